@@ -1,0 +1,73 @@
+# make help lists the targets. Every tool is pinned here and built from source
+# into .tmp/bin; nothing is downloaded as a binary.
+
+BUF            := github.com/bufbuild/buf/cmd/buf@v1.75.0
+PROTOC_GEN_GO  := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+PROTOC_GEN_GRPC:= google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+GOLANGCI       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+
+export GOTOOLCHAIN := local
+export TAPNODE_TOOLS := $(CURDIR)/.tmp/bin
+
+GO_BUILD := CGO_ENABLED=0 go build -trimpath
+TOOLS    := $(addprefix $(TAPNODE_TOOLS)/,buf protoc-gen-go protoc-gen-go-grpc golangci-lint)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build, then serve the example flows against a simulated WhatsApp
+	bin/tapnode serve --simulate
+
+.PHONY: build
+build: ## bin/tapnode and bin/nodes/whatsapp-send-buttons
+	$(GO_BUILD) -o bin/tapnode ./host
+	$(GO_BUILD) -o bin/nodes/whatsapp-send-buttons ./plugin
+
+.PHONY: test
+test: build vet lint generate-check ## everything: vet, lint, generated code, unit, fuzz seeds, conformance, end to end
+	go test -race -shuffle=on -timeout 20m ./...
+
+.PHONY: vet
+vet: ## gofmt and go vet
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
+	go vet ./...
+
+.PHONY: lint
+lint: $(TAPNODE_TOOLS)/golangci-lint ## golangci-lint
+	$(TAPNODE_TOOLS)/golangci-lint run ./...
+
+.PHONY: generate
+generate: $(TOOLS) ## regenerate sdk/nodepb from its proto
+	cd sdk/nodepb && $(TAPNODE_TOOLS)/buf generate
+
+.PHONY: generate-check
+generate-check: $(TOOLS) ## fail if generated code is stale, the proto unclean or its change breaking
+	cd sdk/nodepb && $(TAPNODE_TOOLS)/buf lint && $(TAPNODE_TOOLS)/buf breaking --against image.binpb
+	go test -count=1 ./sdk/nodepb/...
+
+.PHONY: bench
+bench: build ## benchmarks, as ratios against bare whatsmeow in the same run
+	go test -run '^$$' -bench . -benchtime 1x ./host/internal/bench
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for 20 s
+	@for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime 20s $$pkg || exit 1; \
+	  done; \
+	done
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin .tmp
+
+$(TAPNODE_TOOLS)/buf:
+	GOBIN=$(TAPNODE_TOOLS) go install $(BUF)
+$(TAPNODE_TOOLS)/protoc-gen-go:
+	GOBIN=$(TAPNODE_TOOLS) go install $(PROTOC_GEN_GO)
+$(TAPNODE_TOOLS)/protoc-gen-go-grpc:
+	GOBIN=$(TAPNODE_TOOLS) go install $(PROTOC_GEN_GRPC)
+$(TAPNODE_TOOLS)/golangci-lint:
+	GOBIN=$(TAPNODE_TOOLS) go install $(GOLANGCI)
