@@ -1,0 +1,37 @@
+package schemas
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// walk calls visit for every object below value that stands where a schema can,
+// with its JSON Pointer; sample data and drawing hints are left out.
+func walk(value any, pointer string, visit func(string, map[string]any)) {
+	switch v := value.(type) {
+	case map[string]any:
+		visit(pointer, v)
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if key == "examples" || key == "default" || key == "x-ui" || key == "const" || key == "enum" {
+				if !strings.HasSuffix(pointer, "/properties") {
+					continue
+				}
+			}
+			escaped := strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+			walk(v[key], pointer+"/"+escaped, visit)
+		}
+	case []any:
+		for i, item := range v {
+			walk(item, fmt.Sprintf("%s/%d", pointer, i), visit)
+		}
+	}
+}
+
+func asString(value any) string {
+	if value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
+}

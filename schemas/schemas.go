@@ -1,0 +1,77 @@
+// Package schemas holds the product's forms and events as JSON Schema 2020-12
+// files. They are the only description of an input, output, filter, event or
+// setting: the node serves them byte for byte, the UI draws its forms from them
+// and the documentation is generated from them.
+//
+// Every file keeps to a profile that a validator without eval and a form
+// generator both understand: references stay inside the file, conditions are
+// if/then, formats are uri, email, date-time and uuid only. Beyond the standard
+// keywords there are two of ours:
+//
+//   - x-ui on a property: {widget, order, placeholder, help, rows, group,
+//     advanced, expression, labels}. All members are optional and only about
+//     drawing.
+//   - x-uniqueBy on an array: JSON Pointers whose values must differ between the
+//     items (uniqueItems compares whole items and cannot say it).
+//
+// A schema is what a form should let through. The node is the authority and is
+// more forgiving where the HTTP API always was: it also takes a lower-case
+// mediaType, and null or "" for an optional member.
+package schemas
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+)
+
+// Base is the prefix of every $id; the rest of the $id is the file's path here.
+const Base = "https://tapnode.dev/schemas/"
+
+// Files.
+const (
+	SendButtonsInput   = "whatsapp.sendButtons.input.json"
+	SendButtonsOutput  = "whatsapp.sendButtons.output.json"
+	SendButtonsPreview = "whatsapp.sendButtons.preview.json"
+	SendTextInput      = "whatsapp.sendText.input.json"
+	SendTextOutput     = "whatsapp.sendText.output.json"
+
+	ButtonClickFilter     = "whatsapp.buttonClick.filter.json"
+	MessageReceivedFilter = "whatsapp.messageReceived.filter.json"
+	ButtonClicked         = "whatsapp.button.clicked.v1.json"
+	MessageReceived       = "whatsapp.message.received.v1.json"
+
+	InstanceCreateInput      = "whatsapp.instance.create.input.json"
+	InstanceCreateOutput     = "whatsapp.instance.create.output.json"
+	InstanceListInput        = "whatsapp.instance.list.input.json"
+	InstanceListOutput       = "whatsapp.instance.list.output.json"
+	InstanceConnectInput     = "whatsapp.instance.connect.input.json"
+	InstanceConnectProgress  = "whatsapp.instance.connect.progress.json"
+	InstanceConnectOutput    = "whatsapp.instance.connect.output.json"
+	InstancePasskeyInput     = "whatsapp.instance.passkey.input.json"
+	InstancePasskeyOutput    = "whatsapp.instance.passkey.output.json"
+	InstanceDisconnectInput  = "whatsapp.instance.disconnect.input.json"
+	InstanceDisconnectOutput = "whatsapp.instance.disconnect.output.json"
+	InstanceLogoutInput      = "whatsapp.instance.logout.input.json"
+	InstanceLogoutOutput     = "whatsapp.instance.logout.output.json"
+	InstanceDeleteInput      = "whatsapp.instance.delete.input.json"
+	InstanceDeleteOutput     = "whatsapp.instance.delete.output.json"
+
+	// Settings of the node binary whatsapp-send-buttons.
+	Settings = "whatsapp-send-buttons.settings.json"
+)
+
+// FS is all of them, for those who list or serve the files.
+//
+//go:embed *.json
+var FS embed.FS
+
+// Read returns one file byte for byte. The names are constants of this package,
+// so an unknown one is a programming error and panics.
+func Read(name string) []byte {
+	data, err := fs.ReadFile(FS, name)
+	if err != nil {
+		panic(fmt.Sprintf("schemas: no file %q in this build", name))
+	}
+	return data
+}

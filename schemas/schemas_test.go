@@ -1,0 +1,164 @@
+package schemas
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// names are all files of the package, ours and the flow's.
+func names(t *testing.T) []string {
+	t.Helper()
+	found, err := fs.Glob(FS, "*.json")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("schemas = %v, %v", found, err)
+	}
+	return found
+}
+
+func document(t *testing.T, name string) map[string]any {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Read(name)))
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return doc.(map[string]any)
+}
+
+// refuse stands in for every loader: a schema that needs another file is an error.
+type refuse struct{}
+
+func (refuse) Load(url string) (any, error) {
+	return nil, errors.New("a schema may not load " + url)
+}
+
+// compile checks the file against the metaschema on its way.
+func compile(t *testing.T, name string) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.UseLoader(refuse{})
+	c.AssertFormat()
+	if err := c.AddResource(Base+name, document(t, name)); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	compiled, err := c.Compile(Base + name)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return compiled
+}
+
+func TestFiles(t *testing.T) {
+	for _, name := range names(t) {
+		t.Run(name, func(t *testing.T) {
+			doc := document(t, name)
+			if got := doc["$id"]; got != Base+name {
+				t.Errorf("$id = %v, want %s", got, Base+name)
+			}
+			if got := doc["$schema"]; got != "https://json-schema.org/draft/2020-12/schema" {
+				t.Errorf("$schema = %v", got)
+			}
+			schema := compile(t, name)
+			examples, _ := doc["examples"].([]any)
+			if len(examples) == 0 && strings.HasPrefix(name, "whatsapp") {
+				t.Error("no examples")
+			}
+			for i, example := range examples {
+				if err := schema.Validate(example); err != nil {
+					t.Errorf("examples/%d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// TestProfile keeps the files inside what every form generator and validator
+// we know of understands.
+func TestProfile(t *testing.T) {
+	forbidden := []string{"$dynamicRef", "$dynamicAnchor", "unevaluatedProperties", "unevaluatedItems", "$anchor"}
+	formats := []string{"uri", "email", "date-time", "uuid"}
+	for _, name := range names(t) {
+		walk(document(t, name), "", func(pointer string, object map[string]any) {
+			for _, keyword := range forbidden {
+				if _, ok := object[keyword]; ok {
+					t.Errorf("%s%s: %s is outside the profile", name, pointer, keyword)
+				}
+			}
+			if ref, ok := object["$ref"].(string); ok && !strings.HasPrefix(ref, "#") {
+				t.Errorf("%s%s: $ref %q leaves the file", name, pointer, ref)
+			}
+			if format, ok := object["format"].(string); ok && !slices.Contains(formats, format) {
+				t.Errorf("%s%s: format %q is outside the profile", name, pointer, format)
+			}
+		})
+	}
+}
+
+// TestForms: an input, a filter and the settings must be drawable without other
+// knowledge, so each property has a title and a place.
+func TestForms(t *testing.T) {
+	for _, name := range names(t) {
+		form := strings.HasSuffix(name, ".input.json") || strings.HasSuffix(name, ".filter.json") || name == Settings
+		if !form {
+			continue
+		}
+		properties := document(t, name)["properties"].(map[string]any)
+		places := map[string]string{}
+		for key, property := range properties {
+			p := property.(map[string]any)
+			if p["title"] == nil {
+				t.Errorf("%s: property %s has no title", name, key)
+			}
+			ui, _ := p["x-ui"].(map[string]any)
+			place := asString(ui["order"])
+			if other, taken := places[place]; taken || place == "" {
+				t.Errorf("%s: property %s has no place of its own (order %q, %s)", name, key, place, other)
+			}
+			places[place] = key
+		}
+	}
+}
+
+// TestExamplesOfProperties: the sample values shown in forms are valid values.
+func TestExamplesOfProperties(t *testing.T) {
+	for _, name := range names(t) {
+		c := jsonschema.NewCompiler()
+		c.UseLoader(refuse{})
+		c.AssertFormat()
+		if err := c.AddResource(Base+name, document(t, name)); err != nil {
+			t.Fatal(err)
+		}
+		walk(document(t, name), "", func(pointer string, object map[string]any) {
+			examples, _ := object["examples"].([]any)
+			if fallback, ok := object["default"]; ok {
+				examples = append(examples, fallback)
+			}
+			if len(examples) == 0 || !strings.Contains(pointer, "/properties/") {
+				return
+			}
+			part, err := c.Compile(Base + name + "#" + pointer)
+			if err != nil {
+				t.Fatalf("%s%s: %v", name, pointer, err)
+			}
+			for _, example := range examples {
+				if err := part.Validate(example); err != nil {
+					t.Errorf("%s%s: example %v: %v", name, pointer, example, err)
+				}
+			}
+		})
+	}
+}
+
+func TestReadPanicsOnUnknown(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("Read of an unknown file returned")
+		}
+	}()
+	Read("nothing.json")
+}
