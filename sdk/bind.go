@@ -1,0 +1,134 @@
+package sdk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/tapnode/tapnode/sdk/schema"
+)
+
+// handlers are an operation's functions without their types: In travels as any
+// from check to run.
+type handlers struct {
+	check   func(s *schema.Schema, input []byte) (any, []Violation, []Warning)
+	preview func(ctx context.Context, call *Call, in any) (any, error)
+	run     func(ctx context.Context, call *Call, in any) (any, error)
+	open    func(ctx context.Context, s Subscription) (Reader, error)
+}
+
+// Manifest describes the action to a host.
+func (a Action[In, Out]) Manifest() OperationManifest {
+	return OperationManifest{
+		ID: a.ID, Kind: KindAction, Title: a.Title, Summary: a.Summary, Icon: a.Icon,
+		Input: a.Input, Output: a.Output, Ports: a.Ports, PortRules: a.PortRules, Events: a.Events,
+		Replay: replayOf(a.Replay), HTTP: a.HTTP,
+	}
+}
+
+func (a Action[In, Out]) bind() handlers {
+	h := handlers{check: checkWith(a.Check), run: runWith(a.Run)}
+	if a.Preview != nil {
+		h.preview = func(ctx context.Context, call *Call, in any) (any, error) {
+			return a.Preview(ctx, call, in.(In))
+		}
+	}
+	return h
+}
+
+// Manifest describes the operation to a host.
+func (o Operation[In, Out]) Manifest() OperationManifest {
+	return OperationManifest{
+		ID: o.ID, Kind: KindOperation, Title: o.Title, Summary: o.Summary, Icon: o.Icon,
+		Input: o.Input, Output: o.Output, Replay: replayOf(o.Replay), HTTP: o.HTTP,
+	}
+}
+
+func (o Operation[In, Out]) bind() handlers {
+	return handlers{check: checkWith(o.Check), run: runWith(o.Run)}
+}
+
+// Manifest describes the trigger to a host.
+func (t Trigger) Manifest() OperationManifest {
+	return OperationManifest{
+		ID: t.ID, Kind: KindTrigger, Title: t.Title, Summary: t.Summary, Icon: t.Icon,
+		Input: t.Filter, Ports: t.Ports, Events: t.Events,
+	}
+}
+
+func (t Trigger) bind() handlers {
+	return handlers{check: checkWith[json.RawMessage](nil), open: t.Open}
+}
+
+func replayOf(r Replay) Replay {
+	if r == "" {
+		return Unsafe
+	}
+	return r
+}
+
+func runWith[In, Out any](run func(context.Context, *Call, In) (Out, error)) func(context.Context, *Call, any) (any, error) {
+	if run == nil {
+		return nil
+	}
+	return func(ctx context.Context, call *Call, in any) (any, error) {
+		return run(ctx, call, in.(In))
+	}
+}
+
+func checkWith[In any](own func([]byte) (In, []Violation, []Warning)) func(*schema.Schema, []byte) (any, []Violation, []Warning) {
+	if own != nil {
+		return func(_ *schema.Schema, input []byte) (any, []Violation, []Warning) {
+			return own(input)
+		}
+	}
+	return func(s *schema.Schema, input []byte) (any, []Violation, []Warning) {
+		var in In
+		filled, findings := s.Check(input)
+		if len(findings) > 0 {
+			return in, violationsOf(findings), nil
+		}
+		if raw, ok := any(&in).(*json.RawMessage); ok {
+			*raw = filled
+			return in, nil, nil
+		}
+		if v := decodeStrict(filled, &in); v != nil {
+			return in, []Violation{*v}, nil
+		}
+		return in, nil, nil
+	}
+}
+
+// decodeStrict reads a document that its schema has let through. What it still
+// refuses is what the schema permits and the Go type does not.
+func decodeStrict(document []byte, v any) *Violation {
+	dec := json.NewDecoder(bytes.NewReader(document))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	if err == nil {
+		return nil
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		pointer := ""
+		for name := range strings.SplitSeq(wrong.Field, ".") {
+			if name != "" {
+				pointer += "/" + schema.Escape(name)
+			}
+		}
+		return &Violation{Pointer: pointer, Code: "type", Message: "a " + wrong.Value + " does not fit here"}
+	}
+	return &Violation{Code: "invalid", Message: strings.TrimPrefix(err.Error(), "json: ")}
+}
+
+func violationsOf(findings []schema.Finding) []Violation {
+	if len(findings) == 0 {
+		return nil
+	}
+	out := make([]Violation, len(findings))
+	for i, f := range findings {
+		out[i] = Violation(f)
+	}
+	return out
+}

@@ -1,0 +1,163 @@
+package sdk
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxSubjects bounds a Board; a node that looks after more has lost count.
+const maxSubjects = 10_000
+
+// Board holds the health of a process and of what it looks after. Writers never
+// wait: a slow watcher sees the latest state of each subject, not every step on
+// the way. Its methods are safe for concurrent use.
+type Board struct {
+	mu       sync.Mutex
+	subjects map[string]Health
+	watchers map[*watcher]struct{}
+}
+
+// watcher is one reader of the board: what it has not seen yet, oldest first.
+type watcher struct {
+	pending map[string]Health
+	order   []string
+	wake    chan struct{}
+}
+
+// NewBoard returns an empty board.
+func NewBoard() *Board {
+	return &Board{subjects: map[string]Health{}, watchers: map[*watcher]struct{}{}}
+}
+
+// Set records the state of a subject; "" is the process. A zero Since means now,
+// or, when the State stays the same, the time it already has. Nobody is told
+// when nothing changes. The board takes 10 000 subjects; more are logged and
+// left out.
+func (b *Board) Set(h Health) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h.Removed = false
+	old, known := b.subjects[h.Subject]
+	if !known && len(b.subjects) >= maxSubjects {
+		slog.Error("health board is full", "subjects", maxSubjects)
+		return
+	}
+	if h.Since.IsZero() {
+		h.Since = time.Now()
+		if known && old.State == h.State {
+			h.Since = old.Since
+		}
+	}
+	if known && old == h {
+		return
+	}
+	b.subjects[h.Subject] = h
+	b.tell(h)
+}
+
+// Remove takes a subject off the board.
+func (b *Board) Remove(subject string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h, known := b.subjects[subject]
+	if !known {
+		return
+	}
+	delete(b.subjects, subject)
+	h.Removed, h.Since = true, time.Now()
+	b.tell(h)
+}
+
+// Snapshot returns every subject's state, the process first, then by name.
+func (b *Board) Snapshot() []Health {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sorted()
+}
+
+// Watch yields the state of every subject and then each change, until ctx ends
+// or the loop is left.
+func (b *Board) Watch(ctx context.Context) iter.Seq[Health] {
+	return func(yield func(Health) bool) {
+		w := &watcher{pending: map[string]Health{}, wake: make(chan struct{}, 1)}
+		b.mu.Lock()
+		for _, h := range b.sorted() {
+			w.add(h)
+		}
+		b.watchers[w] = struct{}{}
+		b.mu.Unlock()
+		defer func() {
+			b.mu.Lock()
+			delete(b.watchers, w)
+			b.mu.Unlock()
+		}()
+		for ctx.Err() == nil {
+			b.mu.Lock()
+			h, ok := w.next()
+			b.mu.Unlock()
+			if ok {
+				if !yield(h) {
+					return
+				}
+				continue
+			}
+			select {
+			case <-w.wake:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// ensure puts the process on a board whose owner has not.
+func (b *Board) ensure(h Health) {
+	b.mu.Lock()
+	_, known := b.subjects[h.Subject]
+	b.mu.Unlock()
+	if !known {
+		b.Set(h)
+	}
+}
+
+func (b *Board) sorted() []Health {
+	all := make([]Health, 0, len(b.subjects))
+	for _, h := range b.subjects {
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(x, y Health) int { return cmp.Compare(x.Subject, y.Subject) })
+	return all
+}
+
+func (b *Board) tell(h Health) {
+	for w := range b.watchers {
+		w.add(h)
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// add keeps the latest state of a subject in the place of its oldest unseen one.
+func (w *watcher) add(h Health) {
+	if _, waiting := w.pending[h.Subject]; !waiting {
+		w.order = append(w.order, h.Subject)
+	}
+	w.pending[h.Subject] = h
+}
+
+func (w *watcher) next() (Health, bool) {
+	if len(w.order) == 0 {
+		return Health{}, false
+	}
+	subject := w.order[0]
+	w.order = w.order[1:]
+	h := w.pending[subject]
+	delete(w.pending, subject)
+	return h, true
+}

@@ -1,0 +1,19 @@
+// Package sdk is what the author of a node binary imports.
+//
+// A node is a value: a [Node] with its operations, each an [Action], an
+// [Operation] or a [Trigger] built from typed functions and JSON Schemas.
+// [Main] serves it to a host that speaks the flownode.v1 contract, and answers
+// describe, version and help without a host.
+//
+// What the package guarantees to the author:
+//
+//   - The functions of an operation may run at the same time as each other; they
+//     run only between Configure and Close.
+//   - Their context ends when the caller cancels, when the deadline passes, when
+//     the drain's grace is over and when the host is gone.
+//   - A panic fails that call with fault NODE; the process lives.
+//   - Nothing that is printed can disturb the host: stdout is guarded before the
+//     handshake, and the log goes to stderr as JSON.
+//   - The process ends when its stdin closes, so it never outlives its host.
+//     SIGTERM drains; SIGINT is left to the host.
+package sdk

@@ -1,0 +1,41 @@
+package sdk
+
+import "context"
+
+// Version of the SDK, in every manifest.
+const Version = "0.1.0"
+
+// Node is one binary: everything it offers and how its process is opened.
+type Node struct {
+	Name    string // of the binary, e.g. "whatsapp-send-buttons"
+	Version string // semantic version of the binary
+	Title   string
+	Summary string
+
+	Settings   []byte   // JSON Schema 2020-12 of Setup.Settings; may be empty
+	Operations []Offer  // in palette order
+	Features   []string // beyond the base contract
+	Health     *Board   // nil: the process is healthy once configured
+
+	// Configure opens what the process needs. It is called once with settings
+	// that are valid against Settings; after an error it may be called again. It
+	// returns an [Invalid] problem for settings it cannot take. Optional.
+	Configure func(ctx context.Context, setup Setup) error
+	// Close releases it. Called at most once after each successful Configure. Optional.
+	Close func(ctx context.Context) error
+}
+
+// Setup is what a process is configured with.
+type Setup struct {
+	Settings []byte            // JSON, valid against Node.Settings
+	Secrets  map[string][]byte // by JSON Pointer into the settings; never log them
+	StateDir string            // the process's own directory, mode 0700
+}
+
+// Offer is an [Action], an [Operation] or a [Trigger].
+type Offer interface {
+	// Manifest describes the operation.
+	Manifest() OperationManifest
+	// bind gives the server its untyped handlers.
+	bind() handlers
+}

@@ -1,0 +1,75 @@
+package sdk
+
+import (
+	"net/http"
+	"time"
+)
+
+// Effect says what is known about the world after a failure.
+type Effect string
+
+// The effects of flownode.v1.
+const (
+	EffectNone    Effect = "NONE"    // nothing happened
+	EffectUnknown Effect = "UNKNOWN" // it may have happened
+	EffectDone    Effect = "DONE"    // it happened
+)
+
+// Fault says who has to act.
+type Fault string
+
+// The faults of flownode.v1.
+const (
+	FaultCaller     Fault = "CALLER"     // the input or the caller's account
+	FaultDownstream Fault = "DOWNSTREAM" // the service behind the node
+	FaultNode       Fault = "NODE"       // the node itself
+)
+
+// Problem is a call that failed, as the contract's Failed message says it. An
+// operation returns one to be precise; any other error becomes a Problem with
+// code "internal", fault NODE and effect UNKNOWN.
+type Problem struct {
+	Code       string        `json:"code"`       // stable, snake_case
+	HTTPStatus int           `json:"httpStatus"` // 400 to 599
+	Message    string        `json:"message"`    // what went wrong and what to do
+	Effect     Effect        `json:"effect"`
+	Retryable  bool          `json:"retryable"`            // the same call can work later
+	RetryAfter time.Duration `json:"retryAfter,omitempty"` // when, if known; nanoseconds
+	Fault      Fault         `json:"fault"`
+	Violations []Violation   `json:"violations,omitempty"`
+	Err        error         `json:"-"` // cause, for the node's own log
+}
+
+// Error returns the message.
+func (p *Problem) Error() string { return p.Message }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Violation is one thing wrong with an input.
+type Violation struct {
+	Pointer    string `json:"pointer"` // RFC 6901; "" is the whole document
+	Code       string `json:"code"`
+	Message    string `json:"message"`
+	Suggestion string `json:"suggestion,omitempty"`
+}
+
+// Warning is something that works and may still surprise.
+type Warning struct {
+	Pointer string `json:"pointer,omitempty"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Invalid is the Problem of an input with violations: the caller's, without
+// effect, not retryable. Its message is the first violation's.
+func Invalid(violations ...Violation) *Problem {
+	p := &Problem{
+		Code: "invalid_request", HTTPStatus: http.StatusBadRequest, Message: "the request is invalid",
+		Effect: EffectNone, Fault: FaultCaller, Violations: violations,
+	}
+	if len(violations) > 0 {
+		p.Code, p.Message = violations[0].Code, violations[0].Message
+	}
+	return p
+}

@@ -1,0 +1,139 @@
+package schema
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+)
+
+// explain turns the validator's tree into a flat list. Inner nodes only group;
+// of alternatives the branch that was meant speaks.
+func explain(e *jsonschema.ValidationError) []Finding {
+	at := pointer(e.InstanceLocation)
+	switch k := e.ErrorKind.(type) {
+	case *kind.OneOf:
+		if len(k.Subschemas) > 0 {
+			return []Finding{{Pointer: at, Code: "one_of", Message: "fits more than one of the allowed shapes"}}
+		}
+		return explainBranches(at, e.Causes)
+	case *kind.AnyOf:
+		return explainBranches(at, e.Causes)
+	case *kind.Required:
+		return missing(at, k.Missing, "")
+	case *kind.DependentRequired:
+		return missing(at, k.Missing, k.Prop)
+	case *kind.AdditionalProperties:
+		var out []Finding
+		for _, name := range k.Properties {
+			out = append(out, Finding{Pointer: at + "/" + Escape(name), Code: "unknown_member", Message: "this member is not known here", Suggestion: "remove it, or check its spelling"})
+		}
+		return out
+	}
+	if len(e.Causes) > 0 && !speaksForItself(e.ErrorKind) {
+		var out []Finding
+		for _, cause := range e.Causes {
+			out = append(out, explain(cause)...)
+		}
+		return out
+	}
+	code, message := sentence(e.ErrorKind)
+	return []Finding{{Pointer: at, Code: code, Message: message}}
+}
+
+func missing(at string, names []string, because string) []Finding {
+	message := "is required"
+	if because != "" {
+		message = fmt.Sprintf("is required together with %q", because)
+	}
+	var out []Finding
+	for _, name := range names {
+		out = append(out, Finding{Pointer: at + "/" + Escape(name), Code: "required", Message: message})
+	}
+	return out
+}
+
+// explainBranches picks the branch whose constants and types fit best: that is
+// the one the writer meant. Two that fit equally well cannot be told apart.
+func explainBranches(at string, branches []*jsonschema.ValidationError) []Finding {
+	var best *jsonschema.ValidationError
+	least, tie := 0, false
+	for _, b := range branches {
+		n := mismatches(b)
+		switch {
+		case best == nil || n < least:
+			best, least, tie = b, n, false
+		case n == least:
+			tie = true
+		}
+	}
+	if best == nil || tie {
+		return []Finding{{Pointer: at, Code: "no_shape_fits", Message: "fits none of the allowed shapes"}}
+	}
+	return explain(best)
+}
+
+// mismatches counts what says "another branch was meant".
+func mismatches(e *jsonschema.ValidationError) int {
+	n := 0
+	switch e.ErrorKind.(type) {
+	case *kind.Const, *kind.Enum, *kind.Type, *kind.FalseSchema:
+		n = 1
+	}
+	for _, cause := range e.Causes {
+		n += mismatches(cause)
+	}
+	return n
+}
+
+func speaksForItself(k jsonschema.ErrorKind) bool {
+	switch k.(type) {
+	case *kind.Not, *kind.Contains, *kind.MinContains, *kind.MaxContains, *kind.PropertyNames:
+		return true
+	}
+	return false
+}
+
+func pointer(location []string) string {
+	var b strings.Builder
+	for _, name := range location {
+		b.WriteByte('/')
+		b.WriteString(Escape(name))
+	}
+	return b.String()
+}
+
+// comparePointers orders by document position as far as a pointer shows it:
+// array elements by number, members by name, a parent before its children.
+func comparePointers(a, b string) int {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	for i := range min(len(x), len(y)) {
+		if x[i] == y[i] {
+			continue
+		}
+		m, errM := strconv.Atoi(x[i])
+		n, errN := strconv.Atoi(y[i])
+		if errM == nil && errN == nil {
+			return cmp.Compare(m, n)
+		}
+		return cmp.Compare(x[i], y[i])
+	}
+	return cmp.Compare(len(x), len(y))
+}
+
+// literals writes the schema's own values, never the document's.
+func literals(values ...any) string {
+	var out []string
+	for _, v := range values {
+		b, err := json.Marshal(v)
+		if err != nil {
+			continue
+		}
+		out = append(out, string(b))
+	}
+	return strings.Join(out, ", ")
+}

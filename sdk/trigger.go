@@ -1,0 +1,55 @@
+package sdk
+
+import (
+	"context"
+	"time"
+)
+
+// Trigger is a source of events.
+type Trigger struct {
+	ID      string
+	Title   string
+	Summary string
+	Icon    string
+
+	Filter []byte // JSON Schema 2020-12 of the subscription's filter
+	Events []EventType
+	Ports  []Port
+
+	// Open starts reading for one subscriber. The server closes the Reader.
+	Open func(ctx context.Context, s Subscription) (Reader, error)
+}
+
+// Subscription says what a host wants to read.
+type Subscription struct {
+	Operation  string
+	Subscriber string // one open stream per (operation, subscriber)
+	Filter     []byte // JSON, valid against Trigger.Filter; may be empty
+	Cursor     []byte // of the last event the host has stored; empty: the oldest kept
+}
+
+// Reader reads stored events in order, from after the subscription's cursor. Ack
+// may be called while Next waits; beyond that no two calls overlap.
+type Reader interface {
+	// Resumed is false when events after the cursor are gone.
+	Resumed() bool
+	// Next waits for the next event. It ends with ctx's error.
+	Next(ctx context.Context) (Event, error)
+	// Ack says that the host has stored everything up to cursor.
+	Ack(ctx context.Context, cursor []byte) error
+	// Close releases the reader. Next and Ack are not called afterwards.
+	Close() error
+}
+
+// Event is one thing that happened, delivered at least once. Sequence is set by
+// the server.
+type Event struct {
+	Sequence    uint64    `json:"sequence,omitempty"`
+	ID          string    `json:"id"`   // the same for every delivery of the same thing
+	Type        string    `json:"type"` // EventType.Type
+	Subject     string    `json:"subject,omitempty"`
+	Time        time.Time `json:"time"`
+	Data        JSON      `json:"data"`
+	Cursor      []byte    `json:"cursor,omitempty"` // opaque; resume after it
+	Correlation string    `json:"correlation,omitempty"`
+}
