@@ -128,7 +128,7 @@ func (s *Set) Match(ev Event) (Action, bool) {
 }
 
 func (e *entry) fires(ev Event) bool {
-	m := e.Rule.Match
+	m := e.Match
 	same := func(want, got string) bool { return want == "" || want == got }
 	if m.Stage != ev.Stage || !same(m.Account, ev.Account) || !same(m.Recipient, ev.Recipient) ||
 		!same(m.MessageID, ev.MessageID) || !same(m.Type, ev.Type) {

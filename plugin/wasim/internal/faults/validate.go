@@ -70,9 +70,9 @@ func (m Match) validate() error {
 	if !slices.Contains(stages, m.Stage) {
 		return strictjson.Errorf("/match/stage", "must be one of %s, not %q", list(stages), m.Stage)
 	}
-	for name, text := range map[string]string{"account": m.Account, "recipient": m.Recipient, "messageId": m.MessageID, "type": m.Type} {
-		if len(text) > maxText {
-			return strictjson.Errorf("/match/"+name, "is longer than %d bytes", maxText)
+	for _, text := range [][2]string{{"account", m.Account}, {"recipient", m.Recipient}, {"messageId", m.MessageID}, {"type", m.Type}} {
+		if len(text[1]) > maxText {
+			return strictjson.Errorf("/match/"+text[0], "is longer than %d bytes", maxText)
 		}
 	}
 	if m.MessageID != "" && m.Stage != Message && m.Stage != Delivery {
@@ -98,7 +98,7 @@ func (m Match) validate() error {
 
 func (a Action) atStage(stage Stage) error {
 	var possible []string
-	any := false
+	set := false
 	for _, m := range a.members() {
 		fits := slices.Contains(m.stages, stage)
 		if fits {
@@ -107,9 +107,9 @@ func (a Action) atStage(stage Stage) error {
 		if m.set && !fits {
 			return strictjson.Errorf("/action/"+m.name, "has no effect at stage %q; use it at %s", stage, list(m.stages))
 		}
-		any = any || m.set
+		set = set || m.set
 	}
-	if !any {
+	if !set {
 		return strictjson.Errorf("/action", "is empty; at stage %q it may have %s", stage, strings.Join(possible, ", "))
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,13 +36,14 @@ func (c *companion) must(out []byte, err error) []byte {
 }
 
 func (c *companion) hello() waBinary.Node {
-	locked := make([]byte, saltLength+ivLength)
-	rand.Read(locked)
-	sealed := c.must(crypt(c.code, locked[:saltLength], locked[saltLength:], c.ephemeral.Pub[:]))
+	salt, iv := make([]byte, saltLength), make([]byte, ivLength)
+	rand.Read(salt)
+	rand.Read(iv)
+	sealed := c.must(crypt(c.code, salt, iv, c.ephemeral.Pub[:]))
 	return waBinary.Node{Tag: Tag,
 		Attrs: waBinary.Attrs{"stage": StageHello, "jid": types.NewJID("5511987654321", types.DefaultUserServer), "should_show_push_notification": "true"},
 		Content: []waBinary.Node{
-			{Tag: "link_code_pairing_wrapped_companion_ephemeral_pub", Content: append(locked, sealed...)},
+			{Tag: "link_code_pairing_wrapped_companion_ephemeral_pub", Content: slices.Concat(salt, iv, sealed)},
 			{Tag: "companion_server_auth_key_pub", Content: make([]byte, 32)},
 			{Tag: "companion_platform_id", Content: []byte("1")},
 			{Tag: "companion_platform_display", Content: []byte("Chrome (Linux)")},
