@@ -1,0 +1,174 @@
+// Package api serves HTTP on a loopback address: the seed's API under /api,
+// clicks over WebSocket under /ws, health under /healthz and /readyz.
+//
+// An endpoint under /api exists because an operation's manifest names it
+// (sdk.Route): the package knows envelopes, tokens and limits, and nothing of
+// buttons. Another node gets its endpoint the same way.
+//
+// What it guarantees: every request has a deadline and a size limit; nothing is
+// executed without a token of a scope that covers the instance; tokens are
+// stored as hashes and compared in constant time; a slow WebSocket reader is
+// disconnected, it never holds up others.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Call is one request for an operation.
+type Call struct {
+	Operation string // operation id
+	Input     []byte // JSON
+	Key       string // idempotency key; "" when the caller gave none
+}
+
+// Outcome is what an operation answered.
+type Outcome struct {
+	Output   []byte // JSON
+	Warnings []sdk.Warning
+	Replayed bool
+}
+
+// Options configure a Server. Invoke, Operations and Tokens are required.
+type Options struct {
+	Listen     string // host:port; must be loopback
+	Operations []sdk.OperationManifest
+	Tokens     *Tokens
+	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
+	Ready      func() error                                          // nil error: ready for work
+	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
+	Logger     *slog.Logger
+	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
+	Now        func() time.Time // nil means time.Now
+}
+
+// Server is the HTTP side of a host. Start and Stop it once each.
+type Server struct {
+	opt      Options
+	hub      *hub
+	limit    *limiter
+	http     *http.Server
+	listener net.Listener
+}
+
+// New checks the options and builds the routes.
+func New(opt Options) (*Server, error) {
+	if err := loopback(opt.Listen); err != nil {
+		return nil, err
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.Default()
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.PerMinute == 0 {
+		opt.PerMinute = 100
+	}
+	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /ws/{instance}", s.authorized(http.HandlerFunc(s.socket)))
+	for _, op := range opt.Operations {
+		if op.HTTP == nil {
+			continue
+		}
+		if err := s.mount(mux, op); err != nil {
+			return nil, fmt.Errorf("mount %s at %s %s: %w", op.ID, op.HTTP.Method, op.HTTP.Path, err)
+		}
+	}
+	for pattern, handler := range opt.Extra {
+		mux.Handle(pattern, handler)
+	}
+	s.http = &http.Server{
+		Handler:           s.guard(mux),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(opt.Logger.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Start listens and serves until Stop. It returns once the address is bound.
+func (s *Server) Start(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.opt.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; choose another address with --listen", s.opt.Listen, err)
+	}
+	s.listener = l
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.opt.Logger.Error("http server ended", "err", err)
+		}
+	}()
+	return nil
+}
+
+// URL is the base address, e.g. "http://127.0.0.1:8080". Only after Start.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Stop ends WebSockets, waits for running requests until ctx ends, then cuts them.
+func (s *Server) Stop(ctx context.Context) error {
+	s.hub.close()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.opt.Ready != nil {
+		if err := s.opt.Ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// guard refuses what a web page could send to a loopback address by DNS
+// rebinding: a Host that is not this machine's own name for it.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if !isLoopback(host) {
+			fail(w, http.StatusForbidden, "forbidden", "this server answers only to loopback host names; put a reverse proxy that sets Host in front of it")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func loopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("listen address %q: want host:port", addr)
+	}
+	if !isLoopback(host) {
+		return fmt.Errorf("listen address %q is not loopback: put a reverse proxy with TLS in front of a loopback address", addr)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

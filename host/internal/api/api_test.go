@@ -1,0 +1,310 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a served API with one operation that answers its own input.
+type fixture struct {
+	*Server
+	account, instance string // tokens
+	calls             chan Call
+}
+
+func start(t *testing.T, change func(*Options)) *fixture {
+	t.Helper()
+	tokens, err := OpenTokens(filepath.Join(t.TempDir(), "tokens.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{calls: make(chan Call, 100)}
+	if f.account, err = tokens.Create(TokenAccount, "", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if f.instance, err = tokens.Create(TokenInstance, "shop", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{
+		Listen: "127.0.0.1:0",
+		Tokens: tokens,
+		Operations: []sdk.OperationManifest{
+			{ID: "demo.echo@1", HTTP: &sdk.Route{Method: "POST", Path: "/api/demo/echo/{instance}"}},
+			{ID: "demo.hidden@1"},
+		},
+		Invoke: func(_ context.Context, call Call) (Outcome, error) {
+			f.calls <- call
+			return Outcome{Output: call.Input, Replayed: call.Key == "again"}, nil
+		},
+	}
+	if change != nil {
+		change(&opt)
+	}
+	if f.Server, err = New(opt); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := f.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return f
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (f *fixture) post(t *testing.T, path, body string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, strings.TrimSpace(string(raw))}
+}
+
+func TestTokensDecide(t *testing.T) {
+	f := start(t, nil)
+	for _, c := range []struct {
+		name, path string
+		header     []string
+		status     int
+		message    string
+	}{
+		{"none", "/api/demo/echo/shop", nil, 401, "Missing token in header"},
+		{"wrong", "/api/demo/echo/shop", []string{"token", "tap_wrong"}, 401, "Invalid token"},
+		{"query is for websockets only", "/api/demo/echo/shop?token=" + f.account, nil, 401, "Missing token in header"},
+		{"account", "/api/demo/echo/shop", []string{"token", f.account}, 200, ""},
+		{"bearer", "/api/demo/echo/shop", []string{"Authorization", "Bearer " + f.account}, 200, ""},
+		{"instance", "/api/demo/echo/shop", []string{"token", f.instance}, 200, ""},
+		{"other instance", "/api/demo/echo/other", []string{"token", f.instance}, 403, "Instance token does not match the instance in the path"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := f.post(t, c.path, `{}`, c.header...)
+			if a.status != c.status || !strings.Contains(a.body, c.message) {
+				t.Errorf("got %d %s, want %d %q", a.status, a.body, c.status, c.message)
+			}
+		})
+	}
+}
+
+func TestPathParameterBecomesMember(t *testing.T) {
+	f := start(t, nil)
+	for _, c := range []struct{ path, body, input string }{
+		{"/api/demo/echo/shop", `{"a":1}`, `{"instance":"shop","a":1}`},
+		{"/api/demo/echo/shop", ` { } `, `{"instance":"shop"} `},
+		{"/api/demo/echo/", `{"a":1}`, `{"instance":"","a":1}`},
+		{"/api/demo/echo/a%22b", `{"a":1}`, `{"instance":"a\"b","a":1}`},
+		{"/api/demo/echo/shop", `[1]`, `[1]`},
+		{"/api/demo/echo/shop", ``, ``},
+	} {
+		f.post(t, c.path, c.body, "token", f.account)
+		if got := string((<-f.calls).Input); got != c.input {
+			t.Errorf("%s %s: input %s, want %s", c.path, c.body, got, c.input)
+		}
+	}
+}
+
+func TestRateLimitPerToken(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	f := start(t, func(o *Options) { o.PerMinute = 2; o.Now = func() time.Time { return now } })
+	for i, want := range []int{200, 200, 429} {
+		a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account)
+		if a.status != want {
+			t.Fatalf("request %d: %d, want %d", i+1, a.status, want)
+		}
+		if a.header.Get("X-RateLimit-Limit") != "2" || a.header.Get("X-RateLimit-Reset") == "" {
+			t.Errorf("request %d: headers %v", i+1, a.header)
+		}
+		if want == 429 && (!strings.Contains(a.body, "Rate limit exceeded. Try again later.") || a.header.Get("Retry-After") == "") {
+			t.Errorf("refusal: %v %s", a.header, a.body)
+		}
+	}
+	if a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.instance); a.status != 200 {
+		t.Errorf("another token is limited too: %d", a.status)
+	}
+	now = now.Add(-time.Hour) // a clock that jumps back must not lock the token out
+	if a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account); a.status != 200 {
+		t.Errorf("after the clock jumped back: %d", a.status)
+	}
+}
+
+func TestProblemsBecomeEnvelopes(t *testing.T) {
+	var next error
+	f := start(t, func(o *Options) {
+		o.Invoke = func(context.Context, Call) (Outcome, error) { return Outcome{}, next }
+	})
+	for _, c := range []struct {
+		err    error
+		status int
+		body   string
+	}{
+		{&sdk.Problem{Code: "disconnected", HTTPStatus: 503, Message: "Instance is not connected to WhatsApp"}, 503,
+			`{"success":false,"status":"disconnected","error":{"message":"Instance is not connected to WhatsApp","code":"disconnected"}}`},
+		{&sdk.Problem{Code: "not_found", HTTPStatus: 404, Message: "Instance not found"}, 404,
+			`{"success":false,"error":{"message":"Instance not found","code":"not_found"}}`},
+		{&sdk.Problem{Code: "odd", Message: "no status"}, 500, `{"success":false,"error":{"message":"no status","code":"odd"}}`},
+		{errors.New("secret detail"), 503, `{"success":false,"error":{"message":"The node did not answer; whether the message was sent is unknown. Repeat with the same Idempotency-Key","code":"node_unavailable"}}`},
+	} {
+		next = c.err
+		if a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account); a.status != c.status || a.body != c.body {
+			t.Errorf("%v:\n got %d %s\nwant %d %s", c.err, a.status, a.body, c.status, c.body)
+		}
+	}
+}
+
+func TestIdempotencyKeyAndLimits(t *testing.T) {
+	f := start(t, nil)
+	a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account, "Idempotency-Key", "again")
+	if got := <-f.calls; got.Key != "again" || a.header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("key %q, headers %v", got.Key, a.header)
+	}
+	if a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account, "Idempotency-Key", strings.Repeat("k", 201)); a.status != 400 {
+		t.Errorf("long key: %d", a.status)
+	}
+	huge := f.post(t, "/api/demo/echo/shop", `{"x":"`+strings.Repeat("a", maxBody)+`"}`, "token", f.account)
+	if huge.status != 400 || !strings.Contains(huge.body, "Invalid request body: larger than") {
+		t.Errorf("huge body: %d %s", huge.status, huge.body)
+	}
+}
+
+func TestForeignHostAndAddressAreRefused(t *testing.T) {
+	f := start(t, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.URL()+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "evil.example"
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("foreign Host: %d", res.StatusCode)
+	}
+	if _, err := New(Options{Listen: "0.0.0.0:80"}); err == nil {
+		t.Error("a public listen address was taken")
+	}
+}
+
+func TestSocketDeliversOnlyItsInstance(t *testing.T) {
+	f := start(t, nil)
+	dial := func(path string) *websocket.Conn {
+		conn, res, err := websocket.Dial(t.Context(), strings.Replace(f.URL(), "http", "ws", 1)+path, nil)
+		if err != nil {
+			t.Fatalf("%s: %v (%+v)", path, err, res)
+		}
+		return conn
+	}
+	shop := dial("/ws/shop?token=" + f.instance)
+	defer func() { _ = shop.CloseNow() }()
+	// Joining happens before the upgrade is answered, so nothing published now is missed.
+	f.Publish("other", "message.exchange", "1", json.RawMessage(`{}`))
+	f.Publish("shop", "message.exchange", "2", json.RawMessage(`{"button":"billing"}`))
+	_, raw, err := shop.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"event":"message.exchange","id":"2","data":{"button":"billing"},"instanceData":{"instance":"shop"}}`
+	if string(raw) != want {
+		t.Errorf("got %s, want %s", raw, want)
+	}
+	if bytes.Contains(raw, []byte(f.instance)) {
+		t.Error("the token is in the event")
+	}
+	if _, res, err := websocket.Dial(t.Context(), strings.Replace(f.URL(), "http", "ws", 1)+"/ws/other?token="+f.instance, nil); err == nil || res.StatusCode != 403 {
+		t.Errorf("foreign instance: %v %+v", err, res)
+	}
+}
+
+func TestSlowSocketIsCutOff(t *testing.T) {
+	h := newHub()
+	r, _ := h.join("shop")
+	for range socketQueue {
+		h.publish("shop", []byte("x"))
+	}
+	select {
+	case <-r.lagged:
+		t.Fatal("cut off before its queue was full")
+	default:
+	}
+	h.publish("shop", []byte("one too many"))
+	h.publish("shop", []byte("and another"))
+	<-r.lagged
+}
+
+func TestTokensAreStoredAsHashes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	tokens, err := OpenTokens(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := tokens.Create(TokenInstance, "shop", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(raw, []byte(token)) {
+		t.Error("the token itself is on disk")
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	again, err := OpenTokens(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := again.Check(token); !ok || got.Instance != "shop" {
+		t.Errorf("after reopening: %+v %v", got, ok)
+	}
+	if _, err := tokens.Create(TokenInstance, "", time.Now()); err == nil {
+		t.Error("an instance token without an instance was made")
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenTokens(path); err == nil {
+		t.Error("a damaged file was taken for an empty one")
+	}
+}

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+)
+
+// authorized lets a request pass whose token covers the {instance} of its path,
+// and counts it against the token's rate limit.
+func (s *Server) authorized(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, missing := tokenOf(r)
+		if raw == "" {
+			fail(w, http.StatusUnauthorized, "unauthenticated", missing)
+			return
+		}
+		token, ok := s.opt.Tokens.Check(raw)
+		if !ok {
+			fail(w, http.StatusUnauthorized, "unauthenticated", "Invalid token")
+			return
+		}
+		if !s.limit.allow(w.Header(), token.ID) {
+			fail(w, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
+			return
+		}
+		if instance := r.PathValue("instance"); token.Scope == TokenInstance && instance != "" && token.Instance != instance {
+			fail(w, http.StatusForbidden, "forbidden", "Instance token does not match the instance in the path")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// tokenOf reads the token from the header token or Authorization: Bearer; from the
+// query only for a WebSocket, whose browser API cannot set headers.
+func tokenOf(r *http.Request) (token, missing string) {
+	if token = r.Header.Get("token"); token != "" {
+		return token, ""
+	}
+	if scheme, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		if token = strings.TrimSpace(value); token != "" {
+			return token, ""
+		}
+	}
+	if strings.HasPrefix(r.URL.Path, "/ws/") {
+		return r.URL.Query().Get("token"), "Missing token in header, Authorization header, or query parameter"
+	}
+	return "", "Missing token in header"
+}

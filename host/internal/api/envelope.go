@@ -1,0 +1,93 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// success is the seed's envelope of an answer that worked.
+type success struct {
+	Success  bool            `json:"success"`
+	Message  string          `json:"message"`
+	Status   string          `json:"status"`
+	Data     json.RawMessage `json:"data"`
+	Warnings []sdk.Warning   `json:"warnings,omitempty"`
+}
+
+// failure is the seed's envelope of an answer that did not: clients read
+// error.message; status and error.code are for those who want more.
+type failure struct {
+	Success bool         `json:"success"`
+	Status  string       `json:"status,omitempty"`
+	Error   failureError `json:"error"`
+}
+
+type failureError struct {
+	Message    string          `json:"message"`
+	Code       string          `json:"code,omitempty"`
+	Violations []sdk.Violation `json:"violations,omitempty"`
+}
+
+func succeed(w http.ResponseWriter, message string, out Outcome) {
+	if out.Replayed {
+		w.Header().Set("Idempotent-Replayed", "true")
+	}
+	data := json.RawMessage(out.Output)
+	if len(data) == 0 {
+		data = json.RawMessage("{}")
+	}
+	status := struct {
+		Status string `json:"status"`
+	}{"sent"}
+	if err := json.Unmarshal(data, &status); err != nil || status.Status == "" {
+		status.Status = "sent"
+	}
+	write(w, http.StatusOK, success{Success: true, Message: message, Status: status.Status, Data: data, Warnings: out.Warnings})
+}
+
+// internalStatus are the codes the seed's error table shows as "internal status".
+var internalStatus = map[string]bool{"invalid_number": true, "invalid_request": true, "send_failed": true, "disconnected": true}
+
+func fail(w http.ResponseWriter, httpStatus int, code, message string) {
+	f := failure{Error: failureError{Message: message, Code: code}}
+	if internalStatus[code] {
+		f.Status = code
+	}
+	write(w, httpStatus, f)
+}
+
+// failWith answers with a Problem, or with 503 for a node that cannot be reached.
+func failWith(w http.ResponseWriter, err error) {
+	var p *sdk.Problem
+	if !errors.As(err, &p) {
+		w.Header().Set("Retry-After", "1")
+		fail(w, http.StatusServiceUnavailable, "node_unavailable", "The node did not answer; whether the message was sent is unknown. Repeat with the same Idempotency-Key")
+		return
+	}
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	}
+	f := failure{Error: failureError{Message: p.Message, Code: p.Code, Violations: p.Violations}}
+	if internalStatus[p.Code] {
+		f.Status = p.Code
+	}
+	status := p.HTTPStatus
+	if status < 400 || status > 599 {
+		status = http.StatusInternalServerError
+	}
+	write(w, status, f)
+}
+
+func write(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(body) // the client is gone: nobody to tell
+}

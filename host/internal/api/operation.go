@@ -1,0 +1,110 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// maxBody is the contract's limit for one message.
+const maxBody = 16 << 20
+
+// maxRun bounds a request: the longest delay a caller can ask for, and a send.
+const maxRun = 6 * time.Minute
+
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
+// mount gives an operation the endpoint that its manifest names. A path that ends
+// in a parameter is served with that parameter missing too, so that the node's
+// own message for it reaches the caller.
+func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest) (err error) {
+	if !strings.HasPrefix(op.HTTP.Path, "/api/") {
+		return errors.New("a node's endpoints live under /api/")
+	}
+	defer func() { // ServeMux panics on a pattern it cannot take
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	var params []string
+	for _, m := range pathParam.FindAllStringSubmatch(op.HTTP.Path, -1) {
+		params = append(params, m[1])
+	}
+	h := s.authorized(s.operation(op.ID, params))
+	mux.Handle(op.HTTP.Method+" "+op.HTTP.Path, h)
+	if base, ok := strings.CutSuffix(op.HTTP.Path, "{"+last(params)+"}"); ok {
+		mux.Handle(op.HTTP.Method+" "+base+"{$}", h)
+	}
+	return nil
+}
+
+func (s *Server) operation(id string, params []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		var tooLarge *http.MaxBytesError
+		switch {
+		case errors.As(err, &tooLarge):
+			fail(w, http.StatusBadRequest, "invalid_request_body", fmt.Sprintf("Invalid request body: larger than %d bytes", maxBody))
+			return
+		case err != nil:
+			fail(w, http.StatusBadRequest, "invalid_request_body", "Invalid request body: it ended early")
+			return
+		}
+		// The body is read. The server's read deadline would now cancel the request
+		// when it passes, however healthy the connection is.
+		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+			s.opt.Logger.Debug("read deadline stays", "err", err)
+		}
+		key := r.Header.Get("Idempotency-Key")
+		if len(key) > 200 {
+			fail(w, http.StatusBadRequest, "invalid_request", "Idempotency-Key is longer than 200 bytes")
+			return
+		}
+		for _, p := range params {
+			body = splice(body, p, r.PathValue(p))
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), maxRun)
+		defer cancel()
+		out, err := s.opt.Invoke(ctx, Call{Operation: id, Input: body, Key: key})
+		if err != nil {
+			failWith(w, err)
+			return
+		}
+		succeed(w, "Message sent successfully", out)
+	})
+}
+
+// splice puts a path parameter into the body as its first member. It does not
+// parse the body: the node does, and refuses a body that names the member again.
+func splice(body []byte, name, value string) []byte {
+	rest := bytes.TrimLeft(body, " \t\r\n")
+	if len(rest) == 0 || rest[0] != '{' {
+		return body
+	}
+	member, err := json.Marshal(map[string]string{name: value})
+	if err != nil {
+		return body // unreachable: strings always marshal
+	}
+	out := append(make([]byte, 0, len(member)+len(rest)), member[:len(member)-1]...)
+	rest = bytes.TrimLeft(rest[1:], " \t\r\n")
+	if len(rest) == 0 || rest[0] != '}' {
+		out = append(out, ',')
+	}
+	return append(out, rest...)
+}
+
+func last(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[len(list)-1]
+}

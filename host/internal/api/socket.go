@@ -1,0 +1,136 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+const (
+	maxSockets  = 1000             // open WebSockets
+	socketQueue = 256              // events a slow reader may lag behind
+	pingEvery   = 30 * time.Second // heartbeat; also bounds how long a dead peer is kept
+)
+
+// Message is one event for WebSocket readers, in the seed's envelope. The token is
+// not in it.
+type Message struct {
+	Event        string          `json:"event"`
+	ID           string          `json:"id"` // the same for every delivery: deduplicate on it
+	Data         json.RawMessage `json:"data"`
+	InstanceData struct {
+		Instance string `json:"instance"`
+	} `json:"instanceData"`
+}
+
+// Publish sends an event to every WebSocket of its instance. It never waits: a
+// reader that lags more than socketQueue events is disconnected.
+func (s *Server) Publish(instance, event, id string, data json.RawMessage) {
+	m := Message{Event: event, ID: id, Data: data}
+	m.InstanceData.Instance = instance
+	raw, err := json.Marshal(m)
+	if err != nil {
+		s.opt.Logger.Error("event is not JSON", "event", event, "id", id, "err", err)
+		return
+	}
+	s.hub.publish(instance, raw)
+}
+
+func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
+	reader, ok := s.hub.join(r.PathValue("instance"))
+	if !ok {
+		fail(w, http.StatusServiceUnavailable, "too_many_sockets", "Too many open WebSockets")
+		return
+	}
+	defer s.hub.leave(reader)
+	conn, err := websocket.Accept(w, r, nil) // checks Origin against Host
+	if err != nil {
+		return // Accept has answered
+	}
+	defer func() { _ = conn.CloseNow() }()
+	ctx := conn.CloseRead(r.Context())
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reader.lagged:
+			_ = conn.Close(websocket.StatusPolicyViolation, "too slow: events were dropped")
+			return
+		case <-s.hub.closed:
+			_ = conn.Close(websocket.StatusGoingAway, "the server stops")
+			return
+		case raw := <-reader.queue:
+			err = within(ctx, func(ctx context.Context) error { return conn.Write(ctx, websocket.MessageText, raw) })
+		case <-ping.C:
+			err = within(ctx, conn.Ping)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func within(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return f(ctx)
+}
+
+// hub hands events to the readers of an instance.
+type hub struct {
+	mu      sync.Mutex
+	readers map[*reader]struct{}
+	once    sync.Once
+	closed  chan struct{}
+}
+
+type reader struct {
+	instance string
+	queue    chan []byte
+	lagged   chan struct{}
+	once     sync.Once
+}
+
+func newHub() *hub {
+	return &hub{readers: map[*reader]struct{}{}, closed: make(chan struct{})}
+}
+
+func (h *hub) join(instance string) (*reader, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.readers) >= maxSockets {
+		return nil, false
+	}
+	r := &reader{instance: instance, queue: make(chan []byte, socketQueue), lagged: make(chan struct{})}
+	h.readers[r] = struct{}{}
+	return r, true
+}
+
+func (h *hub) leave(r *reader) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.readers, r)
+}
+
+func (h *hub) publish(instance string, raw []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for r := range h.readers {
+		if r.instance != instance {
+			continue
+		}
+		select {
+		case r.queue <- raw:
+		default:
+			r.once.Do(func() { close(r.lagged) })
+		}
+	}
+}
+
+func (h *hub) close() { h.once.Do(func() { close(h.closed) }) }
