@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"strings"
+	"time"
+)
+
+// connector gives every SQLite connection two things the driver does not have:
+// compiled statements that are reused by their text (whatsmeow's included), and
+// a fair queue for the write lock in place of SQLite's sleeping and retrying.
+type connector struct {
+	driver.Connector
+	turn chan struct{} // holds one token: the right to write
+}
+
+func newConnector(c driver.Connector) *connector {
+	return &connector{Connector: c, turn: make(chan struct{}, 1)}
+}
+
+// Connect opens a connection.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	plain, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	full, ok := plain.(liteConn)
+	if !ok {
+		return nil, errors.Join(errors.New("the SQLite driver lacks an interface this store needs"), plain.Close())
+	}
+	return &conn{liteConn: full, turn: c.turn, stmts: make(map[string]*cached)}, nil
+}
+
+// liteConn is what modernc.org/sqlite's connection implements.
+type liteConn interface {
+	driver.Conn
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+	driver.Pinger
+}
+
+// conn is one connection. database/sql uses it from one goroutine at a time.
+type conn struct {
+	liteConn
+	turn  chan struct{}
+	inTx  bool
+	stmts map[string]*cached
+}
+
+// errTurn is the driver's SQLITE_BUSY for the queue.
+var errTurn = ErrBusy
+
+// lock waits for the right to write.
+func (c *conn) lock(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(lockWait)
+	defer timer.Stop()
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errTurn
+	}
+}
+
+func (c *conn) unlock() { <-c.turn }
+
+// BeginTx begins an immediate transaction when it is this connection's turn.
+func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
+	if err := c.lock(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.run("BEGIN IMMEDIATE"); err != nil {
+		c.unlock()
+		return nil, err
+	}
+	c.inTx = true
+	return (*liteTx)(c), nil
+}
+
+// ExecContext runs a statement outside or inside a transaction. Statements are
+// short, so the context is checked before and not watched while they run.
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !c.inTx {
+		if err := c.lock(ctx); err != nil {
+			return nil, err
+		}
+		defer c.unlock()
+	}
+	s, err := c.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return c.liteConn.ExecContext(context.WithoutCancel(ctx), positional(query), args)
+	}
+	return s.ExecContext(context.Background(), args)
+}
+
+// QueryContext reads. Reading needs no turn: the file is in WAL mode.
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := c.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return c.liteConn.QueryContext(context.WithoutCancel(ctx), positional(query), args)
+	}
+	rows, err := s.QueryContext(context.Background(), args)
+	if err != nil {
+		return nil, err
+	}
+	s.open = true
+	return &cachedRows{Rows: rows, stmt: s}, nil
+}
+
+// run executes a statement without arguments.
+func (c *conn) run(query string) error {
+	s, err := c.statement(query)
+	if err != nil {
+		return err
+	}
+	_, err = s.ExecContext(context.Background(), nil)
+	return err
+}
+
+// Close closes the cached statements and the connection.
+func (c *conn) Close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	clear(c.stmts)
+	return errors.Join(append(errs, c.liteConn.Close())...)
+}
+
+// liteTx is the transaction of its connection.
+type liteTx conn
+
+// Commit commits, or leaves nothing behind.
+func (t *liteTx) Commit() error {
+	c := (*conn)(t)
+	defer c.unlock()
+	c.inTx = false
+	err := c.run("COMMIT")
+	if err != nil {
+		// The connection goes back to the pool and must not be in a transaction. The
+		// rollback fails when SQLite has already rolled back, which is as good.
+		_ = c.run("ROLLBACK")
+	}
+	return err
+}
+
+// Rollback rolls back.
+func (t *liteTx) Rollback() error {
+	c := (*conn)(t)
+	defer c.unlock()
+	c.inTx = false
+	return c.run("ROLLBACK")
+}
+
+// positional turns $1 into SQLite's ?1. No statement here holds another dollar sign.
+func positional(query string) string { return strings.ReplaceAll(query, "$", "?") }

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Plan is what is about to be sent.
+type Plan struct {
+	Chat     Chat
+	Profile  string
+	Message  []byte // marshalled waE2E.Message
+	Warnings []byte // JSON or nil
+	Menu     *Menu  // stored with the intent; nil for a message without buttons
+}
+
+// Intend puts a fresh claim's send and its menu on disk, in one transaction,
+// before anything leaves. The menu's instance, message id, chat and time are set
+// from the claim and the plan. ErrExists: another process was faster.
+func (s *Store) Intend(ctx context.Context, c *Claim, p Plan) error {
+	now := s.now()
+	e := c.Entry
+	e.Chat, e.Profile, e.Message, e.Warnings, e.State = p.Chat, p.Profile, p.Message, p.Warnings, Intent
+	e.CreatedAt, e.UpdatedAt = fromMillis(millis(now)), fromMillis(millis(now))
+	e.ExpiresAt = fromMillis(millis(now.Add(s.opt.Retention.Ledger)))
+	err := s.write(ctx, "store the intent", func(t *tx) error {
+		n, err := t.exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
+			e.Operation, e.Key, e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
+			e.Message, e.Outcome, e.Warnings, millis(e.CreatedAt), millis(e.UpdatedAt), millis(e.ExpiresAt))
+		if err == nil && n == 0 {
+			err = ErrExists
+		}
+		if err != nil || p.Menu == nil {
+			return err
+		}
+		m := *p.Menu
+		m.Instance, m.MessageID, m.Chat, m.SentAt = e.Instance, e.MessageID, e.Chat, e.CreatedAt
+		return m.insert(t)
+	})
+	if err == nil {
+		c.Entry = e
+	}
+	return err
+}
+
+// Outcome is how a send ended.
+type Outcome struct {
+	State    State     // Sent or Failed
+	JSON     []byte    // what the operation answered, to be replayed
+	Warnings []byte    // JSON; nil keeps what Intend stored
+	ChatLID  string    // as SendResponse.Chat says; "" keeps what is known
+	SentAt   time.Time // the server's time; zero keeps the intent's
+}
+
+// Settle stores how the send ended. A receipt that was faster is kept: the state
+// never goes back. A failed send takes its menu with it, since nobody can press
+// what was refused.
+func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
+	if o.State != Sent && o.State != Failed {
+		return fmt.Errorf("settle: %v is not an outcome", o.State)
+	}
+	e := c.Entry
+	return s.write(ctx, "store the outcome", func(t *tx) error {
+		n, err := t.exec(`UPDATE tapnode_ledger SET
+				state = CASE WHEN state < $3 THEN $3 ELSE state END, outcome = $4,
+				warnings = COALESCE($5, warnings),
+				chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END, updated_at = $7
+			WHERE operation = $1 AND idem_key = $2`,
+			e.Operation, e.Key, o.State, o.JSON, o.Warnings, o.ChatLID, millis(s.now()))
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		if o.State == Failed {
+			_, err = t.exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0`, e.Instance, e.MessageID)
+			return err
+		}
+		_, err = t.exec(`UPDATE tapnode_menus SET
+				chat_lid = CASE WHEN $3 = '' THEN chat_lid ELSE $3 END,
+				sent_at = CASE WHEN $4 = 0 THEN sent_at ELSE $4 END
+			WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, o.ChatLID, millis(o.SentAt))
+		return err
+	})
+}
+
+// MarkUnknown stores that the send left and no answer came. The key can be
+// resumed; a receipt can still settle it.
+func (s *Store) MarkUnknown(ctx context.Context, c *Claim) error {
+	return s.write(ctx, "store the unknown outcome", func(t *tx) error {
+		_, err := t.exec(`UPDATE tapnode_ledger SET state = $3, updated_at = $4
+			WHERE operation = $1 AND idem_key = $2 AND state < $3`,
+			c.Entry.Operation, c.Entry.Key, Unknown, millis(s.now()))
+		return err
+	})
+}
+
+// Receipt raises the state of the instance's sends with these message ids to
+// Delivered or Read. Ids that are not ours, a refused send and a state that is
+// already higher are left alone. It returns the entries that rose.
+func (s *Store) Receipt(ctx context.Context, instance string, messageIDs []string, state State) (raised []string, err error) {
+	if state != Delivered && state != Read {
+		return nil, fmt.Errorf("receipt: %v is not a receipt's state", state)
+	}
+	err = s.write(ctx, "store the receipt", func(t *tx) error {
+		raised = raised[:0]
+		for _, id := range messageIDs {
+			n, err := t.exec(`UPDATE tapnode_ledger SET state = $3, updated_at = $4
+				WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $5`,
+				instance, id, state, millis(s.now()), Failed)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				raised = append(raised, id)
+			}
+		}
+		return nil
+	})
+	return raised, err
+}
+
+// MessageForRetry is the answer to whatsmeow's GetMessageForRetry: the encoded
+// message that was sent to chat (phone or LID form) under id. Error: ErrNotFound,
+// also when the id was sent to someone else.
+func (s *Store) MessageForRetry(ctx context.Context, instance, chat, id string) (Entry, error) {
+	e, err := scanEntry(s.db.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM tapnode_ledger
+		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3)`, instance, id, chat))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return e, wrap("find the message to retry", err)
+}

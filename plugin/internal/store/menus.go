@@ -1,0 +1,105 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Button is a button of a stored menu.
+type Button struct {
+	ID          string `json:"id"`
+	DisplayText string `json:"displayText"`
+	Type        string `json:"type"`
+}
+
+// Menu is a sent message with buttons: what a click is matched against.
+type Menu struct {
+	Instance    string
+	MessageID   string
+	Chat        Chat
+	Buttons     []Button
+	Correlation string // comes back on every click
+	Source      string
+	Clicks      int       // stored so far
+	SentAt      time.Time // until the server's time is known, the intent's
+	ExpiresAt   time.Time // zero: live as long as it is kept
+}
+
+const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at`
+
+func (m *Menu) insert(t *tx) error {
+	buttons, err := json.Marshal(m.Buttons)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO tapnode_menus (`+menuColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)`,
+		m.Instance, m.MessageID, m.Chat.JID, m.Chat.LID, buttons, m.Correlation, m.Source, millis(m.SentAt), millis(m.ExpiresAt))
+	return err
+}
+
+func scanMenu(row scanner) (Menu, error) {
+	var m Menu
+	var buttons []byte
+	var sentAt, expiresAt int64
+	err := row.Scan(&m.Instance, &m.MessageID, &m.Chat.JID, &m.Chat.LID, &buttons, &m.Correlation, &m.Source,
+		&m.Clicks, &sentAt, &expiresAt)
+	if err != nil {
+		return m, err
+	}
+	m.SentAt, m.ExpiresAt = fromMillis(sentAt), fromMillis(expiresAt)
+	return m, json.Unmarshal(buttons, &m.Buttons)
+}
+
+// Menu reads the menu that the instance sent under messageID, live or not.
+// Error: ErrNotFound.
+func (s *Store) Menu(ctx context.Context, instance, messageID string) (Menu, error) {
+	found, err := collect(ctx, s.db, scanMenu,
+		`SELECT `+menuColumns+` FROM tapnode_menus WHERE instance = $1 AND message_id = $2`, instance, messageID)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Menu{}, wrap("read the menu", err)
+	}
+	return found[0], nil
+}
+
+// liveMenus is how many of a chat's newest menus LiveMenus considers.
+const liveMenus = 50
+
+// LiveMenus reads the chat's menus that have not expired, the newest first, at
+// most 50. The chat may be given by either name.
+func (s *Store) LiveMenus(ctx context.Context, instance string, chat Chat) ([]Menu, error) {
+	// Two indexes, two queries: an OR over both columns would read neither well.
+	var found []Menu
+	now := millis(s.now())
+	for _, by := range [...]struct{ column, jid string }{{"chat", chat.JID}, {"chat_lid", chat.LID}} {
+		if by.jid == "" {
+			continue
+		}
+		menus, err := collect(ctx, s.db, scanMenu, `SELECT `+menuColumns+` FROM tapnode_menus
+			WHERE instance = $1 AND `+by.column+` = $2 AND (expires_at = 0 OR expires_at > $3)
+			ORDER BY sent_at DESC LIMIT $4`, instance, by.jid, now, liveMenus)
+		if err != nil {
+			return nil, wrap("read the chat's menus", err)
+		}
+		found = append(found, menus...)
+	}
+	slices.SortFunc(found, func(a, b Menu) int {
+		return cmp.Or(b.SentAt.Compare(a.SentAt), strings.Compare(a.MessageID, b.MessageID))
+	})
+	found = slices.CompactFunc(found, func(a, b Menu) bool { return a.MessageID == b.MessageID })
+	return found[:min(len(found), liveMenus)], nil
+}
+
+// LiveMenusWithButton is LiveMenus with a button of that id.
+func (s *Store) LiveMenusWithButton(ctx context.Context, instance string, chat Chat, buttonID string) ([]Menu, error) {
+	menus, err := s.LiveMenus(ctx, instance, chat)
+	return slices.DeleteFunc(menus, func(m Menu) bool {
+		return !slices.ContainsFunc(m.Buttons, func(b Button) bool { return b.ID == buttonID })
+	}), err
+}

@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow/store/sqlstore"
+)
+
+// Store is an open database. Its methods are safe for concurrent use.
+type Store struct {
+	opt     Options
+	db      *sql.DB
+	writer  *writer
+	devices *devices
+	log     *slog.Logger
+	now     func() time.Time
+
+	id      [8]byte // of this database, in every cursor
+	held    claims
+	wake    broadcast
+	janitor janitor
+	close   sync.Once
+}
+
+// Open opens the database, makes or migrates its tables, and whatsmeow's. The
+// caller closes the store.
+func Open(ctx context.Context, opt Options) (*Store, error) {
+	opt = opt.withDefaults()
+	open := openSQLite
+	if opt.Postgres != "" {
+		open = openPostgres
+	}
+	db, dialect, err := open(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opt: opt, db: db, log: opt.Log, now: opt.Now}
+	if err := s.prepare(ctx, dialect); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context, dialect string) (err error) {
+	if s.id, err = migrate(ctx, s.db, dialect); err != nil {
+		return err
+	}
+	log := waLogger{s.log}
+	container := sqlstore.NewWithDB(s.db, dialect, log)
+	if err := container.Upgrade(ctx); err != nil {
+		return wrap("make whatsmeow's tables", err)
+	}
+	if s.writer, err = newWriter(ctx, s.db, dialect); err != nil {
+		return err
+	}
+	s.devices = newDevices(s, container)
+	return nil
+}
+
+// Close stops the janitor, finishes the writes that are under way and closes the
+// database. Calls made afterwards fail with [ErrClosed]. It is idempotent.
+func (s *Store) Close() error {
+	var err error
+	s.close.Do(func() {
+		s.Stop()
+		if s.writer != nil {
+			s.writer.close()
+		}
+		s.wake.close()
+		err = wrap("close the database", s.db.Close())
+	})
+	return err
+}
+
+// write runs fn in a transaction that it may share with others, and returns once
+// that is committed. fn may run more than once: it must set its results anew each
+// time, and touch nothing else.
+func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) error {
+	return wrap(what, s.writer.do(ctx, fn))
+}
+
+// collect reads all rows with scan.
+func collect[T any](ctx context.Context, db *sql.DB, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// scanner is a *sql.Row or *sql.Rows.
+type scanner interface{ Scan(dest ...any) error }
+
+// millis and fromMillis convert times to columns and back; 0 is the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options say where the store lives and how long it remembers. The zero value of
+// every field but Dir is usable.
+type Options struct {
+	// Dir holds the SQLite file; it is made with mode 0700. Not used with Postgres.
+	Dir string
+	// Postgres is a connection string (libpq URL or key=value form); empty means SQLite.
+	Postgres string
+	// Relaxed lets a power cut (not a crash of the process) take the last commits:
+	// PRAGMA synchronous=NORMAL, or synchronous_commit=off. Signal sessions lose
+	// messages then. Off by default.
+	Relaxed bool
+
+	Retention Retention
+	Limits    Limits
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Log takes what the janitor and the session store report; nil discards it.
+	Log *slog.Logger
+}
+
+// Retention says how long rows are kept. Zero means the default.
+type Retention struct {
+	Ledger      time.Duration // of a settled send and its key; 30 days
+	Menus       time.Duration // after a menu was sent, expired or not; 90 days
+	Events      time.Duration // for hosts that do not acknowledge; 14 days
+	Seen        time.Duration // ids of incoming messages; 30 days (WhatsApp redelivers for 14)
+	Messages    time.Duration // for replyTo; 30 days
+	Subscribers time.Duration // since a host was last heard of; 30 days
+}
+
+// Limits say how many rows a table may hold. Zero means the default. Over the
+// limit the oldest go first, except in the ledger and among instances and
+// subscribers, where new ones are refused with [ErrLimit].
+type Limits struct {
+	Instances   int // 1,000
+	Subscribers int // 64
+	Ledger      int // 2,000,000
+	Menus       int // 1,000,000
+	Events      int // 500,000
+	Messages    int // 1,000,000
+	Recipients  int // 500,000
+	Uploads     int // 50,000
+}
+
+func (o Options) withDefaults() Options {
+	const day = 24 * time.Hour
+	or(&o.Retention.Ledger, 30*day)
+	or(&o.Retention.Menus, 90*day)
+	or(&o.Retention.Events, 14*day)
+	or(&o.Retention.Seen, 30*day)
+	or(&o.Retention.Messages, 30*day)
+	or(&o.Retention.Subscribers, 30*day)
+	or(&o.Limits.Instances, 1_000)
+	or(&o.Limits.Subscribers, 64)
+	or(&o.Limits.Ledger, 2_000_000)
+	or(&o.Limits.Menus, 1_000_000)
+	or(&o.Limits.Events, 500_000)
+	or(&o.Limits.Messages, 1_000_000)
+	or(&o.Limits.Recipients, 500_000)
+	or(&o.Limits.Uploads, 50_000)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// or sets *v to fallback when it is zero.
+func or[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}
