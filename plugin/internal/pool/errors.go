@@ -1,0 +1,64 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"go.mau.fi/whatsmeow"
+)
+
+// Errors that callers tell apart.
+var (
+	ErrNotConnected = errors.New("instance is not connected to WhatsApp")
+	ErrNotPairing   = errors.New("instance is not waiting to be paired")
+	ErrPairing      = errors.New("instance is already being paired")
+	ErrPairTimeout  = errors.New("nobody paired the instance in time")
+	ErrBusy         = errors.New("too many sends wait for this instance")
+	ErrClosed       = errors.New("the pool is closed")
+)
+
+// SendError is a send that failed.
+type SendError struct {
+	// Code is the number WhatsApp refused the message with (facts: <ack error=N>);
+	// 0 when it did not answer.
+	Code int
+	// Unknown is true when the message may have reached WhatsApp all the same.
+	Unknown bool
+	Err     error
+}
+
+// Error returns the cause.
+func (e *SendError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SendError) Unwrap() error { return e.Err }
+
+var ackNumber = regexp.MustCompile(`(\d+)$`)
+
+// sendError grades an error of whatsmeow.Client.SendMessage. whatsmeow keeps the
+// number of a refusal in the text only. What is not known to have failed before
+// the frame left counts as unknown.
+func sendError(err error) *SendError {
+	e := &SendError{Err: err}
+	var iq *whatsmeow.IQError
+	switch {
+	case errors.Is(err, whatsmeow.ErrServerReturnedError):
+		if m := ackNumber.FindString(err.Error()); m != "" {
+			e.Code, _ = strconv.Atoi(m)
+		}
+	case errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn):
+		e.Err = fmt.Errorf("%w: %w", ErrNotConnected, err)
+	case errors.As(err, &iq):
+		e.Code = iq.Code
+	case errors.Is(err, whatsmeow.ErrMessageTimedOut),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		e.Unknown = true
+	default:
+		var lost *whatsmeow.DisconnectedError
+		e.Unknown = errors.As(err, &lost)
+	}
+	return e
+}

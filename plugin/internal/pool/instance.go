@@ -1,0 +1,260 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	wastore "go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+	"golang.org/x/time/rate"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+// Instance is one WhatsApp account in the pool. Its methods are safe for
+// concurrent use.
+type Instance struct {
+	name    string
+	created time.Time
+	pool    *Pool
+	log     *slog.Logger
+	ctx     context.Context
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the supervisor ended
+
+	cli     atomic.Pointer[whatsmeow.Client] // nil: not paired
+	signals chan signal                      // connection events for the supervisor
+	wake    chan struct{}                    // online changed
+	pairing atomic.Pointer[whatsmeow.Client] // the client that waits for a phone
+
+	turn  chan struct{} // held by the send that is under way
+	line  atomic.Int64  // sends that wait or are under way
+	pace  *rate.Limiter // nil: no limit
+	epoch atomic.Uint64 // newest lease epoch seen
+
+	mu      sync.Mutex
+	online  bool // wanted
+	status  Status
+	changed chan struct{} // closed at the next change of status
+}
+
+// signal is a connection event of one client.
+type signal struct {
+	cli *whatsmeow.Client
+	evt any
+}
+
+// errNotStored is the signal that a message waits at the server because it could
+// not be stored.
+type errNotStored struct{ err error }
+
+func newInstance(ctx context.Context, p *Pool, r store.Instance) (*Instance, error) {
+	i := &Instance{
+		name:    r.Name,
+		created: r.CreatedAt,
+		pool:    p,
+		log:     p.opts.Log.With("instance", r.Name),
+		done:    make(chan struct{}),
+		signals: make(chan signal, 64),
+		wake:    make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1),
+		online:  r.Wanted == store.Connected,
+		changed: make(chan struct{}),
+		status:  Status{State: New, Since: time.Now()},
+	}
+	if n := p.opts.Limits.PerMinute; n > 0 {
+		i.pace = rate.NewLimiter(rate.Limit(float64(n)/60), p.opts.Limits.Burst)
+	}
+	i.ctx, i.cancel = context.WithCancel(p.ctx)
+	if r.JID == "" {
+		return i, nil
+	}
+	jid, err := types.ParseJID(r.JID)
+	if err != nil {
+		return nil, fmt.Errorf("stored device id: %w", err)
+	}
+	device, err := p.opts.Store.Device(ctx, jid)
+	if errors.Is(err, store.ErrNotFound) { // the session went before our record of it
+		i.status.State = LoggedOut
+		return i, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load the session: %w", err)
+	}
+	i.status.State = Disconnected
+	i.cli.Store(i.newClient(device))
+	return i, nil
+}
+
+// newClient makes a client that leaves reconnecting, and all history, to us.
+func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
+	cli := whatsmeow.NewClient(device, waLogger{i.log})
+	cli.EnableAutoReconnect = false
+	cli.DisableLoginAutoReconnect = true
+	cli.EnableDecryptedEventBuffer = true // a redelivery finds its plaintext after the ratchet moved on
+	cli.SynchronousAck = true             // the handler stores before WhatsApp forgets
+	cli.ManualHistorySyncDownload = true
+	cli.BackgroundEventCtx = i.ctx
+	cli.SetMediaHTTPClient(i.pool.client)
+	cli.SetWebsocketHTTPClient(i.pool.client)
+	cli.SetPreLoginHTTPClient(i.pool.client)
+	cli.SetMaxParallelRetryReceiptHandling(4)
+	cli.GetMessageForRetry = func(_, to types.JID, id types.MessageID) *waE2E.Message {
+		return i.messageForRetry(cli, to, id)
+	}
+	cli.PreRetryCallback = func(r *events.Receipt, id types.MessageID, n int, msg *waE2E.Message) bool {
+		return !i.resend(cli, r, id, n, msg)
+	}
+	cli.AddEventHandlerWithSuccessStatus(func(evt any) bool { return i.handle(cli, evt) })
+	return cli
+}
+
+// handle is whatsmeow's event handler. false keeps a message at the server.
+func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil { // whatsmeow would count a panic as success
+			i.log.Error("an event handler panicked", "event", fmt.Sprintf("%T", evt), "panic", fmt.Sprint(r), "stack", redact(string(debug.Stack())))
+			ok = false
+		}
+	}()
+	switch e := evt.(type) {
+	case *events.Message:
+		return i.receive(cli, e)
+	case *events.Connected, *events.Disconnected, *events.ManualLoginReconnect, *events.StreamError,
+		*events.KeepAliveTimeout, *events.KeepAliveRestored, events.PermanentDisconnect:
+		i.signal(cli, evt)
+	}
+	return true
+}
+
+func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
+	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
+	defer cancel()
+	err := i.pool.opts.OnMessage(ctx, i, m)
+	if err == nil {
+		return true
+	}
+	if i.ctx.Err() == nil {
+		i.log.Error("an incoming message could not be stored; WhatsApp keeps it", "error", err)
+		i.signal(cli, errNotStored{err})
+	}
+	return false
+}
+
+// signal hands an event to the supervisor, which is never far from taking it.
+func (i *Instance) signal(cli *whatsmeow.Client, evt any) {
+	select {
+	case i.signals <- signal{cli, evt}:
+	case <-i.ctx.Done():
+	}
+}
+
+// Name is the instance's name.
+func (i *Instance) Name() string { return i.name }
+
+// CreatedAt is when the instance was created.
+func (i *Instance) CreatedAt() time.Time { return i.created }
+
+// Status returns the present status.
+func (i *Instance) Status() Status {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.status
+}
+
+// Account is the paired account; all zero when not paired.
+type Account struct {
+	JID, LID types.JID
+	PushName string
+}
+
+// Account returns the paired account.
+func (i *Instance) Account() Account {
+	cli := i.cli.Load()
+	if cli == nil {
+		return Account{}
+	}
+	return Account{JID: cli.Store.GetJID().ToNonAD(), LID: cli.Store.GetLID().ToNonAD(), PushName: cli.Store.PushName}
+}
+
+// Client returns the connected client for queries and uploads, or ErrNotConnected.
+func (i *Instance) Client() (*whatsmeow.Client, error) {
+	if cli := i.cli.Load(); cli != nil && cli.IsLoggedIn() {
+		return cli, nil
+	}
+	return nil, ErrNotConnected
+}
+
+// set records a new status and tells everybody.
+func (i *Instance) set(state State, trouble *Trouble) {
+	i.mu.Lock()
+	if state != i.status.State || i.status.Since.IsZero() {
+		i.status.Since = time.Now()
+	}
+	i.status.State, i.status.Trouble = state, trouble
+	now := i.status
+	close(i.changed)
+	i.changed = make(chan struct{})
+	i.mu.Unlock()
+	if i.pool.opts.Notify != nil {
+		i.pool.opts.Notify(i.name, now)
+	}
+	if trouble != nil {
+		i.log.Warn("instance "+string(state), "reason", trouble.Code, "message", trouble.Message)
+	} else {
+		i.log.Info("instance " + string(state))
+	}
+}
+
+// want records whether the instance should be online.
+func (i *Instance) want(ctx context.Context, online bool) error {
+	wanted := store.Disconnected
+	if online {
+		wanted = store.Connected
+	}
+	if err := i.pool.opts.Store.SetWanted(ctx, i.name, wanted); err != nil {
+		return err
+	}
+	i.mu.Lock()
+	i.online = online
+	i.mu.Unlock()
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (i *Instance) wanted() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.online && i.cli.Load() != nil
+}
+
+// await waits until ready says so about the status.
+func (i *Instance) await(ctx context.Context, ready func(Status) bool) (Status, error) {
+	for {
+		i.mu.Lock()
+		now, changed := i.status, i.changed
+		i.mu.Unlock()
+		if ready(now) {
+			return now, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return now, ctx.Err()
+		case <-i.ctx.Done():
+			return now, ErrClosed
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync"
+
+	"go.mau.fi/libsignal/logger"
+	waLog "go.mau.fi/whatsmeow/util/log"
+)
+
+// longDigits matches phone numbers, LIDs and group ids. They mean people, so they
+// never reach a log.
+var longDigits = regexp.MustCompile(`\d{7,}`)
+
+// redact hides the digits of every JID in a line.
+func redact(line string) string { return longDigits.ReplaceAllString(line, "<number>") }
+
+// waLogger writes whatsmeow's lines to slog. Debug lines are dropped: they hold
+// whole stanzas, and formatting them costs more than the work they describe.
+type waLogger struct{ log *slog.Logger }
+
+func (l waLogger) write(level slog.Level, msg string, args []any) {
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, redact(fmt.Sprintf(msg, args...)))
+	}
+}
+
+func (l waLogger) Errorf(msg string, args ...any) { l.write(slog.LevelError, msg, args) }
+func (l waLogger) Warnf(msg string, args ...any)  { l.write(slog.LevelWarn, msg, args) }
+func (l waLogger) Infof(msg string, args ...any)  { l.write(slog.LevelInfo, msg, args) }
+func (waLogger) Debugf(string, ...any)            {}
+
+func (l waLogger) Sub(module string) waLog.Logger {
+	return waLogger{l.log.With("module", module)}
+}
+
+// signalLogger replaces libsignal's own logger, which prints to stdout: there it
+// would break the plugin handshake.
+type signalLogger struct{ log *slog.Logger }
+
+func (signalLogger) Debug(string, string)  {}
+func (signalLogger) Info(string, string)   {}
+func (signalLogger) Configure(string)      {}
+func (l signalLogger) Warning(_, m string) { l.log.Warn(redact(m), "module", "signal") }
+func (l signalLogger) Error(_, m string)   { l.log.Error(redact(m), "module", "signal") }
+
+var signalLogOnce sync.Once
+
+// quietSignal sets libsignal's process-wide logger, once: the library reads it
+// without a lock.
+func quietSignal(log *slog.Logger) {
+	signalLogOnce.Do(func() {
+		var l logger.Loggable = signalLogger{log}
+		logger.Setup(&l)
+	})
+}

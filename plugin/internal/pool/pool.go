@@ -1,0 +1,219 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+// maxDialing is how many instances dial at the same time: a process that starts with
+// a thousand must not look like an attack.
+const maxDialing = 8
+
+// Sent is a message of ours as it first left.
+type Sent struct {
+	Message *waE2E.Message
+	Nodes   []waBinary.Node // SendRequestExtra.AdditionalNodes
+}
+
+// Options of a pool. All but Server, Limits, Notify and Removed are required.
+type Options struct {
+	Store  *store.Store
+	Log    *slog.Logger
+	Server *Server // nil: WhatsApp itself
+	Limits Limits
+
+	// OnMessage stores an incoming message. WhatsApp gets its acknowledgement after
+	// it returned nil, and delivers the message again after an error.
+	OnMessage func(ctx context.Context, i *Instance, m *events.Message) error
+	// Find answers from the ledger what a message of ours looked like; nil if it is
+	// not in it, or went to another chat.
+	Find func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*Sent, error)
+	// Notify hears of every change of a status. It must not block.
+	Notify func(instance string, s Status)
+	// Removed hears that an instance is gone. It must not block.
+	Removed func(instance string)
+}
+
+// Limits of the instances; a zero member means its default.
+type Limits struct {
+	Login     time.Duration // from dialling to logged in, 30 s
+	Ack       time.Duration // waiting for the server's answer to a message, 25 s
+	Store     time.Duration // one OnMessage, 10 s
+	Queue     int           // sends that wait for one instance, 200
+	PerMinute int           // messages of one instance, 0: no limit
+	Burst     int           // of them at once, 10
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&l.Login, 30*time.Second)
+	set(&l.Ack, 25*time.Second)
+	set(&l.Store, 10*time.Second)
+	if l.Queue <= 0 {
+		l.Queue = 200
+	}
+	if l.Burst <= 0 {
+		l.Burst = 10
+	}
+	return l
+}
+
+// Pool is all instances of a process.
+type Pool struct {
+	opts   Options
+	client *http.Client // every websocket and every media transfer
+	dials  chan struct{}
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu     sync.RWMutex
+	byName map[string]*Instance
+	closed bool
+}
+
+// Open reads the registry and begins to connect the instances that were online.
+// It returns before they are connected.
+func Open(ctx context.Context, opts Options) (*Pool, error) {
+	opts.Limits = opts.Limits.withDefaults()
+	quietSignal(opts.Log)
+	if opts.Server != nil {
+		opts.Server.trust()
+		opts.Log.Warn("WhatsApp is simulated: this process trusts another server and cannot reach the real one", "server", opts.Server.addr)
+	}
+	records, err := opts.Store.Instances(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the instances: %w", err)
+	}
+	p := &Pool{
+		opts:   opts,
+		client: &http.Client{Transport: transport(opts.Server)},
+		dials:  make(chan struct{}, maxDialing),
+		byName: make(map[string]*Instance, len(records)),
+	}
+	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, r := range records {
+		if _, err := p.add(ctx, r); err != nil {
+			return nil, errors.Join(err, p.Close(ctx))
+		}
+	}
+	return p, nil
+}
+
+// add takes an instance in and starts its supervisor.
+func (p *Pool) add(ctx context.Context, r store.Instance) (*Instance, error) {
+	i, err := newInstance(ctx, p, r)
+	if err != nil {
+		return nil, fmt.Errorf("instance %s: %w", r.Name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return nil, ErrClosed
+	case p.byName[r.Name] != nil:
+		return nil, store.ErrExists
+	}
+	p.byName[r.Name] = i
+	i.set(i.Status().State, nil)
+	p.wg.Go(func() { i.supervise() })
+	return i, nil
+}
+
+// Create registers a new instance. It is not connected. The errors are the store's.
+func (p *Pool) Create(ctx context.Context, name string) (*Instance, error) {
+	r, err := p.opts.Store.CreateInstance(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return p.add(ctx, r)
+}
+
+// Get returns an instance by name, or store.ErrNotFound.
+func (p *Pool) Get(name string) (*Instance, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if i := p.byName[name]; i != nil {
+		return i, nil
+	}
+	return nil, store.ErrNotFound
+}
+
+// List returns all instances by name.
+func (p *Pool) List() []*Instance {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	all := make([]*Instance, 0, len(p.byName))
+	for _, i := range p.byName {
+		all = append(all, i)
+	}
+	slices.SortFunc(all, func(a, b *Instance) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// Delete logs an instance out as far as WhatsApp can be reached, ends it and
+// forgets it.
+func (p *Pool) Delete(ctx context.Context, name string) error {
+	i, err := p.Get(name)
+	if err != nil {
+		return err
+	}
+	if err := i.Logout(ctx); err != nil {
+		return err
+	}
+	i.cancel()
+	select {
+	case <-i.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := p.opts.Store.DeleteInstance(ctx, name); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	delete(p.byName, name)
+	p.mu.Unlock()
+	if p.opts.Removed != nil {
+		p.opts.Removed(name)
+	}
+	return nil
+}
+
+// Close disconnects every instance and waits for all goroutines, at most until ctx
+// ends. It may be called again.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.cancel()
+	ended := make(chan struct{})
+	go func() {
+		p.wg.Wait()
+		close(ended)
+	}()
+	defer p.client.CloseIdleConnections()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("instances are still disconnecting: %w", ctx.Err())
+	}
+}

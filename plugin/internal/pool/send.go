@@ -1,0 +1,92 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// Outgoing is one message to send.
+type Outgoing struct {
+	To      types.JID // without a device
+	ID      types.MessageID
+	Message *waE2E.Message // whatsmeow may add to it
+	Nodes   []waBinary.Node
+}
+
+// Ack is the server's word that it took a message.
+type Ack struct {
+	At   time.Time
+	Chat types.JID // where the message went: for a person the LID
+}
+
+// Send sends a message in the instance's turn. An error is a *SendError, or
+// ErrNotConnected, ErrBusy or the context's error when the message did not leave.
+func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
+	release, err := i.take(ctx)
+	if err != nil {
+		return Ack{}, err
+	}
+	defer release()
+	if i.pace != nil {
+		if err := i.pace.Wait(ctx); err != nil {
+			return Ack{}, fmt.Errorf("%w: the pacing limit leaves no room before the deadline", ErrBusy)
+		}
+	}
+	cli, err := i.Client()
+	if err != nil {
+		return Ack{}, err
+	}
+	extra := whatsmeow.SendRequestExtra{ID: out.ID, Timeout: i.pool.opts.Limits.Ack}
+	if len(out.Nodes) > 0 {
+		extra.AdditionalNodes = &out.Nodes
+	}
+	resp, err := cli.SendMessage(ctx, out.To, out.Message, extra)
+	if err != nil {
+		return Ack{}, sendError(err)
+	}
+	return Ack{At: resp.Timestamp, Chat: resp.Chat}, nil
+}
+
+// take waits for the instance's turn: a channel of one, whose waiters go in the
+// order they came. whatsmeow has a lock of its own for this, but one that neither
+// a context nor a limit applies to.
+func (i *Instance) take(ctx context.Context) (release func(), err error) {
+	if i.line.Add(1) > int64(i.pool.opts.Limits.Queue) {
+		i.line.Add(-1)
+		return nil, ErrBusy
+	}
+	select {
+	case i.turn <- struct{}{}:
+		return func() {
+			<-i.turn
+			i.line.Add(-1)
+		}, nil
+	case <-ctx.Done():
+		i.line.Add(-1)
+		return nil, ctx.Err()
+	case <-i.ctx.Done():
+		i.line.Add(-1)
+		return nil, ErrNotConnected
+	}
+}
+
+// Lease notes the epoch of the caller's lease and refuses one older than the newest
+// seen, in this process or before, with store.ErrLeaseLost. 0 is a caller without a
+// lease.
+func (i *Instance) Lease(ctx context.Context, epoch uint64) error {
+	if epoch == 0 || epoch == i.epoch.Load() { // the usual case costs no write
+		return nil
+	}
+	if err := i.pool.opts.Store.ClaimLease(ctx, i.name, epoch); err != nil {
+		return err
+	}
+	for seen := i.epoch.Load(); epoch > seen && !i.epoch.CompareAndSwap(seen, epoch); seen = i.epoch.Load() {
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"go.mau.fi/whatsmeow/types/events"
+)
+
+// State of an instance, in the words of the published schema
+// (whatsapp.instance.list.output.json).
+type State string
+
+// The states of an instance.
+const (
+	New          State = "new"          // never paired
+	Pairing      State = "pairing"      // waits for the phone
+	Connecting   State = "connecting"   // paired, on its way to a login, or on its way back
+	Connected    State = "connected"    // logged in
+	Disconnected State = "disconnected" // paired, and stays offline until somebody acts
+	LoggedOut    State = "logged_out"   // the phone removed this device: pair again
+	Banned       State = "banned"       // WhatsApp refuses the account for a while
+	Replaced     State = "replaced"     // another process took the session
+)
+
+// Status is what is known about an instance. It names no number.
+type Status struct {
+	State State
+	Since time.Time // when the instance entered the state
+	// Trouble is what keeps the instance from working as asked; nil when nothing does.
+	Trouble *Trouble
+}
+
+// Trouble says what is wrong, and the next step.
+type Trouble struct {
+	Code    string // stable, snake_case
+	Message string // for people: what is the matter and what to do
+	At      time.Time
+	Until   time.Time // when it is tried again; zero: not before somebody acts
+}
+
+// Troubles that the pool finds by itself; the others come from WhatsApp, see judge.
+const (
+	codeUnreachable = "unreachable"     // the server cannot be dialled
+	codeLost        = "connection_lost" // the connection ended without a reason
+	codeRefused     = "refused"         // connections end before the login, again and again
+	codeKeepAlive   = "keepalive"       // the server stopped answering
+	codeStorage     = "storage"         // events cannot be stored
+)
+
+// verdict is what WhatsApp itself said about the end of a connection.
+type verdict struct {
+	state         State
+	code, message string
+	retry         time.Duration // after which trying again makes sense; 0: not before somebody acted
+	unpair        bool          // the session is gone
+}
+
+// judge turns the events after which whatsmeow does not reconnect
+// (events.PermanentDisconnect) into a verdict; nil for any other event.
+func judge(evt any) *verdict {
+	switch e := evt.(type) {
+	case *events.LoggedOut:
+		return &verdict{state: LoggedOut, unpair: true, code: "logged_out",
+			message: "the phone or WhatsApp removed this linked device; connect the instance to pair it again"}
+	case *events.StreamReplaced:
+		return &verdict{state: Replaced, code: "replaced",
+			message: "another process connected with the same session; stop it, then connect the instance again"}
+	case *events.TemporaryBan:
+		return &verdict{state: Banned, code: "banned", retry: max(e.Expire, time.Minute),
+			message: fmt.Sprintf("WhatsApp banned the account for a while (code %d); answer people who wrote first, and send less to others", int(e.Code))}
+	case *events.ClientOutdated:
+		return &verdict{state: Disconnected, code: "client_outdated",
+			message: "WhatsApp refuses this client version; update the node, or set device.version"}
+	case *events.ConnectFailure:
+		return &verdict{state: Disconnected, code: "connect_failure",
+			message: fmt.Sprintf("WhatsApp refused the login (%d); check the account on its phone, then connect the instance again", int(e.Reason))}
+	case *events.CATRefreshError:
+		return &verdict{state: Disconnected, code: "connect_failure",
+			message: "WhatsApp refused the login token; connect the instance again"}
+	}
+	return nil
+}

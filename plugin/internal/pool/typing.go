@@ -1,0 +1,55 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// composing is how often "typing…" is repeated: recipients' clients let it fade
+// after 10 to 25 seconds.
+const composing = 10 * time.Second
+
+// Type shows "typing…" in a chat for d and then "paused". What the recipient sees is
+// a courtesy: presences that cannot be sent are not an error. The error is the
+// context's, or ErrNotConnected.
+func (i *Instance) Type(ctx context.Context, chat types.JID, d time.Duration) error {
+	cli, err := i.Client()
+	if err != nil {
+		return err
+	}
+	// Typing is seen only from somebody who is online; staying so would silence the
+	// notifications of the account's phone.
+	present := cli.SendPresence(ctx, types.PresenceAvailable)
+	if present != nil && !errors.Is(present, whatsmeow.ErrNoPushName) {
+		i.log.Debug("presence was not sent", "error", redact(present.Error()))
+	}
+	end := time.NewTimer(d)
+	defer end.Stop()
+	again := time.NewTicker(composing)
+	defer again.Stop()
+	err = cli.SendChatPresence(ctx, chat, types.ChatPresenceComposing, types.ChatPresenceMediaText)
+	for done := false; !done; {
+		select {
+		case <-end.C:
+			done = true
+		case <-again.C:
+			err = errors.Join(err, cli.SendChatPresence(ctx, chat, types.ChatPresenceComposing, types.ChatPresenceMediaText))
+		case <-ctx.Done():
+			done = true
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err = errors.Join(err, cli.SendChatPresence(last, chat, types.ChatPresencePaused, types.ChatPresenceMediaText))
+	if present == nil {
+		err = errors.Join(err, cli.SendPresence(last, types.PresenceUnavailable))
+	}
+	if err != nil {
+		i.log.Debug("typing was not shown", "error", redact(err.Error()))
+	}
+	return ctx.Err()
+}
