@@ -1,0 +1,65 @@
+package buttons
+
+import (
+	"strings"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
+)
+
+// Parse reads the input of whatsapp.sendButtons. Violations are about the form
+// only (JSON, types, unknown members) and all have CodeInvalidBody; a request
+// without any still has to pass Validate. null and "" stand for a member that
+// was not given.
+func Parse(data []byte) (Request, []Violation) {
+	var r Request
+	faults := strict.Read(data, func(o *strict.Object) {
+		o.String("instance", &r.Instance)
+		o.String("number", &r.Number)
+		o.String("contentText", &r.ContentText)
+		o.Each("buttons", func(n int) { r.Buttons = make([]Button, n) }, func(i int, item *strict.Object) {
+			b := &r.Buttons[i]
+			item.String("id", &b.ID)
+			item.String("displayText", &b.DisplayText)
+			item.String("type", (*string)(&b.Type))
+		})
+		o.String("headerText", &r.HeaderText)
+		o.String("footerText", &r.FooterText)
+		o.String("mediaUrl", &r.MediaURL)
+		o.String("mediaType", (*string)(&r.MediaType))
+		o.Int("delay", &r.Delay)
+		o.String("replyTo", &r.ReplyTo)
+		o.Bool("replyPrivate", &r.ReplyPrivate)
+		o.String("source", &r.Source)
+		o.String("fallback", (*string)(&r.Fallback))
+	})
+	r.MediaType = MediaType(strings.ToUpper(string(r.MediaType)))
+	return r, bodyViolations(faults)
+}
+
+// ParseText reads the input of whatsapp.sendText, by the rules of Parse.
+func ParseText(data []byte) (TextRequest, []Violation) {
+	var r TextRequest
+	faults := strict.Read(data, func(o *strict.Object) {
+		o.String("instance", &r.Instance)
+		o.String("number", &r.Number)
+		o.String("contentText", &r.ContentText)
+		o.Int("delay", &r.Delay)
+		o.String("replyTo", &r.ReplyTo)
+		o.Bool("replyPrivate", &r.ReplyPrivate)
+		o.String("source", &r.Source)
+	})
+	return r, bodyViolations(faults)
+}
+
+func bodyViolations(faults []strict.Fault) []Violation {
+	var violations []Violation
+	for _, f := range faults {
+		violations = append(violations, Violation{
+			Pointer:    f.Pointer,
+			Code:       CodeInvalidBody,
+			Message:    "Invalid request body: " + f.Detail,
+			Suggestion: f.Suggestion,
+		})
+	}
+	return violations
+}

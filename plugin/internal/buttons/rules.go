@@ -1,0 +1,129 @@
+package buttons
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// ValidInstance reports whether a name may be an instance's: 1 to 64 letters,
+// digits, dots, underscores and hyphens of ASCII, the first a letter or digit. It
+// is safe in a URL path, a file name and a subject.
+func ValidInstance(name string) bool {
+	const extra = "._-"
+	for i, r := range []byte(name) {
+		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !alnum && (i == 0 || !strings.ContainsRune(extra, rune(r))) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 64
+}
+
+func (c *check) instanceName(name string) {
+	if !blank(name) && !ValidInstance(name) {
+		c.refuse("/instance", "Instance name has characters or a length that are not allowed", "use 1 to 64 letters, digits, dots, underscores and hyphens")
+	}
+}
+
+func (c *check) texts(r Request) {
+	if r.MediaURL != "" {
+		c.length("/contentText", "ContentText with media", r.ContentText, maxContentWithMedia)
+	} else {
+		c.length("/contentText", "ContentText", r.ContentText, maxContent)
+	}
+	c.length("/headerText", "HeaderText", r.HeaderText, maxHeading)
+	c.length("/footerText", "FooterText", r.FooterText, maxHeading)
+	c.length("/mediaUrl", "MediaURL", r.MediaURL, maxValue)
+	if r.MediaURL != "" && !webAddress(r.MediaURL) {
+		c.refuse("/mediaUrl", "MediaURL must be an http or https address", "begin with https:// and a host")
+	}
+}
+
+// value checks a button's ID and label beyond their presence.
+func (c *check) value(i int, b Button) {
+	at, name := fmt.Sprintf("/buttons/%d", i), fmt.Sprintf("Button %d: ", i+1)
+	c.length(at+"/displayText", name+"DisplayText", b.DisplayText, maxLabel)
+	if blank(b.ID) {
+		return
+	}
+	switch b.Kind() {
+	case Reply:
+		c.length(at+"/id", name+"ID", b.ID, maxReplyID)
+	case URL:
+		c.length(at+"/id", name+"ID", b.ID, maxValue)
+		if !webAddress(b.ID) {
+			c.refuse(at+"/id", name+"ID must be an http or https address", "begin with https:// and a host")
+		}
+	case Call:
+		c.length(at+"/id", name+"ID", b.ID, maxCallNumber)
+		if _, ok := dialled(b.ID); !ok {
+			c.refuse(at+"/id", name+"ID must be a phone number", "write it as +5511999999999")
+		}
+	default:
+		c.length(at+"/id", name+"ID", b.ID, maxValue)
+	}
+}
+
+// distinct refuses what would make a click ambiguous: two equal ids, or two
+// labels that a person cannot tell apart when typing them.
+func (c *check) distinct(buttons []Button) {
+	ids, labels := map[string]int{}, map[string]int{}
+	for i, b := range buttons {
+		if first, taken := ids[b.ID]; taken && !blank(b.ID) {
+			c.refuse(fmt.Sprintf("/buttons/%d/id", i), fmt.Sprintf("Button %d: ID is already used by button %d", i+1, first+1), "give every button its own id")
+		} else if !taken {
+			ids[b.ID] = i
+		}
+		label := FoldLabel(b.DisplayText)
+		if first, taken := labels[label]; taken && label != "" {
+			c.refuse(fmt.Sprintf("/buttons/%d/displayText", i), fmt.Sprintf("Button %d: DisplayText is already used by button %d", i+1, first+1), "give every button its own label")
+		} else if !taken {
+			labels[label] = i
+		}
+	}
+}
+
+func (c *check) delivery(delay int, replyTo, source string) {
+	if delay < 0 || delay > maxDelay {
+		c.refuse("/delay", fmt.Sprintf("Delay must be between 0 and %d seconds", maxDelay), "delay is in seconds, not milliseconds")
+	}
+	c.length("/replyTo", "ReplyTo", replyTo, maxName)
+	c.length("/source", "Source", source, maxName)
+}
+
+func (c *check) length(pointer, name, text string, limit int) {
+	if n := utf8.RuneCountInString(text); n > limit {
+		c.refuse(pointer, fmt.Sprintf("%s has %d characters, more than %d", name, n, limit), "shorten it")
+	}
+}
+
+// webAddress reports whether s is an absolute http or https address with a host
+// and without credentials.
+func webAddress(s string) bool {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return false
+	}
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
+}
+
+// dialled is a CALL number as a phone takes it: digits, with + if it was given.
+func dialled(number string) (string, bool) {
+	number = strings.TrimSpace(number)
+	plus := strings.HasPrefix(number, "+")
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" ().-", r) {
+			return -1
+		}
+		return r
+	}, strings.TrimPrefix(number, "+"))
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return "", false
+	}
+	if plus {
+		digits = "+" + digits
+	}
+	return digits, true
+}

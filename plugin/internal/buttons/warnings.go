@@ -1,0 +1,64 @@
+package buttons
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+)
+
+// warnings says what WhatsApp is known to hide or refuse although it takes the
+// message.
+func warnings(r Request, to recipient.Recipient) []Warning {
+	var list []Warning
+	add := func(pointer, code, message string) {
+		if len(list) < maxViolations {
+			list = append(list, Warning{pointer, code, message})
+		}
+	}
+	if to.Kind == recipient.Newsletter {
+		add("/number", WarnNewsletter, "Channels show no buttons and send no clicks back; use fallback text to send the menu as text.")
+	}
+	replies := 0
+	for i, b := range r.Buttons {
+		at := fmt.Sprintf("/buttons/%d", i)
+		if n := utf8.RuneCountInString(b.DisplayText); n > softLabel {
+			add(at+"/displayText", WarnLongLabel, fmt.Sprintf("Button %d: clients show about %d characters of a label, this one has %d.", i+1, softLabel, n))
+		}
+		switch b.Kind() {
+		case Reply:
+			replies++
+		case URL:
+			if strings.HasPrefix(strings.ToLower(b.ID), "http://") {
+				add(at+"/id", WarnInsecureLink, fmt.Sprintf("Button %d: clients may block a link that does not begin with https://.", i+1))
+			}
+		case Call:
+			if number, ok := dialled(b.ID); ok && !strings.HasPrefix(number, "+") {
+				add(at+"/id", WarnNotInternational, fmt.Sprintf("Button %d: the number is dialled as it stands; write it as + and country code.", i+1))
+			}
+		}
+	}
+	if replies > 0 && replies < len(r.Buttons) {
+		add("/buttons", WarnMixedTypes, "REPLY buttons mixed with URL, CALL or COPY are not shown by WhatsApp Web and Desktop; send them apart.")
+	}
+	if r.MediaURL != "" && r.HeaderText != "" {
+		add("/headerText", WarnHeaderIgnored, "The media replaces the header text, which is not sent.")
+	} else if n := utf8.RuneCountInString(r.HeaderText); n > softHeading {
+		add("/headerText", WarnLongHeading, fmt.Sprintf("Clients show about %d characters of a header, this one has %d.", softHeading, n))
+	}
+	if n := utf8.RuneCountInString(r.FooterText); n > softHeading {
+		add("/footerText", WarnLongHeading, fmt.Sprintf("Clients show about %d characters of a footer, this one has %d.", softHeading, n))
+	}
+	if r.MediaURL == "" && r.MediaType != "" {
+		add("/mediaType", WarnMediaTypeIgnored, "Without mediaUrl there is no media, so mediaType has no effect.")
+	}
+	return append(list, quoteWarnings(r.ReplyTo, r.ReplyPrivate)...)
+}
+
+func quoteWarnings(replyTo string, private bool) []Warning {
+	if !private || replyTo != "" {
+		return nil
+	}
+	return []Warning{{"/replyPrivate", WarnNothingToBeQuoted, "Without replyTo there is no author to answer in private, so replyPrivate has no effect."}}
+}

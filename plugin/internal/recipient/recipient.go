@@ -1,0 +1,147 @@
+// Package recipient understands the destination of a message.
+//
+// Parse turns what a caller writes (a phone number or a JID) into a Recipient
+// and never guesses: bare digits are a phone number, even where they look like a
+// LID or a group id. Candidates and Choose settle what only WhatsApp knows,
+// which of the ways to write one number belongs to an account. The package does
+// no I/O; the question itself is asked through Resolver.
+package recipient
+
+import (
+	"strings"
+
+	"go.mau.fi/whatsmeow/types"
+)
+
+// Kind tells destinations apart.
+type Kind string
+
+// The kinds of destination.
+const (
+	Phone      Kind = "phone"      // a number or …@s.whatsapp.net
+	LID        Kind = "lid"        // …@lid, a person whose number is hidden
+	Group      Kind = "group"      // …@g.us
+	Newsletter Kind = "newsletter" // …@newsletter, a channel
+)
+
+// Recipient is a destination that is well formed; whether it exists is not known.
+type Recipient struct {
+	Kind Kind
+	// User is the part before the @: digits, or phone-timestamp in old group ids.
+	User string
+	// Exact says that the caller wrote a JID, so no other form may be tried.
+	Exact bool
+}
+
+// JID is the destination as whatsmeow takes it, without device and agent.
+func (r Recipient) JID() types.JID {
+	switch r.Kind {
+	case LID:
+		return types.NewJID(r.User, types.HiddenUserServer)
+	case Group:
+		return types.NewJID(r.User, types.GroupServer)
+	case Newsletter:
+		return types.NewJID(r.User, types.NewsletterServer)
+	default:
+		return types.NewJID(r.User, types.DefaultUserServer)
+	}
+}
+
+// CodeInvalidNumber is the code of every Error.
+const CodeInvalidNumber = "invalid_number"
+
+// Error says why a destination is not one. Its text never repeats the number.
+type Error struct {
+	Detail     string // what is wrong
+	Suggestion string // what to do; may be empty
+}
+
+// Error is the message of the HTTP API.
+func (e *Error) Error() string { return "Invalid phone number format: " + e.Detail }
+
+// maxLength bounds the input; the longest JID with device is far below it.
+const maxLength = 128
+
+// Parse reads a phone number (country code first; +, 00, spaces and the usual
+// punctuation are dropped) or a JID on s.whatsapp.net, c.us, lid, g.us or
+// newsletter. Device and agent parts are dropped. The error is an *Error.
+func Parse(number string) (Recipient, error) {
+	number = strings.TrimSpace(number)
+	switch {
+	case number == "":
+		return Recipient{}, &Error{Detail: "it is empty"}
+	case len(number) > maxLength:
+		return Recipient{}, &Error{Detail: "it is too long"}
+	case strings.Contains(number, "@"):
+		return parseJID(number)
+	default:
+		return parsePhone(number)
+	}
+}
+
+func parseJID(jid string) (Recipient, error) {
+	user, server, _ := strings.Cut(jid, "@")
+	server = strings.ToLower(server)
+	kind, ok := kinds[server]
+	if !ok {
+		return Recipient{}, &Error{
+			Detail:     "unknown server after the @",
+			Suggestion: "use a phone number or a JID ending in @s.whatsapp.net, @lid, @g.us or @newsletter",
+		}
+	}
+	user = strings.TrimPrefix(bare(user), "+")
+	if !validUser(kind, user) {
+		return Recipient{}, &Error{
+			Detail:     "the part before @" + server + " is not an id of that kind",
+			Suggestion: examples[kind],
+		}
+	}
+	return Recipient{Kind: kind, User: user, Exact: true}, nil
+}
+
+var kinds = map[string]Kind{
+	types.DefaultUserServer: Phone,
+	types.LegacyUserServer:  Phone,
+	types.HiddenUserServer:  LID,
+	types.GroupServer:       Group,
+	types.NewsletterServer:  Newsletter,
+}
+
+var examples = map[Kind]string{
+	Phone:      "write 5511999999999@s.whatsapp.net",
+	LID:        "write 123456789012345@lid",
+	Group:      "write 120363041234567890@g.us",
+	Newsletter: "write 120363041234567890@newsletter",
+}
+
+// bare drops ".agent" and ":device", which name one device of an account.
+func bare(user string) string {
+	if i := strings.IndexAny(user, ".:"); i >= 0 && digits(strings.NewReplacer(".", "", ":", "").Replace(user[i:])) {
+		return user[:i]
+	}
+	return user
+}
+
+func validUser(kind Kind, user string) bool {
+	switch kind {
+	case Phone:
+		return digits(user) && len(user) >= minDigits && len(user) <= maxDigits && user[0] != '0'
+	case Group:
+		creator, created, old := strings.Cut(user, "-")
+		return digits(creator) && len(user) <= maxID && (!old || digits(created))
+	default:
+		return digits(user) && len(user) <= maxID
+	}
+}
+
+// Lengths in digits: numbers by E.164, ids with room above what is in use (18,
+// and 15-10 for old groups).
+const (
+	minDigits = 7
+	maxDigits = 15
+	maxID     = 32
+)
+
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}

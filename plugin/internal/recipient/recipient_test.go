@@ -1,0 +1,116 @@
+package recipient
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	for in, want := range map[string]string{
+		"5511999999999":                    "5511999999999@s.whatsapp.net",
+		" +55 (11) 99999-9999 ":            "5511999999999@s.whatsapp.net",
+		"005511999999999":                  "5511999999999@s.whatsapp.net",
+		"55\u00a011\u00a099999\u20119999":  "5511999999999@s.whatsapp.net",
+		"5511999999999@s.whatsapp.net":     "5511999999999@s.whatsapp.net",
+		"5511999999999@S.WhatsApp.Net":     "5511999999999@s.whatsapp.net",
+		"5511999999999@c.us":               "5511999999999@s.whatsapp.net",
+		"5511999999999:12@s.whatsapp.net":  "5511999999999@s.whatsapp.net",
+		"5511999999999.0:7@s.whatsapp.net": "5511999999999@s.whatsapp.net",
+		"+5511999999999@s.whatsapp.net":    "5511999999999@s.whatsapp.net",
+		"123456789012345@lid":              "123456789012345@lid",
+		"123456789012345:3@lid":            "123456789012345@lid",
+		"120363041234567890@g.us":          "120363041234567890@g.us",
+		"5511999999999-1600000000@g.us":    "5511999999999-1600000000@g.us",
+		"120363041234567890@newsletter":    "120363041234567890@newsletter",
+		"123456789012345":                  "123456789012345@s.whatsapp.net", // looks like a LID, is not taken for one
+	} {
+		got, err := Parse(in)
+		if err != nil {
+			t.Errorf("Parse(%q): %v", in, err)
+		} else if got.JID().String() != want {
+			t.Errorf("Parse(%q) = %s, want %s", in, got.JID(), want)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                               "Invalid phone number format: it is empty",
+		"   ":                            "Invalid phone number format: it is empty",
+		"call me":                        "Invalid phone number format: it contains more than digits",
+		"+":                              "Invalid phone number format: it contains more than digits",
+		"++5511999999999":                "Invalid phone number format: it contains more than digits",
+		"٥٥١١٩٩٩٩٩":                      "Invalid phone number format: it contains more than digits",
+		"011999999999":                   "Invalid phone number format: it starts with 0",
+		"+005511999999999":               "Invalid phone number format: it starts with 0",
+		"551199":                         "Invalid phone number format: it has 6 digits, fewer than 7",
+		"120363041234567890":             "Invalid phone number format: it has 18 digits, more than 15",
+		"status@broadcast":               "Invalid phone number format: unknown server after the @",
+		"5511999999999@":                 "Invalid phone number format: unknown server after the @",
+		"5511999999999@lid@g.us":         "Invalid phone number format: unknown server after the @",
+		"@lid":                           "Invalid phone number format: the part before @lid is not an id of that kind",
+		"abc@g.us":                       "Invalid phone number format: the part before @g.us is not an id of that kind",
+		"5511-@g.us":                     "Invalid phone number format: the part before @g.us is not an id of that kind",
+		"12@c.us":                        "Invalid phone number format: the part before @c.us is not an id of that kind",
+		"5511999999999:x@c.us":           "Invalid phone number format: the part before @c.us is not an id of that kind",
+		strings.Repeat("5", 129):         "Invalid phone number format: it is too long",
+		strings.Repeat("5", 33) + "@lid": "Invalid phone number format: the part before @lid is not an id of that kind",
+	} {
+		_, err := Parse(in)
+		var invalid *Error
+		if !errors.As(err, &invalid) || err.Error() != want {
+			t.Errorf("Parse(%q): %v, want %s", in, err, want)
+		}
+	}
+}
+
+func TestCandidates(t *testing.T) {
+	for in, want := range map[string]string{
+		"5561987654321":                "5561987654321 556187654321",
+		"556187654321":                 "556187654321 5561987654321",
+		"551133334444":                 "551133334444",  // landline
+		"5511943334444":                "5511943334444", // without the 9 it would be a landline
+		"5215512345678":                "5215512345678 525512345678",
+		"525512345678":                 "525512345678 5215512345678",
+		"5491112345678":                "5491112345678 541112345678",
+		"541112345678":                 "541112345678 5491112345678",
+		"15551234567":                  "15551234567",
+		"5561987654321@s.whatsapp.net": "5561987654321",
+		"123456789012345@lid":          "",
+		"120363041234567890@g.us":      "",
+	} {
+		r, err := Parse(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(r.Candidates(), " "); got != want {
+			t.Errorf("%s: candidates %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"5511999999999", "+55 11 99999-9999", "1:2@lid", "1.2:3@s.whatsapp.net", "1-2@g.us", "@", "00", "\u00a0"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, number string) {
+		r, err := Parse(number)
+		if err != nil {
+			var invalid *Error
+			if !errors.As(err, &invalid) || invalid.Detail == "" {
+				t.Fatalf("error without detail: %v", err)
+			}
+			return
+		}
+		again, err := Parse(r.JID().String())
+		if err != nil || again.JID() != r.JID() {
+			t.Fatalf("%q: %s does not parse to itself: %v %v", number, r.JID(), again, err)
+		}
+		for _, candidate := range r.Candidates() {
+			if other, err := Parse(candidate); err != nil || other.Kind != Phone {
+				t.Fatalf("%q: candidate %q: %v", number, candidate, err)
+			}
+		}
+	})
+}
