@@ -1,6 +1,9 @@
 package sdk
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -70,6 +73,43 @@ func Invalid(violations ...Violation) *Problem {
 	}
 	if len(violations) > 0 {
 		p.Code, p.Message = violations[0].Code, violations[0].Message
+	}
+	return p
+}
+
+// codeCancelled is the contract's name for a call that was cut.
+const codeCancelled = "cancelled"
+
+// problemOf makes any error a complete Problem. The author's value stays as it is.
+func problemOf(err error) *Problem {
+	own, ok := errors.AsType[*Problem](err)
+	if !ok {
+		own = &Problem{Message: err.Error(), Err: err}
+	}
+	p := *own
+	p.Code = cmp.Or(p.Code, "internal")
+	p.Effect = cmp.Or(p.Effect, EffectUnknown)
+	p.Fault = cmp.Or(p.Fault, FaultNode)
+	if p.HTTPStatus < 400 || p.HTTPStatus > 599 {
+		p.HTTPStatus = map[Fault]int{
+			FaultCaller: http.StatusBadRequest, FaultDownstream: http.StatusBadGateway, FaultNode: http.StatusInternalServerError,
+		}[p.Fault]
+	}
+	return &p
+}
+
+// cancelled is the Problem of a call whose context ended while it ran.
+func cancelled(ctx context.Context) *Problem {
+	p := &Problem{
+		Code: codeCancelled, HTTPStatus: 499, Message: "the call was cancelled while it ran",
+		Effect: EffectUnknown, Fault: FaultCaller,
+	}
+	switch {
+	case context.Cause(ctx) == errCut:
+		p.HTTPStatus, p.Message = http.StatusServiceUnavailable, "the node stopped before the call was done"
+		p.Fault, p.Retryable = FaultNode, true
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		p.Code, p.HTTPStatus, p.Message = "deadline_exceeded", http.StatusGatewayTimeout, "the call did not end in time"
 	}
 	return p
 }

@@ -1,0 +1,258 @@
+package sdk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
+	"github.com/tapnode/tapnode/sdk/schema"
+)
+
+// Times the contract gives a node.
+const (
+	configureTimeout = 30 * time.Second
+	closeTimeout     = 10 * time.Second
+)
+
+// server answers the calls of one host for one [Node].
+type server struct {
+	nodepb.UnimplementedNodeServiceServer
+
+	node       *Node
+	manifest   Manifest
+	described  []byte // DescribeResponse, marshalled once
+	settings   *schema.Schema
+	operations map[string]*operation
+	board      *Board
+	life       *life
+	streams    streams
+
+	opening    sync.Mutex // held by Configure and Close
+	configured bool
+}
+
+// operation is an Offer made ready to be called.
+type operation struct {
+	handlers
+	manifest OperationManifest
+	input    *schema.Schema
+}
+
+// operationID is name@major; the name has dots and camelCase parts.
+var operationID = regexp.MustCompile(`^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*@[1-9][0-9]*$`)
+
+// newServer compiles every schema of the node; what it refuses is the author's
+// mistake.
+func newServer(n *Node) (*server, error) {
+	s := &server{
+		node: n, board: n.Health, life: newLife(),
+		operations: map[string]*operation{},
+		manifest: Manifest{
+			Name: n.Name, Version: n.Version, Title: n.Title, Summary: n.Summary,
+			SDKVersion: Version, Features: n.Features, Settings: n.Settings,
+		},
+	}
+	if s.board == nil {
+		s.board = NewBoard()
+	}
+	if n.Name == "" || n.Version == "" {
+		return nil, errors.New("the node needs a Name and a Version")
+	}
+	var err error
+	if s.settings, err = schema.Compile(n.Settings); err != nil {
+		return nil, fmt.Errorf("settings schema: %w", err)
+	}
+	for _, offer := range n.Operations {
+		op, err := newOperation(offer)
+		if err != nil {
+			return nil, err
+		}
+		if s.operations[op.manifest.ID] != nil {
+			return nil, fmt.Errorf("operation %s is there twice", op.manifest.ID)
+		}
+		s.operations[op.manifest.ID] = op
+		s.manifest.Operations = append(s.manifest.Operations, op.manifest)
+	}
+	s.described, err = proto.MarshalOptions{Deterministic: true}.Marshal(manifestToProto(s.manifest))
+	return s, err
+}
+
+func newOperation(offer Offer) (*operation, error) {
+	op := &operation{handlers: offer.bind(), manifest: offer.Manifest()}
+	id := op.manifest.ID
+	if !operationID.MatchString(id) {
+		return nil, fmt.Errorf("operation %q: the id must look like demo.echo@1", id)
+	}
+	if op.run == nil && op.open == nil {
+		return nil, fmt.Errorf("operation %s has nothing to run", id)
+	}
+	var err error
+	if op.input, err = schema.Compile(op.manifest.Input); err != nil {
+		return nil, fmt.Errorf("operation %s: input schema: %w", id, err)
+	}
+	if _, err := schema.Compile(op.manifest.Output); err != nil {
+		return nil, fmt.Errorf("operation %s: output schema: %w", id, err)
+	}
+	for _, e := range op.manifest.Events {
+		if _, err := schema.Compile(e.Schema); err != nil {
+			return nil, fmt.Errorf("operation %s: event %s: %w", id, e.Type, err)
+		}
+	}
+	return op, nil
+}
+
+// Describe answers with the same bytes every time: marshalled once, they travel
+// as the response's unknown fields, which protobuf copies verbatim.
+func (s *server) Describe(_ context.Context, req *nodepb.DescribeRequest) (*nodepb.DescribeResponse, error) {
+	if err := s.life.serving(); err != nil {
+		return nil, err
+	}
+	slog.Debug("described", "host", req.GetHostVersion(), "features", req.GetHostFeatures())
+	resp := &nodepb.DescribeResponse{}
+	resp.ProtoReflect().SetUnknown(s.described)
+	return resp, nil
+}
+
+// Validate checks an input, or a trigger's filter, as Execute and Subscribe do.
+func (s *server) Validate(_ context.Context, req *nodepb.ValidateRequest) (*nodepb.ValidateResponse, error) {
+	if err := s.life.serving(); err != nil {
+		return nil, err
+	}
+	op, err := s.lookup(req.GetOperation())
+	if err != nil {
+		return nil, err
+	}
+	_, violations, warnings, panicked := op.examine(req.GetInput())
+	if panicked != nil {
+		return nil, status.Errorf(codes.Internal, "the check of %s panicked; see the node's log", op.manifest.ID)
+	}
+	return &nodepb.ValidateResponse{Violations: violationsToProto(violations), Warnings: warningsToProto(warnings)}, nil
+}
+
+// examine opens the door for an input: the document's limits, then the
+// operation's own check.
+func (op *operation) examine(input []byte) (in any, violations []Violation, warnings []Warning, panicked error) {
+	if len(input) == 0 {
+		input = []byte("{}")
+	}
+	if f := schema.Document(input); f != nil {
+		return nil, []Violation{Violation(*f)}, nil, nil
+	}
+	panicked = guard("check of "+op.manifest.ID, func() error {
+		in, violations, warnings = op.check(op.input, input)
+		return nil
+	})
+	return in, violations, warnings, panicked
+}
+
+func (s *server) lookup(id string) (*operation, error) {
+	if op := s.operations[id]; op != nil {
+		return op, nil
+	}
+	return nil, status.Errorf(codes.NotFound, "%s has no operation %q", s.node.Name, id)
+}
+
+// Configure opens the process.
+func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*nodepb.ConfigureResponse, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if err := s.life.serving(); err != nil {
+		return nil, err
+	}
+	if s.configured {
+		return nil, status.Error(codes.FailedPrecondition, "the process is configured already; start another one for other settings")
+	}
+	settings, findings := s.settings.CheckSettings(req.GetSettings(), req.GetSecrets())
+	if len(findings) > 0 {
+		return &nodepb.ConfigureResponse{Violations: violationsToProto(violationsOf(findings))}, nil
+	}
+	if violations := s.open(ctx, Setup{Settings: settings, Secrets: req.GetSecrets(), StateDir: req.GetStateDir()}); len(violations) > 0 {
+		return &nodepb.ConfigureResponse{Violations: violationsToProto(violations)}, nil
+	}
+	s.configured = true
+	s.board.ensure(Health{State: Healthy})
+	if err := s.life.open(); err != nil { // closed meanwhile
+		s.release(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return &nodepb.ConfigureResponse{}, nil
+}
+
+// open runs the author's Configure and says what it did not like.
+func (s *server) open(ctx context.Context, setup Setup) []Violation {
+	if s.node.Configure == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, configureTimeout)
+	defer cancel()
+	defer context.AfterFunc(s.life.ended, cancel)()
+	err := guard("Configure", func() error { return s.node.Configure(ctx, setup) })
+	if err == nil {
+		return nil
+	}
+	p := problemOf(err)
+	if len(p.Violations) > 0 {
+		return p.Violations
+	}
+	slog.Error("the node could not be configured", "code", p.Code, "error", err)
+	return []Violation{{Code: p.Code, Message: p.Message}}
+}
+
+// WatchHealth follows the board until the host or the node closes.
+func (s *server) WatchHealth(_ *nodepb.WatchHealthRequest, stream nodepb.NodeService_WatchHealthServer) error {
+	if err := s.life.running(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	defer context.AfterFunc(s.life.ended, cancel)()
+	for h := range s.board.Watch(ctx) {
+		if err := stream.Send(healthToProto(h)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drain stops the work. A repeated call waits for the first and gets its answer.
+func (s *server) Drain(ctx context.Context, req *nodepb.DrainRequest) (*nodepb.DrainResponse, error) {
+	return &nodepb.DrainResponse{CutKeys: s.life.drain(ctx, req.GetGrace().AsDuration())}, nil
+}
+
+// Close releases everything, in the order Configure did not build it.
+func (s *server) Close(ctx context.Context, _ *nodepb.CloseRequest) (*nodepb.CloseResponse, error) {
+	s.close(ctx)
+	return &nodepb.CloseResponse{}, nil
+}
+
+func (s *server) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	s.life.end(ctx)
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.release(ctx)
+}
+
+// release runs the author's Close once per successful Configure.
+func (s *server) release(ctx context.Context) {
+	if !s.configured {
+		return
+	}
+	s.configured = false
+	if s.node.Close == nil {
+		return
+	}
+	if err := guard("Close", func() error { return s.node.Close(ctx) }); err != nil {
+		slog.Error("the node could not be closed", "error", err)
+	}
+}

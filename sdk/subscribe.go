@@ -1,0 +1,184 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
+)
+
+// Window of a subscription: events in flight.
+const (
+	defaultWindow = 100
+	maxWindow     = 1000
+)
+
+// startTimeout is how long a stream may say nothing before its start.
+const startTimeout = 10 * time.Second
+
+// errStop ends a subscription in order.
+var errStop = errors.New("stop")
+
+// Subscribe serves one subscriber of one trigger. Three goroutines: receive
+// reads the host's messages, pump reads the author's events, and this one does
+// everything else. All of them end with the handler; the author's Reader is
+// closed when its Next has returned.
+func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
+	in := receive(ctx, stream)
+	start, err := s.awaitStart(ctx, in)
+	if err != nil {
+		return err
+	}
+	op, sub, window, err := s.checkStart(start)
+	if err != nil {
+		return err
+	}
+	release, err := s.streams.claim(ctx, op.manifest.ID, sub.Subscriber, cancel)
+	if err != nil {
+		return err
+	}
+	if err := s.life.enter(); err != nil {
+		release()
+		return err
+	}
+	leave := func() { release(); s.life.working.done() }
+	reader, err := op.openReader(ctx, sub)
+	if err != nil {
+		leave()
+		return err
+	}
+	d := newDelivery(stream, reader, window, sub.Cursor)
+	events := d.pump(ctx)
+	defer func() {
+		cancel(nil)
+		go func() {
+			for range events { // until the pump has ended
+			}
+			closeReader(reader)
+			leave()
+		}()
+	}()
+	if err := stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Ready{
+		Ready: &nodepb.SubscribeReady{Resumed: reader.Resumed()},
+	}}); err != nil {
+		return err
+	}
+	err = d.run(ctx, s.life.draining.Done(), events, in)
+	if !errors.Is(err, errStop) {
+		return err
+	}
+	return stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Stopped{
+		Stopped: &nodepb.SubscribeStopped{Cursor: d.cursor},
+	}})
+}
+
+// incoming is a message of the host, or the end of its messages.
+type incoming struct {
+	message *nodepb.SubscribeRequest
+	err     error
+}
+
+func receive(ctx context.Context, stream nodepb.NodeService_SubscribeServer) <-chan incoming {
+	in := make(chan incoming)
+	go func() {
+		for {
+			m, err := stream.Recv()
+			select {
+			case in <- incoming{m, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return in
+}
+
+func (s *server) awaitStart(ctx context.Context, in <-chan incoming) (*nodepb.SubscribeStart, error) {
+	if err := s.life.running(); err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(startTimeout)
+	defer timer.Stop()
+	select {
+	case first := <-in:
+		if first.err != nil && !errors.Is(first.err, io.EOF) {
+			return nil, first.err
+		}
+		if start := first.message.GetStart(); start != nil {
+			return start, nil
+		}
+		return nil, status.Error(codes.InvalidArgument, "the first message of Subscribe must be start")
+	case <-timer.C:
+		return nil, status.Error(codes.InvalidArgument, "no start came within 10 s")
+	case <-s.life.draining.Done():
+		return nil, status.Error(codes.Unavailable, errCut.Error())
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+func (s *server) checkStart(start *nodepb.SubscribeStart) (*operation, Subscription, int, error) {
+	op, err := s.lookup(start.GetOperation())
+	if err != nil {
+		return nil, Subscription{}, 0, err
+	}
+	invalid := func(format string, args ...any) (*operation, Subscription, int, error) {
+		return nil, Subscription{}, 0, status.Errorf(codes.InvalidArgument, format, args...)
+	}
+	window := int(start.GetWindow())
+	switch {
+	case op.open == nil:
+		return invalid("%s is not a trigger; use Execute", op.manifest.ID)
+	case window < 0 || window > maxWindow:
+		return invalid("window is %d, must be 1 to %d, or 0 for %d", window, maxWindow, defaultWindow)
+	case start.GetSubscriber() == "" || len(start.GetSubscriber()) > 255:
+		return invalid("subscriber must have 1 to 255 bytes")
+	case window == 0:
+		window = defaultWindow
+	}
+	filter, violations, _, err := op.examine(start.GetFilter())
+	if err != nil {
+		return invalid("%v", err)
+	}
+	if len(violations) > 0 {
+		return invalid("filter%s: %s", violations[0].Pointer, violations[0].Message)
+	}
+	return op, Subscription{
+		Operation: op.manifest.ID, Subscriber: start.GetSubscriber(), Filter: filter.(json.RawMessage), Cursor: start.GetCursor(),
+	}, window, nil
+}
+
+func (op *operation) openReader(ctx context.Context, sub Subscription) (reader Reader, err error) {
+	err = guard("Open of "+op.manifest.ID, func() (err error) {
+		reader, err = op.open(ctx, sub)
+		return err
+	})
+	if err == nil {
+		return reader, nil
+	}
+	p := problemOf(err)
+	slog.Error("subscription cannot be opened", "operation", op.manifest.ID, "code", p.Code, "error", err)
+	code := codes.Internal
+	if p.Fault == FaultCaller {
+		code = codes.InvalidArgument
+	}
+	return nil, status.Error(code, p.Message)
+}
+
+func closeReader(reader Reader) {
+	if err := guard("Close of a reader", reader.Close); err != nil {
+		slog.Error("reader cannot be closed", "error", err)
+	}
+}
