@@ -15,11 +15,23 @@ import (
 type devices struct {
 	store *Store
 	inner *sqlstore.Container
+	lids  *lids
+
+	decryptions chan struct{} // how many wait for their turn to write, at most
 }
+
+// maxDecryptions leaves most of the connections to readers: only one decryption
+// can write at a time anyway.
+const maxDecryptions = 4
 
 var _ wastore.DeviceContainer = (*devices)(nil)
 
-func newDevices(s *Store, inner *sqlstore.Container) *devices { return &devices{s, inner} }
+func newDevices(s *Store, inner *sqlstore.Container) *devices {
+	return &devices{
+		store: s, inner: inner, lids: &lids{LIDStore: inner.LIDMap},
+		decryptions: make(chan struct{}, maxDecryptions),
+	}
+}
 
 // NewDevice makes an unpaired device. whatsmeow stores it when pairing succeeds.
 func (s *Store) NewDevice() *wastore.Device {
@@ -71,5 +83,6 @@ func (c *devices) DeleteDevice(ctx context.Context, d *wastore.Device) error {
 // adopt puts our stores in place of the plain ones.
 func (c *devices) adopt(d *wastore.Device) {
 	d.Container = c
+	d.LIDs = c.lids
 	d.SetAllStores(newSessions(c.store, sqlstore.NewSQLStore(c.inner, *d.ID)))
 }

@@ -1,0 +1,40 @@
+package store
+
+import "context"
+
+// decryption is the transaction in which an incoming message is decrypted and its
+// ratchet and plaintext are stored. What it writes may be undone, so the memos
+// stay closed until it ends.
+type decryption struct{ ends []func() }
+
+type decryptionKey struct{}
+
+// decrypting returns the decryption that ctx belongs to, or nil.
+func decrypting(ctx context.Context) *decryption {
+	d, _ := ctx.Value(decryptionKey{}).(*decryption)
+	return d
+}
+
+// until calls end when the transaction is over.
+func (d *decryption) until(end func()) { d.ends = append(d.ends, end) }
+
+// DoDecryptionTxn runs fn in whatsmeow's transaction.
+func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
+	if decrypting(ctx) != nil {
+		return d.SQLStore.DoDecryptionTxn(ctx, fn)
+	}
+	// Waiting here rather than for a connection leaves the others to readers.
+	select {
+	case d.store.devices.decryptions <- struct{}{}:
+		defer func() { <-d.store.devices.decryptions }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	dec := &decryption{}
+	defer func() {
+		for _, end := range dec.ends {
+			end()
+		}
+	}()
+	return d.SQLStore.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
+}
