@@ -24,10 +24,11 @@ run: build ## build, then serve the example flows against a simulated WhatsApp
 build: ## bin/tapnode and bin/nodes/whatsapp-send-buttons
 	$(GO_BUILD) -o bin/tapnode ./host
 	$(GO_BUILD) -o bin/nodes/whatsapp-send-buttons ./plugin
+	bin/tapnode nodes lock
 
 .PHONY: test
 test: build vet lint generate-check ## everything: vet, lint, generated code, unit, fuzz seeds, conformance, end to end
-	go test -race -shuffle=on -timeout 20m ./...
+	.ci/with-postgres go test -race -shuffle=on -timeout 20m ./...
 
 .PHONY: vet
 vet: ## gofmt and go vet
