@@ -1,0 +1,74 @@
+package flow
+
+import (
+	"github.com/expr-lang/expr/types"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+const kindAction = sdk.KindAction
+
+// triggers checks what starts runs. Only event and run are known before one.
+func (c *compiler) triggers(env types.Map) {
+	before := types.Map{"event": types.Any, "run": env["run"], meterName: env[meterName]}
+	for i, t := range c.flow.Triggers {
+		ptr := pointer("/triggers", i)
+		if _, ok := c.program.triggers[t.ID]; ok {
+			c.fail(pointer(ptr, "id"), "duplicate_id", "give one of them another id", "trigger %q is there twice", t.ID)
+			continue
+		}
+		tr := &trigger{Trigger: t}
+		c.program.triggers[t.ID] = tr
+		c.triggerType(t, ptr)
+		if _, ok := c.program.nodes[t.To]; !ok {
+			c.fail(pointer(ptr, "to"), "unknown_node", didYouMean(t.To, keys(c.program.nodes)), "there is no node %q", t.To)
+		}
+		if t.When != "" {
+			tr.when = c.condition(t.When, pointer(ptr, "when"), before)
+		}
+		for name := range t.Vars {
+			if known := properties(c.flow.Vars); known[name] == nil {
+				c.fail(pointer(ptr, "vars", name), "unknown_variable", didYouMean(name, keys(known)), "vars has no %q", name)
+			}
+		}
+		var errs []inputError
+		tr.vars, errs = compileInput(t.Vars, pointer(ptr, "vars"), before)
+		for _, e := range errs {
+			c.fail(e.pointer, "expression", "", "%v", e.err)
+		}
+	}
+}
+
+func (c *compiler) triggerType(t Trigger, ptr string) {
+	if t.Type == TriggerManual || t.Type == TriggerHTTP {
+		return
+	}
+	op, ok := c.cat.ops[t.Type]
+	switch {
+	case !ok:
+		c.fail(pointer(ptr, "type"), "unknown_type", didYouMean(t.Type, append(c.cat.kind(sdk.KindTrigger), TriggerManual, TriggerHTTP)),
+			"no trigger of type %q is installed", t.Type)
+	case op.Kind != sdk.KindTrigger:
+		c.fail(pointer(ptr, "type"), "not_a_trigger", "", "%s starts no runs", t.Type)
+	case op.input != nil:
+		var filter any = map[string]any{}
+		if t.With != nil {
+			filter = t.With
+		}
+		for _, v := range violations(op.input, filter) {
+			c.fail(pointer(ptr, "with")+v.pointer, v.code, v.suggestion, "%s: %s", op.ID, v.message)
+		}
+	}
+}
+
+// condition compiles a template that must be exactly one expression.
+func (c *compiler) condition(src, ptr string, env types.Map) *template {
+	t, _, err := compileTemplate(src, env)
+	switch {
+	case err != nil:
+		c.fail(ptr, "expression", "", "%v", err)
+	case len(t.parts) != 1 || t.parts[0].program == nil:
+		c.fail(ptr, "expression", "write it as ${ … }", "a condition is one expression")
+	}
+	return t
+}

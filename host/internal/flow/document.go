@@ -1,0 +1,109 @@
+package flow
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Limits of a flow file.
+const (
+	// MaxSize is the size of a flow file in bytes.
+	MaxSize = 1 << 20
+	// MaxDepth is how deep objects and lists may nest, as in the node contract.
+	MaxDepth = 64
+)
+
+// document is a parsed file: JSON values (map[string]any, []any, string, int,
+// float64, bool, nil) and the line of each by JSON Pointer.
+type document struct {
+	root  any
+	lines map[string]int
+}
+
+// line finds the line of a pointer, or that of the nearest thing around it.
+func (d *document) line(ptr string) int {
+	for {
+		if n, ok := d.lines[ptr]; ok {
+			return n
+		}
+		i := bytes.LastIndexByte([]byte(ptr), '/')
+		if i < 0 {
+			return 0
+		}
+		ptr = ptr[:i]
+	}
+}
+
+// syntaxError is a place a file cannot be read beyond.
+type syntaxError struct {
+	line                     int
+	pointer                  string
+	code, message, suggested string
+}
+
+func (e *syntaxError) Error() string { return e.message }
+
+func (e *syntaxError) finding() Finding {
+	return Finding{Pointer: e.pointer, Line: e.line, Severity: SeverityError, Code: e.code, Message: e.message, Suggestion: e.suggested}
+}
+
+// read checks the outer limits and picks the notation: what begins with a brace
+// is JSON, everything else is YAML.
+func read(src []byte) (*document, *syntaxError) {
+	if len(src) > MaxSize {
+		return nil, &syntaxError{code: "too_large",
+			message:   fmt.Sprintf("the file has %d bytes; a flow has at most %d", len(src), MaxSize),
+			suggested: "move long texts out of the flow, or split it"}
+	}
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	if i := invalidUTF8(src); i >= 0 {
+		return nil, &syntaxError{line: 1 + bytes.Count(src[:i], []byte("\n")), code: "invalid_utf8",
+			message: fmt.Sprintf("byte %d is not UTF-8", i), suggested: "save the file as UTF-8"}
+	}
+	trimmed := bytes.TrimLeft(src, " \t\r\n")
+	if len(trimmed) == 0 {
+		return nil, &syntaxError{code: "empty", message: "the file is empty", suggested: "start with apiVersion: flow/v1"}
+	}
+	d := &document{lines: map[string]int{}}
+	var err error
+	if trimmed[0] == '{' {
+		err = d.readJSON(src)
+	} else {
+		err = d.readYAML(src)
+	}
+	if err != nil {
+		var se *syntaxError
+		if !errors.As(err, &se) {
+			se = &syntaxError{code: "syntax", message: err.Error()}
+		}
+		return nil, se
+	}
+	return d, nil
+}
+
+// invalidUTF8 is the offset of the first byte that is not UTF-8, or -1.
+func invalidUTF8(src []byte) int {
+	if utf8.Valid(src) {
+		return -1
+	}
+	for i := 0; i < len(src); {
+		r, n := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+func tooDeep(line int, ptr string) *syntaxError {
+	return &syntaxError{line: line, pointer: ptr, code: "too_deep",
+		message: fmt.Sprintf("nested more than %d deep", MaxDepth), suggested: "flatten the structure"}
+}
+
+func duplicateKey(line int, ptr, key string) *syntaxError {
+	return &syntaxError{line: line, pointer: ptr, code: "duplicate_key",
+		message: fmt.Sprintf("key %q is given twice", key), suggested: "keep one of the two"}
+}

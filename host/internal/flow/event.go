@@ -1,0 +1,39 @@
+package flow
+
+import (
+	"time"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// EventKind says what happened to a run.
+type EventKind string
+
+// The kinds, and which fields of Event they use beside At.
+const (
+	Started   EventKind = "started"   // Trigger, Vars, Data
+	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
+	Failed    EventKind = "failed"    // Visit, Attempt, Problem
+	RetryDue  EventKind = "retryDue"  // Visit, Attempt
+	Answered  EventKind = "answered"  // Visit, Type, Data
+	TimedOut  EventKind = "timedOut"  // Visit
+	Cancelled EventKind = "cancelled" // Reason
+)
+
+// Event is one thing that happened. Values are those DecodeJSON gives.
+type Event struct {
+	Kind     EventKind
+	At       time.Time
+	Trigger  string
+	Vars     map[string]any
+	Visit    int
+	Attempt  int
+	Type     string
+	Data     any
+	Warnings []sdk.Warning
+	Problem  *sdk.Problem
+	Reason   string
+}
+
+// DecodeJSON reads one JSON document into the values an Event carries.
+func DecodeJSON(src []byte) (any, error) { return decodeJSON(src) }

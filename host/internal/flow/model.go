@@ -1,0 +1,102 @@
+package flow
+
+import "strings"
+
+// Flow is a flow file that has the right shape. Whether it makes sense is for
+// Compile to say. It is not changed after Parse.
+type Flow struct {
+	Metadata Metadata
+	// Vars is the JSON Schema of the run's variables; nil when there are none.
+	Vars     map[string]any
+	Triggers []Trigger
+	Nodes    []Node
+	Edges    []Edge
+	// Digest is the SHA-256, in hex, of the canonical JSON of everything but ui.
+	Digest string
+
+	doc *document
+}
+
+// Metadata says what the flow is called.
+type Metadata struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Description string            `json:"description"`
+	Version     int               `json:"version"`
+	Labels      map[string]string `json:"labels"`
+}
+
+// Trigger says what starts a run.
+type Trigger struct {
+	ID string `json:"id"`
+	// Type is "manual", "http" or a TRIGGER operation.
+	Type string         `json:"type"`
+	With map[string]any `json:"with"`
+	When string         `json:"when"`
+	Vars map[string]any `json:"vars"`
+	To   string         `json:"to"`
+}
+
+// Types of a Trigger that are not operations.
+const (
+	TriggerManual = "manual"
+	TriggerHTTP   = "http"
+)
+
+// Node is one step.
+type Node struct {
+	ID       string         `json:"id"`
+	Name     string         `json:"name"`
+	Type     string         `json:"type"`
+	With     map[string]any `json:"with"`
+	Wait     *Wait          `json:"wait"`
+	Retry    Retry          `json:"retry"`
+	Deadline Duration       `json:"deadline"`
+}
+
+// Late says what to do with an answer to a wait that has ended.
+type Late string
+
+// The late policies of schemas/flow.json.
+const (
+	LateRestart Late = "restart"
+	LateReject  Late = "reject"
+	LateIgnore  Late = "ignore"
+)
+
+// Wait says how long to wait for an answer.
+type Wait struct {
+	Timeout Duration `json:"timeout"`
+	Late    Late     `json:"late"`
+}
+
+// Retry says how often and how fast to try again.
+type Retry struct {
+	// Max counts all attempts.
+	Max int `json:"max"`
+	// Backoff is "exponential" or "constant".
+	Backoff string   `json:"backoff"`
+	Initial Duration `json:"initial"`
+}
+
+// Edge leads from a port to a node.
+type Edge struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Source splits From at its first dot into node and port.
+func (e Edge) Source() (node, port string) {
+	node, port, _ = strings.Cut(e.From, ".")
+	return node, port
+}
+
+// Node finds a node by its id.
+func (f *Flow) Node(id string) (*Node, bool) {
+	for i := range f.Nodes {
+		if f.Nodes[i].ID == id {
+			return &f.Nodes[i], true
+		}
+	}
+	return nil, false
+}

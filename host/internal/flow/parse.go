@@ -1,0 +1,116 @@
+package flow
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/tapnode/tapnode/schemas"
+)
+
+// Defaults and bounds of the times in a flow, as schemas/flow.json states them.
+const (
+	DefaultWait     = 24 * time.Hour
+	MaxWait         = 90 * 24 * time.Hour
+	DefaultDeadline = 2 * time.Minute
+	MaxDeadline     = time.Hour
+	DefaultAttempts = 3
+	DefaultPause    = 2 * time.Second
+	MaxPause        = time.Hour
+)
+
+var shape = sync.OnceValue(func() *jsonschema.Schema {
+	s, err := compileSchema("flow.json", schemas.Read("flow.json"))
+	if err != nil {
+		panic(fmt.Sprintf("flow: the embedded schema flow.json: %v", err))
+	}
+	return s
+})
+
+// Parse reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks
+// its shape against schemas/flow.json. The error is an *InvalidError; after a
+// fault of syntax it holds one finding, after faults of shape all of them.
+func Parse(src []byte) (*Flow, error) {
+	doc, syntax := read(src)
+	if syntax != nil {
+		return nil, &InvalidError{Findings: []Finding{syntax.finding()}}
+	}
+	var findings []Finding
+	for _, v := range violations(shape(), doc.root) {
+		findings = append(findings, Finding{Pointer: v.pointer, Line: doc.line(v.pointer), Severity: SeverityError,
+			Code: v.code, Message: v.message, Suggestion: v.suggestion})
+	}
+	if len(findings) > 0 {
+		sortFindings(findings)
+		return nil, &InvalidError{Findings: findings}
+	}
+	f, err := decode(doc)
+	if err != nil {
+		return nil, &InvalidError{Findings: []Finding{{Severity: SeverityError, Code: "syntax", Message: err.Error()}}}
+	}
+	return f, nil
+}
+
+// decode fills the model from a document of the right shape, defaults included.
+func decode(doc *document) (*Flow, error) {
+	root := maps.Clone(doc.root.(map[string]any))
+	delete(root, "ui")
+	delete(root, "$schema")
+	canonical, err := json.Marshal(root) // sorts keys
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(canonical)
+	f := &Flow{Digest: hex.EncodeToString(sum[:]), doc: doc}
+	var typed struct {
+		Metadata Metadata  `json:"metadata"`
+		Triggers []Trigger `json:"triggers"`
+		Nodes    []Node    `json:"nodes"`
+		Edges    []Edge    `json:"edges"`
+	}
+	if err := json.Unmarshal(canonical, &typed); err != nil {
+		return nil, err
+	}
+	f.Metadata, f.Triggers, f.Nodes, f.Edges = typed.Metadata, typed.Triggers, typed.Nodes, typed.Edges
+	f.Vars, _ = root["vars"].(map[string]any) // absent: no variables
+	f.Metadata.Version = max(f.Metadata.Version, 1)
+	for i := range f.Nodes {
+		f.Nodes[i].fill()
+	}
+	// Values in "with" keep the number types of the document.
+	for i, t := range asList(root["triggers"]) {
+		f.Triggers[i].With, _ = member(t, "with").(map[string]any)
+		f.Triggers[i].Vars, _ = member(t, "vars").(map[string]any)
+	}
+	for i, n := range asList(root["nodes"]) {
+		f.Nodes[i].With, _ = member(n, "with").(map[string]any)
+	}
+	return f, nil
+}
+
+// fill sets the defaults of schemas/flow.json.
+func (n *Node) fill() {
+	if n.Deadline == 0 {
+		n.Deadline = Duration(DefaultDeadline)
+	}
+	if n.Retry.Max == 0 {
+		n.Retry.Max = DefaultAttempts
+	}
+	if n.Retry.Initial == 0 {
+		n.Retry.Initial = Duration(DefaultPause)
+	}
+	if n.Wait != nil {
+		if n.Wait.Timeout == 0 {
+			n.Wait.Timeout = Duration(DefaultWait)
+		}
+		if n.Wait.Late == "" {
+			n.Wait.Late = LateRestart
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package flow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Ports the interpreter knows by name. The others are the operations' own.
+const (
+	PortOut     = "out"
+	PortSent    = "sent"
+	PortError   = "error"
+	PortTimeout = "timeout"
+)
+
+// ports lists the exits of a node of this operation with this input, in drawing
+// order: the operation's own, those its rules derive from the input, the
+// wildcard of each rule ("reply:*"), and the host's error and timeout. The
+// schema's defaults are filled in first. offered are those that the rules derived,
+// the choices an answer picks from. Elements with unknown members have no port of
+// their own yet; open is then true.
+func (o *operation) ports(input any) (ports []sdk.Port, offered []string, open bool) {
+	input = withDefaults(o.inputDoc, input)
+	ports = slices.Clone(o.Ports)
+	has := func(id string) bool {
+		return slices.ContainsFunc(ports, func(p sdk.Port) bool { return p.ID == id })
+	}
+	if o.Exit == "" && !has(PortOut) && !has(PortSent) {
+		ports = append(ports, sdk.Port{ID: PortOut, Label: "Done"})
+	}
+	for _, r := range o.PortRules {
+		derived, more := derive(r, input)
+		open = open || more
+		for _, p := range derived {
+			if !has(p.ID) {
+				ports = append(ports, p)
+				offered = append(offered, p.ID)
+			}
+		}
+		if w := wildcard(r); w != "" && !has(w) {
+			ports = append(ports, sdk.Port{ID: w, Label: "Any other"})
+		}
+	}
+	if o.waits() && !has(PortTimeout) {
+		ports = append(ports, sdk.Port{ID: PortTimeout, Label: "No answer"})
+	}
+	if !has(PortError) {
+		ports = append(ports, sdk.Port{ID: PortError, Label: "Failed"})
+	}
+	return ports, offered, open
+}
+
+// wildcard is the port that takes what has no edge of its own: "reply:*" for
+// ids such as "reply:{id}".
+func wildcard(r sdk.PortRule) string {
+	if kind, _, ok := strings.Cut(r.ID, ":"); ok && !strings.Contains(kind, "{") {
+		return kind + ":*"
+	}
+	return ""
+}
+
+// derives reports whether a rule can give this port.
+func (o *operation) derives(port string) bool {
+	return slices.ContainsFunc(o.PortRules, func(r sdk.PortRule) bool { return portKind(r.ID) == portKind(port) })
+}
+
+// waits reports whether events may answer the operation.
+func (o *operation) waits() bool { return len(o.answers) > 0 }
+
+// byAnswer reports whether a port is taken by an answer or for want of one, not
+// by the call itself.
+func (o *operation) byAnswer(port string) bool {
+	if port == PortTimeout {
+		return o.waits()
+	}
+	for _, template := range o.answers {
+		if portKind(template) == portKind(port) {
+			return true
+		}
+	}
+	return false
+}
+
+// static reports whether a port is one of the operation's own.
+func (o *operation) static(port string) bool {
+	return slices.ContainsFunc(o.Ports, func(p sdk.Port) bool { return p.ID == port })
+}
+
+// portKind is "reply" for "reply:yes".
+func portKind(port string) string {
+	kind, _, _ := strings.Cut(port, ":")
+	return kind
+}
+
+// unknown stands for a value that only a run will have.
+type unknown struct{}
+
+func isUnknown(v any) bool {
+	_, ok := v.(unknown)
+	return ok
+}
+
+// derive applies the rule to an input.
+func derive(r sdk.PortRule, input any) (ports []sdk.Port, open bool) {
+	each, ok := resolve(input, r.Each)
+	if !ok {
+		return nil, false
+	}
+	list, ok := each.([]any)
+	if !ok {
+		return nil, isUnknown(each)
+	}
+	for _, el := range list {
+		match := true
+		for k, want := range r.Where {
+			v := member(el, k)
+			if isUnknown(v) {
+				open = true
+			}
+			match = match && text(v) == want
+		}
+		if !match {
+			continue
+		}
+		id, dynamic := fill(r.ID, el)
+		if dynamic {
+			open = true
+			continue
+		}
+		label, _ := fill(r.Label, el)
+		ports = append(ports, sdk.Port{ID: id, Label: label})
+	}
+	return ports, open
+}
+
+// fill replaces {member} and {/pointer} placeholders. dynamic means that a
+// value is an expression, so the result is not known yet.
+func fill(template string, v any) (out string, dynamic bool) {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(template, "{")
+		b.WriteString(before)
+		if !ok {
+			return b.String(), dynamic
+		}
+		name, after, ok := strings.Cut(rest, "}")
+		if !ok {
+			b.WriteString("{" + rest)
+			return b.String(), dynamic
+		}
+		var val any
+		if strings.HasPrefix(name, "/") {
+			val, _ = resolve(v, name) // missing is empty
+		} else {
+			val = member(v, name)
+		}
+		dynamic = dynamic || isUnknown(val)
+		b.WriteString(text(val))
+		template = after
+	}
+}
+
+// text is a scalar as people write it; objects and lists are empty.
+func text(v any) string {
+	switch v := v.(type) {
+	case nil, map[string]any, []any, unknown:
+		return ""
+	case string:
+		return v
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// withDefaults returns v with the schema's defaults filled in: through
+// properties, items and references inside the schema. v is not changed.
+func withDefaults(schema map[string]any, v any) any {
+	return fillDefaults(schema, schema, v, 0)
+}
+
+func fillDefaults(root map[string]any, schema any, v any, depth int) any {
+	s, ok := schema.(map[string]any)
+	if !ok || depth > MaxDepth {
+		return v
+	}
+	if ref, ok := s["$ref"].(string); ok && strings.HasPrefix(ref, "#") {
+		if target, ok := resolve(root, ref[1:]); ok {
+			v = fillDefaults(root, target, v, depth+1)
+		}
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		props, _ := s["properties"].(map[string]any)
+		out := make(map[string]any, len(v)+len(props))
+		for k, m := range v {
+			out[k] = m
+		}
+		for k, p := range props {
+			cur, has := out[k]
+			if !has {
+				if cur, has = member(p, "default"), member(p, "default") != nil; !has {
+					continue
+				}
+			}
+			out[k] = fillDefaults(root, p, cur, depth+1)
+		}
+		return out
+	case []any:
+		if s["items"] == nil {
+			return v
+		}
+		out := make([]any, len(v))
+		for i, el := range v {
+			out[i] = fillDefaults(root, s["items"], el, depth+1)
+		}
+		return out
+	}
+	return v
+}

@@ -1,0 +1,141 @@
+package flow
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// decodeJSON reads one JSON value into the values this package works with.
+func decodeJSON(src []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(src))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON value")
+	}
+	return normalize(v)
+}
+
+// normalize replaces json.Number by int or float64 throughout, in place.
+func normalize(v any) (any, error) {
+	var err error
+	switch v := v.(type) {
+	case json.Number:
+		return number(v)
+	case map[string]any:
+		for k := range v {
+			if v[k], err = normalize(v[k]); err != nil {
+				return nil, err
+			}
+		}
+	case []any:
+		for i := range v {
+			if v[i], err = normalize(v[i]); err != nil {
+				return nil, err
+			}
+		}
+	default:
+		return normal(v), nil
+	}
+	return v, nil
+}
+
+func number(n json.Number) (any, error) {
+	if i, err := n.Int64(); err == nil {
+		return normal(i), nil
+	}
+	f, err := n.Float64()
+	if err != nil {
+		return nil, fmt.Errorf("the number %.40s is too large", n.String())
+	}
+	return normal(f), nil
+}
+
+// normal gives each number one Go type, the same before and after a round trip
+// through JSON: int if it is whole and exact, else float64.
+func normal(v any) any {
+	switch v := v.(type) {
+	case int64:
+		return int(v)
+	case uint64:
+		return normal(float64(v))
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int(v)
+		}
+	}
+	return v
+}
+
+// member is a member of an object, nil if there is none or v is no object.
+func member(v any, key string) any {
+	m, _ := v.(map[string]any)
+	return m[key]
+}
+
+// asList is v if it is a list, else nil.
+func asList(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+// resolve follows a JSON Pointer (RFC 6901) into a value.
+func resolve(v any, ptr string) (any, bool) {
+	if ptr == "" {
+		return v, true
+	}
+	if ptr[0] != '/' {
+		return nil, false
+	}
+	for _, t := range strings.Split(ptr[1:], "/") {
+		t = strings.NewReplacer("~1", "/", "~0", "~").Replace(t)
+		switch c := v.(type) {
+		case map[string]any:
+			next, ok := c[t]
+			if !ok {
+				return nil, false
+			}
+			v = next
+		case []any:
+			i, err := strconv.Atoi(t)
+			if err != nil || i < 0 || i >= len(c) {
+				return nil, false
+			}
+			v = c[i]
+		default:
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// toJSON turns what an expression returned into the values of this package.
+func toJSON(v any) (any, error) {
+	switch v := v.(type) {
+	case nil, string, bool, int:
+		return v, nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, errors.New("the result is not a number JSON knows")
+		}
+		return normal(v), nil
+	}
+	if reflect.ValueOf(v).Kind() == reflect.Func {
+		return nil, errors.New("the result is a function, not a value")
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("the result is no JSON value: %w", err)
+	}
+	return decodeJSON(raw)
+}

@@ -1,0 +1,57 @@
+// Package nodes holds the steps the host itself brings: log, set, switch and
+// http.request. They have the same shape as those of a node binary: an
+// operation with its major version, JSON Schemas, ports, and Execute.
+//
+// A built-in never reaches further than it says: http.request dials no address
+// that is not public unless the host's owner allows it. A panic is contained by
+// the engine.
+package nodes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Node is one built-in step.
+type Node interface {
+	// Operation describes it to flows.
+	Operation() flow.Operation
+	// Execute runs it on an input that the operation's schema accepts. The output
+	// is a value encoding/json can write. To fail precisely it returns a
+	// *sdk.Problem.
+	Execute(ctx context.Context, input map[string]any) (any, error)
+}
+
+// Options of the built-in nodes.
+type Options struct {
+	// Log is where log@1 writes; nil is slog.Default.
+	Log *slog.Logger
+	// AllowPrivate lets http.request reach loopback, private and link-local
+	// addresses.
+	AllowPrivate bool
+}
+
+// All returns every built-in node.
+func All(o Options) []Node {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return []Node{logNode{o.Log}, setNode{}, switchNode{}, newRequestNode(o.AllowPrivate)}
+}
+
+// decode reads an input into the shape a node works with.
+func decode(input map[string]any, into any) error {
+	raw, err := json.Marshal(input)
+	if err == nil {
+		err = json.Unmarshal(raw, into)
+	}
+	if err != nil {
+		return sdk.Invalid(sdk.Violation{Code: "invalid_request", Message: fmt.Sprintf("the input has the wrong shape: %v", err)})
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package nodes
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Bounds of one http.request.
+const (
+	maxRedirects  = 3
+	maxBody       = 256 << 10 // bytes, of request and response each
+	maxHeaders    = 32 << 10
+	defaultWait   = 15 * time.Second
+	maxRetryAfter = time.Hour
+)
+
+// requestNode is http.request@1.
+type requestNode struct{ client *http.Client }
+
+func newRequestNode(allowPrivate bool) requestNode {
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	if !allowPrivate {
+		dialer.Control = onlyPublic
+	}
+	return requestNode{&http.Client{
+		Transport: &http.Transport{
+			Proxy:                  nil, // a proxy would dial for us, past the guard
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    10 * time.Second,
+			ResponseHeaderTimeout:  time.Minute,
+			MaxResponseHeaderBytes: maxHeaders,
+			MaxIdleConns:           50,
+			MaxConnsPerHost:        50,
+			IdleConnTimeout:        30 * time.Second,
+			ForceAttemptHTTP2:      true,
+		},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return fmt.Errorf("more than %d redirects", maxRedirects)
+			}
+			if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+				return fmt.Errorf("a redirect leads to %s:, which is not followed", req.URL.Scheme)
+			}
+			return nil
+		},
+	}}
+}
+
+func (requestNode) Operation() flow.Operation {
+	return flow.Operation{OperationManifest: sdk.OperationManifest{
+		ID: "http.request@1", Kind: sdk.KindAction, Title: "HTTP request", Summary: "Calls a web service.", Icon: "globe",
+		Input: schema("request.input"), Output: schema("request.output"),
+		Ports:  []sdk.Port{{ID: flow.PortOut, Label: "Answered"}, {ID: flow.PortError, Label: "Failed"}},
+		Replay: sdk.Unsafe,
+	}}
+}
+
+// request is the input of http.request@1.
+type request struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers"`
+	Body    json.RawMessage   `json:"body"`
+	Timeout int               `json:"timeout"` // seconds
+}
+
+func (n requestNode) Execute(ctx context.Context, input map[string]any) (any, error) {
+	in := request{Method: http.MethodGet}
+	if err := decode(input, &in); err != nil {
+		return nil, err
+	}
+	wait := defaultWait
+	if in.Timeout > 0 {
+		wait = time.Duration(in.Timeout) * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	req, err := in.build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res, err := n.client.Do(req)
+	if err != nil {
+		return nil, unreachable(err, in.Method)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to the end or given up
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err != nil {
+		return nil, unreachable(err, in.Method)
+	}
+	if len(body) > maxBody {
+		return nil, &sdk.Problem{Code: "response_too_large", HTTPStatus: http.StatusBadGateway, Effect: sdk.EffectDone, Fault: sdk.FaultDownstream,
+			Message: fmt.Sprintf("the answer has more than %d bytes", maxBody)}
+	}
+	if res.StatusCode >= 400 {
+		return nil, refused(res)
+	}
+	return output(res, body), nil
+}
+
+func (in request) build(ctx context.Context) (*http.Request, error) {
+	u, err := url.Parse(in.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, sdk.Invalid(sdk.Violation{Pointer: "/url", Code: "invalid_url", Message: "the url must be http:// or https:// with a host"})
+	}
+	if len(in.Body) > maxBody {
+		return nil, sdk.Invalid(sdk.Violation{Pointer: "/body", Code: "too_large", Message: fmt.Sprintf("the body has more than %d bytes", maxBody)})
+	}
+	var body io.Reader
+	if len(in.Body) > 0 {
+		body = bytes.NewReader(in.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, in.Method, in.URL, body)
+	if err != nil {
+		return nil, sdk.Invalid(sdk.Violation{Pointer: "/method", Code: "invalid_request", Message: err.Error()})
+	}
+	req.Header.Set("User-Agent", "tapnode")
+	req.Header.Set("Accept", "application/json, */*;q=0.5")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range in.Headers {
+		req.Header.Set(k, v)
+	}
+	return req, nil
+}
+
+// unreachable is an exchange without an answer. The request may have arrived,
+// unless the connection was never made.
+func unreachable(err error, method string) *sdk.Problem {
+	p := &sdk.Problem{Code: "unreachable", HTTPStatus: http.StatusBadGateway, Effect: sdk.EffectUnknown, Retryable: true,
+		Fault: sdk.FaultDownstream, Message: "the service cannot be reached: " + cause(err), Err: err}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" || method == http.MethodGet || method == http.MethodHead {
+		p.Effect = sdk.EffectNone
+	}
+	if errors.Is(err, errPrivate) {
+		p.Code, p.HTTPStatus, p.Retryable, p.Fault = "address_refused", http.StatusForbidden, false, sdk.FaultCaller
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		p.Code, p.HTTPStatus = "timeout", http.StatusGatewayTimeout
+	}
+	return p
+}
+
+// cause drops the address from an error, which may carry secrets.
+func cause(err error) string {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	return err.Error()
+}
+
+// refused is an answer with a status that says no.
+func refused(res *http.Response) *sdk.Problem {
+	p := &sdk.Problem{Code: "http_status", HTTPStatus: res.StatusCode, Effect: sdk.EffectNone, Fault: sdk.FaultCaller,
+		Message: "the service answered " + res.Status}
+	if res.StatusCode >= 500 {
+		p.Effect, p.Fault, p.Retryable = sdk.EffectUnknown, sdk.FaultDownstream, true
+	}
+	if res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable {
+		p.Retryable, p.Effect = true, sdk.EffectNone
+		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
+			p.RetryAfter = min(time.Duration(s)*time.Second, maxRetryAfter)
+		}
+	}
+	return p
+}
+
+func output(res *http.Response, body []byte) map[string]any {
+	headers := make(map[string]any, len(res.Header))
+	for k, v := range res.Header {
+		headers[strings.ToLower(k)] = strings.ToValidUTF8(v[0], "\ufffd")
+	}
+	out := map[string]any{"status": res.StatusCode, "headers": headers}
+	media, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")) {
+		if v, err := flow.DecodeJSON(body); err == nil {
+			out["body"] = v
+			return out
+		}
+	}
+	if len(body) > 0 && utf8.Valid(body) {
+		out["body"] = string(body)
+	}
+	return out
+}
