@@ -1,0 +1,227 @@
+package catalog_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapnode/tapnode/host/internal/catalog"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+const manifest = `{"name":"demo","version":"1.2.3","sdkVersion":"0.1.0","operations":[{"id":"demo.echo@1","kind":"ACTION"}]}`
+
+// script writes an executable that runs body in the shell.
+func script(t *testing.T, dir, name, body string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func demo(t *testing.T, dir string) (string, catalog.Entry) {
+	t.Helper()
+	path := script(t, dir, "demo", "echo '"+manifest+"'")
+	entry, err := catalog.Lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, entry
+}
+
+func TestLockSaveLoad(t *testing.T) {
+	dir := t.TempDir()
+	path, entry := demo(t, dir)
+	if entry.Name != "demo" || entry.Version != "1.2.3" || entry.Path != path {
+		t.Fatalf("locked %+v", entry)
+	}
+	file := filepath.Join(dir, catalog.LockName)
+	if err := (catalog.Lockfile{Nodes: []catalog.Entry{entry}}).Save(file); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), `"path": "demo"`) {
+		t.Errorf("the path is not relative to the lock file:\n%s", text)
+	}
+	lock, err := catalog.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := lock.Find("demo"); !ok || got != entry {
+		t.Fatal(cmp.Diff(entry, got))
+	}
+}
+
+func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	path, entry := demo(t, dir)
+
+	copied, err := entry.Install(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o500 || filepath.Base(copied) != entry.SHA256 {
+		t.Errorf("the copy is %s with mode %v", copied, info.Mode())
+	}
+	if again, err := entry.Install(state); err != nil || again != copied {
+		t.Errorf("second Install: %s, %v", again, err)
+	}
+	if _, err := catalog.Describe(t.Context(), copied); err != nil {
+		t.Errorf("the copy does not run: %v", err)
+	}
+
+	t.Run("a damaged copy is replaced", func(t *testing.T) {
+		if err := os.Remove(copied); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(copied, []byte("#!/bin/sh\n"), 0o500); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := entry.Install(state); err != nil {
+			t.Fatal(err)
+		}
+		here := entry
+		here.Path = copied
+		if err := here.Verify(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("a changed original is refused", func(t *testing.T) {
+		script(t, dir, "demo", "echo '"+strings.Replace(manifest, "1.2.3", "6.6.6", 1)+"'")
+		_, err := entry.Install(state)
+		var mismatch *catalog.MismatchError
+		if !errors.As(err, &mismatch) || mismatch.What != "sha256" || mismatch.Want != entry.SHA256 {
+			t.Fatalf("got %v", err)
+		}
+		if !strings.Contains(err.Error(), "tapnode nodes lock "+path) {
+			t.Errorf("the error does not say how to accept it: %v", err)
+		}
+	})
+	t.Run("also by its size", func(t *testing.T) {
+		script(t, dir, "demo", "")
+		var mismatch *catalog.MismatchError
+		if err := entry.Verify(); !errors.As(err, &mismatch) || mismatch.What != "size" {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("copies nobody needs go", func(t *testing.T) {
+		if err := (catalog.Lockfile{}).Prune(state); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(copied); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("the copy is still there: %v", err)
+		}
+	})
+}
+
+func TestAccept(t *testing.T) {
+	_, entry := demo(t, t.TempDir())
+	m, err := catalog.ParseManifest([]byte("  " + strings.ReplaceAll(manifest, ",", " ,\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := entry.Accept(m); err != nil {
+		t.Errorf("the same manifest, spaced differently: %v", err)
+	}
+	m.Operations = append(m.Operations, sdk.OperationManifest{ID: "demo.more@1"})
+	var mismatch *catalog.MismatchError
+	if err := entry.Accept(m); !errors.As(err, &mismatch) || mismatch.What != "manifest" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDescribeIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ body, want string }{
+		"flood":      {"exec yes", "printed more than 4194304 bytes"},
+		"fails":      {"echo no such thing >&2; exit 3", "exit status 3: no such thing"},
+		"not JSON":   {"echo hello", "line 1, column 1: not JSON"},
+		"no name":    {`echo '{"operations":[{}]}'`, "/name: "},
+		"operations": {`echo '{"name":"x"}'`, "/operations: "},
+		"wrong type": {`echo '{"name":7}'`, "not a manifest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := catalog.Describe(t.Context(), script(t, dir, "node", c.body))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want %q in it", err, c.want)
+			}
+		})
+	}
+}
+
+// A binary that hangs is killed with everything it started, also what keeps stdout.
+func TestDescribeCanBeCancelled(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := script(t, dir, "node", "sleep 1000 3> "+fifo+" & wait")
+
+	reason := errors.New("the user went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var grandchild *os.File
+	go func() {
+		grandchild, _ = os.Open(fifo) // returns when the grandchild has opened it
+		cancel(reason)
+	}()
+	if _, err := catalog.Describe(ctx, path); !errors.Is(err, reason) {
+		t.Fatalf("got %v", err)
+	}
+	defer grandchild.Close()
+	if err := grandchild.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := grandchild.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatalf("the grandchild lives: %d, %v", n, err)
+	}
+}
+
+func TestDiscover(t *testing.T) {
+	dir := t.TempDir()
+	b, a := script(t, dir, "b", ""), script(t, dir, "a", "")
+	script(t, dir, ".hidden", "")
+	if err := os.WriteFile(filepath.Join(dir, "README"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got, err := catalog.Discover(dir)
+	if diff := cmp.Diff([]string{a, b}, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if got, err := catalog.Discover(filepath.Join(dir, "none")); len(got) != 0 || err != nil {
+		t.Errorf("no directory: %v, %v", got, err)
+	}
+}
+
+func TestNotBinaries(t *testing.T) {
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{dir: "not a regular file", plain: "chmod +x", plain + "x": "no such file"} {
+		if _, err := catalog.Lock(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q in it", path, err, want)
+		}
+	}
+}
