@@ -86,6 +86,13 @@ func newServer(n *Node) (*server, error) {
 	return s, err
 }
 
+// Check says what is wrong with how the node is built: ids, schemas, functions.
+// [Main] and [Serve] refuse what it refuses.
+func (n *Node) Check() error {
+	_, err := newServer(n)
+	return err
+}
+
 func newOperation(offer Offer) (*operation, error) {
 	op := &operation{handlers: offer.bind(), manifest: offer.Manifest()}
 	id := op.manifest.ID

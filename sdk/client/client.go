@@ -1,0 +1,146 @@
+// Package client is the host's side of the flownode.v1 contract, in the types of
+// package sdk.
+//
+// It guarantees that every call has an end: a context without a deadline gets the
+// one documented at the method. The two streams that live as long as the host
+// wants, Subscribe and WatchHealth, end with their context; only their opening
+// is timed.
+//
+// There are two kinds of failure. What the operation said is a *[sdk.Problem].
+// What the transport or the contract said is a *[TransportError], and its Effect
+// tells whether the call may have acted. A Client is safe for concurrent use and
+// holds nothing but the connection, which stays the caller's.
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/tapnode/tapnode/sdk"
+	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
+)
+
+// Deadlines of calls whose context has none. Drain has its grace and 5 s more.
+const (
+	DescribeTimeout  = 5 * time.Second
+	ValidateTimeout  = 10 * time.Second
+	ConfigureTimeout = 30 * time.Second
+	ExecuteTimeout   = 5 * time.Minute
+	ReadyTimeout     = 30 * time.Second // from Subscribe to its ready
+	CloseTimeout     = 10 * time.Second
+	drainSlack       = 5 * time.Second
+)
+
+// Client calls one node process.
+type Client struct{ rpc nodepb.NodeServiceClient }
+
+// New returns the client of the node at the other end of cc. The connection has
+// to allow messages of [sdk.MaxMessage] both ways; [DialOptions] does.
+func New(cc grpc.ClientConnInterface) *Client {
+	return &Client{rpc: nodepb.NewNodeServiceClient(cc)}
+}
+
+// DialOptions are the message limits of the contract.
+func DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithDefaultCallOptions(
+		grpc.MaxCallRecvMsgSize(sdk.MaxMessage), grpc.MaxCallSendMsgSize(sdk.MaxMessage),
+	)}
+}
+
+// Describe says what the node offers. Default deadline: [DescribeTimeout].
+func (c *Client) Describe(ctx context.Context) (sdk.Manifest, error) {
+	ctx, cancel := within(ctx, DescribeTimeout)
+	defer cancel()
+	resp, err := c.rpc.Describe(ctx, &nodepb.DescribeRequest{HostVersion: sdk.Version})
+	if err != nil {
+		return sdk.Manifest{}, transport("describe", err)
+	}
+	return manifestOf(resp), nil
+}
+
+// Validate checks an input, or a trigger's filter, without side effects. Default
+// deadline: [ValidateTimeout].
+func (c *Client) Validate(ctx context.Context, operation string, input []byte) ([]sdk.Violation, []sdk.Warning, error) {
+	ctx, cancel := within(ctx, ValidateTimeout)
+	defer cancel()
+	resp, err := c.rpc.Validate(ctx, &nodepb.ValidateRequest{Operation: operation, Input: input})
+	if err != nil {
+		return nil, nil, transport("validate", err)
+	}
+	return violationsOf(resp.GetViolations()), warningsOf(resp.GetWarnings()), nil
+}
+
+// Configure opens the process. Settings it does not take come back as a
+// *[sdk.Problem] with every violation. Default deadline: [ConfigureTimeout].
+func (c *Client) Configure(ctx context.Context, setup sdk.Setup) error {
+	ctx, cancel := within(ctx, ConfigureTimeout)
+	defer cancel()
+	resp, err := c.rpc.Configure(ctx, &nodepb.ConfigureRequest{
+		Settings: setup.Settings, Secrets: setup.Secrets, StateDir: setup.StateDir,
+	})
+	if err != nil {
+		return transport("configure", err)
+	}
+	if vs := violationsOf(resp.GetViolations()); len(vs) > 0 {
+		return sdk.Invalid(vs...)
+	}
+	return nil
+}
+
+// WatchHealth gives the state of every subject and then each change to see, in
+// order and one at a time, until ctx ends (its error) or the node closes (nil).
+// It has no default deadline.
+func (c *Client) WatchHealth(ctx context.Context, see func(sdk.Health)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.rpc.WatchHealth(ctx, &nodepb.WatchHealthRequest{})
+	if err != nil {
+		return transport("watch health", err)
+	}
+	for {
+		h, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return transport("watch health", err)
+		}
+		see(healthOf(h))
+	}
+}
+
+// Drain stops the node's work, waits up to grace for what runs, and returns the
+// idempotency keys of calls that were cut. Default deadline: grace and 5 s.
+func (c *Client) Drain(ctx context.Context, grace time.Duration) ([]string, error) {
+	ctx, cancel := within(ctx, grace+drainSlack)
+	defer cancel()
+	resp, err := c.rpc.Drain(ctx, &nodepb.DrainRequest{Grace: durationpb.New(grace)})
+	if err != nil {
+		return nil, transport("drain", err)
+	}
+	return resp.GetCutKeys(), nil
+}
+
+// Close releases what Configure opened; it may be repeated. Default deadline:
+// [CloseTimeout].
+func (c *Client) Close(ctx context.Context) error {
+	ctx, cancel := within(ctx, CloseTimeout)
+	defer cancel()
+	if _, err := c.rpc.Close(ctx, &nodepb.CloseRequest{}); err != nil {
+		return transport("close", err)
+	}
+	return nil
+}
+
+// within gives ctx a deadline if it has none.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
