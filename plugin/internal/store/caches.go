@@ -27,7 +27,7 @@ func (s *Store) Recipient(ctx context.Context, query string) (Recipient, error) 
 
 // PutRecipient caches an answer until its ExpiresAt.
 func (s *Store) PutRecipient(ctx context.Context, r Recipient) error {
-	return s.write(ctx, "store the recipient", func(t *tx) error {
+	return s.writeUnsynced(ctx, "store the recipient", func(t *tx) error {
 		_, err := t.exec(`INSERT INTO tapnode_recipients (query, found, jid, lid, expires_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (query) DO UPDATE SET found = excluded.found, jid = excluded.jid, lid = excluded.lid,
 				expires_at = excluded.expires_at`, r.Query, r.Found, r.Chat.JID, r.Chat.LID, millis(r.ExpiresAt))
@@ -37,7 +37,7 @@ func (s *Store) PutRecipient(ctx context.Context, r Recipient) error {
 
 // ForgetRecipient drops an answer that turned out wrong.
 func (s *Store) ForgetRecipient(ctx context.Context, query string) error {
-	return s.write(ctx, "forget the recipient", func(t *tx) error {
+	return s.writeUnsynced(ctx, "forget the recipient", func(t *tx) error {
 		_, err := t.exec(`DELETE FROM tapnode_recipients WHERE query = $1`, query)
 		return err
 	})
@@ -58,7 +58,7 @@ type Message struct {
 // PutMessage keeps a message. The first one of an id stays: a stranger cannot
 // replace it.
 func (s *Store) PutMessage(ctx context.Context, m Message) error {
-	return s.write(ctx, "store the message", func(t *tx) error {
+	return s.writeUnsynced(ctx, "store the message", func(t *tx) error {
 		_, err := t.exec(`INSERT INTO tapnode_messages (instance, message_id, chat, chat_lid, sender, from_me, source, body, sent_at, stored_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (instance, message_id) DO NOTHING`,
 			m.Instance, m.ID, m.Chat.JID, m.Chat.LID, m.Sender, m.FromMe, m.Source, m.Body, millis(m.SentAt), millis(s.now()))
@@ -99,7 +99,7 @@ func (s *Store) Upload(ctx context.Context, u Upload) (Upload, error) {
 
 // PutUpload caches an upload until its ExpiresAt.
 func (s *Store) PutUpload(ctx context.Context, u Upload) error {
-	return s.write(ctx, "store the upload", func(t *tx) error {
+	return s.writeUnsynced(ctx, "store the upload", func(t *tx) error {
 		_, err := t.exec(`INSERT INTO tapnode_uploads (instance, kind, sha256, descriptor, expires_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (instance, kind, sha256) DO UPDATE SET descriptor = excluded.descriptor, expires_at = excluded.expires_at`,
 			u.Instance, u.Kind, u.SHA256, u.Descriptor, millis(u.ExpiresAt))

@@ -56,7 +56,8 @@ type Outcome struct {
 	SentAt   time.Time // the server's time; zero keeps the intent's
 }
 
-// Settle stores how the send ended. A receipt that was faster is kept: the state
+// Settle stores how the send ended. What a power cut (not a crash) takes of it is
+// an intent again, and is sent again under the same id. A receipt that was faster is kept: the state
 // never goes back. A failed send takes its menu with it, since nobody can press
 // what was refused.
 func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
@@ -64,7 +65,7 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 		return fmt.Errorf("settle: %v is not an outcome", o.State)
 	}
 	e := c.Entry
-	return s.write(ctx, "store the outcome", func(t *tx) error {
+	return s.writeUnsynced(ctx, "store the outcome", func(t *tx) error {
 		n, err := t.exec(`UPDATE tapnode_ledger SET
 				state = CASE WHEN state < $3 THEN $3 ELSE state END, outcome = $4,
 				warnings = COALESCE($5, warnings),
@@ -81,10 +82,12 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 			_, err = t.exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0`, e.Instance, e.MessageID)
 			return err
 		}
-		_, err = t.exec(`UPDATE tapnode_menus SET
-				chat_lid = CASE WHEN $3 = '' THEN chat_lid ELSE $3 END,
-				sent_at = CASE WHEN $4 = 0 THEN sent_at ELSE $4 END
-			WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, o.ChatLID, millis(o.SentAt))
+		if o.ChatLID != "" && o.ChatLID != e.Chat.LID {
+			_, err = t.exec(`UPDATE tapnode_menus SET chat_lid = $3 WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, o.ChatLID)
+		}
+		if err == nil && !o.SentAt.IsZero() {
+			_, err = t.exec(`UPDATE tapnode_menus SET sent_at = $3 WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, millis(o.SentAt))
+		}
 		return err
 	})
 }
@@ -92,7 +95,7 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 // MarkUnknown stores that the send left and no answer came. The key can be
 // resumed; a receipt can still settle it.
 func (s *Store) MarkUnknown(ctx context.Context, c *Claim) error {
-	return s.write(ctx, "store the unknown outcome", func(t *tx) error {
+	return s.writeUnsynced(ctx, "store the unknown outcome", func(t *tx) error {
 		_, err := t.exec(`UPDATE tapnode_ledger SET state = $3, updated_at = $4
 			WHERE operation = $1 AND idem_key = $2 AND state < $3`,
 			c.Entry.Operation, c.Entry.Key, Unknown, millis(s.now()))
@@ -107,7 +110,7 @@ func (s *Store) Receipt(ctx context.Context, instance string, messageIDs []strin
 	if state != Delivered && state != Read {
 		return nil, fmt.Errorf("receipt: %v is not a receipt's state", state)
 	}
-	err = s.write(ctx, "store the receipt", func(t *tx) error {
+	err = s.writeUnsynced(ctx, "store the receipt", func(t *tx) error {
 		raised = raised[:0]
 		for _, id := range messageIDs {
 			n, err := t.exec(`UPDATE tapnode_ledger SET state = $3, updated_at = $4

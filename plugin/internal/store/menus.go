@@ -36,7 +36,7 @@ func (m *Menu) insert(t *tx) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO tapnode_menus (`+menuColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)`,
+	_, err = t.exec(`INSERT INTO tapnode_menus (`+menuColumns+`, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $8)`,
 		m.Instance, m.MessageID, m.Chat.JID, m.Chat.LID, buttons, m.Correlation, m.Source, millis(m.SentAt), millis(m.ExpiresAt))
 	return err
 }
@@ -82,8 +82,8 @@ func (s *Store) LiveMenus(ctx context.Context, instance string, chat Chat) ([]Me
 			continue
 		}
 		menus, err := collect(ctx, s.db, scanMenu, `SELECT `+menuColumns+` FROM tapnode_menus
-			WHERE instance = $1 AND `+by.column+` = $2 AND (expires_at = 0 OR expires_at > $3)
-			ORDER BY sent_at DESC LIMIT $4`, instance, by.jid, now, liveMenus)
+			WHERE instance = $1 AND `+by.column+` = $2 AND `+by.column+` <> '' AND (expires_at = 0 OR expires_at > $3)
+			ORDER BY created_at DESC LIMIT $4`, instance, by.jid, now, liveMenus)
 		if err != nil {
 			return nil, wrap("read the chat's menus", err)
 		}

@@ -55,7 +55,7 @@ func (s *Store) prepare(ctx context.Context, dialect string) (err error) {
 	if err := container.Upgrade(ctx); err != nil {
 		return wrap("make whatsmeow's tables", err)
 	}
-	if s.writer, err = newWriter(ctx, s.db, dialect); err != nil {
+	if s.writer, err = newWriter(ctx, s.db, dialect, s.opt.Relaxed); err != nil {
 		return err
 	}
 	s.devices = newDevices(s, container)
@@ -81,7 +81,13 @@ func (s *Store) Close() error {
 // that is committed. fn may run more than once: it must set its results anew each
 // time, and touch nothing else.
 func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) error {
-	return wrap(what, s.writer.do(ctx, fn))
+	return wrap(what, s.writer.do(ctx, true, fn))
+}
+
+// writeUnsynced is write for what may be lost in a power cut, though not in a
+// crash of the process: SQLite's commit is in the file and not yet on the disk.
+func (s *Store) writeUnsynced(ctx context.Context, what string, fn func(*tx) error) error {
+	return wrap(what, s.writer.do(ctx, false, fn))
 }
 
 // collect reads all rows with scan.

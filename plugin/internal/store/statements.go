@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"strings"
 )
 
 // cachedStatements is how many compiled statements a connection keeps. whatsmeow
@@ -23,8 +24,12 @@ type liteStmt interface {
 }
 
 // statement returns the compiled statement for query, or nil when it cannot be
-// shared now: its rows are still open.
+// shared: its rows are still open, or it is a PRAGMA, which SQLite may carry out
+// while compiling and only then.
 func (c *conn) statement(query string) (*cached, error) {
+	if strings.HasPrefix(query, "PRAGMA") {
+		return nil, nil
+	}
 	if s, ok := c.stmts[query]; ok {
 		if s.open {
 			return nil, nil

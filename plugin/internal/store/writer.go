@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,6 +25,7 @@ const (
 type writer struct {
 	conn  *sql.Conn
 	bound time.Duration
+	sync  *syncMode // nil: every commit is synced
 
 	jobs chan *job
 	quit chan struct{}
@@ -34,11 +36,12 @@ type writer struct {
 // job is one caller's write.
 type job struct {
 	ctx  context.Context
+	sync bool // on disk before done
 	fn   func(*tx) error
 	done chan error // buffered
 }
 
-func newWriter(ctx context.Context, db *sql.DB, dialect string) (*writer, error) {
+func newWriter(ctx context.Context, db *sql.DB, dialect string, relaxed bool) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, wrap("open the writing connection", err)
@@ -46,8 +49,11 @@ func newWriter(ctx context.Context, db *sql.DB, dialect string) (*writer, error)
 	w := &writer{
 		conn: conn, jobs: make(chan *job), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	if dialect == "postgres" {
+	switch {
+	case dialect == "postgres":
 		w.bound = writeTime
+	case !relaxed:
+		w.sync = &syncMode{full: true}
 	}
 	go w.loop(db)
 	return w, nil
@@ -56,8 +62,8 @@ func newWriter(ctx context.Context, db *sql.DB, dialect string) (*writer, error)
 // do runs fn in a transaction and returns when that is committed. A context that
 // ends before the transaction begins leaves nothing; later it is not heeded,
 // since the caller must know whether the write is there.
-func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
-	j := &job{ctx: ctx, fn: fn, done: make(chan error, 1)}
+func (w *writer) do(ctx context.Context, sync bool, fn func(*tx) error) error {
+	j := &job{ctx: ctx, sync: sync, fn: fn, done: make(chan error, 1)}
 	select {
 	case w.jobs <- j:
 	case <-ctx.Done():
@@ -135,6 +141,9 @@ func (w *writer) transact(db *sql.DB, jobs []*job) error {
 		ctx, cancel = context.WithTimeout(ctx, w.bound)
 		defer cancel()
 	}
+	if err := w.sync.set(ctx, w.conn, slices.ContainsFunc(jobs, func(j *job) bool { return j.sync })); err != nil {
+		return err
+	}
 	t, err := w.begin(ctx, db)
 	if err != nil {
 		return err
@@ -171,7 +180,30 @@ func (w *writer) begin(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
 	}
 	_ = w.conn.Close() // it is broken
 	w.conn = fresh
+	if w.sync != nil {
+		w.sync.full = true
+	}
 	return w.conn.BeginTx(ctx, nil)
+}
+
+// syncMode is PRAGMA synchronous of the writing connection: FULL for a batch with
+// a write that must be on disk, NORMAL for one without. A synced commit syncs the
+// unsynced ones before it, too.
+type syncMode struct{ full bool }
+
+func (m *syncMode) set(ctx context.Context, conn *sql.Conn, full bool) error {
+	if m == nil || m.full == full {
+		return nil
+	}
+	mode := "NORMAL"
+	if full {
+		mode = "FULL"
+	}
+	_, err := conn.ExecContext(ctx, "PRAGMA synchronous="+mode)
+	if err == nil {
+		m.full = full
+	}
+	return err
 }
 
 // tx is the transaction a write runs in.

@@ -43,13 +43,14 @@ CREATE TABLE tapnode_menus (
 	correlation TEXT   NOT NULL DEFAULT '',
 	source      TEXT   NOT NULL DEFAULT '',
 	clicks      BIGINT NOT NULL DEFAULT 0,
-	sent_at     BIGINT NOT NULL,
+	sent_at     BIGINT NOT NULL, -- settled later, so no index holds it
 	expires_at  BIGINT NOT NULL, -- 0: as long as it is kept
+	created_at  BIGINT NOT NULL,
 	PRIMARY KEY (instance, message_id)
 );
-CREATE INDEX tapnode_menus_chat ON tapnode_menus (instance, chat, sent_at);
-CREATE INDEX tapnode_menus_lid ON tapnode_menus (instance, chat_lid, sent_at);
-CREATE INDEX tapnode_menus_sent ON tapnode_menus (sent_at);
+CREATE INDEX tapnode_menus_chat ON tapnode_menus (instance, chat, created_at) WHERE chat <> '';
+CREATE INDEX tapnode_menus_lid ON tapnode_menus (instance, chat_lid, created_at) WHERE chat_lid <> '';
+CREATE INDEX tapnode_menus_created ON tapnode_menus (created_at);
 
 CREATE TABLE tapnode_events (
 	seq         BIGINT PRIMARY KEY,
