@@ -1,0 +1,263 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// delivery is one message to one chat, from the request to the outcome.
+type delivery struct {
+	scope        string // of the idempotency key: the operation, or a part of it
+	what         string // "buttons" or "text", for the seed's sentence
+	request      any    // what the key stands for
+	instance     string
+	number       string
+	delay        seconds
+	replyTo      string
+	replyPrivate bool
+	header       *header // media to upload; nil for none
+
+	// encode makes the message; profile is empty when it has no stanza nodes.
+	encode func(s buttons.Send) (m *waE2E.Message, nodes []waBinary.Node, profile buttons.Profile)
+	menu   *store.Menu // what its buttons lead to; nil without buttons
+	output output      // without what only the ledger and WhatsApp know
+}
+
+// output is the answer of both send operations.
+type output struct {
+	MessageID   string     `json:"messageId"`
+	Content     string     `json:"content"`
+	MessageType string     `json:"messageType"`
+	RenderedAs  string     `json:"renderedAs,omitempty"`
+	Status      string     `json:"status"`
+	Instance    string     `json:"instance"`
+	Chat        outputChat `json:"chat"`
+	SentAt      time.Time  `json:"sentAt"`
+	ReplyTo     *quotedID  `json:"replyTo,omitempty"`
+	Source      string     `json:"source,omitempty"`
+}
+
+type outputChat struct {
+	JID   string  `json:"jid"`
+	LID   *string `json:"lid"`
+	Phone *string `json:"phone"`
+}
+
+type quotedID struct {
+	MessageID string `json:"messageId"`
+}
+
+// failure is a final outcome in the ledger.
+type failure struct {
+	Problem *sdk.Problem `json:"problem"`
+	Ack     int          `json:"ack"` // the number WhatsApp refused with
+}
+
+// refusedError is a message that WhatsApp refused for good.
+type refusedError struct {
+	*sdk.Problem
+	ack int
+}
+
+// Unwrap lets the sdk find the Problem.
+func (e *refusedError) Unwrap() error { return e.Problem }
+
+// deliver sends a message once per key, however often it is called.
+func (p *process) deliver(ctx context.Context, call *sdk.Call, d delivery) (sdk.JSON, error) {
+	inst, err := p.pool.Get(d.instance)
+	if err == nil {
+		err = inst.Lease(ctx, call.LeaseEpoch)
+	}
+	if err != nil {
+		return nil, poolProblem(err)
+	}
+	mark, err := fingerprint(d.request)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := p.store.Begin(ctx, d.scope, call.Key, d.instance, mark)
+	if err != nil {
+		return nil, storeProblem(err)
+	}
+	defer claim.Release()
+	switch claim.Verdict {
+	case store.Replay:
+		call.Replayed()
+		return replay(claim.Entry)
+	case store.Mismatch:
+		return nil, problem(http.StatusUnprocessableEntity, codeMismatch, sdk.FaultCaller,
+			"The idempotency key belongs to another request; use a new key for a new message")
+	case store.InFlight:
+		return nil, retryable(problem(http.StatusConflict, codeInFlight, sdk.FaultCaller,
+			"A call with this idempotency key is still running; wait for its outcome"), time.Second)
+	}
+	if _, err := inst.Client(); err != nil {
+		return nil, disconnected()
+	}
+	var out pool.Outgoing
+	if claim.Verdict == store.Resume {
+		if out, err = outgoing(claim.Entry); err == nil {
+			out.To, err = addressee(claim.Entry.Chat)
+		}
+	} else {
+		out, err = p.prepare(ctx, call, inst, claim, d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.send(ctx, inst, claim, d, out)
+}
+
+// send sends what is on disk as an intent, and stores how that ended.
+func (p *process) send(ctx context.Context, inst *pool.Instance, claim *store.Claim, d delivery, out pool.Outgoing) (sdk.JSON, error) {
+	limited, cancel := context.WithTimeout(ctx, p.settings.Timeouts.Send.duration())
+	defer cancel()
+	ack, err := inst.Send(limited, out)
+	last, stop := after(ctx)
+	defer stop()
+	if err != nil {
+		return nil, p.failed(last, claim, d, err)
+	}
+	result := d.output
+	result.MessageID, result.Status, result.Instance = out.ID, "sent", d.instance
+	result.SentAt = ack.At.UTC()
+	chat := claim.Entry.Chat
+	lid := ""
+	if ack.Chat.Server == types.HiddenUserServer {
+		lid = ack.Chat.String()
+		chat.LID = lid
+	}
+	result.Chat = outputChatOf(chat, ack.Chat)
+	body, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("encode the output: %w", err)
+	}
+	if err := p.store.Settle(last, claim, store.Outcome{State: store.Sent, JSON: body, ChatLID: lid, SentAt: ack.At}); err != nil {
+		// The message is out: a repeat sends the same bytes under the same id.
+		p.log.Error("the outcome of a send could not be stored", "instance", d.instance, "error", err)
+	}
+	return body, nil
+}
+
+// failed stores what is known about a send that did not work.
+func (p *process) failed(ctx context.Context, claim *store.Claim, d delivery, err error) error {
+	prob := sendProblem(d.what, err)
+	var refused *pool.SendError
+	switch {
+	case prob.Effect == sdk.EffectUnknown:
+		if err := p.store.MarkUnknown(ctx, claim); err != nil {
+			p.log.Error("an unknown outcome could not be stored", "instance", d.instance, "error", err)
+		}
+	case !prob.Retryable && errors.As(err, &refused):
+		f := failure{Problem: prob, Ack: refused.Code}
+		body, err := json.Marshal(f)
+		if err == nil {
+			err = p.store.Settle(ctx, claim, store.Outcome{State: store.Failed, JSON: body})
+		}
+		if err != nil {
+			p.log.Error("the failure of a send could not be stored", "instance", d.instance, "error", err)
+		}
+		return &refusedError{Problem: prob, ack: refused.Code}
+	}
+	return prob
+}
+
+// replay answers with the stored outcome.
+func replay(e store.Entry) (sdk.JSON, error) {
+	if e.State != store.Failed {
+		if len(e.Outcome) == 0 { // a receipt proved the delivery; the call never heard of it
+			return nil, problem(http.StatusConflict, "outcome_lost", sdk.FaultNode, "The message was delivered, but its outcome was not stored")
+		}
+		return sdk.JSON(e.Outcome), nil
+	}
+	var f failure
+	if err := json.Unmarshal(e.Outcome, &f); err != nil || f.Problem == nil {
+		return nil, fmt.Errorf("read the stored failure: %w", err)
+	}
+	return nil, &refusedError{Problem: f.Problem, ack: f.Ack}
+}
+
+// fingerprint tells requests under one key apart.
+func fingerprint(request any) (string, error) {
+	b, err := json.Marshal(request)
+	if err != nil {
+		return "", fmt.Errorf("fingerprint the request: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// prepare does everything before the message may leave, ending with the intent on
+// disk.
+func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instance, claim *store.Claim, d delivery) (pool.Outgoing, error) {
+	to, chat, err := p.resolve(ctx, call, inst, d)
+	if err != nil {
+		return pool.Outgoing{}, err
+	}
+	s := buttons.Send{MessageID: claim.Entry.MessageID}
+	if d.replyTo != "" {
+		if to, chat, s.Quote, err = p.quote(ctx, d, to, chat); err != nil {
+			return pool.Outgoing{}, err
+		}
+	}
+	if d.header != nil {
+		if s.Media, err = p.upload(ctx, call, inst, d); err != nil {
+			return pool.Outgoing{}, err
+		}
+	}
+	if d.delay > 0 {
+		call.Progress("typing", "Typing", map[string]int{"seconds": int(d.delay)})
+		if err := inst.Type(ctx, to, d.delay.duration()); err != nil {
+			return pool.Outgoing{}, poolProblem(err)
+		}
+	}
+	s.At = time.Now()
+	message, nodes, profile := d.encode(s)
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
+	if err != nil {
+		return pool.Outgoing{}, fmt.Errorf("encode the message: %w", err)
+	}
+	plan := store.Plan{Chat: chat, Profile: string(profile), Message: body, Menu: d.menu}
+	if err := p.store.Intend(ctx, claim, plan); err != nil {
+		return pool.Outgoing{}, storeProblem(err)
+	}
+	return pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes}, nil
+}
+
+// addressee is where a stored message goes: to the phone form if it is known, as at
+// first.
+func addressee(c store.Chat) (types.JID, error) {
+	s := c.LID
+	if s == "" {
+		s = c.JID
+	}
+	jid, err := types.ParseJID(s)
+	if err != nil {
+		return jid, fmt.Errorf("read the stored chat: %w", err)
+	}
+	return jid, nil
+}
+
+func outputChatOf(c store.Chat, went types.JID) outputChat {
+	out := outputChat{JID: went.ToNonAD().String(), LID: text(c.LID)}
+	if jid, err := types.ParseJID(c.JID); err == nil && jid.Server == types.DefaultUserServer {
+		out.Phone = text(jid.User)
+	}
+	return out
+}

@@ -1,0 +1,182 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+// receive is pool.Options.OnMessage: a message becomes a click, a message received,
+// or nothing. It is stored when receive returns nil; WhatsApp forgets it then.
+func (p *process) receive(ctx context.Context, i *pool.Instance, m *events.Message) error {
+	instance := i.Name()
+	if click, ok := clicks.FromMessage(m.Message, m.Info); ok {
+		menus, err := p.menus(ctx, instance, click)
+		if err != nil {
+			return err
+		}
+		match, err := p.correlate(ctx, instance, click, menus)
+		if err != nil {
+			return err
+		}
+		if clicks.IsClick(click, match) {
+			return errors.Join(p.clicked(ctx, instance, click, match), p.keep(ctx, instance, m, click.Chat, click.Sender))
+		}
+	}
+	r, ok := clicks.ReceivedFromMessage(m.Message, m.Info)
+	if !ok {
+		return nil
+	}
+	return errors.Join(p.received(ctx, instance, r), p.keep(ctx, instance, m, r.Chat, r.Sender))
+}
+
+// menus reads those a click can be on: the one it names, and the chat's live ones.
+func (p *process) menus(ctx context.Context, instance string, c clicks.Click) ([]clicks.Menu, error) {
+	live, err := p.store.LiveMenus(ctx, instance, chatOfParty(c.Chat.Party))
+	if err != nil {
+		return nil, err
+	}
+	if c.QuotedID != "" { // named: however old it is
+		named, err := p.store.Menu(ctx, instance, c.QuotedID)
+		switch {
+		case err == nil:
+			live = append(live, named)
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, err
+		}
+	}
+	menus := make([]clicks.Menu, 0, len(live))
+	for _, m := range live {
+		menus = append(menus, menuOf(m))
+	}
+	return menus, nil
+}
+
+// correlate finds the button a click is on. Only words depend on whether a menu went
+// out as text, which the ledger knows: it is asked about the menu that fits, and the
+// search repeated without it when it had buttons.
+func (p *process) correlate(ctx context.Context, instance string, c clicks.Click, menus []clicks.Menu) (clicks.Match, error) {
+	if c.Form == clicks.FormText {
+		for i := range menus {
+			menus[i].AsText = true
+		}
+	}
+	for {
+		match := clicks.Correlate(c, menus)
+		if match.Menu == nil || !match.Menu.AsText {
+			return match, nil
+		}
+		asText, err := p.wentAsText(ctx, instance, match.Menu)
+		if err != nil || asText {
+			return match, err
+		}
+		for i := range menus { // a menu may be there twice: named, and live
+			if menus[i].MessageID == match.Menu.MessageID {
+				menus[i].AsText = false
+			}
+		}
+	}
+}
+
+func (p *process) wentAsText(ctx context.Context, instance string, m *clicks.Menu) (bool, error) {
+	for _, chat := range m.Chat {
+		e, err := p.store.MessageForRetry(ctx, instance, chat, m.MessageID)
+		if !errors.Is(err, store.ErrNotFound) {
+			return err == nil && e.Profile == "", err
+		}
+	}
+	return false, nil // older than the ledger remembers
+}
+
+func (p *process) clicked(ctx context.Context, instance string, c clicks.Click, m clicks.Match) error {
+	event := clicks.NewClicked(instance, c, m)
+	e := store.Event{
+		ID:   store.EventID(eventClicked, instance, c.Chat.JID, c.Sender.JID, c.MessageID),
+		Type: eventClicked, Instance: instance, Subject: instance, Time: c.At,
+	}
+	if m.Menu == nil {
+		data, err := json.Marshal(event)
+		if err != nil {
+			return fmt.Errorf("encode the click: %w", err)
+		}
+		e.Data = data
+		_, err = p.store.Append(ctx, e)
+		return err
+	}
+	e.Correlation = m.Menu.Correlation
+	_, err := p.store.AppendClick(ctx, e, m.Menu.MessageID, func(n int) ([]byte, error) {
+		event.Click = clicks.Count{First: n == 1, N: n}
+		return json.Marshal(event)
+	})
+	return err
+}
+
+func (p *process) received(ctx context.Context, instance string, r clicks.Received) error {
+	menus, err := p.menus(ctx, instance, r.Click())
+	if err != nil {
+		return err
+	}
+	match := clicks.Answers(r.Click(), menus)
+	data, err := json.Marshal(clicks.NewMessageReceived(instance, r, match))
+	if err != nil {
+		return fmt.Errorf("encode the message: %w", err)
+	}
+	e := store.Event{
+		ID:   store.EventID(eventReceived, instance, r.Chat.JID, r.Sender.JID, r.MessageID),
+		Type: eventReceived, Instance: instance, Subject: instance, Time: r.At, Data: data,
+	}
+	if match.Menu != nil {
+		e.Correlation = match.Menu.Correlation
+	}
+	_, err = p.store.Append(ctx, e)
+	return err
+}
+
+// keep stores a message so that it can be quoted.
+func (p *process) keep(ctx context.Context, instance string, m *events.Message, chat clicks.Chat, sender clicks.Sender) error {
+	body, err := proto.Marshal(m.Message)
+	if err != nil {
+		return fmt.Errorf("encode the message to keep: %w", err)
+	}
+	return p.store.PutMessage(ctx, store.Message{
+		Instance: instance, ID: m.Info.ID, Chat: chatOfParty(chat.Party), Sender: sender.JID,
+		Body: body, SentAt: m.Info.Timestamp,
+	})
+}
+
+func chatOfParty(p clicks.Party) store.Chat {
+	c := store.Chat{JID: p.JID}
+	if p.LID != nil {
+		c.LID = *p.LID
+		if c.JID == c.LID {
+			c.JID = ""
+		}
+	}
+	if p.Phone != nil {
+		c.JID = *p.Phone + "@s.whatsapp.net"
+	}
+	return c
+}
+
+func menuOf(m store.Menu) clicks.Menu {
+	out := clicks.Menu{MessageID: m.MessageID, SentAt: m.SentAt.Truncate(time.Millisecond), Source: m.Source, Correlation: m.Correlation}
+	for _, jid := range []string{m.Chat.JID, m.Chat.LID} {
+		if jid != "" {
+			out.Chat = append(out.Chat, jid)
+		}
+	}
+	for _, b := range m.Buttons {
+		out.Buttons = append(out.Buttons, buttons.Button{ID: b.ID, DisplayText: b.DisplayText, Type: buttons.Type(b.Type)})
+	}
+	return out
+}

@@ -1,0 +1,249 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/schemas"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// named is the input that most instance operations have.
+type named struct {
+	Instance string `json:"instance"`
+}
+
+type connectInput struct {
+	Instance string  `json:"instance"`
+	Method   string  `json:"method"`
+	Phone    string  `json:"phone"`
+	Timeout  seconds `json:"timeout"`
+}
+
+type passkeyInput struct {
+	Instance string                  `json:"instance"`
+	Confirm  bool                    `json:"confirm"`
+	Response *types.WebAuthnResponse `json:"response"`
+}
+
+// instanceOutput is #/$defs/instance of the instance schemas.
+type instanceOutput struct {
+	Name        string         `json:"name"`
+	State       pool.State     `json:"state"`
+	JID         *string        `json:"jid"`
+	LID         *string        `json:"lid"`
+	Phone       *string        `json:"phone"`
+	PushName    *string        `json:"pushName"`
+	CreatedAt   time.Time      `json:"createdAt"`
+	ConnectedAt *time.Time     `json:"connectedAt"`
+	LastError   *instanceError `json:"lastError"`
+}
+
+type instanceError struct {
+	Code    string     `json:"code"`
+	Message string     `json:"message"`
+	At      time.Time  `json:"at"`
+	Until   *time.Time `json:"until,omitempty"`
+}
+
+type (
+	oneInstance struct {
+		Instance instanceOutput `json:"instance"`
+	}
+	allInstances struct {
+		Instances []instanceOutput `json:"instances"`
+	}
+	deleted struct {
+		Instance string `json:"instance"`
+		Deleted  bool   `json:"deleted"`
+	}
+)
+
+func describe(i *pool.Instance) instanceOutput {
+	s, account := i.Status(), i.Account()
+	out := instanceOutput{Name: i.Name(), State: s.State, CreatedAt: i.CreatedAt().UTC()}
+	if !account.JID.IsEmpty() {
+		out.JID, out.Phone = text(account.JID.String()), text(account.JID.User)
+	}
+	if !account.LID.IsEmpty() {
+		out.LID = text(account.LID.String())
+	}
+	out.PushName = text(account.PushName)
+	if s.State == pool.Connected {
+		at := s.Since.UTC()
+		out.ConnectedAt = &at
+	}
+	if s.Trouble != nil {
+		out.LastError = &instanceError{Code: s.Trouble.Code, Message: s.Trouble.Message, At: s.Trouble.At.UTC()}
+		if !s.Trouble.Until.IsZero() {
+			until := s.Trouble.Until.UTC()
+			out.LastError.Until = &until
+		}
+	}
+	return out
+}
+
+// text is nil for a value that is not known.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func (n *node) instanceOperations() []sdk.Offer {
+	return []sdk.Offer{
+		sdk.Operation[named, oneInstance]{
+			ID: "whatsapp.instance.create@1", Title: "Create an instance", Icon: "plus",
+			Summary: "Registers a name for a WhatsApp account.",
+			Input:   schemas.Read(schemas.InstanceCreateInput), Output: schemas.Read(schemas.InstanceCreateOutput),
+			Run: n.createInstance,
+		},
+		sdk.Operation[named, allInstances]{
+			ID: "whatsapp.instance.list@1", Title: "List instances", Icon: "list",
+			Summary: "The instances and how they are.", Replay: sdk.Pure,
+			Input: schemas.Read(schemas.InstanceListInput), Output: schemas.Read(schemas.InstanceListOutput),
+			Run: n.listInstances,
+		},
+		sdk.Operation[connectInput, oneInstance]{
+			ID: "whatsapp.instance.connect@1", Title: "Connect an instance", Icon: "link",
+			Summary: "Connects an instance; a new one is paired by QR code or by a code typed on the phone.",
+			Input:   schemas.Read(schemas.InstanceConnectInput), Output: schemas.Read(schemas.InstanceConnectOutput),
+			Run: n.connectInstance,
+		},
+		sdk.Operation[passkeyInput, oneInstance]{
+			ID: "whatsapp.instance.passkey@1", Title: "Answer a passkey request", Icon: "key",
+			Summary: "Hands a pairing the browser's WebAuthn answer, or confirms the code shown.",
+			Input:   schemas.Read(schemas.InstancePasskeyInput), Output: schemas.Read(schemas.InstancePasskeyOutput),
+			Run: n.answerPasskey,
+		},
+		sdk.Operation[named, oneInstance]{
+			ID: "whatsapp.instance.disconnect@1", Title: "Disconnect an instance", Icon: "unlink",
+			Summary: "Takes an instance offline; it stays paired.", Replay: sdk.Pure,
+			Input: schemas.Read(schemas.InstanceDisconnectInput), Output: schemas.Read(schemas.InstanceDisconnectOutput),
+			Run: onInstance(n, (*pool.Instance).Disconnect),
+		},
+		sdk.Operation[named, oneInstance]{
+			ID: "whatsapp.instance.logout@1", Title: "Log an instance out", Icon: "log-out",
+			Summary: "Removes the linked device from the account.", Replay: sdk.Pure,
+			Input: schemas.Read(schemas.InstanceLogoutInput), Output: schemas.Read(schemas.InstanceLogoutOutput),
+			Run: onInstance(n, (*pool.Instance).Logout),
+		},
+		sdk.Operation[named, deleted]{
+			ID: "whatsapp.instance.delete@1", Title: "Delete an instance", Icon: "trash",
+			Summary: "Logs an instance out and forgets it, with its menus.",
+			Input:   schemas.Read(schemas.InstanceDeleteInput), Output: schemas.Read(schemas.InstanceDeleteOutput),
+			Run: n.deleteInstance,
+		},
+	}
+}
+
+func (n *node) createInstance(ctx context.Context, _ *sdk.Call, in named) (oneInstance, error) {
+	i, err := n.process.Load().pool.Create(ctx, in.Instance)
+	if err != nil {
+		return oneInstance{}, poolProblem(err)
+	}
+	return oneInstance{describe(i)}, nil
+}
+
+func (n *node) listInstances(_ context.Context, _ *sdk.Call, in named) (allInstances, error) {
+	p, out := n.process.Load().pool, allInstances{Instances: []instanceOutput{}}
+	if in.Instance != "" {
+		i, err := p.Get(in.Instance)
+		if err != nil {
+			return out, poolProblem(err)
+		}
+		out.Instances = append(out.Instances, describe(i))
+		return out, nil
+	}
+	for _, i := range p.List() {
+		out.Instances = append(out.Instances, describe(i))
+	}
+	return out, nil
+}
+
+func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectInput) (oneInstance, error) {
+	i, err := n.process.Load().pool.Get(in.Instance)
+	if err != nil {
+		return oneInstance{}, poolProblem(err)
+	}
+	if err := i.Lease(ctx, call.LeaseEpoch); err != nil {
+		return oneInstance{}, poolProblem(err)
+	}
+	phone := ""
+	if in.Method == "code" {
+		phone = in.Phone
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.Timeout.duration())
+	defer cancel()
+	err = i.Connect(ctx, phone, func(s pool.Step) { call.Progress(s.Stage, stageText[s.Stage], s) })
+	if err != nil {
+		return oneInstance{}, poolProblem(err)
+	}
+	return oneInstance{describe(i)}, nil
+}
+
+// stageText tells people what a pairing waits for.
+var stageText = map[string]string{
+	pool.StageQR:         "Scan the code: WhatsApp, Linked devices, Link a device",
+	pool.StageCode:       "Type the code on the phone: WhatsApp, Linked devices, Link with phone number",
+	pool.StagePasskey:    "The account asks for its passkey",
+	pool.StageConfirm:    "Compare the code with the one on the phone",
+	pool.StagePaired:     "The phone agreed",
+	pool.StageConnecting: "Logging in",
+}
+
+func (n *node) answerPasskey(ctx context.Context, _ *sdk.Call, in passkeyInput) (oneInstance, error) {
+	i, err := n.process.Load().pool.Get(in.Instance)
+	switch {
+	case err != nil:
+	case in.Response != nil:
+		err = i.Passkey(ctx, in.Response)
+	case in.Confirm:
+		err = i.ConfirmPasskey(ctx)
+	default:
+		return oneInstance{}, sdk.Invalid(sdk.Violation{Code: "passkey_required", Message: "Response or confirm is required",
+			Suggestion: "give the browser's answer, or confirm the code"})
+	}
+	if err != nil {
+		return oneInstance{}, poolProblem(err)
+	}
+	return oneInstance{describe(i)}, nil
+}
+
+// onInstance is an operation that does one thing with an instance.
+func onInstance(n *node, do func(*pool.Instance, context.Context) error) func(context.Context, *sdk.Call, named) (oneInstance, error) {
+	return func(ctx context.Context, call *sdk.Call, in named) (oneInstance, error) {
+		i, err := n.process.Load().pool.Get(in.Instance)
+		if err == nil {
+			err = i.Lease(ctx, call.LeaseEpoch)
+		}
+		if err == nil {
+			err = do(i, ctx)
+		}
+		if err != nil {
+			return oneInstance{}, poolProblem(err)
+		}
+		return oneInstance{describe(i)}, nil
+	}
+}
+
+func (n *node) deleteInstance(ctx context.Context, call *sdk.Call, in named) (deleted, error) {
+	p := n.process.Load().pool
+	i, err := p.Get(in.Instance)
+	if err == nil {
+		err = i.Lease(ctx, call.LeaseEpoch)
+	}
+	if err == nil {
+		err = p.Delete(ctx, in.Instance)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) || i == nil {
+		return deleted{}, poolProblem(err)
+	}
+	return deleted{Instance: in.Instance, Deleted: true}, nil
+}

@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/tapnode/tapnode/schemas"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Version of the node binary.
+const Version = "0.1.0"
+
+// Operation ids.
+const (
+	opSendButtons     = "whatsapp.sendButtons@1"
+	opSendText        = "whatsapp.sendText@1"
+	opButtonClick     = "whatsapp.buttonClick@1"
+	opMessageReceived = "whatsapp.messageReceived@1"
+)
+
+// Event types.
+const (
+	eventClicked  = "whatsapp.button.clicked.v1"
+	eventReceived = "whatsapp.message.received.v1"
+)
+
+// node is the value behind the operations: the process, once it is configured.
+type node struct {
+	board   *sdk.Board
+	process atomic.Pointer[process]
+}
+
+// New returns the node. It does no I/O before Configure.
+func New() *sdk.Node {
+	n := &node{board: sdk.NewBoard()}
+	return &sdk.Node{
+		Name:     "whatsapp-send-buttons",
+		Version:  Version,
+		Title:    "WhatsApp Send Buttons",
+		Summary:  "Sends WhatsApp messages with buttons and turns every tap into an event.",
+		Settings: schemas.Read(schemas.Settings),
+		Health:   n.board,
+		Operations: append([]sdk.Offer{
+			n.sendButtons(),
+			n.buttonClick(),
+			n.sendText(),
+			n.messageReceived(),
+		}, n.instanceOperations()...),
+		Configure: n.configure,
+		Close:     n.close,
+	}
+}
+
+func (n *node) configure(ctx context.Context, setup sdk.Setup) error {
+	p, err := open(ctx, setup, n.board)
+	if err != nil {
+		return err
+	}
+	n.process.Store(p)
+	return nil
+}
+
+func (n *node) close(ctx context.Context) error {
+	p := n.process.Swap(nil)
+	if p == nil {
+		return nil
+	}
+	return p.close(ctx)
+}
+
+// clickEvent and messageEvent are the events that answer a menu, with the port they
+// leave it by.
+func clickEvent() sdk.EventType {
+	return sdk.EventType{
+		Type: eventClicked, Title: "Button clicked",
+		Schema: schemas.Read(schemas.ButtonClicked), Port: "reply:{/button/id}",
+	}
+}
+
+func messageEvent() sdk.EventType {
+	return sdk.EventType{
+		Type: eventReceived, Title: "Message received",
+		Schema: schemas.Read(schemas.MessageReceived), Port: "text",
+	}
+}
