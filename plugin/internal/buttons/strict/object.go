@@ -91,6 +91,28 @@ func (o *Object) Int(name string, target *int) {
 	}
 }
 
+// Strings takes an array of texts.
+func (o *Object) Strings(name string, target *[]string) {
+	value, ok := o.take(name)
+	if !ok {
+		return
+	}
+	items, ok := value.([]any)
+	if !ok {
+		o.wrong(name, "an array", value, "")
+		return
+	}
+	for i, item := range items {
+		text, ok := item.(string)
+		if !ok {
+			pointer := o.at(name) + "/" + strconv.Itoa(i)
+			o.report.add(Fault{Pointer: pointer, Detail: pointer + " must be a string, not " + kind(item)})
+			continue
+		}
+		*target = append(*target, text)
+	}
+}
+
 // Each takes an array of objects: grow is called with the length, then fill with
 // each position and object.
 func (o *Object) Each(name string, grow func(n int), fill func(i int, item *Object)) {

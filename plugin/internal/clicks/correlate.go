@@ -1,0 +1,118 @@
+package clicks
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+)
+
+// Menu is what the store keeps of a menu that was sent.
+type Menu struct {
+	MessageID   string
+	Chat        []string // JIDs of the chat it was sent to: LID and phone, or the group's
+	SentAt      time.Time
+	Source      string
+	Correlation string
+	Buttons     []buttons.Button
+	AsText      bool // it went out as numbered text
+}
+
+// MatchedBy says how a menu was found.
+type MatchedBy string
+
+// The ways to find a menu.
+const (
+	ByQuote MatchedBy = "quote" // the answer names it
+	ByChat  MatchedBy = "chat"  // it is the chat's, and has the button
+	ByText  MatchedBy = "text"  // the typed label or number is one of its buttons
+	ByNone  MatchedBy = "none"  // no menu of ours
+)
+
+// Match is the menu and the button that a click is on.
+type Match struct {
+	Menu      *Menu // nil with ByNone
+	Index     int   // of the button, from 0
+	MatchedBy MatchedBy
+	Ambiguous bool // more than one menu fitted; this is the newest
+}
+
+// Button is the button that was clicked; only with a menu.
+func (m Match) Button() buttons.Button { return m.Menu.Buttons[m.Index] }
+
+// Correlate finds the button of ours that a click is on, among menus: the one
+// with the id Click.QuotedID, however old, and those of the click's chat that are
+// still live. Others do no harm.
+//
+// A click that names a menu is on that menu or on none: when it is unknown, was
+// sent to another chat or lacks the button, a newer menu with the same button id
+// must not catch it. Only a click that names nothing is looked for by its id in
+// the chat. Words count as a click when they are exactly one label of the quoted
+// menu, or a label or number of a menu that went out as text.
+func Correlate(c Click, menus []Menu) Match {
+	var fitting []Match
+	for i := range menus {
+		menu := &menus[i]
+		if !menu.sentTo(c) || c.QuotedID != "" && c.QuotedID != menu.MessageID {
+			continue
+		}
+		if index, ok := menu.button(c); ok {
+			fitting = append(fitting, Match{Menu: menu, Index: index, MatchedBy: c.way()})
+		}
+	}
+	return newest(fitting)
+}
+
+// Answers finds the menu that words answer without being a click: the quoted one,
+// else the newest of the chat. In a group only a quote counts, because people
+// there mostly talk to each other. Index is -1.
+func Answers(c Click, menus []Menu) Match {
+	var fitting []Match
+	for i := range menus {
+		menu := &menus[i]
+		switch {
+		case !menu.sentTo(c):
+		case c.QuotedID == "" && c.Chat.Type != group:
+			fitting = append(fitting, Match{Menu: menu, Index: -1, MatchedBy: ByChat})
+		case c.QuotedID == menu.MessageID:
+			fitting = append(fitting, Match{Menu: menu, Index: -1, MatchedBy: ByQuote})
+		}
+	}
+	return newest(fitting)
+}
+
+func (m *Menu) sentTo(c Click) bool {
+	return slices.ContainsFunc(c.Keys(), func(key string) bool { return slices.Contains(m.Chat, key) })
+}
+
+func (m *Menu) button(c Click) (int, bool) {
+	switch {
+	case c.Form != FormText:
+		i := slices.IndexFunc(m.Buttons, func(b buttons.Button) bool { return b.Kind() == buttons.Reply && b.ID == c.ButtonID })
+		return i, i >= 0
+	case m.AsText:
+		return buttons.Answer(m.Buttons, c.Label)
+	case c.QuotedID != "":
+		return buttons.ByLabel(m.Buttons, c.Label)
+	}
+	return 0, false
+}
+
+func (c Click) way() MatchedBy {
+	switch {
+	case c.Form == FormText:
+		return ByText
+	case c.QuotedID != "":
+		return ByQuote
+	}
+	return ByChat
+}
+
+func newest(fitting []Match) Match {
+	if len(fitting) == 0 {
+		return Match{Index: -1, MatchedBy: ByNone}
+	}
+	best := slices.MaxFunc(fitting, func(a, b Match) int { return a.Menu.SentAt.Compare(b.Menu.SentAt) })
+	best.Ambiguous = len(fitting) > 1
+	return best
+}

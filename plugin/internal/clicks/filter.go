@@ -1,0 +1,105 @@
+package clicks
+
+import (
+	"slices"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
+)
+
+// ClickFilter is the filter of whatsapp.buttonClick. An empty list lets all
+// through.
+type ClickFilter struct {
+	Instances    []string
+	Chats        string // any, private or group; empty is any
+	ButtonIDs    []string
+	Sources      []string
+	UnknownMenus bool // also clicks without a menu
+}
+
+// MessageFilter is the filter of whatsapp.messageReceived.
+type MessageFilter struct {
+	Instances []string
+	Chats     string
+	Kinds     []string
+	Keywords  []string
+}
+
+// ParseClickFilter reads a filter; empty data is the filter that lets everything
+// through but unknown menus.
+func ParseClickFilter(data []byte) (ClickFilter, []buttons.Violation) {
+	var f ClickFilter
+	violations := parseFilter(data, &f.Chats, func(o *strict.Object) {
+		o.Strings("instances", &f.Instances)
+		o.String("chats", &f.Chats)
+		o.Strings("buttonIds", &f.ButtonIDs)
+		o.Strings("sources", &f.Sources)
+		o.Bool("unknownMenus", &f.UnknownMenus)
+	})
+	return f, violations
+}
+
+// ParseMessageFilter reads a filter; empty data lets everything through.
+func ParseMessageFilter(data []byte) (MessageFilter, []buttons.Violation) {
+	var f MessageFilter
+	violations := parseFilter(data, &f.Chats, func(o *strict.Object) {
+		o.Strings("instances", &f.Instances)
+		o.String("chats", &f.Chats)
+		o.Strings("kinds", &f.Kinds)
+		o.Strings("keywords", &f.Keywords)
+	})
+	return f, violations
+}
+
+// parseFilter returns every violation; chats is where fill puts that member.
+func parseFilter(data []byte, chats *string, fill func(*strict.Object)) []buttons.Violation {
+	if len(data) == 0 {
+		return nil
+	}
+	var violations []buttons.Violation
+	for _, fault := range strict.Read(data, fill) {
+		violations = append(violations, buttons.Violation{
+			Pointer: fault.Pointer, Code: buttons.CodeInvalidBody,
+			Message: "Invalid filter: " + fault.Detail, Suggestion: fault.Suggestion,
+		})
+	}
+	if !slices.Contains([]string{"", "any", private, group}, *chats) {
+		violations = append(violations, buttons.Violation{
+			Pointer: "/chats", Code: buttons.CodeInvalidRequest,
+			Message: "Chats must be one of: any, private, group", Suggestion: "leave it out for any",
+		})
+	}
+	return violations
+}
+
+// Match reports whether an event passes.
+func (f ClickFilter) Match(e Clicked) bool {
+	if e.Menu == nil && !f.UnknownMenus {
+		return false
+	}
+	source := ""
+	if e.Menu != nil {
+		source = e.Menu.Source
+	}
+	return among(f.Instances, e.Instance) && inChat(f.Chats, e.Chat) &&
+		among(f.ButtonIDs, e.Button.ID) && among(f.Sources, source)
+}
+
+// Match reports whether an event passes.
+func (f MessageFilter) Match(e MessageReceived) bool {
+	if !among(f.Instances, e.Instance) || !inChat(f.Chats, e.Chat) || !among(f.Kinds, string(e.Kind)) {
+		return false
+	}
+	text := buttons.FoldLabel(e.Text)
+	return len(f.Keywords) == 0 || slices.ContainsFunc(f.Keywords, func(keyword string) bool {
+		return buttons.FoldLabel(keyword) == text
+	})
+}
+
+func among(allowed []string, value string) bool {
+	return len(allowed) == 0 || slices.Contains(allowed, value)
+}
+
+func inChat(wanted string, chat Chat) bool {
+	return wanted == "" || wanted == "any" || wanted == chat.Type
+}

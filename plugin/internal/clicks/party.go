@@ -1,0 +1,102 @@
+package clicks
+
+import "go.mau.fi/whatsmeow/types"
+
+// Party is a chat or a person under both of its addresses. Either may be unknown:
+// WhatsApp hides phone numbers, and older chats have no LID.
+type Party struct {
+	JID   string  `json:"jid"`   // the address it came under
+	LID   *string `json:"lid"`   // …@lid
+	Phone *string `json:"phone"` // digits with country code
+}
+
+// Chat is where something happened.
+type Chat struct {
+	Party
+	Type string `json:"type"` // private or group
+}
+
+const (
+	private = "private"
+	group   = "group"
+)
+
+// Sender is who did it.
+type Sender struct {
+	Party
+	Name string `json:"name"` // chosen by the sender
+}
+
+// party sorts addresses of one party into LID and phone; the first is the one it
+// came under.
+func party(addresses ...types.JID) Party {
+	var p Party
+	for _, jid := range addresses {
+		jid = Normal(jid)
+		if jid.IsEmpty() {
+			continue
+		}
+		if p.JID == "" {
+			p.JID = jid.String()
+		}
+		switch {
+		case jid.Server == types.HiddenUserServer && p.LID == nil:
+			lid := jid.String()
+			p.LID = &lid
+		case jid.Server == types.DefaultUserServer && p.Phone == nil:
+			phone := jid.User
+			p.Phone = &phone
+		}
+	}
+	return p
+}
+
+// keys are all JIDs of the party.
+func (p Party) keys() []string {
+	keys := []string{p.JID}
+	if p.LID != nil && *p.LID != p.JID {
+		keys = append(keys, *p.LID)
+	}
+	if p.Phone != nil {
+		if jid := types.NewJID(*p.Phone, types.DefaultUserServer).String(); jid != p.JID {
+			keys = append(keys, jid)
+		}
+	}
+	return keys
+}
+
+// Normal is the one JID of an account that may appear under several: without
+// device and agent, and on the server of ordinary accounts.
+func Normal(jid types.JID) types.JID {
+	jid = jid.ToNonAD()
+	switch jid.Server {
+	case types.LegacyUserServer, types.HostedServer:
+		jid.Server = types.DefaultUserServer
+	case types.HostedLIDServer:
+		jid.Server = types.HiddenUserServer
+	}
+	return jid
+}
+
+// parties reads who wrote where. In a private chat the chat is the person, so the
+// person's other address is the chat's too.
+func parties(info types.MessageInfo) (Chat, Sender) {
+	sender := Sender{Party: party(info.Sender, info.SenderAlt), Name: clean(info.PushName, maxName)}
+	if info.Chat.Server == types.GroupServer {
+		return Chat{Party: party(info.Chat), Type: group}, sender
+	}
+	return Chat{Party: party(info.Chat, info.Sender, info.SenderAlt), Type: private}, sender
+}
+
+// foreign reports whether a message is somebody's in a chat where menus are
+// answered: not our own echo, a status, a broadcast or a channel.
+func foreign(info types.MessageInfo) bool {
+	if info.IsFromMe || info.ID == "" || info.Sender.IsEmpty() {
+		return false
+	}
+	switch Normal(info.Chat).Server {
+	case types.DefaultUserServer, types.HiddenUserServer, types.GroupServer:
+		return true
+	}
+	return false
+}
