@@ -30,7 +30,7 @@ func Local(n *sdk.Node) (c *Client, stop func(), err error) {
 	go func() { served <- sdk.Serve(ctx, n, lis) }()
 	return New(conn), sync.OnceFunc(func() {
 		cancel()
-		<-served // the end of ctx, which is no error
+		<-served         // the end of ctx, which is no error
 		_ = conn.Close() // nothing is left to lose
 	}), nil
 }

@@ -1,0 +1,164 @@
+package sdk_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+func TestConfigure(t *testing.T) {
+	tests := []struct {
+		name     string
+		settings string
+		secrets  map[string][]byte
+		want     string // code and pointer of the first violation
+	}{
+		{"missing", `{}`, nil, "required /name"},
+		{"unknown member", `{"name":"x","nmae":1}`, nil, "unknown_member /nmae"},
+		{"twice", `{"name":"x","name":"y"}`, nil, "duplicate_member /name"},
+		{"secret in the open", `{"name":"x","token":"abcdefgh"}`, nil, "secret_in_settings /token"},
+		{"secret too short", `{"name":"x"}`, map[string][]byte{"/token": []byte("abc")}, "min_length /token"},
+		{"unknown secret", `{"name":"x"}`, map[string][]byte{"/name": []byte("abc")}, "unknown_secret /name"},
+		{"author refuses", `{"name":"refused"}`, nil, "refused /name"},
+		{"author fails", `{"name":"broken"}`, nil, "internal "},
+		{"author panics", `{"name":"panic"}`, nil, "panic "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, c := serve(t)
+			p := wantProblem(t, c.Configure(within(t), sdk.Setup{Settings: []byte(tt.settings), Secrets: tt.secrets}))
+			if got := p.Code + " " + p.Violations[0].Pointer; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			_, err := c.Execute(within(t), behave("nothing"), nil)
+			wantCode(t, err, codes.FailedPrecondition)
+			good := sdk.Setup{Settings: []byte(`{"name":"x"}`), Secrets: map[string][]byte{"/token": []byte("abcdefgh")}, StateDir: t.TempDir()}
+			if err := c.Configure(within(t), good); err != nil {
+				t.Fatalf("it cannot be repeated: %v", err)
+			}
+			if string(d.setup.Settings) != `{"name":"x","size":3}` || string(d.setup.Secrets["/token"]) != "abcdefgh" || d.setup.StateDir != good.StateDir {
+				t.Errorf("the node got %s %s %s", d.setup.Settings, d.setup.Secrets, d.setup.StateDir)
+			}
+			wantCode(t, c.Configure(within(t), good), codes.FailedPrecondition)
+		})
+	}
+}
+
+func TestDrain(t *testing.T) {
+	d, c := serveOpen(t)
+	failed := make(chan error, 3)
+	for _, what := range []string{"wait", "ignore"} {
+		go func() {
+			_, err := c.Execute(within(t), behave(what), nil)
+			failed <- err
+		}()
+		<-d.started
+	}
+	cut, err := c.Drain(within(t), 0)
+	if want := []string{"key-ignore", "key-wait"}; err != nil || !slices.Equal(cut, want) {
+		t.Fatalf("cut %v, %v; want %v", cut, err, want)
+	}
+	for range 2 {
+		p := wantProblem(t, <-failed)
+		if p.Code != "cancelled" || p.Effect != sdk.EffectUnknown || p.Fault != sdk.FaultNode || !p.Retryable {
+			t.Errorf("got %+v", p)
+		}
+	}
+	_, err = c.Describe(within(t))
+	wantCode(t, err, codes.Unavailable)
+	_, err = c.Execute(within(t), behave("nothing"), nil)
+	wantCode(t, err, codes.Unavailable)
+	if again, err := c.Drain(within(t), 0); err != nil || !slices.Equal(again, cut) {
+		t.Errorf("a repeated drain says %v, %v; want the answer of the first", again, err)
+	}
+	close(d.release)
+}
+
+func TestDrainWaits(t *testing.T) {
+	d, c := serveOpen(t)
+	result := make(chan error, 1)
+	go func() {
+		_, err := c.Execute(within(t), behave("wait"), nil)
+		result <- err
+	}()
+	<-d.started
+	drained := make(chan []string, 1)
+	go func() {
+		cut, _ := c.Drain(within(t), patience)
+		drained <- cut
+	}()
+	for { // until the drain has begun
+		if _, err := c.Describe(within(t)); err != nil {
+			break
+		}
+	}
+	close(d.release)
+	if cut := <-drained; len(cut) != 0 {
+		t.Errorf("cut %v, but the call ended within the grace", cut)
+	}
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	d, c := serveOpen(t)
+	for range 3 {
+		if err := c.Close(within(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-d.closed: // a second close of the channel would have panicked
+	default:
+		t.Error("the node's Close was not called")
+	}
+	wantCode(t, c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}), codes.Unavailable)
+}
+
+func TestWatchHealth(t *testing.T) {
+	d := newDemo()
+	n := d.node()
+	n.Health.Set(sdk.Health{Subject: "shop", State: sdk.Degraded, Reason: "slow"})
+	c := local(t, n)
+	wantCode(t, c.WatchHealth(within(t), func(sdk.Health) {}), codes.FailedPrecondition)
+	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	seen, ended := make(chan sdk.Health), make(chan error, 1)
+	go func() { ended <- c.WatchHealth(within(t), func(h sdk.Health) { seen <- h }) }()
+	if h := <-seen; h.Subject != "" || h.State != sdk.Healthy {
+		t.Errorf("first %+v, want the process", h)
+	}
+	if h := <-seen; h.Subject != "shop" || h.State != sdk.Degraded || h.Since.IsZero() {
+		t.Errorf("then %+v, want the shop", h)
+	}
+	n.Health.Remove("shop")
+	if h := <-seen; h.Subject != "shop" || !h.Removed {
+		t.Errorf("then %+v, want the shop removed", h)
+	}
+	if err := c.Close(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("after Close the watch ends with %v", err)
+	}
+}
+
+func TestEveryCallHasADeadline(t *testing.T) {
+	d, c := serveOpen(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := c.Execute(ctx, behave("wait"), nil)
+	wantCode(t, err, codes.DeadlineExceeded)
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		t.Error("the deadline is not over")
+	}
+	<-d.started
+}

@@ -1,0 +1,191 @@
+package sdk_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// command runs this test binary as the demo node, without a host.
+func command(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(within(t), os.Args[0], args...)
+	cmd.Env = []string{asNode + "=1"}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestCommands(t *testing.T) {
+	tests := []struct {
+		args           []string
+		stdout, stderr string // a part of it
+		code           int
+	}{
+		{[]string{"version"}, "demo 1.2.3 (sdk " + sdk.Version + ", contract flownode.v1)", "", 0},
+		{[]string{"help"}, "usage:", "", 0},
+		{[]string{"--help"}, "demo describe", "", 0},
+		{nil, "", "the host starts it by itself", 2},
+		{[]string{"dance"}, "", `there is no command "dance"`, 2},
+	}
+	for _, tt := range tests {
+		stdout, stderr, code := command(t, tt.args...)
+		if code != tt.code || !strings.Contains(stdout, tt.stdout) || !strings.Contains(stderr, tt.stderr) {
+			t.Errorf("%v: exit %d\nstdout %s\nstderr %s", tt.args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestDescribeCommandSaysWhatDescribeSays(t *testing.T) {
+	stdout, _, code := command(t, "describe")
+	var offline sdk.Manifest
+	if err := json.Unmarshal([]byte(stdout), &offline); err != nil || code != 0 {
+		t.Fatalf("exit %d, %v", code, err)
+	}
+	_, c := serve(t)
+	online, err := c.Describe(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(plain(t, online), plain(t, offline)); diff != "" {
+		t.Error(diff)
+	}
+	if got := string(online.Operations[0].Input); got != doingSchema {
+		t.Errorf("the schema is not byte for byte the author's: %s", got)
+	}
+}
+
+// plain is a manifest without the white space of its schemas.
+func plain(t *testing.T, m sdk.Manifest) string {
+	t.Helper()
+	b, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// hostPlugin is the host's half of go-plugin's set.
+type hostPlugin struct{ plugin.NetRPCUnsupportedPlugin }
+
+func (hostPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error { return nil }
+func (hostPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return client.New(conn), nil
+}
+
+func TestServesAStockHost(t *testing.T) {
+	var log bytes.Buffer
+	host := plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig: plugin.HandshakeConfig{
+			ProtocolVersion: sdk.ProtocolVersion, MagicCookieKey: sdk.HandshakeCookieKey, MagicCookieValue: sdk.HandshakeCookieValue,
+		},
+		Plugins: plugin.PluginSet{sdk.PluginName: hostPlugin{}}, AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		Cmd: exec.Command(os.Args[0]), AutoMTLS: true, GRPCDialOptions: client.DialOptions(), //nolint:gosec // this binary
+		Logger: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}),
+	})
+	defer host.Kill()
+	rpc, err := host.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := rpc.Dispense(sdk.PluginName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := raw.(*client.Client)
+	m, err := c.Describe(within(t))
+	if err != nil || m.Name != "demo" {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	big := append(append([]byte(`{"a":"`), bytes.Repeat([]byte("a"), 10<<20)...), `"}`...)
+	got, err := c.Execute(within(t), client.Request{Operation: "demo.raw@1", Input: big}, nil)
+	if err != nil || !bytes.Equal(got.Output, big) {
+		t.Fatalf("10 MiB there and back: %d bytes, %v", len(got.Output), err)
+	}
+	if _, err := c.Execute(within(t), behave("panic"), nil); wantProblem(t, err).Code != "panic" {
+		t.Error(err)
+	}
+	host.Kill()
+	if !host.Exited() {
+		t.Error("it lives on")
+	}
+	if !strings.Contains(log.String(), "panic in demo.behave@1") {
+		t.Errorf("go-plugin does not understand the log:\n%s", log.String())
+	}
+}
+
+// process is a node started by hand, as far as its handshake line.
+func process(t *testing.T) (cmd *exec.Cmd, stdin io.Closer, stdout io.Reader) {
+	t.Helper()
+	cmd = exec.CommandContext(within(t), os.Args[0])
+	cmd.Env = []string{sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, "PLUGIN_UNIX_SOCKET_DIR=" + t.TempDir()}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 6)
+	if _, err := io.ReadFull(out, line); err != nil || string(line) != "1|1|un" {
+		t.Fatalf("handshake starts with %q, %v", line, err)
+	}
+	return cmd, in, out
+}
+
+func TestProcessEnds(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func(*exec.Cmd, io.Closer) error
+	}{
+		{"stdin closes", func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() }},
+		{"SIGTERM", func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Signal(syscall.SIGTERM) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd, stdin, stdout := process(t)
+			if err := cmd.Process.Signal(os.Interrupt); err != nil { // must not matter
+				t.Fatal(err)
+			}
+			if err := tt.end(cmd, stdin); err != nil {
+				t.Fatal(err)
+			}
+			rest, err := io.ReadAll(stdout)
+			if err != nil || strings.Count(string(rest), "\n") != 1 {
+				t.Errorf("stdout goes on with %q, %v", rest, err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%v, want exit code 0", err)
+			}
+			left, err := os.ReadDir(strings.TrimPrefix(cmd.Env[1], "PLUGIN_UNIX_SOCKET_DIR="))
+			if err != nil || len(left) != 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
