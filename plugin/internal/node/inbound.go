@@ -101,8 +101,8 @@ func (p *process) wentAsText(ctx context.Context, instance string, m *clicks.Men
 func (p *process) clicked(ctx context.Context, instance string, c clicks.Click, m clicks.Match) error {
 	event := clicks.NewClicked(instance, c, m)
 	e := store.Event{
-		ID:   store.EventID(eventClicked, instance, c.Chat.JID, c.Sender.JID, c.MessageID),
-		Type: eventClicked, Instance: instance, Subject: instance, Time: c.At,
+		ID:   store.EventID(clicks.TypeClicked, instance, c.Chat.JID, c.Sender.JID, c.MessageID),
+		Type: clicks.TypeClicked, Instance: instance, Subject: instance, Time: c.At,
 	}
 	if m.Menu == nil {
 		data, err := json.Marshal(event)
@@ -132,8 +132,8 @@ func (p *process) received(ctx context.Context, instance string, r clicks.Receiv
 		return fmt.Errorf("encode the message: %w", err)
 	}
 	e := store.Event{
-		ID:   store.EventID(eventReceived, instance, r.Chat.JID, r.Sender.JID, r.MessageID),
-		Type: eventReceived, Instance: instance, Subject: instance, Time: r.At, Data: data,
+		ID:   store.EventID(clicks.TypeReceived, instance, r.Chat.JID, r.Sender.JID, r.MessageID),
+		Type: clicks.TypeReceived, Instance: instance, Subject: instance, Time: r.At, Data: data,
 	}
 	if match.Menu != nil {
 		e.Correlation = match.Menu.Correlation

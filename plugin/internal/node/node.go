@@ -19,12 +19,6 @@ const (
 	opMessageReceived = "whatsapp.messageReceived@1"
 )
 
-// Event types.
-const (
-	eventClicked  = "whatsapp.button.clicked.v1"
-	eventReceived = "whatsapp.message.received.v1"
-)
-
 // node is the value behind the operations: the process, once it is configured.
 type node struct {
 	board   *sdk.Board
@@ -67,20 +61,4 @@ func (n *node) close(ctx context.Context) error {
 		return nil
 	}
 	return p.close(ctx)
-}
-
-// clickEvent and messageEvent are the events that answer a menu, with the port they
-// leave it by.
-func clickEvent() sdk.EventType {
-	return sdk.EventType{
-		Type: eventClicked, Title: "Button clicked",
-		Schema: schemas.Read(schemas.ButtonClicked), Port: "reply:{/button/id}",
-	}
-}
-
-func messageEvent() sdk.EventType {
-	return sdk.EventType{
-		Type: eventReceived, Title: "Message received",
-		Schema: schemas.Read(schemas.MessageReceived), Port: "text",
-	}
 }

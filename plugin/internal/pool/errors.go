@@ -30,8 +30,8 @@ type SendError struct {
 	Err     error
 }
 
-// Error returns the cause.
-func (e *SendError) Error() string { return e.Err.Error() }
+// Error returns the cause, without numbers: whatsmeow's errors name JIDs.
+func (e *SendError) Error() string { return redact(e.Err.Error()) }
 
 // Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }

@@ -41,6 +41,8 @@ type Instance struct {
 	pace  *rate.Limiter // nil: no limit
 	epoch atomic.Uint64 // newest lease epoch seen
 
+	account atomic.Pointer[Account] // whatsmeow writes its own without a lock
+
 	mu      sync.Mutex
 	online  bool // wanted
 	status  Status
@@ -91,6 +93,7 @@ func newInstance(ctx context.Context, p *Pool, r store.Instance) (*Instance, err
 		return nil, fmt.Errorf("load the session: %w", err)
 	}
 	i.status.State = Disconnected
+	i.account.Store(&Account{JID: device.GetJID().ToNonAD(), LID: device.GetLID().ToNonAD(), PushName: device.PushName})
 	i.cli.Store(i.newClient(device))
 	return i, nil
 }
@@ -129,7 +132,12 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 	switch e := evt.(type) {
 	case *events.Message:
 		return i.receive(cli, e)
-	case *events.Connected, *events.Disconnected, *events.ManualLoginReconnect, *events.StreamError,
+	case *events.PushNameSetting:
+		i.renamed(e.Action.GetName())
+	case *events.Connected:
+		i.loggedIn(cli)
+		i.signal(cli, evt)
+	case *events.Disconnected, *events.ManualLoginReconnect, *events.StreamError,
 		*events.KeepAliveTimeout, *events.KeepAliveRestored, events.PermanentDisconnect:
 		i.signal(cli, evt)
 	}
@@ -139,7 +147,13 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
-	err := i.pool.opts.OnMessage(ctx, i, m)
+	var err error
+	if m.Info.SenderAlt.IsEmpty() { // the stanza names the sender's other address only when the server likes to
+		m.Info.SenderAlt, err = cli.Store.GetAltJID(ctx, m.Info.Sender)
+	}
+	if err == nil {
+		err = i.pool.opts.OnMessage(ctx, i, m)
+	}
 	if err == nil {
 		return true
 	}
@@ -177,13 +191,30 @@ type Account struct {
 	PushName string
 }
 
-// Account returns the paired account.
+// Account returns the paired account as of its last login.
 func (i *Instance) Account() Account {
-	cli := i.cli.Load()
-	if cli == nil {
-		return Account{}
+	if a := i.account.Load(); a != nil && i.cli.Load() != nil {
+		return *a
 	}
-	return Account{JID: cli.Store.GetJID().ToNonAD(), LID: cli.Store.GetLID().ToNonAD(), PushName: cli.Store.PushName}
+	return Account{}
+}
+
+// loggedIn notes who the server says we are.
+func (i *Instance) loggedIn(cli *whatsmeow.Client) {
+	now := Account{JID: cli.Store.GetJID().ToNonAD(), LID: cli.Store.GetLID().ToNonAD()}
+	if old := i.account.Load(); old != nil && old.JID == now.JID {
+		now.PushName = old.PushName
+	}
+	i.account.Store(&now)
+}
+
+// renamed notes the name that the account's phone shows to others.
+func (i *Instance) renamed(name string) {
+	if old := i.account.Load(); old != nil {
+		now := *old
+		now.PushName = name
+		i.account.Store(&now)
+	}
 }
 
 // Client returns the connected client for queries and uploads, or ErrNotConnected.

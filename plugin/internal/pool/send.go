@@ -57,6 +57,9 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 // order they came. whatsmeow has a lock of its own for this, but one that neither
 // a context nor a limit applies to.
 func (i *Instance) take(ctx context.Context) (release func(), err error) {
+	if i.ctx.Err() != nil {
+		return nil, ErrNotConnected
+	}
 	if i.line.Add(1) > int64(i.pool.opts.Limits.Queue) {
 		i.line.Add(-1)
 		return nil, ErrBusy
