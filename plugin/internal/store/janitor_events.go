@@ -38,10 +38,12 @@ func (s *Store) sweepEvents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A floor is needed as long as a cursor below it may come back, and a stream
+	// that still exists has one row for good.
 	return s.writeUnsynced(ctx, "forget streams that are gone", func(t *tx) error {
-		_, err := t.exec(`DELETE FROM tapnode_event_floors WHERE
-			NOT EXISTS (SELECT 1 FROM tapnode_instances i WHERE i.name = tapnode_event_floors.instance) AND
-			NOT EXISTS (SELECT 1 FROM tapnode_events e WHERE e.type = tapnode_event_floors.type AND e.instance = tapnode_event_floors.instance)`)
+		_, err := t.exec(`DELETE FROM tapnode_event_floors WHERE moved_at < $1 AND
+			NOT EXISTS (SELECT 1 FROM tapnode_instances i WHERE i.name = tapnode_event_floors.instance)`,
+			millis(s.now().Add(-s.opt.Retention.Subscribers)))
 		return err
 	})
 }
@@ -95,7 +97,7 @@ func (s *Store) removeEvents(ctx context.Context, which func(*tx) (where string,
 			if err := rows.Err(); err != nil {
 				return err
 			}
-			return freeEvents(t, seqs, floors)
+			return freeEvents(t, seqs, floors, millis(s.now()))
 		})
 		if err != nil {
 			return err
@@ -104,15 +106,16 @@ func (s *Store) removeEvents(ctx context.Context, which func(*tx) (where string,
 	return nil
 }
 
-func freeEvents(t *tx, seqs []int64, floors map[stream]int64) error {
+func freeEvents(t *tx, seqs []int64, floors map[stream]int64, now int64) error {
 	for _, seq := range seqs {
 		if _, err := t.exec(`DELETE FROM tapnode_events WHERE seq = $1`, seq); err != nil {
 			return err
 		}
 	}
 	for st, seq := range floors {
-		_, err := t.exec(`INSERT INTO tapnode_event_floors (type, instance, seq) VALUES ($1, $2, $3)
-			ON CONFLICT (type, instance) DO UPDATE SET seq = excluded.seq WHERE tapnode_event_floors.seq < excluded.seq`, st.kind, st.instance, seq)
+		_, err := t.exec(`INSERT INTO tapnode_event_floors (type, instance, seq, moved_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (type, instance) DO UPDATE SET seq = excluded.seq, moved_at = excluded.moved_at
+			WHERE tapnode_event_floors.seq < excluded.seq`, st.kind, st.instance, seq, now)
 		if err != nil {
 			return err
 		}

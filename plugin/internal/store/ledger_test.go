@@ -74,3 +74,91 @@ func TestLedger(t *testing.T) {
 		}
 	})
 }
+
+func TestReceiptsOnlyRaise(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		for _, tc := range []struct {
+			name   string
+			settle store.State // 0: not at all
+			steps  []store.State
+			want   store.State
+		}{
+			{"delivered then read", store.Sent, []store.State{store.Delivered, store.Read}, store.Read},
+			{"read then delivered", store.Sent, []store.State{store.Read, store.Delivered}, store.Read},
+			{"receipt before the outcome", 0, []store.State{store.Delivered}, store.Delivered},
+			{"refused stays refused", store.Failed, []store.State{store.Delivered}, store.Failed},
+		} {
+			c := intend(t, s, tc.name)
+			if tc.settle != 0 {
+				check(t, s.Settle(ctx, c, store.Outcome{State: tc.settle, JSON: []byte(`{}`)}))
+			}
+			for _, step := range tc.steps {
+				must[[]string](t)(s.Receipt(ctx, "shop", []string{c.Entry.MessageID, "3EB0OTHER"}, step))
+			}
+			check(t, s.MarkUnknown(ctx, c)) // late, and must not lower
+			if e := must[store.Entry](t)(s.Lookup(ctx, operation, tc.name)); e.State != tc.want {
+				t.Errorf("%s: %v, want %v", tc.name, e.State, tc.want)
+			}
+			c.Release()
+		}
+	})
+}
+
+func TestOutcomeAfterReceiptIsKept(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		c := intend(t, s, "k")
+		raised := must[[]string](t)(s.Receipt(ctx, "shop", []string{c.Entry.MessageID}, store.Read))
+		if len(raised) != 1 {
+			t.Errorf("raised %v", raised)
+		}
+		check(t, s.Settle(ctx, c, store.Outcome{State: store.Sent, JSON: []byte(`{"n":1}`)}))
+		c.Release()
+		if got := begin(t, s, "k", "f"); got.Verdict != store.Replay || got.Entry.State != store.Read || string(got.Entry.Outcome) != `{"n":1}` {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestRefusedSendTakesItsMenu(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		c := intend(t, s, "k")
+		check(t, s.Settle(ctx, c, store.Outcome{State: store.Failed, JSON: []byte(`{}`)}))
+		if _, err := s.Menu(ctx, "shop", c.Entry.MessageID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("menu of a refused send: %v, want not found", err)
+		}
+		if err := s.Settle(ctx, c, store.Outcome{State: store.Read}); err == nil {
+			t.Error("Read was taken for an outcome")
+		}
+	})
+}
+
+// Two processes that share a Postgres may begin the same key; the index decides.
+func TestIntentIsUnique(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		a, b := open(), open()
+		first, second := begin(t, a, "k", "f"), begin(t, b, "k", "f")
+		check(t, a.Intend(t.Context(), first, store.Plan{Chat: ada, Message: []byte("a")}))
+		err := b.Intend(t.Context(), second, store.Plan{Chat: ada, Message: []byte("b"), Menu: &store.Menu{}})
+		if !errors.Is(err, store.ErrExists) {
+			t.Errorf("second intent: %v, want it to exist", err)
+		}
+		if _, err := b.Menu(t.Context(), "shop", second.Entry.MessageID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("menu of the loser: %v, want nothing", err)
+		}
+	})
+}
+
+func TestReleasedFreshKeyIsFreshAgain(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		c := begin(t, s, "k", "f")
+		c.Release()
+		c.Release()
+		if got := begin(t, s, "k", "g").Verdict; got != store.Fresh {
+			t.Errorf("verdict %v, want fresh: nothing was intended", got)
+		}
+	})
+}

@@ -78,6 +78,7 @@ CREATE TABLE tapnode_event_floors (
 	type     TEXT   NOT NULL,
 	instance TEXT   NOT NULL,
 	seq      BIGINT NOT NULL,
+	moved_at BIGINT NOT NULL,
 	PRIMARY KEY (type, instance)
 );
 

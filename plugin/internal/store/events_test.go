@@ -1,0 +1,230 @@
+package store_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+const (
+	clicked  = "whatsapp.button.clicked.v1"
+	received = "whatsapp.message.received.v1"
+)
+
+func event(kind, instance, id string) store.Event {
+	return store.Event{ID: id, Type: kind, Instance: instance, Data: []byte(`"` + id + `"`), Time: time.UnixMilli(1234).UTC()}
+}
+
+func appendAll(t *testing.T, s *store.Store, events ...store.Event) {
+	t.Helper()
+	for _, e := range events {
+		must[store.Appended](t)(s.Append(t.Context(), e))
+	}
+}
+
+// ids reads everything after cursor.
+func ids(t *testing.T, s *store.Store, cursor []byte, f store.Filter) (out []string, last []byte) {
+	t.Helper()
+	last = cursor
+	for _, e := range must[[]store.Event](t)(s.Read(t.Context(), cursor, f, 1000)) {
+		out, last = append(out, e.ID), e.Cursor
+	}
+	return out, last
+}
+
+func TestEventsAreReadInOrderByFilter(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		appendAll(t, s, event(clicked, "a", "1"), event(received, "a", "2"), event(clicked, "b", "3"), event(clicked, "a", "4"))
+		for _, tc := range []struct {
+			filter store.Filter
+			want   []string
+		}{
+			{store.Filter{}, []string{"1", "2", "3", "4"}},
+			{store.Filter{Types: []string{clicked}}, []string{"1", "3", "4"}},
+			{store.Filter{Types: []string{clicked}, Instances: []string{"a"}}, []string{"1", "4"}},
+			{store.Filter{Instances: []string{"b", "c"}}, []string{"3"}},
+			{store.Filter{Types: []string{"x"}}, nil},
+		} {
+			if got, _ := ids(t, s, nil, tc.filter); !slices.Equal(got, tc.want) {
+				t.Errorf("%+v: %v, want %v", tc.filter, got, tc.want)
+			}
+		}
+		first := must[[]store.Event](t)(s.Read(t.Context(), nil, store.Filter{}, 1))
+		want := event(clicked, "a", "1")
+		want.Cursor = first[0].Cursor
+		if fmt.Sprint(first[0]) != fmt.Sprint(want) {
+			t.Errorf("got %+v\nwant %+v", first[0], want)
+		}
+		if got, _ := ids(t, open(), first[0].Cursor, store.Filter{}); !slices.Equal(got, []string{"2", "3", "4"}) {
+			t.Errorf("after a restart: %v", got)
+		}
+	})
+}
+
+func TestClickIsCountedOnce(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		menu := intend(t, s, "k").Entry.MessageID
+		click := func(id string) store.Appended {
+			return must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: id, Type: clicked, Instance: "shop"}, menu,
+				func(n int) ([]byte, error) { return json.Marshal(map[string]int{"n": n}) }))
+		}
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() { click(fmt.Sprint(i % 10)) })
+		}
+		wg.Wait()
+		if got := click("0"); !got.Duplicate {
+			t.Errorf("redelivery: %+v, want a duplicate", got)
+		}
+		if got := click("late"); got.Clicks != 11 {
+			t.Errorf("next click is number %d, want 11", got.Clicks)
+		}
+		var numbers []int
+		for _, e := range must[[]store.Event](t)(s.Read(ctx, nil, store.Filter{}, 100)) {
+			var data struct{ N int }
+			check(t, json.Unmarshal(e.Data, &data))
+			numbers = append(numbers, data.N)
+		}
+		if !slices.Equal(numbers, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}) {
+			t.Errorf("numbers in the order of events: %v", numbers)
+		}
+	})
+}
+
+func TestClickThatCannotBeDescribedLeavesNothing(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		menu := intend(t, s, "k").Entry.MessageID
+		e := store.Event{ID: "1", Type: clicked, Instance: "shop"}
+		for name, data := range map[string]func(int) ([]byte, error){
+			"error": func(int) ([]byte, error) { return nil, errors.New("broken") },
+			"panic": func(int) ([]byte, error) { panic("broken") },
+		} {
+			if _, err := s.AppendClick(ctx, e, menu, data); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+		got := must[store.Appended](t)(s.AppendClick(ctx, e, menu, func(int) ([]byte, error) { return []byte(`{}`), nil }))
+		if got.Duplicate || got.Clicks != 1 {
+			t.Errorf("after two failures: %+v, want the first click", got)
+		}
+		none := must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: "2", Type: clicked}, "unknown", func(n int) ([]byte, error) { return []byte(`{}`), nil }))
+		if none.Clicks != 0 {
+			t.Errorf("without a menu: number %d, want 0", none.Clicks)
+		}
+	})
+}
+
+func TestChangedWakesReaders(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		woken := make(chan struct{})
+		changed := s.Changed()
+		go func() { <-changed; close(woken) }()
+		appendAll(t, s, event(clicked, "a", "1"))
+		<-woken
+		check(t, s.Close())
+		<-s.Changed()
+		if _, err := s.Append(t.Context(), event(clicked, "a", "2")); !errors.Is(err, store.ErrClosed) {
+			t.Errorf("append to a closed store: %v, want closed", err)
+		}
+	})
+}
+
+func TestSubscriptions(t *testing.T) {
+	c := newClock()
+	opt := store.Options{Now: c.now, Limits: store.Limits{Subscribers: 2}}
+	onEach(t, opt, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		sub := func(name string, cursor []byte, f store.Filter) (from []byte, resumed bool) {
+			t.Helper()
+			from, resumed, err := s.Subscribe(ctx, name, f, cursor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return from, resumed
+		}
+		clicks := store.Filter{Types: []string{clicked}}
+		appendAll(t, s, event(clicked, "a", "1"), event(received, "a", "2"), event(clicked, "a", "3"))
+		check(t, s.Sweep(ctx))
+		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 3 {
+			t.Errorf("events were freed before anybody subscribed: %v", got)
+		}
+
+		from, resumed := sub("host-1", nil, clicks)
+		got, last := ids(t, s, from, clicks)
+		if !resumed || !slices.Equal(got, []string{"1", "3"}) {
+			t.Errorf("first subscription: resumed %v, %v", resumed, got)
+		}
+		sub("host-2", nil, store.Filter{})
+		if _, _, err := s.Subscribe(ctx, "host-3", clicks, nil); !errors.Is(err, store.ErrLimit) {
+			t.Errorf("third subscriber: %v, want the limit", err)
+		}
+		check(t, s.Ack(ctx, "host-1", last))
+		check(t, s.Sweep(ctx))
+		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 3 {
+			t.Errorf("freed although host-2 has not acknowledged: %v", got)
+		}
+		first := must[[]store.Event](t)(s.Read(ctx, nil, store.Filter{}, 1))[0].Cursor
+		check(t, s.Ack(ctx, "host-2", first))
+		check(t, s.Sweep(ctx))
+		if got, _ := ids(t, s, nil, store.Filter{}); !slices.Equal(got, []string{"2", "3"}) {
+			t.Errorf("after both acknowledged the first: %v left, want 2 and 3", got)
+		}
+		if dup := must[store.Appended](t)(s.Append(ctx, event(clicked, "a", "1"))); !dup.Duplicate {
+			t.Error("a freed event was stored again")
+		}
+
+		check(t, s.Ack(ctx, "host-1", first)) // behind: changes nothing
+		if from, resumed := sub("host-1", nil, clicks); !resumed || string(from) != string(last) {
+			t.Errorf("reconnect without a cursor: resumed %v, want the last acknowledged", resumed)
+		}
+
+		c.add(15 * 24 * time.Hour)
+		check(t, s.Sweep(ctx))
+		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 0 {
+			t.Errorf("after the retention: %v left", got)
+		}
+		if _, resumed := sub("host-2", first, store.Filter{}); resumed {
+			t.Error("host-2 was told that nothing is missing")
+		}
+		if _, resumed := sub("host-1", last, clicks); !resumed {
+			t.Error("host-1, which had everything it wants, was told of a gap")
+		}
+		if _, resumed := sub("host-1", make([]byte, 16), clicks); resumed {
+			t.Error("a cursor of another database resumed")
+		}
+		if _, _, err := s.Subscribe(ctx, "host-1", clicks, []byte("x")); !errors.Is(err, store.ErrCursor) {
+			t.Errorf("broken cursor: %v", err)
+		}
+		check(t, s.Unsubscribe(ctx, "host-2"))
+		if err := s.Ack(ctx, "host-2", last); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("acknowledgement of a stranger: %v, want not found", err)
+		}
+	})
+}
+
+func FuzzCursor(f *testing.F) {
+	s, err := store.Open(f.Context(), store.Options{Dir: f.TempDir()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = s.Close() })
+	f.Add([]byte(nil))
+	f.Add(make([]byte, 16))
+	f.Add(slices.Repeat([]byte{0xff}, 16))
+	f.Fuzz(func(t *testing.T, cursor []byte) {
+		_, err := s.Read(t.Context(), cursor, store.Filter{}, 1)
+		if err != nil && !errors.Is(err, store.ErrCursor) {
+			t.Errorf("%x: %v", cursor, err)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+// sendMenu stores a menu of one button, sent to chat, that lives for ttl (0: for
+// as long as it is kept), and returns its message id.
+func sendMenu(t *testing.T, s *store.Store, key string, chat store.Chat, button string, expires time.Time) string {
+	t.Helper()
+	c := begin(t, s, key, "f")
+	defer c.Release()
+	check(t, s.Intend(t.Context(), c, store.Plan{Chat: chat, Message: []byte("m"), Menu: &store.Menu{
+		Buttons: []store.Button{{ID: button, DisplayText: button, Type: "REPLY"}}, ExpiresAt: expires, Source: "crm",
+	}}))
+	return c.Entry.MessageID
+}
+
+func TestLiveMenus(t *testing.T) {
+	c := newClock()
+	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		pn, lid := store.Chat{JID: "1@s.whatsapp.net"}, store.Chat{LID: "1@lid"}
+		both := store.Chat{JID: pn.JID, LID: lid.LID}
+		expired := sendMenu(t, s, "expired", both, "yes", c.now().Add(time.Minute))
+		c.add(time.Hour)
+		byPhone := sendMenu(t, s, "phone", pn, "yes", time.Time{})
+		c.add(time.Second)
+		byLID := sendMenu(t, s, "lid", lid, "no", c.now().Add(time.Hour))
+		c.add(time.Second)
+		byBoth := sendMenu(t, s, "both", both, "yes", time.Time{})
+		sendMenu(t, s, "stranger", store.Chat{JID: "2@s.whatsapp.net"}, "yes", time.Time{})
+		sendMenu(t, s, "nameless", store.Chat{}, "yes", time.Time{})
+
+		list := func(chat store.Chat, button string) (out []string) {
+			menus := must[[]store.Menu](t)(s.LiveMenus(ctx, "shop", chat))
+			if button != "" {
+				menus = must[[]store.Menu](t)(s.LiveMenusWithButton(ctx, "shop", chat, button))
+			}
+			for _, m := range menus {
+				out = append(out, m.MessageID)
+			}
+			return out
+		}
+		for _, tc := range []struct {
+			name   string
+			chat   store.Chat
+			button string
+			want   []string
+		}{
+			{"by phone", pn, "", []string{byBoth, byPhone}},
+			{"by LID", lid, "", []string{byBoth, byLID}},
+			{"by both, each once", both, "", []string{byBoth, byLID, byPhone}},
+			{"with a button", both, "yes", []string{byBoth, byPhone}},
+			{"by nothing", store.Chat{}, "", nil},
+		} {
+			if got := list(tc.chat, tc.button); !slices.Equal(got, tc.want) {
+				t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+			}
+		}
+		// The quote still finds what has expired: the flow decides what late means.
+		m := must[store.Menu](t)(s.Menu(ctx, "shop", expired))
+		if !m.ExpiresAt.Before(c.now()) || m.Source != "crm" || m.Buttons[0].ID != "yes" {
+			t.Errorf("expired menu: %+v", m)
+		}
+	})
+}
+
+func TestLiveMenusAreTheNewest(t *testing.T) {
+	c := newClock()
+	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		var newest string
+		for i := range 60 {
+			c.add(time.Second)
+			newest = sendMenu(t, s, fmt.Sprint(i), ada, "yes", time.Time{})
+		}
+		menus := must[[]store.Menu](t)(s.LiveMenus(t.Context(), "shop", ada))
+		if len(menus) != 50 || menus[0].MessageID != newest {
+			t.Errorf("%d menus, the first is %v", len(menus), menus[0])
+		}
+	})
+}
