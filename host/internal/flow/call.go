@@ -140,11 +140,26 @@ func (st *step) retryDue(e Event) {
 		return
 	}
 	v.Call = CallRunning
-	key, correlation := Key(st.s.Run, n.ID, v.N), ""
-	if v.Wait == WaitArmed {
-		correlation = key
-	}
 	st.emit(Trace{Step: StepNodeStarted, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Data: v.Input})
-	st.emit(Execute{Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Input: v.Input, Key: key,
-		Correlation: correlation, Deadline: time.Duration(n.Deadline)})
+	st.emit(n.call(st.s.Run, v))
+}
+
+// call is the Execute of a visit whose call is running.
+func (n *node) call(run string, v *Visit) Execute {
+	e := Execute{Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Input: v.Input,
+		Key: Key(run, n.ID, v.N), Deadline: time.Duration(n.Deadline)}
+	if v.Wait != WaitNone {
+		e.Correlation = e.Key
+	}
+	return e
+}
+
+// Call is the Execute that Step asked for and that has no outcome yet: a host
+// that was interrupted carries on from the state alone.
+func (p *Program) Call(s State, visit, attempt int) (Execute, bool) {
+	v := s.visit(visit)
+	if v == nil || v.Call != CallRunning || v.Attempt != attempt {
+		return Execute{}, false
+	}
+	return p.nodes[v.Node].call(s.Run, v), true
 }

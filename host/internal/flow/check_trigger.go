@@ -19,7 +19,7 @@ func (c *compiler) triggers(env types.Map) {
 		}
 		tr := &trigger{Trigger: t}
 		c.program.triggers[t.ID] = tr
-		c.triggerType(t, ptr)
+		c.triggerType(tr, ptr)
 		if _, ok := c.program.nodes[t.To]; !ok {
 			c.fail(pointer(ptr, "to"), "unknown_node", didYouMean(t.To, keys(c.program.nodes)), "there is no node %q", t.To)
 		}
@@ -39,15 +39,20 @@ func (c *compiler) triggers(env types.Map) {
 	}
 }
 
-func (c *compiler) triggerType(t Trigger, ptr string) {
+func (c *compiler) triggerType(t *trigger, ptr string) {
 	if t.Type == TriggerManual || t.Type == TriggerHTTP {
 		return
 	}
 	op, ok := c.cat.ops[t.Type]
-	switch {
-	case !ok:
+	if !ok {
 		c.fail(pointer(ptr, "type"), "unknown_type", didYouMean(t.Type, append(c.cat.kind(sdk.KindTrigger), TriggerManual, TriggerHTTP)),
 			"no trigger of type %q is installed", t.Type)
+		return
+	}
+	for _, e := range op.Events {
+		t.events = append(t.events, e.Type)
+	}
+	switch {
 	case op.Kind != sdk.KindTrigger:
 		c.fail(pointer(ptr, "type"), "not_a_trigger", "", "%s starts no runs", t.Type)
 	case op.input != nil:

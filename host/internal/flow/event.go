@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"errors"
 	"time"
 
 	"github.com/tapnode/tapnode/sdk"
@@ -15,14 +16,18 @@ const (
 	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
 	Failed    EventKind = "failed"    // Visit, Attempt, Problem
 	RetryDue  EventKind = "retryDue"  // Visit, Attempt
-	Answered  EventKind = "answered"  // Visit, Type, Data
+	Answered  EventKind = "answered"  // ID, Visit, Type, Data
 	TimedOut  EventKind = "timedOut"  // Visit
 	Cancelled EventKind = "cancelled" // Reason
 )
 
+// ErrSeen means that an answer with this id was applied before.
+var ErrSeen = errors.New("the answer was applied before")
+
 // Event is one thing that happened. Values are those DecodeJSON gives.
 type Event struct {
 	Kind     EventKind
+	ID       string
 	At       time.Time
 	Trigger  string
 	Vars     map[string]any

@@ -35,8 +35,9 @@ type node struct {
 // trigger is a Trigger ready to start runs.
 type trigger struct {
 	Trigger
-	when *template // nil: always
-	vars *input
+	events []string  // types it takes
+	when   *template // nil: always
+	vars   *input
 }
 
 // Compile checks a flow against a catalogue. The Program is nil if a finding is

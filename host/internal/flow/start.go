@@ -3,6 +3,7 @@ package flow
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -25,6 +26,18 @@ func (st *step) start(e Event) error {
 	st.emit(Trace{Step: StepRunStarted, Data: vars})
 	st.queue = append(st.queue, entry{t.To, e.Data, nil})
 	return nil
+}
+
+// Triggers lists the triggers that take events of a type, in the order of the
+// file.
+func (p *Program) Triggers(eventType string) []Trigger {
+	var out []Trigger
+	for _, t := range p.flow.Triggers {
+		if slices.Contains(p.triggers[t.ID].events, eventType) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // Match reports whether an event passes the condition of a trigger.

@@ -16,6 +16,8 @@ const (
 	MaxState = 1 << 20
 	// keepSettled is how many ended waits a run remembers for late answers.
 	keepSettled = 200
+	// keepSeen is how many answers a run remembers in order not to apply one twice.
+	keepSeen = 64
 )
 
 // Status says how a run stands.
@@ -45,6 +47,7 @@ type State struct {
 	Outputs map[string]any `json:"outputs,omitempty"` // last output by node
 	Count   int            `json:"count"`             // visits so far
 	Visits  []Visit        `json:"visits,omitempty"`  // those that still matter, oldest first
+	Seen    []string       `json:"seen,omitempty"`    // ids of the newest answers, oldest first
 }
 
 // RunError says why a run failed.
@@ -135,6 +138,7 @@ func (s State) clone() State {
 	s.Vars = maps.Clone(s.Vars)
 	s.Outputs = maps.Clone(s.Outputs)
 	s.Visits = slices.Clone(s.Visits)
+	s.Seen = slices.Clone(s.Seen)
 	return s
 }
 

@@ -14,7 +14,8 @@ var ErrNotThisFlow = errors.New("the run is pinned to another version of the flo
 
 // Step applies one event. The first event of a run is Started, on a State with
 // only Run set. s is not changed. An error means that the event does not fit
-// (an *InvalidError for variables the flow does not take) and nothing happened;
+// (an *InvalidError for variables the flow does not take, ErrSeen for an answer
+// that was applied before) and nothing happened;
 // failures inside the run are part of the state instead.
 func (p *Program) Step(s State, e Event) (State, []Effect, error) {
 	st := &step{p: p, s: s.clone(), at: e.At}
@@ -66,6 +67,9 @@ func (st *step) apply(e Event) error {
 	case RetryDue:
 		st.retryDue(e)
 	case Answered:
+		if err := st.seen(e.ID); err != nil {
+			return err
+		}
 		st.answered(e)
 	case TimedOut:
 		st.timedOut(e)
@@ -73,6 +77,21 @@ func (st *step) apply(e Event) error {
 		st.cancel(e.Reason)
 	default:
 		return fmt.Errorf("run %s: unknown event %q", st.s.Run, e.Kind)
+	}
+	return nil
+}
+
+// seen notes the id of an answer; an answer without one is always new.
+func (st *step) seen(id string) error {
+	if id == "" {
+		return nil
+	}
+	if slices.Contains(st.s.Seen, id) {
+		return fmt.Errorf("run %s: %w", st.s.Run, ErrSeen)
+	}
+	st.s.Seen = append(st.s.Seen, id)
+	if over := len(st.s.Seen) - keepSeen; over > 0 {
+		st.s.Seen = slices.Delete(st.s.Seen, 0, over)
 	}
 	return nil
 }
@@ -112,17 +131,14 @@ func (st *step) enter(e entry) {
 		return
 	}
 	v.Input, _ = with.(map[string]any)
-	key := Key(st.s.Run, n.ID, v.N)
 	st.emit(Trace{Step: StepNodeStarted, Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type, Data: with})
-	correlation := ""
 	if n.waits {
 		_, v.Offered, _ = n.op.ports(with)
-		v.Wait, correlation = WaitArmed, key
-		st.emit(Arm{Node: n.ID, Visit: v.N, Correlation: key, Ports: v.Offered})
+		v.Wait = WaitArmed
+		st.emit(Arm{Node: n.ID, Visit: v.N, Correlation: Key(st.s.Run, n.ID, v.N), Ports: v.Offered})
 	}
 	st.s.Visits = append(st.s.Visits, v)
-	st.emit(Execute{Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type, Input: v.Input, Key: key,
-		Correlation: correlation, Deadline: time.Duration(n.Deadline)})
+	st.emit(n.call(st.s.Run, &v))
 }
 
 // scope is what the expressions of a node see.

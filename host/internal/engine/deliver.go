@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// ErrBadEvent is an event that no repetition makes better.
+var ErrBadEvent = errors.New("the event cannot be used")
+
+// Event is something that happened outside, as a TRIGGER reports it.
+type Event struct {
+	// ID is the same for every delivery of the same thing.
+	ID string
+	// Type such as "whatsapp.button.clicked.v1".
+	Type string
+	// Data is JSON, at most MaxEvent bytes.
+	Data json.RawMessage
+	// Correlation of the call this answers. May be empty.
+	Correlation string
+	// For is "flow/trigger" when the event comes from a subscription with that
+	// trigger's filter. Only such events start triggers that have a filter.
+	For string
+}
+
+// Delivery says what became of an event.
+type Delivery struct {
+	// Answered is the run that took the event as an answer.
+	Answered string
+	// Started are the runs the event started.
+	Started []string
+	// Duplicate means that the event was delivered before.
+	Duplicate bool
+}
+
+// Deliver leads an event to the run it answers or else to the triggers that take
+// it. After an error nothing was decided and the event is to be delivered again,
+// unless it is ErrBadEvent.
+func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
+	if ev.ID == "" || ev.Type == "" || len(ev.Data) > MaxEvent {
+		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, MaxEvent)
+	}
+	data, err := flow.DecodeJSON(ev.Data)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("%w: data: %w", ErrBadEvent, err)
+	}
+	if ev.Correlation != "" {
+		d, taken, err := e.answer(ctx, ev, data)
+		if taken || err != nil {
+			return d, err
+		}
+	}
+	return e.trigger(ctx, ev, data)
+}
+
+// answer leads an event to its wait. taken is false when the event may start
+// runs instead.
+func (e *Engine) answer(ctx context.Context, ev Event, data any) (d Delivery, taken bool, err error) {
+	w, err := e.log.Wait(ctx, ev.Correlation)
+	if err == nil {
+		var effects []flow.Effect
+		effects, err = e.apply(ctx, w.Run, flow.Event{Kind: flow.Answered, ID: ev.ID, Visit: w.Visit, Type: ev.Type, Data: data})
+		if err == nil {
+			return Delivery{Answered: w.Run}, !declined(effects), nil
+		}
+	}
+	switch {
+	case errors.Is(err, flow.ErrSeen):
+		return Delivery{Answered: w.Run, Duplicate: true}, true, nil
+	case errors.Is(err, ErrNotFound):
+		return Delivery{}, false, e.log.Publish(ctx, Step{Time: time.Now(), Step: flow.StepWaitRefused, Code: "unknown",
+			Message: "no run waits for this, or not any more", Data: data,
+			MessageID: lookup(data, "menu", "messageId"), ButtonID: lookup(data, "button", "id")})
+	default:
+		return Delivery{}, false, err
+	}
+}
+
+func declined(effects []flow.Effect) bool {
+	for _, x := range effects {
+		if _, ok := x.(flow.Decline); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// trigger starts a run for every trigger that takes the event. The run's id
+// follows from the event's, so that a second delivery starts nothing.
+func (e *Engine) trigger(ctx context.Context, ev Event, data any) (Delivery, error) {
+	var d Delivery
+	for _, p := range e.deployed() {
+		id := p.Flow().Metadata.ID
+		for _, t := range p.Triggers(ev.Type) {
+			name := id + "/" + t.ID
+			if len(t.With) > 0 && ev.For != name || ev.For != "" && ev.For != name {
+				continue
+			}
+			ok, err := p.Match(t.ID, data)
+			if err != nil {
+				e.logger.Warn("trigger condition failed", "trigger", name, "err", err)
+			}
+			if !ok {
+				continue
+			}
+			run := runOf(ev.ID, id, t.ID)
+			err = e.begin(ctx, p, run, flow.Event{Kind: flow.Started, Trigger: t.ID, Data: data})
+			var invalid *flow.InvalidError
+			switch {
+			case err == nil:
+				d.Started = append(d.Started, run)
+			case errors.Is(err, ErrConflict):
+				d.Duplicate = true
+			case errors.As(err, &invalid):
+				e.logger.Warn("trigger gives no usable variables", "trigger", name, "err", err)
+			default:
+				return d, err
+			}
+		}
+	}
+	return d, nil
+}
+
+func (e *Engine) begin(ctx context.Context, p *flow.Program, run string, ev flow.Event) error {
+	defer e.exclusive(run)()
+	_, err := e.commit(ctx, p, flow.State{Run: run}, 0, ev, nil)
+	return err
+}
+
+// Request starts a run by hand or over HTTP.
+type Request struct {
+	// Flow is the id of a deployed flow.
+	Flow string
+	// Trigger is one of its triggers; empty: the first of type manual.
+	Trigger string
+	// Vars override the defaults of the flow.
+	Vars map[string]any
+	// Data is the event that expressions see. May be nil.
+	Data any
+	// Key makes the request idempotent: the same key starts one run. May be empty.
+	Key string
+}
+
+// Run starts a run and returns its id. The error is a *flow.InvalidError when
+// the variables do not fit, ErrUnknownFlow, or one of the Log. With a Key that
+// was used before it returns the id of that run.
+func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
+	e.mu.RLock()
+	p, ok := e.current[r.Flow]
+	e.mu.RUnlock()
+	if !ok {
+		return "", fmt.Errorf("flow %q: %w", r.Flow, ErrUnknownFlow)
+	}
+	if r.Trigger == "" {
+		for _, t := range p.Flow().Triggers {
+			if t.Type == flow.TriggerManual {
+				r.Trigger = t.ID
+				break
+			}
+		}
+		if r.Trigger == "" {
+			return "", fmt.Errorf("flow %q has no manual trigger; name one", r.Flow)
+		}
+	}
+	run := "r" + strings.ToLower(rand.Text())
+	if r.Key != "" {
+		run = runOf(r.Key, r.Flow, r.Trigger)
+	}
+	err := e.begin(ctx, p, run, flow.Event{Kind: flow.Started, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
+	if r.Key != "" && errors.Is(err, ErrConflict) {
+		return run, nil
+	}
+	return run, err
+}
+
+// runOf derives a run's id, so that the same cause gives the same run.
+func runOf(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return "e" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:16])[:26])
+}
+
+// Cancel ends a run for good. Cancelling one that is over does nothing but keep
+// late answers from reopening it.
+func (e *Engine) Cancel(ctx context.Context, run, reason string) error {
+	_, err := e.apply(ctx, run, flow.Event{Kind: flow.Cancelled, Reason: reason})
+	return err
+}
+
+// State is a run as it stands. ErrNotFound if there is none.
+func (e *Engine) State(ctx context.Context, run string) (flow.State, error) {
+	rec, err := e.log.Load(ctx, run)
+	if err != nil {
+		return flow.State{}, fmt.Errorf("run %s: %w", run, err)
+	}
+	return decodeState(rec.State)
+}
+
+// Watch is Log.Watch.
+func (e *Engine) Watch(ctx context.Context, run string, after uint64) iter.Seq2[Step, error] {
+	return e.log.Watch(ctx, run, after)
+}

@@ -1,0 +1,184 @@
+// Package engine runs flows. It keeps each run in a Log, carries out the effects
+// the flow interpreter asks for, and leads events back to the runs they answer.
+//
+// # What it guarantees
+//
+//   - A change of a run's state happens exactly once: every change is appended
+//     with the revision it was computed from, and of two that race one is
+//     computed anew.
+//   - A call of a node happens at least once, always under the same idempotency
+//     key for the same visit. What was asked for and has no outcome is asked for
+//     again after a restart, because it is part of the state.
+//   - A wait can be found from the moment before its message is sent.
+//   - An event is applied to a run once per event id, as long as the run
+//     remembers it, and starts a run at most once per trigger.
+//   - Everything ends: calls have deadlines, workers are counted, retries are
+//     bounded by the flow, and the Log bounds what it keeps.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// Limits and defaults.
+const (
+	// DefaultCalls is how many calls of nodes run at the same time.
+	DefaultCalls = 64
+	// timers is how many due timers are worked on at the same time.
+	timers = 4
+	// MaxFlows is how many versions of flows may be deployed.
+	MaxFlows = 10_000
+	// MaxEvent is the size of an event's data in bytes.
+	MaxEvent = 256 << 10
+	// keepWaits is how long a late answer still finds its run.
+	keepWaits = 30 * 24 * time.Hour
+)
+
+// Errors of the engine.
+var (
+	// ErrUnknownFlow means that no such flow, or no such version, is deployed.
+	ErrUnknownFlow = errors.New("the flow is not deployed")
+	// ErrState means that Start or Stop was called out of order.
+	ErrState = errors.New("the engine is not in that state")
+)
+
+// Options of an Engine. Log and Executor are required.
+type Options struct {
+	Log      Log
+	Executor Executor
+	Builtins []Builtin
+	// Logger for what nobody asked about; nil is slog.Default.
+	Logger *slog.Logger
+	// Calls at the same time; 0 is DefaultCalls.
+	Calls int
+}
+
+// Engine runs flows. Its methods may be called from several goroutines.
+type Engine struct {
+	log      Log
+	exec     Executor
+	builtins map[string]Builtin
+	logger   *slog.Logger
+	calls    int
+	stripes  [64]sync.Mutex // keep the runs of this process from racing themselves
+
+	mu       sync.RWMutex
+	programs map[string]*flow.Program // by digest, for runs that are pinned
+	current  map[string]*flow.Program // by flow id, for new runs
+
+	life    sync.Mutex
+	stop    context.CancelFunc // ends the loops; nil before Start
+	cut     context.CancelFunc // ends running calls
+	workers sync.WaitGroup
+}
+
+// New returns an engine without flows. Start makes it work.
+func New(o Options) (*Engine, error) {
+	if o.Log == nil || o.Executor == nil {
+		return nil, errors.New("an engine needs a Log and an Executor")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Calls <= 0 {
+		o.Calls = DefaultCalls
+	}
+	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]Builtin{}, logger: o.Logger, calls: o.Calls,
+		programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
+	for _, b := range o.Builtins {
+		e.builtins[b.Operation().ID] = b
+	}
+	return e, nil
+}
+
+// Deploy makes a flow's triggers start runs of this version. Runs of earlier
+// versions go on as they were.
+func (e *Engine) Deploy(p *flow.Program) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := p.Flow()
+	if _, known := e.programs[f.Digest]; !known && len(e.programs) >= MaxFlows {
+		return fmt.Errorf("deploy flow %s: %d versions are deployed, which is the limit", f.Metadata.ID, MaxFlows)
+	}
+	e.programs[f.Digest] = p
+	e.current[f.Metadata.ID] = p
+	return nil
+}
+
+// Retire ends a flow's triggers. Its runs go on.
+func (e *Engine) Retire(flowID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.current, flowID)
+}
+
+func (e *Engine) pinned(s flow.State) (*flow.Program, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	p, ok := e.programs[s.Digest]
+	if !ok {
+		return nil, fmt.Errorf("run %s of flow %s version %d: %w", s.Run, s.Flow, s.Version, ErrUnknownFlow)
+	}
+	return p, nil
+}
+
+// deployed lists the current programs, by flow id.
+func (e *Engine) deployed() []*flow.Program {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	out := make([]*flow.Program, 0, len(e.current))
+	for _, id := range slices.Sorted(maps.Keys(e.current)) {
+		out = append(out, e.current[id])
+	}
+	return out
+}
+
+// Start lets the engine work until Stop, or until ctx ends. It may be called
+// once.
+func (e *Engine) Start(ctx context.Context) error {
+	e.life.Lock()
+	defer e.life.Unlock()
+	if e.stop != nil {
+		return fmt.Errorf("start: %w", ErrState)
+	}
+	calls, cut := context.WithCancel(ctx)
+	loops, stop := context.WithCancel(calls)
+	e.stop, e.cut = stop, cut
+	for range e.calls {
+		e.workers.Go(func() { e.work(loops, calls, Calls) })
+	}
+	for range timers {
+		e.workers.Go(func() { e.work(loops, calls, Timers) })
+	}
+	return nil
+}
+
+// Stop takes no more work, lets running calls finish until ctx ends, and cuts
+// the rest. Cut calls are made again, under the same keys, by whoever works on
+// the Log next. It returns when every goroutine of the engine has ended.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.life.Lock()
+	defer e.life.Unlock()
+	if e.stop == nil {
+		return fmt.Errorf("stop: %w", ErrState)
+	}
+	e.stop()
+	done := make(chan struct{})
+	go func() { e.workers.Wait(); close(done) }()
+	defer func() { e.cut(); <-done }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop: some calls were cut: %w", ctx.Err())
+	}
+}

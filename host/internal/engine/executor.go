@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Executor makes calls of operations that live outside the host.
+type Executor interface {
+	// Execute makes one call; ctx carries its deadline. progress may be called
+	// until Execute returns. To fail precisely it returns a *sdk.Problem; any other
+	// error counts as one of the node with an unknown effect that may pass.
+	Execute(ctx context.Context, call Call, progress func(Progress)) (Result, error)
+}
+
+// Builtin is an operation that lives inside the host. If its replay class is
+// PURE it runs between two steps of the interpreter and must return at once.
+type Builtin interface {
+	Operation() flow.Operation
+	Execute(ctx context.Context, input map[string]any) (any, error)
+}
+
+// Call is one call of an operation.
+type Call struct {
+	Operation   string
+	Input       json.RawMessage
+	Key         string // idempotency key
+	Correlation string // comes back on every event that answers the call
+}
+
+// Progress is news from a running call.
+type Progress struct {
+	Stage   string
+	Message string
+	Data    json.RawMessage
+}
+
+// Result is what a call that worked has to say.
+type Result struct {
+	Output   json.RawMessage // an object; may be empty
+	Warnings []sdk.Warning
+}
+
+// call makes a call, wherever the operation lives, and says how it went as an
+// event for the interpreter.
+func (e *Engine) call(ctx context.Context, x flow.Execute, progress func(Progress)) flow.Event {
+	ctx, cancel := context.WithTimeout(ctx, x.Deadline)
+	defer cancel()
+	var data any
+	var warnings []sdk.Warning
+	var err error
+	if b, ok := e.builtins[x.Operation]; ok {
+		data, err = runBuiltin(ctx, b, x.Input)
+	} else {
+		data, warnings, err = e.remote(ctx, x, progress)
+	}
+	if err != nil {
+		return flow.Event{Kind: flow.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: problem(ctx, err)}
+	}
+	return flow.Event{Kind: flow.Succeeded, Visit: x.Visit, Attempt: x.Attempt, Data: data, Warnings: warnings}
+}
+
+func (e *Engine) remote(ctx context.Context, x flow.Execute, progress func(Progress)) (any, []sdk.Warning, error) {
+	input, err := json.Marshal(x.Input)
+	if err != nil {
+		return nil, nil, fmt.Errorf("input of %s: %w", x.Operation, err)
+	}
+	r, err := e.exec.Execute(ctx, Call{Operation: x.Operation, Input: input, Key: x.Key, Correlation: x.Correlation}, progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(r.Output) == 0 {
+		return map[string]any{}, r.Warnings, nil
+	}
+	data, err := flow.DecodeJSON(r.Output)
+	if err != nil {
+		return nil, nil, &sdk.Problem{Code: "bad_output", HTTPStatus: http.StatusBadGateway, Effect: sdk.EffectDone, Fault: sdk.FaultNode,
+			Message: fmt.Sprintf("%s answered something that is not JSON: %v", x.Operation, err)}
+	}
+	return data, r.Warnings, nil
+}
+
+// runBuiltin turns a panic into a failure, and the output into plain JSON.
+func runBuiltin(ctx context.Context, b Builtin, input map[string]any) (out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &sdk.Problem{Code: "panic", HTTPStatus: http.StatusInternalServerError, Effect: sdk.EffectUnknown, Fault: sdk.FaultNode,
+				Message: fmt.Sprintf("%s panicked: %v", b.Operation().ID, p), Err: fmt.Errorf("%v\n%s", p, debug.Stack())}
+		}
+	}()
+	v, err := b.Execute(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("output of %s: %w", b.Operation().ID, err)
+	}
+	return flow.DecodeJSON(raw)
+}
+
+// problem gives every error the shape of the contract's Failed.
+func problem(ctx context.Context, err error) *sdk.Problem {
+	if p, ok := errors.AsType[*sdk.Problem](err); ok {
+		return p
+	}
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+		return &sdk.Problem{Code: "deadline_exceeded", HTTPStatus: http.StatusGatewayTimeout, Effect: sdk.EffectUnknown, Retryable: true,
+			Fault: sdk.FaultNode, Message: "the call took longer than its deadline", Err: err}
+	}
+	return &sdk.Problem{Code: "internal", HTTPStatus: http.StatusInternalServerError, Effect: sdk.EffectUnknown, Retryable: true,
+		Fault: sdk.FaultNode, Message: err.Error(), Err: err}
+}

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Log is the durable record of runs: the seam between the engine and what keeps
+// its data. Package enginetest holds what every implementation must pass.
+//
+// All methods may be called from several goroutines and return when their
+// context ends.
+type Log interface {
+	// Append stores a batch, whole or not at all, and returns the run's new
+	// revision. ErrConflict: the run is at another revision than the batch
+	// expects, so nothing was stored. ErrFull: no room for another run.
+	Append(ctx context.Context, b Batch) (revision uint64, err error)
+
+	// Load returns a run. ErrNotFound if there is none.
+	Load(ctx context.Context, run string) (Record, error)
+
+	// Wait finds a wait by its correlation. ErrNotFound if there is none, or not
+	// any more.
+	Wait(ctx context.Context, correlation string) (Wait, error)
+
+	// Next blocks until a task of the queue is due and hands it to this caller
+	// alone, for Lease. A task that is neither done nor dropped by then is handed
+	// out again.
+	Next(ctx context.Context, q Queue) (Task, error)
+
+	// Hold keeps a task that was handed out from being handed out again for d from
+	// now on; 0 gives it back at once. Holding a task that is done does nothing.
+	Hold(ctx context.Context, task string, d time.Duration) error
+
+	// Drop ends a task that changes no run. Dropping one that is gone does nothing.
+	Drop(ctx context.Context, task string) error
+
+	// Publish adds steps that belong to no batch, for those who watch.
+	Publish(ctx context.Context, steps ...Step) error
+
+	// Watch yields the steps after a sequence, of one run or (with an empty run)
+	// of all, first the kept ones and then as they come, until ctx ends. Steps may
+	// be forgotten before a slow reader sees them: it then gets ErrLagged once and
+	// goes on with the oldest kept one.
+	Watch(ctx context.Context, run string, after uint64) iter.Seq2[Step, error]
+}
+
+// Lease is for how long Next hands out a task.
+const Lease = 30 * time.Second
+
+// Errors of a Log.
+var (
+	ErrConflict = errors.New("the run has changed meanwhile")
+	ErrNotFound = errors.New("not found")
+	ErrFull     = errors.New("the log holds as many runs as it may")
+	ErrLagged   = errors.New("some steps were forgotten before they were read")
+)
+
+// Batch is one change of one run.
+type Batch struct {
+	Run string
+	// Expect is the revision the change was computed from; 0: there is no such
+	// run yet.
+	Expect uint64
+	// State is the run after the change.
+	State []byte
+	// Over means that nothing more happens by itself; such a run may be forgotten
+	// when room is needed, the oldest first.
+	Over bool
+	// Waits are added, or replace those of the same correlation.
+	Waits []Wait
+	// Tasks are added, or replace those of the same id.
+	Tasks []Task
+	// Done are ids of tasks that need not be handed out any more.
+	Done []string
+	// Steps are for those who watch. The Log gives them their sequence.
+	Steps []Step
+}
+
+// Record is a run at a revision.
+type Record struct {
+	Revision uint64
+	State    []byte
+}
+
+// Wait leads from a correlation to a visit of a run.
+type Wait struct {
+	Correlation string
+	Run         string
+	Node        string
+	Visit       int
+	// Expires is when the wait may be forgotten.
+	Expires time.Time
+}
+
+// Queue is one of the two kinds of tasks; slow calls do not hold up timers.
+type Queue string
+
+// The queues.
+const (
+	Calls  Queue = "calls"
+	Timers Queue = "timers"
+)
+
+// TaskKind says what a task is for.
+type TaskKind string
+
+// The kinds.
+const (
+	TaskCall    TaskKind = "call"    // make a call, in Calls
+	TaskRetry   TaskKind = "retry"   // tell the run to try again, in Timers
+	TaskTimeout TaskKind = "timeout" // tell the run that its wait is over, in Timers
+)
+
+// Task is something to do at a time.
+type Task struct {
+	ID      string
+	Run     string
+	Kind    TaskKind
+	Visit   int
+	Attempt int
+	Due     time.Time
+}
+
+// Queue of the task.
+func (t Task) Queue() Queue {
+	if t.Kind == TaskCall {
+		return Calls
+	}
+	return Timers
+}

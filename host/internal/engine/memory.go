@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"container/heap"
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// MaxRuns is how many runs a Memory keeps unless told otherwise.
+const MaxRuns = 100_000
+
+// Memory is a Log that lives as long as the process. It keeps a limited number
+// of runs; when it is full, the run that was over first makes room.
+type Memory struct {
+	maxRuns int
+
+	mu     sync.Mutex
+	runs   map[string]*memoryRun
+	over   *list.List // of run ids, over first in front
+	waits  map[string]Wait
+	tasks  map[string]*memoryTask
+	queues map[Queue]*memoryQueue
+	steps  *stepRing
+}
+
+type memoryRun struct {
+	revision uint64
+	state    []byte
+	waits    map[string]struct{}
+	tasks    map[string]struct{}
+	over     *list.Element // nil while it is not over
+}
+
+// NewMemory returns an empty Memory for maxRuns runs; 0 is MaxRuns.
+func NewMemory(maxRuns int) *Memory {
+	if maxRuns <= 0 {
+		maxRuns = MaxRuns
+	}
+	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]*memoryTask{},
+		queues: map[Queue]*memoryQueue{Calls: newMemoryQueue(), Timers: newMemoryQueue()}, steps: newStepRing(keepSteps)}
+}
+
+// Append implements Log.
+func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.runs[b.Run]
+	switch {
+	case !ok && b.Expect != 0, ok && r.revision != b.Expect:
+		return 0, fmt.Errorf("append to run %s at revision %d: %w", b.Run, b.Expect, ErrConflict)
+	case !ok:
+		if err := m.makeRoom(); err != nil {
+			return 0, err
+		}
+		r = &memoryRun{waits: map[string]struct{}{}, tasks: map[string]struct{}{}}
+		m.runs[b.Run] = r
+	}
+	r.revision++
+	r.state = b.State
+	for _, id := range b.Done {
+		m.drop(id)
+	}
+	for _, w := range b.Waits {
+		m.waits[w.Correlation] = w
+		r.waits[w.Correlation] = struct{}{}
+	}
+	for _, t := range b.Tasks {
+		m.drop(t.ID)
+		r.tasks[t.ID] = struct{}{}
+		m.tasks[t.ID] = m.queues[t.Queue()].add(t)
+	}
+	if r.over != nil && !b.Over {
+		m.over.Remove(r.over)
+		r.over = nil
+	} else if r.over == nil && b.Over {
+		r.over = m.over.PushBack(b.Run)
+	}
+	m.steps.add(b.Steps)
+	return r.revision, nil
+}
+
+// makeRoom forgets the run that was over first, if there is no room for another.
+func (m *Memory) makeRoom() error {
+	if len(m.runs) < m.maxRuns {
+		return nil
+	}
+	first := m.over.Front()
+	if first == nil {
+		return fmt.Errorf("%d runs are going on: %w", len(m.runs), ErrFull)
+	}
+	id, _ := m.over.Remove(first).(string)
+	r := m.runs[id]
+	for t := range r.tasks {
+		m.drop(t)
+	}
+	for w := range r.waits {
+		delete(m.waits, w)
+	}
+	delete(m.runs, id)
+	return nil
+}
+
+// drop takes a task out of everything.
+func (m *Memory) drop(id string) {
+	t, ok := m.tasks[id]
+	if !ok {
+		return
+	}
+	heap.Remove(&m.queues[t.Queue()].due, t.index)
+	delete(m.tasks, id)
+	if r := m.runs[t.Run]; r != nil {
+		delete(r.tasks, id)
+	}
+}
+
+// Load implements Log.
+func (m *Memory) Load(_ context.Context, run string) (Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.runs[run]
+	if !ok {
+		return Record{}, ErrNotFound
+	}
+	return Record{Revision: r.revision, State: r.state}, nil
+}
+
+// Wait implements Log.
+func (m *Memory) Wait(_ context.Context, correlation string) (Wait, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w, ok := m.waits[correlation]
+	if ok && w.Expires.Before(time.Now()) {
+		delete(m.waits, correlation)
+		delete(m.runs[w.Run].waits, correlation)
+		ok = false
+	}
+	if !ok {
+		return Wait{}, ErrNotFound
+	}
+	return w, nil
+}
+
+// Next implements Log.
+func (m *Memory) Next(ctx context.Context, q Queue) (Task, error) {
+	for {
+		m.mu.Lock()
+		t, wait, ok := m.queues[q].take(time.Now())
+		m.mu.Unlock()
+		if ok {
+			return t, nil
+		}
+		if err := m.queues[q].sleep(ctx, wait); err != nil {
+			return Task{}, err
+		}
+	}
+}
+
+// Hold implements Log.
+func (m *Memory) Hold(_ context.Context, task string, d time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t, ok := m.tasks[task]; ok {
+		m.queues[t.Queue()].postpone(t, time.Now().Add(d))
+	}
+	return nil
+}
+
+// Drop implements Log.
+func (m *Memory) Drop(_ context.Context, task string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drop(task)
+	return nil
+}
+
+// Publish implements Log.
+func (m *Memory) Publish(_ context.Context, steps ...Step) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.steps.add(steps)
+	return nil
+}

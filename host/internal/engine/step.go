@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Step is one thing that went on in a run, for people who watch. Which fields it
+// has depends on Step; see the constants of flow.TraceStep.
+type Step struct {
+	Sequence  uint64         `json:"sequence"` // 1, 2, 3 … with gaps
+	Time      time.Time      `json:"time"`
+	Run       string         `json:"run,omitempty"`
+	Flow      string         `json:"flow,omitempty"`
+	Step      flow.TraceStep `json:"step"`
+	Node      string         `json:"node,omitempty"`
+	Visit     int            `json:"visit,omitempty"`
+	Attempt   int            `json:"attempt,omitempty"`
+	Operation string         `json:"operation,omitempty"`
+	Port      string         `json:"port,omitempty"`
+	Code      string         `json:"code,omitempty"`
+	Message   string         `json:"message,omitempty"`
+	// MessageID is the message that was sent or answered, if the data names one.
+	MessageID string `json:"messageId,omitempty"`
+	// ButtonID is the button that was tapped, if the data names one.
+	ButtonID string        `json:"buttonId,omitempty"`
+	Data     any           `json:"data,omitempty"`
+	Warnings []sdk.Warning `json:"warnings,omitempty"`
+}
+
+// steps are the traces among the effects, told with time and run.
+func steps(s flow.State, ev flow.Event, effects []flow.Effect) []Step {
+	var out []Step
+	sent := map[int]string{} // message by visit, for the wait that follows its send
+	for _, x := range effects {
+		t, ok := x.(flow.Trace)
+		if !ok {
+			continue
+		}
+		st := Step{Time: ev.At, Run: s.Run, Flow: s.Flow, Step: t.Step, Node: t.Node, Visit: t.Visit, Attempt: t.Attempt,
+			Operation: t.Operation, Port: t.Port, Code: t.Code, Message: t.Message, Data: t.Data, Warnings: t.Warnings}
+		switch t.Step {
+		case flow.StepNodeSucceeded:
+			st.MessageID = lookup(t.Data, "messageId")
+			sent[t.Visit] = st.MessageID
+		case flow.StepWaitArmed:
+			st.MessageID = sent[t.Visit]
+		case flow.StepWaitAnswered, flow.StepWaitRestarted, flow.StepWaitRefused, flow.StepWaitIgnored:
+			st.MessageID, st.ButtonID = lookup(t.Data, "menu", "messageId"), lookup(t.Data, "button", "id")
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+// lookup follows member names to a string; empty if there is none.
+func lookup(v any, path ...string) string {
+	for _, key := range path {
+		m, _ := v.(map[string]any)
+		v = m[key]
+	}
+	s, _ := v.(string)
+	return s
+}

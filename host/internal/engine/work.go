@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// margin is how much longer than its deadline a call holds its task, and how
+// long the engine waits after the Log failed.
+const margin = 5 * time.Second
+
+// work takes tasks from a queue until loops ends. Calls get the longer-lived
+// context, so that Stop can let them finish.
+func (e *Engine) work(loops, calls context.Context, q Queue) {
+	for loops.Err() == nil {
+		t, err := e.log.Next(loops, q)
+		if err != nil {
+			if loops.Err() == nil {
+				e.logger.Error("the log has no next task", "queue", q, "err", err)
+				pause(loops, margin)
+			}
+			continue
+		}
+		if err := e.do(calls, t); err != nil && calls.Err() == nil {
+			// The lease runs out and somebody tries again.
+			e.logger.Error("task failed", "run", t.Run, "task", t.Kind, "visit", t.Visit, "err", err)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// do works on one task. An error leaves the task to be handed out again.
+func (e *Engine) do(ctx context.Context, t Task) error {
+	var err error
+	switch t.Kind {
+	case TaskCall:
+		err = e.makeCall(ctx, t)
+	case TaskRetry:
+		_, err = e.apply(ctx, t.Run, flow.Event{Kind: flow.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, t.ID)
+	case TaskTimeout:
+		_, err = e.apply(ctx, t.Run, flow.Event{Kind: flow.TimedOut, Visit: t.Visit}, t.ID)
+	}
+	if errors.Is(err, ErrNotFound) { // the run was forgotten
+		return e.log.Drop(ctx, t.ID)
+	}
+	return err
+}
+
+func (e *Engine) makeCall(ctx context.Context, t Task) error {
+	rec, err := e.log.Load(ctx, t.Run)
+	if err != nil {
+		return err
+	}
+	s, err := decodeState(rec.State)
+	if err != nil {
+		return err
+	}
+	p, err := e.pinned(s)
+	if err != nil {
+		return err
+	}
+	x, ok := p.Call(s, t.Visit, t.Attempt)
+	if !ok { // it has an outcome, or the run is over: only the task is left
+		return e.log.Drop(ctx, t.ID)
+	}
+	if err := e.log.Hold(ctx, t.ID, x.Deadline+margin); err != nil {
+		return err
+	}
+	out := e.call(ctx, x, e.tell(ctx, s, x))
+	if ctx.Err() != nil {
+		return ctx.Err() // cut by Stop: not an outcome, the call is made again
+	}
+	_, err = e.apply(ctx, t.Run, out, t.ID)
+	return err
+}
+
+// tell publishes the progress of a call.
+func (e *Engine) tell(ctx context.Context, s flow.State, x flow.Execute) func(Progress) {
+	return func(p Progress) {
+		st := Step{Time: time.Now(), Run: s.Run, Flow: s.Flow, Step: flow.StepNodeProgress, Node: x.Node, Visit: x.Visit, Attempt: x.Attempt,
+			Operation: x.Operation, Code: p.Stage, Message: p.Message}
+		if len(p.Data) > 0 {
+			st.Data = p.Data
+		}
+		if err := e.log.Publish(ctx, st); err != nil && ctx.Err() == nil {
+			e.logger.Warn("progress was not published", "run", s.Run, "err", err)
+		}
+	}
+}
