@@ -16,7 +16,7 @@ const (
 )
 
 // Document checks that b is a document of the contract: one JSON object, UTF-8,
-// within the limits, no member twice, no number beyond a float64. It answers with at most one finding,
+// within the limits, no member twice, no number beyond a float64 or a thousand digits. It answers with at most one finding,
 // because after the first nothing else can be read reliably. It does not look at
 // any schema.
 func Document(b []byte) *Finding {
@@ -75,9 +75,23 @@ type frame struct {
 	index int                 // the element being read
 }
 
+// reasonable refuses numbers that no float64 holds or that have a thousand
+// digits: a validator that computes exactly needs minutes for 1e-999999.
+func reasonable(number string) bool {
+	if len(number) > 1000 {
+		return false
+	}
+	if at := strings.IndexAny(number, "eE"); at >= 0 {
+		if e, err := strconv.Atoi(number[at+1:]); err != nil || e < -400 || e > 400 {
+			return false
+		}
+	}
+	_, err := strconv.ParseFloat(number, 64)
+	return err == nil
+}
+
 // scan finds the first member that appears twice in its object and the first
-// number that no float64 holds (a validator that computes with 1e999999 exactly
-// needs minutes). b is valid JSON, so a string is a name exactly when its object
+// number that is not reasonable. b is valid JSON, so a string is a name exactly when its object
 // waits for one.
 func scan(b []byte) *Finding {
 	var open [MaxDepth]frame
@@ -116,8 +130,8 @@ func scan(b []byte) *Finding {
 			for end < len(b) && strings.IndexByte("+-.0123456789eE", b[end]) >= 0 {
 				end++
 			}
-			if _, err := strconv.ParseFloat(string(b[i:end]), 64); err != nil {
-				return &Finding{Pointer: pointerTo(open[:depth]), Code: "number_range", Message: "the number is too large"}
+			if !reasonable(string(b[i:end])) {
+				return &Finding{Pointer: pointerTo(open[:depth]), Code: "number_range", Message: "the number is too large or too long"}
 			}
 			i = end - 1
 		}

@@ -1,0 +1,196 @@
+package schema_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tapnode/tapnode/sdk/schema"
+)
+
+func compile(t testing.TB, text string) *schema.Schema {
+	t.Helper()
+	s, err := schema.Compile([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func codes(findings []schema.Finding) string {
+	var out []string
+	for _, f := range findings {
+		out = append(out, f.Pointer+" "+f.Code)
+	}
+	return strings.Join(out, ", ")
+}
+
+const shape = `{
+	"type":"object","additionalProperties":false,"required":["kind"],
+	"properties":{
+		"kind":{"enum":["A","B"]},
+		"n":{"type":"integer","minimum":1,"maximum":3,"multipleOf":1},
+		"list":{"type":"array","minItems":1,"maxItems":2,"uniqueItems":true,"items":{"$ref":"#/$defs/button"}},
+		"a/b~c":{"type":"string","pattern":"^[0-9]+$"},
+		"only":{"const":7},
+		"x":{"type":"string"}
+	},
+	"dependentRequired":{"x":["n"]},
+	"$defs":{"button":{"oneOf":[
+		{"type":"object","required":["type","url"],"properties":{"type":{"const":"URL"},"url":{"type":"string","minLength":9}}},
+		{"type":"object","required":["type","phone"],"properties":{"type":{"const":"CALL"},"phone":{"type":"string","maxLength":3}}}
+	]}}
+}`
+
+func TestCheckFindsEverything(t *testing.T) {
+	tests := []struct{ name, document, want string }{
+		{"good", `{"kind":"A"}`, ""},
+		{"empty is an object", ``, "/kind required"},
+		{"all at once", `{"n":0,"zebra":1,"only":8}`, "/kind required, /n minimum, /only const, /zebra unknown_member"},
+		{"pointer is escaped", `{"kind":"A","a/b~c":"no"}`, "/a~1b~0c pattern"},
+		{"type", `{"kind":"A","n":"1"}`, "/n type"},
+		{"together with", `{"kind":"A","x":""}`, "/n required"},
+		{"oneOf: the branch that was meant", `{"kind":"A","list":[{"type":"URL","url":"short"}]}`, "/list/0/url min_length"},
+		{"oneOf: also when it lacks something", `{"kind":"A","list":[{"type":"CALL"}]}`, "/list/0/phone required"},
+		{"oneOf: nobody was meant", `{"kind":"A","list":[{"type":"FAX"}]}`, "/list/0 no_shape_fits"},
+		{"elements by number", `{"kind":"A","list":[{"type":"URL","url":"123456789"},{"type":"CALL","phone":"1234"},{"type":"CALL","phone":"12345"}]}`, "/list max_items, /list/1/phone max_length, /list/2/phone max_length"},
+		{"equal elements", `{"kind":"A","list":[{"type":"CALL","phone":"1"},{"type":"CALL","phone":"1"}]}`, "/list unique_items"},
+	}
+	s := compile(t, shape)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, findings := s.Check([]byte(tt.document))
+			if got := codes(findings); got != tt.want {
+				t.Errorf("got  %s\nwant %s\n%+v", got, tt.want, findings)
+			}
+		})
+	}
+}
+
+// The messages are for people and part of what a host shows.
+func TestMessages(t *testing.T) {
+	s := compile(t, shape)
+	_, findings := s.Check([]byte(`{"kind":"C","n":9,"list":[],"a/b~c":"secret-0151","x":5}`))
+	var got strings.Builder
+	for _, f := range findings {
+		fmt.Fprintf(&got, "%s: %s\n", f.Pointer, f.Message)
+	}
+	want := `/a~1b~0c: must match ^[0-9]+$
+/kind: must be one of "A", "B"
+/list: must have at least 1 element, has 0
+/n: must be at most 3
+/x: must be string, not number
+`
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	s := compile(t, `{"type":"object","properties":{
+		"a":{"type":"integer","default":1},
+		"sub":{"type":"object","default":{},"properties":{"b":{"type":"string","default":"x"}}},
+		"list":{"type":"array","items":{"$ref":"#/$defs/e"}},
+		"big":{"type":"integer"}},
+		"$defs":{"e":{"type":"object","properties":{"type":{"type":"string","default":"REPLY"}}}}}`)
+	tests := []struct{ document, want string }{
+		{`{"list":[{},{"type":"URL"}],"big":12345678901234567890}`, `{"a":1,"big":12345678901234567890,"list":[{"type":"REPLY"},{"type":"URL"}],"sub":{"b":"x"}}`},
+		{` {"a":2, "sub":{"b":""}}`, ` {"a":2, "sub":{"b":""}}`}, // nothing to fill in: the same bytes
+	}
+	for range 2 { // a default must not be shared between documents
+		for _, tt := range tests {
+			got, findings := s.Check([]byte(tt.document))
+			if string(got) != tt.want || len(findings) > 0 {
+				t.Errorf("got %s %v, want %s", got, findings, tt.want)
+			}
+		}
+	}
+}
+
+func TestDefaultsOfARecursiveSchemaEnd(t *testing.T) {
+	s := compile(t, `{"type":"object","properties":{"child":{"$ref":"#","default":{}}}}`)
+	got, findings := s.Check([]byte(`{}`))
+	if len(findings) > 0 || len(got) > 10_000 {
+		t.Errorf("%d bytes, %v", len(got), findings)
+	}
+}
+
+func TestDocument(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, schema.MaxDepth)
+	tests := []struct{ name, document, want string }{
+		{"object", `{"a":[1,{"a":2},"a"],"b":"a"}`, ""},
+		{"as deep as it may", deep + "1" + strings.Repeat("}", schema.MaxDepth), ""},
+		{"too deep", deep + "[1]" + strings.Repeat("}", schema.MaxDepth), " too_deep"},
+		{"too deep and broken", strings.Repeat("[", 1<<20), " too_deep"},
+		{"too large", `{"a":"` + strings.Repeat("a", schema.MaxBytes) + `"}`, " too_large"},
+		{"not UTF-8", "{\"a\":\"\xff\"}", " not_utf8"},
+		{"not JSON", `{"a":}`, " not_json"},
+		{"two documents", `{} {}`, " not_json"},
+		{"nothing", ` `, " not_json"},
+		{"array", ` [1]`, " not_an_object"},
+		{"number", `1`, " not_an_object"},
+		{"twice", `{"a":1,"b":{"c":[{},{"d":1,"d":2}]}}`, "/b/c/1/d duplicate_member"},
+		{"twice, written differently", `{"a":1,"\u0061":2}`, "/a duplicate_member"},
+		{"quotes in names", `{"\"":1,"\\":2,"x\"":{"}":3}}`, ""},
+		{"too small a number", `{"a":1e-999999999}`, "/a number_range"},
+		{"too long a number", `{"a":1` + strings.Repeat("0", 300) + "." + strings.Repeat("0", 800) + `}`, "/a number_range"},
+		{"too large a number", `{"a":[0,-1e-9,1e999]}`, "/a/2 number_range"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []schema.Finding
+			if f := schema.Document([]byte(tt.document)); f != nil {
+				got = append(got, *f)
+			}
+			if codes(got) != tt.want {
+				t.Errorf("got %q, want %q", codes(got), tt.want)
+			}
+		})
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "other.json")
+	if err := os.WriteFile(outside, []byte(`{}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`{`, `{"type":"strnig"}`, `{"pattern":"("}`, `{"$ref":"file://` + outside + `"}`, `{"$ref":"https://example.com/x.json"}`, `{"$ref":"#/nowhere"}`} {
+		if _, err := schema.Compile([]byte(text)); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
+}
+
+func TestCheckSettings(t *testing.T) {
+	s := compile(t, `{"type":"object","additionalProperties":false,"properties":{
+		"db":{"type":"object","additionalProperties":false,"properties":{"host":{"type":"string","default":"here"},"password":{"type":"string","writeOnly":true,"minLength":3}},"required":["password"]},
+		"keys":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string"},"key":{"$ref":"#/$defs/key"}}}}},
+		"$defs":{"key":{"type":"string","writeOnly":true}}}`)
+	tests := []struct {
+		name, settings string
+		secrets        map[string][]byte
+		want           string // settings, or codes
+	}{
+		{"together", `{"db":{}}`, map[string][]byte{"/db/password": []byte("abc")}, `{"db":{"host":"here"}}`},
+		{"the parent appears", `{}`, map[string][]byte{"/db/password": []byte("abc")}, `{"db":{}}`},
+		{"in an array", `{"keys":[{"name":"a"}]}`, map[string][]byte{"/keys/0/key": []byte("abc")}, `{"keys":[{"name":"a"}]}`},
+		{"no such element", `{"keys":[]}`, map[string][]byte{"/keys/0/key": []byte("abc")}, "/keys/0/key unknown_secret"},
+		{"missing", `{"db":{}}`, nil, "/db/password required"},
+		{"too short", `{"db":{}}`, map[string][]byte{"/db/password": []byte("a")}, "/db/password min_length"},
+		{"in the open", `{"keys":[{"key":"abc"}]}`, nil, "/keys/0/key secret_in_settings"},
+		{"no secret at all", `{}`, map[string][]byte{"/db/host": nil, "": nil, "x": nil}, " unknown_secret, /db/host unknown_secret, x unknown_secret"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, findings := s.CheckSettings([]byte(tt.settings), tt.secrets)
+			if len(findings) > 0 {
+				got = []byte(codes(findings))
+			}
+			if string(got) != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
