@@ -99,7 +99,7 @@ func (p *process) deliver(ctx context.Context, call *sdk.Call, d delivery) (sdk.
 	switch claim.Verdict {
 	case store.Replay:
 		call.Replayed()
-		return replay(claim.Entry)
+		return replay(claim.Entry, d)
 	case store.Mismatch:
 		return nil, problem(http.StatusUnprocessableEntity, codeMismatch, sdk.FaultCaller,
 			"The idempotency key belongs to another request; use a new key for a new message")
@@ -134,19 +134,14 @@ func (p *process) send(ctx context.Context, inst *pool.Instance, claim *store.Cl
 	if err != nil {
 		return nil, p.failed(last, claim, d, err)
 	}
-	result := d.output
-	result.MessageID, result.Status, result.Instance = out.ID, "sent", d.instance
-	result.SentAt = ack.At.UTC()
-	chat := claim.Entry.Chat
-	lid := ""
+	chat, lid := claim.Entry.Chat, ""
 	if ack.Chat.Server == types.HiddenUserServer {
 		lid = ack.Chat.String()
 		chat.LID = lid
 	}
-	result.Chat = outputChatOf(chat, ack.Chat)
-	body, err := json.Marshal(result)
+	body, err := d.answer(out.ID, chat, ack.Chat, ack.At)
 	if err != nil {
-		return nil, fmt.Errorf("encode the output: %w", err)
+		return nil, err
 	}
 	if err := p.store.Settle(last, claim, store.Outcome{State: store.Sent, JSON: body, ChatLID: lid, SentAt: ack.At}); err != nil {
 		// The message is out: a repeat sends the same bytes under the same id.
@@ -161,6 +156,7 @@ func (p *process) failed(ctx context.Context, claim *store.Claim, d delivery, er
 	var refused *pool.SendError
 	switch {
 	case prob.Effect == sdk.EffectUnknown:
+		p.unanswered.add(claim.Entry.MessageID)
 		if err := p.store.MarkUnknown(ctx, claim); err != nil {
 			p.log.Error("an unknown outcome could not be stored", "instance", d.instance, "error", err)
 		}
@@ -178,19 +174,38 @@ func (p *process) failed(ctx context.Context, claim *store.Claim, d delivery, er
 	return prob
 }
 
+// answer is the output of a message that arrived at the server.
+func (d delivery) answer(id string, chat store.Chat, went types.JID, at time.Time) (sdk.JSON, error) {
+	out := d.output
+	out.MessageID, out.Status, out.Instance, out.SentAt = id, "sent", d.instance, at.UTC()
+	out.Chat = outputChat{JID: went.ToNonAD().String(), LID: text(chat.LID)}
+	if jid, err := types.ParseJID(chat.JID); err == nil && jid.Server == types.DefaultUserServer {
+		out.Chat.Phone = text(jid.User)
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("encode the output: %w", err)
+	}
+	return body, nil
+}
+
 // replay answers with the stored outcome.
-func replay(e store.Entry) (sdk.JSON, error) {
-	if e.State != store.Failed {
-		if len(e.Outcome) == 0 { // a receipt proved the delivery; the call never heard of it
-			return nil, problem(http.StatusConflict, "outcome_lost", sdk.FaultNode, "The message was delivered, but its outcome was not stored")
+func replay(e store.Entry, d delivery) (sdk.JSON, error) {
+	if e.State == store.Failed {
+		var f failure
+		if err := json.Unmarshal(e.Outcome, &f); err != nil || f.Problem == nil {
+			return nil, fmt.Errorf("read the stored failure: %w", err)
 		}
+		return nil, &refusedError{Problem: f.Problem, ack: f.Ack}
+	}
+	if len(e.Outcome) > 0 {
 		return sdk.JSON(e.Outcome), nil
 	}
-	var f failure
-	if err := json.Unmarshal(e.Outcome, &f); err != nil || f.Problem == nil {
-		return nil, fmt.Errorf("read the stored failure: %w", err)
+	to, err := addressee(e.Chat) // no answer came, but a receipt proved the delivery
+	if err != nil {
+		return nil, err
 	}
-	return nil, &refusedError{Problem: f.Problem, ack: f.Ack}
+	return d.answer(e.MessageID, e.Chat, to, e.UpdatedAt)
 }
 
 // fingerprint tells requests under one key apart.
@@ -252,12 +267,4 @@ func addressee(c store.Chat) (types.JID, error) {
 		return jid, fmt.Errorf("read the stored chat: %w", err)
 	}
 	return jid, nil
-}
-
-func outputChatOf(c store.Chat, went types.JID) outputChat {
-	out := outputChat{JID: went.ToNonAD().String(), LID: text(c.LID)}
-	if jid, err := types.ParseJID(c.JID); err == nil && jid.Server == types.DefaultUserServer {
-		out.Phone = text(jid.User)
-	}
-	return out
 }

@@ -30,6 +30,8 @@ type process struct {
 	pool     *pool.Pool
 	numbers  *directory
 	log      *slog.Logger
+
+	unanswered unanswered
 }
 
 // open opens the store and begins to connect the instances.
@@ -65,7 +67,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	}
 	p.pool, err = pool.Open(ctx, pool.Options{
 		Store: p.store, Log: p.log, Server: server, Limits: s.limits(),
-		OnMessage: p.receive, Find: p.find,
+		OnMessage: p.receive, OnReceipt: p.receipt, Find: p.find,
 		Notify:  func(instance string, s pool.Status) { board.Set(health(instance, s)) },
 		Removed: board.Remove,
 	})

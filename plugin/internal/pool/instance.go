@@ -132,6 +132,12 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 	switch e := evt.(type) {
 	case *events.Message:
 		return i.receive(cli, e)
+	case *events.Receipt:
+		if on := i.pool.opts.OnReceipt; on != nil {
+			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
+			defer cancel()
+			on(ctx, i, e)
+		}
 	case *events.PushNameSetting:
 		i.renamed(e.Action.GetName())
 	case *events.Connected:

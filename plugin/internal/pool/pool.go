@@ -29,7 +29,7 @@ type Sent struct {
 	Nodes   []waBinary.Node // SendRequestExtra.AdditionalNodes
 }
 
-// Options of a pool. All but Server, Limits, Notify and Removed are required.
+// Options of a pool. Those not called optional are required.
 type Options struct {
 	Store  *store.Store
 	Log    *slog.Logger
@@ -39,12 +39,14 @@ type Options struct {
 	// OnMessage stores an incoming message. WhatsApp gets its acknowledgement after
 	// it returned nil, and delivers the message again after an error.
 	OnMessage func(ctx context.Context, i *Instance, m *events.Message) error
+	// OnReceipt hears of receipts for messages of ours. Optional.
+	OnReceipt func(ctx context.Context, i *Instance, r *events.Receipt)
 	// Find answers from the ledger what a message of ours looked like; nil if it is
 	// not in it, or went to another chat.
 	Find func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*Sent, error)
-	// Notify hears of every change of a status. It must not block.
+	// Notify hears of every change of a status. It must not block. Optional.
 	Notify func(instance string, s Status)
-	// Removed hears that an instance is gone. It must not block.
+	// Removed hears that an instance is gone. It must not block. Optional.
 	Removed func(instance string)
 }
 
