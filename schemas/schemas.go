@@ -26,7 +26,7 @@ import (
 )
 
 // Base is the prefix of every $id; the rest of the $id is the file's path here.
-const Base = "https://tapnode.dev/schemas/"
+const Base = "https://tapnode.github.io/schemas/"
 
 // Files.
 const (
