@@ -42,22 +42,12 @@ func (i *Instance) supervise() {
 	for i.ctx.Err() == nil {
 		if !i.wanted() {
 			delay, refused = firstRetry, 0
-			select {
-			case <-i.wake:
-			case <-i.signals: // of a connection that has ended
-			case <-i.ctx.Done():
-			}
+			i.rest()
 			continue
 		}
-		cli := i.cli.Load()
-		end := i.connection(cli)
+		end := i.connection(i.cli.Load())
 		switch {
-		case i.ctx.Err() != nil:
-			return
-		case !i.wanted():
-			if i.Status().State != LoggedOut && i.Status().State != New {
-				i.set(Disconnected, nil)
-			}
+		case i.ctx.Err() != nil || !i.wanted():
 			continue
 		case end.by != nil:
 			if !i.accept(end.by) {
@@ -86,6 +76,26 @@ func (i *Instance) supervise() {
 		i.set(Connecting, trouble)
 		i.sleep(pause)
 	}
+}
+
+// rest keeps the instance offline until something changes.
+func (i *Instance) rest() {
+	if s := i.Status().State; s == Connected || s == Connecting {
+		i.set(Disconnected, nil)
+	}
+	select {
+	case <-i.wake:
+	case s := <-i.signals:
+		i.late(s)
+	case <-i.ctx.Done():
+	}
+}
+
+// late takes news of a connection that has ended: of interest only when it says
+// that there will be no other.
+func (i *Instance) late(s signal) (final bool) {
+	v := judge(s.evt)
+	return v != nil && s.cli == i.cli.Load() && !i.accept(v)
 }
 
 // accept acts on WhatsApp's verdict and reports whether to try again later.
@@ -129,15 +139,17 @@ func (i *Instance) sleep(d time.Duration) {
 			return
 		case <-i.wake:
 			return
-		case <-i.signals: // late news of the connection that has ended
+		case s := <-i.signals:
+			if i.late(s) {
+				return
+			}
 		case <-i.ctx.Done():
 			return
 		}
 	}
 }
 
-// connection is the whole life of one connection of cli. The client is
-// disconnected when it returns.
+// connection is the whole life of one connection of cli.
 func (i *Instance) connection(cli *whatsmeow.Client) ending {
 	if i.Status().State != Connecting {
 		i.set(Connecting, nil)
@@ -149,29 +161,38 @@ func (i *Instance) connection(cli *whatsmeow.Client) ending {
 	}
 	end := i.login(cli)
 	<-i.pool.dials
-	defer cli.Disconnect()
-	if !end.login {
-		return end
+	if end.login {
+		i.set(Connected, nil)
+		i.watch(cli, &end)
 	}
-	i.set(Connected, nil)
+	if end.by != nil || i.ctx.Err() != nil || !i.wanted() {
+		cli.Disconnect()
+	} else {
+		cli.ResetConnection() // a send that is cut waits for the next connection
+	}
+	return end
+}
+
+// watch stays until a connection that has logged in must end, and says why.
+func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	var again <-chan time.Time // the moment to ask for a message once more
 	for {
 		select {
 		case <-i.ctx.Done():
-			return end
+			return
 		case <-i.wake:
 			if !i.wanted() {
-				return end
+				return
 			}
 		case <-again:
 			end.code = codeStorage
-			return end
+			return
 		case <-beat.C:
 			if !cli.IsLoggedIn() || !cli.IsConnected() {
 				end.code = codeLost
-				return end
+				return
 			}
 		case s := <-i.signals:
 			if s.cli != cli {
@@ -179,21 +200,21 @@ func (i *Instance) connection(cli *whatsmeow.Client) ending {
 			}
 			if v := judge(s.evt); v != nil {
 				end.by = v
-				return end
+				return
 			}
 			switch e := s.evt.(type) {
 			case *events.Disconnected:
 				if !cli.IsConnected() {
 					end.code = codeLost
-					return end
+					return
 				}
 			case *events.StreamError, *events.ManualLoginReconnect:
 				end.code = codeLost
-				return end
+				return
 			case *events.KeepAliveTimeout:
 				if time.Since(e.LastSuccess) > silence {
 					end.code = codeKeepAlive
-					return end
+					return
 				}
 				i.set(Connected, &Trouble{Code: codeKeepAlive, At: time.Now(), Message: "WhatsApp does not answer; the connection is renewed if that goes on"})
 			case *events.KeepAliveRestored:
