@@ -60,7 +60,7 @@ func TestSweepKeepsTheRetention(t *testing.T) {
 
 func TestSweepKeepsTheLimits(t *testing.T) {
 	c := newClock()
-	opt := store.Options{Now: c.now, Limits: store.Limits{Ledger: 700, Menus: 3, Events: 2}}
+	opt := store.Options{Now: c.now, Relaxed: true, Limits: store.Limits{Ledger: 700, Menus: 3, Events: 2}}
 	onEach(t, opt, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		var sent []string

@@ -20,7 +20,7 @@ type sessions struct {
 
 	identities *memo[string, [32]byte]
 	tokens     *memo[tokenKey, *wastore.PrivacyToken] // nil: there is none
-	salt       *memo[struct{}, []byte]              // nil: there is none
+	salt       *memo[struct{}, []byte]                // nil: there is none
 }
 
 var _ wastore.AllSessionSpecificStores = (*sessions)(nil)

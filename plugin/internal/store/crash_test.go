@@ -1,0 +1,180 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	wastore "go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+const crashDir = "TAPNODE_TEST_CRASH_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		crashWriter(dir, os.Getenv("TAPNODE_TEST_CRASH_ROUND"))
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// crashWriter writes without end from several goroutines and says on stdout what
+// the store has confirmed, until it is killed.
+func crashWriter(dir, round string) {
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Options{Dir: dir})
+	if err != nil {
+		fmt.Println("fail", err)
+		return
+	}
+	var mu sync.Mutex
+	say := func(what string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Println(append([]any{what}, args...)...)
+	}
+	for worker := range 4 {
+		d, err := s.Device(ctx, crashJID(worker))
+		if err != nil {
+			say("fail", err)
+			return
+		}
+		go func() {
+			for n := 0; ; n++ {
+				if err := crashSend(ctx, s, d, fmt.Sprintf("%s-%d-%d", round, worker, n), n, say); err != nil {
+					say("fail", err)
+					return
+				}
+			}
+		}()
+	}
+	select {}
+}
+
+// crashSend is one send and one click on it.
+func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key string, n int, say func(string, ...any)) error {
+	c, err := s.Begin(ctx, operation, key, "shop", "f")
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	menu := &store.Menu{Buttons: []store.Button{{ID: "yes"}}}
+	if err := s.Intend(ctx, c, store.Plan{Chat: ada, Message: []byte(key), Menu: menu}); err != nil {
+		return err
+	}
+	say("intended", key)
+	if err := d.Sessions.PutManySessions(ctx, map[string][]byte{"a": []byte(key), "b": []byte(key)}); err != nil {
+		return err
+	}
+	say("ratchet", d.ID, key)
+	if err := s.Settle(ctx, c, store.Outcome{State: store.Sent, JSON: []byte(key)}); err != nil {
+		return err
+	}
+	say("settled", key)
+	e := store.Event{ID: key, Type: clicked, Instance: "shop"}
+	if _, err := s.AppendClick(ctx, e, c.Entry.MessageID, func(int) ([]byte, error) { return []byte(key), nil }); err != nil {
+		return err
+	}
+	say("clicked", key)
+	return nil
+}
+
+func crashJID(worker int) types.JID { return types.NewADJID(fmt.Sprintf("55119%08d", worker), 0, 1) }
+
+// What the store has confirmed is there after kill -9, and nothing is half there.
+func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
+	dir := t.TempDir()
+	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
+	for worker := range 4 {
+		pair(t, s.NewDevice(), worker)
+	}
+	check(t, s.Close())
+	said := map[string]map[string]string{"intended": {}, "ratchet": {}, "settled": {}, "clicked": {}}
+	for round := range 5 {
+		killedWriter(t, dir, round, 20+rand.IntN(300), said)
+	}
+	s = must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
+	defer s.Close()
+	ctx := t.Context()
+	for key := range said["intended"] {
+		e := must[store.Entry](t)(s.Lookup(ctx, operation, key))
+		if _, settled := said["settled"][key]; settled && (e.State != store.Sent || string(e.Outcome) != key) {
+			t.Errorf("%s was settled and is %v %q", key, e.State, e.Outcome)
+		}
+		must[store.Menu](t)(s.Menu(ctx, "shop", e.MessageID))
+	}
+	for worker := range 4 {
+		d := must[*wastore.Device](t)(s.Device(ctx, crashJID(worker)))
+		got := must[map[string][]byte](t)(d.Sessions.GetManySessions(ctx, []string{"a", "b"}))
+		if string(got["a"]) != string(got["b"]) {
+			t.Errorf("half a send's ratchets: %s and %s", got["a"], got["b"])
+		}
+		if last := said["ratchet"][d.ID.String()]; step(t, string(got["a"])) < step(t, last) {
+			t.Errorf("the ratchet is at %s after %s was confirmed", got["a"], last)
+		}
+	}
+	stored := map[string]bool{}
+	for cursor := []byte(nil); ; {
+		events := must[[]store.Event](t)(s.Read(ctx, cursor, store.Filter{}, 1000))
+		if len(events) == 0 {
+			break
+		}
+		for _, e := range events {
+			stored[e.ID], cursor = true, e.Cursor
+			if m := must[store.Menu](t)(s.Menu(ctx, "shop", store.MessageID("shop", operation, e.ID))); m.Clicks != 1 {
+				t.Errorf("%s has an event and %d clicks", e.ID, m.Clicks)
+			}
+		}
+	}
+	for key := range said["clicked"] {
+		if !stored[key] {
+			t.Errorf("the click on %s was confirmed and is gone", key)
+		}
+	}
+}
+
+// killedWriter runs a writer, notes the given number of confirmations and kills it.
+func killedWriter(t *testing.T, dir string, round, lines int, said map[string]map[string]string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), crashDir+"="+dir, "TAPNODE_TEST_CRASH_ROUND="+strconv.Itoa(round))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, cmd.Start())
+	for scan := bufio.NewScanner(out); lines > 0 && scan.Scan(); lines-- {
+		what, rest, _ := strings.Cut(scan.Text(), " ")
+		key, value, _ := strings.Cut(rest, " ")
+		if said[what] == nil {
+			t.Fatalf("the writer: %s", scan.Text())
+		}
+		said[what][key] = value
+	}
+	check(t, cmd.Process.Kill())
+	_ = cmd.Wait() // it was killed
+	if lines > 0 {
+		t.Fatalf("the writer ended by itself, %d lines early", lines)
+	}
+}
+
+// step orders the keys of one worker: round, then number.
+func step(t *testing.T, key string) int {
+	t.Helper()
+	var round, worker, n int
+	if _, err := fmt.Sscanf(key, "%d-%d-%d", &round, &worker, &n); err != nil {
+		return -1 // nothing was confirmed
+	}
+	return round*1_000_000 + n
+}

@@ -1,0 +1,212 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	wastore "go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+// plain opens the same file with nothing but whatsmeow and the driver.
+func plain(t *testing.T, dir string) *sqlstore.Container {
+	t.Helper()
+	db := must[*sql.DB](t)(sql.Open("sqlite", "file:"+filepath.Join(dir, "tapnode.db")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)"))
+	t.Cleanup(func() { _ = db.Close() })
+	return sqlstore.NewWithDB(db, "sqlite3", nil)
+}
+
+func TestDeviceSurvives(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		d := pair(t, s.NewDevice(), 1)
+		check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{"1:0": []byte("ratchet"), "2:0": []byte("other")}))
+		check(t, d.Identities.PutIdentity(ctx, "1:0", [32]byte{1}))
+
+		again := must[*wastore.Device](t)(open().Device(ctx, *d.ID))
+		got := must[map[string][]byte](t)(again.Sessions.GetManySessions(ctx, []string{"1:0", "2:0", "3:0"}))
+		if string(got["1:0"]) != "ratchet" || string(got["2:0"]) != "other" || got["3:0"] != nil {
+			t.Errorf("sessions after a restart: %q", got)
+		}
+		if ok := must[bool](t)(again.Identities.IsTrustedIdentity(ctx, "1:0", [32]byte{2})); ok {
+			t.Error("a foreign identity is trusted after a restart")
+		}
+		check(t, again.Delete(ctx))
+		if _, err := s.Device(ctx, *d.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("deleted device: %v, want not found", err)
+		}
+	})
+}
+
+func TestPlainWhatsmeowReadsWhatWeWrite(t *testing.T) {
+	dir := t.TempDir()
+	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
+	defer s.Close()
+	ctx := t.Context()
+	d := pair(t, s.NewDevice(), 1)
+	check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{"1:0": []byte("ratchet")}))
+	check(t, d.Identities.PutIdentity(ctx, "1:0", [32]byte{1}))
+
+	bare := must[*wastore.Device](t)(plain(t, dir).GetDevice(ctx, *d.ID))
+	if got := must[[]byte](t)(bare.Sessions.GetSession(ctx, "1:0")); string(got) != "ratchet" {
+		t.Errorf("session: %q", got)
+	}
+	if must[bool](t)(bare.Identities.IsTrustedIdentity(ctx, "1:0", [32]byte{2})) {
+		t.Error("the identity was not written")
+	}
+}
+
+func TestIdentityFollowsTheTable(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx := t.Context()
+		d := pair(t, open().NewDevice(), 1)
+		old, fresh := [32]byte{1}, [32]byte{2}
+		trusted := func(what string, key [32]byte, want bool) {
+			t.Helper()
+			if got := must[bool](t)(d.Identities.IsTrustedIdentity(ctx, "1:0", key)); got != want {
+				t.Errorf("%s: trusted %v, want %v", what, got, want)
+			}
+		}
+		trusted("an unknown peer", fresh, true)
+		check(t, d.Identities.PutIdentity(ctx, "1:0", old))
+		trusted("a changed key", fresh, false)
+
+		undo := errors.New("undo")
+		err := d.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+			check(t, d.Identities.PutIdentity(ctx, "1:0", fresh))
+			if got := must[bool](t)(d.Identities.IsTrustedIdentity(ctx, "1:0", fresh)); !got {
+				t.Error("the transaction does not see its own key")
+			}
+			return undo
+		})
+		if !errors.Is(err, undo) {
+			t.Errorf("transaction: %v", err)
+		}
+		trusted("the old key after an undone change", old, true)
+		trusted("the new key after an undone change", fresh, false)
+
+		check(t, d.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+			check(t, d.Identities.DeleteIdentity(ctx, "1:0"))
+			return d.Identities.PutIdentity(ctx, "1:0", fresh)
+		}))
+		trusted("the old key after a change", old, false)
+		check(t, d.Identities.DeleteAllIdentities(ctx, "1"))
+		trusted("any key after all were deleted", old, true)
+
+		check(t, d.Identities.PutIdentity(ctx, "55:0", old))
+		check(t, d.Sessions.MigratePNToLID(ctx, types.NewJID("55", types.DefaultUserServer), types.NewJID("99", types.HiddenUserServer)))
+		if must[bool](t)(d.Identities.IsTrustedIdentity(ctx, "99_1:0", fresh)) {
+			t.Error("the identity did not move to the LID")
+		}
+	})
+}
+
+func TestPrivacyTokenFollowsBothTables(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx := t.Context()
+		d := pair(t, open().NewDevice(), 1)
+		pn, lid := types.NewJID("55", types.DefaultUserServer), types.NewJID("99", types.HiddenUserServer)
+		token := func() string {
+			t.Helper()
+			for range 2 { // the second from memory
+				got := must[*wastore.PrivacyToken](t)(d.PrivacyTokens.GetPrivacyToken(ctx, lid))
+				if got != nil {
+					got.Timestamp = time.Unix(1, 0) // the caller's copy
+				}
+			}
+			got := must[*wastore.PrivacyToken](t)(d.PrivacyTokens.GetPrivacyToken(ctx, lid))
+			if got == nil {
+				return ""
+			}
+			return fmt.Sprint(string(got.Token), got.Timestamp.Unix())
+		}
+		put := func(value string, at int64) {
+			t.Helper()
+			check(t, d.PrivacyTokens.PutPrivacyTokens(ctx, wastore.PrivacyToken{User: pn, Token: []byte(value), Timestamp: time.Unix(at, 0)}))
+		}
+		expect := func(what, want string) {
+			t.Helper()
+			if got := token(); got != want {
+				t.Errorf("%s: %q, want %q", what, got, want)
+			}
+		}
+		expect("none yet", "")
+		put("a", 100)
+		expect("stored under the number, the LID unknown", "")
+		check(t, d.LIDs.PutLIDMapping(ctx, lid, pn))
+		expect("found through the new mapping", "a100")
+		put("b", 200)
+		expect("replaced", "b200")
+		must[int64](t)(d.PrivacyTokens.DeleteExpiredPrivacyTokens(ctx, time.Unix(300, 0)))
+		expect("expired", "")
+		put("c", 400)
+		check(t, d.Delete(ctx))
+		d = pair(t, open().NewDevice(), 1)
+		expect("of a deleted and re-paired device", "")
+	})
+}
+
+func TestSaltFollowsTheTable(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx := t.Context()
+		d := pair(t, open().NewDevice(), 1)
+		for _, step := range []struct {
+			act  func() error
+			want string
+		}{
+			{func() error { return nil }, ""},
+			{func() error { return d.NCTSalt.PutNCTSalt(ctx, []byte("salt")) }, "salt"},
+			{func() error { return d.NCTSalt.PutNCTSalt(ctx, []byte("new")) }, "new"},
+			{func() error { return d.NCTSalt.DeleteNCTSalt(ctx) }, ""},
+		} {
+			check(t, step.act())
+			for range 2 {
+				if got := must[[]byte](t)(d.NCTSalt.GetNCTSalt(ctx)); string(got) != step.want {
+					t.Errorf("salt %q, want %q", got, step.want)
+				}
+			}
+		}
+	})
+}
+
+// Many accounts receive and send at once in one database: nobody is told that it
+// is locked, since whatsmeow loses the message then.
+func TestAccountsShareADatabase(t *testing.T) {
+	onEach(t, store.Options{Relaxed: true}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		var wg sync.WaitGroup
+		for i := range 30 {
+			d := pair(t, s.NewDevice(), i)
+			wg.Go(func() {
+				for n := range 10 {
+					hash := [32]byte{byte(i), byte(n)}
+					check(t, d.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+						_, err := d.Sessions.GetSession(ctx, "1:0")
+						return errors.Join(err, d.Sessions.PutSession(ctx, "1:0", []byte{byte(n)}),
+							d.EventBuffer.PutBufferedEvent(ctx, hash, []byte("text"), time.Unix(1, 0)))
+					}))
+					appendAll(t, s, event(clicked, fmt.Sprint(i), fmt.Sprint(i, "/", n)))
+					check(t, d.EventBuffer.ClearBufferedEventPlaintext(ctx, hash))
+				}
+			})
+			wg.Go(func() {
+				for n := range 10 {
+					check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{"2:0": {byte(n)}}))
+				}
+			})
+		}
+		wg.Wait()
+		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 300 {
+			t.Errorf("%d events, want 300", len(got))
+		}
+	})
+}
