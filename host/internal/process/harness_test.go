@@ -98,19 +98,30 @@ func (n *node) awaitState(want State) Status {
 	return n.await("is "+string(want), func(s Status) bool { return s.State == want })
 }
 
-// tell has the node do something and returns what it said.
+// tell has the test node do something and returns what it said.
 func (n *node) tell(what string) (said, error) {
 	n.t.Helper()
+	var out said
+	text, err := n.call("test.do@1", do{Do: what})
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	return out, err
+}
+
+// call executes an operation.
+func (n *node) call(operation string, input any) ([]byte, error) {
+	n.t.Helper()
+	text, err := json.Marshal(input)
+	if err != nil {
+		n.t.Fatal(err)
+	}
 	c, err := n.Client(n.soon())
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	res, err := c.Execute(n.soon(), client.Request{Operation: "test.do@1", Input: []byte(`{"do":"` + what + `"}`)}, nil)
-	var out said
-	if err == nil {
-		err = json.Unmarshal(res.Output, &out)
-	}
-	return out, err
+	res, err := c.Execute(n.soon(), client.Request{Operation: operation, Input: text}, nil)
+	return res.Output, err
 }
 
 // works proves that the node takes calls.
@@ -147,4 +158,14 @@ func gone(t *testing.T, pid int) {
 			t.Fatalf("process %d lives", pid)
 		}
 	}
+}
+
+// openFiles counts the files this process has open; 0 where that cannot be known.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(files)
 }

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,47 +27,58 @@ func TestMain(m *testing.M) {
 	case len(os.Args) == 3 && os.Args[1] == "mini-host":
 		miniHost(os.Args[2])
 	}
-	os.Exit(m.Run())
+	var err error
+	if scratch, err = os.MkdirTemp("", "process"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(scratch)
+	os.Exit(code)
 }
+
+// scratch is for what all tests share.
+var scratch string
 
 // roles are what a node does before it becomes an ordinary one, if it gets there.
+// Misdeeds that any host has to stand are those of sdk/nodetest/badnode; these need a
+// host's inside.
 var roles = map[string]func(){
-	"good":       func() {},
-	"prints":     func() { fmt.Fprintln(os.Stdout, "Loading configuration...") },
-	"floods":     func() { _, _ = io.Copy(os.Stdout, endless{}) },
-	"mute":       func() { select {} },
-	"closes":     func() { os.Stdout.Close(); select {} },
-	"exits":      func() { fmt.Fprintln(os.Stderr, "cannot open /dev/radio"); os.Exit(3) },
-	"panics":     func() { panic("boom") },
-	"too new":    func() { fmt.Println("1|7|unix|/nowhere|grpc"); select {} },
-	"elsewhere":  func() { fmt.Println("1|1|tcp|192.0.2.1:80|grpc"); select {} },
-	"no cert":    func() { os.Unsetenv("PLUGIN_CLIENT_CERT") },
-	"bad log":    func() { fmt.Fprintln(os.Stderr, `{"@message": 42}`+"\n"+`{"@level": [], "@message": {}}`) },
-	"long log":   func() { fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20)) },
-	"grandchild": func() { grandchild(nil) },
-	"escapee":    func() { grandchild(&syscall.SysProcAttr{Setsid: true}) },
-	"late stdout": func() {
-		out := os.NewFile(dup(1), "stdout") // the sdk does not get to guard this one
-		atRole["late stdout"] = func() { _, _ = io.CopyN(out, endless{}, 4<<20) }
-	},
+	"good":      func() {},
+	"closes":    func() { os.Stdout.Close(); select {} },
+	"too new":   func() { fmt.Println("1|7|unix|/nowhere|grpc"); select {} },
+	"elsewhere": func() { fmt.Println("1|1|tcp|192.0.2.1:80|grpc"); select {} },
+	"no cert":   func() { os.Unsetenv("PLUGIN_CLIENT_CERT") },
+	"escapee":   escapee,
 	"bad Close": func() { testNode.Close = func(context.Context) error { select {} } },
-	"not yet": func() {
-		attempt := os.Getenv("HOME") + "/attempt"
-		testNode.Configure = func(context.Context, sdk.Setup) error {
-			if _, err := os.Stat(attempt); err == nil {
-				return nil
-			}
-			_ = os.WriteFile(attempt, nil, 0o600)
-			return errors.New("the database is not there")
-		}
-	},
+	"not yet":   notYet,
 }
 
-// atRole is what "do":"role" does.
-var atRole = map[string]func(){}
+// notYet fails to open the first time.
+func notYet() {
+	attempt := os.Getenv("HOME") + "/attempt"
+	testNode.Configure = func(context.Context, sdk.Setup) error {
+		if _, err := os.Stat(attempt); err == nil {
+			return nil
+		}
+		_ = os.WriteFile(attempt, nil, 0o600)
+		return errors.New("the database is not there")
+	}
+}
+
+// escapee leaves a process outside the group that holds stdin, stdout and stderr.
+func escapee() {
+	cmd := exec.Command("sleep", "60")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	board.Set(sdk.Health{Subject: "escapee", State: sdk.Healthy, Message: fmt.Sprint(cmd.Process.Pid)})
+}
 
 type do struct {
-	Do string `json:"do"`
+	Do   string `json:"do"`
+	With string `json:"with"`
 }
 
 type said struct {
@@ -89,59 +98,33 @@ var testNode = &sdk.Node{
 
 var board = sdk.NewBoard()
 
-func obey(ctx context.Context, call *sdk.Call, in do) (said, error) {
+func obey(ctx context.Context, call *sdk.Call, in do) (out said, err error) {
+	out.Said = in.Do
 	switch in.Do {
 	case "env":
-		return said{Env: os.Environ()}, nil
+		out.Env = os.Environ()
+	case "stdin":
+		out.Said, err = os.Readlink("/proc/self/fd/0")
 	case "exit":
 		os.Exit(4)
 	case "crash":
 		go panic("boom in a goroutine")
 		select {}
-	case "freeze":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "wait":
 		call.Progress("waiting", "", nil)
 		<-ctx.Done()
-		return said{}, ctx.Err()
+		err = ctx.Err()
+	case "read": // a fifo: until somebody writes
+		call.Progress("reading", "", nil)
+		var text []byte
+		text, err = os.ReadFile(in.With)
+		out.Said = string(text)
 	case "unwell":
 		board.Set(sdk.Health{State: sdk.Degraded, Reason: "queue_full", Message: "the queue is full"})
 	case "well":
 		board.Set(sdk.Health{State: sdk.Healthy})
-	case "role":
-		for _, f := range atRole {
-			f()
-		}
 	}
-	return said{Said: in.Do}, nil
-}
-
-// grandchild holds this process's stdin, stdout and stderr for as long as it lives.
-func grandchild(attr *syscall.SysProcAttr) {
-	cmd := exec.Command("sleep", "1000")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = os.Stdin, os.Stdout, os.Stderr, attr
-	if err := cmd.Start(); err != nil {
-		panic(err)
-	}
-	board.Set(sdk.Health{Subject: "grandchild", State: sdk.Healthy, Message: fmt.Sprint(cmd.Process.Pid)})
-}
-
-func dup(fd int) uintptr {
-	n, err := syscall.Dup(fd)
-	if err != nil {
-		panic(err)
-	}
-	return uintptr(n)
-}
-
-// endless is a text without end and without line breaks.
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = 'x'
-	}
-	return len(p), nil
+	return out, err
 }
 
 // miniHost supervises one node, says when it is ready and waits to be killed.

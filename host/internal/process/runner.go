@@ -112,9 +112,7 @@ func (r *runner) run(started chan<- error, files [6]*os.File) {
 		started <- err
 		return
 	}
-	r.mu.Lock()
-	r.started = true
-	r.mu.Unlock()
+	r.born()
 	started <- nil
 
 	stdout, stderr := files[2], files[4]
@@ -158,14 +156,28 @@ func (r *runner) closeHandOver() {
 	r.empty.Close()
 }
 
-// Kill ends the process and its group. It does not wait.
+// born lets the process be killed, and makes up for a Kill that came before.
+func (r *runner) born() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started = true
+	if r.killed {
+		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+// Kill ends the process and its group, also one that is only about to start. It does
+// not wait.
 func (r *runner) Kill(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.started || r.reaped {
+	if r.reaped {
 		return nil
 	}
 	r.killed = true
+	if !r.started {
+		return nil
+	}
 	return syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
 }
 

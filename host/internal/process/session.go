@@ -16,9 +16,6 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// drainSlack is what a node may take beyond the grace to cut what did not finish.
-const drainSlack = 3 * time.Second
-
 // session is one process from its handshake to its end.
 type session struct {
 	spec     Spec
@@ -141,7 +138,7 @@ func (s *session) stop(ctx context.Context) error {
 
 // drain lets running calls finish and closes the node.
 func (s *session) drain(ctx context.Context) {
-	drain, cancel := context.WithTimeout(ctx, s.spec.DrainGrace+drainSlack)
+	drain, cancel := context.WithTimeout(ctx, s.spec.DrainGrace+s.spec.drainSlack)
 	defer cancel()
 	cut, err := s.client.Drain(drain, s.spec.DrainGrace)
 	if err != nil {

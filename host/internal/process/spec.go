@@ -51,6 +51,8 @@ type Timing struct {
 	BackoffMax  time.Duration // 1 min, bound of every wait
 	CrashBudget int           // 5 crashes …
 	CrashWindow time.Duration // … in 10 min quarantine
+
+	drainSlack time.Duration // 3 s beyond the grace, to cut what did not finish
 }
 
 func (t Timing) withDefaults() Timing {
@@ -68,6 +70,7 @@ func (t Timing) withDefaults() Timing {
 		BackoffMax:       cmp.Or(t.BackoffMax, time.Minute),
 		CrashBudget:      cmp.Or(t.CrashBudget, 5),
 		CrashWindow:      cmp.Or(t.CrashWindow, 10*time.Minute),
+		drainSlack:       cmp.Or(t.drainSlack, 3*time.Second),
 	}
 }
 

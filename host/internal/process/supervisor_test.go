@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -231,28 +230,6 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-func TestStopLetsCallsFinishOrCutsThem(t *testing.T) {
-	n := started(t, "good", func(s *Spec) { s.DrainGrace = 50 * time.Millisecond })
-	c, err := n.Client(n.soon())
-	if err != nil {
-		t.Fatal(err)
-	}
-	waiting, failed := make(chan struct{}), make(chan error, 1)
-	go func() {
-		_, err := c.Execute(n.soon(), client.Request{Operation: "test.do@1", Input: []byte(`{"do":"wait"}`), Key: "k-1"},
-			func(client.Progress) { close(waiting) })
-		failed <- err
-	}()
-	<-waiting
-	if err := n.Stop(n.soon()); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-	if err := <-failed; err == nil {
-		t.Error("the call was not cut")
-	}
-	n.logs.await(t, "k-1")
-}
-
 func TestStopInAHurry(t *testing.T) {
 	n := started(t, "bad Close")
 	pid := n.State().PID
@@ -262,4 +239,18 @@ func TestStopInAHurry(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 	gone(t, pid)
+}
+
+// A call through the supervisor costs what it costs through the client.
+func TestClientCostsNothing(t *testing.T) {
+	n := started(t, "good")
+	ctx := t.Context()
+	allocs := testing.AllocsPerRun(1000, func() {
+		if _, err := n.Client(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
 }
