@@ -8,9 +8,14 @@
 // if/then, formats are uri, email, date-time and uuid only. Beyond the standard
 // keywords there are two of ours:
 //
-//   - x-ui on a property: {widget, order, placeholder, help, rows, group,
-//     advanced, expression, labels}. All members are optional and only about
-//     drawing.
+//   - x-ui on a property is only about drawing: order (its place, ascending),
+//     widget, group (heading to stand under), advanced (folded away), expression
+//     (may hold ${ … } instead), placeholder, help, labels (texts of enum values),
+//     unit, rows (of a textarea), softMaxLength (what clients show; warn beyond),
+//     itemTitle and addLabel (of a list). The widgets are text, textarea, number,
+//     switch, select, url, tel, tags, list, section, secret, and instance,
+//     instances, recipient and passkey, for which text is a fair stand-in. A
+//     form generator that knows none of this still gets a usable form.
 //   - x-uniqueBy on an array: JSON Pointers whose values must differ between the
 //     items (uniqueItems compares whole items and cannot say it).
 //

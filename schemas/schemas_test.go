@@ -124,6 +124,33 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestHints: a form generator has to know only the hints and widgets that the
+// package comment names.
+func TestHints(t *testing.T) {
+	hints := []string{"order", "widget", "group", "advanced", "expression", "placeholder", "help", "labels", "unit", "rows", "softMaxLength", "itemTitle", "addLabel"}
+	widgets := []string{"text", "textarea", "number", "switch", "select", "url", "tel", "tags", "list", "section", "secret", "instance", "instances", "recipient", "passkey"}
+	for _, name := range names(t) {
+		walk(document(t, name), "", func(pointer string, object map[string]any) {
+			ui, _ := object["x-ui"].(map[string]any)
+			for hint := range ui {
+				if !slices.Contains(hints, hint) {
+					t.Errorf("%s%s: unknown hint %s", name, pointer, hint)
+				}
+			}
+			if widget, ok := ui["widget"].(string); ok && !slices.Contains(widgets, widget) {
+				t.Errorf("%s%s: unknown widget %s", name, pointer, widget)
+			}
+			labels, _ := ui["labels"].(map[string]any)
+			values, _ := object["enum"].([]any)
+			for label := range labels {
+				if !slices.Contains(values, any(label)) {
+					t.Errorf("%s%s: label for %s, which is no value", name, pointer, label)
+				}
+			}
+		})
+	}
+}
+
 // TestExamplesOfProperties: the sample values shown in forms are valid values.
 func TestExamplesOfProperties(t *testing.T) {
 	for _, name := range names(t) {

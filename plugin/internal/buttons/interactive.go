@@ -46,7 +46,8 @@ type params struct {
 }
 
 func nativeFlowButton(b Button) *waE2E.InteractiveMessage_NativeFlowMessage_NativeFlowButton {
-	name, p := "", params{DisplayText: b.DisplayText}
+	var name string
+	p := params{DisplayText: b.DisplayText}
 	switch b.Kind() {
 	case URL:
 		name, p.URL, p.MerchantURL = "cta_url", b.ID, b.ID

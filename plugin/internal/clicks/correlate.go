@@ -42,7 +42,7 @@ func (m Match) Button() buttons.Button { return m.Menu.Buttons[m.Index] }
 
 // Correlate finds the button of ours that a click is on, among menus: the one
 // with the id Click.QuotedID, however old, and those of the click's chat that are
-// still live. Others do no harm.
+// still live. Others, and the same menu twice, do no harm.
 //
 // A click that names a menu is on that menu or on none: when it is unknown, was
 // sent to another chat or lacks the button, a newer menu with the same button id
@@ -113,6 +113,6 @@ func newest(fitting []Match) Match {
 		return Match{Index: -1, MatchedBy: ByNone}
 	}
 	best := slices.MaxFunc(fitting, func(a, b Match) int { return a.Menu.SentAt.Compare(b.Menu.SentAt) })
-	best.Ambiguous = len(fitting) > 1
+	best.Ambiguous = slices.ContainsFunc(fitting, func(m Match) bool { return m.Menu.MessageID != best.Menu.MessageID })
 	return best
 }

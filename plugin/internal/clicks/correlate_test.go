@@ -59,6 +59,7 @@ func TestCorrelate(t *testing.T) {
 		{"ids are exact", tap("YES", menuID), []Menu{ana}, ""},
 		{"no quote: by chat", tap("yes", ""), []Menu{ana}, menuID + " 1 chat"},
 		{"no quote, two menus: the newest, and said so", tap("yes", ""), []Menu{newer, ana}, "3EB0NEW 1 chat ambiguous"},
+		{"the same menu twice is not ambiguous", tap("yes", ""), []Menu{ana, ana}, menuID + " 1 chat"},
 		{"no quote, other chat", tap("yes", ""), []Menu{foreign, team}, ""},
 		{"no menus", tap("yes", menuID), nil, ""},
 
