@@ -26,8 +26,8 @@ func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]by
 	if err != nil {
 		return nil, []Finding{{Code: "not_json", Message: "the settings are not JSON"}}
 	}
+	out := plainSecrets([]*jsonschema.Schema{s.root}, value, "") // before fill: a default is nobody's secret
 	fill(s.root, value, 0)
-	out := plainSecrets([]*jsonschema.Schema{s.root}, value, "")
 	for _, pointer := range sortedKeys(secrets) {
 		if !s.isSecret(pointer) || !put(value, pointer, string(secrets[pointer])) {
 			out = append(out, Finding{Pointer: pointer, Code: "unknown_secret", Message: "the settings have no such secret"})
