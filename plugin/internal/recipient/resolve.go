@@ -22,8 +22,8 @@ type Resolver interface {
 type Answer struct {
 	Query  string    // the candidate; a leading + and a server part are ignored
 	Exists bool      // types.IsOnWhatsAppResponse.IsIn
-	JID    types.JID // the account; may be a LID
-	Phone  types.JID // the account's number as WhatsApp writes it; may be empty
+	JID    types.JID // the account: its LID, or its number
+	Phone  types.JID // its number as WhatsApp writes it; may be empty
 }
 
 // Resolution is the account a number stands for.
@@ -61,6 +61,9 @@ func Choose(candidates []string, answers []Answer, original string) (Resolution,
 		answer.Query = plain(answer.Query)
 		if answer.Exists && !answer.JID.IsEmpty() && slices.Contains(candidates, answer.Query) {
 			answer.JID, answer.Phone = answer.JID.ToNonAD(), answer.Phone.ToNonAD()
+			if answer.Phone.IsEmpty() && answer.JID.Server == types.DefaultUserServer {
+				answer.Phone = answer.JID
+			}
 			found = append(found, answer)
 		}
 	}

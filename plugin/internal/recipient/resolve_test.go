@@ -27,6 +27,7 @@ func TestChoose(t *testing.T) {
 		{"one account under both", both, []Answer{{Query: without, Exists: true, JID: lid("1"), Phone: phone(without)}, {Query: with, Exists: true, JID: lid("1"), Phone: phone(without)}}, with, lid("1"), "number_adjusted"},
 		{"LID once, phone once", both, []Answer{{Query: without, Exists: true, JID: phone(with), Phone: phone(with)}, {Query: with, Exists: true, JID: lid("1"), Phone: phone(with)}}, with, lid("1"), ""},
 		{"two accounts", both, []Answer{{Query: without, Exists: true, JID: lid("2"), Phone: phone(without)}, {Query: with, Exists: true, JID: lid("1"), Phone: phone(with)}}, with, lid("1"), "number_ambiguous"},
+		{"asked for one form, answered with the other", []string{with}, []Answer{{Query: with, Exists: true, JID: phone(without)}}, with, phone(without), "number_adjusted"},
 		{"answers to other questions are ignored", both, []Answer{{Query: "15551234567", Exists: true, JID: lid("9")}, {Query: with, Exists: true, JID: lid("1")}}, with, lid("1"), ""},
 		{"device part dropped", both, []Answer{{Query: with, Exists: true, JID: types.JID{User: "1", Device: 4, Server: types.HiddenUserServer}}}, with, lid("1"), ""},
 	}

@@ -18,7 +18,8 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a document. Size and depth are the contract's.
+// Limits of a document. Size and depth (of objects and arrays in one another) are
+// the contract's.
 const (
 	MaxBytes  = 16 << 20
 	MaxDepth  = 64
@@ -73,9 +74,6 @@ func decode(data []byte) (any, *Fault) {
 }
 
 func (d *decoder) value(pointer string, depth int) (any, *Fault) {
-	if depth > MaxDepth {
-		return nil, &Fault{Pointer: pointer, Detail: fmt.Sprintf("it is nested more than %d deep", MaxDepth)}
-	}
 	if d.values++; d.values > maxValues {
 		return nil, &Fault{Pointer: pointer, Detail: fmt.Sprintf("it has more than %d values", maxValues)}
 	}
@@ -85,6 +83,9 @@ func (d *decoder) value(pointer string, depth int) (any, *Fault) {
 	}
 	switch t := token.(type) {
 	case json.Delim:
+		if depth > MaxDepth {
+			return nil, &Fault{Pointer: pointer, Detail: fmt.Sprintf("it is nested more than %d deep", MaxDepth)}
+		}
 		if t == '{' {
 			return d.object(pointer, depth)
 		}

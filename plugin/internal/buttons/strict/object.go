@@ -77,13 +77,14 @@ func (o *Object) Bool(name string, target *bool) {
 	}
 }
 
-// Int takes a whole number; 3.0 and 3e0 are whole, as in JSON Schema.
+// Int takes a whole number; 3.0 and 3e0 are whole, as in JSON Schema. One beyond 32
+// bits becomes the largest there is, for the limits that follow to refuse.
 func (o *Object) Int(name string, target *int) {
 	if value, ok := o.take(name); ok {
 		if number, ok := value.(json.Number); ok {
 			f, err := strconv.ParseFloat(number.String(), 64)
-			if err == nil && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
-				*target = int(f)
+			if err == nil && f == math.Trunc(f) {
+				*target = int(min(max(f, math.MinInt32), math.MaxInt32))
 				return
 			}
 		}

@@ -37,7 +37,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	deep := strings.Repeat(`{"a":`, MaxDepth) + "1" + strings.Repeat("}", MaxDepth)
+	nest := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
 	rows := []struct{ name, document, want string }{
 		{"empty", "  ", "|it is empty"},
 		{"not JSON", "hello", "|invalid character 'h' looking for beginning of value at byte 0"},
@@ -58,12 +58,13 @@ func TestFaults(t *testing.T) {
 		{"unknown", `{"na/me":1}`, `/na~1me|unknown member "na/me"`},
 		{"number for text", `{"name":5511}`, "/name|/name must be a string, not the number 5511"},
 		{"fraction", `{"age":1.5}`, "/age|/age must be a whole number, not the number 1.5"},
-		{"too big", `{"age":1e400}`, "/age|/age must be a whole number, not the number 1e400"},
+		{"no number", `{"age":1e400}`, "/age|/age must be a whole number, not the number 1e400"},
 		{"text for bool", `{"isAdmin":"true"}`, "/isAdmin|/isAdmin must be true or false, not a string"},
 		{"object for array", `{"pets":{}}`, "/pets|/pets must be an array, not an object"},
 		{"text in array", `{"pets":[{},"x"]}`, "/pets/1|/pets/1 must be an object, not a string"},
 		{"inside", `{"pets":[{"name":[]}]}`, "/pets/0/name|/pets/0/name must be a string, not an array"},
-		{"deep", deep, strings.Repeat("/a", MaxDepth) + "|it is nested more than 64 deep"},
+		{"deep enough", nest(MaxDepth), `/a|unknown member "a"`},
+		{"too deep", nest(MaxDepth + 1), strings.Repeat("/a", MaxDepth) + "|it is nested more than 64 deep"},
 		{"many", `{"pets":[` + strings.Repeat("0,", maxValues) + `0]}`, "/pets/9998|it has more than 10000 values"},
 		{"long", `{"name":"` + strings.Repeat("x", MaxBytes) + `"}`, "|it is 16777227 bytes long, more than 16777216"},
 	}
@@ -74,6 +75,14 @@ func TestFaults(t *testing.T) {
 				t.Errorf("faults %+v, want %q", faults, row.want)
 			}
 		})
+	}
+}
+
+func TestLargeNumbersStayLarge(t *testing.T) {
+	for document, want := range map[string]int{`{"age":1e12}`: 1<<31 - 1, `{"age":-1e12}`: -1 << 31} {
+		if p, faults := readPerson(document); faults != nil || p.Age != want {
+			t.Errorf("%s: %d, %v", document, p.Age, faults)
+		}
 	}
 }
 
