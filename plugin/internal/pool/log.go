@@ -15,8 +15,14 @@ import (
 // never reach a log.
 var longDigits = regexp.MustCompile(`\d{7,}`)
 
-// redact hides the digits of every JID in a line.
-func redact(line string) string { return longDigits.ReplaceAllString(line, "<number>") }
+// stanza matches an XML node to the end of the line: whatsmeow prints whole ones,
+// with names and ciphertext.
+var stanza = regexp.MustCompile(`<([a-z:]+)[ >/].*`)
+
+// redact hides the digits of every JID in a line, and the inside of every stanza.
+func redact(line string) string {
+	return longDigits.ReplaceAllString(stanza.ReplaceAllString(line, "<$1 …>"), "<number>")
+}
 
 // waLogger writes whatsmeow's lines to slog. Debug lines are dropped: they hold
 // whole stanzas, and formatting them costs more than the work they describe.

@@ -1,0 +1,211 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+const (
+	shopNumber = "551130000001"
+	anaNumber  = "5511988880001"
+)
+
+// world is a simulated WhatsApp and the node, over the contract.
+type world struct {
+	t   *testing.T
+	sim *wasim.Server
+	dir string
+
+	node *client.Client
+	stop func()
+}
+
+func newWorld(t *testing.T, options wasim.Options) *world {
+	t.Helper()
+	sim, err := wasim.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, sim: sim, dir: t.TempDir()}
+	t.Cleanup(func() {
+		w.shut()
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.start()
+	return w
+}
+
+// start runs the node on what the last one left.
+func (w *world) start() {
+	w.t.Helper()
+	c, stop, err := client.Local(New())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.node, w.stop = c, stop
+	settings := fmt.Sprintf(`{"server":{"url":%q,"rootKey":%q},"pacing":{"perMinute":0},"media":{"allowPrivate":true}}`, w.sim.URL(), w.sim.RootKey())
+	if err := c.Configure(w.ctx(), sdk.Setup{Settings: []byte(settings), StateDir: w.dir}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) shut() {
+	if w.stop != nil {
+		w.stop()
+		w.stop = nil
+	}
+}
+
+// ctx is for one step: whatever hangs fails there.
+func (w *world) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	w.t.Cleanup(cancel)
+	return ctx
+}
+
+// call executes an operation and decodes its output.
+func (w *world) call(operation string, input any, into any) error {
+	return w.execute(client.Request{Operation: operation, Input: raw(w.t, input)}, into)
+}
+
+func (w *world) execute(r client.Request, into any) error {
+	w.t.Helper()
+	res, err := w.node.Execute(w.ctx(), r, nil)
+	if err != nil {
+		return err
+	}
+	if into != nil {
+		if err := json.Unmarshal(res.Output, into); err != nil {
+			w.t.Fatalf("output %s: %v", res.Output, err)
+		}
+	}
+	return nil
+}
+
+// must fails the test when a call failed.
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// pair creates an instance and links it to a new account.
+func (w *world) pair(name, number string) *wasim.Account {
+	w.t.Helper()
+	account, err := w.sim.NewAccount(number)
+	w.must(err)
+	w.must(w.call("whatsapp.instance.create@1", named{name}, nil))
+	w.link(name, account)
+	return account
+}
+
+// link connects an instance and scans the first code it shows.
+func (w *world) link(name string, account *wasim.Account) {
+	w.t.Helper()
+	scanned := make(chan error, 1)
+	var out oneInstance
+	res, err := w.node.Execute(w.ctx(), client.Request{Operation: "whatsapp.instance.connect@1", Input: raw(w.t, named{name})}, func(p client.Progress) {
+		var step struct{ QR string }
+		if p.Stage == "qr" && json.Unmarshal(p.Data, &step) == nil {
+			go func() { scanned <- account.Scan(w.ctx(), step.QR) }()
+		}
+	})
+	w.must(err)
+	w.must(<-scanned)
+	w.must(json.Unmarshal(res.Output, &out))
+	if out.Instance.State != "connected" || out.Instance.JID == nil || *out.Instance.Phone != account.Phone() {
+		w.t.Fatalf("connect answered %s", res.Output)
+	}
+}
+
+// subscribe opens a trigger.
+func (w *world) subscribe(operation string, filter any) *client.Subscription {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	w.t.Cleanup(cancel)
+	s, err := w.node.Subscribe(ctx, client.Start{Operation: operation, Subscriber: "test", Filter: raw(w.t, filter)})
+	w.must(err)
+	return s
+}
+
+// next waits for one event and acknowledges it.
+func (w *world) next(s *client.Subscription, into any) sdk.Event {
+	w.t.Helper()
+	type received struct {
+		e   sdk.Event
+		err error
+	}
+	got := make(chan received, 1)
+	go func() {
+		e, err := s.Recv()
+		got <- received{e, err}
+	}()
+	select {
+	case r := <-got:
+		w.must(r.err)
+		w.must(s.Ack(r.e.Sequence))
+		w.must(json.Unmarshal(r.e.Data, into))
+		return r.e
+	case <-w.ctx().Done():
+		w.t.Fatal("no event came")
+		return sdk.Event{}
+	}
+}
+
+func raw(t *testing.T, v any) []byte {
+	t.Helper()
+	if v == nil {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// problemOf is the problem a call failed with.
+func problemOf(t *testing.T, err error) *sdk.Problem {
+	t.Helper()
+	var p *sdk.Problem
+	if !errors.As(err, &p) {
+		t.Fatalf("got %v (%T), want a problem", err, err)
+	}
+	return p
+}
+
+// obj is a JSON object.
+type obj = map[string]any
+
+func menuTo(number string) obj {
+	return obj{"instance": "shop", "number": number, "contentText": "How can we help?", "buttons": []obj{
+		{"id": "sales", "displayText": "Talk to sales"},
+		{"id": "support", "displayText": "Support"},
+	}}
+}
+
+// customer is a phone of somebody else.
+func (w *world) customer(number string, options ...wasim.Option) *wasim.Phone {
+	w.t.Helper()
+	w.sim.Trust()
+	p, err := w.sim.NewPhone(w.ctx(), number, options...)
+	w.must(err)
+	return p
+}
+
+func (w *world) fault(r wasim.FaultRule) {
+	w.t.Helper()
+	_, err := w.sim.AddFault(r)
+	w.must(err)
+}

@@ -1,0 +1,139 @@
+package node
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// shop is a world with a connected instance and one customer.
+func shop(t *testing.T, options wasim.Options) (*world, *wasim.Phone) {
+	w := newWorld(t, options)
+	ana := w.customer(anaNumber, wasim.PushName("Ana"))
+	w.pair("shop", shopNumber)
+	return w, ana
+}
+
+// toAna is every message to the customer.
+var toAna = wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: anaNumber}
+
+func TestMenuAndClick(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	sub := w.subscribe(opButtonClick, nil)
+
+	var out output
+	menu := menuTo(anaNumber)
+	menu["headerText"], menu["footerText"], menu["source"] = "Shop", "We answer at once", "crm"
+	w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(t, menu), Correlation: "run-1/ask"}, &out))
+	if out.Status != "sent" || out.MessageType != "buttons" || out.RenderedAs != "buttons" || out.Content != menu["contentText"] ||
+		out.Chat.JID != ana.LID().String() || *out.Chat.LID != ana.LID().String() || *out.Chat.Phone != anaNumber || out.SentAt.IsZero() {
+		t.Errorf("output = %+v", out)
+	}
+
+	m, err := ana.WaitID(w.ctx(), out.MessageID)
+	w.must(err)
+	if m.Text != menu["contentText"] || m.Header != "Shop" || m.Footer != "We answer at once" || len(m.Buttons) != 2 || m.Biz != 1 {
+		t.Errorf("Ana sees %+v", m)
+	}
+
+	click, err := ana.Click(w.ctx(), m, "support", wasim.ShapeInteractive)
+	w.must(err)
+	var c clicks.Clicked
+	e := w.next(sub, &c)
+	if e.Correlation != "run-1/ask" || e.Subject != "shop" || e.Type != clicks.TypeClicked {
+		t.Errorf("event = %+v", e)
+	}
+	if c.MessageID != click || c.Button.ID != "support" || c.Button.DisplayText != "Support" || *c.Button.Index != 1 ||
+		c.Menu == nil || c.Menu.MessageID != out.MessageID || c.Menu.Source != "crm" || c.Menu.Correlation != "run-1/ask" ||
+		c.MatchedBy != clicks.ByQuote || !c.Click.First || *c.Sender.Phone != anaNumber || c.Sender.Name != "Ana" {
+		t.Errorf("click = %+v", c)
+	}
+}
+
+func TestEveryShapeOfAClick(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	sub := w.subscribe(opButtonClick, nil)
+	var out output
+	w.must(w.call(opSendButtons, menuTo(anaNumber), &out))
+	m, err := ana.WaitID(w.ctx(), out.MessageID)
+	w.must(err)
+	for n, shape := range wasim.Shapes() {
+		_, err := ana.Click(w.ctx(), m, "sales", shape)
+		w.must(err)
+		var c clicks.Clicked
+		w.next(sub, &c)
+		if string(c.Form) != string(shape) || c.Button.ID != "sales" || c.Menu == nil || c.Click.N != n+1 || c.Click.First != (n == 0) {
+			t.Errorf("%s: %+v", shape, c)
+		}
+	}
+}
+
+// TestWordsTakeTheTextPort: a message that is no click answers the chat's menu in words.
+func TestWordsTakeTheTextPort(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	received, clicked := w.subscribe(opMessageReceived, nil), w.subscribe(opButtonClick, nil)
+	var out output
+	w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), Correlation: "run-2/ask"}, &out))
+	m, err := ana.WaitID(w.ctx(), out.MessageID)
+	w.must(err)
+	_, err = ana.SendText(w.ctx(), m.From, "1") // a number is an answer only to a menu that went out as text
+	w.must(err)
+	var r clicks.MessageReceived
+	e := w.next(received, &r)
+	if e.Correlation != "run-2/ask" || r.Text != "1" || r.Menu == nil || r.Menu.MessageID != out.MessageID || r.MatchedBy != clicks.ByChat {
+		t.Errorf("event %+v, message %+v", e, r)
+	}
+	_, err = ana.Click(w.ctx(), m, "sales", wasim.ShapeText)
+	w.must(err)
+	var c clicks.Clicked
+	w.next(clicked, &c)
+	if c.MatchedBy != clicks.ByText || c.Button.ID != "sales" {
+		t.Errorf("click = %+v", c)
+	}
+	_, err = ana.SendText(w.ctx(), m.From, "bye")
+	w.must(err)
+	if w.next(received, &r); r.Text != "bye" { // the typed label was not delivered here as well
+		t.Errorf("the next message is %q", r.Text)
+	}
+}
+
+func TestRefusedButtonsFallBackToText(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	w.fault(wasim.FaultRule{Match: toAna, Times: 2, Action: wasim.Fault{AckError: &wasim.AckError{Code: 473}}})
+	sub := w.subscribe(opButtonClick, nil)
+	menu := menuTo(anaNumber)
+
+	p := problemOf(t, w.call(opSendButtons, menu, nil))
+	if p.Code != "send_failed" || p.HTTPStatus != 500 || !strings.HasPrefix(p.Message, "Failed to send buttons message: ") || p.Effect != "NONE" || p.Retryable {
+		t.Errorf("problem = %+v", p)
+	}
+
+	menu["fallback"] = "text"
+	var out, again output
+	r := client.Request{Operation: opSendButtons, Input: raw(t, menu), Key: "k1", Correlation: "run-3"}
+	w.must(w.execute(r, &out))
+	if out.RenderedAs != "text" || out.MessageType != "buttons" {
+		t.Errorf("output = %+v", out)
+	}
+	w.must(w.execute(r, &again))
+	if again.MessageID != out.MessageID {
+		t.Errorf("a repeat sent %s, not %s", again.MessageID, out.MessageID)
+	}
+	m, err := ana.WaitID(w.ctx(), out.MessageID)
+	w.must(err)
+	if m.Text != "How can we help?\n\n1. Talk to sales\n2. Support" {
+		t.Errorf("Ana reads %q", m.Text)
+	}
+	_, err = ana.SendText(w.ctx(), m.From, "2")
+	w.must(err)
+	var c clicks.Clicked
+	if e := w.next(sub, &c); e.Correlation != "run-3" || c.Button.ID != "support" || c.Menu.MessageID != out.MessageID {
+		t.Errorf("click = %+v", c)
+	}
+	if n := len(ana.Inbox()); n != 1 {
+		t.Errorf("Ana sees %d messages", n)
+	}
+}
