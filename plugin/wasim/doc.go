@@ -1,0 +1,22 @@
+// Package wasim is a WhatsApp server for tests and for trying things out: it speaks the real protocol on loopback, so
+// that unmodified whatsmeow clients pair, send, receive and reconnect against it as they do against WhatsApp.
+//
+// Start gives a Server. An Account is a number whose phone the server plays: Scan reads the QR code that a client
+// shows. A Phone is a customer: a whatsmeow client that is the only device of its own number, with an inbox as a
+// person sees it and a Click for every button. Trust and Attach lead a client here instead of to WhatsApp.
+//
+// What holds:
+//
+//   - Messages are end-to-end encrypted by the clients; the server relays ciphertext and keeps none of the keys,
+//     except those of the phones it plays.
+//   - A stanza for a device stays in that device's queue until the device acknowledges it, over any number of
+//     connections, and is sent again with offline=n on the next. Order is kept per sender and device.
+//   - A message id that is sent twice is relayed twice: the server does not hide duplicates. Phones do, as people's
+//     phones do: they show one message per chat, sender and id, and count the copies.
+//   - Every queue, table and record is bounded (Limits); Close ends every goroutine.
+//   - Faults happen only where they are asked for: by rule (AddFault), by function (Options.OnFault) or by a method
+//     of a Device or Account.
+//
+// What WhatsApp does beyond the protocol (rate limits, bans, which buttons it renders) is not simulated. A stanza the
+// server has no handler for is answered with an empty result and listed by Unhandled.
+package wasim

@@ -1,0 +1,178 @@
+package wasim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// Group is a group chat. Its members are fixed and addressed by LID, as in groups of 2026.
+type Group struct {
+	s       *Server
+	jid     types.JID
+	subject string
+	created time.Time
+	members []*Account // the first made it
+}
+
+const maxGroupMembers = 1_024
+
+// NewGroup makes a group of accounts; the first is its creator. Nobody is notified: clients ask when they need it.
+func (s *Server) NewGroup(subject string, members ...*Account) (*Group, error) {
+	if len(members) == 0 || len(members) > maxGroupMembers {
+		return nil, fmt.Errorf("a group has 1 to %d members, not %d", maxGroupMembers, len(members))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.groups) >= s.opts.Limits.Accounts {
+		return nil, fmt.Errorf("%w: %d groups", ErrTooMany, s.opts.Limits.Accounts)
+	}
+	const low = 120_363_000_000_000_000 // WhatsApp's groups have 18 digits
+	user := strconv.FormatInt(low+int64(len(s.groups))+1, 10)
+	g := &Group{s: s, jid: types.NewJID(user, types.GroupServer), subject: subject, created: time.Now(), members: slices.Clone(members)}
+	s.groups[user] = g
+	return g, nil
+}
+
+// JID is the group's address.
+func (g *Group) JID() types.JID { return g.jid }
+
+func (s *Server) group(jid types.JID) *Group {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if jid.Server != types.GroupServer {
+		return nil
+	}
+	return s.groups[jid.User]
+}
+
+func (g *Group) has(a *Account) bool { return slices.Contains(g.members, a) }
+
+// onGroups answers what clients ask about groups. Changing groups is not supported.
+func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
+	switch first(iq).Tag {
+	case "query":
+		g := c.s.group(address(iq, "to"))
+		switch {
+		case g == nil:
+			return nil, &IQError{Code: 404, Text: "item-not-found"}
+		case !g.has(c.dev.account):
+			return nil, &IQError{Code: 403, Text: "forbidden"}
+		}
+		return []waBinary.Node{g.node()}, nil
+	case "participating":
+		var list []waBinary.Node
+		c.s.mu.RLock()
+		defer c.s.mu.RUnlock()
+		for _, g := range c.s.groups {
+			if g.has(c.dev.account) {
+				list = append(list, g.node())
+			}
+		}
+		return []waBinary.Node{{Tag: "groups", Content: list}}, nil
+	}
+	return nil, errNotMine
+}
+
+func (g *Group) node() waBinary.Node {
+	list := make([]waBinary.Node, len(g.members))
+	for i, a := range g.members {
+		attrs := waBinary.Attrs{"jid": a.lid}
+		if !a.cfg.hidden {
+			attrs["phone_number"] = a.jid
+		}
+		if i == 0 {
+			attrs["type"] = "superadmin"
+		}
+		list[i] = waBinary.Node{Tag: "participant", Attrs: attrs}
+	}
+	owner, t := g.members[0].lid, g.created.Unix()
+	return waBinary.Node{Tag: "group", Content: list, Attrs: waBinary.Attrs{
+		"id": g.jid.User, "addressing_mode": "lid", "subject": g.subject, "creator": owner, "creation": t,
+		"s_o": owner, "s_t": t, "size": len(list),
+	}}
+}
+
+// groupRefusal returns the error of the ack of a message to a group.
+func (m *message) groupRefusal() int {
+	g := m.conn.s.group(m.to)
+	if g == nil || !g.has(m.conn.dev.account) || m.id == "" {
+		return nackStanza
+	}
+	return 0
+}
+
+// fanOutGroup gives every device of every member the group's ciphertext, and those for which there is one the sender's
+// key before it. The answer to a retry receipt goes to one device.
+func (m *message) fanOutGroup() {
+	g, sender := m.conn.s.group(m.to), m.conn.dev
+	attrs := func(d *Device) waBinary.Attrs {
+		out := waBinary.Attrs{
+			"from": m.to, "participant": sender.lid, "addressing_mode": "lid", "id": m.id, "t": m.time.Unix(),
+			"type": text(m.node, "type"), "notify": sender.account.name(),
+		}
+		if !sender.account.cfg.hidden || d.account == sender.account {
+			out["participant_pn"] = sender.account.jid
+		}
+		if edit, ok := m.node.Attrs["edit"]; ok {
+			out["edit"] = edit
+		}
+		return out
+	}
+	enc := child(m.node, "enc")
+	if only := address(m.node, "participant"); only.User != "" {
+		if d := m.conn.s.deviceOf(only); d != nil && g.has(d.account) && enc != nil {
+			m.queue(d, attrs(d), *enc)
+		}
+		return
+	}
+	keys := make(map[*Device]waBinary.Node)
+	if list := child(m.node, "participants"); list != nil {
+		for _, to := range list.GetChildren() {
+			if key := child(&to, "enc"); key != nil {
+				keys[m.conn.s.deviceOf(address(&to, "jid"))] = *key
+			}
+		}
+	}
+	var all []types.JID
+	for _, a := range g.members {
+		for _, d := range *a.list.Load() {
+			all = append(all, d.lid)
+			if d == sender {
+				continue
+			}
+			var parts []waBinary.Node
+			if key, ok := keys[d]; ok {
+				parts = append(parts, key)
+			}
+			if enc != nil {
+				parts = append(parts, *enc)
+			}
+			if len(parts) > 0 {
+				m.queue(d, attrs(d), parts...)
+			}
+		}
+	}
+	if hash := participantHash(all); hash != text(m.node, "phash") {
+		m.phash = hash
+	}
+}
+
+// groupReceipt passes a receipt to the member that sent the message.
+func (c *conn) groupReceipt(n *waBinary.Node) {
+	g, to := c.s.group(address(n, "to")), address(n, "participant")
+	a := c.s.find(to)
+	if g == nil || a == nil || !g.has(a) || !g.has(c.dev.account) {
+		return
+	}
+	for _, d := range *a.list.Load() {
+		if d == c.dev || (text(n, "type") == "retry" && d.jid.Device != to.Device) {
+			continue
+		}
+		c.passReceipt(d, n, waBinary.Attrs{"from": g.jid, "participant": c.dev.lid})
+	}
+}

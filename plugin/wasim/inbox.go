@@ -1,0 +1,99 @@
+package wasim
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+)
+
+// Message is one message as a person sees it on the phone, and what a test wants to know beside it.
+type Message struct {
+	ID      types.MessageID
+	Time    time.Time
+	Chat    types.JID // LID of the other side, or the group
+	From    types.JID // LID of the sender
+	FromMe  bool      // sent by another device of the phone's own account
+	Text    string    // the body: text, caption or the body of buttons
+	Header  string
+	Footer  string
+	Buttons []Button
+	Quoted  types.MessageID // what it answers, if anything
+
+	Message *waE2E.Message // without wrappers such as ephemeral; shared, do not change it
+	Raw     *waE2E.Message // as decrypted
+	Biz     int            // <biz> nodes of the stanza it came in; buttons render when it is exactly one
+	Copies  int            // how often it arrived and was decrypted; the person sees the first
+	Retry   int            // of the copy that is shown: how often the phone had asked for it again
+}
+
+// receive shows a message, unless it is shown already.
+func (p *Phone) receive(ev *events.Message) {
+	if ev.Message.GetProtocolMessage() != nil || ev.Message.GetSenderKeyDistributionMessage() != nil && ev.Message.GetConversation() == "" && !shows(ev.Message) {
+		return // for the app, not for the person
+	}
+	key := messageKey{chat: ev.Info.Chat, sender: ev.Info.Sender.ToNonAD(), id: ev.Info.ID}
+	biz := p.s.record.lastBiz(ev.Info.ID, p.account.jid)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.changed()
+	if m := p.seen[key]; m != nil {
+		m.Copies++
+		return
+	}
+	m := &Message{
+		ID: ev.Info.ID, Time: ev.Info.Timestamp, Chat: key.chat, From: key.sender, FromMe: ev.Info.IsFromMe,
+		Message: ev.Message, Raw: ev.RawMessage, Biz: biz, Copies: 1, Retry: ev.RetryCount,
+	}
+	m.parse()
+	if len(p.inbox) >= p.s.opts.Limits.Inbox {
+		old := p.inbox[0]
+		delete(p.seen, messageKey{old.Chat, old.From, old.ID})
+		p.inbox = p.inbox[1:]
+	}
+	p.inbox = append(p.inbox, m)
+	p.seen[key] = m
+}
+
+// Inbox returns what the person sees, oldest first.
+func (p *Phone) Inbox() []Message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]Message, len(p.inbox))
+	for i, m := range p.inbox {
+		out[i] = m.copy()
+	}
+	return out
+}
+
+// Wait returns the first message of the inbox that the function accepts, waiting for it as long as ctx allows. The
+// function must not call the phone.
+func (p *Phone) Wait(ctx context.Context, accept func(Message) bool) (Message, error) {
+	var found Message
+	next := 0
+	err := p.await(ctx, func() bool {
+		for ; next < len(p.inbox); next++ {
+			if m := p.inbox[next].copy(); accept(m) {
+				found = m
+				return true
+			}
+		}
+		next = 0 // a copy may have come in for one that was refused
+		return false
+	})
+	return found, err
+}
+
+// WaitID waits for the message of that id.
+func (p *Phone) WaitID(ctx context.Context, id types.MessageID) (Message, error) {
+	return p.Wait(ctx, func(m Message) bool { return m.ID == id })
+}
+
+func (m *Message) copy() Message {
+	c := *m
+	c.Buttons = slices.Clone(m.Buttons)
+	return c
+}

@@ -1,0 +1,219 @@
+package wasim
+
+import (
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// onMessage takes a <message> of a client: refuse or relay it, then acknowledge.
+func (c *conn) onMessage(n *waBinary.Node) {
+	to := address(n, "to")
+	recipient := to.User
+	target := c.s.find(to)
+	if target != nil {
+		recipient = target.phone
+	} else if to.Server == types.GroupServer {
+		recipient = to.String()
+	}
+	f := c.s.fault(FaultEvent{Stage: StageMessage, Account: c.dev.account.phone, Recipient: recipient, MessageID: text(n, "id"), Type: text(n, "type")})
+	if f.Delay == 0 {
+		c.relay(n, to, target, f)
+		return
+	}
+	c.s.later(time.Duration(f.Delay), func() { c.relay(n, to, target, f) })
+}
+
+func (c *conn) relay(n *waBinary.Node, to types.JID, target *Account, f Fault) {
+	m := &message{conn: c, node: n, id: text(n, "id"), to: to, target: target, time: time.Now(), fault: f}
+	m.fault.Delay, m.fault.Disconnect = 0, ""
+	code := m.refusal()
+	if f.AckError != nil {
+		code = f.AckError.Code
+	}
+	c.s.record.message(m.id, func(r *MessageRecord) {
+		r.Attempts = add(r.Attempts, Attempt{Time: m.time, From: c.dev.jid, To: to, Retry: child(n, "participants") == nil, Error: code, Node: n})
+	})
+	if code == 0 {
+		m.fanOut()
+	}
+	if f.Disconnect == Before {
+		c.cancel()
+		return
+	}
+	if !f.DropAck {
+		c.ackMessage(m, code)
+	}
+	c.farewell(f)
+}
+
+func (c *conn) ackMessage(m *message, code int) {
+	attrs := waBinary.Attrs{"class": "message", "id": m.id, "from": m.to, "t": m.time.Unix()}
+	if code != 0 {
+		attrs["error"] = code
+	}
+	if m.phash != "" {
+		attrs["phash"] = m.phash
+	}
+	c.send(waBinary.Node{Tag: "ack", Attrs: attrs})
+}
+
+// message is one on its way through the server.
+type message struct {
+	conn   *conn
+	node   *waBinary.Node
+	id     string
+	to     types.JID
+	target *Account // nil for a group
+	time   time.Time
+	fault  Fault
+	phash  string // of the devices it should have gone to, if it did not go to all
+
+	rest []waBinary.Node // children that every device gets
+}
+
+// Codes of refusing acks, as clients know them from WhatsApp.
+const (
+	nackStanza = 479 // the stanza makes no sense: no such recipient, no ciphertext
+	nackToken  = 463 // the recipient's privacy token is missing
+)
+
+// refusal returns the error of the ack, 0 for a message that is relayed.
+func (m *message) refusal() int {
+	if m.to.Server == types.GroupServer {
+		return m.groupRefusal()
+	}
+	if m.target == nil || m.id == "" {
+		return nackStanza
+	}
+	sender := m.conn.dev.account
+	if m.target.cfg.needsTokens && m.target != sender && !m.target.gave(sender, payload(m.node, "tctoken")) {
+		return nackToken
+	}
+	return 0
+}
+
+// fanOut gives every device its own ciphertext.
+func (m *message) fanOut() {
+	for _, n := range m.node.GetChildren() {
+		switch n.Tag {
+		case "participants", "enc", "device-identity", "tctoken", "cstoken":
+		default:
+			m.rest = append(m.rest, n)
+		}
+	}
+	if m.to.Server == types.GroupServer {
+		m.fanOutGroup()
+		return
+	}
+	list := child(m.node, "participants")
+	if list == nil {
+		// For one device: the answer to a retry receipt, or a message between an account's own devices.
+		if d := m.target.device(m.to.Device); d != nil {
+			if enc := child(m.node, "enc"); enc != nil {
+				m.deliver(d, *enc)
+			}
+		}
+		return
+	}
+	copies := list.GetChildren()
+	reached, strangers := 1, false // the sender's own device has it
+	for i := range copies {
+		enc := child(&copies[i], "enc")
+		d := m.conn.s.deviceOf(address(&copies[i], "jid"))
+		if d == nil || enc == nil || (d.account != m.target && d.account != m.conn.dev.account) {
+			strangers = true
+			continue
+		}
+		reached++
+		m.deliver(d, *enc)
+	}
+	if all := m.everyDevice(); strangers || reached != len(all) {
+		m.phash = participantHash(all)
+	}
+}
+
+// everyDevice lists where the message belongs, in the namespace it was addressed in.
+func (m *message) everyDevice() []types.JID {
+	devices := *m.target.list.Load()
+	own := *m.conn.dev.account.list.Load()
+	out := make([]types.JID, 0, len(devices)+len(own))
+	for _, d := range devices {
+		out = append(out, d.in(m.to.Server))
+	}
+	if m.target == m.conn.dev.account {
+		return out
+	}
+	for _, d := range own {
+		out = append(out, d.in(m.to.Server))
+	}
+	return out
+}
+
+// in returns the device's JID in one of the two namespaces.
+func (d *Device) in(server string) types.JID {
+	if server == types.DefaultUserServer {
+		return d.jid
+	}
+	return d.lid
+}
+
+// deliver queues the copy for one device.
+func (m *message) deliver(d *Device, enc waBinary.Node) {
+	sender := m.conn.dev
+	from := sender.in(m.to.Server)
+	attrs := waBinary.Attrs{"from": from, "id": m.id, "t": m.time.Unix(), "type": text(m.node, "type"), "notify": sender.account.name()}
+	for _, key := range []string{"edit", "category"} {
+		if v, ok := m.node.Attrs[key]; ok {
+			attrs[key] = v
+		}
+	}
+	if d.account == sender.account {
+		m.addressOwn(attrs)
+	} else if !sender.account.cfg.hidden {
+		if from.Server == types.HiddenUserServer {
+			attrs["sender_pn"] = sender.account.jid
+		} else {
+			attrs["sender_lid"] = sender.account.lid
+		}
+	}
+	m.queue(d, attrs, enc)
+}
+
+// addressOwn tells a device of the sender's account which chat the copy belongs to.
+func (m *message) addressOwn(attrs waBinary.Attrs) {
+	chat, ok := m.node.Attrs["recipient"].(types.JID)
+	if !ok {
+		chat = m.to.ToNonAD()
+	}
+	if text(m.node, "category") == "peer" || chat.User == m.conn.dev.account.jid.User || chat.User == m.conn.dev.account.lid.User {
+		return
+	}
+	attrs["recipient"] = chat
+	if a := m.conn.s.find(chat); a != nil && !a.cfg.hidden {
+		if chat.Server == types.HiddenUserServer {
+			attrs["peer_recipient_pn"] = a.jid
+		} else {
+			attrs["peer_recipient_lid"] = a.lid
+		}
+	}
+}
+
+func (m *message) queue(d *Device, attrs waBinary.Attrs, enc ...waBinary.Node) {
+	content := make([]waBinary.Node, 0, len(enc)+1+len(m.rest))
+	content = append(content, enc...)
+	for i := range enc {
+		if text(&enc[i], "type") == "pkmsg" {
+			if id := child(m.node, "device-identity"); id != nil {
+				content = append(content, *id)
+			}
+			break
+		}
+	}
+	content = append(content, m.rest...)
+	d.deliver(&stanza{
+		class: "message", id: m.id, from: attrs["from"].(types.JID), fault: m.fault,
+		node: waBinary.Node{Tag: "message", Attrs: attrs, Content: content},
+	})
+}

@@ -1,0 +1,133 @@
+package wasim
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// Errors of pairing, as the owner would see them on the phone.
+var (
+	ErrQR        = errors.New("not a WhatsApp code; scan the one the client shows now")
+	ErrQRExpired = errors.New("no client shows this code any more")
+)
+
+// Scan is the phone's owner scanning the QR code that a client shows. It returns when the client has proved its
+// device signature and was told to reconnect as a device of this account.
+func (a *Account) Scan(ctx context.Context, qr string) error {
+	code := qr[strings.IndexByte(qr, '#')+1:] // older clients show it without a URL in front
+	parts := strings.Split(code, ",")
+	if len(parts) < 4 {
+		return ErrQR
+	}
+	var raw [3][]byte
+	for i := range raw {
+		var err error
+		if raw[i], err = base64.StdEncoding.DecodeString(parts[i+1]); err != nil || len(raw[i]) != 32 {
+			return ErrQR
+		}
+	}
+	a.s.mu.RLock()
+	c := a.s.waiting[parts[0]]
+	a.s.mu.RUnlock()
+	if c == nil {
+		return ErrQRExpired
+	}
+	if subtle.ConstantTimeCompare(raw[0], c.reg.static[:]) != 1 || subtle.ConstantTimeCompare(raw[1], c.reg.identity[:]) != 1 {
+		return fmt.Errorf("%w: its keys are not those of the client", ErrQR)
+	}
+	return a.link(ctx, c, raw[2])
+}
+
+// link makes the client of a connection a device of the account. secret is what only the client and the phone know.
+func (a *Account) link(ctx context.Context, c *conn, secret []byte) error {
+	d, err := a.newLinked(c.reg)
+	if err != nil {
+		return err
+	}
+	signed, err := a.certify(&c.reg.identity, uint32(d.jid.Device))
+	if err != nil {
+		return err
+	}
+	sealed, err := seal(signed, secret)
+	if err != nil {
+		return err
+	}
+	success := []waBinary.Node{
+		{Tag: "device-identity", Content: sealed},
+		{Tag: "device", Attrs: waBinary.Attrs{"jid": d.jid, "lid": d.lid}},
+		{Tag: "platform", Attrs: waBinary.Attrs{"name": a.platform()}},
+	}
+	if a.cfg.business {
+		success = append(success, waBinary.Node{Tag: "biz", Attrs: waBinary.Attrs{"name": a.cfg.pushName}})
+	}
+	answer, err := c.ask(ctx, waBinary.Node{Tag: "pair-success", Content: success}, waBinary.Attrs{"t": time.Now().Unix()})
+	if err != nil {
+		return fmt.Errorf("pair: %w", err)
+	}
+	sign := answer.GetChildByTag("pair-device-sign")
+	if err := verifyDevice(signed, payload(&sign, "device-identity"), c.reg.identity); err != nil {
+		return fmt.Errorf("pair: %w", err)
+	}
+	a.addDevice(d)
+	a.announceDevices(d)
+	c.bye(streamError(515, ""))
+	return nil
+}
+
+func (a *Account) platform() string {
+	if a.cfg.business {
+		return "smba"
+	}
+	return "android"
+}
+
+func (a *Account) newLinked(reg *registration) (*Device, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	const highest = 99 // the wire carries one byte, WhatsApp uses two digits
+	if len(*a.list.Load()) > a.s.opts.Limits.Devices || a.next > highest {
+		return nil, fmt.Errorf("%w: %d linked devices", ErrTooMany, a.s.opts.Limits.Devices)
+	}
+	d := &Device{s: a.s, account: a, jid: a.jid, lid: a.lid, static: reg.static}
+	d.jid.Device, d.lid.Device = a.next, a.next
+	d.keys.registration, d.keys.identity, d.keys.signed = reg.keys.registration, reg.keys.identity, reg.keys.signed
+	a.next++
+	return d, nil
+}
+
+// announceDevices tells the account's linked devices, except one, which devices there are now. Other accounts learn it
+// from the phash of their next message's ack.
+func (a *Account) announceDevices(except *Device) {
+	devices := *a.list.Load()
+	jids := make([]types.JID, len(devices))
+	content := make([]waBinary.Node, len(devices))
+	for i, d := range devices {
+		jids[i] = d.jid
+		content[i] = waBinary.Node{Tag: "device", Attrs: waBinary.Attrs{"jid": d.jid, "key-index": uint32(d.jid.Device)}}
+	}
+	for _, d := range devices {
+		if d != except && !d.played {
+			d.notify("account_sync", a.jid, nil, waBinary.Node{
+				Tag: "devices", Attrs: waBinary.Attrs{"dhash": participantHash(jids)}, Content: content,
+			})
+		}
+	}
+}
+
+// notify queues a notification for the device.
+func (d *Device) notify(kind string, from types.JID, extra waBinary.Attrs, content ...waBinary.Node) {
+	id := d.s.nextID()
+	attrs := waBinary.Attrs{"from": from, "type": kind, "id": id, "t": time.Now().Unix()}
+	for k, v := range extra {
+		attrs[k] = v
+	}
+	d.deliver(&stanza{class: "notification", id: id, from: from, node: waBinary.Node{Tag: "notification", Attrs: attrs, Content: content}})
+}

@@ -1,0 +1,224 @@
+package wasim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
+)
+
+// phoneKeys is how many one-time keys a phone starts with; it uploads more when they run low.
+const phoneKeys = 20
+
+// Phone is a customer's phone: a whatsmeow client, device 0 of its own account, with what the person sees.
+type Phone struct {
+	s       *Server
+	account *Account
+	cli     *whatsmeow.Client
+	ctx     context.Context // of the client's background work
+	cancel  context.CancelFunc
+	once    sync.Once
+
+	mu     sync.Mutex
+	inbox  []*Message // oldest first
+	seen   map[messageKey]*Message
+	typing map[types.JID]bool
+	signal chan struct{} // closed and replaced at every change
+}
+
+// messageKey is what makes two copies the same message to a person.
+type messageKey struct {
+	chat, sender types.JID
+	id           types.MessageID
+}
+
+// NewPhone makes a customer and connects it. The process must trust the server (Trust) before.
+func (s *Server) NewPhone(ctx context.Context, phone string, options ...Option) (*Phone, error) {
+	a, err := s.newAccount(phone, options)
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{s: s, account: a, jid: a.jid, lid: a.lid, static: *a.keys.NoiseKey.Pub, keys: keyringOf(a.keys)}
+	if err := d.firstKeys(ctx); err != nil {
+		return nil, err
+	}
+	a.addDevice(d)
+	a.live = true
+	a.keys.PushName = a.pushName
+	if err := a.keys.LIDs.PutLIDMapping(ctx, a.lid, a.jid); err != nil {
+		return nil, err
+	}
+	if err := s.register(a); err != nil {
+		return nil, err
+	}
+	p := &Phone{s: s, account: a, seen: make(map[messageKey]*Message), typing: make(map[types.JID]bool), signal: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancel(s.ctx)
+	p.cli = whatsmeow.NewClient(a.keys, nil)
+	p.cli.BackgroundEventCtx = p.ctx
+	p.cli.InitialAutoReconnect = true
+	s.Attach(p.cli)
+	p.cli.AddEventHandler(p.handle)
+	if !s.adopt(p) {
+		p.cancel()
+		return nil, ErrClosed
+	}
+	if err := p.cli.Connect(); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("connect phone: %w", err)
+	}
+	if err := d.WaitActive(ctx); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("connect phone: %w", err)
+	}
+	return p, nil
+}
+
+func (s *Server) adopt(p *Phone) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.phones[p] = struct{}{}
+	return true
+}
+
+// firstKeys puts the first one-time keys on the server without a query: a client makes 812 on its first login.
+func (d *Device) firstKeys(ctx context.Context) error {
+	store := d.account.keys.PreKeys
+	keys, err := store.GetOrGenPreKeys(ctx, phoneKeys)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		d.keys.oneTime = append(d.keys.oneTime, keyNode("key", k))
+	}
+	return store.MarkPreKeysAsUploaded(ctx, keys[len(keys)-1].KeyID)
+}
+
+// JID is the phone's number.
+func (p *Phone) JID() types.JID { return p.account.jid }
+
+// LID is the phone's hidden identity.
+func (p *Phone) LID() types.JID { return p.account.lid }
+
+// Account is the phone's account.
+func (p *Phone) Account() *Account { return p.account }
+
+// Device is the phone as the server sees it, for disturbing its connection.
+func (p *Phone) Device() *Device { return p.account.device(0) }
+
+// Client is the whatsmeow client itself, for what Phone has no method for.
+func (p *Phone) Client() *whatsmeow.Client { return p.cli }
+
+// Close disconnects the phone. Its account stays, and messages for it wait.
+func (p *Phone) Close() {
+	p.s.mu.Lock()
+	delete(p.s.phones, p)
+	p.s.mu.Unlock()
+	p.stop()
+}
+
+func (p *Phone) stop() {
+	p.once.Do(func() {
+		p.cancel()
+		p.cli.Disconnect()
+	})
+}
+
+// Disconnect takes the phone off the net until Connect.
+func (p *Phone) Disconnect() { p.cli.Disconnect() }
+
+// Connect brings the phone back and waits until it takes its messages.
+func (p *Phone) Connect(ctx context.Context) error {
+	if err := p.cli.Connect(); err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
+		return fmt.Errorf("connect phone: %w", err)
+	}
+	return p.Device().WaitActive(ctx)
+}
+
+// SendText sends a plain text and returns the message's id once the server has acknowledged it.
+func (p *Phone) SendText(ctx context.Context, to types.JID, body string) (types.MessageID, error) {
+	return p.Send(ctx, to, &waE2E.Message{Conversation: proto.String(body)})
+}
+
+// Send sends any message and returns its id once the server has acknowledged it.
+func (p *Phone) Send(ctx context.Context, to types.JID, msg *waE2E.Message, extra ...waBinary.Node) (types.MessageID, error) {
+	var req whatsmeow.SendRequestExtra
+	if len(extra) > 0 {
+		req.AdditionalNodes = &extra
+	}
+	resp, err := p.cli.SendMessage(ctx, to, msg, req)
+	return resp.ID, err
+}
+
+// Read shows the sender that the person has read the message.
+func (p *Phone) Read(ctx context.Context, m Message) error {
+	return p.cli.MarkRead(ctx, []types.MessageID{m.ID}, time.Now(), m.Chat, m.From)
+}
+
+// Type shows the chat that the person is typing, or has stopped.
+func (p *Phone) Type(ctx context.Context, chat types.JID, typing bool) error {
+	state := types.ChatPresencePaused
+	if typing {
+		state = types.ChatPresenceComposing
+	}
+	return p.cli.SendChatPresence(ctx, chat, state, types.ChatPresenceMediaText)
+}
+
+// Typing reports whether the other side of the chat is typing.
+func (p *Phone) Typing(chat types.JID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.typing[chat.ToNonAD()]
+}
+
+func (p *Phone) handle(raw any) {
+	switch ev := raw.(type) {
+	case *events.Message:
+		p.receive(ev)
+	case *events.ChatPresence:
+		p.mu.Lock()
+		p.typing[ev.Chat] = ev.State == types.ChatPresenceComposing
+		p.changed()
+		p.mu.Unlock()
+	}
+}
+
+// changed wakes everybody in Wait. p.mu is held.
+func (p *Phone) changed() {
+	close(p.signal)
+	p.signal = make(chan struct{})
+}
+
+// await waits until done, asked with p.mu held, is true.
+func (p *Phone) await(ctx context.Context, done func() bool) error {
+	for {
+		p.mu.Lock()
+		ok, signal := done(), p.signal
+		p.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-signal:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.ctx.Done():
+			return ErrClosed
+		}
+	}
+}
+
+// WaitTyping waits until the other side of the chat is typing (true) or is not (false).
+func (p *Phone) WaitTyping(ctx context.Context, chat types.JID, typing bool) error {
+	return p.await(ctx, func() bool { return p.typing[chat.ToNonAD()] == typing })
+}

@@ -1,0 +1,69 @@
+package wasim
+
+import (
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// onReceipt takes a <receipt>: it acknowledges the message to the server, and the server passes it on.
+func (c *conn) onReceipt(n *waBinary.Node) {
+	id, kind, to := text(n, "id"), text(n, "type"), address(n, "to")
+	switch kind {
+	case "", "inactive", "sender", "peer_msg", "hist_sync", "server-error":
+		c.dev.acked("message", id, to)
+	}
+	for _, each := range receiptIDs(n) {
+		c.s.record.message(each, func(r *MessageRecord) {
+			r.Receipts = add(r.Receipts, ReceiptRecord{Time: time.Now(), From: c.dev.jid, Type: kind})
+		})
+	}
+	c.send(waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"class": "receipt", "id": id, "type": kind, "from": to}})
+	if to.Server == types.GroupServer {
+		c.groupReceipt(n)
+		return
+	}
+	a := c.s.find(to)
+	if a == nil {
+		return
+	}
+	for _, d := range *a.list.Load() {
+		if d == c.dev {
+			continue
+		}
+		// What concerns one copy goes to the device that made it; ticks are for all.
+		if own := a == c.dev.account; (own || kind == "retry") && d.jid.Device != to.Device {
+			continue
+		}
+		c.passReceipt(d, n, waBinary.Attrs{"from": c.dev.in(to.Server)})
+	}
+}
+
+// receiptIDs lists the messages a receipt is about.
+func receiptIDs(n *waBinary.Node) []string {
+	ids := []string{text(n, "id")}
+	if list := child(n, "list"); list != nil {
+		for _, item := range list.GetChildren() {
+			ids = append(ids, text(&item, "id"))
+		}
+	}
+	return ids
+}
+
+// passReceipt queues the receipt for one device.
+func (c *conn) passReceipt(d *Device, n *waBinary.Node, attrs waBinary.Attrs) {
+	attrs["id"], attrs["t"] = text(n, "id"), time.Now().Unix()
+	if kind := text(n, "type"); kind != "" {
+		attrs["type"] = kind
+	}
+	for _, key := range []string{"recipient", "category", "edit"} {
+		if v, ok := n.Attrs[key]; ok {
+			attrs[key] = v
+		}
+	}
+	d.deliver(&stanza{
+		class: "receipt", id: text(n, "id"), from: attrs["from"].(types.JID),
+		node: waBinary.Node{Tag: "receipt", Attrs: attrs, Content: n.Content},
+	})
+}
