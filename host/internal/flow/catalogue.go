@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -30,7 +28,7 @@ type Catalogue struct {
 // operation is an Operation with its schemas read.
 type operation struct {
 	Operation
-	input     *jsonschema.Schema
+	input     *schema
 	inputDoc  map[string]any
 	outputDoc map[string]any
 	// answers maps the types of the events that may answer a call to the template

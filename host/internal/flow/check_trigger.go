@@ -60,7 +60,7 @@ func (c *compiler) triggerType(t *trigger, ptr string) {
 		if t.With != nil {
 			filter = t.With
 		}
-		for _, v := range violations(op.input, filter) {
+		for _, v := range op.input.violations(filter) {
 			c.fail(pointer(ptr, "with")+v.pointer, v.code, v.suggestion, "%s: %s", op.ID, v.message)
 		}
 	}
@@ -68,10 +68,12 @@ func (c *compiler) triggerType(t *trigger, ptr string) {
 
 // condition compiles a template that must be exactly one expression.
 func (c *compiler) condition(src, ptr string, env types.Map) *template {
-	t, _, err := compileTemplate(src, env)
-	switch {
-	case err != nil:
+	t, _, errs := compileTemplate(src, env)
+	for _, err := range errs {
 		c.fail(ptr, "expression", "", "%v", err)
+	}
+	switch {
+	case len(errs) > 0:
 	case len(t.parts) != 1 || t.parts[0].program == nil:
 		c.fail(ptr, "expression", "write it as ${ … }", "a condition is one expression")
 	}

@@ -64,7 +64,7 @@ func read(src []byte) (*document, *syntaxError) {
 	}
 	trimmed := bytes.TrimLeft(src, " \t\r\n")
 	if len(trimmed) == 0 {
-		return nil, &syntaxError{code: "empty", message: "the file is empty", suggested: "start with apiVersion: flow/v1"}
+		return nil, nothing()
 	}
 	d := &document{lines: map[string]int{}}
 	var err error
@@ -96,6 +96,10 @@ func invalidUTF8(src []byte) int {
 		i += n
 	}
 	return -1
+}
+
+func nothing() *syntaxError {
+	return &syntaxError{code: "empty", message: "the file is empty", suggested: "start with apiVersion: flow/v1"}
 }
 
 func tooDeep(line int, ptr string) *syntaxError {

@@ -38,26 +38,26 @@ type compiledPart struct {
 // compileTemplate compiles every expression of s against the types of env. A
 // template that is exactly one expression has the kind of its value; every other
 // one is a string. An unknown type is reflect.Interface.
-func compileTemplate(s string, env types.Map) (*template, reflect.Kind, error) {
+func compileTemplate(s string, env types.Map) (*template, reflect.Kind, []error) {
 	parts, err := splitTemplate(s)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, []error{err}
 	}
 	t := &template{}
+	var errs []error
 	kind := reflect.String
 	for _, p := range parts {
 		c := compiledPart{text: p.text}
 		if p.expr {
 			if c.program, err = compileExpression(p.text, env); err != nil {
-				return nil, 0, err
-			}
-			if len(parts) == 1 {
+				errs = append(errs, err)
+			} else if len(parts) == 1 {
 				kind = kindOf(c.program)
 			}
 		}
 		t.parts = append(t.parts, c)
 	}
-	return t, kind, nil
+	return t, kind, errs
 }
 
 func compileExpression(src string, env types.Map) (*vm.Program, error) {

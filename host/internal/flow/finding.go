@@ -48,7 +48,8 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// InvalidError is a flow that cannot be used, with everything that was found.
+// InvalidError is a flow that cannot run, or variables it does not take, with
+// everything that was found.
 type InvalidError struct {
 	Findings []Finding
 }
@@ -63,11 +64,11 @@ func (e *InvalidError) Error() string {
 	}
 	switch len(errs) {
 	case 0:
-		return "invalid flow"
+		return "invalid input"
 	case 1:
-		return "invalid flow: " + errs[0].String()
+		return "invalid input: " + errs[0].String()
 	default:
-		return fmt.Sprintf("invalid flow: %s (and %d more)", errs[0], len(errs)-1)
+		return fmt.Sprintf("invalid input: %s (and %d more)", errs[0], len(errs)-1)
 	}
 }
 

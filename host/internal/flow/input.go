@@ -36,11 +36,11 @@ func compileInput(v any, ptr string, env types.Map) (*input, []inputError) {
 			}
 			break
 		}
-		t, kind, err := compileTemplate(v, env)
-		if err != nil {
-			return in, []inputError{{ptr, err}}
+		var bad []error
+		in.text, in.kind, bad = compileTemplate(v, env)
+		for _, err := range bad {
+			errs = append(errs, inputError{ptr, err})
 		}
-		in.text, in.kind = t, kind
 	case map[string]any:
 		in.members = make(map[string]*input, len(v))
 		for _, k := range slices.Sorted(maps.Keys(v)) {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/tapnode/tapnode/schemas"
 )
 
@@ -25,7 +23,7 @@ const (
 	MaxPause        = time.Hour
 )
 
-var shape = sync.OnceValue(func() *jsonschema.Schema {
+var shape = sync.OnceValue(func() *schema {
 	s, err := compileSchema("flow.json", schemas.Read("flow.json"))
 	if err != nil {
 		panic(fmt.Sprintf("flow: the embedded schema flow.json: %v", err))
@@ -42,7 +40,7 @@ func Parse(src []byte) (*Flow, error) {
 		return nil, &InvalidError{Findings: []Finding{syntax.finding()}}
 	}
 	var findings []Finding
-	for _, v := range violations(shape(), doc.root) {
+	for _, v := range shape().violations(doc.root) {
 		findings = append(findings, Finding{Pointer: v.pointer, Line: doc.line(v.pointer), Severity: SeverityError,
 			Code: v.code, Message: v.message, Suggestion: v.suggestion})
 	}

@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"github.com/expr-lang/expr/types"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // Program is a Flow that was checked and can run. It does not change and may be
 // used from several goroutines.
 type Program struct {
 	flow     *Flow
-	vars     *jsonschema.Schema // nil: no variables
+	vars     *schema // nil: no variables
 	nodes    map[string]*node
 	triggers map[string]*trigger
 }
@@ -173,7 +172,7 @@ func (c *compiler) checkInput(op *operation, in *input, ptr string) {
 	open, typed := map[string]bool{}, map[string]bool{}
 	v := in.outline("", open, typed)
 	if op.input != nil {
-		for _, e := range violations(op.input, v) {
+		for _, e := range op.input.violations(v) {
 			if open[e.pointer] || typed[e.pointer] && e.code != "type" {
 				continue
 			}

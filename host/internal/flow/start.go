@@ -84,7 +84,7 @@ func (p *Program) variables(run string, t *trigger, e Event) (map[string]any, er
 	}
 	vars, _ = withDefaults(p.flow.Vars, vars).(map[string]any)
 	if p.vars != nil {
-		for _, v := range violations(p.vars, vars) {
+		for _, v := range p.vars.violations(vars) {
 			findings = append(findings, Finding{Pointer: "/vars" + v.pointer, Severity: SeverityError, Code: v.code,
 				Message: v.message, Suggestion: v.suggestion})
 		}

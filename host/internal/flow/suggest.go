@@ -56,7 +56,7 @@ func distance(a, b string) int {
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-var unknownName = regexp.MustCompile(`unknown (?:name|field) (\S+)`)
+var unknownName = regexp.MustCompile(`unknown (name|field) (\w+)`)
 
 // expressionHint helps with a name an expression does not know.
 func expressionHint(err error, f *Flow) string {
@@ -64,19 +64,16 @@ func expressionHint(err error, f *Flow) string {
 	if m == nil {
 		return ""
 	}
-	var known []string
-	for name := range properties(f.Vars) {
-		known = append(known, "vars."+name)
-	}
-	for _, n := range f.Nodes {
-		known = append(known, "nodes."+n.ID)
-	}
-	known = append(known, "event", "error.code", "error.message", "run.id")
-	name := strings.Trim(m[1], `"`)
-	for _, prefix := range []string{"vars.", "nodes."} {
-		if s := didYouMean(prefix+name, known); strings.HasPrefix(s, "did") && strings.Contains(s, prefix) {
-			return s
+	vars := keys(properties(f.Vars))
+	if m[1] == "name" {
+		if slices.Contains(vars, m[2]) {
+			return fmt.Sprintf("did you mean %q?", "vars."+m[2])
 		}
+		return didYouMean(m[2], []string{"vars", "event", "error", "nodes", "run"})
 	}
-	return ""
+	known := vars
+	for _, n := range f.Nodes {
+		known = append(known, n.ID)
+	}
+	return didYouMean(m[2], known)
 }

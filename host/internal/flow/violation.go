@@ -2,6 +2,7 @@ package flow
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,12 @@ type violation struct {
 	pointer, code, message, suggestion string
 }
 
+// schema is a compiled JSON Schema and the document it was compiled from.
+type schema struct {
+	compiled *jsonschema.Schema
+	doc      any
+}
+
 // noLoader keeps schemas from reaching for files or the network.
 type noLoader struct{}
 
@@ -26,7 +33,7 @@ func (noLoader) Load(url string) (any, error) {
 }
 
 // compileSchema reads a JSON Schema 2020-12 that stands alone.
-func compileSchema(name string, src []byte) (*jsonschema.Schema, error) {
+func compileSchema(name string, src []byte) (*schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(src))
 	if err != nil {
 		return nil, fmt.Errorf("schema of %s: %w", name, err)
@@ -34,7 +41,7 @@ func compileSchema(name string, src []byte) (*jsonschema.Schema, error) {
 	return compileSchemaValue(name, doc)
 }
 
-func compileSchemaValue(name string, doc any) (*jsonschema.Schema, error) {
+func compileSchemaValue(name string, doc any) (*schema, error) {
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
 	c.AssertFormat()
@@ -46,30 +53,45 @@ func compileSchemaValue(name string, doc any) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema of %s: %w", name, err)
 	}
-	return s, nil
+	return &schema{s, doc}, nil
 }
 
-// violations lists every leaf once, in the order of the instance.
-func violations(s *jsonschema.Schema, v any) []violation {
+// violations lists every leaf once, by place. Of two about the same text, that
+// it is too short says more than the pattern it does not match.
+func (s *schema) violations(v any) []violation {
 	var ve *jsonschema.ValidationError
-	if err := s.Validate(v); err == nil || !errors.As(err, &ve) {
+	if err := s.compiled.Validate(v); err == nil || !errors.As(err, &ve) {
 		return nil
 	}
-	out := leaves(ve)
-	slices.SortStableFunc(out, func(a, b violation) int { return strings.Compare(a.pointer, b.pointer) })
-	return slices.Compact(out)
+	out := s.leaves(ve)
+	slices.SortStableFunc(out, func(a, b violation) int {
+		return cmp.Or(strings.Compare(a.pointer, b.pointer), strings.Compare(a.code, b.code))
+	})
+	return slices.CompactFunc(out, func(b, a violation) bool { // a comes before b
+		return a == b || a.pointer == b.pointer && a.code == "min_length" && b.code == "pattern"
+	})
+}
+
+// example is what the schema itself suggests for the place of an error.
+func (s *schema) example(e *jsonschema.ValidationError) string {
+	_, fragment, _ := strings.Cut(e.SchemaURL, "#")
+	sub, _ := resolve(s.doc, fragment)
+	if ex := asList(member(sub, "examples")); len(ex) > 0 {
+		return fmt.Sprintf("for example %q", text(ex[0]))
+	}
+	return ""
 }
 
 // leaves flattens the tree of causes. Of the branches of a oneOf or anyOf it
 // keeps the one that came closest, which is the one the author meant.
-func leaves(e *jsonschema.ValidationError) []violation {
+func (s *schema) leaves(e *jsonschema.ValidationError) []violation {
 	at := pointer("", anys(e.InstanceLocation)...)
 	switch k := e.ErrorKind.(type) {
 	case *kind.OneOf, *kind.AnyOf:
 		if len(e.Causes) > 0 {
 			var best []violation
 			for i, c := range e.Causes {
-				if l := leaves(c); i == 0 || len(l) < len(best) {
+				if l := s.leaves(c); i == 0 || len(l) < len(best) {
 					best = l
 				}
 			}
@@ -81,6 +103,12 @@ func leaves(e *jsonschema.ValidationError) []violation {
 			out = append(out, violation{pointer: pointer(at, m), code: "required", message: fmt.Sprintf("%s is missing", m)})
 		}
 		return out
+	case *kind.DependentRequired:
+		var out []violation
+		for _, m := range k.Missing {
+			out = append(out, violation{pointer: pointer(at, m), code: "required", message: fmt.Sprintf("%s is missing, which %s needs", m, k.Prop)})
+		}
+		return out
 	case *kind.AdditionalProperties:
 		var out []violation
 		for _, p := range k.Properties {
@@ -90,11 +118,11 @@ func leaves(e *jsonschema.ValidationError) []violation {
 		return out
 	}
 	if len(e.Causes) == 0 {
-		return []violation{{pointer: at, code: keyword(e), message: e.ErrorKind.LocalizedString(english)}}
+		return []violation{{pointer: at, code: keyword(e), message: e.ErrorKind.LocalizedString(english), suggestion: s.example(e)}}
 	}
 	var out []violation
 	for _, c := range e.Causes {
-		out = append(out, leaves(c)...)
+		out = append(out, s.leaves(c)...)
 	}
 	return out
 }

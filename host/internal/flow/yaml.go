@@ -2,7 +2,9 @@ package flow
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"regexp"
 	"strconv"
@@ -15,7 +17,9 @@ import (
 func (d *document) readYAML(src []byte) error {
 	var first yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(src))
-	if err := dec.Decode(&first); err != nil {
+	if err := dec.Decode(&first); errors.Is(err, io.EOF) {
+		return nothing()
+	} else if err != nil {
 		return yamlSyntax(err)
 	}
 	if err := dec.Decode(new(yaml.Node)); err == nil {
@@ -23,7 +27,7 @@ func (d *document) readYAML(src []byte) error {
 			suggested: "put each flow into a file of its own"}
 	}
 	if len(first.Content) == 0 {
-		return &syntaxError{code: "empty", message: "the file is empty", suggested: "start with apiVersion: flow/v1"}
+		return nothing()
 	}
 	root, err := d.fromYAML(first.Content[0], "", 0)
 	d.root = root

@@ -1,0 +1,79 @@
+package flow_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// FuzzParse: whatever the bytes, there is a flow or an InvalidError that says
+// why not, and a flow that compiles also starts.
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"../../../examples/flows/*.yaml", "testdata/findings/*.txt", "testdata/runs/*.txt"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if _, after, ok := strings.Cut(string(src), "-- flow --\n"); ok {
+				src = []byte(after[:strings.Index(after, "\n-- ")+1])
+			}
+			f.Add(src)
+		}
+	}
+	cat := catalogue(f)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		p, findings, err := flow.Load(src, cat)
+		var invalid *flow.InvalidError
+		switch {
+		case err == nil && flow.HasErrors(findings):
+			t.Fatalf("it compiles in spite of %v", findings)
+		case err != nil && (!errors.As(err, &invalid) || !flow.HasErrors(invalid.Findings)):
+			t.Fatalf("an error without a finding: %v", err)
+		case err != nil:
+			return
+		}
+		for _, tr := range p.Flow().Triggers {
+			e := flow.Event{Kind: flow.Started, Trigger: tr.ID, At: time.Unix(0, 0)}
+			if _, _, err := p.Step(flow.State{Run: "r"}, e); err != nil && !errors.As(err, &invalid) {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// FuzzTemplate: a template compiles and runs within its bounds, or says why not;
+// what it gives is JSON.
+func FuzzTemplate(f *testing.F) {
+	for _, s := range []string{
+		"plain", "${ vars.n }", "a ${ vars.s } b ${ vars.n + 1 }", "$${ literal }", "${ \"}\" }", "${ {'a': {}} }", "${", "${}", "$", "${ `}` }",
+		"${ map(1..9, # * vars.n) }", "${ filter(vars.l, # > 1)[0] }", "${ repeat('a', 999999999) }", "${ 1..1000000 }",
+		"${ nodes.a?.x ?? event.y }", "${ $env }", "${ now() }", "${ vars.s matches '(a*)*b' }", "${ 0 / 0 }", "${ 9223372036854775807 + 1 }",
+		"${ toJSON(vars) }", "${ fromJSON('[1,2.5]') }", "${ all(1..999, all(1..999, all(1..999, true))) }", "${ let x = 1; x }", "${ date('2020-01-01') }",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		v, err := flow.EvalTemplate(s, map[string]any{"n": 2, "s": "text", "l": []any{1, 2, 3}})
+		if err != nil {
+			return
+		}
+		raw := mustJSON(t, v)
+		back, err := flow.DecodeJSON(raw)
+		if err != nil {
+			t.Fatalf("%q gives %s, which is not JSON: %v", s, raw, err)
+		}
+		if string(mustJSON(t, back)) != string(raw) {
+			t.Fatalf("%q gives %s, which changes to %s", s, raw, mustJSON(t, back))
+		}
+	})
+}

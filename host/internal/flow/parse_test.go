@@ -1,0 +1,85 @@
+package flow_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// Whatever a file is, it gets an answer that names what is wrong.
+func TestParseLimits(t *testing.T) {
+	repeat := strings.Repeat
+	for name, c := range map[string]struct{ src, code string }{
+		"16 MiB and one byte":   {repeat("a", 16<<20+1), "too_large"},
+		"1 MiB and one byte":    {repeat("a", 1<<20+1), "too_large"},
+		"json 10,000 deep":      {`{"a":` + repeat("[", 10_000) + repeat("]", 10_000) + "}", "too_deep"},
+		"json 10,000 open":      {`{"a":` + repeat("[", 10_000), "too_deep"},
+		"yaml flow 1,000 deep":  {"a: " + repeat("[", 1_000) + repeat("]", 1_000), "too_deep"},
+		"yaml 10,001 deep":      {"a: " + repeat("[", 10_001) + repeat("]", 10_001), "syntax"},
+		"yaml 1 MiB of openers": {"a: " + repeat("{", 1<<20-3), "syntax"},
+		"yaml blocks 200 deep":  {blocks(200), "too_deep"},
+		"not UTF-8":             {"a: \xff", "invalid_utf8"},
+		"not UTF-8 in json":     {"{\"a\": \"\xc3\x28\"}", "invalid_utf8"},
+		"control character":     {"a: \x00", "syntax"},
+		"billion laughs":        {"a: &a [x]\nb: &b [*a,*a]\n", "alias"},
+		"merge key":             {"a: {<<: {b: c}}", "key_not_string"},
+		"tag":                   {"a: !!binary aGk=", "tag"},
+		"not a number":          {"a: .nan", "number"},
+		"huge json number":      {`{"a": 1e999}`, "number"},
+		"nothing":               {" \n\t ", "empty"},
+		"a list":                {"[]", "type"},
+		"json with a tail":      {"{} {}", "syntax"},
+		"json cut off":          {`{"a": [1,`, "syntax"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := flow.Parse([]byte(c.src))
+			var invalid *flow.InvalidError
+			if !errors.As(err, &invalid) {
+				t.Fatalf("no InvalidError: %v", err)
+			}
+			if got := invalid.Findings[0].Code; got != c.code {
+				t.Errorf("code %s, want %s: %v", got, c.code, invalid.Findings[0])
+			}
+		})
+	}
+}
+
+func blocks(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%sa:\n", strings.Repeat(" ", i))
+	}
+	return b.String()
+}
+
+// YAML and JSON are one model, so the same flow has the same digest, wherever
+// its keys stand and whatever its layout is.
+func TestDigest(t *testing.T) {
+	digest := func(src string) string {
+		f, err := flow.Parse([]byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Digest
+	}
+	yaml := digest(`
+apiVersion: flow/v1
+kind: Flow
+metadata: {id: f, version: 2}
+triggers: [{id: t, type: manual, to: a}]
+nodes: [{id: a, type: log@1, with: {message: "é", n: 1.0, big: 12345678901234567890}}]
+`)
+	json := digest(`{"kind": "Flow", "ui": {"x": 1}, "apiVersion": "flow/v1", "metadata": {"version": 2.0, "id": "f"},
+"nodes": [{"with": {"big": 12345678901234567890, "n": 1, "message": "\u00e9"}, "type": "log@1", "id": "a"}],
+"triggers": [{"to": "a", "type": "manual", "id": "t"}]}`)
+	if yaml != json {
+		t.Errorf("the digests differ: %s, %s", yaml, json)
+	}
+	if other := digest(`{"apiVersion": "flow/v1", "kind": "Flow", "metadata": {"id": "f", "version": 3},
+"nodes": [{"id": "a", "type": "log@1"}], "triggers": [{"id": "t", "type": "manual", "to": "a"}]}`); other == json {
+		t.Error("another flow has the same digest")
+	}
+}
