@@ -1,0 +1,121 @@
+package nodetest
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+	"github.com/tapnode/tapnode/sdk/schema"
+)
+
+// hostile are inputs that no operation may choke on.
+var hostile = [][]byte{
+	nil, []byte(`{}`), []byte(`[]`), []byte(`null`), []byte(`{`), []byte(`"x"`), []byte("\xff\xfe"), []byte(`{"a":1,"a":2}`),
+	[]byte(`{"number":{"a":[1,2,3]},"text":[],"buttons":7,"id":null}`), []byte(`{"a":1e999}`),
+	[]byte(`{"\u0000":"\u0000","a":"\ud800"}`), nested(100), nested(100_000),
+}
+
+func nested(depth int) []byte {
+	b := make([]byte, 0, depth*6)
+	for range depth {
+		b = append(b, `{"a":`...)
+	}
+	b = append(b, '1')
+	for range depth {
+		b = append(b, '}')
+	}
+	return b
+}
+
+func (s *suite) validate(t *testing.T) {
+	dir := t.TempDir()
+	l := s.start(t, dir)
+	m, err := l.Describe(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range m.Operations {
+		for _, input := range hostile {
+			violations, warnings, err := l.Validate(bounded(t), op.ID, input)
+			if err != nil {
+				t.Fatalf("%s: %.80q: %v", op.ID, input, err)
+			}
+			for _, v := range violations {
+				checkPointer(t, op.ID, v.Pointer, v.Code, v.Message)
+			}
+			for _, w := range warnings {
+				checkPointer(t, op.ID, w.Pointer, w.Code, w.Message)
+			}
+		}
+	}
+	for _, sample := range s.Samples {
+		if violations, _, err := l.Validate(bounded(t), sample.Operation, sample.Input); err != nil || len(violations) > 0 {
+			t.Errorf("sample of %s: %+v, %v", sample.Operation, violations, err)
+		}
+	}
+	_, _, err = l.Validate(bounded(t), "no.such@1", nil)
+	wantCode(t, err, codes.NotFound)
+	if err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && path != dir {
+			t.Errorf("Validate has left %s", path)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func checkPointer(t *testing.T, operation, pointer, code, message string) {
+	t.Helper()
+	if _, ok := schema.Tokens(pointer); !ok || code == "" || message == "" {
+		t.Errorf("%s: violation or warning %q %q %q: needs a JSON Pointer, a code and a message", operation, pointer, code, message)
+	}
+}
+
+func (s *suite) configureBad(t *testing.T) {
+	l := s.start(t, t.TempDir())
+	for _, bad := range []string{`[]`, `{`, `{"a":1,"a":2}`, "\xff"} {
+		setup := s.setup(l.dir)
+		setup.Settings = []byte(bad)
+		p, ok := errors.AsType[*sdk.Problem](l.Configure(bounded(t), setup))
+		if !ok || len(p.Violations) == 0 {
+			t.Errorf("settings %q got no violation", bad)
+		}
+	}
+	if err := l.Configure(bounded(t), s.setup(l.dir)); err != nil {
+		t.Errorf("good settings after bad ones: %v", err)
+	}
+}
+
+func (s *suite) configureOnce(t *testing.T) {
+	l := s.start(t, t.TempDir())
+	for _, sample := range s.Samples {
+		_, err := l.Execute(bounded(t), request(sample, "early"), nil)
+		wantCode(t, err, codes.FailedPrecondition)
+	}
+	wantCode(t, l.WatchHealth(bounded(t), func(sdk.Health) {}), codes.FailedPrecondition)
+	if err := l.Configure(bounded(t), s.setup(l.dir)); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, l.Configure(bounded(t), s.setup(l.dir)), codes.FailedPrecondition)
+	if info, err := os.Stat(l.dir); err != nil || !info.IsDir() {
+		t.Errorf("the state directory: %v", err)
+	}
+}
+
+func wantCode(t *testing.T, err error, want codes.Code) {
+	t.Helper()
+	if te, ok := errors.AsType[*client.TransportError](err); !ok || te.Code != want {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+func request(sample Sample, key string) client.Request {
+	return client.Request{Operation: sample.Operation, Input: sample.Input, Key: key}
+}

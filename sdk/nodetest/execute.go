@@ -1,0 +1,210 @@
+package nodetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
+	"github.com/tapnode/tapnode/sdk/schema"
+)
+
+func (s *suite) executeOnce(t *testing.T) {
+	if len(s.Samples) == 0 {
+		t.Skip("needs Samples")
+	}
+	l := s.open(t)
+	m, err := l.Describe(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := map[string]*schema.Schema{}
+	for _, op := range m.Operations {
+		if outputs[op.ID], err = schema.Compile(op.Output); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, sample := range s.Samples {
+		succeeded, failed := complete(t, l, &nodepb.ExecuteRequest{
+			Operation: sample.Operation, Input: sample.Input, IdempotencyKey: fmt.Sprint("once-", i),
+		})
+		if failed != nil {
+			t.Errorf("sample of %s: %v", sample.Operation, failed)
+			continue
+		}
+		if _, findings := outputs[sample.Operation].Check(succeeded.GetOutput()); len(findings) > 0 || len(succeeded.GetOutput()) == 0 {
+			t.Errorf("output of %s: %s\n%+v", sample.Operation, succeeded.GetOutput(), findings)
+		}
+	}
+}
+
+// complete reads a whole Execute stream and insists on its grammar.
+func complete(t *testing.T, l *live, req *nodepb.ExecuteRequest) (*nodepb.Succeeded, *nodepb.Failed) {
+	t.Helper()
+	stream, err := l.rpc.Execute(bounded(t), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last *nodepb.ExecuteResponse
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", req.GetOperation(), err)
+		}
+		if last.GetSucceeded() != nil || last.GetFailed() != nil {
+			t.Fatalf("%s: a message after the completion: %v", req.GetOperation(), m)
+		}
+		last = m
+	}
+	f := last.GetFailed()
+	if f == nil && last.GetSucceeded() == nil {
+		t.Fatalf("%s: the stream ended without a completion", req.GetOperation())
+	}
+	if f != nil && (f.GetCode() == "" || f.GetMessage() == "" || f.GetHttpStatus() < 400 || f.GetHttpStatus() > 599 ||
+		f.GetEffect() == nodepb.Effect_EFFECT_UNSPECIFIED || f.GetFault() == nodepb.Fault_FAULT_UNSPECIFIED) {
+		t.Errorf("%s: an incomplete failure: %v", req.GetOperation(), f)
+	}
+	return last.GetSucceeded(), f
+}
+
+func (s *suite) executeRefuses(t *testing.T) {
+	l := s.open(t)
+	_, err := l.Execute(bounded(t), client.Request{Operation: "no.such@1"}, nil)
+	wantCode(t, err, codes.NotFound)
+	if len(s.Samples) > 0 {
+		r := request(s.Samples[0], strings.Repeat("k", 256))
+		_, err := l.Execute(bounded(t), r, nil)
+		wantCode(t, err, codes.InvalidArgument)
+		r.Key, r.Correlation = "k", strings.Repeat("c", 1025)
+		_, err = l.Execute(bounded(t), r, nil)
+		wantCode(t, err, codes.InvalidArgument)
+	}
+	if s.Trigger != nil {
+		_, err := l.Execute(bounded(t), client.Request{Operation: s.Trigger.Operation}, nil)
+		wantCode(t, err, codes.InvalidArgument)
+	}
+}
+
+func (s *suite) executeHostile(t *testing.T) {
+	if len(s.Samples) == 0 {
+		t.Skip("needs Samples")
+	}
+	l := s.open(t)
+	for _, sample := range s.Samples {
+		for i, input := range hostile {
+			violations, _, err := l.Validate(bounded(t), sample.Operation, input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(violations) == 0 {
+				continue // it is a good input, by chance
+			}
+			_, failed := complete(t, l, &nodepb.ExecuteRequest{Operation: sample.Operation, Input: input, IdempotencyKey: fmt.Sprint("hostile-", i)})
+			if failed.GetEffect() != nodepb.Effect_EFFECT_NONE || failed.GetFault() != nodepb.Fault_FAULT_CALLER || len(failed.GetViolations()) != len(violations) {
+				t.Errorf("%s: %.80q: Validate says %+v, Execute says %v", sample.Operation, input, violations, failed)
+			}
+		}
+	}
+}
+
+func (s *suite) executeCancel(t *testing.T) {
+	if s.Slow == nil {
+		t.Skip("needs Slow")
+	}
+	l := s.open(t)
+	ctx, cancel := context.WithTimeout(bounded(t), 200*time.Millisecond)
+	defer cancel()
+	_, err := l.Execute(ctx, request(*s.Slow, "deadline"), nil)
+	wantCode(t, err, codes.DeadlineExceeded)
+	ctx, cancel = context.WithCancel(bounded(t))
+	defer cancel()
+	time.AfterFunc(200*time.Millisecond, cancel)
+	_, err = l.Execute(ctx, request(*s.Slow, "cancel"), nil)
+	wantCode(t, err, codes.Canceled)
+	// Cancelled work is no longer there: a drain has nothing to wait for or to cut.
+	cut, err := l.Drain(bounded(t), 3*time.Second)
+	if err != nil || len(cut) > 0 {
+		t.Errorf("after the cancel %v still runs (%v)", cut, err)
+	}
+}
+
+func (s *suite) executeDryRun(t *testing.T) {
+	if s.Keyed == nil || s.Effects == nil {
+		t.Skip("needs Keyed and Effects")
+	}
+	l := s.open(t)
+	before := s.Effects(t, l.dir)
+	r := request(s.Keyed(0), "dry")
+	r.DryRun = true
+	if _, err := l.Execute(bounded(t), r, nil); err != nil {
+		p, ok := errors.AsType[*sdk.Problem](err)
+		if !ok || p.Effect != sdk.EffectNone {
+			t.Error(err)
+		}
+	}
+	if after := s.Effects(t, l.dir); after != before {
+		t.Errorf("%d effects before the dry run, %d after", before, after)
+	}
+}
+
+func (s *suite) executeKeyed(t *testing.T) {
+	if s.Keyed == nil || s.Effects == nil {
+		t.Skip("needs Keyed and Effects")
+	}
+	l := s.open(t)
+	before := s.Effects(t, l.dir)
+	var outputs [][]byte
+	for range 3 {
+		got, err := l.Execute(bounded(t), request(s.Keyed(0), "same"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Replayed != (len(outputs) > 0) {
+			t.Errorf("call %d says replayed=%v", len(outputs)+1, got.Replayed)
+		}
+		outputs = append(outputs, got.Output)
+	}
+	if !bytes.Equal(outputs[0], outputs[1]) || !bytes.Equal(outputs[0], outputs[2]) {
+		t.Errorf("one key, several outcomes: %s", outputs)
+	}
+	if after := s.Effects(t, l.dir); after != before+1 {
+		t.Errorf("%d effects for one key", after-before)
+	}
+	_, err := l.Execute(bounded(t), request(s.Keyed(1), "same"), nil)
+	if p, ok := errors.AsType[*sdk.Problem](err); !ok || p.Code != "idempotency_mismatch" || p.Effect != sdk.EffectNone {
+		t.Errorf("the same key with another input: %v, want idempotency_mismatch", err)
+	}
+}
+
+func (s *suite) executeMany(t *testing.T) {
+	if len(s.Samples) == 0 {
+		t.Skip("needs Samples")
+	}
+	l := s.open(t)
+	var g errgroup.Group
+	for i := range 200 {
+		g.Go(func() error {
+			_, err := l.Execute(bounded(t), request(s.Samples[i%len(s.Samples)], fmt.Sprint("many-", i)), nil)
+			if p, ok := errors.AsType[*sdk.Problem](err); ok && p.Fault == sdk.FaultCaller {
+				return nil // e.g. already there: an answer
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+}

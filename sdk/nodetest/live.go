@@ -1,0 +1,188 @@
+package nodetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
+)
+
+// patience bounds everything that has to happen; promised times are shorter and
+// checked where they are promised.
+const patience = 30 * time.Second
+
+// live is one running node.
+type live struct {
+	*client.Client
+	rpc nodepb.NodeServiceClient
+	dir string // its state directory
+
+	process *process // nil in process
+}
+
+// process is a node binary that runs.
+type process struct {
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	stdout *record // after the handshake line
+	stderr *record
+	exited chan struct{}
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may be gone already
+	<-p.exited
+}
+
+// record keeps what a stream has carried, for reading while it goes on.
+type record struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buf.Write(b)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buf.String()
+}
+
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// start runs the target on a state directory, unconfigured.
+func (s *suite) start(t *testing.T, dir string) *live {
+	t.Helper()
+	if s.Binary != "" {
+		return s.startBinary(t, dir)
+	}
+	socket := filepath.Join(socketDir(t), "s")
+	lis, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- sdk.Serve(ctx, s.Node(), lis) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("the node was served until: %v", err)
+		}
+	})
+	return dial(t, socket, dir)
+}
+
+// open runs the target on a new state directory, configured.
+func (s *suite) open(t *testing.T) *live {
+	t.Helper()
+	return s.reopen(t, t.TempDir())
+}
+
+// reopen runs the target on a state directory of an earlier life.
+func (s *suite) reopen(t *testing.T, dir string) *live {
+	t.Helper()
+	l := s.start(t, dir)
+	if err := l.Configure(bounded(t), s.setup(dir)); err != nil {
+		t.Fatalf("configure: %v", err)
+	}
+	return l
+}
+
+func (s *suite) setup(dir string) sdk.Setup {
+	return sdk.Setup{Settings: s.Settings, Secrets: s.Secrets, StateDir: dir}
+}
+
+func (s *suite) startBinary(t *testing.T, dir string) *live {
+	t.Helper()
+	cmd := exec.Command(s.Binary, s.Args...) //nolint:gosec // the test names it
+	cmd.Env = append([]string{
+		sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue,
+		"PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=" + socketDir(t),
+	}, s.Env...)
+	p := &process{cmd: cmd, stdout: &record{}, stderr: &record{}, exited: make(chan struct{})}
+	cmd.Stderr = p.stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.stdin = stdin
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
+	lines := bufio.NewReader(out)
+	guard := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	first, err := lines.ReadString('\n')
+	guard.Stop()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(p.stdout, lines) // until the process ends
+		_ = out.Close()
+	}()
+	go func() {
+		defer close(p.exited)
+		_ = cmd.Wait() // its code is in ProcessState
+		<-read
+	}()
+	t.Cleanup(p.kill)
+	fields := strings.Split(first, "|")
+	if err != nil || len(fields) < 5 || fields[0] != "1" || fields[1] != "1" || fields[2] != "unix" || strings.TrimSpace(fields[4]) != "grpc" {
+		p.kill()
+		t.Fatalf("the handshake line is %q (%v), want 1|1|unix|<path>|grpc; stderr:\n%s", first, err, p.stderr)
+	}
+	l := dial(t, fields[3], dir)
+	l.process = p
+	return l
+}
+
+func dial(t *testing.T, socket, dir string) *live {
+	t.Helper()
+	conn, err := grpc.NewClient("unix:"+socket, append(client.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // the node may be gone
+	return &live{Client: client.New(conn), rpc: nodepb.NewNodeServiceClient(conn), dir: dir}
+}
+
+// socketDir is short, because a socket's path must be.
+func socketDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}

@@ -1,0 +1,55 @@
+package nodetest_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/nodetest"
+	"github.com/tapnode/tapnode/sdk/nodetest/filenode"
+)
+
+// TestMain lets the test binary be filenode's binary too.
+func TestMain(m *testing.M) {
+	if os.Getenv("NODETEST_AS_NODE") != "" {
+		sdk.Main(filenode.New())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func target() nodetest.Target {
+	return nodetest.Target{
+		Settings: []byte(`{"title":"test"}`),
+		Secrets:  map[string][]byte{"/password": []byte("correct horse battery")},
+		Samples:  []nodetest.Sample{{Operation: "file.append@1", Input: []byte(`{"text":"sample"}`)}},
+		Slow:     &nodetest.Sample{Operation: "file.wait@1", Input: []byte(`{}`)},
+		Keyed: func(i int) nodetest.Sample {
+			return nodetest.Sample{Operation: "file.append@1", Input: fmt.Appendf(nil, `{"text":"line %d"}`, i)}
+		},
+		Effects: func(t *testing.T, stateDir string) int {
+			b, err := os.ReadFile(filepath.Join(stateDir, "lines"))
+			if err != nil {
+				t.Error(err)
+			}
+			return bytes.Count(b, []byte("\n"))
+		},
+		Trigger: &nodetest.Trigger{Operation: "file.appended@1"},
+	}
+}
+
+func TestFilenodeInProcess(t *testing.T) {
+	in := target()
+	in.Node = filenode.New
+	nodetest.Run(t, in)
+}
+
+func TestFilenodeAsBinary(t *testing.T) {
+	in := target()
+	in.Binary, in.Env = os.Args[0], []string{"NODETEST_AS_NODE=1"}
+	nodetest.Run(t, in)
+}
