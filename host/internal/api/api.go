@@ -1,5 +1,5 @@
-// Package api serves HTTP on a loopback address: the seed's API under /api,
-// clicks over WebSocket under /ws, health under /healthz and /readyz.
+// Package api serves HTTP on a loopback address: the seed's API under /api, runs of
+// flows under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
 //
 // An endpoint under /api exists because an operation's manifest names it
 // (sdk.Route): the package knows envelopes, tokens and limits, and nothing of
@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -44,6 +45,7 @@ type Options struct {
 	Tokens     *Tokens
 	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
 	Ready      func() error                                          // nil error: ready for work
+	Engine     *engine.Engine                                        // for /v1; nil leaves it out
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Logger     *slog.Logger
 	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
@@ -86,11 +88,14 @@ func New(opt Options) (*Server, error) {
 			return nil, fmt.Errorf("mount %s at %s %s: %w", op.ID, op.HTTP.Method, op.HTTP.Path, err)
 		}
 	}
+	if opt.Engine != nil {
+		s.runs(mux, opt.Engine)
+	}
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
 	}
 	s.http = &http.Server{
-		Handler:           s.guard(mux),
+		Handler:           s.guard(http.NewCrossOriginProtection().Handler(mux)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 )
@@ -27,8 +28,16 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 			fail(w, http.StatusForbidden, "forbidden", "Instance token does not match the instance in the path")
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
 	})
+}
+
+type tokenKey struct{}
+
+// tokenIn is the token that authorized the request.
+func tokenIn(ctx context.Context) (Token, bool) {
+	t, ok := ctx.Value(tokenKey{}).(Token)
+	return t, ok
 }
 
 // tokenOf reads the token from the header token or Authorization: Bearer; from the

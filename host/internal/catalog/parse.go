@@ -111,8 +111,8 @@ func checkDigest(s string) error {
 
 // wellFormed reports a syntax error with its line and column.
 func wellFormed(data []byte) error {
-	var any json.RawMessage
-	err := json.Unmarshal(data, &any)
+	var document json.RawMessage
+	err := json.Unmarshal(data, &document)
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
 		return err

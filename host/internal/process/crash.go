@@ -41,10 +41,17 @@ func (l *crashLog) copy() []Crash {
 	return append([]Crash(nil), l.reports...)
 }
 
-// report describes a process that has ended.
+// report describes how a process ended, as far as there was one and it has.
 func report(r *runner, reason string, ran time.Duration) Crash {
-	return Crash{
-		Time: time.Now(), Reason: reason, PID: r.pid(), Ran: ran, Exit: r.exit(),
-		Panic: string(r.relay.panic), Stderr: r.relay.tail.copy(),
+	c := Crash{Time: time.Now(), Reason: reason, Ran: ran}
+	if r == nil {
+		return c
 	}
+	c.PID, c.Stderr = r.pid(), r.relay.tail.copy()
+	select {
+	case <-r.done:
+		c.Exit, c.Panic = r.exit(), string(r.relay.panic)
+	default:
+	}
+	return c
 }

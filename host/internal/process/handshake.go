@@ -39,7 +39,7 @@ var errNoHandshake = errors.New("no handshake in time")
 // handshake starts a process and negotiates with it. go-plugin does the second and
 // nothing else: its Client is not asked to dial, to dispense or to kill, which it
 // cannot do under a deadline, and its goroutines end with the process. The runner is
-// returned with an error too, ended, if there was a process.
+// returned with an error too, if there was one.
 func handshake(ctx context.Context, spec Spec, log *slog.Logger) (*runner, *grpc.ClientConn, error) {
 	var run *runner
 	var uncancel func() bool
@@ -56,7 +56,7 @@ func handshake(ctx context.Context, spec Spec, log *slog.Logger) (*runner, *grpc
 		Logger:           hclog.NewNullLogger(),
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (goplugin.Runner, error) {
 			run = newRunner(spec.Path, spec.Args, childEnv(os.Environ(), cmd.Env), spec.StateDir, dir, newRelay(log))
-			uncancel = context.AfterFunc(ctx, func() { _ = run.Kill(context.Background()) })
+			uncancel = context.AfterFunc(ctx, func() { _ = run.kill() })
 			return run, nil
 		},
 	}
@@ -72,7 +72,7 @@ func handshake(ctx context.Context, spec Spec, log *slog.Logger) (*runner, *grpc
 	}
 	if err != nil {
 		if !run.end() {
-			return nil, nil, fmt.Errorf("process %d does not end after SIGKILL; it failed to start: %w", run.pid(), err)
+			return run, nil, unkilled(run, err)
 		}
 		return run, nil, explain(ctx, spec, run, err)
 	}
@@ -108,6 +108,12 @@ func explain(ctx context.Context, spec Spec, run *runner, err error) error {
 		return fmt.Errorf("the node ended before the handshake (%s); it said last: %.500s", run.exit(), last)
 	}
 	return fmt.Errorf("the node ended before the handshake (%s) and said nothing on stderr", run.exit())
+}
+
+// unkilled completes an error with the fact that its process is still there. Nothing
+// may be started in its place.
+func unkilled(run *runner, err error) error {
+	return fmt.Errorf("%w; process %d does not end after SIGKILL (%w)", err, run.pid(), errPermanent)
 }
 
 // isHandshake recognises core|app|network|address|protocol|certificate.

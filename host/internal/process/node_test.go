@@ -44,9 +44,10 @@ var scratch string
 // host's inside.
 var roles = map[string]func(){
 	"good":      func() {},
+	"mute":      func() { select {} },
 	"closes":    func() { os.Stdout.Close(); select {} },
-	"too new":   func() { fmt.Println("1|7|unix|/nowhere|grpc"); select {} },
-	"elsewhere": func() { fmt.Println("1|1|tcp|192.0.2.1:80|grpc"); select {} },
+	"too new":   func() { fmt.Fprintln(os.Stdout, "1|7|unix|/nowhere|grpc"); select {} },
+	"elsewhere": func() { fmt.Fprintln(os.Stdout, "1|1|tcp|192.0.2.1:80|grpc"); select {} },
 	"no cert":   func() { os.Unsetenv("PLUGIN_CLIENT_CERT") },
 	"escapee":   escapee,
 	"bad Close": func() { testNode.Close = func(context.Context) error { select {} } },

@@ -152,8 +152,8 @@ func (r *runner) reap() {
 }
 
 func (r *runner) closeHandOver() {
-	r.handOver.Close()
-	r.empty.Close()
+	_ = r.handOver.Close() // a pipe in memory
+	_ = r.empty.Close()
 }
 
 // born lets the process be killed, and makes up for a Kill that came before.
@@ -166,9 +166,12 @@ func (r *runner) born() {
 	}
 }
 
-// Kill ends the process and its group, also one that is only about to start. It does
+// Kill is kill, for go-plugin.
+func (r *runner) Kill(context.Context) error { return r.kill() }
+
+// kill ends the process and its group, also one that is only about to start. It does
 // not wait.
-func (r *runner) Kill(context.Context) error {
+func (r *runner) kill() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.reaped {
@@ -194,7 +197,7 @@ func (r *runner) Wait(ctx context.Context) error {
 // end kills what still lives and waits for done. It reports false when the kernel
 // does not let the process go, e.g. because it hangs in a file system.
 func (r *runner) end() bool {
-	_ = r.Kill(context.Background())
+	_ = r.kill()
 	select {
 	case <-r.done:
 		return true

@@ -16,6 +16,9 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
+// taskPatience is how long the functions of OnReady have to return.
+const taskPatience = 10 * time.Second
+
 // session is one process from its handshake to its end.
 type session struct {
 	spec     Spec
@@ -35,7 +38,7 @@ type session struct {
 }
 
 // launch starts, checks and configures a process. Its error says what the node did;
-// a runner that is returned with it has ended and can be reported.
+// the runner, if there was one, is returned with it for the report.
 func launch(ctx context.Context, spec Spec, log *slog.Logger) (*session, *runner, error) {
 	start, cancel := context.WithTimeoutCause(ctx, spec.StartTimeout, errNoHandshake)
 	defer cancel()
@@ -112,7 +115,7 @@ func (s *session) abandon(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !ended:
-		return fmt.Errorf("%w; process %d does not end after SIGKILL", err, s.run.pid())
+		return unkilled(s.run, err)
 	case !s.run.wasKilled():
 		return fmt.Errorf("%w; the node ended (%s)", err, s.run.exit())
 	}
@@ -166,7 +169,7 @@ func (s *session) bye(ctx context.Context) {
 // fail ends a process that lives but is of no use.
 func (s *session) fail(reason string) {
 	s.fault.CompareAndSwap(nil, &reason)
-	_ = s.run.Kill(context.Background())
+	_ = s.run.kill()
 }
 
 // close ends the process at once and everything that belongs to it. It reports false
@@ -174,9 +177,23 @@ func (s *session) fail(reason string) {
 func (s *session) close() bool {
 	ended := s.run.end()
 	s.cancel()
-	s.conn.Close()
-	s.tasks.Wait()
+	_ = s.conn.Close() // there is no one left to tell
+	s.await()
 	return ended
+}
+
+// await waits for what runs on ctx, which has ended.
+func (s *session) await() {
+	returned := make(chan struct{})
+	go func() {
+		s.tasks.Wait()
+		close(returned)
+	}()
+	select {
+	case <-returned:
+	case <-time.After(taskPatience):
+		s.log.Error("an OnReady function does not return; the node goes on without it", "waited", taskPatience)
+	}
 }
 
 // crash reports an end that nobody asked for.

@@ -54,64 +54,73 @@ func newTracker(log *slog.Logger) *tracker {
 }
 
 // get returns the status and a channel that closes at the next change.
-func (s *tracker) get() (Status, <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cur, s.changed
+func (t *tracker) get() (Status, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cur, t.changed
 }
 
 // set takes an edge and logs it. f fills in the circumstances; Since is set.
-func (s *tracker) set(to State, reason string, f func(*Status)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.change(to, reason, f)
+func (t *tracker) set(to State, reason string, f func(*Status)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.change(to, reason, f)
 }
 
 // regrade moves between Ready and Degraded; in any other state it does nothing, so
 // that late news about a process cannot undo its end.
-func (s *tracker) regrade(to State, reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cur.State.Serving() && s.cur.State != to {
-		s.change(to, reason, nil)
+func (t *tracker) regrade(to State, reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case !t.cur.State.Serving():
+	case t.cur.State != to:
+		t.change(to, reason, nil)
+	case t.cur.Reason != reason:
+		t.cur.Reason = reason
+		t.wake()
 	}
 }
 
-func (s *tracker) change(to State, reason string, f func(*Status)) {
-	from := s.cur.State
-	s.cur.State, s.cur.Reason, s.cur.Since, s.cur.RetryAt = to, reason, time.Now(), time.Time{}
-	if f != nil {
-		f(&s.cur)
-	}
-	close(s.changed)
-	s.changed = make(chan struct{})
+func (t *tracker) wake() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
 
-	level := slog.LevelInfo
-	switch to {
-	case Degraded, BackingOff:
-		level = slog.LevelWarn
-	case Quarantined:
-		level = slog.LevelError
+func (t *tracker) change(to State, reason string, f func(*Status)) {
+	from := t.cur.State
+	t.cur.State, t.cur.Reason, t.cur.Since, t.cur.RetryAt = to, reason, time.Now(), time.Time{}
+	if f != nil {
+		f(&t.cur)
 	}
-	attrs := []slog.Attr{slog.String("from", string(from)), slog.String("to", string(to))}
-	if s.cur.PID > 0 {
-		attrs = append(attrs, slog.Int("pid", s.cur.PID))
+	t.wake()
+
+	args := []any{"from", from, "to", to}
+	if t.cur.PID > 0 {
+		args = append(args, "pid", t.cur.PID)
 	}
 	if reason != "" {
-		attrs = append(attrs, slog.String("reason", reason))
+		args = append(args, "reason", reason)
 	}
-	if !s.cur.RetryAt.IsZero() {
-		attrs = append(attrs, slog.Time("retry_at", s.cur.RetryAt))
+	if !t.cur.RetryAt.IsZero() {
+		args = append(args, "retry_at", t.cur.RetryAt)
 	}
-	s.log.LogAttrs(context.Background(), level, "node state", attrs...)
+	switch to {
+	case Degraded, BackingOff:
+		t.log.Warn("node state", args...)
+	case Quarantined:
+		t.log.Error("node state", args...)
+	default:
+		t.log.Info("node state", args...)
+	}
 }
 
 // watch yields the status at once and after each change, until ctx ends or the
 // caller breaks. A slow caller misses what happened in between, never the newest.
-func (s *tracker) watch(ctx context.Context) iter.Seq[Status] {
+func (t *tracker) watch(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		for {
-			cur, changed := s.get()
+			cur, changed := t.get()
 			if !yield(cur) {
 				return
 			}

@@ -83,13 +83,12 @@ func (s *Supervisor) runOnce(l *loop) (crash Crash, failedStart error) {
 	s.status.set(Starting, "", func(st *Status) { st.Starts++ })
 	session, run, err := launch(l.ctx, s.spec, s.log)
 	if err != nil {
+		if l.ctx.Err() != nil {
+			err = ErrStopped
+		}
 		err = fmt.Errorf("node %s: %w", s.spec.Name, err)
 		s.settle(l, err)
-		crash = Crash{Time: time.Now(), Reason: err.Error()}
-		if run != nil {
-			crash = report(run, err.Error(), 0)
-		}
-		return crash, err
+		return report(run, err.Error(), 0), err
 	}
 	s.serve(session)
 	s.settle(l, nil)

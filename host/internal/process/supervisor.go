@@ -33,8 +33,8 @@ type Supervisor struct {
 	hooksMu sync.Mutex
 	hooks   []func(context.Context, *client.Client)
 
-	life sync.Mutex // one Start, Stop or Restart at a time
-	loop *loop      // nil: stopped
+	lifeMu sync.Mutex
+	loop   *loop // nil: stopped
 }
 
 // New checks the spec and makes the node's state directory. Nothing runs before Start.
@@ -50,56 +50,56 @@ func New(spec Spec) (*Supervisor, error) {
 // start: nil when the node is ready, else why it is not. After an error the node
 // stays supervised, backing off or quarantined, until Stop; [Supervisor.State] tells.
 // When ctx ends first, the start is cancelled and the node stopped. ctx has no
-// meaning after Start has returned.
+// meaning after Start has returned. A node that was started and not stopped gives
+// [ErrRunning], one that is stopped meanwhile [ErrStopped].
 func (s *Supervisor) Start(ctx context.Context) error {
-	s.life.Lock()
-	defer s.life.Unlock()
-	return s.start(ctx)
-}
-
-func (s *Supervisor) start(ctx context.Context) error {
-	if s.loop != nil {
+	l := newLoop()
+	s.lifeMu.Lock()
+	running := s.loop != nil
+	if !running {
+		s.loop = l
+	}
+	s.lifeMu.Unlock()
+	if running {
 		return fmt.Errorf("node %s: %w", s.spec.Name, ErrRunning)
 	}
-	s.loop = newLoop()
-	go s.supervise(s.loop)
+	go s.supervise(l) //nolint:contextcheck // a node outlives the call that starts it
 	select {
-	case err := <-s.loop.first:
+	case err := <-l.first:
 		return err
 	case <-ctx.Done():
-		_ = s.stop(ctx)
+		_ = s.Stop(ctx)
 		return fmt.Errorf("start of node %s: %w", s.spec.Name, context.Cause(ctx))
 	}
 }
 
 // Stop ends the node in order: running calls have [Timing.DrainGrace], then the node
 // closes and exits. It returns when the process is gone, with an error if it had to
-// be killed. When ctx ends the process is killed at once. Stopping a stopped node is
-// fine.
+// be killed. When ctx ends the process is killed at once. A start under way is
+// cancelled. Stopping a stopped node is fine.
 func (s *Supervisor) Stop(ctx context.Context) error {
-	s.life.Lock()
-	defer s.life.Unlock()
-	return s.stop(ctx)
-}
-
-func (s *Supervisor) stop(ctx context.Context) error {
-	if s.loop == nil {
+	s.lifeMu.Lock()
+	l := s.loop
+	s.lifeMu.Unlock()
+	if l == nil {
 		return nil
 	}
-	err := s.loop.end(ctx)
-	s.loop = nil
+	err := l.end(ctx)
+	s.lifeMu.Lock()
+	defer s.lifeMu.Unlock()
+	if s.loop == l {
+		s.loop = nil
+	}
 	return err
 }
 
 // Restart stops the node if it runs, forgives its crashes and starts it, as Stop and
 // Start do.
 func (s *Supervisor) Restart(ctx context.Context) error {
-	s.life.Lock()
-	defer s.life.Unlock()
-	if err := s.stop(ctx); err != nil {
+	if err := s.Stop(ctx); err != nil {
 		s.log.Warn("restart", "error", err)
 	}
-	return s.start(ctx)
+	return s.Start(ctx)
 }
 
 // Client returns the way to the running process, at the cost of one atomic load. If
@@ -135,7 +135,7 @@ func (s *Supervisor) awaitClient(ctx context.Context) (*client.Client, error) {
 
 // OnReady has f called once for every process that becomes ready, the present one
 // included, on a goroutine of its own. f's context ends with the process, and f has
-// to return then: the next process is not started before.
+// to return then: the next process is started only afterwards, or 10 s later.
 func (s *Supervisor) OnReady(f func(context.Context, *client.Client)) {
 	s.hooksMu.Lock()
 	defer s.hooksMu.Unlock()

@@ -146,6 +146,19 @@ func TestClientIsBoundedByItsContext(t *testing.T) {
 	}
 }
 
+func TestStopCancelsAStart(t *testing.T) {
+	n := newNode(t, "mute")
+	started := make(chan error, 1)
+	go func() { started <- n.Start(n.soon()) }()
+	n.awaitState(Starting)
+	if err := n.Stop(n.soon()); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if err := <-started; !errors.Is(err, ErrStopped) {
+		t.Errorf("start: %v", err)
+	}
+}
+
 func TestOnReadyRunsForEveryProcess(t *testing.T) {
 	n := newNode(t, "good")
 	type call struct {

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// runs serves POST /v1/flows/{flow}/runs and GET /v1/runs/{run}/steps.
+func (s *Server) runs(mux *http.ServeMux, e *engine.Engine) {
+	mux.Handle("POST /v1/flows/{flow}/runs", s.authorized(s.accountOnly(func(w http.ResponseWriter, r *http.Request) { s.startRun(w, r, e) })))
+	mux.Handle("GET /v1/runs/{run}/steps", s.authorized(s.accountOnly(func(w http.ResponseWriter, r *http.Request) { s.watchRun(w, r, e) })))
+}
+
+// startRun starts a run by hand: {"vars": {…}}, an empty body means the defaults. An
+// Idempotency-Key makes repeats answer with the same run.
+func (s *Server) startRun(w http.ResponseWriter, r *http.Request, e *engine.Engine) {
+	var body struct {
+		Vars map[string]any `json:"vars"`
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+		problem(w, http.StatusBadRequest, "the body is not {\"vars\": {…}}: "+err.Error(), nil)
+		return
+	}
+	run, err := e.Run(r.Context(), engine.Request{Flow: r.PathValue("flow"), Vars: body.Vars, Key: r.Header.Get("Idempotency-Key")})
+	var bad *flow.InvalidError
+	switch {
+	case errors.As(err, &bad):
+		problem(w, http.StatusUnprocessableEntity, "the variables do not fit the flow", bad.Findings)
+	case errors.Is(err, engine.ErrUnknownFlow):
+		problem(w, http.StatusNotFound, "no such flow is deployed", nil)
+	case err != nil:
+		s.opt.Logger.Error("start run", "flow", r.PathValue("flow"), "err", err)
+		problem(w, http.StatusServiceUnavailable, "the run could not be started; try again", nil)
+	default:
+		w.Header().Set("Location", "/v1/runs/"+run+"/steps")
+		write(w, http.StatusCreated, map[string]string{"run": run})
+	}
+}
+
+// watchRun streams a run's steps, one JSON object per line, from the first kept one
+// until the run is over or the client goes.
+func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engine) {
+	run := r.PathValue("run")
+	if _, err := e.State(r.Context(), run); err != nil {
+		problem(w, http.StatusNotFound, "no such run", nil)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	rc := http.NewResponseController(w)
+	for step, err := range e.Watch(r.Context(), run, 0) {
+		if err != nil {
+			return
+		}
+		raw, err := json.Marshal(step)
+		if err != nil {
+			s.opt.Logger.Error("step is not JSON", "run", run, "err", err)
+			return
+		}
+		if err := rc.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return
+		}
+		if _, err := fmt.Fprintf(w, "%s\n", raw); err != nil || rc.Flush() != nil {
+			return
+		}
+		if step.Step == flow.StepRunFinished {
+			return
+		}
+	}
+}
+
+// accountOnly refuses tokens of one instance: runs are not an instance's.
+func (s *Server) accountOnly(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token, ok := tokenIn(r.Context()); !ok || token.Scope != TokenAccount {
+			problem(w, http.StatusForbidden, "this needs an account token", nil)
+			return
+		}
+		next(w, r)
+	})
+}
+
+// problem answers with RFC 9457 problem details.
+func problem(w http.ResponseWriter, status int, detail string, findings []flow.Finding) {
+	raw, err := json.Marshal(struct {
+		Title  string         `json:"title"`
+		Status int            `json:"status"`
+		Detail string         `json:"detail"`
+		Errors []flow.Finding `json:"errors,omitempty"`
+	}{http.StatusText(status), status, detail, findings})
+	if err != nil {
+		status, raw = http.StatusInternalServerError, []byte(`{"title":"Internal Server Error","status":500}`)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(raw, '\n')) // the client is gone: nobody to tell
+}

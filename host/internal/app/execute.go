@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// ErrUnknownOperation is an operation that no node offers.
+var ErrUnknownOperation = errors.New("no node offers this operation")
+
+// Execute runs one call on the node that offers the operation. Errors are those of
+// client.Execute, of process.Supervisor.Client, or ErrUnknownOperation.
+func (a *App) Execute(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
+	n, ok := a.byOp[r.Operation]
+	if !ok {
+		return client.Result{}, fmt.Errorf("%w: %s", ErrUnknownOperation, r.Operation)
+	}
+	c, err := n.Client(ctx)
+	if err != nil {
+		return client.Result{}, err
+	}
+	return c.Execute(ctx, r, progress)
+}
+
+// executor lets the engine call the nodes.
+type executor struct{ app *App }
+
+func (x executor) Execute(ctx context.Context, call engine.Call, progress func(engine.Progress)) (engine.Result, error) {
+	r, err := x.app.Execute(ctx, client.Request{
+		Operation: call.Operation, Input: call.Input, Key: call.Key, Correlation: call.Correlation,
+	}, func(p client.Progress) {
+		progress(engine.Progress{Stage: p.Stage, Message: p.Message, Data: []byte(p.Data)})
+	})
+	if err != nil {
+		return engine.Result{}, asProblem(err)
+	}
+	return engine.Result{Output: []byte(r.Output), Warnings: r.Warnings}, nil
+}
+
+// asProblem makes of a transport error what is known of the call: nothing happened
+// when it never reached a node, which the engine may then repeat in any case.
+func asProblem(err error) error {
+	var p *sdk.Problem
+	var t *client.TransportError
+	switch {
+	case errors.As(err, &p):
+		return err
+	case errors.As(err, &t):
+		return &sdk.Problem{
+			Code: "node_lost", HTTPStatus: 503, Message: "the node did not answer: " + t.Error(),
+			Effect: t.Effect(), Retryable: true, Fault: sdk.FaultNode, Err: err,
+		}
+	default:
+		return &sdk.Problem{
+			Code: "node_unavailable", HTTPStatus: 503, Message: err.Error(),
+			Effect: sdk.EffectNone, Retryable: !errors.Is(err, ErrUnknownOperation), Fault: sdk.FaultNode, Err: err,
+		}
+	}
+}

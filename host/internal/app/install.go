@@ -1,0 +1,61 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/tapnode/tapnode/host/internal/catalog"
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/nodes"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Installed is a node binary that may run, with what it offers.
+type Installed struct {
+	catalog.Entry
+	Manifest sdk.Manifest
+}
+
+// Installation reads nodes.lock in dir, verifies the binaries it names and asks
+// each for its manifest, without configuring anything.
+func Installation(ctx context.Context, dir string) ([]Installed, error) {
+	lock, err := catalog.Load(filepath.Join(dir, catalog.LockName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no %s in %s: build the nodes there and accept them with: tapnode nodes lock", catalog.LockName, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []Installed
+	for _, entry := range lock.Nodes {
+		if err := entry.Verify(); err != nil {
+			return nil, err
+		}
+		manifest, err := catalog.Describe(ctx, entry.Path)
+		if err != nil {
+			return nil, err
+		}
+		if err := entry.Accept(manifest); err != nil {
+			return nil, err
+		}
+		out = append(out, Installed{entry, manifest})
+	}
+	return out, nil
+}
+
+// NewCatalogue is everything a flow may use: the built-in nodes and the installed ones.
+func NewCatalogue(installed []Installed) (*flow.Catalogue, error) {
+	var ops []flow.Operation
+	for _, b := range nodes.All(nodes.Options{}) {
+		ops = append(ops, b.Operation())
+	}
+	for _, node := range installed {
+		for _, op := range node.Manifest.Operations {
+			ops = append(ops, flow.Operation{OperationManifest: op})
+		}
+	}
+	return flow.NewCatalogue(ops...)
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"rsc.io/qr"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// call runs one operation of a node in the foreground: how an instance is created
+// and paired from a terminal.
+func call(ctx context.Context, c console, args []string) error {
+	flags := flag.NewFlagSet("tapnode call", flag.ContinueOnError)
+	hf := addHostFlags(flags)
+	input := flags.String("input", "{}", "input of the operation, JSON; - reads stdin")
+	key := flags.String("key", "", "idempotency key")
+	dry := flags.Bool("dry-run", false, "print what would be done, do nothing")
+	rest, err := parse(c, flags, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return invalid("name one operation; tapnode nodes lists them")
+	}
+	raw := []byte(*input)
+	if *input == "-" {
+		if raw, err = io.ReadAll(io.LimitReader(os.Stdin, sdk.MaxMessage+1)); err != nil {
+			return err
+		}
+	}
+	h, err := openHost(ctx, c, flags, hf, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(h.callOnce(ctx, c, client.Request{Operation: rest[0], Input: raw, Key: *key, DryRun: *dry}), h.stop())
+}
+
+func (h *host) callOnce(ctx context.Context, c console, r client.Request) error {
+	if err := h.start(ctx); err != nil {
+		return err
+	}
+	result, err := h.Execute(ctx, r, func(p client.Progress) { printProgress(c.err, p) })
+	var problem *sdk.Problem
+	if errors.As(err, &problem) {
+		for _, v := range problem.Violations {
+			fmt.Fprintf(c.err, "%s: %s\n", v.Pointer, v.Message)
+		}
+		code := exitFailed
+		if problem.Fault == sdk.FaultCaller && problem.HTTPStatus == 400 {
+			code = exitInvalid
+		}
+		return &exit{code, fmt.Errorf("%s: %w", problem.Code, problem)}
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range result.Warnings {
+		fmt.Fprintln(c.err, "warning:", w.Message)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, result.Output, "", "  "); err != nil {
+		return fmt.Errorf("the node's output is not JSON: %w", err)
+	}
+	fmt.Fprintln(c.out, out.String())
+	return nil
+}
+
+// printProgress writes a stage on a line; a QR code is drawn.
+func printProgress(w io.Writer, p client.Progress) {
+	fmt.Fprintf(w, "%s: %s\n", p.Stage, p.Message)
+	var data struct {
+		QR   string `json:"qr"`
+		Code string `json:"code"`
+	}
+	if len(p.Data) == 0 || json.Unmarshal(p.Data, &data) != nil {
+		return
+	}
+	if data.Code != "" {
+		fmt.Fprintln(w, data.Code)
+	}
+	if data.QR != "" {
+		drawQR(w, data.QR)
+	}
+}
+
+// drawQR draws two rows of modules per line of text, dark on light whatever the
+// terminal's colours, with the quiet zone that cameras need.
+func drawQR(w io.Writer, text string) {
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		fmt.Fprintln(w, text)
+		return
+	}
+	const quiet = 2
+	for y := -quiet; y < code.Size+quiet; y += 2 {
+		var line bytes.Buffer
+		line.WriteString("\x1b[30;107m")
+		for x := -quiet; x < code.Size+quiet; x++ {
+			switch top, bottom := code.Black(x, y), code.Black(x, y+1); {
+			case top && bottom:
+				line.WriteRune('█')
+			case top:
+				line.WriteRune('▀')
+			case bottom:
+				line.WriteRune('▄')
+			default:
+				line.WriteByte(' ')
+			}
+		}
+		line.WriteString("\x1b[0m\n")
+		_, _ = line.WriteTo(w)
+	}
+}

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/catalog"
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/nodes"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// nodesFlag adds --nodes: the directory with the node binaries and nodes.lock.
+func nodesFlag(fs *flag.FlagSet) *string {
+	dir := os.Getenv("TAPNODE_NODES")
+	if exe, err := os.Executable(); dir == "" && err == nil {
+		dir = filepath.Join(filepath.Dir(exe), "nodes")
+	}
+	return fs.String("nodes", dir, "directory with the node binaries and "+catalog.LockName)
+}
+
+// installation is the catalogue of node binaries; a bad one is the environment's.
+func installation(ctx context.Context, dir string) ([]app.Installed, error) {
+	list, err := app.Installation(ctx, dir)
+	if err != nil {
+		return nil, environment(err)
+	}
+	return list, nil
+}
+
+func builtin() []flow.Operation {
+	var ops []flow.Operation
+	for _, n := range nodes.All(nodes.Options{}) {
+		ops = append(ops, n.Operation())
+	}
+	return ops
+}
+
+// nodesCommand lists the catalogue, or accepts the binaries of its directory.
+func nodesCommand(ctx context.Context, c console, args []string) error {
+	flags := flag.NewFlagSet("tapnode nodes", flag.ContinueOnError)
+	dir := nodesFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	rest, err := parse(c, flags, args)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(rest) == 1 && rest[0] == "lock":
+		return lockNodes(ctx, c, *dir)
+	case len(rest) > 0:
+		return invalid("unexpected argument %q", rest[0])
+	}
+	list, err := installation(ctx, *dir)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return printNodesJSON(c, list)
+	}
+	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "OPERATION\tKIND\tNODE\tVERSION\tSHA256\tTITLE")
+	for _, node := range list {
+		for _, op := range node.Manifest.Operations {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.12s\t%s\n", op.ID, op.Kind, node.Name, node.Version, node.SHA256, op.Title)
+		}
+	}
+	for _, op := range builtin() {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", op.ID, op.Kind, "(built in)", "", "", op.Title)
+	}
+	return w.Flush()
+}
+
+func printNodesJSON(c console, list []app.Installed) error {
+	type node struct {
+		catalog.Entry
+		Operations []sdk.OperationManifest `json:"operations"`
+	}
+	out := struct {
+		Nodes   []node                  `json:"nodes"`
+		BuiltIn []sdk.OperationManifest `json:"builtIn"`
+	}{Nodes: []node{}}
+	for _, n := range list {
+		out.Nodes = append(out.Nodes, node{n.Entry, n.Manifest.Operations})
+	}
+	for _, op := range builtin() {
+		out.BuiltIn = append(out.BuiltIn, op.OperationManifest)
+	}
+	enc := json.NewEncoder(c.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(out)
+}
+
+// lockNodes writes nodes.lock: whoever runs it accepts what is in the directory.
+func lockNodes(ctx context.Context, c console, dir string) error {
+	paths, err := catalog.Discover(dir)
+	if err != nil {
+		return environment(err)
+	}
+	if len(paths) == 0 {
+		return environment(fmt.Errorf("no node binary in %s", dir))
+	}
+	lock := catalog.Lockfile{Version: 1}
+	for _, path := range paths {
+		entry, err := catalog.Lock(ctx, path)
+		if err != nil {
+			return environment(err)
+		}
+		fmt.Fprintf(c.err, "accepted %s %s %.12s\n", entry.Name, entry.Version, entry.SHA256)
+		lock.Nodes = append(lock.Nodes, entry)
+	}
+	return lock.Save(filepath.Join(dir, catalog.LockName))
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// printer writes one line per step: for people, or one JSON object.
+type printer struct {
+	w    io.Writer
+	json bool
+}
+
+func (p printer) step(s engine.Step) error {
+	if p.json {
+		raw, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.w, "%s\n", raw)
+		return err
+	}
+	_, err := fmt.Fprintln(p.w, strings.TrimRight(fmt.Sprintf("%s  %-14s  %-10s  %s", s.Time.Local().Format("15:04:05.000"), s.Step, s.Node, detail(s)), " "))
+	return err
+}
+
+// detail is what a person wants to know of a step.
+func detail(s engine.Step) string {
+	switch s.Step {
+	case flow.StepRunStarted:
+		return s.Flow + ", run " + s.Run
+	case flow.StepRunFinished:
+		return strings.TrimSuffix(s.Code+": "+s.Message, ": ")
+	case flow.StepNodeStarted:
+		return s.Operation
+	case flow.StepNodeSucceeded:
+		line := "done"
+		if s.MessageID != "" {
+			line = "sent message " + s.MessageID
+		}
+		for _, w := range s.Warnings {
+			line += "\n" + strings.Repeat(" ", 14) + "warning: " + w.Message
+		}
+		return line
+	case flow.StepWaitArmed:
+		return "waits for " + strings.Join(offered(s), ", ")
+	case flow.StepWaitAnswered, flow.StepWaitRestarted:
+		if s.ButtonID != "" {
+			return fmt.Sprintf("button %q tapped, goes on at %s", s.ButtonID, s.Port)
+		}
+		return "goes on at " + s.Port
+	case flow.StepNodeProgress, flow.StepNodeFailed, flow.StepNodeRetry, flow.StepWaitRefused, flow.StepWaitIgnored:
+		return strings.TrimSuffix(s.Code+": "+s.Message, ": ")
+	default:
+		return s.Message
+	}
+}
+
+// offered are the ports that an armed wait can be answered by.
+func offered(s engine.Step) []string {
+	var ports []string
+	raw, err := json.Marshal(s.Data)
+	if err != nil || json.Unmarshal(raw, &ports) != nil {
+		return nil
+	}
+	return ports
+}

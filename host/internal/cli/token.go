@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/api"
+)
+
+// dataFlag adds --data, the host's own directory.
+func dataFlag(fs *flag.FlagSet) *string {
+	dir := "tapnode-data"
+	if state, err := os.UserConfigDir(); err == nil {
+		dir = filepath.Join(state, "tapnode")
+	}
+	return fs.String("data", dir, "directory the host keeps everything in, made with mode 0700")
+}
+
+func tokens(dir string) (*api.Tokens, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, environment(err)
+	}
+	t, err := api.OpenTokens(filepath.Join(dir, "tokens.json"))
+	if err != nil {
+		return nil, environment(err)
+	}
+	return t, nil
+}
+
+// token makes a token and prints it, the only time it can be seen.
+func token(_ context.Context, c console, args []string) error {
+	flags := flag.NewFlagSet("tapnode token", flag.ContinueOnError)
+	dir := dataFlag(flags)
+	instance := flags.String("instance", "", "limit the token to this instance")
+	rest, err := parse(c, flags, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return invalid("unexpected argument %q", rest[0])
+	}
+	t, err := tokens(*dir)
+	if err != nil {
+		return err
+	}
+	scope := api.TokenAccount
+	if *instance != "" {
+		scope = api.TokenInstance
+	}
+	made, err := t.Create(scope, *instance, time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, made)
+	return nil
+}

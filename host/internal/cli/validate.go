@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// validate checks flow files without starting anything.
+func validate(ctx context.Context, c console, args []string) error {
+	flags := flag.NewFlagSet("tapnode validate", flag.ContinueOnError)
+	dir := nodesFlag(flags)
+	asJSON := flags.Bool("json", false, "print one JSON object per finding")
+	paths, err := parse(c, flags, args)
+	if err != nil {
+		return err
+	}
+	if len(paths) == 0 {
+		return invalid("name at least one flow file")
+	}
+	list, err := installation(ctx, *dir)
+	if err != nil {
+		return err
+	}
+	cat, err := app.NewCatalogue(list)
+	if err != nil {
+		return environment(err)
+	}
+	bad := false
+	for _, path := range paths {
+		_, findings, err := load(path, cat)
+		if err != nil {
+			return err
+		}
+		printFindings(c.out, path, findings, *asJSON)
+		switch {
+		case flow.HasErrors(findings):
+			bad = true
+		case !*asJSON:
+			fmt.Fprintf(c.out, "%s: ok\n", path)
+		}
+	}
+	if bad {
+		return &exit{code: exitInvalid}
+	}
+	return nil
+}
+
+// load reads and checks one flow file. The error is one of reading; everything
+// wrong with the flow is a finding, and then there is no program.
+func load(path string, cat *flow.Catalogue) (*flow.Program, []flow.Finding, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, &exit{exitInvalid, err}
+	}
+	defer file.Close()
+	src, err := io.ReadAll(io.LimitReader(file, flow.MaxSize+1))
+	if err != nil {
+		return nil, nil, &exit{exitInvalid, err}
+	}
+	program, findings, err := flow.Load(src, cat)
+	var bad *flow.InvalidError
+	if errors.As(err, &bad) {
+		return nil, bad.Findings, nil
+	}
+	return program, findings, err
+}
+
+func printFindings(w io.Writer, path string, findings []flow.Finding, asJSON bool) {
+	for _, f := range findings {
+		if asJSON {
+			raw, err := json.Marshal(struct {
+				File string `json:"file"`
+				flow.Finding
+			}{path, f})
+			if err == nil { // a Finding is strings and a number
+				fmt.Fprintf(w, "%s\n", raw)
+			}
+			continue
+		}
+		fmt.Fprintf(w, "%s: %s\n", path, f)
+	}
+}

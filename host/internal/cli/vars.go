@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// variables reads --var name=value. A value is JSON unless the flow says that the
+// variable is a string.
+func variables(f *flow.Flow, assignments []string) (map[string]any, error) {
+	vars := map[string]any{}
+	for _, a := range assignments {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok {
+			return nil, invalid("--var %s: want name=value", a)
+		}
+		property, known := properties(f)[name].(map[string]any)
+		if !known {
+			return nil, invalid("--var %s: the flow has no such variable; it has %s", name, strings.Join(slices.Sorted(maps.Keys(properties(f))), ", "))
+		}
+		vars[name] = value
+		if property["type"] != "string" {
+			var v any
+			if err := json.Unmarshal([]byte(value), &v); err != nil {
+				return nil, invalid("--var %s: %q is not JSON: %w", name, value, err)
+			}
+			vars[name] = v
+		}
+	}
+	return vars, nil
+}
+
+func properties(f *flow.Flow) map[string]any {
+	p, _ := f.Vars["properties"].(map[string]any)
+	return p
+}
+
+// cast are the instances and phones that a simulation of a flow needs: those its
+// nodes name literally, and the variables instance and phone.
+type cast struct {
+	instances, phones []string
+}
+
+func castOf(f *flow.Flow, vars map[string]any) cast {
+	var c cast
+	add := func(list *[]string, v any) {
+		if s, ok := v.(string); ok && s != "" && !strings.Contains(s, "${") && !slices.Contains(*list, s) {
+			*list = append(*list, s)
+		}
+	}
+	value := func(name string) any {
+		if v, ok := vars[name]; ok {
+			return v
+		}
+		property, _ := properties(f)[name].(map[string]any)
+		return property["default"]
+	}
+	add(&c.instances, value("instance"))
+	add(&c.phones, value("phone"))
+	for _, n := range f.Nodes {
+		if strings.HasPrefix(n.Type, "whatsapp.") {
+			add(&c.instances, n.With["instance"])
+			add(&c.phones, n.With["number"])
+		}
+	}
+	return c
+}
+
+// withPicture gives a flow that wants a mediaUrl, and got none, the simulation's.
+func (h *host) withPicture(f *flow.Flow, vars map[string]any) {
+	if _, given := vars["mediaUrl"]; given || h.sim == nil || properties(f)["mediaUrl"] == nil {
+		return
+	}
+	vars["mediaUrl"] = h.sim.Picture()
+	h.log.Warn("simulated: mediaUrl is " + h.sim.Picture())
+}

@@ -1,0 +1,238 @@
+// Package enginetest holds what every engine.Log must pass, so that the engine
+// means the same on each of them.
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// patience is how long a thing that must happen may take.
+const patience = 10 * time.Second
+
+// Log runs the conformance tests, each on a Log of its own that open returns.
+func Log(t *testing.T, open func(t *testing.T) engine.Log) {
+	for name, test := range map[string]func(*testing.T, suite){
+		"append and load":            appendAndLoad,
+		"one of many racers wins":    oneWins,
+		"a conflict stores nothing":  conflictStoresNothing,
+		"waits":                      waits,
+		"tasks come in time":         tasksInTime,
+		"a task goes to one":         taskToOne,
+		"held and given back":        held,
+		"done and dropped":           doneAndDropped,
+		"a task replaces its like":   replaced,
+		"queues are apart":           queuesApart,
+		"next ends with its context": nextEnds,
+		"watch from the start":       watchAll,
+		"watch one run, from here":   watchOne,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			test(t, suite{Log: open(t), ctx: ctx})
+		})
+	}
+}
+
+// suite is a Log with what every test needs.
+type suite struct {
+	engine.Log
+	ctx context.Context
+}
+
+func (s suite) append(t *testing.T, b engine.Batch) uint64 {
+	t.Helper()
+	rev, err := s.Append(s.ctx, b)
+	if err != nil {
+		t.Fatalf("append to %s: %v", b.Run, err)
+	}
+	return rev
+}
+
+func (s suite) next(t *testing.T, q engine.Queue) engine.Task {
+	t.Helper()
+	task, err := s.Next(s.ctx, q)
+	if err != nil {
+		t.Fatalf("next of %s: %v", q, err)
+	}
+	return task
+}
+
+// nothing fails the test if a task is due now. A marker task behind it shows
+// that the queue was looked at.
+func (s suite) nothing(t *testing.T, q engine.Queue) {
+	t.Helper()
+	kind := engine.TaskCall
+	if q == engine.Timers {
+		kind = engine.TaskRetry
+	}
+	run := "marker" + fmt.Sprint(time.Now().UnixNano())
+	s.append(t, engine.Batch{Run: run, State: []byte("{}"), Tasks: []engine.Task{{ID: run, Run: run, Kind: kind, Due: time.Now()}}})
+	if got := s.next(t, q); got.ID != run {
+		t.Errorf("task %s was handed out", got.ID)
+	}
+}
+
+func task(run, id string, kind engine.TaskKind, due time.Time) engine.Task {
+	return engine.Task{ID: id, Run: run, Kind: kind, Visit: 1, Attempt: 1, Due: due}
+}
+
+func appendAndLoad(t *testing.T, s suite) {
+	if _, err := s.Load(s.ctx, "r"); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("load before append: %v, want ErrNotFound", err)
+	}
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{"a":1}`)})
+	if _, err := s.Append(s.ctx, engine.Batch{Run: "r", State: []byte(`{}`)}); !errors.Is(err, engine.ErrConflict) {
+		t.Errorf("a second beginning: %v, want ErrConflict", err)
+	}
+	if _, err := s.Append(s.ctx, engine.Batch{Run: "other", Expect: 7, State: []byte(`{}`)}); !errors.Is(err, engine.ErrConflict) {
+		t.Errorf("a revision of a run that is not there: %v, want ErrConflict", err)
+	}
+	if next := s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{"a":2}`)}); next == rev {
+		t.Error("the revision did not change")
+	} else if rec, err := s.Load(s.ctx, "r"); err != nil || string(rec.State) != `{"a":2}` || rec.Revision != next {
+		t.Errorf("loaded %s at %d (%v), want a:2 at %d", rec.State, rec.Revision, err, next)
+	}
+}
+
+func oneWins(t *testing.T, s suite) {
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`)})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won, lost := 0, 0
+	for i := range 32 {
+		wg.Go(func() {
+			_, err := s.Append(s.ctx, engine.Batch{Run: "r", Expect: rev, State: fmt.Appendf(nil, `{"i":%d}`, i)})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				won++
+			case errors.Is(err, engine.ErrConflict):
+				lost++
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 || lost != 31 {
+		t.Errorf("%d won, %d lost; want 1 and 31", won, lost)
+	}
+}
+
+func conflictStoresNothing(t *testing.T, s suite) {
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{"a":1}`), Tasks: []engine.Task{task("r", "keep", engine.TaskCall, time.Now())}})
+	_, err := s.Append(s.ctx, engine.Batch{Run: "r", Expect: rev + 1, State: []byte(`{"a":2}`), Done: []string{"keep"},
+		Waits: []engine.Wait{{Correlation: "c", Run: "r", Expires: time.Now().Add(time.Hour)}},
+		Tasks: []engine.Task{task("r", "new", engine.TaskCall, time.Now().Add(-time.Hour))},
+		Steps: []engine.Step{{Run: "r", Step: flow.StepRunStarted}}})
+	if !errors.Is(err, engine.ErrConflict) {
+		t.Fatalf("got %v, want ErrConflict", err)
+	}
+	if rec, err := s.Load(s.ctx, "r"); err != nil || string(rec.State) != `{"a":1}` {
+		t.Errorf("state %s (%v), want a:1", rec.State, err)
+	}
+	if _, err := s.Wait(s.ctx, "c"); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("wait: %v, want ErrNotFound", err)
+	}
+	if got := s.next(t, engine.Calls); got.ID != "keep" {
+		t.Errorf("task %s, want keep", got.ID)
+	}
+	s.append(t, engine.Batch{Run: "marker", State: []byte(`{}`), Steps: []engine.Step{{Run: "marker", Step: flow.StepRunFinished}}})
+	for st, err := range s.Watch(s.ctx, "", 0) {
+		if err != nil || st.Run != "marker" {
+			t.Errorf("step %+v (%v), want only that of marker", st, err)
+		}
+		return
+	}
+}
+
+func waits(t *testing.T, s suite) {
+	if _, err := s.Wait(s.ctx, "r:ask:1"); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("before it is armed: %v, want ErrNotFound", err)
+	}
+	w := engine.Wait{Correlation: "r:ask:1", Run: "r", Node: "ask", Visit: 1, Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second)}
+	gone := engine.Wait{Correlation: "r:ask:2", Run: "r", Node: "ask", Visit: 2, Expires: time.Now().Add(-time.Second)}
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Waits: []engine.Wait{w, gone}})
+	if got, err := s.Wait(s.ctx, w.Correlation); err != nil || !same(got, w) {
+		t.Errorf("got %+v (%v), want %+v", got, err, w)
+	}
+	if got, err := s.Wait(s.ctx, gone.Correlation); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("expired: got %+v (%v), want ErrNotFound", got, err)
+	}
+	w.Expires = w.Expires.Add(time.Hour)
+	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Waits: []engine.Wait{w}})
+	if got, err := s.Wait(s.ctx, w.Correlation); err != nil || !same(got, w) {
+		t.Errorf("replaced: got %+v (%v), want %+v", got, err, w)
+	}
+}
+
+func same(a, b engine.Wait) bool {
+	equal := a.Expires.Equal(b.Expires)
+	a.Expires, b.Expires = time.Time{}, time.Time{}
+	return equal && a == b
+}
+
+func watchAll(t *testing.T, s suite) {
+	s.append(t, engine.Batch{Run: "a", State: []byte(`{}`), Steps: []engine.Step{{Run: "a", Node: "1"}, {Run: "a", Node: "2"}}})
+	if err := s.Publish(s.ctx, engine.Step{Run: "b", Node: "3"}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	var last uint64
+	for st, err := range s.Watch(s.ctx, "", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Sequence <= last {
+			t.Errorf("sequence %d after %d", st.Sequence, last)
+		}
+		last = st.Sequence
+		if got = append(got, st.Node); len(got) == 3 { // all kept ones were read: the next comes live
+			if err := s.Publish(s.ctx, engine.Step{Run: "a", Node: "4"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(got) == 4 {
+			break
+		}
+	}
+	if want := []string{"1", "2", "3", "4"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func watchOne(t *testing.T, s suite) {
+	for i := range 6 {
+		if err := s.Publish(s.ctx, engine.Step{Run: []string{"a", "b"}[i%2], Visit: i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var first uint64
+	for st := range s.Watch(s.ctx, "a", 0) {
+		first = st.Sequence
+		break
+	}
+	var got []int
+	for st, err := range s.Watch(s.ctx, "a", first) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, st.Visit); len(got) == 2 {
+			break
+		}
+	}
+	if want := []int{2, 4}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,157 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+)
+
+func tasksInTime(t *testing.T, s suite) {
+	now := time.Now()
+	soon := now.Add(50 * time.Millisecond)
+	s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{
+		task("r", "never", engine.TaskRetry, now.Add(time.Hour)),
+		task("r", "soon", engine.TaskTimeout, soon),
+		task("r", "now", engine.TaskRetry, now),
+	}})
+	if got := s.next(t, engine.Timers); got.ID != "now" || got.Run != "r" || got.Kind != engine.TaskRetry || got.Visit != 1 || got.Attempt != 1 {
+		t.Errorf("first %+v, want now", got)
+	}
+	if got := s.next(t, engine.Timers); got.ID != "soon" || time.Now().Before(soon) {
+		t.Errorf("then %s at %s, want soon not before %s", got.ID, time.Now(), soon)
+	}
+	s.nothing(t, engine.Timers)
+}
+
+func taskToOne(t *testing.T, s suite) {
+	const n = 40
+	b := engine.Batch{Run: "r", State: []byte(`{}`)}
+	for i := range n {
+		b.Tasks = append(b.Tasks, task("r", fmt.Sprint("t", i), engine.TaskCall, time.Now()))
+	}
+	s.append(t, b)
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	times := map[string]int{}
+	for range 8 {
+		wg.Go(func() {
+			for {
+				got, err := s.Next(ctx, engine.Calls)
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				if times[got.ID]++; len(times) == n {
+					cancel()
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for i := range n {
+		if id := fmt.Sprint("t", i); times[id] != 1 {
+			t.Errorf("task %s was handed out %d times", id, times[id])
+		}
+	}
+}
+
+func held(t *testing.T, s suite) {
+	s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskCall, time.Now())}})
+	s.next(t, engine.Calls)
+	if err := s.Hold(s.ctx, "a", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	s.nothing(t, engine.Calls)
+	if err := s.Hold(s.ctx, "a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.next(t, engine.Calls); got.ID != "a" {
+		t.Errorf("got %s, want a again", got.ID)
+	}
+	until := time.Now().Add(50 * time.Millisecond)
+	if err := s.Hold(s.ctx, "a", 50*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.next(t, engine.Calls); got.ID != "a" || time.Now().Before(until) {
+		t.Errorf("got %s at %s, want a not before %s", got.ID, time.Now(), until)
+	}
+}
+
+func doneAndDropped(t *testing.T, s suite) {
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{
+		task("r", "a", engine.TaskCall, time.Now()), task("r", "b", engine.TaskCall, time.Now()), task("r", "c", engine.TaskCall, time.Now())}})
+	first := s.next(t, engine.Calls)
+	left := map[string]bool{"a": true, "b": true, "c": true}
+	delete(left, first.ID)
+	var rest []string
+	for id := range left {
+		rest = append(rest, id)
+	}
+	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Done: []string{first.ID, rest[0], "unknown"}})
+	if err := s.Drop(s.ctx, rest[1]); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{first.ID, rest[1], "unknown"} {
+		if err := errors.Join(s.Hold(s.ctx, id, 0), s.Drop(s.ctx, id)); err != nil {
+			t.Errorf("%s, which is gone: %v", id, err)
+		}
+	}
+	s.nothing(t, engine.Calls)
+}
+
+func replaced(t *testing.T, s suite) {
+	now := time.Now()
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskTimeout, now)}})
+	again := task("r", "a", engine.TaskTimeout, now.Add(time.Hour))
+	rev = s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Tasks: []engine.Task{again}})
+	s.nothing(t, engine.Timers)
+	again.Due, again.Visit = now, 9
+	// Ending and asking for the same task in one batch leaves the task.
+	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Done: []string{"a"}, Tasks: []engine.Task{again}})
+	if got := s.next(t, engine.Timers); got.ID != "a" || got.Visit != 9 {
+		t.Errorf("got %+v, want the newest a", got)
+	}
+}
+
+func queuesApart(t *testing.T, s suite) {
+	now := time.Now()
+	s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{
+		task("r", "call", engine.TaskCall, now), task("r", "retry", engine.TaskRetry, now.Add(time.Millisecond))}})
+	if got := s.next(t, engine.Timers); got.ID != "retry" {
+		t.Errorf("timers gave %s", got.ID)
+	}
+	if got := s.next(t, engine.Calls); got.ID != "call" {
+		t.Errorf("calls gave %s", got.ID)
+	}
+}
+
+func nextEnds(t *testing.T, s suite) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Next(ctx, engine.Calls)
+		done <- err
+	}()
+	cancel()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want context.Canceled", err)
+		}
+	case <-s.ctx.Done():
+		t.Fatal("Next did not end with its context")
+	}
+	// The one that went away took no task with it.
+	s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskCall, time.Now())}})
+	if got := s.next(t, engine.Calls); got.ID != "a" {
+		t.Errorf("got %s, want a", got.ID)
+	}
+}
