@@ -53,7 +53,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.node, w.stop = c, stop
-	settings := fmt.Sprintf(`{"server":{"url":%q,"rootKey":%q},"pacing":{"perMinute":0},"media":{"allowPrivate":true}}`, w.sim.URL(), w.sim.RootKey())
+	settings := fmt.Sprintf(`{"server":{"url":%q,"rootKey":%q},"pacing":{"perMinute":0},"timeouts":{"ack":5},"media":{"allowPrivate":true}}`, w.sim.URL(), w.sim.RootKey())
 	if err := c.Configure(w.ctx(), sdk.Setup{Settings: []byte(settings), StateDir: w.dir}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -208,4 +208,11 @@ func (w *world) fault(r wasim.FaultRule) {
 	w.t.Helper()
 	_, err := w.sim.AddFault(r)
 	w.must(err)
+}
+
+func unmarshal(t *testing.T, data []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", data, err)
+	}
 }
