@@ -22,7 +22,9 @@ var (
 
 // codePairing is a client that shows an eight-character code. It ends with the client's connection.
 type codePairing struct {
-	conn *conn
+	conn    *conn
+	account *Account
+	since   time.Time
 
 	mu       sync.Mutex // guards the exchange
 	exchange *linkcode.Pairing
@@ -37,9 +39,7 @@ type codeOutcome struct {
 // EnterCode is the phone's owner typing the code that a client shows after «link with phone number». It returns when
 // the client was told to reconnect as a device of this account. After ErrWrongCode it can be called again.
 func (a *Account) EnterCode(ctx context.Context, code string) error {
-	a.s.mu.RLock()
-	p := a.s.codes[a.phone]
-	a.s.mu.RUnlock()
+	p := a.waitingForCode()
 	if p == nil {
 		return ErrNoCode
 	}
@@ -63,6 +63,19 @@ func (a *Account) EnterCode(ctx context.Context, code string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// waitingForCode returns the client that asked last.
+func (a *Account) waitingForCode() *codePairing {
+	a.s.mu.RLock()
+	defer a.s.mu.RUnlock()
+	var newest *codePairing
+	for _, p := range a.s.codes {
+		if p.account == a && (newest == nil || p.since.After(newest.since)) {
+			newest = p
+		}
+	}
+	return newest
 }
 
 func (p *codePairing) enter(a *Account, code string) (waBinary.Node, <-chan codeOutcome, error) {
@@ -106,10 +119,9 @@ func (c *conn) codeHello(reg *waBinary.Node) ([]waBinary.Node, *IQError) {
 	if a == nil {
 		return nil, &IQError{Code: 404, Text: "item-not-found"}
 	}
-	p := &codePairing{conn: c, exchange: linkcode.New(hello)}
+	p := &codePairing{conn: c, account: a, since: time.Now(), exchange: linkcode.New(hello)}
 	c.s.mu.Lock()
-	c.s.forgetCode(c)
-	c.s.codes[a.phone] = p
+	c.s.codes[c] = p
 	c.s.mu.Unlock()
 	return []waBinary.Node{p.exchange.HelloResult()}, nil
 }
@@ -121,12 +133,7 @@ func (c *conn) codeFinish(reg *waBinary.Node) *IQError {
 		return &IQError{Code: 400, Text: "bad-request"}
 	}
 	c.s.mu.RLock()
-	var p *codePairing
-	for _, other := range c.s.codes {
-		if other.conn == c {
-			p = other
-		}
-	}
+	p := c.s.codes[c]
 	c.s.mu.RUnlock()
 	if p == nil {
 		return &IQError{Code: 404, Text: "item-not-found"}
@@ -143,13 +150,4 @@ func (c *conn) codeFinish(reg *waBinary.Node) *IQError {
 	p.done <- codeOutcome{result, err}
 	p.done = nil
 	return nil
-}
-
-// forgetCode drops the pairing of a connection. s.mu is held.
-func (s *Server) forgetCode(c *conn) {
-	for phone, p := range s.codes {
-		if p.conn == c {
-			delete(s.codes, phone)
-		}
-	}
 }

@@ -79,7 +79,10 @@ func (c *conn) farewell(f Fault) {
 
 func (c *conn) answer(iq *waBinary.Node) {
 	handle := c.s.queries[text(iq, "xmlns")]
-	if handle == nil || c.dev == nil {
+	if c.dev == nil {
+		handle = onLinkCode
+	}
+	if handle == nil {
 		c.s.record.unhandled(iq)
 		c.result(iq, nil)
 		return
