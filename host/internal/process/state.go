@@ -67,8 +67,8 @@ func (t *tracker) set(to State, reason string, f func(*Status)) {
 	t.change(to, reason, f)
 }
 
-// regrade moves between Ready and Degraded; in any other state it does nothing, so
-// that late news about a process cannot undo its end.
+// regrade takes news of a node's health, which may move it between Ready and
+// Degraded; in any other state they come too late and cannot undo its end.
 func (t *tracker) regrade(to State, reason string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,7 +76,7 @@ func (t *tracker) regrade(to State, reason string) {
 	case !t.cur.State.Serving():
 	case t.cur.State != to:
 		t.change(to, reason, nil)
-	case t.cur.Reason != reason:
+	default:
 		t.cur.Reason = reason
 		t.wake()
 	}
@@ -115,8 +115,9 @@ func (t *tracker) change(to State, reason string, f func(*Status)) {
 	}
 }
 
-// watch yields the status at once and after each change, until ctx ends or the
-// caller breaks. A slow caller misses what happened in between, never the newest.
+// watch yields the status at once and after each change or regrade, until ctx ends
+// or the caller breaks. A slow caller misses what happened in between, never the
+// newest.
 func (t *tracker) watch(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		for {

@@ -1,9 +1,11 @@
 package process
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -66,4 +68,25 @@ func TestStopCutsWhatOutlastsTheGrace(t *testing.T) {
 		t.Error("the call was not cut")
 	}
 	n.logs.await(t, "key-of-the-call")
+}
+
+func TestStopKillsWhatDoesNotEnd(t *testing.T) {
+	n := started(t, "bad Close", func(s *Spec) { s.CloseTimeout, s.ExitTimeout = time.Millisecond, time.Millisecond })
+	if err := n.Stop(n.soon()); err == nil || !strings.Contains(err.Error(), "was killed") {
+		t.Errorf("stop: %v", err)
+	}
+	if st := n.State(); st.State != Stopped || st.PID != 0 {
+		t.Errorf("it is %+v", st)
+	}
+}
+
+func TestStopInAHurry(t *testing.T) {
+	n := started(t, "bad Close")
+	pid := n.State().PID
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := n.Stop(ctx); err == nil || !strings.Contains(err.Error(), "was killed") {
+		t.Errorf("stop: %v", err)
+	}
+	gone(t, pid)
 }

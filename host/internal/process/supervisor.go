@@ -151,8 +151,9 @@ func (s *Supervisor) State() Status {
 	return cur
 }
 
-// Watch yields the state at once and then each change, until ctx ends. Whoever is
-// slower than the changes misses intermediate ones, never the newest.
+// Watch yields the state at once, and again after each change of it or of
+// [Supervisor.Health], until ctx ends. Whoever is slower than the changes misses
+// intermediate ones, never the newest.
 func (s *Supervisor) Watch(ctx context.Context) iter.Seq[Status] { return s.status.watch(ctx) }
 
 // Manifest is what the newest process said of itself; false before the first.

@@ -243,17 +243,6 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-func TestStopInAHurry(t *testing.T) {
-	n := started(t, "bad Close")
-	pid := n.State().PID
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := n.Stop(ctx); err == nil || !strings.Contains(err.Error(), "was killed") {
-		t.Errorf("stop: %v", err)
-	}
-	gone(t, pid)
-}
-
 // A call through the supervisor costs what it costs through the client.
 func TestClientCostsNothing(t *testing.T) {
 	n := started(t, "good")

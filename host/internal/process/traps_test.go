@@ -149,13 +149,11 @@ func TestTrapFrozenNode(t *testing.T) {
 	})
 }
 
+// A node that ignores SIGTERM and the end of its stdin still has go-plugin's controller.
 func TestTrapDeafNode(t *testing.T) {
-	n := startedBad(t, "start:deaf,configure:grandchild", func(s *Spec) { s.ExitTimeout = 10 * time.Millisecond })
-	if err := n.Stop(n.soon()); err != nil && !strings.Contains(err.Error(), "was killed") {
+	n := startedBad(t, "start:deaf")
+	if err := n.Stop(n.soon()); err != nil {
 		t.Errorf("stop: %v", err)
-	}
-	if st := n.State(); st.State != Stopped {
-		t.Errorf("it is %s", st.State)
 	}
 }
 
