@@ -3,12 +3,14 @@ package nodetest
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
 )
 
 func (s *suite) health(t *testing.T) {
@@ -34,12 +36,12 @@ func (s *suite) drain(t *testing.T) {
 	l := s.open(t)
 	result := make(chan error, 1)
 	if s.Slow != nil {
+		running := make(chan struct{})
 		go func() {
-			_, err := l.Execute(bounded(t), request(*s.Slow, "slow"), nil)
+			_, err := l.Execute(bounded(t), request(*s.Slow, "slow"), onFirst(func() { close(running) }))
 			result <- err
 		}()
-		// Under way is what a repeated call of another kind comes after.
-		time.Sleep(200 * time.Millisecond)
+		<-running
 	}
 	cut, err := l.Drain(bounded(t), 100*time.Millisecond)
 	if err != nil {
@@ -60,6 +62,12 @@ func (s *suite) drain(t *testing.T) {
 	if err := l.Close(bounded(t)); err != nil {
 		t.Errorf("close after drain: %v", err)
 	}
+}
+
+// onFirst calls f at the first progress: the call is then surely under way.
+func onFirst(f func()) func(client.Progress) {
+	var once sync.Once
+	return func(client.Progress) { once.Do(f) }
 }
 
 func (s *suite) closeTwice(t *testing.T) {

@@ -128,11 +128,14 @@ func (s *suite) executeCancel(t *testing.T) {
 	ctx, cancel := context.WithTimeout(bounded(t), 200*time.Millisecond)
 	defer cancel()
 	_, err := l.Execute(ctx, request(*s.Slow, "deadline"), nil)
-	wantCode(t, err, codes.DeadlineExceeded)
+	if p, ok := errors.AsType[*sdk.Problem](err); !ok { // the node's own answer, if it is faster than the transport's
+		wantCode(t, err, codes.DeadlineExceeded)
+	} else if p.Effect != sdk.EffectUnknown && p.Effect != sdk.EffectNone {
+		t.Errorf("the deadline left effect %s", p.Effect)
+	}
 	ctx, cancel = context.WithCancel(bounded(t))
 	defer cancel()
-	time.AfterFunc(200*time.Millisecond, cancel)
-	_, err = l.Execute(ctx, request(*s.Slow, "cancel"), nil)
+	_, err = l.Execute(ctx, request(*s.Slow, "cancel"), onFirst(cancel))
 	wantCode(t, err, codes.Canceled)
 	// Cancelled work is no longer there: a drain has nothing to wait for or to cut.
 	cut, err := l.Drain(bounded(t), 3*time.Second)

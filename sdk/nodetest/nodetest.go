@@ -33,7 +33,7 @@ type Target struct {
 	// Samples are inputs that work, at least one for each operation that the test
 	// can call. They may run in any number and at the same time.
 	Samples []Sample
-	// Slow is a call that runs until it is cancelled.
+	// Slow is a call that reports progress and then runs until it is cancelled.
 	Slow *Sample
 	// Keyed is the i-th of many calls of one KEYED operation, each with another
 	// input.

@@ -47,7 +47,8 @@ func New() *sdk.Node {
 				ID: "file.wait@1", Title: "Wait until cancelled", Replay: sdk.Pure,
 				Input:  []byte(`{"type":"object"}`),
 				Output: []byte(`{"type":"object"}`),
-				Run: func(ctx context.Context, _ *sdk.Call, _ struct{}) (struct{}, error) {
+				Run: func(ctx context.Context, call *sdk.Call, _ struct{}) (struct{}, error) {
+					call.Progress("waiting", "nothing will happen", nil)
 					<-ctx.Done()
 					return struct{}{}, ctx.Err()
 				},
