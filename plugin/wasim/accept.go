@@ -62,7 +62,7 @@ func (s *Server) leave(c *conn) {
 	for _, ref := range c.refs {
 		delete(s.waiting, ref)
 	}
-	s.forgetCode(c)
+	delete(s.codes, c)
 	s.mu.Unlock()
 	if c.dev != nil {
 		c.dev.detach(c)

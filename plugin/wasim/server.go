@@ -41,13 +41,13 @@ type Server struct {
 
 	mu       sync.RWMutex
 	closed   bool
-	accounts map[string]*Account     // by every number it answers to
-	lids     map[string]*Account     // by the user part of its LID
-	waiting  map[string]*conn        // clients that show a QR code, by its reference
-	codes    map[string]*codePairing // clients that show a link code, by the number they ask for
-	conns    map[*conn]struct{}      // all connections
-	phones   map[*Phone]struct{}     // to be closed with the server
-	groups   map[string]*Group       // by the user part of the group's JID
+	accounts map[string]*Account    // by every number it answers to
+	lids     map[string]*Account    // by the user part of its LID
+	waiting  map[string]*conn       // clients that show a QR code, by its reference
+	codes    map[*conn]*codePairing // clients that show a link code
+	conns    map[*conn]struct{}     // all connections
+	phones   map[*Phone]struct{}    // to be closed with the server
+	groups   map[string]*Group      // by the user part of the group's JID
 }
 
 // ErrClosed says that the server is closed.
@@ -73,13 +73,14 @@ func Start(opts Options) (*Server, error) {
 		mux: http.NewServeMux(), address: listener.Addr().String(),
 		faults: faults.NewSet(maxFaults), media: mediastore.New(mediastore.Options{}), record: newRecorder(opts.Limits),
 		accounts: make(map[string]*Account), lids: make(map[string]*Account), waiting: make(map[string]*conn),
-		codes: make(map[string]*codePairing), conns: make(map[*conn]struct{}), phones: make(map[*Phone]struct{}), groups: make(map[string]*Group),
+		codes: make(map[*conn]*codePairing), conns: make(map[*conn]struct{}), phones: make(map[*Phone]struct{}), groups: make(map[string]*Group),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.client = clientFor(s.address)
 	s.queries = s.queryHandlers()
 	s.mux.HandleFunc("GET /ws/chat", s.accept)
-	s.mux.Handle("/", s.media)
+	s.mux.Handle("/", s.mediaHandler())
+	s.mux.Handle(ControlPath, s.controlHandler())
 	s.http = &http.Server{
 		Handler:           s.mux,
 		ReadHeaderTimeout: 10 * time.Second,

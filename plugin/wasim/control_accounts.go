@@ -1,0 +1,176 @@
+package wasim
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
+)
+
+// accountView is an account in the control API.
+type accountView struct {
+	Number  string       `json:"number"`
+	LID     string       `json:"lid"`
+	Name    string       `json:"name"`
+	Kind    string       `json:"kind"` // account: the server plays the phone; phone: a customer with an inbox
+	Devices []deviceView `json:"devices"`
+}
+
+type deviceView struct {
+	Index   uint16 `json:"index"` // 0 is the phone
+	JID     string `json:"jid"`
+	Online  bool   `json:"online"`
+	Logins  int    `json:"logins"`
+	Pending int    `json:"pending"` // stanzas it has not acknowledged
+}
+
+func viewAccount(a *Account) accountView {
+	v := accountView{Number: a.phone, LID: a.lid.String(), Name: a.name(), Kind: "phone", Devices: []deviceView{}}
+	for _, d := range a.Devices() {
+		if d.played {
+			v.Kind = "account"
+		}
+		v.Devices = append(v.Devices, deviceView{Index: d.jid.Device, JID: d.jid.String(), Online: d.Online() || d.played, Logins: d.Logins(), Pending: d.Pending()})
+	}
+	return v
+}
+
+// newNumber is the body that makes an account or a phone.
+type newNumber struct {
+	Number       string   `json:"number"`
+	Name         string   `json:"name"`
+	Aliases      []string `json:"aliases"`
+	HiddenNumber bool     `json:"hiddenNumber"`
+	RequireToken bool     `json:"requireToken"`
+	Business     bool     `json:"business"`
+}
+
+func (n newNumber) options() []Option {
+	var o []Option
+	if n.Name != "" {
+		o = append(o, PushName(n.Name))
+	}
+	if len(n.Aliases) > 0 {
+		o = append(o, Aliases(n.Aliases...))
+	}
+	if n.HiddenNumber {
+		o = append(o, HiddenNumber())
+	}
+	if n.RequireToken {
+		o = append(o, RequireToken())
+	}
+	if n.Business {
+		o = append(o, Business())
+	}
+	return o
+}
+
+func (s *Server) accountEndpoints() []jsonapi.Endpoint {
+	return []jsonapi.Endpoint{
+		{Method: "GET", Path: "accounts", Summary: "list every number with its devices", Curl: "$SIM/accounts", Handle: s.listAccounts},
+		{Method: "POST", Path: "accounts", Summary: "make a number whose phone the server plays, for a client to be linked to",
+			Curl: `$SIM/accounts -d '{"number":"5511900000001","name":"Shop"}'`, Handle: s.createAccount},
+		{Method: "POST", Path: "accounts/{number}/scan", Summary: "scan the QR code a client shows",
+			Curl: `$SIM/accounts/5511900000001/scan -d '{"qr":"https://wa.me/settings/linked_devices#…"}'`, Handle: s.scanQR},
+		{Method: "POST", Path: "accounts/{number}/code", Summary: "type the eight-character code a client shows",
+			Curl: `$SIM/accounts/5511900000001/code -d '{"code":"ABCD-2345"}'`, Handle: s.enterCode},
+		{Method: "POST", Path: "accounts/{number}/devices/{index}/{action}", Summary: "drop, replaced, logout, or streamError with a code, on one device",
+			Curl: `-X POST $SIM/accounts/5511900000001/devices/1/drop`, Handle: s.disturbDevice},
+	}
+}
+
+func (s *Server) listAccounts(r *jsonapi.Request) (any, error) {
+	if _, err := r.Query(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	all := make([]*Account, 0, len(s.lids))
+	for _, a := range s.lids {
+		all = append(all, a)
+	}
+	s.mu.RUnlock()
+	slices.SortFunc(all, func(a, b *Account) int { return strings.Compare(a.phone, b.phone) })
+	views := make([]accountView, len(all))
+	for i, a := range all {
+		views[i] = viewAccount(a)
+	}
+	return views, nil
+}
+
+func (s *Server) createAccount(r *jsonapi.Request) (any, error) {
+	var in newNumber
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	a, err := s.NewAccount(in.Number, in.options()...)
+	if err != nil {
+		return nil, err
+	}
+	return jsonapi.Created{Value: viewAccount(a)}, nil
+}
+
+func (s *Server) scanQR(r *jsonapi.Request) (any, error) {
+	var in struct {
+		QR string `json:"qr"`
+	}
+	return s.link(r, &in, func(ctx context.Context, a *Account) error { return a.Scan(ctx, in.QR) })
+}
+
+func (s *Server) enterCode(r *jsonapi.Request) (any, error) {
+	var in struct {
+		Code string `json:"code"`
+	}
+	return s.link(r, &in, func(ctx context.Context, a *Account) error { return a.EnterCode(ctx, in.Code) })
+}
+
+func (s *Server) link(r *jsonapi.Request, in any, how func(context.Context, *Account) error) (any, error) {
+	a, err := s.pathAccount(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Decode(in); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), actionTimeout)
+	defer cancel()
+	if err := how(ctx, a); err != nil {
+		return nil, err
+	}
+	return viewAccount(a), nil
+}
+
+func (s *Server) disturbDevice(r *jsonapi.Request) (any, error) {
+	a, err := s.pathAccount(r)
+	if err != nil {
+		return nil, err
+	}
+	index, err := strconv.ParseUint(r.PathValue("index"), 10, 16)
+	d := a.device(uint16(index))
+	if err != nil || d == nil {
+		return nil, jsonapi.Refuse(http.StatusNotFound, "the account has no device %s", r.PathValue("index"))
+	}
+	connected := true
+	switch action := r.PathValue("action"); action {
+	case "drop":
+		connected = d.Drop()
+	case "replaced":
+		connected = d.Replaced()
+	case "logout":
+		d.Logout()
+	case "streamError":
+		var in StreamError
+		if err := r.Decode(&in); err != nil {
+			return nil, err
+		}
+		connected = d.StreamError(in.Code)
+	default:
+		return nil, jsonapi.Refuse(http.StatusNotFound, "no action %q; there are drop, replaced, logout and streamError", action)
+	}
+	if !connected {
+		return nil, jsonapi.Refuse(http.StatusConflict, "the device is not connected")
+	}
+	return nil, nil
+}
