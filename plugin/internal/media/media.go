@@ -1,0 +1,174 @@
+// Package media turns a mediaUrl into the header of a message: it fetches the
+// file, finds out what it really is, makes a thumbnail and uploads it to
+// WhatsApp's media servers.
+//
+// What the package guarantees:
+//
+//   - The address is checked when it is dialled, for every redirect and every
+//     address a name resolves to. Private, loopback, link-local, shared and
+//     metadata addresses are refused unless Options.Allow names them.
+//   - Nothing is unbounded: bytes, pixels, redirects, time, and how many files are
+//     worked on at once.
+//   - The content decides the type, not its name or its Content-Type.
+//   - Files live in nameless temporary files: nothing is left behind, not even by
+//     kill -9.
+//
+// Every error is an [*Error] that says whose fault it is.
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+)
+
+// Options bound a Loader. Zero values mean the defaults.
+type Options struct {
+	// Dir holds the temporary files. It must exist; it should be 0700.
+	Dir string
+	// Allow opens addresses that are refused otherwise: CIDR prefixes
+	// ("10.0.0.0/8"), single addresses, and host names ("media.internal").
+	Allow []string
+	// MaxBytes limits every kind of file, on top of what WhatsApp takes: 16 MiB
+	// for images, 64 MiB for videos and 100 MiB for documents.
+	MaxBytes int64
+	// Timeout is for one fetch, from the first lookup to the last byte; 60 s.
+	Timeout time.Duration
+	// Cache, if set, saves uploading the same file again for an instance.
+	Cache Cache
+	Log   *slog.Logger
+}
+
+// Progress is told what is going on: "fetching" with the bytes so far and the
+// expected total (0: unknown), then "uploading".
+type Progress func(stage string, done, total int64)
+
+// Loader makes headers. It is safe for concurrent use.
+type Loader struct {
+	opt    Options
+	client *http.Client
+	slots  chan struct{}
+
+	decoding sync.Mutex // pictures take memory: one at a time
+}
+
+// atOnce is how many files a Loader works on at the same time; more wait. It
+// bounds the disk: two copies of each, one of them encrypted.
+const atOnce = 4
+
+// New makes a Loader. The error names an entry of Allow that cannot be read.
+func New(opt Options) (*Loader, error) {
+	policy, err := newPolicy(opt.Allow)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Timeout <= 0 {
+		opt.Timeout = time.Minute
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Loader{opt: opt, client: newClient(policy), slots: make(chan struct{}, atOnce)}, nil
+}
+
+// Close closes idle connections.
+func (l *Loader) Close() { l.client.CloseIdleConnections() }
+
+// Header fetches the file behind rawURL, which must be of the kind, uploads it for
+// the instance and describes it for the encoder. progress may be nil.
+func (l *Loader) Header(ctx context.Context, up Uploader, instance, rawURL string, kind buttons.MediaType, progress Progress) (*buttons.Media, error) {
+	if progress == nil {
+		progress = func(string, int64, int64) {}
+	}
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	case <-ctx.Done():
+		return nil, &Error{Reason: Unreachable, Message: "too many files were being fetched at the same time", Err: ctx.Err()}
+	}
+	got, err := l.fetch(ctx, rawURL, l.limit(kind), progress)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { got.file.Close() }()
+
+	header, err := l.examine(got, kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.upload(ctx, up, instance, got.file, header, progress); err != nil {
+		return nil, err
+	}
+	return header, nil
+}
+
+// limit is how many bytes a file of the kind may have.
+func (l *Loader) limit(kind buttons.MediaType) int64 {
+	limits := map[buttons.MediaType]int64{buttons.Image: 16 << 20, buttons.Video: 64 << 20, buttons.Document: 100 << 20}
+	limit := limits[kind]
+	if l.opt.MaxBytes > 0 {
+		limit = min(limit, l.opt.MaxBytes)
+	}
+	return limit
+}
+
+// examine finds out what the file is, makes sure that it is what was asked for,
+// and describes what can be seen without WhatsApp. It may put a converted file in
+// place of the fetched one.
+func (l *Loader) examine(got *fetched, kind buttons.MediaType) (*buttons.Media, error) {
+	head := make([]byte, sniffSize)
+	n, err := got.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
+	}
+	mimetype := Sniff(head[:n])
+	if !fits(mimetype, kind) {
+		return nil, mismatch(mimetype, kind)
+	}
+	m := &buttons.Media{Type: kind, Mimetype: mimetype}
+	switch kind {
+	case buttons.Image:
+		if err := l.examineImage(got, m); err != nil {
+			return nil, err
+		}
+	case buttons.Document:
+		m.Mimetype, m.FileName = documentType(mimetype, got.contentType, got.name)
+	}
+	return m, nil
+}
+
+// temporary makes a file without a name: it goes when it is closed.
+func (l *Loader) temporary() (*os.File, error) {
+	file, err := os.CreateTemp(l.opt.Dir, "media-*")
+	if err == nil {
+		if err = os.Remove(file.Name()); err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	if err != nil {
+		return nil, &Error{Reason: Internal, Message: "no temporary file could be made for the media", Err: err}
+	}
+	return file, nil
+}
+
+// mismatch explains that the content is not of the kind.
+func mismatch(mimetype string, kind buttons.MediaType) error {
+	const takes = "%s takes %s; mediaUrl answers %s"
+	formats := map[buttons.MediaType]string{
+		buttons.Image: "a JPEG, PNG, WebP or GIF file",
+		buttons.Video: "an MP4 or 3GP file",
+	}
+	e := &Error{Reason: WrongType, Message: fmt.Sprintf(takes, "mediaType "+string(kind), formats[kind], mimetype)}
+	if mimetype == "text/html" {
+		e.Message += ": it is a page, link the file itself"
+	}
+	return e
+}

@@ -1,0 +1,115 @@
+package media
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+// Uploader is what whatsmeow.Client does: it encrypts what it reads into the
+// temporary file and sends that to WhatsApp's media servers.
+type Uploader interface {
+	UploadReader(ctx context.Context, plaintext io.Reader, tempFile io.ReadWriteSeeker, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error)
+}
+
+// Cache remembers uploads; store.Store is one.
+type Cache interface {
+	Upload(ctx context.Context, u store.Upload) (store.Upload, error)
+	PutUpload(ctx context.Context, u store.Upload) error
+}
+
+// cacheTime is how long an upload is used again. WhatsApp keeps one for weeks; a
+// day is enough for a campaign and leaves the receiver the rest.
+const cacheTime = 24 * time.Hour
+
+// upload completes the header with where WhatsApp keeps the file.
+func (l *Loader) upload(ctx context.Context, up Uploader, instance string, file *os.File, m *buttons.Media, progress Progress) error {
+	hash := sha256.New()
+	size, err := io.Copy(hash, io.NewSectionReader(file, 0, 1<<62))
+	if err != nil {
+		return &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
+	}
+	entry := store.Upload{Instance: instance, Kind: string(m.Type), SHA256: hash.Sum(nil)}
+	if l.recall(ctx, entry, m) {
+		return nil
+	}
+	progress("uploading", 0, size)
+	temp, err := l.temporary()
+	if err != nil {
+		return err
+	}
+	defer temp.Close()
+	resp, err := up.UploadReader(ctx, io.NewSectionReader(file, 0, 1<<62), temp, appInfo(m.Type))
+	if err != nil {
+		return &Error{Reason: Upload, Retry: true, Message: "WhatsApp's media server did not take the file", Err: err}
+	}
+	m.URL, m.DirectPath, m.MediaKey = resp.URL, resp.DirectPath, resp.MediaKey
+	m.FileSHA256, m.FileEncSHA256, m.FileLength = resp.FileSHA256, resp.FileEncSHA256, resp.FileLength
+	l.remember(ctx, entry, m)
+	return nil
+}
+
+func appInfo(kind buttons.MediaType) whatsmeow.MediaType {
+	switch kind {
+	case buttons.Image:
+		return whatsmeow.MediaImage
+	case buttons.Video:
+		return whatsmeow.MediaVideo
+	}
+	return whatsmeow.MediaDocument
+}
+
+// location is the part of a header that only an upload can give.
+type location struct {
+	URL, DirectPath                     string
+	MediaKey, FileSHA256, FileEncSHA256 []byte
+	FileLength                          uint64
+}
+
+// recall completes m from the cache. The name, the type and the thumbnail stay
+// those of this request.
+func (l *Loader) recall(ctx context.Context, entry store.Upload, m *buttons.Media) bool {
+	if l.opt.Cache == nil {
+		return false
+	}
+	found, err := l.opt.Cache.Upload(ctx, entry)
+	if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
+			l.opt.Log.Warn("the upload cache cannot be read", "error", err)
+		}
+		return false
+	}
+	var at location
+	if err := json.Unmarshal(found.Descriptor, &at); err != nil {
+		l.opt.Log.Warn("the upload cache holds a broken entry", "error", err)
+		return false
+	}
+	m.URL, m.DirectPath, m.MediaKey = at.URL, at.DirectPath, at.MediaKey
+	m.FileSHA256, m.FileEncSHA256, m.FileLength = at.FileSHA256, at.FileEncSHA256, at.FileLength
+	return true
+}
+
+// remember caches an upload. Without it the next send uploads again, no more.
+func (l *Loader) remember(ctx context.Context, entry store.Upload, m *buttons.Media) {
+	if l.opt.Cache == nil {
+		return
+	}
+	var err error
+	entry.Descriptor, err = json.Marshal(location{m.URL, m.DirectPath, m.MediaKey, m.FileSHA256, m.FileEncSHA256, m.FileLength})
+	if err == nil {
+		entry.ExpiresAt = time.Now().Add(cacheTime)
+		err = l.opt.Cache.PutUpload(ctx, entry)
+	}
+	if err != nil {
+		l.opt.Log.Warn("the upload cache cannot be written", "error", err)
+	}
+}
