@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/sdk"
@@ -29,6 +30,7 @@ type process struct {
 	store    *store.Store
 	pool     *pool.Pool
 	numbers  *directory
+	media    *media.Loader
 	log      *slog.Logger
 
 	unanswered unanswered
@@ -61,6 +63,9 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	}
 	p.store.Start()
 	p.numbers = newDirectory(p.store)
+	if p.media, err = openMedia(s, setup.StateDir, p.store); err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
 	if server != nil {
 		board.Set(sdk.Health{State: sdk.Degraded, Reason: "simulated",
 			Message: "this process talks to a test server, not to WhatsApp; remove server.url from the settings to change that"})
@@ -78,6 +83,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 }
 
 func (p *process) close(ctx context.Context) error {
+	p.media.Close()
 	return errors.Join(p.pool.Close(ctx), p.store.Close())
 }
 
