@@ -48,8 +48,13 @@ type host struct {
 // openHost prepares the app and the simulation; nothing runs yet.
 func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onEvent func(sdk.Event)) (_ *host, err error) {
 	level := slog.LevelWarn
-	if *f.verbose {
+	switch {
+	case *f.verbose:
 		level = slog.LevelDebug
+	case *f.simulate:
+		// The node warns at length that it is simulated, which is what was asked for.
+		level = slog.LevelError
+		fmt.Fprintln(c.err, "WhatsApp is simulated: nothing leaves this machine")
 	}
 	h := &host{log: slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level})), dataDir: *f.data}
 	defer func() {

@@ -76,5 +76,4 @@ func (h *host) withPicture(f *flow.Flow, vars map[string]any) {
 		return
 	}
 	vars["mediaUrl"] = h.sim.Picture()
-	h.log.Warn("simulated: mediaUrl is " + h.sim.Picture())
 }

@@ -66,6 +66,9 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revi
 	if err != nil {
 		return nil, err
 	}
+	if len(effects) == 1 && declined(effects) {
+		return effects, nil // nothing has changed
+	}
 	for i := 0; i < len(effects); i++ { // grows while built-ins run
 		x, ok := effects[i].(flow.Execute)
 		if !ok || !e.inline(x.Operation) {

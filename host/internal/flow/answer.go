@@ -17,7 +17,7 @@ func (st *step) answered(e Event) {
 	if v == nil || v.Wait == WaitNone {
 		st.emit(Trace{Step: StepWaitRefused, Visit: e.Visit, Code: "forgotten", Data: e.Data,
 			Message: "the run no longer remembers this wait"})
-		st.emit(Decline{Reason: "forgotten"})
+		st.decline("forgotten")
 		return
 	}
 	n := st.p.nodes[v.Node]
@@ -26,6 +26,7 @@ func (st *step) answered(e Event) {
 	switch {
 	case !choice && n.op.static(port) && n.op.byAnswer(port):
 		st.words(v, n, port, e)
+		return
 	case !choice:
 		st.refuse(v, port, "not_offered", "the message did not offer this", e)
 	case v.Wait == WaitArmed:
@@ -33,15 +34,17 @@ func (st *step) answered(e Event) {
 	default:
 		st.late(v, n, port, e)
 	}
+	st.seen(e.ID)
 }
 
 // words takes an answer that was no choice of the message, such as typed text.
 // It only counts while the wait stands and if the flow has an edge for it.
 func (st *step) words(v *Visit, n *node, port string, e Event) {
 	if v.Wait != WaitArmed || len(n.targets(port)) == 0 {
-		st.emit(Decline{Reason: "no_edge"})
+		st.decline("no_edge")
 		return
 	}
+	st.seen(e.ID)
 	st.take(v, n, port, e)
 }
 

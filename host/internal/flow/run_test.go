@@ -21,7 +21,7 @@ import (
 //	ok NODE[#n] [JSON]            the n-th call of the node works (default: its last)
 //	fail NODE[#n] CODE [retryable] [NONE|UNKNOWN|DONE]
 //	click NODE[#n] BUTTON [id]    an answer to that visit
-//	text NODE[#n] WORDS
+//	text NODE[#n] WORD [id]
 //	timeout NODE[#n], retry NODE[#n], cancel
 //	after DURATION                time passes
 type script struct {
@@ -89,7 +89,7 @@ func (sc *script) line(line string) {
 		e.Data = map[string]any{"button": map[string]any{"id": arg(2), "displayText": "Label of " + arg(2)},
 			"chat": map[string]any{"jid": "chat"}, "menu": map[string]any{"messageId": fmt.Sprintf("M%d", visit)}}
 	case "text":
-		e.Kind, e.Type = flow.Answered, "whatsapp.message.received.v1"
+		e.Kind, e.Type, e.ID = flow.Answered, "whatsapp.message.received.v1", arg(3)
 		e.Data = map[string]any{"text": arg(2), "chat": map[string]any{"jid": "chat"}}
 	case "timeout":
 		e.Kind = flow.TimedOut

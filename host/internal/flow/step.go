@@ -67,8 +67,8 @@ func (st *step) apply(e Event) error {
 	case RetryDue:
 		st.retryDue(e)
 	case Answered:
-		if err := st.seen(e.ID); err != nil {
-			return err
+		if e.ID != "" && slices.Contains(st.s.Seen, e.ID) {
+			return fmt.Errorf("run %s: %w", st.s.Run, ErrSeen)
 		}
 		st.answered(e)
 	case TimedOut:
@@ -81,20 +81,19 @@ func (st *step) apply(e Event) error {
 	return nil
 }
 
-// seen notes the id of an answer; an answer without one is always new.
-func (st *step) seen(id string) error {
+// seen notes that an answer was dealt with; one without an id is always new.
+func (st *step) seen(id string) {
 	if id == "" {
-		return nil
-	}
-	if slices.Contains(st.s.Seen, id) {
-		return fmt.Errorf("run %s: %w", st.s.Run, ErrSeen)
+		return
 	}
 	st.s.Seen = append(st.s.Seen, id)
 	if over := len(st.s.Seen) - keepSeen; over > 0 {
 		st.s.Seen = slices.Delete(st.s.Seen, 0, over)
 	}
-	return nil
 }
+
+// decline leaves an answer to others: nothing about it is kept.
+func (st *step) decline(reason string) { st.emit(Decline{Reason: reason}) }
 
 // follow queues the nodes behind a port.
 func (st *step) follow(n *node, port string, event, err any) {

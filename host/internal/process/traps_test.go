@@ -207,21 +207,40 @@ func TestTrapSockets(t *testing.T) {
 func TestTrapGrandchild(t *testing.T) {
 	n := startedBad(t, "configure:grandchild")
 	pid := n.State().PID
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		t.Skip("the kernel does not list children:", err)
+	children := childrenOf(t, pid)
+	if len(children) == 0 {
+		t.Fatal("there is no grandchild")
 	}
 	if err := n.misbehave("exit"); err == nil {
 		t.Fatal("the node survived")
 	}
 	n.await("noticed", func(s Status) bool { return s.PID != pid && s.State == Ready })
-	for child := range strings.FieldsSeq(string(children)) {
-		var id int
-		if _, err := fmt.Sscan(child, &id); err != nil {
-			t.Fatal(err)
-		}
-		gone(t, id)
+	for _, child := range children {
+		gone(t, child)
 	}
+}
+
+// childrenOf asks the kernel, which keeps them by the thread that forked.
+func childrenOf(t *testing.T, pid int) (children []int) {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil || len(lists) == 0 {
+		t.Skip("the kernel does not list children:", err)
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // a thread that ended
+		}
+		for child := range strings.FieldsSeq(string(text)) {
+			var id int
+			if _, err := fmt.Sscan(child, &id); err != nil {
+				t.Fatal(err)
+			}
+			children = append(children, id)
+		}
+	}
+	return children
 }
 
 func awaitProcState(t *testing.T, pid int, want string) {

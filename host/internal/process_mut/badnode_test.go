@@ -1,0 +1,61 @@
+//go:build linux
+
+package process
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// badnodePath builds sdk/nodetest/badnode once, into TestMain's directory.
+var badnodePath = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "badnode")
+	cmd := exec.Command("go", "build", "-o", path, "github.com/tapnode/tapnode/sdk/nodetest/badnode")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	return path, cmd.Run()
+})
+
+// bad prepares a badnode with orders like "start:print".
+func bad(t *testing.T, orders string, change ...func(*Spec)) *node {
+	t.Helper()
+	path, err := badnodePath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newNode(t, orders, append([]func(*Spec){func(s *Spec) {
+		s.Path = path
+		if orders == "" {
+			s.Args = nil
+		}
+	}}, change...)...)
+}
+
+// startedBad is a badnode that is ready.
+func startedBad(t *testing.T, orders string, change ...func(*Spec)) *node {
+	t.Helper()
+	n := bad(t, orders, change...)
+	if err := n.Start(n.soon()); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// misbehave has a badnode do something bad during a call.
+func (n *node) misbehave(what string) error {
+	n.t.Helper()
+	_, err := n.call("bad.do@1", map[string]string{"what": what})
+	return err
+}
+
+// echoes proves that a badnode takes calls, with an input of some size.
+func (n *node) echoes(text string) {
+	n.t.Helper()
+	out, err := n.call("bad.echo@1", map[string]string{"text": text})
+	if want := `{"text":"` + text + `"}`; err != nil || string(out) != want {
+		n.t.Fatalf("the node said %.100q, %v", out, err)
+	}
+}

@@ -1,0 +1,74 @@
+package process
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func linesOf(text string) []string {
+	var got []string
+	eachLine(strings.NewReader(text), func(line []byte) { got = append(got, string(line)) })
+	return got
+}
+
+func TestEachLine(t *testing.T) {
+	full := strings.Repeat("x", maxLine)
+	for name, c := range map[string]struct {
+		in   string
+		want []string
+	}{
+		"nothing":        {"", nil},
+		"plain":          {"a\nb\r\n\nc", []string{"a", "b", "c"}},
+		"just fits":      {full[1:] + "\nb\n", []string{full[1:], "b"}},
+		"one too many":   {full + "y\nb\n", []string{full + "…(1 bytes cut)", "b"}},
+		"a mebibyte":     {strings.Repeat(full, 16) + "\nb\n", []string{full + "…(983040 bytes cut)", "b"}},
+		"long to an end": {full + "yy", []string{full + "…(2 bytes cut)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, linesOf(c.in)); diff != "" {
+				t.Fatal(diff)
+			}
+		})
+	}
+}
+
+func FuzzEachLine(f *testing.F) {
+	f.Add("a\nb\r\n\nc", 1)
+	f.Add("tail", maxLine)
+	f.Fuzz(func(t *testing.T, text string, pad int) {
+		if pad < 0 || pad > 2*maxLine {
+			t.Skip()
+		}
+		for _, line := range linesOf(strings.Repeat("x", pad) + text) {
+			if len(line) > maxLine+40 {
+				t.Fatalf("a line of %d bytes", len(line))
+			}
+			if strings.Contains(line, "\n") || line == "" {
+				t.Fatalf("not a line: %q", line)
+			}
+		}
+	})
+}
+
+func TestTailIsBounded(t *testing.T) {
+	var many tail
+	for range 1000 {
+		many.add("line")
+	}
+	if n := len(many.copy()); n != tailLines {
+		t.Errorf("%d lines kept, want %d", n, tailLines)
+	}
+	var long tail
+	for range 100 {
+		long.add(strings.Repeat("x", maxLine))
+	}
+	if n := len(long.copy()); n != tailBytes/maxLine {
+		t.Errorf("%d lines of %d bytes kept", n, maxLine)
+	}
+	long.add("last")
+	if long.last() != "last" {
+		t.Errorf("last is %q", long.last())
+	}
+}

@@ -1,0 +1,61 @@
+package process
+
+import (
+	"encoding/json"
+	"os/exec"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// A host that is killed leaves no node behind.
+func TestTrapHostIsKilled(t *testing.T) {
+	host := exec.Command(self(), "mini-host", shortDir(t))
+	out, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var st Status
+	if err := json.NewDecoder(out).Decode(&st); err != nil || st.State != Ready {
+		t.Fatalf("the host's node is %+v, %v", st, err)
+	}
+	if err := host.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = host.Wait()
+	gone(t, st.PID)
+}
+
+// Twenty lives, ended in turn by themselves, by a stop, by a crash and before they
+// were ready, leave no goroutine and no file.
+func TestNothingLeaks(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	before := openFiles(t)
+	n := newNode(t, "good", func(s *Spec) { s.CrashBudget = 100 })
+	for i := range 20 {
+		if err := n.Start(n.soon()); err != nil {
+			t.Fatal(err)
+		}
+		switch pid := n.State().PID; i % 4 {
+		case 0:
+			n.works()
+		case 1:
+			_, _ = n.tell("exit")
+			n.await("noticed", func(s Status) bool { return s.PID != pid })
+		case 2:
+			_, _ = n.tell("crash")
+		case 3:
+			n.works()
+			_, _ = n.tell("unwell")
+		}
+		if err := n.Stop(n.soon()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := openFiles(t); after > before+2 { // the run directory's lock
+		t.Errorf("%d open files, %d before", after, before)
+	}
+}

@@ -1,0 +1,79 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	logRate  = 200  // records per second
+	logBurst = 1000 // records
+	maxPanic = 64 << 10
+)
+
+// relay turns what one process writes to stderr into the host's log. It is used by
+// one goroutine: line for every line, then end.
+//
+// Records of hclog and slog keep their message, attributes and level, the level
+// clamped to Debug…Error. Other text is Debug. From "panic:" or "fatal error:" on,
+// plain text is kept together and becomes one Error record at the end. Beyond
+// logRate records are counted instead of logged.
+type relay struct {
+	log     *slog.Logger
+	tail    tail
+	limit   *rate.Limiter
+	dropped int
+
+	panicking bool
+	panic     []byte
+}
+
+func newRelay(log *slog.Logger) *relay {
+	return &relay{log: log, limit: rate.NewLimiter(logRate, logBurst)}
+}
+
+func (r *relay) line(line []byte) {
+	r.tail.add(string(line))
+	if isPanic(line) {
+		r.panicking = true
+	}
+	isRecord := len(line) > 0 && line[0] == '{'
+	if r.panicking && !isRecord && len(r.panic) < maxPanic {
+		r.panic = append(append(r.panic, line...), '\n')
+		return
+	}
+	if !r.limit.Allow() {
+		r.dropped++
+		return
+	}
+	r.reportDropped()
+	if isRecord {
+		if rec, ok := parseRecord(line); ok {
+			r.log.LogAttrs(context.Background(), rec.level, rec.message, rec.attrs...)
+			return
+		}
+	}
+	r.log.Debug("stderr", "line", string(line))
+}
+
+// end logs what was held back.
+func (r *relay) end() {
+	r.reportDropped()
+	if len(r.panic) > 0 {
+		r.log.Error("node panicked", "panic", string(r.panic))
+	}
+}
+
+func (r *relay) reportDropped() {
+	if r.dropped > 0 {
+		r.log.Warn("node logs too fast: lines dropped", "dropped", r.dropped, "per_second", logRate)
+		r.dropped = 0
+	}
+}
+
+func isPanic(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: "))
+}

@@ -1,0 +1,127 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// A unix socket's path may have 107 bytes on Linux and 103 on the BSDs. Below a
+// RunDir go-plugin appends "/plugin-dir<10 digits>/plugin<10 digits>".
+const (
+	maxSocketPath = 103
+	belowRunDir   = len("/plugin-dir") + 10 + len("/plugin") + 10
+	ownDir        = len("/h-") + 10
+	maxRunBase    = maxSocketPath - belowRunDir - ownDir
+)
+
+// RunDir is where one host keeps the sockets of its nodes: a directory of mode 0700
+// with one directory per start inside. It is never under /tmp by default, where
+// systemd-tmpfiles removes a socket that is ten days old.
+type RunDir struct {
+	path string
+	lock *os.File
+}
+
+// OpenRunDir makes a RunDir in the first usable of $RUNTIME_DIRECTORY (systemd),
+// $XDG_RUNTIME_DIR/tapnode and stateDir/run, and removes what hosts that died left
+// there. Several hosts may share the place. The error names every place tried.
+func OpenRunDir(stateDir string) (*RunDir, error) {
+	var bases []string
+	if d, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); d != "" {
+		bases = append(bases, d)
+	}
+	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
+		bases = append(bases, filepath.Join(d, "tapnode"))
+	}
+	bases = append(bases, filepath.Join(stateDir, "run"))
+
+	var tried []error
+	for _, base := range bases {
+		d, err := openRunDirIn(base)
+		if err == nil {
+			return d, nil
+		}
+		tried = append(tried, err)
+	}
+	return nil, fmt.Errorf("no directory for sockets: %w; set RUNTIME_DIRECTORY to a short path this user can write", errors.Join(tried...))
+}
+
+func openRunDirIn(base string) (*RunDir, error) {
+	base, err := filepath.Abs(base)
+	if err != nil {
+		return nil, err
+	}
+	if len(base) > maxRunBase {
+		return nil, fmt.Errorf("%s has %d bytes; a socket's path leaves room for %d", base, len(base), maxRunBase)
+	}
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return nil, err
+	}
+	// Whoever sweeps or creates holds the base, so that a directory is never seen
+	// before it is locked.
+	held, err := lockFile(filepath.Join(base, "lock"), syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
+	sweep(base)
+
+	path, err := os.MkdirTemp(base, "h-")
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(filepath.Join(path, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err != nil {
+		os.RemoveAll(path)
+		return nil, err
+	}
+	return &RunDir{path: path, lock: lock}, nil
+}
+
+// sweep removes the directories whose host is gone: their lock is free.
+func sweep(base string) {
+	dirs, _ := filepath.Glob(filepath.Join(base, "h-*"))
+	for _, dir := range dirs {
+		lock, err := lockFile(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			continue
+		}
+		os.RemoveAll(dir)
+		if err == nil {
+			lock.Close()
+		}
+	}
+}
+
+// lockFile opens and locks a file. The lock ends with the returned file, at the
+// latest with the process: Go's files are not inherited by children.
+func lockFile(path string, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), how)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+	}
+}
+
+// Path is the directory.
+func (d *RunDir) Path() string { return d.path }
+
+// Close removes the directory. Stop the nodes before.
+func (d *RunDir) Close() error {
+	err := os.RemoveAll(d.path)
+	d.lock.Close()
+	return err
+}

@@ -1,0 +1,108 @@
+package process
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Spec says which node to run and how. Name, Path, StateDir and RunDir are required.
+type Spec struct {
+	Name string   // in logs and errors
+	Path string   // of the binary, absolute; see catalog.Entry.Install for a verified one
+	Args []string // of the binary; usually none
+
+	// Accept refuses a node by its manifest before it is configured, e.g. because it
+	// is not the one in nodes.lock. nil takes any.
+	Accept func(sdk.Manifest) error
+
+	StateDir string  // the node's own; made with mode 0700, survives restarts
+	RunDir   *RunDir // the host's, for sockets
+
+	Settings []byte            // JSON for Configure; empty means {}
+	Secrets  map[string][]byte // by JSON Pointer into the settings; never logged
+
+	Logger *slog.Logger // nil discards
+	Timing
+}
+
+// Timing are the deadlines and the patience of a Supervisor. Zero members take the
+// default in their comment.
+type Timing struct {
+	StartTimeout     time.Duration // 10 s, exec to handshake
+	DescribeTimeout  time.Duration // 5 s
+	ConfigureTimeout time.Duration // 30 s
+
+	HealthEvery   time.Duration // 10 s between liveness calls
+	HealthTimeout time.Duration // 3 s for each
+	HealthMisses  int           // 3 in a row end the process
+
+	DrainGrace   time.Duration // 10 s for calls that run
+	CloseTimeout time.Duration // 5 s
+	ExitTimeout  time.Duration // 2 s from Close to SIGKILL
+
+	BackoffMin  time.Duration // 0.5 s, bound of the first wait after a crash
+	BackoffMax  time.Duration // 1 min, bound of every wait
+	CrashBudget int           // 5 crashes …
+	CrashWindow time.Duration // … in 10 min quarantine
+
+	drainSlack time.Duration // 3 s beyond the grace, to cut what did not finish
+}
+
+func (t Timing) withDefaults() Timing {
+	return Timing{
+		StartTimeout:     cmp.Or(t.StartTimeout, 10*time.Second),
+		DescribeTimeout:  cmp.Or(t.DescribeTimeout, 5*time.Second),
+		ConfigureTimeout: cmp.Or(t.ConfigureTimeout, 30*time.Second),
+		HealthEvery:      cmp.Or(t.HealthEvery, 10*time.Second),
+		HealthTimeout:    cmp.Or(t.HealthTimeout, 3*time.Second),
+		HealthMisses:     cmp.Or(t.HealthMisses, 3),
+		DrainGrace:       cmp.Or(t.DrainGrace, 10*time.Second),
+		CloseTimeout:     cmp.Or(t.CloseTimeout, 5*time.Second),
+		ExitTimeout:      cmp.Or(t.ExitTimeout, 2*time.Second),
+		BackoffMin:       cmp.Or(t.BackoffMin, 500*time.Millisecond),
+		BackoffMax:       cmp.Or(t.BackoffMax, time.Minute),
+		CrashBudget:      cmp.Or(t.CrashBudget, 5),
+		CrashWindow:      cmp.Or(t.CrashWindow, 10*time.Minute),
+		drainSlack:       cmp.Or(t.drainSlack, 3*time.Second),
+	}
+}
+
+// prepare checks the spec, fills in defaults and makes the state directory.
+func (s *Spec) prepare() error {
+	switch {
+	case s.Name == "":
+		return errors.New("a node needs a name")
+	case !filepath.IsAbs(s.Path):
+		return fmt.Errorf("node %s: the path of its binary, %q, must be absolute", s.Name, s.Path)
+	case s.RunDir == nil:
+		return fmt.Errorf("node %s: no RunDir for its sockets; see OpenRunDir", s.Name)
+	case s.StateDir == "":
+		return fmt.Errorf("node %s: no StateDir", s.Name)
+	}
+	dir, err := filepath.Abs(s.StateDir)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", s.Name, err)
+	}
+	s.StateDir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("node %s: %w", s.Name, err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory needs its x
+		return fmt.Errorf("node %s: %w", s.Name, err)
+	}
+	if len(s.Settings) == 0 {
+		s.Settings = []byte("{}")
+	}
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	s.Timing = s.withDefaults()
+	return nil
+}

@@ -1,0 +1,139 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// loop is one stretch of supervision, from a Start to its Stop.
+type loop struct {
+	ctx    context.Context // ends when the node should stop
+	cancel context.CancelFunc
+	now    context.Context // ends when it should stop at once
+	hurry  context.CancelFunc
+
+	first chan error // outcome of the first start; buffered
+	done  chan struct{}
+	err   error // of the orderly end; read after done
+}
+
+func newLoop() *loop {
+	l := &loop{first: make(chan error, 1), done: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.now, l.hurry = context.WithCancel(context.Background())
+	return l
+}
+
+// end asks the loop to stop, hurries it when ctx ends and waits for it.
+func (l *loop) end(ctx context.Context) error {
+	defer l.hurry()
+	l.cancel()
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		l.hurry()
+		<-l.done
+	}
+	return l.err
+}
+
+// supervise starts the node again and again until the loop is told to end. It owns
+// every process; no other goroutine starts or replaces one.
+func (s *Supervisor) supervise(l *loop) {
+	defer close(l.done)
+	budget := newBudget(s.spec)
+	for {
+		crash, err := s.runOnce(l)
+		if l.ctx.Err() != nil {
+			break
+		}
+		s.crashes.add(crash)
+		wait, again := budget.failed(crash.Time, crash.Ran, !errors.Is(err, errNotYet))
+		if permanent := errors.Is(err, errPermanent); permanent || !again {
+			s.quarantine(crash, permanent)
+			<-l.ctx.Done()
+			break
+		}
+		s.status.set(BackingOff, crash.Reason, func(st *Status) { st.PID, st.RetryAt = 0, time.Now().Add(wait) })
+		select {
+		case <-time.After(wait):
+		case <-l.ctx.Done():
+		}
+		if l.ctx.Err() != nil {
+			break
+		}
+	}
+	s.status.set(Stopped, "", func(st *Status) { st.PID = 0 })
+}
+
+func (s *Supervisor) quarantine(crash Crash, permanent bool) {
+	reason := crash.Reason
+	if !permanent {
+		reason = fmt.Sprintf("%d crashes in %v, the last: %s", s.spec.CrashBudget, s.spec.CrashWindow, crash.Reason)
+	}
+	s.status.set(Quarantined, reason, func(st *Status) { st.PID = 0 })
+}
+
+// runOnce runs one process from its start to its end. It returns the report of how
+// that went wrong, and the error if it never became ready; both mean nothing when
+// the loop has ended.
+func (s *Supervisor) runOnce(l *loop) (crash Crash, failedStart error) {
+	s.status.set(Starting, "", func(st *Status) { st.Starts++ })
+	session, run, err := launch(l.ctx, s.spec, s.log)
+	if err != nil {
+		if l.ctx.Err() != nil {
+			err = ErrStopped
+		}
+		err = fmt.Errorf("node %s: %w", s.spec.Name, err)
+		s.settle(l, err)
+		return report(run, err.Error(), 0), err
+	}
+	s.serve(session)
+	s.settle(l, nil)
+
+	select {
+	case <-l.ctx.Done():
+		s.withdraw(func() { s.status.set(Draining, "", nil) })
+		l.err = session.stop(l.now)
+		return Crash{}, nil
+	case <-session.run.done:
+		s.withdraw(func() {})
+		session.close()
+		return session.crash(), nil
+	}
+}
+
+// settle tells Start how the first start went.
+func (s *Supervisor) settle(l *loop, err error) {
+	select {
+	case l.first <- err:
+	default: // not the first
+	}
+}
+
+// serve opens a session to callers and starts what accompanies it.
+func (s *Supervisor) serve(session *session) {
+	s.manifest.Store(&session.manifest)
+
+	s.hooksMu.Lock()
+	defer s.hooksMu.Unlock()
+	s.session.Store(session)
+	s.status.set(Ready, "", func(st *Status) { st.PID = session.run.pid() })
+
+	regrade := func() { s.status.regrade(session.health.grade()) }
+	session.tasks.Go(func() { session.watchHealth(regrade) })
+	session.tasks.Go(func() { session.checkAlive(regrade) })
+	for _, f := range s.hooks {
+		session.tasks.Go(func() { f(session.ctx, session.client) })
+	}
+}
+
+// withdraw closes the session to callers.
+func (s *Supervisor) withdraw(mark func()) {
+	s.hooksMu.Lock()
+	defer s.hooksMu.Unlock()
+	s.session.Store(nil)
+	mark()
+}
