@@ -85,6 +85,10 @@ func printFindings(w io.Writer, path string, findings []flow.Finding, asJSON boo
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%s: %s\n", path, f)
+		sep := ": "
+		if f.Line > 0 {
+			sep = ":" // path:line: as editors and terminals link it
+		}
+		fmt.Fprintln(w, path+sep+f.String())
 	}
 }

@@ -17,7 +17,7 @@ func (st *step) answered(e Event) {
 	if v == nil || v.Wait == WaitNone {
 		st.emit(Trace{Step: StepWaitRefused, Visit: e.Visit, Code: "forgotten", Data: e.Data,
 			Message: "the run no longer remembers this wait"})
-		st.decline("forgotten")
+		st.emit(Decline{Reason: "forgotten"})
 		return
 	}
 	n := st.p.nodes[v.Node]
@@ -41,7 +41,7 @@ func (st *step) answered(e Event) {
 // It only counts while the wait stands and if the flow has an edge for it.
 func (st *step) words(v *Visit, n *node, port string, e Event) {
 	if v.Wait != WaitArmed || len(n.targets(port)) == 0 {
-		st.decline("no_edge")
+		st.emit(Decline{Reason: "no_edge"})
 		return
 	}
 	st.seen(e.ID)

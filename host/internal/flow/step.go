@@ -92,9 +92,6 @@ func (st *step) seen(id string) {
 	}
 }
 
-// decline leaves an answer to others: nothing about it is kept.
-func (st *step) decline(reason string) { st.emit(Decline{Reason: reason}) }
-
 // follow queues the nodes behind a port.
 func (st *step) follow(n *node, port string, event, err any) {
 	for _, to := range n.targets(port) {
