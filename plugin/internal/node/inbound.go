@@ -30,14 +30,20 @@ func (p *process) receive(ctx context.Context, i *pool.Instance, m *events.Messa
 			return err
 		}
 		if clicks.IsClick(click, match) {
-			return errors.Join(p.clicked(ctx, instance, click, match), p.keep(ctx, instance, m, click.Chat, click.Sender))
+			if err := p.keep(ctx, instance, m, click.Chat, click.Sender); err != nil {
+				return err
+			}
+			return p.clicked(ctx, instance, click, match)
 		}
 	}
 	r, ok := clicks.ReceivedFromMessage(m.Message, m.Info)
 	if !ok {
 		return nil
 	}
-	return errors.Join(p.received(ctx, instance, r), p.keep(ctx, instance, m, r.Chat, r.Sender))
+	if err := p.keep(ctx, instance, m, r.Chat, r.Sender); err != nil {
+		return err
+	}
+	return p.received(ctx, instance, r)
 }
 
 // menus reads those a click can be on: the one it names, and the chat's live ones.
@@ -142,7 +148,7 @@ func (p *process) received(ctx context.Context, instance string, r clicks.Receiv
 	return err
 }
 
-// keep stores a message so that it can be quoted.
+// keep stores a message so that it can be quoted, before anybody hears of it.
 func (p *process) keep(ctx context.Context, instance string, m *events.Message, chat clicks.Chat, sender clicks.Sender) error {
 	body, err := proto.Marshal(m.Message)
 	if err != nil {
