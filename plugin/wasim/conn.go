@@ -59,6 +59,7 @@ func (c *conn) handle(n *waBinary.Node) {
 	case n.Tag == "iq":
 		c.onIQ(n)
 	case n.Tag == "ib": // telemetry
+	case c.dev == nil && n.Tag == "ack": // of a link code's notification
 	case c.dev == nil:
 		c.s.record.unhandled(n) // an unpaired client has nothing else to say
 	case n.Tag == "message":
