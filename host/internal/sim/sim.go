@@ -31,8 +31,9 @@ type Execute func(ctx context.Context, r client.Request, progress func(client.Pr
 
 // Simulation is a running simulator with its phones. Close it.
 type Simulation struct {
-	server *wasim.Server
-	url    *url.URL
+	server  *wasim.Server
+	url     *url.URL
+	gallery *gallery
 
 	mu       sync.Mutex
 	accounts map[string]*wasim.Account // by instance
@@ -50,11 +51,15 @@ func Start(log *slog.Logger) (*Simulation, error) {
 		return nil, errors.Join(err, server.Close())
 	}
 	server.Trust() // the phones live in this process
-	return &Simulation{server: server, url: base, accounts: map[string]*wasim.Account{}, phones: map[string]*wasim.Phone{}}, nil
+	pictures, err := openGallery()
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return &Simulation{server: server, url: base, gallery: pictures, accounts: map[string]*wasim.Account{}, phones: map[string]*wasim.Phone{}}, nil
 }
 
 // Close ends the phones and the server.
-func (s *Simulation) Close() error { return s.server.Close() }
+func (s *Simulation) Close() error { return errors.Join(s.gallery.close(), s.server.Close()) }
 
 // Settings lead the node here. Header media may come from loopback, where the
 // simulation's own picture is.
@@ -158,7 +163,7 @@ func (s *Simulation) Click(ctx context.Context, message, button string) error {
 }
 
 // Picture is the address of a picture for flows that want one.
-func (s *Simulation) Picture() string { return s.server.URL() + "/sim/v1/picture.png" }
+func (s *Simulation) Picture() string { return s.gallery.url }
 
 // Control is the simulator's control API, below /sim/v1/.
 func (s *Simulation) Control() http.Handler {
