@@ -137,7 +137,7 @@ func (d *delivery) ack(ctx context.Context, sequence uint64) error {
 	if sequence <= d.acked {
 		return nil
 	}
-	n := int(sequence - d.acked) //nolint:gosec // at most the window
+	n := int(sequence - d.acked) // at most the window
 	cursor := d.cursors[n-1]
 	if err := guard("Ack of a reader", func() error { return d.reader.Ack(ctx, cursor) }); err != nil {
 		slog.Error("the trigger cannot store an ack", "error", err)

@@ -47,7 +47,7 @@ func (s *server) Execute(req *nodepb.ExecuteRequest, stream nodepb.NodeService_E
 		done <- out.complete(op.run1(ctx, call, req.GetInput()))
 	}()
 	last, err := deliver(ctx, stream, out, done)
-	s.life.finish(running, last.GetFailed().GetCode() == codeCancelled && context.Cause(ctx) == errCut)
+	s.life.finish(running, last.GetFailed().GetCode() == codeCancelled && errors.Is(context.Cause(ctx), errCut))
 	return err
 }
 

@@ -20,7 +20,7 @@ func TestConfigure(t *testing.T) {
 		want     string // code and pointer of the first violation
 	}{
 		{"missing", `{}`, nil, "required /name"},
-		{"unknown member", `{"name":"x","nmae":1}`, nil, "unknown_member /nmae"},
+		{"unknown member", `{"name":"x","zebra":1}`, nil, "unknown_member /zebra"},
 		{"twice", `{"name":"x","name":"y"}`, nil, "duplicate_member /name"},
 		{"secret in the open", `{"name":"x","token":"abcdefgh"}`, nil, "secret_in_settings /token"},
 		{"secret too short", `{"name":"x"}`, map[string][]byte{"/token": []byte("abc")}, "min_length /token"},

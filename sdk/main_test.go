@@ -98,7 +98,7 @@ func TestServesAStockHost(t *testing.T) {
 			ProtocolVersion: sdk.ProtocolVersion, MagicCookieKey: sdk.HandshakeCookieKey, MagicCookieValue: sdk.HandshakeCookieValue,
 		},
 		Plugins: plugin.PluginSet{sdk.PluginName: hostPlugin{}}, AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		Cmd: exec.Command(os.Args[0]), AutoMTLS: true, GRPCDialOptions: client.DialOptions(), //nolint:gosec // this binary
+		Cmd: exec.Command(os.Args[0]), AutoMTLS: true, GRPCDialOptions: client.DialOptions(),
 		Logger: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}),
 	})
 	defer host.Kill()

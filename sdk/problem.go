@@ -105,7 +105,7 @@ func cancelled(ctx context.Context) *Problem {
 		Effect: EffectUnknown, Fault: FaultCaller,
 	}
 	switch {
-	case context.Cause(ctx) == errCut:
+	case errors.Is(context.Cause(ctx), errCut):
 		p.HTTPStatus, p.Message = http.StatusServiceUnavailable, "the node stopped before the call was done"
 		p.Fault, p.Retryable = FaultNode, true
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

@@ -201,7 +201,7 @@ func (s *server) open(ctx context.Context, setup Setup) []Violation {
 	}
 	ctx, cancel := context.WithTimeout(ctx, configureTimeout)
 	defer cancel()
-	defer context.AfterFunc(s.life.ended, cancel)()
+	defer context.AfterFunc(s.life.ended, cancel)() //nolint:contextcheck // Close ends it too
 	err := guard("Configure", func() error { return s.node.Configure(ctx, setup) })
 	if err == nil {
 		return nil

@@ -65,7 +65,7 @@ func warningsToProto(ws []Warning) []*nodepb.Warning {
 
 func failed(p *Problem) *nodepb.ExecuteResponse {
 	f := &nodepb.Failed{
-		Code: p.Code, HttpStatus: int32(p.HTTPStatus), Message: p.Message, //nolint:gosec // problemOf keeps it within 400 to 599
+		Code: p.Code, HttpStatus: int32(p.HTTPStatus), Message: p.Message, // problemOf keeps it within 400 to 599
 		Effect: nodepb.Effect(nodepb.Effect_value["EFFECT_"+string(p.Effect)]), Retryable: p.Retryable,
 		Fault:      nodepb.Fault(nodepb.Fault_value["FAULT_"+string(p.Fault)]),
 		Violations: violationsToProto(p.Violations),

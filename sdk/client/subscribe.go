@@ -69,7 +69,7 @@ func (s *Subscription) open(rpc nodepb.NodeServiceClient, start Start) (*nodepb.
 	}
 	err = s.send(&nodepb.SubscribeRequest{Message: &nodepb.SubscribeRequest_Start{Start: &nodepb.SubscribeStart{
 		Operation: start.Operation, Subscriber: start.Subscriber, Filter: start.Filter, Cursor: start.Cursor,
-		Window: int32(start.Window), //nolint:gosec // the node checks the range
+		Window: int32(start.Window), // the node checks the range
 	}}})
 	if err != nil {
 		return nil, err

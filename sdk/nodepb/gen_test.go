@@ -22,7 +22,7 @@ func TestTheProtocolVersionIsThatOfTheProtoPackage(t *testing.T) {
 	}
 }
 
-// tools returns the directory of buf and its plugins, which `make tools` fills
+// tools returns the directory of buf and its plugins, which the Makefile fills
 // with pinned versions.
 func tools(t *testing.T) string {
 	t.Helper()
@@ -37,9 +37,9 @@ func tools(t *testing.T) string {
 	for _, name := range []string{"buf", "protoc-gen-go", "protoc-gen-go-grpc"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			if os.Getenv("CI") == "true" {
-				t.Fatalf("%v: run `make tools` first, or point TAPNODE_TOOLS at the directory", err)
+				t.Fatalf("%v: run `make generate-check`, or point TAPNODE_TOOLS at the directory", err)
 			}
-			t.Skipf("%v: run `make tools` first, or point TAPNODE_TOOLS at the directory", err)
+			t.Skipf("%v: run `make generate-check`, or point TAPNODE_TOOLS at the directory", err)
 		}
 	}
 	return dir
@@ -50,7 +50,7 @@ func buf(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(tools(t), "buf"), args...) //nolint:gosec // our own tool
+	cmd := exec.CommandContext(ctx, filepath.Join(tools(t), "buf"), args...)
 	cmd.Env = append(os.Environ(), "BUF_CACHE_DIR="+t.TempDir(), "HTTPS_PROXY=http://127.0.0.1:1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("buf %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -52,7 +52,7 @@ func (s *suite) describeOffline(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.Binary, append(s.Args, "describe")...) //nolint:gosec // the test names it
+	cmd := exec.CommandContext(ctx, s.Binary, append(s.Args, "describe")...)
 	cmd.Env = append([]string{}, s.Env...)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.Output()

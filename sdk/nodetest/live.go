@@ -81,11 +81,11 @@ func (s *suite) start(t *testing.T, dir string) *live {
 		return s.startBinary(t, dir)
 	}
 	socket := filepath.Join(socketDir(t), "s")
-	lis, err := net.Listen("unix", socket)
+	ctx, cancel := context.WithCancel(context.Background())
+	lis, err := new(net.ListenConfig).Listen(ctx, "unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- sdk.Serve(ctx, s.Node(), lis) }()
 	t.Cleanup(func() {
@@ -119,7 +119,7 @@ func (s *suite) setup(dir string) sdk.Setup {
 
 func (s *suite) startBinary(t *testing.T, dir string) *live {
 	t.Helper()
-	cmd := exec.Command(s.Binary, s.Args...) //nolint:gosec // the test names it
+	cmd := exec.CommandContext(context.Background(), s.Binary, s.Args...) // until kill
 	cmd.Env = append([]string{
 		sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue,
 		"PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=" + socketDir(t),

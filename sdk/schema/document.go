@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func Document(b []byte) *Finding {
 func syntaxError(b []byte) string {
 	var v json.RawMessage
 	err := json.Unmarshal(b, &v)
-	if s, ok := err.(*json.SyntaxError); ok { //nolint:errorlint // Unmarshal returns it bare
+	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Sprintf("%v at byte %d", s, s.Offset)
 	}
 	return "it ends too early"

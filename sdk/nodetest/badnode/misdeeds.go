@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -69,10 +68,11 @@ func misdeed(what string) {
 }
 
 func grandchild() {
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), grandchildEnv+"=1")
-	child.Stdout, child.Stderr = realStdout, realStderr
-	if err := child.Start(); err != nil {
+	_, err := os.StartProcess(os.Args[0], os.Args[:1], &os.ProcAttr{
+		Env:   append(os.Environ(), grandchildEnv+"=1"),
+		Files: []*os.File{nil, realStdout, realStderr},
+	})
+	if err != nil {
 		fmt.Fprintln(realStderr, "badnode:", err)
 	}
 }
