@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // Limits and defaults.
@@ -66,7 +67,7 @@ type Options struct {
 type Engine struct {
 	log      Log
 	exec     Executor
-	builtins map[string]Builtin
+	builtins map[string]builtin
 	logger   *slog.Logger
 	calls    int
 	stripes  [64]sync.Mutex // keep the runs of this process from racing themselves
@@ -92,10 +93,11 @@ func New(o Options) (*Engine, error) {
 	if o.Calls <= 0 {
 		o.Calls = DefaultCalls
 	}
-	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]Builtin{}, logger: o.Logger, calls: o.Calls,
+	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls,
 		programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
 	for _, b := range o.Builtins {
-		e.builtins[b.Operation().ID] = b
+		op := b.Operation()
+		e.builtins[op.ID] = builtin{b, op.ID, op.Replay == sdk.Pure}
 	}
 	return e, nil
 }

@@ -27,6 +27,13 @@ type Builtin interface {
 	Execute(ctx context.Context, input map[string]any) (any, error)
 }
 
+// builtin is a Builtin with what is asked of it all the time.
+type builtin struct {
+	Builtin
+	id   string
+	pure bool
+}
+
 // Call is one call of an operation.
 type Call struct {
 	Operation   string
@@ -88,11 +95,11 @@ func (e *Engine) remote(ctx context.Context, x flow.Execute, progress func(Progr
 }
 
 // runBuiltin turns a panic into a failure, and the output into plain JSON.
-func runBuiltin(ctx context.Context, b Builtin, input map[string]any) (out any, err error) {
+func runBuiltin(ctx context.Context, b builtin, input map[string]any) (out any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &sdk.Problem{Code: "panic", HTTPStatus: http.StatusInternalServerError, Effect: sdk.EffectUnknown, Fault: sdk.FaultNode,
-				Message: fmt.Sprintf("%s panicked: %v", b.Operation().ID, p), Err: fmt.Errorf("%v\n%s", p, debug.Stack())}
+				Message: fmt.Sprintf("%s panicked: %v", b.id, p), Err: fmt.Errorf("%v\n%s", p, debug.Stack())}
 		}
 	}()
 	v, err := b.Execute(ctx, input)
@@ -101,7 +108,7 @@ func runBuiltin(ctx context.Context, b Builtin, input map[string]any) (out any, 
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("output of %s: %w", b.Operation().ID, err)
+		return nil, fmt.Errorf("output of %s: %w", b.id, err)
 	}
 	return flow.DecodeJSON(raw)
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
-	"github.com/tapnode/tapnode/sdk"
 )
 
 // maxConflicts is how often a change is computed anew before the caller hears of
@@ -71,7 +70,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revi
 	}
 	for i := 0; i < len(effects); i++ { // grows while built-ins run
 		x, ok := effects[i].(flow.Execute)
-		if !ok || !e.inline(x.Operation) {
+		if !ok || !e.builtins[x.Operation].pure {
 			continue
 		}
 		out := e.call(ctx, x, func(Progress) {})
@@ -99,11 +98,6 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revi
 	b.take(s, effects, ev.At)
 	_, err = e.log.Append(ctx, b)
 	return effects, err
-}
-
-func (e *Engine) inline(operation string) bool {
-	b, ok := e.builtins[operation]
-	return ok && b.Operation().Replay == sdk.Pure
 }
 
 func withoutCalls(effects []flow.Effect) []flow.Effect {

@@ -14,5 +14,5 @@ func EvalTemplate(s string, vars map[string]any) (any, error) {
 	if len(errs) > 0 {
 		return nil, errors.New(errs[0].err.Error())
 	}
-	return in.eval(scope{"vars": vars, "nodes": map[string]any{}, "event": nil, "error": nil, "run": map[string]any{}, meterName: meter()}, "")
+	return in.eval(scope{"vars": vars, "nodes": map[string]any{}, "event": nil, "error": nil, "run": map[string]any{}, meterName: meter()})
 }

@@ -1,21 +1,22 @@
 package flow
 
 import (
-	"fmt"
-	"maps"
+	"errors"
 	"reflect"
-	"slices"
 
 	"github.com/expr-lang/expr/types"
 )
 
-// input is a value with expressions in it, compiled.
+// input is a value with expressions in it, compiled. At most one of names, items
+// and text is set; with none of them it is the literal.
 type input struct {
 	literal any
-	members map[string]*input // of an object
-	items   []*input          // of a list
-	text    *template         // of a string with an expression
-	kind    reflect.Kind      // of text's value
+	names   []string // of members, sorted
+	members map[string]*input
+	items   []*input
+	text    *template
+	kind    reflect.Kind // of text's value
+	escaped bool         // the literal is not as it was written
 }
 
 // inputError is an expression that does not compile.
@@ -31,8 +32,8 @@ func compileInput(v any, ptr string, env types.Map) (*input, []inputError) {
 	switch v := v.(type) {
 	case string:
 		if !isTemplate(v) {
-			if parts, err := splitTemplate(v); err == nil {
-				in.literal = parts[0].text // "$${" is "${"
+			if parts, err := splitTemplate(v); err == nil { // "$${" is "${"
+				in.literal, in.escaped = parts[0].text, parts[0].text != v
 			}
 			break
 		}
@@ -42,36 +43,50 @@ func compileInput(v any, ptr string, env types.Map) (*input, []inputError) {
 			errs = append(errs, inputError{ptr, err})
 		}
 	case map[string]any:
-		in.members = make(map[string]*input, len(v))
-		for _, k := range slices.Sorted(maps.Keys(v)) {
+		names, members, constant := keys(v), make(map[string]*input, len(v)), true
+		for _, k := range names {
 			m, e := compileInput(v[k], pointer(ptr, k), env)
-			in.members[k], errs = m, append(errs, e...)
+			members[k], errs = m, append(errs, e...)
+			constant = constant && m.constant()
+		}
+		if !constant {
+			in.names, in.members = names, members
 		}
 	case []any:
-		in.items = make([]*input, len(v))
+		items, constant := make([]*input, len(v)), true
 		for i := range v {
 			m, e := compileInput(v[i], pointer(ptr, i), env)
-			in.items[i], errs = m, append(errs, e...)
+			items[i], errs = m, append(errs, e...)
+			constant = constant && m.constant()
+		}
+		if !constant {
+			in.items = items
 		}
 	}
 	return in, errs
 }
 
-// eval computes the value. Members are computed in the order of their names.
-func (in *input) eval(env scope, ptr string) (any, error) {
+// constant reports whether the value is the same in every run, as it was written.
+func (in *input) constant() bool {
+	return in.text == nil && in.names == nil && in.items == nil && !in.escaped
+}
+
+// eval computes the value, members in the order of their names. An error begins
+// with the place in the input.
+func (in *input) eval(env scope) (any, error) {
 	switch {
 	case in.text != nil:
 		v, err := in.text.eval(env)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ptr, err)
+			return nil, &evalError{err: err}
 		}
 		return v, nil
-	case in.members != nil:
-		out := make(map[string]any, len(in.members))
-		for _, k := range slices.Sorted(maps.Keys(in.members)) {
-			v, err := in.members[k].eval(env, pointer(ptr, k))
+	case in.names != nil:
+		out := make(map[string]any, len(in.names))
+		for _, k := range in.names {
+			v, err := in.members[k].eval(env)
 			if err != nil {
-				return nil, err
+				return nil, within(k, err)
 			}
 			out[k] = v
 		}
@@ -79,9 +94,9 @@ func (in *input) eval(env scope, ptr string) (any, error) {
 	case in.items != nil:
 		out := make([]any, len(in.items))
 		for i, m := range in.items {
-			v, err := m.eval(env, pointer(ptr, i))
+			v, err := m.eval(env)
 			if err != nil {
-				return nil, err
+				return nil, within(i, err)
 			}
 			out[i] = v
 		}
@@ -89,6 +104,24 @@ func (in *input) eval(env scope, ptr string) (any, error) {
 	default:
 		return in.literal, nil
 	}
+}
+
+// evalError is an expression that failed at a place in the input.
+type evalError struct {
+	pointer string
+	err     error
+}
+
+func (e *evalError) Error() string { return e.pointer + ": " + e.err.Error() }
+func (e *evalError) Unwrap() error { return e.err }
+
+// within says that an error happened inside a member or an item.
+func within(token any, err error) error {
+	var e *evalError
+	if errors.As(err, &e) {
+		e.pointer = pointer("", token) + e.pointer
+	}
+	return err
 }
 
 // outline is the value as far as it is known before a run: expressions are
@@ -107,7 +140,7 @@ func (in *input) outline(ptr string, open, typed map[string]bool) any {
 			return v
 		}
 		return in.literal // unique enough for uniqueItems and x-uniqueBy
-	case in.members != nil:
+	case in.names != nil:
 		out := make(map[string]any, len(in.members))
 		for k, m := range in.members {
 			out[k] = m.outline(pointer(ptr, k), open, typed)
@@ -129,7 +162,7 @@ func (in *input) mask() any {
 	switch {
 	case in.text != nil:
 		return unknown{}
-	case in.members != nil:
+	case in.names != nil:
 		out := make(map[string]any, len(in.members))
 		for k, m := range in.members {
 			out[k] = m.mask()

@@ -67,7 +67,7 @@ func (p *Program) before(run string, event any) scope {
 func (p *Program) variables(run string, t *trigger, e Event) (map[string]any, error) {
 	vars := map[string]any{}
 	if len(t.Vars) > 0 {
-		v, err := t.vars.eval(p.before(run, e.Data), "/vars")
+		v, err := t.vars.eval(p.before(run, e.Data))
 		if err != nil {
 			return nil, &InvalidError{Findings: []Finding{{Pointer: "/vars", Severity: SeverityError, Code: "expression_failed", Message: err.Error()}}}
 		}

@@ -117,7 +117,7 @@ func (st *step) enter(e entry) {
 	}
 	st.s.Count++
 	v := Visit{N: st.s.Count, Node: n.ID, Call: CallRunning, Attempt: 1, Event: e.event, Error: e.err}
-	with, err := n.input.eval(st.scope(e), "")
+	with, err := n.input.eval(st.scope(e))
 	if err != nil {
 		v.Call = CallDone
 		st.s.Visits = append(st.s.Visits, v)

@@ -98,7 +98,7 @@ func resolve(v any, ptr string) (any, bool) {
 		return nil, false
 	}
 	for _, t := range strings.Split(ptr[1:], "/") {
-		t = strings.NewReplacer("~1", "/", "~0", "~").Replace(t)
+		t = unescaper.Replace(t)
 		switch c := v.(type) {
 		case map[string]any:
 			next, ok := c[t]

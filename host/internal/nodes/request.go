@@ -29,6 +29,9 @@ const (
 	maxRetryAfter = time.Hour
 )
 
+// errRedirect is a redirect that is not followed.
+var errRedirect = errors.New("redirect refused")
+
 // requestNode is http.request@1.
 type requestNode struct{ client *http.Client }
 
@@ -51,10 +54,10 @@ func newRequestNode(allowPrivate bool) requestNode {
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
-				return fmt.Errorf("more than %d redirects", maxRedirects)
+				return fmt.Errorf("%w: more than %d", errRedirect, maxRedirects)
 			}
 			if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-				return fmt.Errorf("a redirect leads to %s:, which is not followed", req.URL.Scheme)
+				return fmt.Errorf("%w: it leads to %s:", errRedirect, req.URL.Scheme)
 			}
 			return nil
 		},
@@ -151,6 +154,9 @@ func unreachable(err error, method string) *sdk.Problem {
 	}
 	if errors.Is(err, errPrivate) {
 		p.Code, p.HTTPStatus, p.Retryable, p.Fault = "address_refused", http.StatusForbidden, false, sdk.FaultCaller
+	}
+	if errors.Is(err, errRedirect) {
+		p.Code, p.Retryable = "redirect_refused", false
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		p.Code, p.HTTPStatus = "timeout", http.StatusGatewayTimeout
