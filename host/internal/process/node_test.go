@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 		os.Args = os.Args[:1] // sdk.Main takes arguments for commands
 		roles[role]()
 		sdk.Main(testNode)
-	case len(os.Args) == 3 && os.Args[1] == "mini-host":
-		miniHost(os.Args[2])
+	case len(os.Args) == 4 && os.Args[1] == "mini-host":
+		miniHost(os.Args[2], os.Args[3])
 	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "process"); err != nil {
@@ -133,12 +133,12 @@ func obey(ctx context.Context, call *sdk.Call, in do) (out said, err error) {
 }
 
 // miniHost supervises one node, says when it is ready and waits to be killed.
-func miniHost(dir string) {
+func miniHost(role, dir string) {
 	run, err := openRunDirIn(dir)
 	if err != nil {
 		panic(err)
 	}
-	sup, err := New(Spec{Name: "mini", Path: self(), Args: []string{"good"}, StateDir: dir, RunDir: run})
+	sup, err := New(Spec{Name: "mini", Path: self(), Args: []string{role}, StateDir: dir, RunDir: run})
 	if err != nil {
 		panic(err)
 	}
@@ -147,7 +147,7 @@ func miniHost(dir string) {
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(sup.State())
 	runtime.KeepAlive(run)
-	time.Sleep(time.Hour)
+	hang()
 }
 
 func self() string {

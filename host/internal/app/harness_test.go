@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/catalog"
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/process"
+	"github.com/tapnode/tapnode/host/internal/sim"
+)
+
+// nodeBinary is the real node, built once for the package's tests.
+var nodeBinary string
+
+func TestMain(m *testing.M) { os.Exit(withNode(m)) }
+
+func withNode(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "tapnode-app-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	nodeBinary = filepath.Join(dir, "whatsapp-send-buttons")
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", nodeBinary, "github.com/tapnode/tapnode/plugin")
+	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the node:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// install locks the node binary.
+func install(t *testing.T) []Installed {
+	t.Helper()
+	entry, err := catalog.Lock(t.Context(), nodeBinary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := catalog.Describe(t.Context(), nodeBinary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []Installed{{entry, manifest}}
+}
+
+// open is an app on a simulated WhatsApp with one flow deployed, not started. Its
+// node may crash as often as it likes.
+func open(t *testing.T, src string) (*App, *sim.Simulation) {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+	s, err := sim.Start(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	dir, err := os.MkdirTemp("", "ta") // t.TempDir is too long for a socket's path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	a, err := Open(Options{
+		Nodes: install(t), DataDir: dir, Logger: log, AllowPrivate: true,
+		Settings: map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()},
+		Timing:   process.Timing{CrashBudget: 1 << 20, BackoffMin: time.Millisecond, BackoffMax: 2 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, findings, err := flow.Load([]byte(src), a.Catalogue)
+	if err != nil || program == nil {
+		t.Fatal(err, findings)
+	}
+	if err := a.Deploy(program); err != nil {
+		t.Fatal(err)
+	}
+	return a, s
+}
+
+func start(t *testing.T, a *App) {
+	t.Helper()
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := a.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/plugin/wasim"
+)
+
+const askAndAnswer = `
+apiVersion: flow/v1
+kind: Flow
+metadata: {id: ask, name: Ask and answer}
+vars:
+  type: object
+  properties:
+    phone: {type: string}
+    round: {type: string}
+triggers:
+  - {id: start, type: manual, to: menu}
+nodes:
+  - id: menu
+    type: whatsapp.sendButtons@1
+    with:
+      instance: demo
+      number: ${ vars.phone }
+      contentText: menu ${ vars.round }
+      buttons: [{id: "yes", displayText: "Yes"}, {id: "no", displayText: "No"}]
+    wait: {timeout: 1h}
+    retry: {max: 20, backoff: constant, initial: 1s}
+  - id: answer
+    type: whatsapp.sendText@1
+    with:
+      instance: demo
+      number: ${ event.chat.jid }
+      contentText: answer ${ vars.round }
+    retry: {max: 20, backoff: constant, initial: 1s}
+edges:
+  - {from: "menu.reply:yes", to: answer}
+`
+
+// TestKilledNode kills the node process with SIGKILL at random moments while customers
+// get menus, tap and get answers. Afterwards every tap has continued its run once,
+// and no phone has seen a message twice.
+func TestKilledNode(t *testing.T) {
+	kills, customers := 200, 8
+	if testing.Short() {
+		kills = 20
+	}
+	if n, err := strconv.Atoi(os.Getenv("TAPNODE_KILLS")); err == nil {
+		kills = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+
+	a, s := open(t, askAndAnswer)
+	start(t, a)
+	if err := s.Connect(t.Context(), a.Execute, "demo"); err != nil {
+		t.Fatal(err)
+	}
+	var over atomic.Bool
+	var wg sync.WaitGroup
+	rounds := make([]int, customers)
+	phones := make([]*wasim.Phone, customers)
+	for i := range customers {
+		number := fmt.Sprintf("55119999%05d", i+1)
+		phone, err := s.Phone(t.Context(), number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		phones[i] = phone
+		wg.Go(func() {
+			for !over.Load() && t.Context().Err() == nil {
+				rounds[i]++
+				if err := converse(t.Context(), a, phone, number, rounds[i]); err != nil {
+					t.Errorf("customer %d round %d: %v", i, rounds[i], err)
+					return
+				}
+			}
+		})
+	}
+	began := time.Now()
+	for range kills {
+		if t.Failed() {
+			break
+		}
+		pid := servingPID(t, a)
+		time.Sleep(time.Duration(random.Int64N(int64(120 * time.Millisecond)))) // the point of the test: any moment
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over.Store(true)
+	wg.Wait()
+	total := 0
+	for i, phone := range phones {
+		total += rounds[i]
+		seen := map[string]int{}
+		for _, m := range phone.Inbox() {
+			seen[m.Text]++
+		}
+		for round := 1; round <= rounds[i]; round++ {
+			for _, text := range []string{fmt.Sprintf("menu %d", round), fmt.Sprintf("answer %d", round)} {
+				if seen[text] != 1 {
+					t.Errorf("customer %d sees %q %d times", i, text, seen[text])
+				}
+			}
+		}
+	}
+	t.Logf("%d kills, %d conversations in %v, %d processes", kills, total, time.Since(began).Round(time.Second), a.nodes[0].State().Starts)
+}
+
+// converse is one run: a menu, a tap, an answer. It fails if the tap is lost or
+// continues the run more than once.
+func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, round int) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	run, err := a.Engine.Run(ctx, engine.Request{Flow: "ask", Vars: map[string]any{"phone": number, "round": strconv.Itoa(round)}})
+	if err != nil {
+		return err
+	}
+	menu, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == fmt.Sprintf("menu %d", round) })
+	if err != nil {
+		return fmt.Errorf("no menu: %w", err)
+	}
+	if _, err := phone.Click(ctx, menu, "yes", wasim.ShapeInteractive); err != nil {
+		return fmt.Errorf("click: %w", err)
+	}
+	if _, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == fmt.Sprintf("answer %d", round) }); err != nil {
+		return fmt.Errorf("the click was lost: %w", err)
+	}
+	answered := 0
+	for step, err := range a.Engine.Watch(ctx, run, 0) {
+		switch {
+		case err != nil:
+			return err
+		case step.Step == flow.StepWaitAnswered || step.Step == flow.StepWaitRestarted:
+			answered++
+		case step.Step == flow.StepRunFinished:
+			if step.Code != string(flow.StatusSucceeded) || answered != 1 {
+				return fmt.Errorf("run ended %s %s after %d answers", step.Code, step.Message, answered)
+			}
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// servingPID waits until the node takes calls.
+func servingPID(t *testing.T, a *App) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	last := a.nodes[0].Supervisor
+	for st := range last.Watch(ctx) {
+		if st.State.Serving() && syscall.Kill(st.PID, 0) == nil {
+			return st.PID
+		}
+	}
+	t.Fatalf("the node is %+v", last.State())
+	return 0
+}
