@@ -201,6 +201,11 @@ func (a *Account) Linked() []*Device {
 	return slices.DeleteFunc(a.Devices(), func(d *Device) bool { return d.jid.Device == 0 })
 }
 
+// WaitDevices waits until so many devices are linked.
+func (a *Account) WaitDevices(ctx context.Context, linked int) error {
+	return a.wait(ctx, func() bool { return len(a.Linked()) == linked })
+}
+
 // Logout unlinks every device from the phone.
 func (a *Account) Logout() {
 	for _, d := range a.Linked() {
