@@ -90,12 +90,12 @@ func TestKilledNode(t *testing.T) {
 			}
 		})
 	}
-	began := time.Now()
+	began, pid := time.Now(), 0
 	for range kills {
 		if t.Failed() {
 			break
 		}
-		pid := servingPID(t, a)
+		pid = servingPID(t, a, pid)
 		time.Sleep(time.Duration(random.Int64N(int64(120 * time.Millisecond)))) // the point of the test: any moment
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -157,14 +157,14 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 	return ctx.Err()
 }
 
-// servingPID waits until the node takes calls.
-func servingPID(t *testing.T, a *App) int {
+// servingPID waits until a process other than the killed one takes calls.
+func servingPID(t *testing.T, a *App, killed int) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	last := a.nodes[0].Supervisor
 	for st := range last.Watch(ctx) {
-		if st.State.Serving() && syscall.Kill(st.PID, 0) == nil {
+		if st.State.Serving() && st.PID != killed {
 			return st.PID
 		}
 	}

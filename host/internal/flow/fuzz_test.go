@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -63,6 +64,9 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) {
+			t.Skip("files are UTF-8")
+		}
 		v, err := flow.EvalTemplate(s, map[string]any{"n": 2, "s": "text", "l": []any{1, 2, 3}})
 		if err != nil {
 			return

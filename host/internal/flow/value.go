@@ -122,8 +122,10 @@ func resolve(v any, ptr string) (any, bool) {
 // toJSON turns what an expression returned into the values of this package.
 func toJSON(v any) (any, error) {
 	switch v := v.(type) {
-	case nil, string, bool, int:
+	case nil, bool, int:
 		return v, nil
+	case string:
+		return strings.ToValidUTF8(v, "\ufffd"), nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, errors.New("the result is not a number JSON knows")
