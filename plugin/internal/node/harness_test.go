@@ -53,10 +53,15 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.node, w.stop = c, stop
-	settings := fmt.Sprintf(`{"server":{"url":%q,"rootKey":%q},"pacing":{"perMinute":0},"timeouts":{"ack":5},"media":{"allowPrivate":true}}`, w.sim.URL(), w.sim.RootKey())
-	if err := c.Configure(w.ctx(), sdk.Setup{Settings: []byte(settings), StateDir: w.dir}); err != nil {
-		w.t.Fatal(err)
-	}
+	w.must(c.Configure(w.ctx(), w.setup()))
+}
+
+func (w *world) setup() sdk.Setup {
+	return sdk.Setup{Settings: []byte(settingsFor(w.sim)), StateDir: w.dir}
+}
+
+func settingsFor(sim *wasim.Server) string {
+	return fmt.Sprintf(`{"server":{"url":%q,"rootKey":%q},"pacing":{"perMinute":0},"timeouts":{"ack":5},"media":{"allowPrivate":true}}`, sim.URL(), sim.RootKey())
 }
 
 func (w *world) shut() {

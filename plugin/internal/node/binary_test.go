@@ -1,0 +1,153 @@
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+	"github.com/tapnode/tapnode/sdk/nodetest"
+)
+
+// binaries is where the real binary is built, once.
+var binaries string
+
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binaries, "whatsapp-send-buttons")
+	build := exec.Command("go", "build", "-o", path, "github.com/tapnode/tapnode/plugin")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaries, err = os.MkdirTemp("", "wsb-*"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(binaries)
+		os.Exit(code)
+	}))
+}
+
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// child is the binary, run as a host runs it but without TLS.
+type child struct {
+	*client.Client
+	cmd   *exec.Cmd
+	stdin io.Closer
+	log   *bytes.Buffer // to be read after exited
+	ended chan struct{}
+}
+
+func startChild(t *testing.T) *child {
+	t.Helper()
+	sockets, err := os.MkdirTemp("", "wsb-") // t.TempDir is too long for a socket's address
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(sockets) })
+	c := &child{cmd: exec.Command(binary(t)), log: &bytes.Buffer{}, ended: make(chan struct{})}
+	c.cmd.Env = []string{sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, "PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=" + sockets}
+	c.cmd.Stderr = c.log
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n') // core|app|network|address|protocol|
+	parts := strings.Split(line, "|")
+	if err != nil || len(parts) < 5 {
+		t.Fatalf("handshake %q: %v", line, err)
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, out)
+		_ = c.cmd.Wait() // killed, mostly
+		close(c.ended)
+	}()
+	conn, err := grpc.NewClient("passthrough:///node", append(client.DialOptions(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", parts[3])
+		}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		c.kill()
+	})
+	c.Client = client.New(conn)
+	return c
+}
+
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill() // it may be gone already
+	<-c.ended
+}
+
+func TestDescribeOffline(t *testing.T) {
+	cmd := exec.Command(binary(t), "describe")
+	cmd.Env = []string{}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m sdk.Manifest
+	if err := json.Unmarshal(out, &m); err != nil || m.Name != "whatsapp-send-buttons" || len(m.Operations) != 11 {
+		t.Fatalf("describe: %v, %d operations", err, len(m.Operations))
+	}
+	menu := m.Operations[0]
+	if menu.ID != opSendButtons || menu.Replay != sdk.Keyed || menu.HTTP.Path != "/api/message/button/{instance}" ||
+		len(menu.PortRules) != 1 || menu.PortRules[0].ID != "reply:{id}" || menu.Events[0].Port != "reply:{/button/id}" {
+		t.Errorf("sendButtons = %+v", menu)
+	}
+}
+
+// TestConformance proves the contract for what works without a paired instance.
+func TestConformance(t *testing.T) {
+	sim, err := wasim.Start(wasim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sim.Close()
+	nodetest.Run(t, nodetest.Target{
+		Binary:   binary(t),
+		Settings: []byte(settingsFor(sim)),
+		Samples: []nodetest.Sample{
+			{Operation: "whatsapp.instance.list@1", Input: []byte(`{}`)},
+		},
+	})
+}
