@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// served is a running "tapnode serve --simulate" with its example flows.
+type served struct {
+	url, token string
+	lines      *bufio.Scanner
+}
+
+// serveSimulated starts it on a free port; the test's end stops it as Ctrl-C does.
+func serveSimulated(t *testing.T, args ...string) *served {
+	t.Helper()
+	runtimeDir, err := os.MkdirTemp("", "ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(runtimeDir) })
+	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Setenv("RUNTIME_DIRECTORY", runtimeDir)
+	out, in := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	args = append([]string{"--simulate", "--listen", "127.0.0.1:0", "../../../examples/flows/menu.yaml"}, args...)
+	go func() {
+		err := serve(ctx, console{in, t.Output()}, args)
+		_ = in.CloseWithError(io.EOF)
+		done <- err
+	}()
+	t.Cleanup(func() {
+		cancel()
+		go func() { _, _ = io.Copy(io.Discard, out) }()
+		select {
+		case err := <-done:
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("serve ended with %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("serve does not stop")
+		}
+	})
+	s := &served{lines: bufio.NewScanner(out)}
+	s.url = s.until(t, `tapnode serves at (http://\S+)`)
+	s.token = s.until(t, `account token, shown only now: (\S+)`)
+	return s
+}
+
+// until reads lines until one matches, and returns its first group.
+func (s *served) until(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	for s.lines.Scan() {
+		if m := re.FindStringSubmatch(s.lines.Text()); m != nil {
+			return m[len(m)-1]
+		}
+	}
+	t.Fatalf("the output ended before a line matched %s", pattern)
+	return ""
+}
+
+// do makes a request with the account token and returns status and body.
+func (s *served) do(t *testing.T, method, path, body string, header ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("token", s.token)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, strings.TrimSpace(string(raw))
+}
+
+// TestServe does what serve prints: taps by HTTP, looks at the phone, starts a run.
+func TestServe(t *testing.T) {
+	s := serveSimulated(t)
+	click := s.until(t, `curl -X POST http://[^/]+(/sim/v1/phones/\d+/click)`)
+	inbox := s.until(t, `curl http://[^/]+(/sim/v1/phones/\d+/inbox)`)
+	s.until(t, `wait.armed +ask`)
+	if status, body := s.do(t, "POST", click+"?wait=10s", `{"buttonId":"billing"}`); status != 200 && status != 201 {
+		t.Fatalf("click: %d %s", status, body)
+	}
+	s.until(t, `button "billing" tapped`)
+	s.until(t, `run.finished +succeeded`)
+	if status, body := s.do(t, "GET", inbox, ""); status != 200 || !strings.Contains(body, "how can we help?") || !strings.Contains(body, "You tapped Billing") {
+		t.Errorf("inbox: %d %s", status, body)
+	}
+	status, body := s.do(t, "POST", "/v1/flows/menu/runs", `{"vars":{"name":"Ana"}}`)
+	var started struct{ Run string }
+	if err := json.Unmarshal([]byte(body), &started); status != 201 || err != nil || started.Run == "" {
+		t.Fatalf("start: %d %s", status, body)
+	}
+	s.until(t, `wait.armed +ask`)
+	if status, body := s.do(t, "POST", "/v1/flows/menu/runs", `{"vars":{"name":1}}`); status != 422 || !strings.Contains(body, "name") {
+		t.Errorf("wrong variable: %d %s", status, body)
+	}
+	if status, _ := s.do(t, "POST", "/v1/flows/nothing/runs", ``); status != 404 {
+		t.Errorf("unknown flow: %d", status)
+	}
+	if status, body := s.do(t, "GET", "/readyz", ""); status != 200 {
+		t.Errorf("readyz: %d %s", status, body)
+	}
+}
+
+// deadline waits until the condition holds.
+func deadline(t *testing.T, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	t.Fatal("it did not come true in 30 s")
+}
