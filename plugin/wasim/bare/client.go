@@ -1,0 +1,101 @@
+package bare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
+)
+
+// Client is one whatsmeow client with whatsmeow's defaults.
+type Client struct {
+	cli       *whatsmeow.Client
+	connected chan struct{} // one token per login
+	onMessage func(*events.Message)
+}
+
+// Pair links a new device to the account and waits until its client is logged in.
+func (s *Store) Pair(ctx context.Context, account *wasim.Account) (*Client, error) {
+	c := s.client(s.container.NewDevice())
+	codes, err := c.cli.GetQRChannel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.cli.Connect(); err != nil {
+		return nil, err
+	}
+	for item := range codes {
+		switch item.Event {
+		case whatsmeow.QRChannelEventCode:
+			if err := account.Scan(ctx, item.Code); err != nil {
+				c.Disconnect()
+				return nil, err
+			}
+		case whatsmeow.QRChannelSuccess.Event:
+			// The server ends the connection, and whatsmeow logs in on another.
+			return c, c.loggedIn(ctx)
+		default:
+			c.Disconnect()
+			return nil, errors.Join(fmt.Errorf("pairing ended with %s", item.Event), item.Error)
+		}
+	}
+	c.Disconnect()
+	return nil, errors.New("the code was not scanned in time")
+}
+
+// Connect connects a paired client and waits until it is logged in.
+func (c *Client) Connect(ctx context.Context) error {
+	if err := c.cli.ConnectContext(ctx); err != nil {
+		return err
+	}
+	return c.loggedIn(ctx)
+}
+
+func (c *Client) loggedIn(ctx context.Context) error {
+	select {
+	case <-c.connected:
+		return nil
+	case <-ctx.Done():
+		c.Disconnect()
+		return fmt.Errorf("wait for the login: %w", ctx.Err())
+	}
+}
+
+// Disconnect takes the client off the net and keeps it paired.
+func (c *Client) Disconnect() { c.cli.Disconnect() }
+
+// OnMessage has f called for every message, on whatsmeow's own goroutine. Call it
+// before any message can come.
+func (c *Client) OnMessage(f func(*events.Message)) { c.onMessage = f }
+
+func (c *Client) handle(raw any) {
+	switch ev := raw.(type) {
+	case *events.Connected:
+		select {
+		case c.connected <- struct{}{}:
+		default:
+		}
+	case *events.Message:
+		if c.onMessage != nil {
+			c.onMessage(ev)
+		}
+	}
+}
+
+// Send sends a message with additional stanza nodes and returns its id when the
+// server has acknowledged it. whatsmeow may write to the message.
+func (c *Client) Send(ctx context.Context, to types.JID, m *waE2E.Message, nodes []waBinary.Node) (types.MessageID, error) {
+	var extra whatsmeow.SendRequestExtra
+	if len(nodes) > 0 {
+		extra.AdditionalNodes = &nodes
+	}
+	resp, err := c.cli.SendMessage(ctx, to, m, extra)
+	return resp.ID, err
+}
