@@ -41,8 +41,7 @@ func (s *suite) processKill(t *testing.T) {
 	for range crashRounds {
 		l := s.reopen(t, dir)
 		time.AfterFunc(time.Duration(rand.IntN(40_000))*time.Microsecond, l.process.kill)
-		s.live(t, l, book)
-		<-l.process.exited
+		s.live(t, l, book, rand.IntN(2*crashKeys/crashRounds))
 	}
 	l := s.reopen(t, dir)
 	settled := make(chan struct{})
@@ -51,7 +50,7 @@ func (s *suite) processKill(t *testing.T) {
 		defer close(settled)
 		s.follow(ctx, l, book)
 	}()
-	s.call(t, l, book)
+	s.call(t, l, book, crashKeys+1)
 	if len(book.settled) != crashKeys {
 		t.Errorf("%d of %d calls have an answer", len(book.settled), crashKeys)
 	}
@@ -77,8 +76,9 @@ func (b *ledger) count() int {
 	return len(b.events)
 }
 
-// live works until the process dies under it.
-func (s *suite) live(t *testing.T, l *live, book *ledger) {
+// live works until the process dies under it: at the latest after so many
+// answers, while other calls are on their way.
+func (s *suite) live(t *testing.T, l *live, book *ledger, answers int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(bounded(t))
 	followed := make(chan struct{})
@@ -86,15 +86,15 @@ func (s *suite) live(t *testing.T, l *live, book *ledger) {
 		defer close(followed)
 		s.follow(ctx, l, book)
 	}()
-	s.call(t, l, book)
+	s.call(t, l, book, answers)
 	<-l.process.exited
 	cancel()
 	<-followed
 }
 
 // call runs every call that has no answer yet, four at a time, until all have
-// one or the process is gone.
-func (s *suite) call(t *testing.T, l *live, book *ledger) {
+// one or the process is gone. It kills the process after so many answers.
+func (s *suite) call(t *testing.T, l *live, book *ledger, answers int) {
 	t.Helper()
 	var open []int
 	for i := range crashKeys {
@@ -117,7 +117,13 @@ func (s *suite) call(t *testing.T, l *live, book *ledger) {
 				}
 				book.mu.Lock()
 				book.settled[i] = true
+				answers--
+				enough := answers < 0
 				book.mu.Unlock()
+				if enough {
+					l.process.kill()
+					return
+				}
 			}
 		})
 	}

@@ -14,10 +14,16 @@ import (
 	"github.com/tapnode/tapnode/sdk/nodetest/filenode"
 )
 
-// TestMain lets the test binary be filenode's binary too.
+// asNode makes the test binary a node binary: filenode's, or a corrupt one.
+const asNode = "NODETEST_AS_NODE"
+
 func TestMain(m *testing.M) {
-	if os.Getenv("NODETEST_AS_NODE") != "" {
+	switch as := os.Getenv(asNode); as {
+	case "":
+	case "filenode":
 		sdk.Main(filenode.New())
+	default:
+		serveCorrupt(as)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -50,6 +56,6 @@ func TestFilenodeInProcess(t *testing.T) {
 
 func TestFilenodeAsBinary(t *testing.T) {
 	in := target()
-	in.Binary, in.Env = os.Args[0], []string{"NODETEST_AS_NODE=1"}
+	in.Binary, in.Env = os.Args[0], []string{asNode + "=filenode"}
 	nodetest.Run(t, in)
 }
