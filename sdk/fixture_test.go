@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +76,7 @@ func (d *demo) node() *sdk.Node {
 			"token":{"type":"string","writeOnly":true,"minLength":8}}}`),
 		Configure: func(_ context.Context, s sdk.Setup) error {
 			d.setup = s
+			printNoise()
 			var v struct{ Name string }
 			if err := json.Unmarshal(s.Settings, &v); err != nil {
 				return err
@@ -112,6 +114,22 @@ func (d *demo) node() *sdk.Node {
 			sdk.Trigger{ID: "demo.tick@1", Filter: []byte(`{"type":"object","additionalProperties":false,"properties":{"from":{"type":"integer","default":0}}}`),
 				Events: []sdk.EventType{{Type: "demo.ticked.v1", Schema: []byte(`{"type":"object"}`)}}, Open: d.open},
 		},
+	}
+}
+
+// keptStdout is what a logger built at start-up would hold.
+var keptStdout = os.Stdout
+
+// printNoise prints in every way that dependencies do, if this is a process of a
+// host.
+func printNoise() {
+	if os.Getenv(sdk.HandshakeCookieKey) == "" {
+		return
+	}
+	fmt.Println("noise by fmt")
+	fmt.Fprintln(keptStdout, "noise by a kept stdout")
+	if _, err := syscall.Write(1, []byte("noise by descriptor\n")); err != nil {
+		panic(err)
 	}
 }
 

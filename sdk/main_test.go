@@ -1,10 +1,13 @@
 package sdk_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -136,10 +140,16 @@ func TestServesAStockHost(t *testing.T) {
 }
 
 // process is a node started by hand, as far as its handshake line.
-func process(t *testing.T) (cmd *exec.Cmd, stdin io.Closer, stdout io.Reader) {
+func process(t *testing.T) (cmd *exec.Cmd, stdin io.Closer, stdout *bufio.Reader, socket string) {
 	t.Helper()
+	dir, err := os.MkdirTemp("", "sdk") // short, as a socket's path must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	cmd = exec.CommandContext(within(t), os.Args[0])
-	cmd.Env = []string{sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, "PLUGIN_UNIX_SOCKET_DIR=" + t.TempDir()}
+	cmd.Env = []string{sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, "PLUGIN_UNIX_SOCKET_DIR=" + dir}
+	cmd.Stderr = new(bytes.Buffer)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -151,11 +161,40 @@ func process(t *testing.T) (cmd *exec.Cmd, stdin io.Closer, stdout io.Reader) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line := make([]byte, 6)
-	if _, err := io.ReadFull(out, line); err != nil || string(line) != "1|1|un" {
-		t.Fatalf("handshake starts with %q, %v", line, err)
+	stdout = bufio.NewReader(out)
+	line, err := stdout.ReadString('\n')
+	fields := strings.Split(line, "|")
+	if err != nil || len(fields) < 5 {
+		t.Fatalf("handshake %q, %v", line, err)
 	}
-	return cmd, in, out
+	return cmd, in, stdout, fields[3]
+}
+
+func TestOnlyTheHandshakeReachesStdout(t *testing.T) {
+	cmd, stdin, stdout, socket := process(t)
+	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := client.New(conn).Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(stdout); err != nil || len(rest) != 0 {
+		t.Errorf("stdout goes on with %q, %v", rest, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	log := cmd.Stderr.(*bytes.Buffer).String()
+	for _, noise := range []string{"noise by fmt", "noise by a kept stdout", "noise by descriptor"} {
+		if !strings.Contains(log, noise) {
+			t.Errorf("stderr has no %q:\n%s", noise, log)
+		}
+	}
 }
 
 func TestProcessEnds(t *testing.T) {
@@ -168,7 +207,7 @@ func TestProcessEnds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cmd, stdin, stdout := process(t)
+			cmd, stdin, stdout, socket := process(t)
 			if err := cmd.Process.Signal(os.Interrupt); err != nil { // must not matter
 				t.Fatal(err)
 			}
@@ -176,15 +215,14 @@ func TestProcessEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			rest, err := io.ReadAll(stdout)
-			if err != nil || strings.Count(string(rest), "\n") != 1 {
+			if err != nil || len(rest) != 0 {
 				t.Errorf("stdout goes on with %q, %v", rest, err)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("%v, want exit code 0", err)
 			}
-			left, err := os.ReadDir(strings.TrimPrefix(cmd.Env[1], "PLUGIN_UNIX_SOCKET_DIR="))
-			if err != nil || len(left) != 0 {
-				t.Errorf("left behind: %v, %v", left, err)
+			if _, err := os.Lstat(socket); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the socket is left behind (%v)", err)
 			}
 		})
 	}
