@@ -44,7 +44,10 @@ func newNode(t *testing.T, role string, change ...func(*Spec)) *node {
 	}
 	spec := Spec{
 		Name: "n", Path: self(), Args: []string{role}, StateDir: n.dir + "/state", RunDir: run, Logger: n.logs.logger(),
-		Timing: Timing{BackoffMin: time.Millisecond, BackoffMax: time.Millisecond},
+		Timing: Timing{
+			BackoffMin: time.Millisecond, BackoffMax: time.Millisecond,
+			StartTimeout: patience, DescribeTimeout: patience, HealthTimeout: patience, // a busy machine is no finding
+		},
 	}
 	for _, f := range change {
 		f(&spec)

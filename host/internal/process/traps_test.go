@@ -127,7 +127,7 @@ func TestTrapFrozenNode(t *testing.T) {
 		return n
 	}
 	t.Run("is restarted", func(t *testing.T) {
-		n := frozen(t, func(s *Spec) { s.HealthEvery, s.HealthTimeout = 10*time.Millisecond, 20*time.Millisecond })
+		n := frozen(t, func(s *Spec) { s.HealthEvery, s.HealthTimeout = 10*time.Millisecond, 300*time.Millisecond })
 		pid := n.State().PID
 		n.await("runs again", func(s Status) bool { return s.State == Ready && s.PID != pid })
 		if c := n.Crashes()[0]; !strings.Contains(c.Reason, "did not answer 3 liveness calls") || c.Exit != "signal: killed" {
