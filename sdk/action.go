@@ -20,8 +20,9 @@ type Action[In, Out any] struct {
 	HTTP      *Route
 
 	// Check reads and checks an input: the value, everything wrong with it, and
-	// what may surprise. Without Check the input is validated against Input and
-	// decoded strictly into In.
+	// what may surprise. It gets the bytes as they came, at most 16 MiB, and so
+	// decides how a broken document is answered. Without Check the input is held to the
+	// contract's limits, validated against Input and decoded strictly into In.
 	Check func(input []byte) (In, []Violation, []Warning)
 
 	// Preview answers a dry run: the exact picture of what Run would do, without

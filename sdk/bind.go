@@ -13,10 +13,11 @@ import (
 // handlers are an operation's functions without their types: In travels as any
 // from check to run.
 type handlers struct {
-	check   func(s *schema.Schema, input []byte) (any, []Violation, []Warning)
-	preview func(ctx context.Context, call *Call, in any) (any, error)
-	run     func(ctx context.Context, call *Call, in any) (any, error)
-	open    func(ctx context.Context, s Subscription) (Reader, error)
+	ownCheck bool // check reads the document itself
+	check    func(s *schema.Schema, input []byte) (any, []Violation, []Warning)
+	preview  func(ctx context.Context, call *Call, in any) (any, error)
+	run      func(ctx context.Context, call *Call, in any) (any, error)
+	open     func(ctx context.Context, s Subscription) (Reader, error)
 }
 
 // Manifest describes the action to a host.
@@ -29,7 +30,7 @@ func (a Action[In, Out]) Manifest() OperationManifest {
 }
 
 func (a Action[In, Out]) bind() handlers {
-	h := handlers{check: checkWith(a.Check), run: runWith(a.Run)}
+	h := handlers{ownCheck: a.Check != nil, check: checkWith(a.Check), run: runWith(a.Run)}
 	if a.Preview != nil {
 		h.preview = func(ctx context.Context, call *Call, in any) (any, error) {
 			return a.Preview(ctx, call, in.(In))
@@ -47,7 +48,7 @@ func (o Operation[In, Out]) Manifest() OperationManifest {
 }
 
 func (o Operation[In, Out]) bind() handlers {
-	return handlers{check: checkWith(o.Check), run: runWith(o.Run)}
+	return handlers{ownCheck: o.Check != nil, check: checkWith(o.Check), run: runWith(o.Run)}
 }
 
 // Manifest describes the trigger to a host.

@@ -145,14 +145,17 @@ func (s *server) Validate(_ context.Context, req *nodepb.ValidateRequest) (*node
 	return &nodepb.ValidateResponse{Violations: violationsToProto(violations), Warnings: warningsToProto(warnings)}, nil
 }
 
-// examine opens the door for an input: the document's limits, then the
-// operation's own check.
+// examine opens the door for an input: the document's limits, then its schema; or
+// the operation's own check, whose words for a broken document are then the ones
+// the caller gets.
 func (op *operation) examine(input []byte) (in any, violations []Violation, warnings []Warning, panicked error) {
 	if len(input) == 0 {
 		input = []byte("{}")
 	}
-	if f := schema.Document(input); f != nil {
-		return nil, []Violation{Violation(*f)}, nil, nil
+	if !op.ownCheck {
+		if f := schema.Document(input); f != nil {
+			return nil, []Violation{Violation(*f)}, nil, nil
+		}
 	}
 	panicked = guard("check of "+op.manifest.ID, func() error {
 		in, violations, warnings = op.check(op.input, input)
