@@ -21,6 +21,9 @@ const (
 	maxPixels = 16_000_000
 	// thumbSide is the longer side of a thumbnail, in pixels.
 	thumbSide = 96
+	// convertedSide is the longer side of a converted picture: what WhatsApp's own
+	// clients scale photos to.
+	convertedSide = 1600
 )
 
 // codec reads one format.
@@ -59,10 +62,12 @@ func (l *Loader) examineImage(got *fetched, m *buttons.Media) error {
 		return &Error{Reason: WrongType, Message: "the picture behind mediaUrl is damaged", Err: err}
 	}
 	if convert {
-		if err := l.convert(got, picture); err != nil {
+		small := flatten(picture, convertedSide)
+		if err := l.convert(got, small); err != nil {
 			return err
 		}
-		m.Mimetype = "image/jpeg"
+		picture, m.Mimetype = small, "image/jpeg"
+		m.Width, m.Height = uint32(small.Rect.Dx()), uint32(small.Rect.Dy())
 	}
 	m.Thumbnail, err = thumbnail(picture)
 	if err != nil {
@@ -77,7 +82,7 @@ func (l *Loader) convert(got *fetched, picture image.Image) error {
 	if err != nil {
 		return err
 	}
-	if err := jpeg.Encode(file, flatten(picture, picture.Bounds().Size()), &jpeg.Options{Quality: 90}); err != nil {
+	if err := jpeg.Encode(file, picture, &jpeg.Options{Quality: 90}); err != nil {
 		file.Close()
 		return &Error{Reason: Internal, Message: "the picture could not be converted to JPEG", Err: err}
 	}
@@ -88,17 +93,18 @@ func (l *Loader) convert(got *fetched, picture image.Image) error {
 
 // thumbnail is a small JPEG of the picture.
 func thumbnail(picture image.Image) ([]byte, error) {
-	size := picture.Bounds().Size()
-	if longer := max(size.X, size.Y); longer > thumbSide {
-		size = image.Pt(max(1, size.X*thumbSide/longer), max(1, size.Y*thumbSide/longer))
-	}
 	var buf bytes.Buffer
-	err := jpeg.Encode(&buf, flatten(picture, size), &jpeg.Options{Quality: 70})
+	err := jpeg.Encode(&buf, flatten(picture, thumbSide), &jpeg.Options{Quality: 70})
 	return buf.Bytes(), err
 }
 
-// flatten draws the picture in the size on white: JPEG has no transparency.
-func flatten(picture image.Image, size image.Point) image.Image {
+// flatten draws the picture on white, since JPEG has no transparency, with the
+// longer side no longer than side.
+func flatten(picture image.Image, side int) *image.RGBA {
+	size := picture.Bounds().Size()
+	if longer := max(size.X, size.Y); longer > side {
+		size = image.Pt(max(1, size.X*side/longer), max(1, size.Y*side/longer))
+	}
 	canvas := image.NewRGBA(image.Rectangle{Max: size})
 	draw.Draw(canvas, canvas.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
 	draw.ApproxBiLinear.Scale(canvas, canvas.Bounds(), picture, picture.Bounds(), draw.Over, nil)

@@ -1,0 +1,138 @@
+package media
+
+import (
+	"bytes"
+	"image"
+	"image/jpeg"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+)
+
+func TestPublicAddress(t *testing.T) {
+	for _, addr := range []string{"1.1.1.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1"} {
+		if !public(netip.MustParseAddr(addr)) {
+			t.Errorf("%s is refused", addr)
+		}
+	}
+	for _, addr := range []string{
+		"0.0.0.0", "10.1.2.3", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.0.1", "168.63.129.16", "169.254.169.254",
+		"172.16.0.1", "172.31.255.255", "192.0.0.192", "192.168.1.1", "198.18.0.1", "224.0.0.1", "255.255.255.255",
+		"::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1", "2001:db8::1", "fec0::1",
+	} {
+		if public(netip.MustParseAddr(addr)) {
+			t.Errorf("%s passes", addr)
+		}
+	}
+	none, _ := newPolicy(nil)
+	for _, addr := range []string{"::ffff:127.0.0.1", "fe80::1%eth0", "::ffff:169.254.169.254"} {
+		if none.allows(netip.MustParseAddr(addr)) {
+			t.Errorf("%s passes", addr)
+		}
+	}
+}
+
+func TestSniff(t *testing.T) {
+	for head, want := range map[string]string{
+		"":                                 "text/plain",
+		"\xff\xd8\xff\xe0":                 "image/jpeg",
+		"\x89PNG\r\n\x1a\n":                "image/png",
+		"GIF89a":                           "image/gif",
+		"RIFF\x00\x00\x00\x00WEBPVP8 ":     "image/webp",
+		"\x00\x00\x00\x18ftypisom\x00\x00": "video/mp4",
+		"\x00\x00\x00\x18ftyp3gp5\x00\x00": "video/3gpp",
+		"\x00\x00\x00\x18ftypqt  \x00\x00": "video/quicktime",
+		"\x00\x00\x00\x18ftypheic\x00\x00": "image/heic",
+		"\x00\x00\x00\x18ftypavif\x00\x00": "image/avif",
+		"\x00\x00\x00\x18ftypM4A \x00\x00": "audio/mp4",
+		"%PDF-1.4":                         "application/pdf",
+		"<!DOCTYPE html><html>":            "text/html",
+		"\x00\x01\x02\x03":                 "application/octet-stream",
+	} {
+		if got := Sniff([]byte(head)); got != want {
+			t.Errorf("%q: %s, want %s", head, got, want)
+		}
+	}
+}
+
+func TestCleanName(t *testing.T) {
+	for name, want := range map[string]string{
+		"menu.pdf":                        "menu.pdf",
+		"../../etc/passwd":                "passwd",
+		`C:\Users\x\a.pdf`:                "a.pdf",
+		".bashrc":                         "bashrc",
+		" a\tb.pdf ":                      "a b.pdf",
+		"Cardápio São João.pdf":           "Cardápio São João.pdf",
+		"evil\u202Efdp.exe":               "evilfdp.exe",
+		"a\x00b\n.pdf":                    "ab .pdf",
+		"...":                             "",
+		"a/":                              "",
+		"\xff.pdf":                        "pdf",
+		strings.Repeat("é", 200) + ".pdf": strings.Repeat("é", 116) + ".pdf",
+	} {
+		if got := cleanName(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func FuzzFileName(f *testing.F) {
+	f.Add(`attachment; filename="a.pdf"`, "/x/y.pdf")
+	f.Add(`attachment; filename*=UTF-8''%e2%82%ac%20..%2f`, "/")
+	f.Fuzz(func(t *testing.T, disposition, path string) {
+		name := fileName(disposition, &url.URL{Path: path})
+		if strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") || utf8.RuneCountInString(name) > maxName ||
+			!utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+			t.Errorf("%q and %q give %q", disposition, path, name)
+		}
+	})
+}
+
+// FuzzExamine is the door that outside bytes come through: any file is refused
+// with an *Error or described within bounds.
+func FuzzExamine(f *testing.F) {
+	var small bytes.Buffer
+	if err := jpeg.Encode(&small, testPicture(), nil); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(small.Bytes())
+	f.Add([]byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"))
+	f.Add([]byte("\x00\x00\x00\x18ftypmp42"))
+	f.Add([]byte("%PDF-1.7"))
+	l, err := New(Options{Dir: f.TempDir()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, kind := range []buttons.MediaType{buttons.Image, buttons.Video, buttons.Document} {
+			file, err := l.temporary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.Write(body); err != nil {
+				t.Fatal(err)
+			}
+			got := &fetched{file: file, name: "x"}
+			m, err := l.examine(got, kind)
+			if err != nil {
+				if e, ok := err.(*Error); !ok || e.Reason == Internal { //nolint:errorlint // never wrapped
+					t.Errorf("%s: %v", kind, err)
+				}
+			} else if m.Mimetype == "" || len(m.Thumbnail) > 32<<10 || !fits(m.Mimetype, kind) {
+				t.Errorf("%s: %+v", kind, m)
+			}
+			if err := got.file.Close(); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+	})
+}
+
+func testPicture() image.Image {
+	return image.NewGray(image.Rect(0, 0, 9, 7))
+}
