@@ -15,6 +15,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 const askAndAnswer = `
@@ -157,15 +158,24 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 	return ctx.Err()
 }
 
-// servingPID waits until a process other than the killed one takes calls.
+// servingPID waits until a process other than the killed one takes calls and its
+// instance is connected, so that the kill can hit every step of a send and a click.
 func servingPID(t *testing.T, a *App, killed int) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	last := a.nodes[0].Supervisor
 	for st := range last.Watch(ctx) {
-		if st.State.Serving() && st.PID != killed {
-			return st.PID
+		if !st.State.Serving() || st.PID == killed {
+			continue
+		}
+		for ctx.Err() == nil && last.State().PID == st.PID {
+			for _, h := range last.Health() {
+				if h.Subject == "demo" && h.State == sdk.Healthy {
+					return st.PID
+				}
+			}
+			time.Sleep(time.Millisecond) // health has no wake-up here, and the kill needs no precision
 		}
 	}
 	t.Fatalf("the node is %+v", last.State())

@@ -107,7 +107,7 @@ func (p *process) deliver(ctx context.Context, call *sdk.Call, d delivery) (sdk.
 		return nil, retryable(problem(http.StatusConflict, codeInFlight, sdk.FaultCaller,
 			"A call with this idempotency key is still running; wait for its outcome"), time.Second)
 	}
-	if _, err := inst.Client(); err != nil {
+	if err := inst.Online(ctx); err != nil {
 		return nil, disconnected()
 	}
 	var out pool.Outgoing

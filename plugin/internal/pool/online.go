@@ -1,0 +1,27 @@
+package pool
+
+import (
+	"context"
+	"time"
+)
+
+// patience is how long a send waits for an instance that is on its way to a login:
+// longer than a restart of the process takes, shorter than a caller's.
+const patience = 5 * time.Second
+
+// Online returns at once when the instance is connected. One that is connecting it
+// gives a few seconds, so that a restart or a dropped line is a delay and not a
+// failure. Otherwise it returns ErrNotConnected.
+func (i *Instance) Online(ctx context.Context) error {
+	if _, err := i.Client(); err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	now, err := i.await(ctx, func(s Status) bool { return s.State != Connecting })
+	if err != nil || now.State != Connected {
+		return ErrNotConnected
+	}
+	_, err = i.Client()
+	return err
+}
