@@ -133,4 +133,3 @@ func check(err error) {
 		log.Panic(err)
 	}
 }
-
