@@ -25,8 +25,8 @@ type MismatchError struct {
 
 // Error says what changed and how to accept it.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("node %s: the %s of %s is %s, but %s has %s; if you changed the binary, accept it with: tapnode nodes lock %s",
-		e.Node, e.What, e.Path, e.Got, LockName, e.Want, e.Path)
+	return fmt.Sprintf("node %s: the %s of %s is %s, but %s has %s; if you changed the binary, accept it with: tapnode nodes lock --nodes %s",
+		e.Node, e.What, e.Path, e.Got, LockName, e.Want, filepath.Dir(e.Path))
 }
 
 // Verify hashes the binary and compares it with the entry. The error is a

@@ -67,7 +67,7 @@ func TestLockSaveLoad(t *testing.T) {
 
 func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
-	path, entry := demo(t, dir)
+	_, entry := demo(t, dir)
 
 	copied, err := entry.Install(state)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
 		if !errors.As(err, &mismatch) || mismatch.What != "sha256" || mismatch.Want != entry.SHA256 {
 			t.Fatalf("got %v", err)
 		}
-		if !strings.Contains(err.Error(), "tapnode nodes lock "+path) {
+		if !strings.Contains(err.Error(), "tapnode nodes lock --nodes "+dir) {
 			t.Errorf("the error does not say how to accept it: %v", err)
 		}
 	})

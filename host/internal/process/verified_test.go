@@ -35,7 +35,7 @@ func TestVerifiedBinary(t *testing.T) {
 	other := entry
 	other.Manifest = entry.SHA256
 	m := bad(t, "", func(s *Spec) { s.Path, s.Accept = copied, other.Accept })
-	m.fails("manifest", "tapnode nodes lock "+path)
+	m.fails("manifest", "tapnode nodes lock --nodes "+scratch)
 	m.awaitState(Quarantined)
 }
 
