@@ -74,9 +74,7 @@ func TestMediaFaults(t *testing.T) {
 	ctx := within(t)
 	fault := func(kind string, f wasim.Fault) {
 		t.Helper()
-		if _, err := s.AddFault(wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageMedia, Type: kind}, Times: 1, Action: f}); err != nil {
-			t.Fatal(err)
-		}
+		addFault(t, s, wasim.FaultMatch{Stage: wasim.StageMedia, Type: kind}, f)
 	}
 	fault("upload", wasim.Fault{HTTPStatus: 507})
 	if _, err := b.cli.Upload(ctx, []byte("refused"), whatsmeow.MediaImage); err == nil || err.Error() != "upload failed with status code 507" {

@@ -9,20 +9,11 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
-
-// rule adds a rule that fires once.
-func rule(t *testing.T, s *wasim.Server, m wasim.FaultMatch, f wasim.Fault) {
-	t.Helper()
-	if _, err := s.AddFault(wasim.FaultRule{Match: m, Times: 1, Action: f}); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestLoginFailures(t *testing.T) {
 	for _, c := range []struct {
@@ -43,7 +34,7 @@ func TestLoginFailures(t *testing.T) {
 			s := start(t, wasim.Options{})
 			b := open(t, s, "5511999990000")
 			b.pair()
-			rule(t, s, wasim.FaultMatch{Stage: wasim.StageLogin, Account: "5511999990000"}, wasim.Fault{LoginFailure: &c.fail})
+			addFault(t, s, wasim.FaultMatch{Stage: wasim.StageLogin, Account: "5511999990000"}, wasim.Fault{LoginFailure: &c.fail})
 			at := b.position()
 			b.cli.Disconnect()
 			if err := b.cli.Connect(); err != nil {
@@ -72,12 +63,12 @@ func TestOneBadQueryFailsOnlyItsCall(t *testing.T) {
 	ctx := within(t)
 	match := wasim.FaultMatch{Stage: wasim.StageIQ, Account: "5511999990000", Type: "usync"}
 
-	rule(t, s, match, wasim.Fault{IQError: &wasim.IQError{Code: 429, Text: "rate-overlimit"}})
+	addFault(t, s, match, wasim.Fault{IQError: &wasim.IQError{Code: 429, Text: "rate-overlimit"}})
 	if _, err := b.cli.IsOnWhatsApp(ctx, []string{"+5511988880001"}); !errors.Is(err, whatsmeow.ErrIQRateOverLimit) {
 		t.Errorf("refused query: %v", err)
 	}
 
-	rule(t, s, match, wasim.Fault{Drop: true})
+	addFault(t, s, match, wasim.Fault{Drop: true})
 	short, cancel := context.WithCancel(ctx)
 	lost := make(chan error, 1)
 	go func() {
@@ -115,7 +106,7 @@ func TestMessagesOutOfOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 2 is held back until one later message has left: 1, 3, 2.
-	rule(t, s, wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: "5511988880001", Nth: 2}, wasim.Fault{Reorder: 1})
+	addFault(t, s, wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: "5511988880001", Nth: 2}, wasim.Fault{Reorder: 1})
 	for _, body := range []string{"1", "2", "3"} {
 		b.text(p.JID(), body)
 	}
@@ -141,9 +132,9 @@ func TestDuplicateAndLostDeliveries(t *testing.T) {
 	ctx := within(t)
 	match := wasim.FaultMatch{Stage: wasim.StageMessage, Account: "5511999990000"}
 
-	rule(t, s, match, wasim.Fault{DropDelivery: true})
+	addFault(t, s, match, wasim.Fault{DropDelivery: true})
 	lost := b.text(p.JID(), "lost")
-	rule(t, s, match, wasim.Fault{Duplicate: 2})
+	addFault(t, s, match, wasim.Fault{Duplicate: 2})
 	twice := b.text(p.JID(), "thrice")
 	if _, err := p.WaitID(ctx, twice); err != nil {
 		t.Fatal(err)
@@ -166,54 +157,24 @@ func TestDuplicateAndLostDeliveries(t *testing.T) {
 	}
 }
 
-func TestAckFaults(t *testing.T) {
+func TestRefusedMessage(t *testing.T) {
 	s := start(t, wasim.Options{})
 	b := open(t, s, "5511999990000")
 	b.pair()
 	p := customer(t, s, "5511988880001")
 	ctx := within(t)
-	match := wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: p.Account().Phone()}
-	send := func(id types.MessageID) error {
-		_, err := b.cli.SendMessage(ctx, p.JID(), &waE2E.Message{Conversation: proto.String(string(id))},
-			whatsmeow.SendRequestExtra{ID: id, Timeout: time.Second})
-		return err
-	}
-	rule(t, s, match, wasim.Fault{AckError: &wasim.AckError{Code: 479}})
-	if err := send("refused"); !errors.Is(err, whatsmeow.ErrServerReturnedError) || err.Error() != "server returned error 479" {
+	addFault(t, s, wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: "+5511988880001"}, wasim.Fault{AckError: &wasim.AckError{Code: 479}})
+	_, err := b.cli.SendMessage(ctx, p.JID(), &waE2E.Message{Conversation: proto.String("x")}, whatsmeow.SendRequestExtra{ID: "REFUSED"})
+	if !errors.Is(err, whatsmeow.ErrServerReturnedError) || err.Error() != "server returned error 479" {
 		t.Errorf("refused message: %v", err)
 	}
-	rule(t, s, match, wasim.Fault{DropAck: true})
-	if err := send("unconfirmed"); !errors.Is(err, whatsmeow.ErrMessageTimedOut) {
-		t.Errorf("message without an ack: %v", err)
+	if _, err := p.WaitID(ctx, b.text(p.JID(), "the next")); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := p.WaitID(ctx, "unconfirmed"); err != nil {
-		t.Errorf("it was relayed all the same: %v", err)
+	if in := p.Inbox(); len(in) != 1 {
+		t.Errorf("the refused message was relayed: %+v", in)
 	}
-	rule(t, s, match, wasim.Fault{Delay: wasim.FaultDuration(50 * time.Millisecond), Disconnect: wasim.Before})
-	if err := send("cut"); err != nil {
-		t.Errorf("whatsmeow sends the frame again after a cut: %v", err)
-	}
-	if rec, _ := s.Record("cut"); len(rec.Attempts) != 2 {
-		t.Errorf("%d attempts of the message that was cut off", len(rec.Attempts))
-	}
-	if m, err := p.WaitID(ctx, "cut"); err != nil || len(p.Inbox()) != 2 {
-		t.Errorf("the phone shows %d messages, %+v: %v", len(p.Inbox()), m, err)
-	}
-	if in := p.Inbox(); in[0].ID != "unconfirmed" {
-		t.Errorf("the refused message was relayed: %+v", in[0])
-	}
-}
-
-// A damaged ciphertext is asked for again, and the second copy can be read.
-func TestDamagedDelivery(t *testing.T) {
-	s := start(t, wasim.Options{})
-	b := open(t, s, "5511999990000")
-	b.pair()
-	p := customer(t, s, "5511988880001")
-	ctx := within(t)
-	rule(t, s, wasim.FaultMatch{Stage: wasim.StageDelivery, Recipient: p.Account().Phone()}, wasim.Fault{Corrupt: true})
-	m, err := p.WaitID(ctx, b.text(p.JID(), "again, please"))
-	if err != nil || m.Retry != 1 || m.Text != "again, please" {
-		t.Errorf("%+v, %v", m, err)
+	if rec, _ := s.Record("REFUSED"); len(rec.Attempts) != 1 || rec.Attempts[0].Error != 479 || len(rec.Deliveries) != 0 {
+		t.Errorf("on record: %+v", rec)
 	}
 }
