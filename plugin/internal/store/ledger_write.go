@@ -26,7 +26,9 @@ func (s *Store) Intend(ctx context.Context, c *Claim, p Plan) error {
 	e.Chat, e.Profile, e.Message, e.Warnings, e.State = p.Chat, p.Profile, p.Message, p.Warnings, Intent
 	e.CreatedAt, e.UpdatedAt = fromMillis(millis(now)), fromMillis(millis(now))
 	e.ExpiresAt = fromMillis(millis(now.Add(s.opt.Retention.Ledger)))
-	err := s.write(ctx, "store the intent", func(t *tx) error {
+	// Not synced by itself: before the message leaves, its ratchets are committed to the
+	// same log with an fsync ([sessions.PutManySessions]), which takes the intent along.
+	err := s.writeUnsynced(ctx, "store the intent", func(t *tx) error {
 		n, err := t.exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
 			e.Operation, e.Key, e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
