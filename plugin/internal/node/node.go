@@ -26,8 +26,11 @@ type node struct {
 }
 
 // New returns the node. It does no I/O before Configure.
-func New() *sdk.Node {
-	n := &node{board: sdk.NewBoard()}
+func New() *sdk.Node { return newNode().offer() }
+
+func newNode() *node { return &node{board: sdk.NewBoard()} }
+
+func (n *node) offer() *sdk.Node {
 	return &sdk.Node{
 		Name:     "whatsapp-send-buttons",
 		Version:  Version,
