@@ -14,6 +14,11 @@
 //   - A panic fails that call with fault NODE; the process lives.
 //   - Nothing that is printed can disturb the host: stdout is guarded before the
 //     handshake, and the log goes to stderr as JSON.
-//   - The process ends when its stdin closes, so it never outlives its host.
-//     SIGTERM drains; SIGINT is left to the host.
+//   - The process ends when its stdin, a pipe that the host holds, closes: it never
+//     outlives its host. SIGTERM drains; SIGINT is left to the host.
+//   - Every input is one JSON object, UTF-8, at most 64 deep, no member twice,
+//     before any function of the author sees it.
+//
+// Package client is the other side of the same calls, package schema the JSON
+// Schema checks, and package nodetest proves that a node keeps the contract.
 package sdk

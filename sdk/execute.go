@@ -44,7 +44,7 @@ func (s *server) Execute(req *nodepb.ExecuteRequest, stream nodepb.NodeService_E
 	done := make(chan *nodepb.ExecuteResponse, 1)
 	go func() {
 		defer s.life.working.done()
-		done <- out.complete(op.run1(ctx, call, req.GetInput()))
+		done <- out.complete(op.attempt(ctx, call, req.GetInput()))
 	}()
 	last, err := deliver(ctx, stream, out, done)
 	s.life.finish(running, last.GetFailed().GetCode() == codeCancelled && errors.Is(context.Cause(ctx), errCut))
@@ -99,61 +99,65 @@ func late(ctx context.Context, done <-chan *nodepb.ExecuteResponse) *nodepb.Exec
 	}
 }
 
-// run1 takes a call from its input to its outcome.
-func (op *operation) run1(ctx context.Context, call *Call, input []byte) (output []byte, warnings []Warning, problem *Problem) {
+// attempt takes a call from its input to its outcome.
+func (op *operation) attempt(ctx context.Context, call *Call, input []byte) (output []byte, warnings []Warning, problem *Problem) {
 	in, violations, warnings, err := op.examine(input)
 	switch {
 	case err != nil:
 		problem = problemOf(err)
-		problem.Effect = EffectNone
-		return nil, nil, problem
 	case len(violations) > 0:
 		return nil, nil, Invalid(violations...)
 	case ctx.Err() != nil:
 		problem = cancelled(ctx)
-		problem.Effect = EffectNone
-		return nil, nil, problem
-	}
-	work := op.run
-	if call.DryRun {
-		if work = op.preview; work == nil {
-			return nil, nil, &Problem{
-				Code: "dry_run_unsupported", HTTPStatus: http.StatusNotImplemented, Effect: EffectNone, Fault: FaultCaller,
-				Message: op.manifest.ID + " cannot be tried without acting; call it without dry_run",
-			}
+	case call.DryRun && op.preview == nil:
+		problem = &Problem{
+			Code: "dry_run_unsupported", HTTPStatus: http.StatusNotImplemented, Fault: FaultCaller,
+			Message: op.manifest.ID + " cannot be tried without acting; call it without dry_run",
+		}
+	case call.DryRun:
+		output, problem = op.perform(ctx, call, in, op.preview)
+	default:
+		if output, problem = op.perform(ctx, call, in, op.run); op.manifest.Replay != Pure {
+			return output, warnings, problem
 		}
 	}
+	if problem != nil {
+		problem.Effect = EffectNone // nothing ran, or nothing that acts
+	}
+	return output, warnings, problem
+}
+
+// perform runs work and writes down what it returned. The two are guarded apart,
+// because after the first the effect is known.
+func (op *operation) perform(ctx context.Context, call *Call, in any, work func(context.Context, *Call, any) (any, error)) (output []byte, problem *Problem) {
 	var result any
-	err = guard(op.manifest.ID, func() (err error) {
+	err := guard(op.manifest.ID, func() (err error) {
 		result, err = work(ctx, call, in)
 		return err
 	})
 	if err != nil {
-		return nil, nil, failure(ctx, op, call, err)
+		return nil, op.failure(ctx, err)
 	}
-	if output, err = encode(result); err != nil {
-		problem = problemOf(fmt.Errorf("the output of %s is not a document: %w", op.manifest.ID, err))
+	err = guard("output of "+op.manifest.ID, func() (err error) {
+		output, err = encode(result)
+		return err
+	})
+	if err != nil {
+		problem = op.failure(ctx, fmt.Errorf("the output of %s cannot be written: %w", op.manifest.ID, err))
 		problem.Effect = EffectDone
-		if call.DryRun {
-			problem.Effect = EffectNone
-		}
-		return nil, nil, problem
 	}
-	return output, warnings, nil
+	return output, problem
 }
 
-// failure names what a call returned and logs what only the node knows.
-func failure(ctx context.Context, op *operation, call *Call, err error) *Problem {
+// failure names what a call returned and logs what only the node can mend.
+func (op *operation) failure(ctx context.Context, err error) *Problem {
 	_, precise := errors.AsType[*Problem](err)
-	if !precise && ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+	if ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); ended && !precise && ctx.Err() != nil {
 		return cancelled(ctx)
 	}
 	p := problemOf(err)
-	if call.DryRun {
-		p.Effect = EffectNone
-	}
 	if p.Fault == FaultNode {
-		slog.Error("call failed", "operation", op.manifest.ID, "code", p.Code, "error", err, "cause", p.Err)
+		slog.Error("call failed", "operation", op.manifest.ID, "code", p.Code, "error", p.Message, "cause", p.Err)
 	}
 	return p
 }

@@ -45,6 +45,8 @@ func TestExecuteFails(t *testing.T) {
 		{"plain error", behave("error"), sdk.Problem{Code: "internal", HTTPStatus: 500, Effect: sdk.EffectUnknown, Fault: sdk.FaultNode}},
 		{"problem", behave("problem"), sdk.Problem{Code: "busy", HTTPStatus: 502, Effect: sdk.EffectNone, Fault: sdk.FaultDownstream, Retryable: true, RetryAfter: 3 * time.Second}},
 		{"output is no JSON", client.Request{Operation: "demo.plain@1", Input: []byte(`{"do":"x"}`)}, sdk.Problem{Code: "internal", HTTPStatus: 500, Effect: sdk.EffectDone, Fault: sdk.FaultNode}},
+		{"output panics", client.Request{Operation: "demo.plain@1", Input: []byte(`{"do":"panic"}`)}, sdk.Problem{Code: "panic", HTTPStatus: 500, Effect: sdk.EffectDone, Fault: sdk.FaultNode}},
+		{"nil problem", behave("nil problem"), sdk.Problem{Code: "internal", HTTPStatus: 500, Effect: sdk.EffectUnknown, Fault: sdk.FaultNode}},
 		{"no preview", client.Request{Operation: "demo.plain@1", Input: []byte(`{"do":"x"}`), DryRun: true}, sdk.Problem{Code: "dry_run_unsupported", HTTPStatus: 501, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		{"bad input", client.Request{Operation: "demo.behave@1", Input: []byte(`{"do":"","more":1}`)}, sdk.Problem{Code: "min_length", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		{"no JSON", client.Request{Operation: "demo.behave@1", Input: []byte(`{"do"`)}, sdk.Problem{Code: "not_json", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},

@@ -61,6 +61,11 @@ type done struct {
 	Text string `json:"text"`
 }
 
+// panicking cannot even be written as JSON.
+type panicking struct{}
+
+func (panicking) MarshalJSON() ([]byte, error) { panic("marshal") }
+
 const doingSchema = `{"type":"object","required":["do"],"additionalProperties":false,
 	"properties":{"do":{"type":"string","minLength":1},"text":{"type":"string","default":"hello","maxLength":20}}}`
 
@@ -102,7 +107,12 @@ func (d *demo) node() *sdk.Node {
 				Run: d.behave,
 			},
 			&sdk.Operation[doing, any]{ID: "demo.plain@1", Input: []byte(doingSchema),
-				Run: func(context.Context, *sdk.Call, doing) (any, error) { return make(chan int), nil }},
+				Run: func(_ context.Context, _ *sdk.Call, in doing) (any, error) {
+					if in.Do == "panic" {
+						return panicking{}, nil
+					}
+					return make(chan int), nil
+				}},
 			&sdk.Action[json.RawMessage, json.RawMessage]{ID: "demo.raw@1", Replay: sdk.Pure,
 				Check: func(b []byte) (json.RawMessage, []sdk.Violation, []sdk.Warning) {
 					if string(b) == `{"check":"panic"}` {
@@ -140,6 +150,9 @@ func (d *demo) behave(ctx context.Context, call *sdk.Call, in doing) (done, erro
 		panic("+49 151 secret")
 	case "error":
 		return done{}, errors.New("plain")
+	case "nil problem":
+		var none *sdk.Problem
+		return done{}, none
 	case "problem":
 		return done{}, fmt.Errorf("wrapped: %w", &sdk.Problem{Code: "busy", Message: "later", Effect: sdk.EffectNone, Fault: sdk.FaultDownstream, Retryable: true, RetryAfter: 3 * time.Second})
 	case "wait":

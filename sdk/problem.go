@@ -83,7 +83,10 @@ const codeCancelled = "cancelled"
 // problemOf makes any error a complete Problem. The author's value stays as it is.
 func problemOf(err error) *Problem {
 	own, ok := errors.AsType[*Problem](err)
-	if !ok {
+	switch {
+	case ok && own == nil:
+		own = &Problem{Message: "the node returned a nil *sdk.Problem as an error, which is not nil"}
+	case !ok:
 		own = &Problem{Message: err.Error(), Err: err}
 	}
 	p := *own

@@ -21,6 +21,7 @@ import (
 const (
 	configureTimeout = 30 * time.Second
 	closeTimeout     = 10 * time.Second
+	endTimeout       = 5 * time.Second // of it, for functions that ignore their context
 )
 
 // server answers the calls of one host for one [Node].
@@ -247,7 +248,9 @@ func (s *server) Close(ctx context.Context, _ *nodepb.CloseRequest) (*nodepb.Clo
 func (s *server) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	s.life.end(ctx)
+	patience, enough := context.WithTimeout(ctx, endTimeout)
+	s.life.end(patience)
+	enough()
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.release(ctx)

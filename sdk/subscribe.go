@@ -51,7 +51,7 @@ func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
 		return err
 	}
 	leave := func() { release(); s.life.working.done() }
-	reader, err := op.openReader(ctx, sub)
+	reader, resumed, err := op.openReader(ctx, sub)
 	if err != nil {
 		leave()
 		return err
@@ -68,7 +68,7 @@ func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
 		}()
 	}()
 	if err := stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Ready{
-		Ready: &nodepb.SubscribeReady{Resumed: reader.Resumed()},
+		Ready: &nodepb.SubscribeReady{Resumed: resumed},
 	}}); err != nil {
 		return err
 	}
@@ -160,13 +160,15 @@ func (s *server) checkStart(start *nodepb.SubscribeStart) (*operation, Subscript
 	}, window, nil
 }
 
-func (op *operation) openReader(ctx context.Context, sub Subscription) (reader Reader, err error) {
+func (op *operation) openReader(ctx context.Context, sub Subscription) (reader Reader, resumed bool, err error) {
 	err = guard("Open of "+op.manifest.ID, func() (err error) {
-		reader, err = op.open(ctx, sub)
+		if reader, err = op.open(ctx, sub); err == nil {
+			resumed = reader.Resumed()
+		}
 		return err
 	})
 	if err == nil {
-		return reader, nil
+		return reader, resumed, nil
 	}
 	p := problemOf(err)
 	slog.Error("subscription cannot be opened", "operation", op.manifest.ID, "code", p.Code, "error", err)
@@ -174,7 +176,7 @@ func (op *operation) openReader(ctx context.Context, sub Subscription) (reader R
 	if p.Fault == FaultCaller {
 		code = codes.InvalidArgument
 	}
-	return nil, status.Error(code, p.Message)
+	return nil, false, status.Error(code, p.Message)
 }
 
 func closeReader(reader Reader) {
