@@ -43,11 +43,22 @@ type Problem struct {
 	Err        error         `json:"-"` // cause, for the node's own log
 }
 
-// Error returns the message.
-func (p *Problem) Error() string { return p.Message }
+// Error returns the message. A nil Problem returned as an error is not nil, the
+// known trap of Go, and says so.
+func (p *Problem) Error() string {
+	if p == nil {
+		return "a nil *sdk.Problem was returned as an error"
+	}
+	return p.Message
+}
 
 // Unwrap returns the cause.
-func (p *Problem) Unwrap() error { return p.Err }
+func (p *Problem) Unwrap() error {
+	if p == nil {
+		return nil
+	}
+	return p.Err
+}
 
 // Violation is one thing wrong with an input.
 type Violation struct {
@@ -83,10 +94,7 @@ const codeCancelled = "cancelled"
 // problemOf makes any error a complete Problem. The author's value stays as it is.
 func problemOf(err error) *Problem {
 	own, ok := errors.AsType[*Problem](err)
-	switch {
-	case ok && own == nil:
-		own = &Problem{Message: "the node returned a nil *sdk.Problem as an error, which is not nil"}
-	case !ok:
+	if !ok || own == nil {
 		own = &Problem{Message: err.Error(), Err: err}
 	}
 	p := *own
