@@ -38,3 +38,15 @@ func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context)
 	}()
 	return d.SQLStore.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
 }
+
+// ClearBufferedEventPlaintext marks a message as handled. After a power cut that
+// takes the mark the message is handled again, and its event is a duplicate.
+func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHash [32]byte) error {
+	if decrypting(ctx) != nil {
+		return d.SQLStore.ClearBufferedEventPlaintext(ctx, ciphertextHash)
+	}
+	return d.store.writeUnsynced(ctx, "mark the message as handled", func(t *tx) error {
+		_, err := t.exec(`UPDATE whatsmeow_event_buffer SET plaintext = NULL WHERE our_jid = $1 AND ciphertext_hash = $2`, d.JID, ciphertextHash[:])
+		return err
+	})
+}

@@ -36,7 +36,8 @@ func (s *Store) Append(ctx context.Context, e Event) (Appended, error) {
 // AppendClick stores a click on the menu that e.Instance sent under menuID, and
 // counts it there, in one transaction: a redelivered click is neither stored nor
 // counted. data makes the event's JSON from the click's number on the menu; it
-// is 0 when the menu is not known. data may run more than once.
+// is 0 when the menu is not known. data may run more than once, and inside the
+// transaction: it must not ask the store or whatsmeow for anything.
 func (s *Store) AppendClick(ctx context.Context, e Event, menuID string, data func(n int) ([]byte, error)) (Appended, error) {
 	return s.append(ctx, e, func(t *tx) (n int, body []byte, err error) {
 		err = t.row(`UPDATE tapnode_menus SET clicks = clicks + 1

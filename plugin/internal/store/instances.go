@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -129,6 +130,9 @@ func (s *Store) SetState(ctx context.Context, name, state, reason string) error 
 // ClaimLease makes epoch the instance's owner. The same or a higher epoch than
 // the stored one is taken; a lower one is ErrLeaseLost.
 func (s *Store) ClaimLease(ctx context.Context, name string, epoch uint64) error {
+	if epoch > math.MaxInt64 {
+		return fmt.Errorf("claim the lease: epoch %d is not one: a lease counts up from 1", epoch)
+	}
 	return s.write(ctx, "claim the lease", func(t *tx) error {
 		n, err := t.exec(`UPDATE tapnode_instances SET epoch = $2 WHERE name = $1 AND epoch <= $2`, name, int64(epoch))
 		if err != nil || n == 1 {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +93,9 @@ func TestLeaseEpochNeverFalls(t *testing.T) {
 			if err := s.ClaimLease(ctx, "shop", step.epoch); !errors.Is(err, step.want) {
 				t.Errorf("epoch %d: %v, want %v", step.epoch, err, step.want)
 			}
+		}
+		if err := s.ClaimLease(ctx, "shop", math.MaxUint64); err == nil {
+			t.Error("an epoch below zero in the table was taken")
 		}
 		if i := must[store.Instance](t)(s.Instance(ctx, "shop")); i.Epoch != 7 {
 			t.Errorf("epoch %d, want 7", i.Epoch)

@@ -46,14 +46,16 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) prepare(ctx context.Context, dialect string) (err error) {
-	if s.id, err = migrate(ctx, s.db, dialect); err != nil {
+func (s *Store) prepare(ctx context.Context, dialect string) error {
+	container := sqlstore.NewWithDB(s.db, dialect, waLogger{s.log})
+	err := s.alone(ctx, func() (err error) {
+		if s.id, err = migrate(ctx, s.db); err != nil {
+			return err
+		}
+		return wrap("make whatsmeow's tables", container.Upgrade(ctx))
+	})
+	if err != nil {
 		return err
-	}
-	log := waLogger{s.log}
-	container := sqlstore.NewWithDB(s.db, dialect, log)
-	if err := container.Upgrade(ctx); err != nil {
-		return wrap("make whatsmeow's tables", err)
 	}
 	if s.writer, err = newWriter(ctx, s.db, dialect, s.opt.Relaxed); err != nil {
 		return err

@@ -21,18 +21,12 @@ var migrations embed.FS
 
 // migrate brings our tables to the newest version and returns the database's id.
 // It refuses a database that a newer program has migrated.
-func migrate(ctx context.Context, db *sql.DB, dialect string) (id [8]byte, err error) {
+func migrate(ctx context.Context, db *sql.DB) (id [8]byte, err error) {
 	t, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return id, wrap("migrate", err)
 	}
 	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if dialect == "postgres" {
-		// Two processes may start at once.
-		if _, err := t.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7391562841)"); err != nil {
-			return id, wrap("migrate", err)
-		}
-	}
 	version, err := currentVersion(ctx, t)
 	if err != nil {
 		return id, wrap("read the schema version", err)

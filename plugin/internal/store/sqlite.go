@@ -81,11 +81,7 @@ func privateFile(dir string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, fileName)
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return "", err
-	}
-	if err := file.Close(); err != nil {
+	if err := touch(path); err != nil {
 		return "", err
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -94,4 +90,13 @@ func privateFile(dir string) (string, error) {
 		}
 	}
 	return path, nil
+}
+
+// touch makes a file that only its owner may read.
+func touch(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }

@@ -38,25 +38,28 @@ func (c *clock) add(d time.Duration) {
 // a server whose user may create schemas. open opens the same database again.
 func onEach(t *testing.T, opt store.Options, test func(t *testing.T, open func() *store.Store)) {
 	t.Helper()
-	run := func(opt store.Options) func(*testing.T) {
-		return func(t *testing.T) {
-			test(t, func() *store.Store {
-				s, err := store.Open(t.Context(), opt)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { check(t, s.Close()) })
-				return s
-			})
-		}
-	}
+	onOptions(t, opt, func(t *testing.T, opt store.Options) {
+		test(t, func() *store.Store {
+			s, err := store.Open(t.Context(), opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { check(t, s.Close()) })
+			return s
+		})
+	})
+}
+
+// onOptions is onEach for a test that opens the store itself.
+func onOptions(t *testing.T, opt store.Options, test func(t *testing.T, opt store.Options)) {
+	t.Helper()
 	lite := opt
 	lite.Dir = t.TempDir()
-	t.Run("sqlite", run(lite))
+	t.Run("sqlite", func(t *testing.T) { test(t, lite) })
 	if dsn := os.Getenv("TAPNODE_TEST_POSTGRES"); dsn != "" {
 		pg := opt
 		pg.Postgres = schemaFor(t, dsn)
-		t.Run("postgres", run(pg))
+		t.Run("postgres", func(t *testing.T) { test(t, pg) })
 	}
 }
 
