@@ -83,7 +83,7 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 		return err
 	}
 	_, err = execute(ctx, client.Request{Operation: "whatsapp.instance.create@1", Input: input}, nil)
-	if p := new(sdk.Problem); err != nil && !(errors.As(err, &p) && p.HTTPStatus == http.StatusConflict) {
+	if p := new(sdk.Problem); err != nil && (!errors.As(err, &p) || p.HTTPStatus != http.StatusConflict) {
 		return fmt.Errorf("create instance %s: %w", instance, err)
 	}
 	account, err := s.account(instance)
