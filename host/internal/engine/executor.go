@@ -106,11 +106,10 @@ func runBuiltin(ctx context.Context, b builtin, input map[string]any) (out any, 
 	if err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(v)
-	if err != nil {
+	if out, err = flow.Plain(v); err != nil {
 		return nil, fmt.Errorf("output of %s: %w", b.id, err)
 	}
-	return flow.DecodeJSON(raw)
+	return out, nil
 }
 
 // problem gives every error the shape of the contract's Failed.

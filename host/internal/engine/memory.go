@@ -9,11 +9,16 @@ import (
 	"time"
 )
 
-// MaxRuns is how many runs a Memory keeps unless told otherwise.
-const MaxRuns = 100_000
+// Bounds of a Memory.
+const (
+	// MaxRuns is how many runs it keeps unless told otherwise.
+	MaxRuns = 100_000
+	// maxBytes is how large all states together may be before it is full.
+	maxBytes = 256 << 20
+)
 
-// Memory is a Log that lives as long as the process. It keeps a limited number
-// of runs; when it is full, the run that was over first makes room.
+// Memory is a Log that lives as long as the process. When it is full, the runs
+// that were over first make room for a new one.
 type Memory struct {
 	maxRuns int
 
@@ -24,6 +29,7 @@ type Memory struct {
 	tasks  map[string]*memoryTask
 	queues map[Queue]*memoryQueue
 	steps  *stepRing
+	bytes  int // of all states
 }
 
 type memoryRun struct {
@@ -59,6 +65,7 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 		m.runs[b.Run] = r
 	}
 	r.revision++
+	m.bytes += len(b.State) - len(r.state)
 	r.state = b.State
 	for _, id := range b.Done {
 		m.drop(id)
@@ -82,25 +89,29 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 	return r.revision, nil
 }
 
-// makeRoom forgets the run that was over first, if there is no room for another.
+// makeRoom forgets runs that are over until there is room for another.
 func (m *Memory) makeRoom() error {
-	if len(m.runs) < m.maxRuns {
-		return nil
+	for len(m.runs) >= m.maxRuns || m.bytes > maxBytes {
+		first := m.over.Front()
+		if first == nil {
+			return fmt.Errorf("%d runs are going on: %w", len(m.runs), ErrFull)
+		}
+		id, _ := m.over.Remove(first).(string)
+		m.forget(id)
 	}
-	first := m.over.Front()
-	if first == nil {
-		return fmt.Errorf("%d runs are going on: %w", len(m.runs), ErrFull)
-	}
-	id, _ := m.over.Remove(first).(string)
-	r := m.runs[id]
+	return nil
+}
+
+func (m *Memory) forget(run string) {
+	r := m.runs[run]
 	for t := range r.tasks {
 		m.drop(t)
 	}
 	for w := range r.waits {
 		delete(m.waits, w)
 	}
-	delete(m.runs, id)
-	return nil
+	m.bytes -= len(r.state)
+	delete(m.runs, run)
 }
 
 // drop takes a task out of everything.

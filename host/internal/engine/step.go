@@ -28,7 +28,12 @@ type Step struct {
 	ButtonID string        `json:"buttonId,omitempty"`
 	Data     any           `json:"data,omitempty"`
 	Warnings []sdk.Warning `json:"warnings,omitempty"`
+	// Cut means that Data was left out, being larger than MaxStepData.
+	Cut bool `json:"cut,omitempty"`
 }
+
+// MaxStepData is the size of a step's Data in bytes, roughly as JSON.
+const MaxStepData = 16 << 10
 
 // steps are the traces among the effects, told with time and run.
 func steps(s flow.State, ev flow.Event, effects []flow.Effect) []Step {
@@ -49,6 +54,9 @@ func steps(s flow.State, ev flow.Event, effects []flow.Effect) []Step {
 			st.MessageID = sent[t.Visit]
 		case flow.StepWaitAnswered, flow.StepWaitRestarted, flow.StepWaitRefused, flow.StepWaitIgnored:
 			st.MessageID, st.ButtonID = lookup(t.Data, "menu", "messageId"), lookup(t.Data, "button", "id")
+		}
+		if st.Cut = flow.Size(st.Data) > MaxStepData; st.Cut {
+			st.Data = nil
 		}
 		out = append(out, st)
 	}

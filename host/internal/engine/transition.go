@@ -60,7 +60,7 @@ func decodeState(src []byte) (flow.State, error) {
 // commit steps a run from s, carries on through the pure built-in nodes it
 // meets, and appends the outcome as one batch.
 func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revision uint64, ev flow.Event, done []string) ([]flow.Effect, error) {
-	ev.At = time.Now()
+	ev.At = time.Now().UTC()
 	s, effects, err := p.Step(s, ev)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revi
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		out.At = time.Now()
+		out.At = time.Now().UTC()
 		var more []flow.Effect
 		if s, more, err = p.Step(s, out); err != nil {
 			return nil, err

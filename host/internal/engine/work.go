@@ -8,6 +8,9 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
+// unknownFlow is how long a task rests whose flow version is not deployed here.
+const unknownFlow = 5 * time.Minute
+
 // margin is how much longer than its deadline a call holds its task, and how
 // long the engine waits after the Log failed.
 const margin = 5 * time.Second
@@ -51,10 +54,14 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskTimeout:
 		_, err = e.apply(ctx, t.Run, flow.Event{Kind: flow.TimedOut, Visit: t.Visit}, t.ID)
 	}
-	if errors.Is(err, ErrNotFound) { // the run was forgotten
+	switch {
+	case errors.Is(err, ErrNotFound): // the run was forgotten
 		return e.log.Drop(ctx, t.ID)
+	case errors.Is(err, ErrUnknownFlow):
+		return errors.Join(err, e.log.Hold(ctx, t.ID, unknownFlow))
+	default:
+		return err
 	}
-	return err
 }
 
 func (e *Engine) makeCall(ctx context.Context, t Task) error {
@@ -90,7 +97,7 @@ func (e *Engine) tell(ctx context.Context, s flow.State, x flow.Execute) func(Pr
 	return func(p Progress) {
 		st := Step{Time: time.Now(), Run: s.Run, Flow: s.Flow, Step: flow.StepNodeProgress, Node: x.Node, Visit: x.Visit, Attempt: x.Attempt,
 			Operation: x.Operation, Code: p.Stage, Message: p.Message}
-		if len(p.Data) > 0 {
+		if st.Cut = len(p.Data) > MaxStepData; len(p.Data) > 0 && !st.Cut {
 			st.Data = p.Data
 		}
 		if err := e.log.Publish(ctx, st); err != nil && ctx.Err() == nil {

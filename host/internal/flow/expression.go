@@ -176,7 +176,7 @@ func run(p compiledPart, env scope) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("${ %s }: %w", p.text, oneLine(err))
 	}
-	v, err := toJSON(out)
+	v, err := Plain(out)
 	if err != nil {
 		return nil, fmt.Errorf("${ %s }: %w", p.text, err)
 	}

@@ -139,6 +139,11 @@ func (c *compiler) variables() {
 		return
 	}
 	c.program.vars = s
+	for _, v := range s.violations(withDefaults(c.flow.Vars, map[string]any{})) {
+		if v.code != "required" { // a default that its own schema refuses
+			c.fail("/vars/properties"+v.pointer, v.code, v.suggestion, "default: %s", v.message)
+		}
+	}
 }
 
 func (c *compiler) inputs(env types.Map) {

@@ -181,9 +181,9 @@ func (s *State) forget() {
 
 // size is about the length of the state as JSON.
 func (s *State) size() int {
-	n := sizeOf(s.Vars) + sizeOf(s.Outputs)
+	n := Size(s.Vars) + Size(s.Outputs)
 	for _, v := range s.Visits {
-		n += 200 + sizeOf(v.Input) + sizeOf(v.Event) + sizeOf(v.Error)
+		n += 200 + Size(v.Input) + Size(v.Event) + Size(v.Error)
 		for _, p := range v.Offered {
 			n += len(p) + 3
 		}
@@ -191,20 +191,21 @@ func (s *State) size() int {
 	return n
 }
 
-func sizeOf(v any) int {
+// Size is about the length of a value as JSON, without writing it.
+func Size(v any) int {
 	switch v := v.(type) {
 	case string:
 		return len(v) + 2
 	case map[string]any:
 		n := 2
 		for k, m := range v {
-			n += len(k) + 4 + sizeOf(m)
+			n += len(k) + 4 + Size(m)
 		}
 		return n
 	case []any:
 		n := 2
 		for _, m := range v {
-			n += 1 + sizeOf(m)
+			n += 1 + Size(m)
 		}
 		return n
 	default:

@@ -119,8 +119,11 @@ func resolve(v any, ptr string) (any, bool) {
 	return v, true
 }
 
-// toJSON turns what an expression returned into the values of this package.
-func toJSON(v any) (any, error) {
+// Plain turns a Go value into the values an Event carries: what came from an
+// expression or a built-in node into what would come back from JSON. Objects and
+// lists are copied.
+func Plain(v any) (any, error) {
+	var err error
 	switch v := v.(type) {
 	case nil, bool, int:
 		return v, nil
@@ -131,6 +134,22 @@ func toJSON(v any) (any, error) {
 			return nil, errors.New("the result is not a number JSON knows")
 		}
 		return normal(v), nil
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, m := range v {
+			if out[strings.ToValidUTF8(k, "\ufffd")], err = Plain(m); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, m := range v {
+			if out[i], err = Plain(m); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	}
 	if reflect.ValueOf(v).Kind() == reflect.Func {
 		return nil, errors.New("the result is a function, not a value")

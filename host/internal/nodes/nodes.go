@@ -21,8 +21,9 @@ import (
 type Node interface {
 	// Operation describes it to flows.
 	Operation() flow.Operation
-	// Execute runs it on an input that the operation's schema accepts. The output
-	// is a value encoding/json can write. To fail precisely it returns a
+	// Execute runs it. The input has passed the operation's schema as far as it was
+	// known before the run; what expressions added is for Execute to check. The
+	// output is a value encoding/json can write. To fail precisely it returns a
 	// *sdk.Problem.
 	Execute(ctx context.Context, input map[string]any) (any, error)
 }
@@ -51,7 +52,12 @@ func decode(input map[string]any, into any) error {
 		err = json.Unmarshal(raw, into)
 	}
 	if err != nil {
-		return sdk.Invalid(sdk.Violation{Code: "invalid_request", Message: fmt.Sprintf("the input has the wrong shape: %v", err)})
+		return misshapen("", fmt.Sprintf("the input has the wrong shape: %v", err))
 	}
 	return nil
+}
+
+// misshapen is an input that expressions gave another shape than the schema's.
+func misshapen(pointer, message string) error {
+	return sdk.Invalid(sdk.Violation{Pointer: pointer, Code: "invalid_request", Message: message})
 }

@@ -57,7 +57,7 @@ func newRequestNode(allowPrivate bool) requestNode {
 				return fmt.Errorf("%w: more than %d", errRedirect, maxRedirects)
 			}
 			if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-				return fmt.Errorf("%w: it leads to %s:", errRedirect, req.URL.Scheme)
+				return fmt.Errorf("%w: it leads to a %s address", errRedirect, req.URL.Scheme)
 			}
 			return nil
 		},

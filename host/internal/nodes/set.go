@@ -18,11 +18,9 @@ func (setNode) Operation() flow.Operation {
 }
 
 func (setNode) Execute(_ context.Context, input map[string]any) (any, error) {
-	var in struct {
-		Values map[string]any `json:"values"`
+	values, ok := input["values"].(map[string]any)
+	if !ok {
+		return nil, misshapen("/values", "values must be an object")
 	}
-	if err := decode(input, &in); err != nil {
-		return nil, err
-	}
-	return in.Values, nil
+	return values, nil
 }

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/sdk"
@@ -21,18 +22,19 @@ func (switchNode) Operation() flow.Operation {
 }
 
 func (switchNode) Execute(_ context.Context, input map[string]any) (any, error) {
-	var in struct {
-		Cases []struct {
-			ID   string `json:"id"`
-			When bool   `json:"when"`
-		} `json:"cases"`
+	cases, ok := input["cases"].([]any)
+	if !ok {
+		return nil, misshapen("/cases", "cases must be a list")
 	}
-	if err := decode(input, &in); err != nil {
-		return nil, err
-	}
-	for _, c := range in.Cases {
-		if c.When {
-			return map[string]any{"port": "case:" + c.ID}, nil
+	for i, c := range cases {
+		m, _ := c.(map[string]any)
+		id, isText := m["id"].(string)
+		when, isBool := m["when"].(bool)
+		if !isText || !isBool {
+			return nil, misshapen(fmt.Sprintf("/cases/%d", i), "a case needs a text as id and true or false as when")
+		}
+		if when {
+			return map[string]any{"port": "case:" + id}, nil
 		}
 	}
 	return map[string]any{"port": "default"}, nil

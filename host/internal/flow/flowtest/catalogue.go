@@ -19,7 +19,7 @@ func Operations() []flow.Operation {
 		{OperationManifest: sdk.OperationManifest{
 			ID: "whatsapp.sendButtons@1", Kind: sdk.KindAction, Title: "Send buttons", Replay: sdk.Keyed,
 			Input: schemas.Read(schemas.SendButtonsInput), Output: schemas.Read(schemas.SendButtonsOutput),
-			Ports:     []sdk.Port{{ID: "sent", Label: "Sent"}, {ID: "text", Label: "Text instead"}, {ID: "timeout", Label: "No answer"}, {ID: "error", Label: "Failed"}},
+			Ports:     []sdk.Port{{ID: "sent", Label: "Sent"}, {ID: "text", Label: "Text instead"}, {ID: "error", Label: "Failed"}},
 			PortRules: []sdk.PortRule{{Each: "/buttons", Where: map[string]string{"type": "REPLY"}, ID: "reply:{id}", Label: "{displayText}"}},
 			Events:    []sdk.EventType{clicked, received},
 		}},
