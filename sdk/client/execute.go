@@ -63,11 +63,17 @@ func (c *Client) Execute(ctx context.Context, r Request, onProgress func(Progres
 				onProgress(Progress{Stage: m.Progress.GetStage(), Message: m.Progress.GetMessage(), Data: m.Progress.GetData()})
 			}
 		case *nodepb.ExecuteResponse_Succeeded:
+			readEnd(stream)
 			return Result{
 				Output: m.Succeeded.GetOutput(), Warnings: warningsOf(m.Succeeded.GetWarnings()), Replayed: m.Succeeded.GetReplayed(),
 			}, nil
 		case *nodepb.ExecuteResponse_Failed:
+			readEnd(stream)
 			return Result{}, problemOf(m.Failed)
 		} // a message this client does not know is a feature it did not ask for
 	}
 }
+
+// readEnd takes the end of a stream after its completion, which spares both sides
+// the reset of a stream that is left. Whatever comes, the outcome stands.
+func readEnd(stream nodepb.NodeService_ExecuteClient) { _, _ = stream.Recv() }
