@@ -3,7 +3,9 @@ package store_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -148,4 +150,56 @@ func pair(t testing.TB, d *wastore.Device, i int) *wastore.Device {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// BenchmarkReceive measures the SQL of one incoming message from a known device,
+// as whatsmeow issues it with the decrypted event buffer: the decryption's
+// transaction, then the mark that it was handled. stored adds the event that bare
+// does not have.
+func BenchmarkReceive(b *testing.B) {
+	for _, clients := range []int{1, 50} {
+		name := func(kind string) string { return fmt.Sprintf("clients=%d/%s", clients, kind) }
+		b.Run(name("bare"), func(b *testing.B) { benchReceive(b, clients, bareDevices(b, false, clients), nil) })
+		s := openBench(b, false)
+		devices := ourDevices(b, s, clients)
+		b.Run(name("stored"), func(b *testing.B) { benchReceive(b, clients, devices, s) })
+	}
+}
+
+func benchReceive(b *testing.B, clients int, devices []*wastore.Device, s *store.Store) {
+	b.ReportAllocs()
+	var next, serial atomic.Int64
+	run := fmt.Sprint(time.Now().UnixNano())
+	b.SetParallelism((clients + 1) / 2)
+	b.RunParallel(func(pb *testing.PB) {
+		d := devices[int(next.Add(1)-1)%len(devices)]
+		for pb.Next() {
+			id := fmt.Sprint(run, serial.Add(1))
+			receiveSQL(b, d, id)
+			if s == nil {
+				continue
+			}
+			if _, err := s.Append(b.Context(), store.Event{ID: id, Type: clicked, Data: make([]byte, 400)}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+// receiveSQL is what whatsmeow's decryptDM asks of its stores, in its order.
+func receiveSQL(b *testing.B, d *wastore.Device, id string) {
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	hash, address := sha256.Sum256([]byte(id)), peer.SignalAddress().String()
+	err := d.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+		_, err1 := d.Sessions.HasSession(ctx, address)
+		_, err2 := d.Sessions.GetSession(ctx, address)
+		_, err3 := d.Identities.IsTrustedIdentity(ctx, address, [32]byte{1})
+		return errors.Join(err1, err2, err3, d.Identities.PutIdentity(ctx, address, [32]byte{1}),
+			d.Sessions.PutSession(ctx, address, make([]byte, 1500)),
+			d.EventBuffer.PutBufferedEvent(ctx, hash, make([]byte, 400), time.Now()))
+	})
+	if err = errors.Join(err, d.EventBuffer.ClearBufferedEventPlaintext(ctx, hash)); err != nil {
+		b.Error(err)
+	}
 }

@@ -52,9 +52,6 @@ type conn struct {
 	stmts map[string]*cached
 }
 
-// errTurn is the driver's SQLITE_BUSY for the queue.
-var errTurn = ErrBusy
-
 // lock waits for the right to write.
 func (c *conn) lock(ctx context.Context) error {
 	select {
@@ -70,7 +67,7 @@ func (c *conn) lock(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return errTurn
+		return ErrBusy
 	}
 }
 
@@ -81,7 +78,7 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 	if err := c.lock(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.run("BEGIN IMMEDIATE"); err != nil {
+	if err := c.run(context.WithoutCancel(ctx), "BEGIN IMMEDIATE"); err != nil {
 		c.unlock()
 		return nil, err
 	}
@@ -90,7 +87,8 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 }
 
 // ExecContext runs a statement outside or inside a transaction. Statements are
-// short, so the context is checked before and not watched while they run.
+// short, so the context is checked before and not watched while they run, for
+// which the driver would start a goroutine each time.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -101,14 +99,15 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		}
 		defer c.unlock()
 	}
-	s, err := c.statement(query)
+	ctx = context.WithoutCancel(ctx)
+	s, err := c.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	if s == nil {
-		return c.liteConn.ExecContext(context.WithoutCancel(ctx), positional(query), args)
+		return c.liteConn.ExecContext(ctx, positional(query), args)
 	}
-	return s.ExecContext(context.Background(), args)
+	return s.ExecContext(ctx, args)
 }
 
 // QueryContext reads. Reading needs no turn: the file is in WAL mode.
@@ -116,14 +115,15 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := c.statement(query)
+	ctx = context.WithoutCancel(ctx)
+	s, err := c.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	if s == nil {
-		return c.liteConn.QueryContext(context.WithoutCancel(ctx), positional(query), args)
+		return c.liteConn.QueryContext(ctx, positional(query), args)
 	}
-	rows, err := s.QueryContext(context.Background(), args)
+	rows, err := s.QueryContext(ctx, args)
 	if err != nil {
 		return nil, err
 	}
@@ -132,12 +132,12 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 }
 
 // run executes a statement without arguments.
-func (c *conn) run(query string) error {
-	s, err := c.statement(query)
+func (c *conn) run(ctx context.Context, query string) error {
+	s, err := c.statement(ctx, query)
 	if err != nil {
 		return err
 	}
-	_, err = s.ExecContext(context.Background(), nil)
+	_, err = s.ExecContext(ctx, nil)
 	return err
 }
 
@@ -159,11 +159,11 @@ func (t *liteTx) Commit() error {
 	c := (*conn)(t)
 	defer c.unlock()
 	c.inTx = false
-	err := c.run("COMMIT")
+	err := c.run(context.Background(), "COMMIT")
 	if err != nil {
 		// The connection goes back to the pool and must not be in a transaction. The
 		// rollback fails when SQLite has already rolled back, which is as good.
-		_ = c.run("ROLLBACK")
+		_ = c.run(context.Background(), "ROLLBACK")
 	}
 	return err
 }
@@ -173,7 +173,7 @@ func (t *liteTx) Rollback() error {
 	c := (*conn)(t)
 	defer c.unlock()
 	c.inTx = false
-	return c.run("ROLLBACK")
+	return c.run(context.Background(), "ROLLBACK")
 }
 
 // positional turns $1 into SQLite's ?1. No statement here holds another dollar sign.

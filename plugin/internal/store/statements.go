@@ -26,7 +26,7 @@ type liteStmt interface {
 // statement returns the compiled statement for query, or nil when it cannot be
 // shared: its rows are still open, or it is a PRAGMA, which SQLite may carry out
 // while compiling and only then.
-func (c *conn) statement(query string) (*cached, error) {
+func (c *conn) statement(ctx context.Context, query string) (*cached, error) {
 	if strings.HasPrefix(query, "PRAGMA") {
 		return nil, nil
 	}
@@ -36,7 +36,7 @@ func (c *conn) statement(query string) (*cached, error) {
 		}
 		return s, nil
 	}
-	plain, err := c.PrepareContext(context.Background(), positional(query))
+	plain, err := c.PrepareContext(ctx, positional(query))
 	if err != nil {
 		return nil, err
 	}
