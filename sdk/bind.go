@@ -11,7 +11,7 @@ import (
 )
 
 // handlers are an operation's functions without their types: In travels as any
-// from check to run.
+// from check to run. check gets inputs that have passed [schema.Document].
 type handlers struct {
 	ownCheck bool // check reads the document itself
 	check    func(s *schema.Schema, input []byte) (any, []Violation, []Warning)
@@ -87,7 +87,7 @@ func checkWith[In any](own func([]byte) (In, []Violation, []Warning)) func(*sche
 	}
 	return func(s *schema.Schema, input []byte) (any, []Violation, []Warning) {
 		var in In
-		filled, findings := s.Check(input)
+		filled, findings := s.CheckValue(input)
 		if len(findings) > 0 {
 			return in, violationsOf(findings), nil
 		}
