@@ -122,14 +122,14 @@ func sendProblem(what string, err error) *sdk.Problem {
 		if mapped, ok := errors.AsType[*sdk.Problem](poolProblem(err)); ok {
 			return mapped
 		}
-		failed = &pool.SendError{Err: err}
+		failed = pool.Grade(err)
 	}
 	reason := failed.Error()
 	switch r, known := refusals[failed.Code]; {
 	case known:
 		reason, p.Fault = r.reason, r.fault
 		p.Retryable, p.RetryAfter = r.retry > 0, r.retry
-	case errors.Is(err, pool.ErrNotConnected):
+	case errors.Is(failed.Err, pool.ErrNotConnected):
 		return disconnected()
 	case failed.Unknown:
 		reason = "WhatsApp did not answer in time; repeat the call with the same idempotency key"

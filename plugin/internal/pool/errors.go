@@ -38,10 +38,10 @@ func (e *SendError) Unwrap() error { return e.Err }
 
 var ackNumber = regexp.MustCompile(`(\d+)$`)
 
-// sendError grades an error of whatsmeow.Client.SendMessage. whatsmeow keeps the
-// number of a refusal in the text only. What is not known to have failed before
-// the frame left counts as unknown.
-func sendError(err error) *SendError {
+// Grade reads an error of whatsmeow.Client.SendMessage, or of one of its queries.
+// whatsmeow keeps the number of a refusal in the text only. A frame that may have
+// left counts as unknown.
+func Grade(err error) *SendError {
 	e := &SendError{Err: err}
 	var iq *whatsmeow.IQError
 	switch {
@@ -49,7 +49,7 @@ func sendError(err error) *SendError {
 		if m := ackNumber.FindString(err.Error()); m != "" {
 			e.Code, _ = strconv.Atoi(m)
 		}
-	case errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn):
+	case errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn), errors.Is(err, whatsmeow.ErrIQDisconnected):
 		e.Err = fmt.Errorf("%w: %w", ErrNotConnected, err)
 	case errors.As(err, &iq):
 		e.Code = iq.Code

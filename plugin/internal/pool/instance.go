@@ -223,9 +223,10 @@ func (i *Instance) renamed(name string) {
 	}
 }
 
-// Client returns the connected client for queries and uploads, or ErrNotConnected.
+// Client returns the client for queries and uploads while the instance is connected,
+// or ErrNotConnected. whatsmeow's own IsLoggedIn stays true over a lost connection.
 func (i *Instance) Client() (*whatsmeow.Client, error) {
-	if cli := i.cli.Load(); cli != nil && cli.IsLoggedIn() {
+	if cli := i.cli.Load(); cli != nil && i.Status().State == Connected && cli.IsConnected() {
 		return cli, nil
 	}
 	return nil, ErrNotConnected

@@ -18,10 +18,12 @@ func (i *Instance) Online(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	now, err := i.await(ctx, func(s Status) bool { return s.State != Connecting })
+	now, err := i.await(ctx, func(s Status) bool {
+		_, gone := i.Client() // also when the line has dropped and nobody has noticed yet
+		return gone == nil || s.State != Connecting && s.State != Connected
+	})
 	if err != nil || now.State != Connected {
 		return ErrNotConnected
 	}
-	_, err = i.Client()
-	return err
+	return nil
 }

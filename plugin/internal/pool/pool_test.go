@@ -44,7 +44,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestSendError(t *testing.T) {
+func TestGrade(t *testing.T) {
 	for _, c := range []struct {
 		err     error
 		code    int
@@ -58,9 +58,9 @@ func TestSendError(t *testing.T) {
 		{&whatsmeow.DisconnectedError{Action: "message send"}, 0, true},
 		{errors.New("no LID found for 5511999999999@s.whatsapp.net from server"), 0, false},
 	} {
-		e := sendError(c.err)
+		e := Grade(c.err)
 		if e.Code != c.code || e.Unknown != c.unknown || !errors.Is(e, c.err) {
-			t.Errorf("sendError(%v) = code %d, unknown %v", c.err, e.Code, e.Unknown)
+			t.Errorf("Grade(%v) = code %d, unknown %v", c.err, e.Code, e.Unknown)
 		}
 		if strings.Contains(e.Error(), "5511999999999") {
 			t.Errorf("%q names a number", e)

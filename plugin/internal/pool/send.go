@@ -48,7 +48,7 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	}
 	resp, err := cli.SendMessage(ctx, out.To, out.Message, extra)
 	if err != nil {
-		return Ack{}, sendError(err)
+		return Ack{}, Grade(err)
 	}
 	return Ack{At: resp.Timestamp, Chat: resp.Chat}, nil
 }

@@ -1,0 +1,135 @@
+package node
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// watch follows the health of the instance "shop" until the test ends.
+func (w *world) watch() *vitals {
+	v := &vitals{news: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	node := w.node
+	watching.Go(func() {
+		_ = node.WatchHealth(ctx, func(h sdk.Health) { // ends with the node or the test
+			if h.Subject == "shop" {
+				v.add(h)
+			}
+		})
+	})
+	w.t.Cleanup(func() {
+		cancel()
+		watching.Wait()
+	})
+	return v
+}
+
+// vitals is the history of one subject.
+type vitals struct {
+	mu   sync.Mutex
+	seen []sdk.Health
+	news chan struct{}
+}
+
+func (v *vitals) add(h sdk.Health) {
+	v.mu.Lock()
+	v.seen = append(v.seen, h)
+	v.mu.Unlock()
+	select {
+	case v.news <- struct{}{}:
+	default:
+	}
+}
+
+// until waits for a state, among those not looked at yet.
+func (v *vitals) until(t *testing.T, ctx context.Context, what string, ok func(sdk.Health) bool) sdk.Health {
+	t.Helper()
+	for {
+		v.mu.Lock()
+		for len(v.seen) > 0 {
+			h := v.seen[0]
+			v.seen = v.seen[1:]
+			if ok(h) {
+				v.mu.Unlock()
+				return h
+			}
+		}
+		v.mu.Unlock()
+		select {
+		case <-v.news:
+		case <-ctx.Done():
+			t.Fatalf("the instance never was %s", what)
+		}
+	}
+}
+
+func reason(code string) func(sdk.Health) bool {
+	return func(h sdk.Health) bool { return h.Reason == code }
+}
+
+func healthy(h sdk.Health) bool { return h.State == sdk.Healthy }
+
+// TestEndsOfAConnection: what ends a connection is told by name, and what can come
+// back by itself does.
+func TestEndsOfAConnection(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		end    func(w *world, d *wasim.Device)
+		reason string
+		state  sdk.HealthState
+		back   bool
+	}{
+		{"the line drops", func(_ *world, d *wasim.Device) { d.Drop() }, "connection_lost", sdk.Degraded, true},
+		{"the server restarts", func(_ *world, d *wasim.Device) { d.StreamError(503) }, "connection_lost", sdk.Degraded, true},
+		{"the server asks for a new login", func(_ *world, d *wasim.Device) { d.StreamError(515) }, "connection_lost", sdk.Degraded, true},
+		{"another process took the session", func(_ *world, d *wasim.Device) { d.Replaced() }, "replaced", sdk.Unhealthy, false},
+		{"the phone removed the device", func(_ *world, d *wasim.Device) { d.Logout() }, "logged_out", sdk.Unhealthy, false},
+		{"a ban", func(w *world, d *wasim.Device) {
+			w.fault(loginFailure(wasim.LoginFailure{Reason: 402, Code: 101, Expire: 3600}))
+			d.Drop()
+		}, "banned", sdk.Degraded, false},
+		{"the client is too old", func(w *world, d *wasim.Device) {
+			w.fault(loginFailure(wasim.LoginFailure{Reason: 405}))
+			d.Drop()
+		}, "client_outdated", sdk.Unhealthy, false},
+		{"a refusal without a name", func(w *world, d *wasim.Device) {
+			w.fault(loginFailure(wasim.LoginFailure{Reason: 418}))
+			d.Drop()
+		}, "connect_failure", sdk.Unhealthy, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, wasim.Options{})
+			account := w.pair("shop", shopNumber)
+			v := w.watch()
+			v.until(t, w.ctx(), "healthy", healthy)
+			c.end(w, account.Linked()[0])
+			if h := v.until(t, w.ctx(), c.reason, reason(c.reason)); h.State != c.state || h.Message == "" {
+				t.Errorf("health = %+v", h)
+			}
+			if c.back {
+				v.until(t, w.ctx(), "healthy again", healthy)
+				return
+			}
+			p := problemOf(t, w.call(opSendText, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}, nil))
+			if p.Code != "disconnected" || p.Effect != sdk.EffectNone {
+				t.Errorf("a send meanwhile: %+v", p)
+			}
+			w.sim.ClearFaults()
+			if c.reason == "logged_out" {
+				w.link("shop", account)
+			} else {
+				w.must(w.call("whatsapp.instance.connect@1", named{"shop"}, nil))
+			}
+			v.until(t, w.ctx(), "healthy again", healthy)
+		})
+	}
+}
+
+func loginFailure(f wasim.LoginFailure) wasim.FaultRule {
+	return wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageLogin, Type: "login"}, Action: wasim.Fault{LoginFailure: &f}}
+}
