@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -49,7 +48,7 @@ func TestClient(t *testing.T) {
 	}
 	client := clients[0]
 	got := make(chan string, 1)
-	client.OnMessage(func(m *events.Message) {
+	client.OnMessage(func(m *bare.Message) {
 		if text := m.Message.GetConversation(); text != "" { // the account's keys come as messages, too
 			got <- text
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -14,11 +15,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
+// Message is what whatsmeow reports of an incoming message.
+type Message = events.Message
+
 // Client is one whatsmeow client with whatsmeow's defaults.
 type Client struct {
 	cli       *whatsmeow.Client
 	connected chan struct{} // one token per login
-	onMessage func(*events.Message)
+	onMessage atomic.Pointer[func(*Message)]
 }
 
 // Pair links a new device to the account and waits until its client is logged in.
@@ -71,9 +75,8 @@ func (c *Client) loggedIn(ctx context.Context) error {
 // Disconnect takes the client off the net and keeps it paired.
 func (c *Client) Disconnect() { c.cli.Disconnect() }
 
-// OnMessage has f called for every message, on whatsmeow's own goroutine. Call it
-// before any message can come.
-func (c *Client) OnMessage(f func(*events.Message)) { c.onMessage = f }
+// OnMessage has f called for every message from now on, on whatsmeow's own goroutine.
+func (c *Client) OnMessage(f func(*Message)) { c.onMessage.Store(&f) }
 
 func (c *Client) handle(raw any) {
 	switch ev := raw.(type) {
@@ -83,8 +86,8 @@ func (c *Client) handle(raw any) {
 		default:
 		}
 	case *events.Message:
-		if c.onMessage != nil {
-			c.onMessage(ev)
+		if f := c.onMessage.Load(); f != nil {
+			(*f)(ev)
 		}
 	}
 }

@@ -1,0 +1,164 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/plugin/wasim/bare"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+const (
+	patience    = 5 * time.Minute // for a whole measurement; a send has its own deadlines
+	typeClicked = "whatsapp.button.clicked.v1"
+	customers   = 50
+)
+
+// lab is a simulated WhatsApp with the arms that are compared on it.
+type lab struct {
+	tb   testing.TB
+	ctx  context.Context
+	sim  *wasim.Server
+	dir  string
+	data string // of the host
+	host *app.App
+
+	tapnode *arm // the host, the node binary and its store with its defaults
+	full    *arm // bare: synchronous=FULL as our store, one file for all clients
+	usual   *arm // bare: synchronous=NORMAL, a file for each client
+
+	customers []*wasim.Account // played by the server: they cost next to nothing
+	invited   int              // audiences so far
+	events    atomic.Pointer[func(sdk.Event)]
+}
+
+// arm is one way to send the menu and to hear of clicks.
+type arm struct {
+	name     string
+	accounts []*wasim.Account // of its instances
+	clicks   chan time.Time   // when each click arrived
+
+	grow func(n int) error // pairs and connects more instances, up to n
+	send func(ctx context.Context, from int, to *wasim.Account) error
+}
+
+// heard notes a click. There is room for every click of a measurement.
+func (a *arm) heard() { a.clicks <- time.Now() }
+
+func newArm(name string) *arm { return &arm{name: name, clicks: make(chan time.Time, 1<<15)} }
+
+// newLab starts a host with one instance and pairs one bare client of each kind.
+func newLab(tb testing.TB) *lab {
+	tb.Helper()
+	l := &lab{tb: tb, dir: tb.TempDir()}
+	l.data = filepath.Join(l.dir, "host")
+	var cancel context.CancelFunc
+	l.ctx, cancel = context.WithTimeout(context.Background(), patience)
+	tb.Cleanup(cancel)
+	var err error
+	l.sim, err = wasim.Start(wasim.Options{})
+	l.must(err)
+	tb.Cleanup(func() { l.check(l.sim.Close()) })
+	l.sim.Trust() // phones live in this process
+	for i := range customers {
+		a, err := l.sim.NewAccount(fmt.Sprintf("55119777%05d", i))
+		l.must(err)
+		l.customers = append(l.customers, a)
+	}
+	l.tapnode = l.hostArm()
+	l.must(l.tapnode.grow(1))
+	m := l.model()
+	l.full = l.bareArm("bare, FULL, one file", bare.Full, "55114", m, func(int) string { return "full.db" })
+	l.usual = l.bareArm("bare, NORMAL, own files", bare.Normal, "55115", m, func(i int) string { return fmt.Sprintf("own%d.db", i) })
+	l.grow(1)
+	return l
+}
+
+func (l *lab) arms() []*arm { return []*arm{l.tapnode, l.full, l.usual} }
+
+// grow gives every arm n instances that have each sent to their customer before, so
+// that sessions and lookups are warm everywhere.
+func (l *lab) grow(n int) {
+	l.tb.Helper()
+	for _, a := range l.arms() {
+		began := len(a.accounts)
+		l.must(a.grow(n))
+		for i := began; i < n; i++ {
+			l.must(a.send(l.ctx, i, l.customer(i)))
+		}
+	}
+}
+
+func (l *lab) customer(i int) *wasim.Account { return l.customers[i%len(l.customers)] }
+
+// model has the host send the menu to a phone once: the message as the phone decoded
+// it, and its stanza nodes as the server saw them, are what the bare clients send.
+func (l *lab) model() sample {
+	l.tb.Helper()
+	phone, err := l.sim.NewPhone(l.ctx, "5511966660000")
+	l.must(err)
+	l.must(l.tapnode.send(l.ctx, 0, phone.Account()))
+	m, err := phone.Wait(l.ctx, func(m wasim.Message) bool { return len(m.Buttons) > 0 })
+	l.must(err)
+	record, ok := l.sim.Record(m.ID)
+	if !ok || m.Biz != 1 {
+		l.tb.Fatalf("the menu arrived with %d <biz> nodes", m.Biz)
+	}
+	return sample{m, record.Attempts[0]}
+}
+
+// sample is a menu on its way: the decoded message and the stanza.
+type sample struct {
+	message wasim.Message
+	stanza  wasim.Attempt
+}
+
+// menu is the request the host gets.
+func menu(instance, number string) []byte {
+	type button struct {
+		ID          string `json:"id"`
+		DisplayText string `json:"displayText"`
+	}
+	raw, err := json.Marshal(map[string]any{
+		"instance": instance, "number": number, "headerText": "Order 4711",
+		"contentText": "Your parcel is at the pick-up point and waits there until Friday. What shall we do with it?",
+		"footerText":  "Answer whenever you like",
+		"buttons":     []button{{"keep", "I will fetch it"}, {"home", "Bring it home"}, {"back", "Send it back"}},
+	})
+	if err != nil {
+		panic(err) // unreachable: strings marshal
+	}
+	return raw
+}
+
+// together runs f for from ≤ i < to, a few at a time.
+func together(from, to int, f func(i int) error) error {
+	var g errgroup.Group
+	g.SetLimit(4)
+	for i := from; i < to; i++ {
+		g.Go(func() error { return f(i) })
+	}
+	return g.Wait()
+}
+
+func (l *lab) must(err error) {
+	l.tb.Helper()
+	if err != nil {
+		l.tb.Fatal(err)
+	}
+}
+
+func (l *lab) check(err error) {
+	if err != nil {
+		l.tb.Error(err)
+	}
+}

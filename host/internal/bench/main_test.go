@@ -1,0 +1,56 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/catalog"
+)
+
+// installed is the real node binary, built and accepted once.
+var installed []app.Installed
+
+func TestMain(m *testing.M) {
+	if raw := os.Getenv(bareEnv); raw != "" {
+		os.Exit(bareMain(raw))
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "tapnode-bench-nodes-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if installed, err = install(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func install(ctx context.Context, dir string) ([]app.Installed, error) {
+	binary := filepath.Join(dir, "whatsapp-send-buttons")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "github.com/tapnode/tapnode/plugin")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return nil, fmt.Errorf("build the node: %w", err)
+	}
+	entry, err := catalog.Lock(ctx, binary)
+	if err != nil {
+		return nil, err
+	}
+	lock := catalog.Lockfile{Version: 1, Nodes: []catalog.Entry{entry}}
+	if err := lock.Save(filepath.Join(dir, catalog.LockName)); err != nil {
+		return nil, err
+	}
+	return app.Installation(ctx, dir)
+}

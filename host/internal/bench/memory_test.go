@@ -1,0 +1,5 @@
+package bench
+
+const bareEnv = "TAPNODE_BENCH_BARE"
+
+func bareMain(string) int { return 0 }

@@ -1,0 +1,61 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+)
+
+// turns asks every arm once per round and returns the answers by arm and round. The
+// first to go changes from round to round, so that no arm always follows the same other.
+func turns(rounds, arms int, ask func(arm int) (float64, error)) ([][]float64, error) {
+	answers := make([][]float64, arms)
+	for r := range rounds {
+		for i := range arms {
+			arm := (i + r) % arms
+			v, err := ask(arm)
+			if err != nil {
+				return nil, err
+			}
+			answers[arm] = append(answers[arm], v)
+		}
+	}
+	return answers, nil
+}
+
+// stat is a median with its quartiles.
+type stat struct{ median, low, high float64 }
+
+func statOf(values []float64) stat {
+	return stat{quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75)}
+}
+
+// quantile interpolates between the two nearest values.
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	at := q * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 >= len(sorted) {
+		return sorted[i]
+	}
+	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+}
+
+// pairwise combines what two arms said in the same round.
+func pairwise(a, b []float64, f func(a, b float64) float64) []float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = f(a[i], b[i])
+	}
+	return out
+}
+
+func quotient(a, b float64) float64   { return a / b }
+func difference(a, b float64) float64 { return a - b }
+
+// text writes the median and the quartiles with so many decimals.
+func (s stat) text(decimals int) string {
+	if s.low == s.high {
+		return fmt.Sprintf("%.*f", decimals, s.median)
+	}
+	return fmt.Sprintf("%.*f (%.*f–%.*f)", decimals, s.median, decimals, s.low, decimals, s.high)
+}
