@@ -127,7 +127,18 @@ func (c *conn) pause(f Fault) bool {
 		}
 	}
 	if f.Drop {
-		<-c.ctx.Done() // whatsmeow gives up by itself after 20 s and closes
+		c.ignore()
 	}
 	return !f.Drop && f.Disconnect != Before
+}
+
+// ignore reads without answering until the client gives up.
+func (c *conn) ignore() {
+	ctx, cancel := context.WithTimeout(c.ctx, idleTimeout)
+	defer cancel()
+	for {
+		if _, _, err := c.ws.Read(ctx); err != nil {
+			return
+		}
+	}
 }

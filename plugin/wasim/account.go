@@ -29,8 +29,7 @@ type Account struct {
 	keys     *store.Device // of the phone: device 0, and the signer of every linked device
 
 	state *appstate.Account
-	live  bool       // a Phone runs as device 0
-	peer  sync.Mutex // the phone's Signal sessions, while the server plays it
+	peer  sync.Mutex // held while the server sends in the phone's name
 
 	list atomic.Pointer[[]*Device] // replaced, never changed: read on every message
 

@@ -139,10 +139,10 @@ func (d *Device) activate(c *conn) {
 	}
 	d.pump()
 	d.endOfQueue()
-	fresh := !d.welcomed && d.jid.Device != 0
+	fresh := !d.welcomed && d.jid.Device != 0 // the phone itself has the keys
 	d.welcomed = true
 	d.mu.Unlock()
-	if fresh && !d.account.live {
+	if fresh {
 		d.account.welcome(d)
 	}
 	d.account.changed()

@@ -28,6 +28,8 @@ type Message struct {
 	Biz     int            // <biz> nodes of the stanza it came in; buttons render when it is exactly one
 	Copies  int            // how often it arrived and was decrypted; the person sees the first
 	Retry   int            // of the copy that is shown: how often the phone had asked for it again
+
+	change int // of the inbox, that last touched the message
 }
 
 // receive shows a message, unless it is shown already.
@@ -40,13 +42,15 @@ func (p *Phone) receive(ev *events.Message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.changed()
+	p.changes++
 	if m := p.seen[key]; m != nil {
 		m.Copies++
+		m.change = p.changes
 		return
 	}
 	m := &Message{
 		ID: ev.Info.ID, Time: ev.Info.Timestamp, Chat: key.chat, From: key.sender, FromMe: ev.Info.IsFromMe,
-		Message: ev.Message, Raw: ev.RawMessage, Biz: biz, Copies: 1, Retry: ev.RetryCount,
+		Message: ev.Message, Raw: ev.RawMessage, Biz: biz, Copies: 1, Retry: ev.RetryCount, change: p.changes,
 	}
 	m.parse()
 	if len(p.inbox) >= p.s.opts.Limits.Inbox {
@@ -73,15 +77,18 @@ func (p *Phone) Inbox() []Message {
 // function must not call the phone.
 func (p *Phone) Wait(ctx context.Context, accept func(Message) bool) (Message, error) {
 	var found Message
-	next := 0
+	asked := 0 // about all messages up to this change
 	err := p.await(ctx, func() bool {
-		for ; next < len(p.inbox); next++ {
-			if m := p.inbox[next].copy(); accept(m) {
+		for _, candidate := range p.inbox {
+			if candidate.change <= asked {
+				continue
+			}
+			if m := candidate.copy(); accept(m) {
 				found = m
 				return true
 			}
 		}
-		next = 0 // a copy may have come in for one that was refused
+		asked = p.changes
 		return false
 	})
 	return found, err

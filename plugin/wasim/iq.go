@@ -96,6 +96,7 @@ func (c *conn) answer(iq *waBinary.Node) {
 		c.refuse(iq, refusal)
 	default:
 		c.result(iq, content)
+		c.settle(iq)
 	}
 }
 
@@ -133,13 +134,7 @@ func first(iq *waBinary.Node) *waBinary.Node {
 
 func onPing(*conn, *waBinary.Node) ([]waBinary.Node, *IQError) { return nil, nil }
 
-// onPassive starts the delivery of queued stanzas, behind the result.
-func onPassive(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
-	if first(iq).Tag == "active" {
-		defer c.s.run(func() { c.dev.activate(c) })
-	}
-	return nil, nil
-}
+func onPassive(*conn, *waBinary.Node) ([]waBinary.Node, *IQError) { return nil, nil }
 
 func onDevices(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	what := first(iq)
@@ -150,12 +145,22 @@ func onDevices(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	if d == nil || d.jid.Device == 0 {
 		return nil, &IQError{Code: 404, Text: "item-not-found"}
 	}
-	if d == c.dev {
-		defer c.s.run(func() { d.account.remove(d, waBinary.Node{}) })
-	} else {
+	if d != c.dev {
 		d.Logout()
 	}
 	return nil, nil
+}
+
+// settle does what comes behind the result of a query: an active client gets what waits for it, one that has unlinked
+// itself is forgotten.
+func (c *conn) settle(iq *waBinary.Node) {
+	switch what := first(iq); {
+	case c.dev == nil:
+	case what.Tag == "active":
+		c.dev.activate(c)
+	case what.Tag == "remove-companion-device" && address(what, "jid").Device == c.dev.jid.Device:
+		c.dev.account.remove(c.dev, waBinary.Node{})
+	}
 }
 
 // onMediaConn names this server as media host. Clients say https; Attach leads them here in plain.

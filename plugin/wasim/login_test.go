@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -88,16 +89,19 @@ func TestRefuseLogin(t *testing.T) {
 	await(t, b, at, func(*events.Connected) bool { return true })
 }
 
-// The socket closes before the handshake once; the client comes back by itself.
+// The server hangs up before it has said anything. A whatsmeow client would take 20 s to notice.
 func TestClosedBeforeHandshake(t *testing.T) {
 	s := start(t, wasim.Options{})
-	p := customer(t, s, "5511988880001")
-	ctx := within(t)
-	p.Disconnect()
-	addFault(t, s, wasim.FaultMatch{Stage: wasim.StageHandshake}, wasim.Fault{Disconnect: wasim.After})
-	if err := p.Connect(ctx); err != nil {
+	addFault(t, s, wasim.FaultMatch{Stage: wasim.StageHandshake}, wasim.Fault{Disconnect: wasim.Before})
+	ws, _, err := websocket.Dial(within(t), s.URL()+"/ws/chat", nil) //nolint:bodyclose // the response is the websocket
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = ws.CloseNow() }()
+	if _, data, err := ws.Read(within(t)); err == nil {
+		t.Errorf("the server says %x", data)
+	}
+	customer(t, s, "5511988880001")
 }
 
 func TestPairingErrors(t *testing.T) {

@@ -292,3 +292,36 @@ func TestPrivacyToken(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// The owner of the business presses a button on the phone: the linked client sees it as a copy of an own message.
+func TestClickOnTheOwnPhone(t *testing.T) {
+	s := start(t, wasim.Options{})
+	phone := customer(t, s, "5511999990000", wasim.PushName("Owner"))
+	b := attach(t, s, phone.Account())
+	b.pair()
+	p := customer(t, s, "5511988880001")
+	ctx := within(t)
+	msg, biz := menu("Yes", "No")
+	id, err := p.Send(ctx, b.account.LID(), msg, biz...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := phone.WaitID(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	click, err := phone.Click(ctx, m, "id-no", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, _ := await(t, b, 0, func(e *events.Message) bool { return e.Info.ID == click })
+	if !ev.Info.IsFromMe || ev.Info.Chat != p.LID() || ev.Info.DeviceSentMeta == nil || ev.Message.GetInteractiveResponseMessage() == nil {
+		t.Errorf("own click: %+v", ev.Info)
+	}
+	if _, err := p.WaitID(ctx, click); err != nil {
+		t.Fatal(err)
+	}
+	if b.cli.Store.PushName != "Owner" {
+		t.Errorf("push name is %q", b.cli.Store.PushName)
+	}
+}

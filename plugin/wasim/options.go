@@ -19,7 +19,8 @@ type Options struct {
 	// CloseGrace is how long a connection stays open behind its last stanza, for the client to handle it: whatsmeow
 	// forgets a <failure> when the socket closes right behind it. Default 250 ms; negative closes at once.
 	CloseGrace time.Duration
-	// OnFault is asked before the rules of AddFault at every stage. It must not block. The zero Fault is «carry on».
+	// OnFault is asked before the rules of AddFault at every stage; the zero Fault is «carry on». It must neither block
+	// nor call the server, its accounts or devices: a device is locked while it is asked.
 	OnFault func(FaultEvent) Fault
 }
 

@@ -27,11 +27,12 @@ type Phone struct {
 	cancel  context.CancelFunc
 	once    sync.Once
 
-	mu     sync.Mutex
-	inbox  []*Message // oldest first
-	seen   map[messageKey]*Message
-	typing map[types.JID]bool
-	signal chan struct{} // closed and replaced at every change
+	mu      sync.Mutex
+	inbox   []*Message // oldest first
+	changes int        // of the inbox, counted
+	seen    map[messageKey]*Message
+	typing  map[types.JID]bool
+	signal  chan struct{} // closed and replaced at every change
 }
 
 // messageKey is what makes two copies the same message to a person.
@@ -51,7 +52,6 @@ func (s *Server) NewPhone(ctx context.Context, phone string, options ...Option) 
 		return nil, err
 	}
 	a.addDevice(d)
-	a.live = true
 	a.keys.PushName = a.pushName
 	if err := a.keys.LIDs.PutLIDMapping(ctx, a.lid, a.jid); err != nil {
 		return nil, err
@@ -129,8 +129,8 @@ func (p *Phone) Close() {
 
 func (p *Phone) stop() {
 	p.once.Do(func() {
+		p.cli.Disconnect() // before cancel: whatsmeow's reader and its Disconnect race over a socket that ends by context
 		p.cancel()
-		p.cli.Disconnect()
 	})
 }
 

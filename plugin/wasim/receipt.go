@@ -1,6 +1,7 @@
 package wasim
 
 import (
+	"strings"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -25,8 +26,8 @@ func (c *conn) onReceipt(n *waBinary.Node) {
 		return
 	}
 	a := c.s.find(to)
-	if a == nil {
-		return
+	if a == nil || strings.HasSuffix(kind, "-self") {
+		return // who hides that something was read tells it to nobody
 	}
 	for _, d := range *a.list.Load() {
 		if d == c.dev {

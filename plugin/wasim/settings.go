@@ -25,7 +25,7 @@ func (a *Account) syncSettings(ctx context.Context, asking *Device, sync waBinar
 
 func (a *Account) announceChange(change appstate.Change, except *Device) {
 	for _, d := range *a.list.Load() {
-		if d != except && !d.played {
+		if d != except && d.jid.Device != 0 {
 			d.notify("server_sync", a.jid, nil, change.Node())
 		}
 	}
@@ -39,7 +39,8 @@ func (a *Account) welcome(d *Device) {
 	}
 }
 
-// sendPeer sends a message from the phone that the server plays to one device of the same account.
+// sendPeer sends a message in the phone's name to one device of the same account. Where a Phone runs, both use its
+// sessions; should they ever meet on the same one, the device asks for the message again, as after any lost session.
 func (a *Account) sendPeer(ctx context.Context, d *Device, msg *waE2E.Message) error {
 	plain, err := proto.Marshal(msg)
 	if err != nil {
