@@ -89,12 +89,8 @@ func Open(opt Options) (*App, error) {
 
 func (a *App) prepare() error {
 	for _, installed := range a.opt.Nodes {
-		path, err := installed.Install(a.opt.DataDir)
-		if err != nil {
-			return err
-		}
 		supervisor, err := process.New(process.Spec{
-			Name: installed.Name, Path: path, Accept: installed.Accept,
+			Name: installed.Name, Path: installed.Binary, Accept: installed.Accept,
 			StateDir: filepath.Join(a.opt.DataDir, "nodes", installed.Name), RunDir: a.runDir,
 			Settings: a.opt.Settings[installed.Name], Logger: a.log, Timing: a.opt.Timing,
 		})
@@ -138,7 +134,7 @@ func (a *App) Start(ctx context.Context) error {
 			n.OnReady(s.run)
 		}
 		if err := n.Start(ctx); err != nil {
-			return errors.Join(fmt.Errorf("node %s: %w", n.manifest.Name, err), a.Stop(context.WithoutCancel(ctx)))
+			return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 		}
 	}
 	return nil

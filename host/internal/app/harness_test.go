@@ -39,18 +39,22 @@ func withNode(m *testing.M) int {
 	return m.Run()
 }
 
-// install locks the node binary.
-func install(t *testing.T) []Installed {
+// install locks the node binary and copies it into dir.
+func install(t *testing.T, dir string) []Installed {
 	t.Helper()
 	entry, err := catalog.Lock(t.Context(), nodeBinary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest, err := catalog.Describe(t.Context(), nodeBinary)
+	lock := filepath.Join(filepath.Dir(nodeBinary), catalog.LockName)
+	if err := (catalog.Lockfile{Version: 1, Nodes: []catalog.Entry{entry}}).Save(lock); err != nil {
+		t.Fatal(err)
+	}
+	installed, err := Installation(t.Context(), filepath.Dir(lock), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []Installed{{entry, manifest}}
+	return installed
 }
 
 // open is an app on a simulated WhatsApp with one flow deployed, not started. Its
@@ -73,7 +77,7 @@ func open(t *testing.T, src string) (*App, *sim.Simulation) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	a, err := Open(Options{
-		Nodes: install(t), DataDir: dir, Logger: log, AllowPrivate: true,
+		Nodes: install(t, dir), DataDir: dir, Logger: log, AllowPrivate: true,
 		Settings: map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()},
 		Timing:   process.Timing{CrashBudget: 1 << 20, BackoffMin: time.Millisecond, BackoffMax: 2 * time.Millisecond},
 	})

@@ -13,15 +13,17 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Installed is a node binary that may run, with what it offers.
+// Installed is a verified copy of a node binary, with what it offers.
 type Installed struct {
 	catalog.Entry
+	Binary   string // the copy, which is what runs
 	Manifest sdk.Manifest
 }
 
-// Installation reads nodes.lock in dir, verifies the binaries it names and asks
-// each for its manifest, without configuring anything.
-func Installation(ctx context.Context, dir string) ([]Installed, error) {
+// Installation reads nodes.lock in dir, copies the binaries it names into stateDir
+// while verifying them, and asks each copy for its manifest, without configuring
+// anything. Nothing that was not hashed runs, not even to describe itself.
+func Installation(ctx context.Context, dir, stateDir string) ([]Installed, error) {
 	lock, err := catalog.Load(filepath.Join(dir, catalog.LockName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no %s in %s: build the nodes there and accept them with: tapnode nodes lock", catalog.LockName, dir)
@@ -31,19 +33,20 @@ func Installation(ctx context.Context, dir string) ([]Installed, error) {
 	}
 	var out []Installed
 	for _, entry := range lock.Nodes {
-		if err := entry.Verify(); err != nil {
+		binary, err := entry.Install(stateDir)
+		if err != nil {
 			return nil, err
 		}
-		manifest, err := catalog.Describe(ctx, entry.Path)
+		manifest, err := catalog.Describe(ctx, binary)
 		if err != nil {
 			return nil, err
 		}
 		if err := entry.Accept(manifest); err != nil {
 			return nil, err
 		}
-		out = append(out, Installed{entry, manifest})
+		out = append(out, Installed{entry, binary, manifest})
 	}
-	return out, nil
+	return out, lock.Prune(stateDir)
 }
 
 // NewCatalogue is everything a flow may use: the built-in nodes and the installed ones.

@@ -52,5 +52,5 @@ func install(ctx context.Context, dir string) ([]app.Installed, error) {
 	if err := lock.Save(filepath.Join(dir, catalog.LockName)); err != nil {
 		return nil, err
 	}
-	return app.Installation(ctx, dir)
+	return app.Installation(ctx, dir, dir)
 }

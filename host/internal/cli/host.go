@@ -62,21 +62,21 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 			err = errors.Join(err, h.release())
 		}
 	}()
-	installed, err := installation(ctx, *f.nodes)
-	if err != nil {
-		return nil, err
-	}
 	settings, err := readSettings(*f.settings)
 	if err != nil {
 		return nil, err
 	}
-	if *f.simulate {
-		if !given(fs, "data") {
-			if h.discard, err = os.MkdirTemp("", "tapnode-"); err != nil {
-				return nil, environment(err)
-			}
-			h.dataDir = h.discard
+	if *f.simulate && !given(fs, "data") {
+		if h.discard, err = os.MkdirTemp("", "tapnode-"); err != nil {
+			return nil, environment(err)
 		}
+		h.dataDir = h.discard
+	}
+	installed, err := installation(ctx, *f.nodes, h.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	if *f.simulate {
 		if h.sim, err = sim.Start(h.log); err != nil {
 			return nil, environment(err)
 		}

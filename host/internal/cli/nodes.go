@@ -25,13 +25,28 @@ func nodesFlag(fs *flag.FlagSet) *string {
 	return fs.String("nodes", dir, "directory with the node binaries and "+catalog.LockName)
 }
 
-// installation is the catalogue of node binaries; a bad one is the environment's.
-func installation(ctx context.Context, dir string) ([]app.Installed, error) {
-	list, err := app.Installation(ctx, dir)
+// installation is the catalogue of node binaries, copied into stateDir; a bad one is
+// the environment's.
+func installation(ctx context.Context, dir, stateDir string) ([]app.Installed, error) {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return nil, environment(err)
+	}
+	list, err := app.Installation(ctx, dir, stateDir)
 	if err != nil {
 		return nil, environment(err)
 	}
 	return list, nil
+}
+
+// offline is the installation for commands that run nothing: the copies are thrown
+// away again.
+func offline(ctx context.Context, dir string) ([]app.Installed, error) {
+	tmp, err := os.MkdirTemp("", "tapnode-")
+	if err != nil {
+		return nil, environment(err)
+	}
+	defer os.RemoveAll(tmp)
+	return installation(ctx, dir, tmp)
 }
 
 func builtin() []flow.Operation {
@@ -57,7 +72,7 @@ func nodesCommand(ctx context.Context, c console, args []string) error {
 	case len(rest) > 0:
 		return invalid("unexpected argument %q", rest[0])
 	}
-	list, err := installation(ctx, *dir)
+	list, err := offline(ctx, *dir)
 	if err != nil {
 		return err
 	}

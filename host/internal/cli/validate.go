@@ -25,7 +25,7 @@ func validate(ctx context.Context, c console, args []string) error {
 	if len(paths) == 0 {
 		return invalid("name at least one flow file")
 	}
-	list, err := installation(ctx, *dir)
+	list, err := offline(ctx, *dir)
 	if err != nil {
 		return err
 	}
