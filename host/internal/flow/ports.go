@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -19,11 +18,12 @@ const (
 // ports lists the exits of a node of this operation with this input, in drawing
 // order: the operation's own, those its rules derive from the input, the
 // wildcard of each rule ("reply:*"), and the host's error and timeout. The
-// schema's defaults are filled in first. offered are those that the rules derived,
+// schema's defaults are filled in first, also for null and "", which nodes take
+// for absent. offered are those that the rules derived,
 // the choices an answer picks from. Elements with unknown members have no port of
 // their own yet; open is then true.
 func (o *operation) ports(input any) (ports []sdk.Port, offered []string, open bool) {
-	input = withDefaults(o.inputDoc, input)
+	input = withDefaults(o.inputDoc, withoutEmpty(input))
 	ports = slices.Clone(o.Ports)
 	has := func(id string) bool {
 		return slices.ContainsFunc(ports, func(p sdk.Port) bool { return p.ID == id })
@@ -134,89 +134,4 @@ func derive(r sdk.PortRule, input any) (ports []sdk.Port, open bool) {
 		ports = append(ports, sdk.Port{ID: id, Label: label})
 	}
 	return ports, open
-}
-
-// fill replaces {member} and {/pointer} placeholders. dynamic means that a
-// value is an expression, so the result is not known yet.
-func fill(template string, v any) (out string, dynamic bool) {
-	var b strings.Builder
-	for {
-		before, rest, ok := strings.Cut(template, "{")
-		b.WriteString(before)
-		if !ok {
-			return b.String(), dynamic
-		}
-		name, after, ok := strings.Cut(rest, "}")
-		if !ok {
-			b.WriteString("{" + rest)
-			return b.String(), dynamic
-		}
-		var val any
-		if strings.HasPrefix(name, "/") {
-			val, _ = resolve(v, name) // missing is empty
-		} else {
-			val = member(v, name)
-		}
-		dynamic = dynamic || isUnknown(val)
-		b.WriteString(text(val))
-		template = after
-	}
-}
-
-// text is a scalar as people write it; objects and lists are empty.
-func text(v any) string {
-	switch v := v.(type) {
-	case nil, map[string]any, []any, unknown:
-		return ""
-	case string:
-		return v
-	default:
-		return fmt.Sprint(v)
-	}
-}
-
-// withDefaults returns v with the schema's defaults filled in: through
-// properties, items and references inside the schema. v is not changed.
-func withDefaults(schema map[string]any, v any) any {
-	return fillDefaults(schema, schema, v, 0)
-}
-
-func fillDefaults(root map[string]any, schema any, v any, depth int) any {
-	s, ok := schema.(map[string]any)
-	if !ok || depth > MaxDepth {
-		return v
-	}
-	if ref, ok := s["$ref"].(string); ok && strings.HasPrefix(ref, "#") {
-		if target, ok := resolve(root, ref[1:]); ok {
-			v = fillDefaults(root, target, v, depth+1)
-		}
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		props, _ := s["properties"].(map[string]any)
-		out := make(map[string]any, len(v)+len(props))
-		for k, m := range v {
-			out[k] = m
-		}
-		for k, p := range props {
-			cur, has := out[k]
-			if !has {
-				if cur, has = member(p, "default"), member(p, "default") != nil; !has {
-					continue
-				}
-			}
-			out[k] = fillDefaults(root, p, cur, depth+1)
-		}
-		return out
-	case []any:
-		if s["items"] == nil {
-			return v
-		}
-		out := make([]any, len(v))
-		for i, el := range v {
-			out[i] = fillDefaults(root, s["items"], el, depth+1)
-		}
-		return out
-	}
-	return v
 }

@@ -55,7 +55,7 @@ func anyOrder(t *testing.T, p *flow.Program, rnd *rand.Rand) {
 		func(n string) string { return "retry " + n },
 		func(string) string { return fmt.Sprintf("after %ds", rnd.IntN(4)) },
 	}
-	for range 60 {
+	for range 40 {
 		node := nodes[rnd.IntN(len(nodes))]
 		if n := len(sc.visits[node]); n > 0 {
 			node += fmt.Sprintf("#%d", 1+rnd.IntN(n))
