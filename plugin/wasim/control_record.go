@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"go.mau.fi/whatsmeow/types"
-
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
 )
 
@@ -106,7 +104,7 @@ func (s *Server) listStanzas(r *jsonapi.Request) (any, error) {
 }
 
 func (s *Server) showRecord(r *jsonapi.Request) (any, error) {
-	rec, ok := s.Record(types.MessageID(r.PathValue("id")))
+	rec, ok := s.Record(r.PathValue("id"))
 	if !ok {
 		return nil, jsonapi.Refuse(http.StatusNotFound, "no message of this id was sent, or it was so long ago that its record made room")
 	}

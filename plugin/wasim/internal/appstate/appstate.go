@@ -56,7 +56,8 @@ type collection struct {
 	patches [][]byte
 }
 
-// New makes the settings of a fresh account, with its push name set.
+// New makes the settings of a fresh account: its push name, and a first version of every collection, since a client
+// that finds none takes the next change for the initial state and reports no event.
 func New(ctx context.Context, pushName string) (*Account, error) {
 	a := &Account{keyID: make([]byte, 6), collections: make(map[appstate.WAPatchName]*collection)}
 	binary.BigEndian.PutUint32(a.keyID[2:], uint32(time.Now().Unix()))
@@ -67,8 +68,14 @@ func New(ctx context.Context, pushName string) (*Account, error) {
 	for _, name := range appstate.AllPatchNames {
 		a.collections[name] = &collection{}
 	}
-	if _, err := a.Put(ctx, appstate.BuildSettingPushName(pushName)); err != nil {
-		return nil, err
+	for _, name := range appstate.AllPatchNames {
+		first := appstate.PatchInfo{Type: name}
+		if name == appstate.WAPatchCriticalBlock {
+			first = appstate.BuildSettingPushName(pushName)
+		}
+		if _, err := a.Put(ctx, first); err != nil {
+			return nil, err
+		}
 	}
 	return a, nil
 }

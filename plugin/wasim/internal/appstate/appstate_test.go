@@ -205,7 +205,7 @@ func FuzzPatch(f *testing.F) {
 	f.Add(a.collections[appstate.WAPatchCriticalBlock].patches[0])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		_, changes := a.Sync(t.Context(), query(appstate.WAPatchRegular, 0, raw))
+		_, changes := a.Sync(t.Context(), query(appstate.WAPatchRegular, 1, raw))
 		for _, c := range changes {
 			t.Fatalf("took a patch made for another collection: %v", c)
 		}

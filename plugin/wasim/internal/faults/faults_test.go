@@ -187,7 +187,7 @@ func TestSetIsSafeForManyGoroutines(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"match":{"stage":"message","nth":2},"action":{"ackError":{"code":479}}}`))
 	f.Add([]byte(`{"match":{"stage":"login"},"action":{"loginFailure":{"reason":402,"code":101,"expire":60}}}`))
-	f.Add([]byte(`{"match":{"stage":"delivery","probability":0.1,"seed":1},"action":{"delay":"1s","reorder":2}}`))
+	f.Add([]byte(`{"match":{"stage":"delivery","probability":0.1,"seed":1},"action":{"delay":"1s","duplicate":2}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := Parse(data)
 		if err != nil {

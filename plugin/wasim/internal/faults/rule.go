@@ -55,7 +55,7 @@ type Action struct {
 	AckError     *AckError     `json:"ackError,omitempty"`     // message: refuse in the ack, relay nothing
 	DropAck      bool          `json:"dropAck,omitempty"`      // message: relay it, never acknowledge it
 	Duplicate    int           `json:"duplicate,omitempty"`    // message, delivery: deliver so many copies more, at most 10
-	Reorder      int           `json:"reorder,omitempty"`      // message, delivery: hold it back until so many later ones have left, at most 100
+	Reorder      int           `json:"reorder,omitempty"`      // message: hold it back until so many later ones have left, at most 100
 	DropDelivery bool          `json:"dropDelivery,omitempty"` // message, delivery: acknowledge it, deliver it to nobody
 	Corrupt      bool          `json:"corrupt,omitempty"`      // message, delivery: flip a bit of each ciphertext; media: of the blob
 	IQError      *IQError      `json:"iqError,omitempty"`      // iq: refuse

@@ -31,7 +31,7 @@ func (a Action) members() []member {
 		{"ackError", a.AckError != nil, []Stage{Message}},
 		{"dropAck", a.DropAck, []Stage{Message}},
 		{"duplicate", a.Duplicate != 0, []Stage{Message, Delivery}},
-		{"reorder", a.Reorder != 0, []Stage{Message, Delivery}},
+		{"reorder", a.Reorder != 0, []Stage{Message}},
 		{"dropDelivery", a.DropDelivery, []Stage{Message, Delivery}},
 		{"corrupt", a.Corrupt, []Stage{Message, Delivery, Media}},
 		{"iqError", a.IQError != nil, []Stage{IQ}},
