@@ -72,14 +72,16 @@ type callSink interface {
 	replayed()
 }
 
-// Progress reports a stage of the work. data is marshalled to JSON and may be nil.
+// Progress reports a stage of the work. data is marshalled to JSON, at most 256
+// KiB, and may be nil. It never waits: of what a slow host has not read, the
+// newest 64 reports are kept.
 func (c *Call) Progress(stage, message string, data any) {
 	if c.sink != nil {
 		c.sink.progress(stage, message, data)
 	}
 }
 
-// Warn adds a warning to the outcome.
+// Warn adds a warning to the outcome, at most 100.
 func (c *Call) Warn(w Warning) {
 	if c.sink != nil {
 		c.sink.warn(w)

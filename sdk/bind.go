@@ -112,13 +112,11 @@ func decodeStrict(document []byte, v any) *Violation {
 		return nil
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		pointer := ""
-		for name := range strings.SplitSeq(wrong.Field, ".") {
-			if name != "" {
-				pointer += "/" + schema.Escape(name)
-			}
+		v := &Violation{Code: "type", Message: "a " + wrong.Value + " does not fit here"}
+		if member, _, _ := strings.Cut(wrong.Field, "."); member != "" { // deeper, encoding/json leaves out array indexes
+			v.Pointer = "/" + schema.Escape(member)
 		}
-		return &Violation{Pointer: pointer, Code: "type", Message: "a " + wrong.Value + " does not fit here"}
+		return v
 	}
 	return &Violation{Code: "invalid", Message: strings.TrimPrefix(err.Error(), "json: ")}
 }

@@ -12,21 +12,23 @@ import (
 )
 
 // explain turns the validator's tree into a flat list. Inner nodes only group;
-// of alternatives the branch that was meant speaks.
-func explain(e *jsonschema.ValidationError) []Finding {
+// of alternatives the branch that was meant speaks. value is the whole document.
+func explain(e *jsonschema.ValidationError, value any) []Finding {
 	at := pointer(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
 	case *kind.OneOf:
 		if len(k.Subschemas) > 0 {
 			return []Finding{{Pointer: at, Code: "one_of", Message: "fits more than one of the allowed shapes"}}
 		}
-		return explainBranches(at, e.Causes)
+		return explainBranches(at, e.Causes, value)
 	case *kind.AnyOf:
-		return explainBranches(at, e.Causes)
+		return explainBranches(at, e.Causes, value)
 	case *kind.Required:
 		return missing(at, k.Missing, "")
 	case *kind.DependentRequired:
 		return missing(at, k.Missing, k.Prop)
+	case *kind.PropertyNames:
+		at = whereNamed(value, k.Property)
 	case *kind.AdditionalProperties:
 		var out []Finding
 		for _, name := range k.Properties {
@@ -37,7 +39,7 @@ func explain(e *jsonschema.ValidationError) []Finding {
 	if len(e.Causes) > 0 && !speaksForItself(e.ErrorKind) {
 		var out []Finding
 		for _, cause := range e.Causes {
-			out = append(out, explain(cause)...)
+			out = append(out, explain(cause, value)...)
 		}
 		return out
 	}
@@ -59,7 +61,7 @@ func missing(at string, names []string, because string) []Finding {
 
 // explainBranches picks the branch whose constants and types fit best: that is
 // the one the writer meant. Two that fit equally well cannot be told apart.
-func explainBranches(at string, branches []*jsonschema.ValidationError) []Finding {
+func explainBranches(at string, branches []*jsonschema.ValidationError, value any) []Finding {
 	var best *jsonschema.ValidationError
 	least, tie := 0, false
 	for _, b := range branches {
@@ -74,7 +76,7 @@ func explainBranches(at string, branches []*jsonschema.ValidationError) []Findin
 	if best == nil || tie {
 		return []Finding{{Pointer: at, Code: "no_shape_fits", Message: "fits none of the allowed shapes"}}
 	}
-	return explain(best)
+	return explain(best, value)
 }
 
 // mismatches counts what says "another branch was meant".

@@ -82,7 +82,7 @@ func (s *Schema) CheckValue(document []byte) ([]byte, []Finding) {
 	}
 	filled := s.defaults && fill(s.root, value, 0)
 	if err := s.root.Validate(value); err != nil {
-		return nil, findings(err)
+		return nil, findings(err, value)
 	}
 	if !filled {
 		return document, nil
@@ -93,12 +93,12 @@ func (s *Schema) CheckValue(document []byte) ([]byte, []Finding) {
 	return document, nil
 }
 
-func findings(err error) []Finding {
+func findings(err error, value any) []Finding {
 	failed, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
 		return []Finding{{Code: "invalid", Message: "the document does not match its schema"}}
 	}
-	out := explain(failed)
+	out := explain(failed, value)
 	slices.SortStableFunc(out, func(a, b Finding) int { return comparePointers(a.Pointer, b.Pointer) })
 	return slices.CompactFunc(out, func(a, b Finding) bool { return a == b })
 }

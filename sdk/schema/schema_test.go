@@ -88,6 +88,47 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+func TestMessagesOfEveryKeyword(t *testing.T) {
+	s := compile(t, `{"type":"object","minProperties":30,"properties":{
+		"const":{"const":{"a":1}},"long":{"minLength":2},"items":{"maxItems":1},
+		"above":{"exclusiveMinimum":1.5},"below":{"exclusiveMaximum":1},"step":{"multipleOf":5},"max":{"maximum":0},
+		"not":{"not":{"type":"string"}},"has":{"contains":{"type":"string"}},"few":{"contains":{},"maxContains":1},
+		"names":{"propertyNames":{"maxLength":1}},"props":{"maxProperties":0},"never":false,
+		"tuple":{"prefixItems":[{}],"items":false},"two":{"oneOf":[{"type":"integer"},{"minimum":0}]},"any":{"anyOf":[{"type":"string"},{"type":"array"}]},
+		"cond":{"if":{"type":"string"},"then":{"minLength":9}},"all":{"allOf":[{"type":"string"},{"minLength":3}]},
+		"free":{"unevaluatedProperties":false}}}`)
+	_, findings := s.Check([]byte(`{"const":1,"long":"","items":[1,2],"above":1,"below":1,"step":7,"max":1,"not":"","has":[],"few":[1,2],
+		"names":{"nm":1},"props":{"a":1},"never":1,"tuple":[1,2],"two":1,"any":1,"cond":"short","all":"a","free":{"a":1}}`))
+	var got strings.Builder
+	for _, f := range findings {
+		fmt.Fprintf(&got, "%s %s: %s\n", f.Pointer, f.Code, f.Message)
+	}
+	want := ` min_properties: must have at least 30 members, has 19
+/above exclusive_minimum: must be greater than 1.5
+/all min_length: must have at least 3 characters, has 1
+/any no_shape_fits: fits none of the allowed shapes
+/below exclusive_maximum: must be less than 1
+/cond min_length: must have at least 9 characters, has 5
+/const const: must be {"a":1}
+/few max_contains: has too many elements of one shape
+/free/a not_allowed: is not allowed here
+/has contains: misses an element of the required shape
+/items max_items: must have at most 1 element, has 2
+/long min_length: must have at least 2 characters, has 0
+/max maximum: must be at most 0
+/names/nm property_names: a member must not have this name
+/never not_allowed: is not allowed here
+/not not: has a shape that is not allowed
+/props max_properties: must have at most 0 members, has 1
+/step multiple_of: must be a multiple of 5
+/tuple/1 not_allowed: is not allowed here
+/two one_of: fits more than one of the allowed shapes
+`
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	s := compile(t, `{"type":"object","properties":{
 		"a":{"type":"integer","default":1},

@@ -53,7 +53,7 @@ func sentence(k jsonschema.ErrorKind) (code, message string) {
 	case *kind.MaxContains:
 		return "max_contains", "has too many elements of one shape"
 	case *kind.PropertyNames:
-		return "property_names", "has a member whose name is not allowed"
+		return "property_names", "a member must not have this name"
 	case *kind.AdditionalItems:
 		return "additional_items", fmt.Sprintf("has %s too many", count(k.Count, "element"))
 	case *kind.FalseSchema:

@@ -34,7 +34,7 @@ func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]by
 		}
 	}
 	if err := s.root.Validate(value); err != nil {
-		out = append(out, findings(err)...)
+		out = append(out, findings(err, value)...)
 	}
 	if len(out) > 0 {
 		return nil, out

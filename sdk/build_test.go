@@ -1,0 +1,82 @@
+package sdk_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+func echoAction(change func(*sdk.Action[doing, doing])) sdk.Offer {
+	a := sdk.Action[doing, doing]{
+		ID: "demo.echo@1", Input: []byte(`{"type":"object"}`),
+		Run: func(_ context.Context, _ *sdk.Call, in doing) (doing, error) { return in, nil },
+	}
+	change(&a)
+	return a
+}
+
+func TestCheckRefusesWhatIsBuiltWrongly(t *testing.T) {
+	good := func(*sdk.Action[doing, doing]) {}
+	tests := []struct {
+		name   string
+		change func(*sdk.Node)
+		want   string
+	}{
+		{"good", func(*sdk.Node) {}, ""},
+		{"no name", func(n *sdk.Node) { n.Name = "" }, "needs a Name"},
+		{"settings", func(n *sdk.Node) { n.Settings = []byte(`{`) }, "settings schema"},
+		{"twice", func(n *sdk.Node) { n.Operations = append(n.Operations, echoAction(good)) }, "demo.echo@1 is there twice"},
+		{"id", func(n *sdk.Node) {
+			n.Operations[0] = echoAction(func(a *sdk.Action[doing, doing]) { a.ID = "Echo" })
+		}, `operation "Echo": the id must look like demo.echo@1`},
+		{"input", func(n *sdk.Node) {
+			n.Operations[0] = echoAction(func(a *sdk.Action[doing, doing]) { a.Input = []byte(`{"type":7}`) })
+		}, "input schema"},
+		{"output", func(n *sdk.Node) {
+			n.Operations[0] = echoAction(func(a *sdk.Action[doing, doing]) { a.Output = []byte(`{"type":7}`) })
+		}, "output schema"},
+		{"event", func(n *sdk.Node) {
+			n.Operations[0] = echoAction(func(a *sdk.Action[doing, doing]) {
+				a.Events = []sdk.EventType{{Type: "demo.e.v1", Schema: []byte(`{"type":7}`)}}
+			})
+		}, "event demo.e.v1"},
+		{"nothing to run", func(n *sdk.Node) {
+			n.Operations[0] = echoAction(func(a *sdk.Action[doing, doing]) { a.Run = nil })
+		}, "nothing to run"},
+		{"nothing to open", func(n *sdk.Node) { n.Operations[0] = sdk.Trigger{ID: "demo.t@1"} }, "nothing to run"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{echoAction(good)}}
+			tt.change(n)
+			err := n.Check()
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if _, stop, again := client.Local(n); again == nil {
+				stop()
+			} else if err == nil || again.Error() != err.Error() {
+				t.Errorf("Check says %v, Local says %v", err, again)
+			}
+		})
+	}
+}
+
+// A schema may let through what the Go type cannot hold.
+func TestWhatTheSchemaPermitsAndTheTypeDoesNot(t *testing.T) {
+	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{echoAction(func(*sdk.Action[doing, doing]) {})}})
+	tests := []struct{ input, pointer, code string }{
+		{`{"text":7}`, "/text", "type"},
+		{`{"text":{"a":[1]}}`, "/text", "type"},
+		{`{"more":7}`, "", "invalid"},
+	}
+	for _, tt := range tests {
+		vs, _, err := c.Validate(within(t), "demo.echo@1", []byte(tt.input))
+		if err != nil || len(vs) != 1 || vs[0].Pointer != tt.pointer || vs[0].Code != tt.code {
+			t.Errorf("%s: %+v, %v", tt.input, vs, err)
+		}
+	}
+}
