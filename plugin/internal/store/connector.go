@@ -47,10 +47,15 @@ type liteConn interface {
 // conn is one connection. database/sql uses it from one goroutine at a time.
 type conn struct {
 	liteConn
-	turn  chan struct{}
-	inTx  bool
-	stmts map[string]*cached
+	turn   chan struct{}
+	inTx   bool
+	broken bool // a rollback failed: a transaction may be open still
+	stmts  map[string]*cached
 }
+
+// IsValid lets database/sql close a broken connection. A write in a transaction
+// that nobody commits would be lost.
+func (c *conn) IsValid() bool { return !c.broken && c.liteConn.IsValid() }
 
 // lock waits for the right to write.
 func (c *conn) lock(ctx context.Context) error {
@@ -75,6 +80,9 @@ func (c *conn) unlock() { <-c.turn }
 
 // BeginTx begins an immediate transaction when it is this connection's turn.
 func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
+	if c.broken {
+		return nil, driver.ErrBadConn
+	}
 	if err := c.lock(ctx); err != nil {
 		return nil, err
 	}
@@ -161,9 +169,7 @@ func (t *liteTx) Commit() error {
 	c.inTx = false
 	err := c.run(context.Background(), "COMMIT")
 	if err != nil {
-		// The connection goes back to the pool and must not be in a transaction. The
-		// rollback fails when SQLite has already rolled back, which is as good.
-		_ = c.run(context.Background(), "ROLLBACK")
+		err = errors.Join(err, c.rollback())
 	}
 	return err
 }
@@ -173,7 +179,15 @@ func (t *liteTx) Rollback() error {
 	c := (*conn)(t)
 	defer c.unlock()
 	c.inTx = false
-	return c.run(context.Background(), "ROLLBACK")
+	return c.rollback()
+}
+
+// rollback fails also when SQLite has rolled back by itself, as it does when the
+// disk is full. The connection is given up then, too: the two look alike.
+func (c *conn) rollback() error {
+	err := c.run(context.Background(), "ROLLBACK")
+	c.broken = err != nil
+	return err
 }
 
 // positional turns $1 into SQLite's ?1. No statement here holds another dollar sign.

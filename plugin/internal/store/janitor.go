@@ -12,6 +12,9 @@ import (
 const (
 	// sweepEvery is how often the janitor looks.
 	sweepEvery = time.Minute
+	// countEvery is how many sweeps lie between two counts of the rows: SQLite reads a
+	// whole index to count.
+	countEvery = 15
 	// sweepBatch is how many rows one of its transactions removes, so that senders
 	// never wait long behind it.
 	sweepBatch = 500
@@ -42,8 +45,8 @@ func (s *Store) Start() {
 		defer close(done)
 		ticker := time.NewTicker(sweepEvery)
 		defer ticker.Stop()
-		for ctx.Err() == nil {
-			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+		for n := 0; ctx.Err() == nil; n++ {
+			if err := s.sweepAll(ctx, n%countEvery == 0); err != nil && ctx.Err() == nil {
 				s.log.Warn("the janitor could not remove old rows", "error", err)
 			}
 			select {
@@ -81,7 +84,7 @@ func (s *Store) sweepings() []sweeping {
 	return []sweeping{
 		{"ledger", "operation, idem_key", "expires_at", "expires_at < $1", now, 0},
 		{"menus", "instance, message_id", "created_at", "created_at < $1", now.Add(-keep.Menus), limits.Menus},
-		{"seen", "id", "seen_at", "seen_at < $1", now.Add(-keep.Seen), 0},
+		{"seen", "id", "seen_at", "seen_at < $1", now.Add(-keep.Seen), limits.Seen},
 		{"messages", "instance, message_id", "stored_at", "stored_at < $1", now.Add(-keep.Messages), limits.Messages},
 		{"recipients", "query", "expires_at", "expires_at < $1", now, limits.Recipients},
 		{"uploads", "instance, kind, sha256", "expires_at", "expires_at < $1", now, limits.Uploads},
@@ -91,40 +94,54 @@ func (s *Store) sweepings() []sweeping {
 
 // Sweep removes what is past its retention, what every subscriber has
 // acknowledged and what is over a limit. The janitor calls it; tests may.
-func (s *Store) Sweep(ctx context.Context) error {
+func (s *Store) Sweep(ctx context.Context) error { return s.sweepAll(ctx, true) }
+
+func (s *Store) sweepAll(ctx context.Context, count bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
-	var errs []error
+	errs := []error{s.sweepEvents(ctx)}
 	for _, sw := range s.sweepings() {
 		errs = append(errs, s.sweep(ctx, sw))
+		if count {
+			errs = append(errs, s.trim(ctx, sw))
+		}
 	}
-	errs = append(errs, s.sweepEvents(ctx), s.checkLedger(ctx))
+	if count {
+		errs = append(errs, s.checkLedger(ctx))
+	}
 	return errors.Join(errs...)
 }
 
+// sweep removes the rows whose time is over.
 func (s *Store) sweep(ctx context.Context, sw sweeping) error {
-	remove := func(rows string, args ...any) (n int64, err error) {
-		err = s.writeUnsynced(ctx, "remove old rows of "+sw.table, func(t *tx) error {
-			n, err = t.exec(fmt.Sprintf(`DELETE FROM tapnode_%s WHERE (%s) IN (SELECT %s FROM tapnode_%s %s)`,
-				sw.table, sw.key, sw.key, sw.table, rows), args...)
-			return err
-		})
-		return n, err
-	}
 	for n := int64(sweepBatch); n == sweepBatch; {
 		var err error
-		if n, err = remove(`WHERE `+sw.over+` ORDER BY `+sw.order+` LIMIT $2`, millis(sw.before), sweepBatch); err != nil {
+		n, err = s.remove(ctx, sw, `WHERE `+sw.over+` ORDER BY `+sw.order+` LIMIT $2`, millis(sw.before), sweepBatch)
+		if err != nil {
 			return err
 		}
 	}
-	for excess, err := s.excess(ctx, sw.table, sw.limit); ; {
-		if err != nil || excess <= 0 {
-			return err
-		}
+	return nil
+}
+
+// trim removes the oldest rows over the limit.
+func (s *Store) trim(ctx context.Context, sw sweeping) error {
+	excess, err := s.excess(ctx, sw.table, sw.limit)
+	for err == nil && excess > 0 {
 		var n int64
-		n, err = remove(`ORDER BY `+sw.order+` LIMIT $1`, min(excess, sweepBatch))
+		n, err = s.remove(ctx, sw, `ORDER BY `+sw.order+` LIMIT $1`, min(excess, sweepBatch))
 		excess -= max(n, 1)
 	}
+	return err
+}
+
+func (s *Store) remove(ctx context.Context, sw sweeping, rows string, args ...any) (n int64, err error) {
+	query := fmt.Sprintf(`DELETE FROM tapnode_%s WHERE (%s) IN (SELECT %s FROM tapnode_%s %s)`, sw.table, sw.key, sw.key, sw.table, rows)
+	err = s.writeUnsynced(ctx, "remove old rows of "+sw.table, func(t *tx) error {
+		n, err = t.exec(query, args...)
+		return err
+	})
+	return n, err
 }
 
 // excess is how many rows a table holds over its limit.

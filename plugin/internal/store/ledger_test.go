@@ -129,6 +129,12 @@ func TestRefusedSendTakesItsMenu(t *testing.T) {
 		if _, err := s.Menu(ctx, "shop", c.Entry.MessageID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("menu of a refused send: %v, want not found", err)
 		}
+		seen := intend(t, s, "seen")
+		must[[]string](t)(s.Receipt(ctx, "shop", []string{seen.Entry.MessageID}, store.Delivered))
+		check(t, s.Settle(ctx, seen, store.Outcome{State: store.Failed, JSON: []byte(`{}`)}))
+		if _, err := s.Menu(ctx, "shop", seen.Entry.MessageID); err != nil {
+			t.Errorf("menu of a send that a receipt proves: %v", err)
+		}
 		if err := s.Settle(ctx, c, store.Outcome{State: store.Read}); err == nil {
 			t.Error("Read was taken for an outcome")
 		}
@@ -159,6 +165,22 @@ func TestReleasedFreshKeyIsFreshAgain(t *testing.T) {
 		c.Release()
 		if got := begin(t, s, "k", "g").Verdict; got != store.Fresh {
 			t.Errorf("verdict %v, want fresh: nothing was intended", got)
+		}
+	})
+}
+
+func TestAbsentDocumentsStayAbsent(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		c := begin(t, s, "k", "f")
+		defer c.Release()
+		check(t, s.Intend(ctx, c, store.Plan{Chat: ada, Message: []byte("m"), Warnings: []byte(`[1]`)}))
+		if e := must[store.Entry](t)(s.Lookup(ctx, operation, "k")); e.Outcome != nil || string(e.Warnings) != `[1]` {
+			t.Errorf("intent: outcome %q, warnings %q", e.Outcome, e.Warnings)
+		}
+		check(t, s.Settle(ctx, c, store.Outcome{State: store.Sent, JSON: []byte(`{}`)}))
+		if e := must[store.Entry](t)(s.Lookup(ctx, operation, "k")); string(e.Warnings) != `[1]` {
+			t.Errorf("settled: warnings %q, want those of the intent", e.Warnings)
 		}
 	})
 }

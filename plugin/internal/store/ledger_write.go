@@ -60,8 +60,8 @@ type Outcome struct {
 
 // Settle stores how the send ended. What a power cut (not a crash) takes of it is
 // an intent again, and is sent again under the same id. A receipt that was faster is kept: the state
-// never goes back. A failed send takes its menu with it, since nobody can press
-// what was refused.
+// never goes back. A send that ends as Failed takes its menu with it, since nobody
+// can press what was refused.
 func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 	if o.State != Sent && o.State != Failed {
 		return fmt.Errorf("settle: %v is not an outcome", o.State)
@@ -81,7 +81,8 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 			return err
 		}
 		if o.State == Failed {
-			_, err = t.exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0`, e.Instance, e.MessageID)
+			_, err = t.exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
+				(SELECT 1 FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3)`, e.Instance, e.MessageID, Failed)
 			return err
 		}
 		if o.ChatLID != "" && o.ChatLID != e.Chat.LID {
@@ -107,7 +108,7 @@ func (s *Store) MarkUnknown(ctx context.Context, c *Claim) error {
 
 // Receipt raises the state of the instance's sends with these message ids to
 // Delivered or Read. Ids that are not ours, a refused send and a state that is
-// already higher are left alone. It returns the entries that rose.
+// already higher are left alone. It returns the ids whose state rose.
 func (s *Store) Receipt(ctx context.Context, instance string, messageIDs []string, state State) (raised []string, err error) {
 	if state != Delivered && state != Read {
 		return nil, fmt.Errorf("receipt: %v is not a receipt's state", state)

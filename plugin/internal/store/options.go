@@ -45,6 +45,7 @@ type Limits struct {
 	Ledger      int // 2,000,000
 	Menus       int // 1,000,000
 	Events      int // 500,000
+	Seen        int // 5,000,000
 	Messages    int // 1,000,000
 	Recipients  int // 500,000
 	Uploads     int // 50,000
@@ -63,6 +64,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Limits.Ledger, 2_000_000)
 	or(&o.Limits.Menus, 1_000_000)
 	or(&o.Limits.Events, 500_000)
+	or(&o.Limits.Seen, 5_000_000)
 	or(&o.Limits.Messages, 1_000_000)
 	or(&o.Limits.Recipients, 500_000)
 	or(&o.Limits.Uploads, 50_000)

@@ -80,7 +80,9 @@ func (s *Store) gap(t *tx, f Filter, seq int64) (bool, error) {
 }
 
 // Ack says that the subscriber has stored everything up to cursor. A cursor
-// behind an earlier one changes nothing. Errors: ErrCursor, ErrNotFound.
+// behind an earlier one changes nothing. Errors: ErrCursor, and ErrNotFound for
+// one that never subscribed or was silent for longer than the retention: it
+// subscribes again, with its cursor.
 func (s *Store) Ack(ctx context.Context, name string, cursor []byte) error {
 	seq, ours, err := s.sequence(cursor)
 	if err == nil && !ours {

@@ -161,3 +161,24 @@ func TestOpenExplainsWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// A connection whose transaction cannot be ended is not used again: what is
+// written on it would never be committed.
+func TestBrokenConnectionIsGivenUp(t *testing.T) {
+	s := openTest(t, Options{Dir: t.TempDir()})
+	err := s.write(t.Context(), "break", func(t *tx) error {
+		if _, err := t.exec("ROLLBACK"); err != nil { // as SQLite does by itself
+			return err
+		}
+		return errors.New("full")
+	})
+	if err == nil {
+		t.Fatal("the write passed")
+	}
+	if _, err := s.CreateInstance(t.Context(), "shop"); err != nil {
+		t.Errorf("the next write: %v", err)
+	}
+	if _, err := s.Instance(t.Context(), "shop"); err != nil {
+		t.Errorf("reading it back: %v", err)
+	}
+}
