@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestReadme runs every command of the README's console blocks. make run is
+// TestServe's: here only its recipe is compared.
+func TestReadme(t *testing.T) {
+	const root = "../../.."
+	src, err := os.ReadFile(root + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtimeDir, err := os.MkdirTemp("", "tr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(runtimeDir) })
+	commands := consoleCommands(src)
+	if len(commands) < 5 {
+		t.Fatalf("found only %d commands in the README", len(commands))
+	}
+	makefile, err := os.ReadFile(root + "/Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range commands {
+		t.Run(line, func(t *testing.T) {
+			if line == "make run" {
+				if !bytes.Contains(makefile, []byte("run: build ##")) || !bytes.Contains(makefile, []byte("\tbin/tapnode serve --simulate\n")) {
+					t.Error("make run is not build and serve --simulate any more")
+				}
+				return
+			}
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
+			cmd.Dir = root
+			cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+runtimeDir)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if strings.Contains(line, " run ") && !bytes.Contains(out, []byte("goes on at reply:billing")) {
+				t.Errorf("the session in the README looks different now:\n%s", out)
+			}
+		})
+	}
+}
+
+// consoleCommands are the lines after "$ " in ```console blocks.
+func consoleCommands(src []byte) []string {
+	var out []string
+	inside := false
+	for lines := bufio.NewScanner(bytes.NewReader(src)); lines.Scan(); {
+		line := lines.Text()
+		if strings.HasPrefix(line, "```") {
+			inside = line == "```console"
+		} else if command, ok := strings.CutPrefix(line, "$ "); ok && inside {
+			out = append(out, command)
+		}
+	}
+	return out
+}
