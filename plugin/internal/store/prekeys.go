@@ -1,0 +1,28 @@
+package store
+
+import (
+	"context"
+
+	"go.mau.fi/whatsmeow/util/keys"
+)
+
+// GetOrGenPreKeys makes the missing one-time keys in one transaction. A new device
+// wants 812 of them, and whatsmeow commits, and syncs, each.
+func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*keys.PreKey, err error) {
+	err = d.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+		list, err = d.SQLStore.GetOrGenPreKeys(ctx, count)
+		return err
+	})
+	return list, err
+}
+
+// GenOnePreKey makes a key for a peer that needs one now. It takes whatsmeow's lock
+// for keys inside the transaction, too: in the other order the two would wait for
+// each other.
+func (d *sessions) GenOnePreKey(ctx context.Context) (key *keys.PreKey, err error) {
+	err = d.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+		key, err = d.SQLStore.GenOnePreKey(ctx)
+		return err
+	})
+	return key, err
+}
