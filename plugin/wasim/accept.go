@@ -35,7 +35,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	defer ws.CloseNow()
+	defer func() { _ = ws.CloseNow() }()
 	ws.SetReadLimit(int64(s.opts.Limits.Frame) + 1024)
 	c.ws = ws
 	c.ctx, c.cancel = context.WithCancel(s.ctx)

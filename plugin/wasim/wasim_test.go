@@ -84,7 +84,6 @@ func attach(t *testing.T, s *wasim.Server, account *wasim.Account) *business {
 	}
 	b := &business{t: t, account: account, store: container, signal: make(chan struct{})}
 	t.Cleanup(func() {
-		b.cli.Disconnect()
 		if err := container.Close(); err != nil {
 			t.Error(err)
 		}
@@ -95,7 +94,10 @@ func attach(t *testing.T, s *wasim.Server, account *wasim.Account) *business {
 
 func (b *business) use(s *wasim.Server, cli *whatsmeow.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
-	b.t.Cleanup(cancel)
+	b.t.Cleanup(func() {
+		cli.Disconnect() // before cancel, as in Phone.stop
+		cancel()
+	})
 	cli.BackgroundEventCtx = ctx
 	cli.EnableDecryptedEventBuffer, cli.SynchronousAck = true, true
 	s.Attach(cli)
