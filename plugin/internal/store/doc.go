@@ -5,10 +5,14 @@
 //
 // What the package guarantees:
 //
-//   - Durable before visible. A method that writes returns only after its
-//     transaction is committed, with an fsync unless [Options.Relaxed]. Ratchet
-//     state ([Store.NewDevice], [Store.Device]) is committed before whatsmeow
-//     sends the message it belongs to.
+//   - Committed before visible. A method that writes returns only after its
+//     transaction is committed, so a crash of the process takes nothing of it. What
+//     must survive a power cut is on disk too, unless [Options.Relaxed]: ratchets and
+//     with them the intents before them, before whatsmeow sends the message they
+//     belong to, and events before WhatsApp gets its acknowledgement. What a power
+//     cut may take is what can be had again: an outcome (the send is an intent
+//     again, and is repeated under its id), receipts, caches. Postgres syncs
+//     every commit.
 //   - All or nothing. Every call is one transaction; after an error nothing of it
 //     is stored. [ErrDiskFull] and [ErrBusy] name the two that an operator can mend.
 //   - Unique by index. One ledger row per (operation, key), one event per id, one
