@@ -32,9 +32,9 @@ type lab struct {
 	data string // of the host
 	host *app.App
 
-	tapnode *arm // the host, the node binary and its store with its defaults
-	full    *arm // bare: synchronous=FULL as our store, one file for all clients
-	usual   *arm // bare: synchronous=NORMAL, a file for each client
+	tapnode *arm   // the host, the node binary and its store with its defaults
+	full    *fleet // bare: synchronous=FULL as our store, one file for all clients
+	usual   *fleet // bare: synchronous=NORMAL, a file for each client
 
 	customers []*wasim.Account // played by the server: they cost next to nothing
 	invited   int              // audiences so far
@@ -83,7 +83,7 @@ func newLab(tb testing.TB) *lab {
 	return l
 }
 
-func (l *lab) arms() []*arm { return []*arm{l.tapnode, l.full, l.usual} }
+func (l *lab) arms() []*arm { return []*arm{l.tapnode, l.full.arm, l.usual.arm} }
 
 // grow gives every arm n instances that have each sent to their customer before, so
 // that sessions and lookups are warm everywhere.

@@ -33,6 +33,7 @@ type Sync string
 const (
 	Full   Sync = "FULL"   // nothing that was committed
 	Normal Sync = "NORMAL" // the last commits; what most programs run with
+	Off    Sync = "OFF"    // the whole file; for pairing quickly: whatsmeow commits 812 keys one by one
 )
 
 // connections is how many a Store keeps open. database/sql keeps two, and clients

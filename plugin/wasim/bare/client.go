@@ -72,6 +72,9 @@ func (c *Client) loggedIn(ctx context.Context) error {
 	}
 }
 
+// Number is the phone number of the account, digits only.
+func (c *Client) Number() string { return c.cli.Store.GetJID().User }
+
 // Disconnect takes the client off the net and keeps it paired.
 func (c *Client) Disconnect() { c.cli.Disconnect() }
 

@@ -5,15 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/plugin/wasim"
-	"github.com/tapnode/tapnode/plugin/wasim/bare"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -89,60 +85,4 @@ func (l *lab) pair(name string, account *wasim.Account) error {
 		}
 	})
 	return errors.Join(err, scan)
-}
-
-// bareArm is whatsmeow alone. file names the database of client i, in the lab's directory.
-func (l *lab) bareArm(name string, sync bare.Sync, prefix string, m sample, file func(i int) string) *arm {
-	a := newArm(name)
-	biz := m.stanza.Node.GetChildrenByTag("biz")
-	stores := map[string]*bare.Store{}
-	var clients []*bare.Client
-	var senders []func(ctx context.Context, to *wasim.Account) error
-	l.tb.Cleanup(func() {
-		for _, c := range clients {
-			c.Disconnect()
-		}
-		for _, s := range stores {
-			l.check(s.Close())
-		}
-	})
-	a.grow = func(n int) error {
-		began := len(a.accounts)
-		for i := began; i < n; i++ {
-			account, err := l.sim.NewAccount(fmt.Sprintf("%s%08d", prefix, i))
-			if err != nil {
-				return err
-			}
-			a.accounts, clients, senders = append(a.accounts, account), append(clients, nil), append(senders, nil)
-			if f := file(i); stores[f] == nil {
-				if stores[f], err = bare.Open(l.ctx, l.bareOptions(f, sync)); err != nil {
-					return err
-				}
-			}
-		}
-		return together(began, n, func(i int) (err error) {
-			if clients[i], err = stores[file(i)].Pair(l.ctx, a.accounts[i]); err != nil {
-				return err
-			}
-			if i == 0 {
-				clients[i].OnMessage(func(m *bare.Message) {
-					if m.Message.GetInteractiveResponseMessage() != nil {
-						a.heard()
-					}
-				})
-			}
-			own := proto.CloneOf(m.message.Message) // whatsmeow may write to it
-			senders[i] = func(ctx context.Context, to *wasim.Account) error {
-				_, err := clients[i].Send(ctx, to.JID(), own, biz)
-				return err
-			}
-			return nil
-		})
-	}
-	a.send = func(ctx context.Context, from int, to *wasim.Account) error { return senders[from](ctx, to) }
-	return a
-}
-
-func (l *lab) bareOptions(file string, sync bare.Sync) bare.Options {
-	return bare.Options{File: filepath.Join(l.dir, file), Sync: sync, Server: l.sim.URL(), RootKey: l.sim.RootKey()}
 }
