@@ -21,8 +21,9 @@ type Operation struct {
 
 // Catalogue is the set of operations a flow may use. It does not change.
 type Catalogue struct {
-	ids []string
-	ops map[string]*operation
+	ids    []string
+	ops    map[string]*operation
+	events map[string]any // schemas of the types of events
 }
 
 // operation is an Operation with its schemas read.
@@ -39,7 +40,7 @@ type operation struct {
 // NewCatalogue reads the schemas of the operations. Every schema must stand
 // alone; an id may appear once.
 func NewCatalogue(ops ...Operation) (*Catalogue, error) {
-	c := &Catalogue{ops: map[string]*operation{}}
+	c := &Catalogue{ops: map[string]*operation{}, events: map[string]any{}}
 	for _, op := range ops {
 		if _, ok := c.ops[op.ID]; ok {
 			return nil, fmt.Errorf("operation %s is offered twice", op.ID)
@@ -51,8 +52,9 @@ func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 				return nil, err
 			}
 		}
-		if op.Kind == sdk.KindAction {
-			for _, e := range op.Events {
+		for _, e := range op.Events {
+			c.events[e.Type] = schemaDoc(e.Schema)
+			if op.Kind == sdk.KindAction {
 				o.answeredBy(e)
 			}
 		}

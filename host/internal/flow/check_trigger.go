@@ -1,16 +1,13 @@
 package flow
 
 import (
-	"github.com/expr-lang/expr/types"
-
 	"github.com/tapnode/tapnode/sdk"
 )
 
 const kindAction = sdk.KindAction
 
 // triggers checks what starts runs. Only event and run are known before one.
-func (c *compiler) triggers(env types.Map) {
-	before := types.Map{"event": types.Any, "run": env["run"], meterName: env[meterName]}
+func (c *compiler) triggers() {
 	for i, t := range c.flow.Triggers {
 		ptr := pointer("/triggers", i)
 		if _, ok := c.program.triggers[t.ID]; ok {
@@ -23,6 +20,7 @@ func (c *compiler) triggers(env types.Map) {
 		if _, ok := c.program.nodes[t.To]; !ok {
 			c.fail(pointer(ptr, "to"), "unknown_node", didYouMean(t.To, keys(c.program.nodes)), "there is no node %q", t.To)
 		}
+		before := beforeRun(c.cat.events[c.cat.triggerEvent(t.Type)])
 		if t.When != "" {
 			tr.when = c.condition(t.When, pointer(ptr, "when"), before)
 		}
@@ -34,7 +32,7 @@ func (c *compiler) triggers(env types.Map) {
 		var errs []inputError
 		tr.vars, errs = compileInput(t.Vars, pointer(ptr, "vars"), before)
 		for _, e := range errs {
-			c.fail(e.pointer, "expression", "", "%v", e.err)
+			c.expression(e.pointer, e.err, "event", "run")
 		}
 	}
 }
@@ -67,14 +65,14 @@ func (c *compiler) triggerType(t *trigger, ptr string) {
 }
 
 // condition compiles a template that must be exactly one expression.
-func (c *compiler) condition(src, ptr string, env types.Map) *template {
+func (c *compiler) condition(src, ptr string, env environment) *template {
 	t, _, errs := compileTemplate(src, env)
 	for _, err := range errs {
-		c.fail(ptr, "expression", "", "%v", err)
+		c.expression(ptr, err, "event", "run")
 	}
 	switch {
-	case len(errs) > 0:
-	case len(t.parts) != 1 || t.parts[0].program == nil:
+	case t == nil:
+	case len(t.parts) != 1 || t.parts[0].program == nil && len(errs) == 0:
 		c.fail(ptr, "expression", "write it as ${ … }", "a condition is one expression")
 	}
 	return t

@@ -9,7 +9,6 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 )
 
@@ -35,10 +34,10 @@ type compiledPart struct {
 	program *vm.Program // nil: text is literal
 }
 
-// compileTemplate compiles every expression of s against the types of env. A
+// compileTemplate compiles every expression of s against what env declares. A
 // template that is exactly one expression has the kind of its value; every other
 // one is a string. An unknown type is reflect.Interface.
-func compileTemplate(s string, env types.Map) (*template, reflect.Kind, []error) {
+func compileTemplate(s string, env environment) (*template, reflect.Kind, []error) {
 	parts, err := splitTemplate(s)
 	if err != nil {
 		return nil, 0, []error{err}
@@ -49,9 +48,12 @@ func compileTemplate(s string, env types.Map) (*template, reflect.Kind, []error)
 	for _, p := range parts {
 		c := compiledPart{text: p.text}
 		if p.expr {
-			if c.program, err = compileExpression(p.text, env); err != nil {
+			if c.program, err = compileExpression(p.text, env.lenient); err != nil {
 				errs = append(errs, err)
-			} else if len(parts) == 1 {
+			} else if _, err := compileExpression(p.text, env.strict); err != nil {
+				errs = append(errs, &doubt{err})
+			}
+			if len(parts) == 1 && c.program != nil {
 				kind = kindOf(c.program)
 			}
 		}
@@ -60,14 +62,19 @@ func compileTemplate(s string, env types.Map) (*template, reflect.Kind, []error)
 	return t, kind, errs
 }
 
-func compileExpression(src string, env types.Map) (*vm.Program, error) {
+// doubt is an expression that compiles and still names something no schema knows.
+type doubt struct{ error }
+
+func (d *doubt) Unwrap() error { return d.error }
+
+func compileExpression(src string, env expr.Option) (*vm.Program, error) {
 	g := &guard{}
 	p, err := expr.Compile(src,
-		expr.Env(env),
+		env,
 		expr.MaxNodes(maxExpressionNodes),
-		expr.DisableBuiltin("now"),  // the interpreter reads no clock
-		expr.DisableBuiltin("uniq"), // quadratic
-		expr.Timezone("UTC"),
+		expr.DisableBuiltin("now"),      // the interpreter reads no clock
+		expr.DisableBuiltin("timezone"), // reads files
+		expr.DisableBuiltin("uniq"),     // quadratic
 		expr.Patch(g),
 	)
 	if err != nil {

@@ -3,8 +3,6 @@ package flow
 import (
 	"errors"
 	"reflect"
-
-	"github.com/expr-lang/expr/types"
 )
 
 // input is a value with expressions in it, compiled. At most one of names, items
@@ -19,14 +17,14 @@ type input struct {
 	escaped bool         // the literal is not as it was written
 }
 
-// inputError is an expression that does not compile.
+// inputError is an expression that does not compile, or only with a doubt.
 type inputError struct {
 	pointer string
 	err     error
 }
 
 // compileInput compiles every expression in v. ptr is where v stands.
-func compileInput(v any, ptr string, env types.Map) (*input, []inputError) {
+func compileInput(v any, ptr string, env environment) (*input, []inputError) {
 	in := &input{literal: v}
 	var errs []inputError
 	switch v := v.(type) {

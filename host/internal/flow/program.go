@@ -1,12 +1,11 @@
 package flow
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/expr-lang/expr/types"
 )
 
 // Program is a Flow that was checked and can run. It does not change and may be
@@ -45,11 +44,11 @@ func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	c := &compiler{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*node{}, triggers: map[string]*trigger{}}}
 	c.nodes()
 	c.variables()
-	env := f.environment(c.operations())
-	c.inputs(env)
 	c.edges()
+	c.inputs()
+	c.ports()
 	c.waits()
-	c.triggers(env)
+	c.triggers()
 	c.graph()
 	sortFindings(c.findings)
 	if HasErrors(c.findings) {
@@ -90,14 +89,6 @@ func (c *compiler) report(sev Severity, ptr, code, suggestion, format string, ar
 
 func (c *compiler) fail(ptr, code, suggestion, format string, args ...any) {
 	c.report(SeverityError, ptr, code, suggestion, format, args...)
-}
-
-func (c *compiler) operations() map[string]*operation {
-	ops := map[string]*operation{}
-	for id, n := range c.program.nodes {
-		ops[id] = n.op
-	}
-	return ops
 }
 
 // nodes fills program.nodes; a node of an unknown type has no op.
@@ -146,7 +137,8 @@ func (c *compiler) variables() {
 	}
 }
 
-func (c *compiler) inputs(env types.Map) {
+func (c *compiler) inputs() {
+	env := c.environments()
 	for i := range c.flow.Nodes {
 		n := c.program.nodes[c.flow.Nodes[i].ID]
 		if n.index != i {
@@ -158,9 +150,9 @@ func (c *compiler) inputs(env types.Map) {
 			with = map[string]any{}
 		}
 		var errs []inputError
-		n.input, errs = compileInput(with, ptr, env)
+		n.input, errs = compileInput(with, ptr, env(n.ID))
 		for _, e := range errs {
-			c.fail(e.pointer, "expression", expressionHint(e.err, c.flow), "%v", e.err)
+			c.expression(e.pointer, e.err, "vars", "event", "error", "nodes", "run")
 		}
 		if n.op != nil {
 			c.checkInput(n.op, n.input, ptr)
@@ -169,6 +161,17 @@ func (c *compiler) inputs(env types.Map) {
 			}
 		}
 	}
+}
+
+// expression reports one that does not compile, or only with a doubt. roots are
+// the names it may begin with.
+func (c *compiler) expression(ptr string, err error, roots ...string) {
+	severity, code := SeverityError, "expression"
+	var d *doubt
+	if errors.As(err, &d) {
+		severity, code = SeverityWarning, "unknown_name"
+	}
+	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
 }
 
 // checkInput holds an input against the operation's schema. Below an expression
@@ -219,8 +222,15 @@ func (c *compiler) edges() {
 			continue
 		}
 		n.edges[port] = append(n.edges[port], e.To)
-		if n.op != nil {
-			c.port(n, port, pointer(ptr, "from"))
+	}
+}
+
+// ports checks that every edge starts from a port its node has.
+func (c *compiler) ports() {
+	for i, e := range c.flow.Edges {
+		id, port := e.Source()
+		if n, ok := c.program.nodes[id]; ok && n.op != nil {
+			c.port(n, port, pointer("/edges", i, "from"))
 		}
 	}
 }

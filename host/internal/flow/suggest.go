@@ -58,22 +58,45 @@ func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 var unknownName = regexp.MustCompile(`unknown (name|field) (\w+)`)
 
-// expressionHint helps with a name an expression does not know.
-func expressionHint(err error, f *Flow) string {
+// hint helps with a name an expression does not know. roots are what it may
+// begin with.
+func (c *compiler) hint(err error, roots []string) string {
 	m := unknownName.FindStringSubmatch(err.Error())
 	if m == nil {
 		return ""
 	}
-	vars := keys(properties(f.Vars))
-	if m[1] == "name" {
-		if slices.Contains(vars, m[2]) {
-			return fmt.Sprintf("did you mean %q?", "vars."+m[2])
+	kind, name := m[1], m[2]
+	known := map[string]bool{}
+	if kind == "name" {
+		if slices.Contains(roots, "vars") && properties(c.flow.Vars)[name] != nil {
+			return fmt.Sprintf("did you mean %q?", "vars."+name)
 		}
-		return didYouMean(m[2], []string{"vars", "event", "error", "nodes", "run"})
+		return didYouMean(name, roots)
 	}
-	known := vars
-	for _, n := range f.Nodes {
-		known = append(known, n.ID)
+	members(c.flow.Vars, known)
+	for id, n := range c.program.nodes {
+		known[id] = true
+		if n.op != nil {
+			members(n.op.outputDoc, known)
+		}
 	}
-	return didYouMean(m[2], known)
+	for _, schema := range c.cat.events {
+		members(schema, known)
+	}
+	if known[name] {
+		return "there is one elsewhere, but not in what leads here"
+	}
+	if s := didYouMean(name, keys(known)); strings.HasPrefix(s, "did") {
+		return s
+	}
+	return ""
+}
+
+// members adds the names of all properties a schema lists, at any depth.
+func members(schema any, into map[string]bool) {
+	s, _ := schema.(map[string]any)
+	for name, p := range properties(s) {
+		into[name] = true
+		members(p, into)
+	}
 }

@@ -3,31 +3,65 @@ package flow
 import (
 	"reflect"
 
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/types"
 )
 
-// environment is what the expressions of a flow may name, with types: the run's
-// variables, the output of every node, the event and the error that led here.
-func (f *Flow) environment(ops map[string]*operation) types.Map {
+// environment declares what expressions may name. strict also refuses members
+// that a schema does not list but allows: such a name is most likely a slip.
+type environment struct{ lenient, strict expr.Option }
+
+// environments returns what the expressions of a node may name: the run's
+// variables, the output of every node, the error that led here, and the event,
+// whose type depends on the way to the node.
+func (c *compiler) environments() func(node string) environment {
+	events := c.eventTypes()
+	byEvent := map[string]environment{}
+	return func(node string) environment {
+		event := events[node]
+		env, ok := byEvent[event]
+		if !ok {
+			env = environment{c.declare(event, false), c.declare(event, true)}
+			byEvent[event] = env
+		}
+		return env
+	}
+}
+
+func (c *compiler) declare(event string, strict bool) expr.Option {
 	vars := types.Map{}
-	for name, s := range properties(f.Vars) {
-		vars[name] = typeOf(s)
+	for name, s := range properties(c.flow.Vars) {
+		vars[name] = typeOf(s, strict)
 	}
 	nodes := types.Map{}
-	for _, n := range f.Nodes {
-		nodes[n.ID] = types.Any
-		if op := ops[n.ID]; op != nil && op.outputDoc != nil {
-			nodes[n.ID] = typeOf(op.outputDoc)
+	for id, n := range c.program.nodes {
+		nodes[id] = types.Any
+		if n.op != nil && n.op.outputDoc != nil {
+			nodes[id] = typeOf(n.op.outputDoc, strict)
 		}
 	}
-	return types.Map{
-		"vars":    vars,
-		"nodes":   nodes,
-		"event":   types.Any,
-		"error":   types.Map{"code": types.String, "message": types.String, "httpStatus": types.Int, "node": types.String},
-		"run":     types.Map{"id": types.String, "flow": types.String, "version": types.Int},
-		meterName: types.TypeOf(func() bool { return true }),
-	}
+	return declare(types.Map{
+		"vars":  vars,
+		"nodes": nodes,
+		"error": types.Map{"code": types.String, "message": types.String, "httpStatus": types.Int, "node": types.String},
+		"event": typeOf(c.cat.events[event], strict),
+	})
+}
+
+// beforeRun declares what the expressions of a trigger may name; event is the
+// schema of its event, or nil.
+func beforeRun(event any) environment {
+	return environment{declare(types.Map{"event": typeOf(event, false)}), declare(types.Map{"event": typeOf(event, true)})}
+}
+
+// declare adds what is always there. The result may be used for any number of
+// expressions; expr.Env would work the types out again for each.
+func declare(env types.Map) expr.Option {
+	env["run"] = types.Map{"id": types.String, "flow": types.String, "version": types.Int}
+	env[meterName] = types.TypeOf(func() bool { return true })
+	nature := env.Nature()
+	return func(c *conf.Config) { c.EnvObject, c.Env, c.Strict = env, nature, true }
 }
 
 func properties(schema map[string]any) map[string]any {
@@ -36,8 +70,9 @@ func properties(schema map[string]any) map[string]any {
 }
 
 // typeOf is the expression type of a JSON Schema; Any where the schema leaves
-// the choice open.
-func typeOf(schema any) types.Type {
+// the choice open. An object has no other members than those listed if the
+// schema says so or, when strict, if it lists any.
+func typeOf(schema any, strict bool) types.Type {
 	s, _ := schema.(map[string]any)
 	switch s["type"] {
 	case "string":
@@ -49,13 +84,13 @@ func typeOf(schema any) types.Type {
 	case "boolean":
 		return types.Bool
 	case "array":
-		return types.Array(typeOf(s["items"]))
+		return types.Array(typeOf(s["items"], strict))
 	case "object":
 		m := types.Map{}
 		for name, p := range properties(s) {
-			m[name] = typeOf(p)
+			m[name] = typeOf(p, strict)
 		}
-		if s["additionalProperties"] != false {
+		if s["additionalProperties"] != false && (!strict || len(m) == 0) {
 			m[types.Extra] = types.Any
 		}
 		return m
