@@ -36,12 +36,12 @@ func (p *pings) note(ev wasim.FaultEvent) wasim.Fault {
 	return wasim.Fault{}
 }
 
-// A thousand clients log in, stay through a keep-alive, and each sends a message to the next.
+// A thousand clients (crowd) log in, stay through a keep-alive, and each sends a message to the next.
 func TestCrowd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a thousand clients take some seconds")
 	}
-	const clients, workers, maxMemory = 1_000, 8, 512 << 20
+	const clients, workers, maxMemory = crowd, 8, 512 << 20
 	least, most := whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax
 	t.Cleanup(func() { whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax = least, most })
 	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax = 2*time.Second, 3*time.Second
