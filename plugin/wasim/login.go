@@ -34,11 +34,15 @@ func (c *conn) login(static [32]byte, who *waWa6.ClientPayload) bool {
 		}
 		d = a.device(uint16(who.GetDevice()))
 	}
-	if d == nil || d.played || subtle.ConstantTimeCompare(d.static[:], static[:]) != 1 || !d.attach(c) {
+	if d == nil || d.played || subtle.ConstantTimeCompare(d.static[:], static[:]) != 1 {
 		c.fail(LoginFailure{Reason: 401})
 		return false
 	}
-	c.dev = d
+	c.dev = d // before attach, which makes the connection known to others
+	if !d.attach(c) {
+		c.fail(LoginFailure{Reason: 401})
+		return false
+	}
 	c.send(waBinary.Node{Tag: "success", Attrs: waBinary.Attrs{
 		"t": time.Now().Unix(), "lid": d.lid, "props": 1, "location": "sim",
 	}})
