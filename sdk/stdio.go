@@ -2,13 +2,20 @@ package sdk
 
 import (
 	"bufio"
-	"errors"
+	"context"
 	"io"
 	"os"
 	"strings"
+	"sync"
+
+	"google.golang.org/grpc"
 )
 
-var errNoClient = errors.New("a node binary has no client; hosts use sdk/client")
+// stdioGuard keeps everything but the handshake line away from the real stdout.
+type stdioGuard struct {
+	err    *os.File // the real stderr
+	settle sync.Once
+}
 
 // takeStdio moves stdout away before anything can print: file descriptor 1
 // becomes stderr, and os.Stdout a pipe of which only the handshake line reaches
@@ -50,4 +57,21 @@ func passHandshake(from io.Reader, stdout io.WriteCloser, stderr io.Writer) {
 func isHandshake(line string) bool {
 	fields := strings.Split(line, "|")
 	return len(fields) >= 5 && fields[0] == "1" && (fields[2] == "unix" || fields[2] == "tcp") && strings.TrimSpace(fields[4]) == "grpc"
+}
+
+// settled puts the standard streams back on the real stderr. go-plugin replaces
+// them, after its handshake, with pipes that block when no host reads them; the
+// first call comes after that.
+func (g *stdioGuard) settled() {
+	g.settle.Do(func() { os.Stdout, os.Stderr = g.err, g.err })
+}
+
+func (g *stdioGuard) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	g.settled()
+	return handler(ctx, req)
+}
+
+func (g *stdioGuard) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	g.settled()
+	return handler(srv, stream)
 }
