@@ -2,13 +2,12 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"go.mau.fi/whatsmeow"
-	wastore "go.mau.fi/whatsmeow/store"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 )
@@ -86,6 +85,8 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(i.ctx, cancel)()
+	line, hangUp := context.WithCancel(context.WithoutCancel(ctx)) // see login
+	defer hangUp()
 	cli := i.newClient(i.pool.opts.Store.NewDevice())
 	if !i.pairing.CompareAndSwap(nil, cli) {
 		return ErrPairing
@@ -119,7 +120,10 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 	if err != nil {
 		return err
 	}
-	if err := cli.ConnectContext(ctx); err != nil {
+	dialling := context.AfterFunc(ctx, hangUp)
+	err = cli.ConnectContext(line)
+	dialling()
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}
 	i.set(Pairing, nil)
@@ -214,22 +218,36 @@ func (i *Instance) Logout(ctx context.Context) error {
 		return nil
 	}
 	if cli.IsLoggedIn() {
-		if err := cli.Logout(ctx); err != nil {
+		if err := unlink(ctx, cli); err != nil {
 			i.log.Warn("WhatsApp did not confirm the logout; remove the device on the phone", "error", redact(err.Error()))
 		}
 	}
 	if err := i.Disconnect(ctx); err != nil {
 		return err
 	}
+	if i.cli.Load() == nil { // the server's word came first, and whatsmeow has deleted the session
+		return nil
+	}
 	if err := i.pool.opts.Store.SetDevice(ctx, i.name, "", ""); err != nil {
 		return err
 	}
 	i.cli.Store(nil)
-	if !cli.Store.Deleted {
-		if err := cli.Store.Delete(ctx); err != nil && !errors.Is(err, wastore.ErrDeviceDeleted) {
-			return fmt.Errorf("delete the session: %w", err)
-		}
+	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); err != nil {
+		return fmt.Errorf("delete the session: %w", err)
 	}
 	i.set(LoggedOut, nil)
 	return nil
+}
+
+// unlink takes this device off the account. It is the query of Client.Logout, which
+// would also empty the device under handlers that are still at work.
+func unlink(ctx context.Context, cli *whatsmeow.Client) error {
+	_, err := cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
+		Namespace: "md", Type: "set", To: types.ServerJID,
+		Content: []waBinary.Node{{
+			Tag:   "remove-companion-device",
+			Attrs: waBinary.Attrs{"jid": cli.Store.GetJID(), "reason": "user_initiated"},
+		}},
+	})
+	return err
 }

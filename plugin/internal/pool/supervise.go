@@ -159,7 +159,9 @@ func (i *Instance) connection(cli *whatsmeow.Client) ending {
 	case <-i.ctx.Done():
 		return ending{}
 	}
-	end := i.login(cli)
+	line, hangUp := context.WithCancel(context.WithoutCancel(i.ctx))
+	defer hangUp()
+	end := i.login(line, hangUp, cli)
 	<-i.pool.dials
 	if end.login {
 		i.set(Connected, nil)
@@ -229,12 +231,16 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 	}
 }
 
-// login dials and waits for the login.
-func (i *Instance) login(cli *whatsmeow.Client) ending {
+// login dials and waits for the login. line is the context of the whole connection,
+// and ends after it: whatsmeow closes a connection by itself when its context ends,
+// and does not expect a Disconnect at the same time.
+func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Client) ending {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Login)
 	defer cancel()
-	// The context of a connection ends the connection: it must be the instance's.
-	if err := cli.ConnectContext(i.ctx); err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
+	dialling := context.AfterFunc(ctx, hangUp)
+	err := cli.ConnectContext(line)
+	dialling()
+	if err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return ending{code: codeUnreachable, err: err}
 	}
 	for {
