@@ -34,7 +34,7 @@ type Click struct {
 
 // Keys are the JIDs under which a menu sent to the click's chat may be stored: the
 // group's, or the person's LID and phone JID as far as they are known.
-func (c Click) Keys() []string { return c.Chat.keys() }
+func (c Click) Keys() []string { return c.Chat.Keys() }
 
 // Limits on what a sender may put into a click.
 const (

@@ -15,7 +15,9 @@ type Menu struct {
 	Source      string
 	Correlation string
 	Buttons     []buttons.Button
-	AsText      bool // it went out as numbered text
+	AsText      bool      // it went out as numbered text
+	ExpiresAt   time.Time // zero: never
+	Allowed     []string  // JIDs of those who may answer; none: everybody
 }
 
 // MatchedBy says how a menu was found.
@@ -65,13 +67,14 @@ func Correlate(c Click, menus []Menu) Match {
 
 // Answers finds the menu that words answer without being a click: the quoted one,
 // else the newest of the chat. In a group only a quote counts, because people
-// there mostly talk to each other. Index is -1.
+// there mostly talk to each other. Words never answer a menu that has ended, or that
+// does not listen to the person. Index is -1.
 func Answers(c Click, menus []Menu) Match {
 	var fitting []Match
 	for i := range menus {
 		menu := &menus[i]
 		switch {
-		case !menu.sentTo(c):
+		case !menu.sentTo(c), !menu.listens(c):
 		case c.QuotedID == "" && c.Chat.Type != group:
 			fitting = append(fitting, Match{Menu: menu, Index: -1, MatchedBy: ByChat})
 		case c.QuotedID == menu.MessageID:
@@ -83,6 +86,16 @@ func Answers(c Click, menus []Menu) Match {
 
 func (m *Menu) sentTo(c Click) bool {
 	return slices.ContainsFunc(c.Keys(), func(key string) bool { return slices.Contains(m.Chat, key) })
+}
+
+// listens is the part of a menu's rules that also holds for words. Presses are judged
+// where they are counted, in the store.
+func (m *Menu) listens(c Click) bool {
+	if !m.ExpiresAt.IsZero() && c.At.After(m.ExpiresAt) {
+		return false
+	}
+	return len(m.Allowed) == 0 ||
+		slices.ContainsFunc(c.Sender.Keys(), func(key string) bool { return slices.Contains(m.Allowed, key) })
 }
 
 func (m *Menu) button(c Click) (int, bool) {

@@ -45,9 +45,10 @@ type MenuRef struct {
 // Count places a click among those on its menu. Only the store knows it, in the
 // transaction that stores the click.
 type Count struct {
-	First    bool  `json:"first"`
-	N        int   `json:"n"`
-	LateByMs int64 `json:"lateByMs"`
+	First    bool    `json:"first"`
+	N        int     `json:"n"`
+	LateByMs int64   `json:"lateByMs"`
+	Refused  *string `json:"refused"` // why the menu's rules did not take it; nil when they did
 }
 
 // MessageReceived is the data of whatsapp.message.received.v1.

@@ -15,6 +15,7 @@ type ClickFilter struct {
 	ButtonIDs    []string
 	Sources      []string
 	UnknownMenus bool // also clicks without a menu
+	Refused      bool // also clicks that their menu's rules did not take
 }
 
 // MessageFilter is the filter of whatsapp.messageReceived.
@@ -26,7 +27,7 @@ type MessageFilter struct {
 }
 
 // ParseClickFilter reads a filter; empty data is the filter that lets everything
-// through but unknown menus.
+// through but unknown menus and refused clicks.
 func ParseClickFilter(data []byte) (ClickFilter, []buttons.Violation) {
 	var f ClickFilter
 	violations := parseFilter(data, &f.Chats, func(o *strict.Object) {
@@ -35,6 +36,7 @@ func ParseClickFilter(data []byte) (ClickFilter, []buttons.Violation) {
 		o.Strings("buttonIds", &f.ButtonIDs)
 		o.Strings("sources", &f.Sources)
 		o.Bool("unknownMenus", &f.UnknownMenus)
+		o.Bool("refused", &f.Refused)
 	})
 	return f, violations
 }
@@ -74,7 +76,7 @@ func parseFilter(data []byte, chats *string, fill func(*strict.Object)) []button
 
 // Match reports whether an event passes.
 func (f ClickFilter) Match(e Clicked) bool {
-	if e.Menu == nil && !f.UnknownMenus {
+	if e.Menu == nil && !f.UnknownMenus || e.Click.Refused != nil && !f.Refused {
 		return false
 	}
 	source := ""

@@ -51,8 +51,8 @@ func party(addresses ...types.JID) Party {
 	return p
 }
 
-// keys are all JIDs of the party.
-func (p Party) keys() []string {
+// Keys are all JIDs of the party that are known.
+func (p Party) Keys() []string {
 	keys := []string{p.JID}
 	if p.LID != nil && *p.LID != p.JID {
 		keys = append(keys, *p.LID)

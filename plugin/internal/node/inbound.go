@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
@@ -25,15 +24,13 @@ func (p *process) receive(ctx context.Context, i *pool.Instance, m *events.Messa
 		if err != nil {
 			return err
 		}
-		match, err := p.correlate(ctx, instance, click, menus)
-		if err != nil {
-			return err
-		}
-		if clicks.IsClick(click, match) {
+		if match := clicks.Correlate(click, menus); clicks.IsClick(click, match) {
 			if err := p.keep(ctx, instance, m, click.Chat, click.Sender); err != nil {
 				return err
 			}
-			return p.clicked(ctx, instance, click, match)
+			if err := p.clicked(ctx, instance, click, match); !errors.Is(err, errWords) {
+				return err
+			}
 		}
 	}
 	r, ok := clicks.ReceivedFromMessage(m.Message, m.Info)
@@ -48,7 +45,7 @@ func (p *process) receive(ctx context.Context, i *pool.Instance, m *events.Messa
 
 // menus reads those a click can be on: the one it names, and the chat's live ones.
 func (p *process) menus(ctx context.Context, instance string, c clicks.Click) ([]clicks.Menu, error) {
-	live, err := p.store.LiveMenus(ctx, instance, chatOfParty(c.Chat.Party))
+	live, err := p.store.LiveMenus(ctx, instance, chatOfParty(c.Chat.Party), c.At)
 	if err != nil {
 		return nil, err
 	}
@@ -68,41 +65,9 @@ func (p *process) menus(ctx context.Context, instance string, c clicks.Click) ([
 	return menus, nil
 }
 
-// correlate finds the button a click is on. Only words depend on whether a menu went
-// out as text, which the ledger knows: it is asked about the menu that fits, and the
-// search repeated without it when it had buttons.
-func (p *process) correlate(ctx context.Context, instance string, c clicks.Click, menus []clicks.Menu) (clicks.Match, error) {
-	if c.Form == clicks.FormText {
-		for i := range menus {
-			menus[i].AsText = true
-		}
-	}
-	for {
-		match := clicks.Correlate(c, menus)
-		if match.Menu == nil || !match.Menu.AsText {
-			return match, nil
-		}
-		asText, err := p.wentAsText(ctx, instance, match.Menu)
-		if err != nil || asText {
-			return match, err
-		}
-		for i := range menus { // a menu may be there twice: named, and live
-			if menus[i].MessageID == match.Menu.MessageID {
-				menus[i].AsText = false
-			}
-		}
-	}
-}
-
-func (p *process) wentAsText(ctx context.Context, instance string, m *clicks.Menu) (bool, error) {
-	for _, chat := range m.Chat {
-		e, err := p.store.MessageForRetry(ctx, instance, chat, m.MessageID)
-		if !errors.Is(err, store.ErrNotFound) {
-			return err == nil && e.Profile == "", err
-		}
-	}
-	return false, nil // older than the ledger remembers
-}
+// errWords undoes a click that was typed and that the menu's rules refuse: it stays
+// what it was, words, which may answer something else.
+var errWords = errors.New("the menu does not take these words as a click")
 
 func (p *process) clicked(ctx context.Context, instance string, c clicks.Click, m clicks.Match) error {
 	event := clicks.NewClicked(instance, c, m)
@@ -120,8 +85,12 @@ func (p *process) clicked(ctx context.Context, instance string, c clicks.Click, 
 		return err
 	}
 	e.Correlation = m.Menu.Correlation
-	_, err := p.store.AppendClick(ctx, e, m.Menu.MessageID, func(n int) ([]byte, error) {
-		event.Click = clicks.Count{First: n == 1, N: n}
+	press := store.Press{MessageID: m.Menu.MessageID, People: c.Sender.Keys()}
+	_, err := p.store.AppendClick(ctx, e, press, func(n store.Count) ([]byte, error) {
+		if n.Refused != "" && c.Form == clicks.FormText {
+			return nil, errWords
+		}
+		event.Click = clicks.Count{First: n.N == 1, N: n.N, LateByMs: n.Late.Milliseconds(), Refused: text(string(n.Refused))}
 		return json.Marshal(event)
 	})
 	return err
@@ -175,7 +144,10 @@ func chatOfParty(p clicks.Party) store.Chat {
 }
 
 func menuOf(m store.Menu) clicks.Menu {
-	out := clicks.Menu{MessageID: m.MessageID, SentAt: m.SentAt.Truncate(time.Millisecond), Source: m.Source, Correlation: m.Correlation}
+	out := clicks.Menu{
+		MessageID: m.MessageID, SentAt: m.SentAt, Source: m.Source, Correlation: m.Correlation,
+		AsText: m.AsText, ExpiresAt: m.ExpiresAt, Allowed: m.Allowed,
+	}
 	for _, jid := range []string{m.Chat.JID, m.Chat.LID} {
 		if jid != "" {
 			out.Chat = append(out.Chat, jid)

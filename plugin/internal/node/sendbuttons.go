@@ -95,7 +95,7 @@ func (p *process) menuAsButtons(r buttons.Request, correlation string) delivery 
 
 func (p *process) menuAsText(r buttons.Request, correlation string) delivery {
 	d := p.menuAsButtons(r, correlation)
-	d.scope, d.delay = scopeFallback, 0
+	d.scope, d.delay, d.menu.AsText = scopeFallback, 0, true
 	d.encode = func(s buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 		return buttons.EncodeFallback(r, s), nil, ""
 	}

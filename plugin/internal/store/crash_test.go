@@ -82,7 +82,7 @@ func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key strin
 	}
 	say("settled", key)
 	e := store.Event{ID: key, Type: clicked, Instance: "shop"}
-	if _, err := s.AppendClick(ctx, e, c.Entry.MessageID, func(int) ([]byte, error) { return []byte(key), nil }); err != nil {
+	if _, err := s.AppendClick(ctx, e, store.Press{MessageID: c.Entry.MessageID}, func(store.Count) ([]byte, error) { return []byte(key), nil }); err != nil {
 		return err
 	}
 	say("clicked", key)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,34 +22,36 @@ type Event struct {
 
 // Appended is the answer to an Append.
 type Appended struct {
-	Duplicate bool // the id is known: nothing was stored
-	Clicks    int  // of AppendClick: this click's number on its menu, from 1; 0 without a menu
+	Duplicate bool  // the id is known: nothing was stored
+	Click     Count // of AppendClick; zero without a menu
 }
 
 // Append stores an event for every subscriber. An id that was stored before,
 // delivered and freed or not, is a duplicate.
 func (s *Store) Append(ctx context.Context, e Event) (Appended, error) {
-	return s.append(ctx, e, func(*tx) (int, []byte, error) { return 0, e.Data, nil })
+	return s.append(ctx, e, func(*tx, *Event) (Count, error) { return Count{}, nil })
 }
 
-// AppendClick stores a click on the menu that e.Instance sent under menuID, and
-// counts it there, in one transaction: a redelivered click is neither stored nor
-// counted. data makes the event's JSON from the click's number on the menu; it
-// is 0 when the menu is not known. data may run more than once, and inside the
-// transaction: it must not ask the store or whatsmeow for anything.
-func (s *Store) AppendClick(ctx context.Context, e Event, menuID string, data func(n int) ([]byte, error)) (Appended, error) {
-	return s.append(ctx, e, func(t *tx) (n int, body []byte, err error) {
-		err = t.row(`UPDATE tapnode_menus SET clicks = clicks + 1
-			WHERE instance = $1 AND message_id = $2 RETURNING clicks`, e.Instance, menuID).Scan(&n)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return 0, nil, err
+// AppendClick stores a click on a menu of e.Instance, and decides and counts there,
+// in one transaction: a redelivered click is neither stored nor counted, and of two
+// at once only one is first. data makes the event's JSON from the count; when it
+// fails nothing is stored. It may run more than once, and inside the transaction: it
+// must not ask the store or whatsmeow for anything. A refused click is stored
+// without its correlation, so that it answers nothing.
+func (s *Store) AppendClick(ctx context.Context, e Event, p Press, data func(Count) ([]byte, error)) (Appended, error) {
+	return s.append(ctx, e, func(t *tx, e *Event) (c Count, err error) {
+		if c, err = p.count(t, e.Instance, e.Time); err != nil {
+			return c, err
 		}
-		body, err = data(n)
-		return n, body, err
+		if c.Refused != "" {
+			e.Correlation = ""
+		}
+		e.Data, err = data(c)
+		return c, err
 	})
 }
 
-func (s *Store) append(ctx context.Context, e Event, body func(*tx) (int, []byte, error)) (Appended, error) {
+func (s *Store) append(ctx context.Context, e Event, complete func(*tx, *Event) (Count, error)) (Appended, error) {
 	if e.ID == "" || e.Type == "" {
 		return Appended{}, errors.New("append the event: it has no id or no type")
 	}
@@ -63,11 +64,10 @@ func (s *Store) append(ctx context.Context, e Event, body func(*tx) (int, []byte
 			result.Duplicate = err == nil
 			return err
 		}
-		n, data, err := body(t)
-		if err != nil {
+		e := e
+		if result.Click, err = complete(t, &e); err != nil {
 			return err
 		}
-		result.Clicks = n
 		// The counter's row is locked until the commit, so that a reader never sees a
 		// sequence before a smaller one.
 		var seq int64
@@ -78,7 +78,7 @@ func (s *Store) append(ctx context.Context, e Event, body func(*tx) (int, []byte
 		}
 		_, err = t.exec(`INSERT INTO tapnode_events (seq, id, type, instance, subject, correlation, data, time, stored_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			seq, e.ID, e.Type, e.Instance, e.Subject, e.Correlation, data, millis(e.Time), now)
+			seq, e.ID, e.Type, e.Instance, e.Subject, e.Correlation, e.Data, millis(e.Time), now)
 		return err
 	})
 	if err != nil {

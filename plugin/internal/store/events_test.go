@@ -73,8 +73,8 @@ func TestClickIsCountedOnce(t *testing.T) {
 		ctx, s := t.Context(), open()
 		menu := intend(t, s, "k").Entry.MessageID
 		click := func(id string) store.Appended {
-			return must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: id, Type: clicked, Instance: "shop"}, menu,
-				func(n int) ([]byte, error) { return json.Marshal(map[string]int{"n": n}) }))
+			return must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: id, Type: clicked, Instance: "shop"}, store.Press{MessageID: menu},
+				func(c store.Count) ([]byte, error) { return json.Marshal(map[string]int{"n": c.N}) }))
 		}
 		var wg sync.WaitGroup
 		for i := range 20 {
@@ -84,8 +84,8 @@ func TestClickIsCountedOnce(t *testing.T) {
 		if got := click("0"); !got.Duplicate {
 			t.Errorf("redelivery: %+v, want a duplicate", got)
 		}
-		if got := click("late"); got.Clicks != 11 {
-			t.Errorf("next click is number %d, want 11", got.Clicks)
+		if got := click("late"); got.Click.N != 11 {
+			t.Errorf("next click is number %d, want 11", got.Click.N)
 		}
 		var numbers []int
 		for _, e := range must[[]store.Event](t)(s.Read(ctx, nil, store.Filter{}, 100)) {
@@ -104,21 +104,21 @@ func TestClickThatCannotBeDescribedLeavesNothing(t *testing.T) {
 		ctx, s := t.Context(), open()
 		menu := intend(t, s, "k").Entry.MessageID
 		e := store.Event{ID: "1", Type: clicked, Instance: "shop"}
-		for name, data := range map[string]func(int) ([]byte, error){
-			"error": func(int) ([]byte, error) { return nil, errors.New("broken") },
-			"panic": func(int) ([]byte, error) { panic("broken") },
+		for name, data := range map[string]func(store.Count) ([]byte, error){
+			"error": func(store.Count) ([]byte, error) { return nil, errors.New("broken") },
+			"panic": func(store.Count) ([]byte, error) { panic("broken") },
 		} {
-			if _, err := s.AppendClick(ctx, e, menu, data); err == nil {
+			if _, err := s.AppendClick(ctx, e, store.Press{MessageID: menu}, data); err == nil {
 				t.Errorf("%s: no error", name)
 			}
 		}
-		got := must[store.Appended](t)(s.AppendClick(ctx, e, menu, func(int) ([]byte, error) { return []byte(`{}`), nil }))
-		if got.Duplicate || got.Clicks != 1 {
+		got := must[store.Appended](t)(s.AppendClick(ctx, e, store.Press{MessageID: menu}, func(store.Count) ([]byte, error) { return []byte(`{}`), nil }))
+		if got.Duplicate || got.Click.N != 1 {
 			t.Errorf("after two failures: %+v, want the first click", got)
 		}
-		none := must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: "2", Type: clicked}, "unknown", func(n int) ([]byte, error) { return []byte(`{}`), nil }))
-		if none.Clicks != 0 {
-			t.Errorf("without a menu: number %d, want 0", none.Clicks)
+		none := must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: "2", Type: clicked}, store.Press{MessageID: "unknown"}, func(store.Count) ([]byte, error) { return []byte(`{}`), nil }))
+		if none.Click.N != 0 {
+			t.Errorf("without a menu: number %d, want 0", none.Click.N)
 		}
 	})
 }

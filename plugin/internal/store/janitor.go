@@ -83,7 +83,7 @@ func (s *Store) sweepings() []sweeping {
 	now, keep, limits := s.now(), s.opt.Retention, s.opt.Limits
 	return []sweeping{
 		{"ledger", "operation, idem_key", "expires_at", "expires_at < $1", now, 0},
-		{"menus", "instance, message_id", "created_at", "created_at < $1", now.Add(-keep.Menus), limits.Menus},
+		{"menus", "instance, message_id", "created_at", "created_at < $1 AND expires_at < $1", now.Add(-keep.Menus), limits.Menus},
 		{"seen", "id", "seen_at", "seen_at < $1", now.Add(-keep.Seen), limits.Seen},
 		{"messages", "instance, message_id", "stored_at", "stored_at < $1", now.Add(-keep.Messages), limits.Messages},
 		{"recipients", "query", "expires_at", "expires_at < $1", now, limits.Recipients},

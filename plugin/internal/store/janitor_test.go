@@ -72,7 +72,7 @@ func TestSweepKeepsTheLimits(t *testing.T) {
 			}
 		}
 		check(t, s.Sweep(ctx))
-		menus := must[[]store.Menu](t)(s.LiveMenus(ctx, "shop", ada))
+		menus := must[[]store.Menu](t)(s.LiveMenus(ctx, "shop", ada, c.now()))
 		if len(menus) != 3 || menus[0].MessageID != sent[699] {
 			t.Errorf("%d menus are left, want the newest 3", len(menus))
 		}

@@ -89,7 +89,11 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 			_, err = t.exec(`UPDATE tapnode_menus SET chat_lid = $3 WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, o.ChatLID)
 		}
 		if err == nil && !o.SentAt.IsZero() {
-			_, err = t.exec(`UPDATE tapnode_menus SET sent_at = $3 WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, millis(o.SentAt))
+			// The menu's life begins with the message, by the server's clock, which also dates
+			// the clicks.
+			_, err = t.exec(`UPDATE tapnode_menus SET sent_at = $3,
+				expires_at = CASE WHEN expires_at = 0 THEN 0 ELSE expires_at + $3 - sent_at END
+				WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, millis(o.SentAt))
 		}
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -24,34 +25,44 @@ type Menu struct {
 	Buttons     []Button
 	Correlation string // comes back on every click
 	Source      string
-	Clicks      int       // stored so far
+	Clicks      int       // taken so far
 	SentAt      time.Time // until the server's time is known, the intent's
 	ExpiresAt   time.Time // zero: live as long as it is kept
+	Policy      Policy
+	Allowed     []string // JIDs of those whose presses count; none: everybody's
+	AsText      bool     // it went out as numbered text
 }
 
-const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at`
+const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at,
+	policy, allowed, as_text`
 
 func (m *Menu) insert(t *tx) error {
 	buttons, err := json.Marshal(m.Buttons)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO tapnode_menus (`+menuColumns+`, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $8)`,
-		m.Instance, m.MessageID, m.Chat.JID, m.Chat.LID, buttons, m.Correlation, m.Source, millis(m.SentAt), millis(m.ExpiresAt))
+	allowed, err := json.Marshal(append([]string{}, m.Allowed...))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO tapnode_menus (`+menuColumns+`, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $8)`,
+		m.Instance, m.MessageID, m.Chat.JID, m.Chat.LID, buttons, m.Correlation, m.Source, millis(m.SentAt), millis(m.ExpiresAt),
+		cmp.Or(m.Policy, All), string(allowed), m.AsText)
 	return err
 }
 
 func scanMenu(row scanner) (Menu, error) {
 	var m Menu
-	var buttons []byte
+	var buttons, allowed []byte
 	var sentAt, expiresAt int64
 	err := row.Scan(&m.Instance, &m.MessageID, &m.Chat.JID, &m.Chat.LID, &buttons, &m.Correlation, &m.Source,
-		&m.Clicks, &sentAt, &expiresAt)
+		&m.Clicks, &sentAt, &expiresAt, &m.Policy, &allowed, &m.AsText)
 	if err != nil {
 		return m, err
 	}
 	m.SentAt, m.ExpiresAt = fromMillis(sentAt), fromMillis(expiresAt)
-	return m, json.Unmarshal(buttons, &m.Buttons)
+	return m, errors.Join(json.Unmarshal(buttons, &m.Buttons), json.Unmarshal(allowed, &m.Allowed))
 }
 
 // Menu reads the menu that the instance sent under messageID, live or not.
@@ -71,19 +82,18 @@ func (s *Store) Menu(ctx context.Context, instance, messageID string) (Menu, err
 // liveMenus is how many of a chat's newest menus LiveMenus considers.
 const liveMenus = 50
 
-// LiveMenus reads the chat's menus that have not expired, the newest first, at
-// most 50. The chat may be given by either name.
-func (s *Store) LiveMenus(ctx context.Context, instance string, chat Chat) ([]Menu, error) {
+// LiveMenus reads the chat's menus that had not expired at a time, the newest first,
+// at most 50. The chat may be given by either name.
+func (s *Store) LiveMenus(ctx context.Context, instance string, chat Chat, at time.Time) ([]Menu, error) {
 	// Two indexes, two queries: an OR over both columns would read neither well.
 	var found []Menu
-	now := millis(s.now())
 	for _, by := range [...]struct{ column, jid string }{{"chat", chat.JID}, {"chat_lid", chat.LID}} {
 		if by.jid == "" {
 			continue
 		}
 		menus, err := collect(ctx, s.db, scanMenu, `SELECT `+menuColumns+` FROM tapnode_menus
-			WHERE instance = $1 AND `+by.column+` = $2 AND `+by.column+` <> '' AND (expires_at = 0 OR expires_at > $3)
-			ORDER BY created_at DESC LIMIT $4`, instance, by.jid, now, liveMenus)
+			WHERE instance = $1 AND `+by.column+` = $2 AND `+by.column+` <> '' AND (expires_at = 0 OR expires_at >= $3)
+			ORDER BY created_at DESC LIMIT $4`, instance, by.jid, millis(at), liveMenus)
 		if err != nil {
 			return nil, wrap("read the chat's menus", err)
 		}
@@ -94,12 +104,4 @@ func (s *Store) LiveMenus(ctx context.Context, instance string, chat Chat) ([]Me
 	})
 	found = slices.CompactFunc(found, func(a, b Menu) bool { return a.MessageID == b.MessageID })
 	return found[:min(len(found), liveMenus)], nil
-}
-
-// LiveMenusWithButton is LiveMenus with a button of that id.
-func (s *Store) LiveMenusWithButton(ctx context.Context, instance string, chat Chat, buttonID string) ([]Menu, error) {
-	menus, err := s.LiveMenus(ctx, instance, chat)
-	return slices.DeleteFunc(menus, func(m Menu) bool {
-		return !slices.ContainsFunc(m.Buttons, func(b Button) bool { return b.ID == buttonID })
-	}), err
 }

@@ -37,29 +37,25 @@ func TestLiveMenus(t *testing.T) {
 		sendMenu(t, s, "stranger", store.Chat{JID: "2@s.whatsapp.net"}, "yes", time.Time{})
 		sendMenu(t, s, "nameless", store.Chat{}, "yes", time.Time{})
 
-		list := func(chat store.Chat, button string) (out []string) {
-			menus := must[[]store.Menu](t)(s.LiveMenus(ctx, "shop", chat))
-			if button != "" {
-				menus = must[[]store.Menu](t)(s.LiveMenusWithButton(ctx, "shop", chat, button))
-			}
-			for _, m := range menus {
+		list := func(chat store.Chat, at time.Time) (out []string) {
+			for _, m := range must[[]store.Menu](t)(s.LiveMenus(ctx, "shop", chat, at)) {
 				out = append(out, m.MessageID)
 			}
 			return out
 		}
 		for _, tc := range []struct {
-			name   string
-			chat   store.Chat
-			button string
-			want   []string
+			name string
+			chat store.Chat
+			at   time.Time
+			want []string
 		}{
-			{"by phone", pn, "", []string{byBoth, byPhone}},
-			{"by LID", lid, "", []string{byBoth, byLID}},
-			{"by both, each once", both, "", []string{byBoth, byLID, byPhone}},
-			{"with a button", both, "yes", []string{byBoth, byPhone}},
-			{"by nothing", store.Chat{}, "", nil},
+			{"by phone", pn, c.now(), []string{byBoth, byPhone}},
+			{"by LID", lid, c.now(), []string{byBoth, byLID}},
+			{"by both, each once", both, c.now(), []string{byBoth, byLID, byPhone}},
+			{"as of an hour ago", both, c.now().Add(-time.Hour), []string{byBoth, byLID, byPhone, expired}},
+			{"by nothing", store.Chat{}, c.now(), nil},
 		} {
-			if got := list(tc.chat, tc.button); !slices.Equal(got, tc.want) {
+			if got := list(tc.chat, tc.at); !slices.Equal(got, tc.want) {
 				t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 			}
 		}
@@ -80,7 +76,7 @@ func TestLiveMenusAreTheNewest(t *testing.T) {
 			c.add(time.Second)
 			newest = sendMenu(t, s, fmt.Sprint(i), ada, "yes", time.Time{})
 		}
-		menus := must[[]store.Menu](t)(s.LiveMenus(t.Context(), "shop", ada))
+		menus := must[[]store.Menu](t)(s.LiveMenus(t.Context(), "shop", ada, c.now()))
 		if len(menus) != 50 || menus[0].MessageID != newest {
 			t.Errorf("%d menus, the first is %v", len(menus), menus[0])
 		}

@@ -29,7 +29,7 @@ type Options struct {
 // Retention says how long rows are kept. Zero means the default.
 type Retention struct {
 	Ledger      time.Duration // of a settled send and its key; 30 days
-	Menus       time.Duration // after a menu was sent, expired or not; 90 days
+	Menus       time.Duration // after a menu was sent, or has expired if that is later; 90 days
 	Events      time.Duration // for hosts that do not acknowledge; 14 days
 	Seen        time.Duration // ids of incoming messages; 30 days (WhatsApp redelivers for 14)
 	Messages    time.Duration // for replyTo; 30 days
