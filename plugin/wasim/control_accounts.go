@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
+	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
 )
 
 // accountView is an account in the control API.
@@ -79,6 +80,8 @@ func (s *Server) accountEndpoints() []jsonapi.Endpoint {
 			Curl: `$SIM/accounts/5511900000001/code -d '{"code":"ABCD-2345"}'`, Handle: s.enterCode},
 		{Method: "POST", Path: "accounts/{number}/devices/{index}/{action}", Summary: "drop, replaced, logout, or streamError with a code, on one device",
 			Curl: `-X POST $SIM/accounts/5511900000001/devices/1/drop`, Handle: s.disturbDevice},
+		{Method: "POST", Path: "groups", Summary: "make a group of numbers; the first is its creator",
+			Curl: `$SIM/groups -d '{"subject":"Team","members":["5511900000001","5511900000002"]}'`, Handle: s.createGroup},
 	}
 }
 
@@ -110,6 +113,29 @@ func (s *Server) createAccount(r *jsonapi.Request) (any, error) {
 		return nil, err
 	}
 	return jsonapi.Created{Value: viewAccount(a)}, nil
+}
+
+func (s *Server) createGroup(r *jsonapi.Request) (any, error) {
+	var in struct {
+		Subject string   `json:"subject"`
+		Members []string `json:"members"`
+	}
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	members := make([]*Account, len(in.Members))
+	for i, number := range in.Members {
+		if members[i] = s.Account(number); members[i] == nil {
+			return nil, strictjson.Errorf("/members/"+strconv.Itoa(i), "no account has this number")
+		}
+	}
+	g, err := s.NewGroup(in.Subject, members...)
+	if err != nil {
+		return nil, strictjson.Errorf("/members", "%s", err)
+	}
+	return jsonapi.Created{Value: struct {
+		JID string `json:"jid"`
+	}{g.JID().String()}}, nil
 }
 
 func (s *Server) scanQR(r *jsonapi.Request) (any, error) {

@@ -127,6 +127,11 @@ func TestControlPlaysTheCustomer(t *testing.T) {
 	if got := c.call("GET", "state", "", 200, nil); !strings.Contains(got, `"unhandled": {}`) {
 		t.Errorf("state: %s", got)
 	}
+	var group struct{ JID string }
+	c.call("POST", "groups", `{"subject":"Team","members":["5511988880001","5511999990000"]}`, 201, &group)
+	c.call("POST", ana+"text", `{"to":"`+group.JID+`","text":"all of you"}`, 200, &sent)
+	await(t, b, 0, func(e *events.Message) bool { return e.Info.ID == sent.MessageID && e.Info.Chat.String() == group.JID })
+
 	at := b.position()
 	c.call("POST", ana+"disconnect", "", 204, nil)
 	c.call("POST", ana+"connect", "", 204, nil)
@@ -186,6 +191,8 @@ func TestControlRefuses(t *testing.T) {
 		{"POST", "phones/5511988880001/text", `{"to":"nobody","text":"x"}`, 400, `"pointer": "/to"`},
 		{"POST", "phones/5511988880001/read", `{"messageId":"x"}`, 404, "no message of this id"},
 		{"POST", "faults", `{"match":{"stage":"media"},"action":{"ackError":{"code":1}}}`, 400, `"pointer": "/action/ackError"`},
+		{"POST", "groups", `{"subject":"x","members":["5511988880001","1"]}`, 400, `"pointer": "/members/1"`},
+		{"POST", "groups", `{"subject":"x","members":[]}`, 400, "1 to 1024 members"},
 		{"GET", "stanzas?direction=sideways", "", 400, "direction must be"},
 		{"GET", "messages/unknown", "", 404, "no message of this id"},
 		{"GET", "nothing", "", 404, "GET /sim/v1/ lists them"},
