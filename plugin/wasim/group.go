@@ -4,19 +4,20 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Group is a group chat. Its members are fixed and addressed by LID, as in groups of 2026.
+// Group is a group chat whose members are addressed by LID, as in groups of 2026.
 type Group struct {
 	s       *Server
 	jid     types.JID
 	subject string
 	created time.Time
-	members []*Account // the first made it
+	members atomic.Pointer[[]*Account] // the first made it; replaced, never changed
 }
 
 const maxGroupMembers = 1_024
@@ -26,6 +27,7 @@ func (s *Server) NewGroup(subject string, members ...*Account) (*Group, error) {
 	if len(members) == 0 || len(members) > maxGroupMembers {
 		return nil, fmt.Errorf("a group has 1 to %d members, not %d", maxGroupMembers, len(members))
 	}
+	members = slices.Clone(members)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.groups) >= s.opts.Limits.Accounts {
@@ -33,7 +35,8 @@ func (s *Server) NewGroup(subject string, members ...*Account) (*Group, error) {
 	}
 	const low = 120_363_000_000_000_000 // WhatsApp's groups have 18 digits
 	user := strconv.FormatInt(low+int64(len(s.groups))+1, 10)
-	g := &Group{s: s, jid: types.NewJID(user, types.GroupServer), subject: subject, created: time.Now(), members: slices.Clone(members)}
+	g := &Group{s: s, jid: types.NewJID(user, types.GroupServer), subject: subject, created: time.Now()}
+	g.members.Store(&members)
 	s.groups[user] = g
 	return g, nil
 }
@@ -50,7 +53,23 @@ func (s *Server) group(jid types.JID) *Group {
 	return s.groups[jid.User]
 }
 
-func (g *Group) has(a *Account) bool { return slices.Contains(g.members, a) }
+func (g *Group) has(a *Account) bool { return slices.Contains(*g.members.Load(), a) }
+
+// Add takes another account in. Clients that know the old list learn of it from the phash of their next message's ack;
+// that message itself the new member cannot read, and asks for.
+func (g *Group) Add(a *Account) error {
+	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
+	if g.has(a) {
+		return nil
+	}
+	if len(*g.members.Load()) >= maxGroupMembers {
+		return fmt.Errorf("%w: %d members", ErrTooMany, maxGroupMembers)
+	}
+	members := append(slices.Clone(*g.members.Load()), a)
+	g.members.Store(&members)
+	return nil
+}
 
 // onGroups answers what clients ask about groups. Changing groups is not supported.
 func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
@@ -79,8 +98,9 @@ func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 }
 
 func (g *Group) node() waBinary.Node {
-	list := make([]waBinary.Node, len(g.members))
-	for i, a := range g.members {
+	members := *g.members.Load()
+	list := make([]waBinary.Node, len(members))
+	for i, a := range members {
 		attrs := waBinary.Attrs{"jid": a.lid}
 		if !a.cfg.hidden {
 			attrs["phone_number"] = a.jid
@@ -90,7 +110,7 @@ func (g *Group) node() waBinary.Node {
 		}
 		list[i] = waBinary.Node{Tag: "participant", Attrs: attrs}
 	}
-	owner, t := g.members[0].lid, g.created.Unix()
+	owner, t := members[0].lid, g.created.Unix()
 	return waBinary.Node{Tag: "group", Content: list, Attrs: waBinary.Attrs{
 		"id": g.jid.User, "addressing_mode": "lid", "subject": g.subject, "creator": owner, "creation": t,
 		"s_o": owner, "s_t": t, "size": len(list),
@@ -139,7 +159,7 @@ func (m *message) fanOutGroup() {
 		}
 	}
 	var all []types.JID
-	for _, a := range g.members {
+	for _, a := range *g.members.Load() {
 		for _, d := range *a.list.Load() {
 			all = append(all, d.lid)
 			if d == sender {

@@ -158,32 +158,3 @@ func TestMediaRoundTrip(t *testing.T) {
 	}
 	noUnhandled(t, s)
 }
-
-func TestGroup(t *testing.T) {
-	s := start(t, wasim.Options{})
-	b := open(t, s, "5511999990000")
-	b.pair()
-	p, q := customer(t, s, "5511988880001"), customer(t, s, "5511988880002")
-	ctx := within(t)
-	g, err := s.NewGroup("Team", b.account, p.Account(), q.Account())
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := b.menu(g.JID(), "Yes", "No")
-	for _, each := range []*wasim.Phone{p, q} {
-		m, err := each.WaitID(ctx, id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m.Chat != g.JID() || m.From != b.account.LID() || len(m.Buttons) != 2 || m.Biz != 1 {
-			t.Errorf("in the group: %+v", m)
-		}
-		if _, err := each.Click(ctx, m, "id-yes", ""); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := p.Wait(ctx, func(m wasim.Message) bool { return m.From == q.LID() && m.Chat == g.JID() }); err != nil {
-		t.Error(err)
-	}
-	noUnhandled(t, s)
-}

@@ -1,0 +1,55 @@
+package wasim_test
+
+import (
+	"errors"
+	"testing"
+
+	"go.mau.fi/whatsmeow"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
+)
+
+// Buttons and clicks in a group; a member that comes later asks for what it cannot read yet.
+func TestGroup(t *testing.T) {
+	s := start(t, wasim.Options{})
+	b := open(t, s, "5511999990000")
+	b.pair()
+	p, q := customer(t, s, "5511988880001"), customer(t, s, "5511988880002")
+	ctx := within(t)
+	g, err := s.NewGroup("Team", b.account, p.Account(), q.Account())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := b.menu(g.JID(), "Yes", "No")
+	for _, each := range []*wasim.Phone{p, q} {
+		m, err := each.WaitID(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Chat != g.JID() || m.From != b.account.LID() || len(m.Buttons) != 2 || m.Biz != 1 {
+			t.Errorf("in the group: %+v", m)
+		}
+		if _, err := each.Click(ctx, m, "id-yes", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.Wait(ctx, func(m wasim.Message) bool { return m.From == q.LID() && m.Chat == g.JID() }); err != nil {
+		t.Error(err)
+	}
+	late := customer(t, s, "5511988880003")
+	if err := g.Add(late.Account()); err != nil {
+		t.Fatal(err)
+	}
+	id = b.text(g.JID(), "who is new?")
+	if m, err := late.WaitID(ctx, id); err != nil || m.Text != "who is new?" || m.Retry == 0 {
+		t.Errorf("the new member's first message: %+v, %v", m, err)
+	}
+	id = b.text(g.JID(), "welcome")
+	if m, err := late.WaitID(ctx, id); err != nil || m.Retry != 0 {
+		t.Errorf("the new member's second message: %+v, %v", m, err)
+	}
+	if _, err := customer(t, s, "5511988880004").Client().GetGroupInfo(ctx, g.JID()); !errors.Is(err, whatsmeow.ErrNotInGroup) {
+		t.Errorf("a stranger's query: %v", err)
+	}
+	noUnhandled(t, s)
+}
