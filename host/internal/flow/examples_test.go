@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
 	"github.com/tapnode/tapnode/host/internal/nodes"
+	"github.com/tapnode/tapnode/schemas"
 )
 
 func catalogue(t testing.TB) *flow.Catalogue {
@@ -21,6 +23,21 @@ func catalogue(t testing.TB) *flow.Catalogue {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// The example in the published schema is a flow, too.
+func TestSchemaExample(t *testing.T) {
+	var schema struct {
+		Examples []json.RawMessage `json:"examples"`
+	}
+	if err := json.Unmarshal(schemas.Read("flow.json"), &schema); err != nil || len(schema.Examples) == 0 {
+		t.Fatalf("no example: %v", err)
+	}
+	for _, src := range schema.Examples {
+		if _, findings, err := flow.Load(src, catalogue(t)); err != nil || len(findings) > 0 {
+			t.Errorf("%v, %v", err, findings)
+		}
+	}
 }
 
 // The flows a newcomer runs have nothing to find, not even a warning.
