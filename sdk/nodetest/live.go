@@ -110,6 +110,9 @@ func (s *suite) reopen(t *testing.T, dir string) *live {
 	if err := l.Configure(bounded(t), s.setup(dir)); err != nil {
 		t.Fatalf("configure: %v", err)
 	}
+	if s.Prepare != nil {
+		s.Prepare(t, l.Client, dir)
+	}
 	return l
 }
 

@@ -30,6 +30,10 @@ type Target struct {
 	Settings []byte
 	Secrets  map[string][]byte
 
+	// Prepare brings a configured node to where its samples work, e.g. logs it in.
+	// It follows each Configure, also that of an earlier life's state directory.
+	Prepare func(t *testing.T, c *client.Client, stateDir string)
+
 	// Samples are inputs that work, at least one for each operation that the test
 	// can call. They may run in any number and at the same time.
 	Samples []Sample

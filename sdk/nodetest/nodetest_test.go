@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
 	"github.com/tapnode/tapnode/sdk/nodetest"
 	"github.com/tapnode/tapnode/sdk/nodetest/filenode"
 )
@@ -51,7 +52,20 @@ func target() nodetest.Target {
 func TestFilenodeInProcess(t *testing.T) {
 	in := target()
 	in.Node = filenode.New
+	prepared := 0
+	in.Prepare = func(t *testing.T, c *client.Client, stateDir string) {
+		prepared++
+		if _, err := os.Stat(filepath.Join(stateDir, "lines")); err != nil {
+			t.Errorf("Prepare comes before Configure: %v", err)
+		}
+		if _, _, err := c.Validate(t.Context(), "file.append@1", []byte(`{"text":"a"}`)); err != nil {
+			t.Error(err)
+		}
+	}
 	nodetest.Run(t, in)
+	if prepared == 0 {
+		t.Error("the node was never prepared")
+	}
 }
 
 func TestFilenodeAsBinary(t *testing.T) {
