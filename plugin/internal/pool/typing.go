@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 )
 
@@ -22,11 +21,9 @@ func (i *Instance) Type(ctx context.Context, chat types.JID, d time.Duration) er
 		return err
 	}
 	// Typing is seen only from somebody who is online; staying so would silence the
-	// notifications of the account's phone.
-	present := cli.SendPresence(ctx, types.PresenceAvailable)
-	if present != nil && !errors.Is(present, whatsmeow.ErrNoPushName) {
-		i.log.Debug("presence was not sent", "error", redact(present.Error()))
-	}
+	// notifications of the account's phone. Without a name WhatsApp takes no presence;
+	// whether there is one must not be asked of whatsmeow, which writes it without a lock.
+	present := i.Account().PushName != "" && cli.SendPresence(ctx, types.PresenceAvailable) == nil
 	end := time.NewTimer(d)
 	defer end.Stop()
 	again := time.NewTicker(composing)
@@ -45,7 +42,7 @@ func (i *Instance) Type(ctx context.Context, chat types.JID, d time.Duration) er
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	err = errors.Join(err, cli.SendChatPresence(last, chat, types.ChatPresencePaused, types.ChatPresenceMediaText))
-	if present == nil {
+	if present {
 		err = errors.Join(err, cli.SendPresence(last, types.PresenceUnavailable))
 	}
 	if err != nil {
