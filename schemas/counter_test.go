@@ -32,6 +32,9 @@ func TestCounterExamples(t *testing.T) {
 		{"delay in milliseconds", SendButtonsInput, `{` + good + `,` + button + `,"delay":3000}`, "/delay"},
 		{"half a second", SendButtonsInput, `{` + good + `,` + button + `,"delay":0.5}`, "/delay"},
 		{"fallback", SendButtonsInput, `{` + good + `,` + button + `,"fallback":"sms"}`, "/fallback"},
+		{"no lifetime", SendButtonsInput, `{` + good + `,` + button + `,"menu":{"expiresIn":0}}`, "/menu/expiresIn"},
+		{"policy", SendButtonsInput, `{` + good + `,` + button + `,"menu":{"policy":"once"}}`, "/menu/policy"},
+		{"group as a person", SendButtonsInput, `{` + good + `,` + button + `,"menu":{"allowedSenders":["1@g.us"]}}`, "/menu/allowedSenders/0"},
 		{"instance", SendButtonsInput, `{"instance":"a/b","number":"55","contentText":"Hi",` + button + `}`, "/instance"},
 		{"text", SendTextInput, `{` + good + `,` + button + `}`, ""},
 		{"code without phone", InstanceConnectInput, `{"instance":"s","method":"code"}`, ""},
@@ -42,6 +45,7 @@ func TestCounterExamples(t *testing.T) {
 		{"data source", Settings, `{"store":{"dsn":"mysql://x"}}`, "/store/dsn"},
 		{"filter", ButtonClickFilter, `{"chats":"all"}`, "/chats"},
 		{"keyword", MessageReceivedFilter, `{"keywords":[" "]}`, "/keywords/0"},
+		{"refusal", ButtonClicked, `{"instance":"s","messageId":"3A","clickedAt":"2026-11-22T13:05:00Z","chat":{"jid":"1@lid","lid":null,"phone":null,"type":"private"},"sender":{"jid":"1@lid","lid":null,"phone":null,"name":""},"button":{"id":"a","displayText":"A","index":0},"menu":null,"matchedBy":"quote","ambiguous":false,"click":{"first":false,"n":0,"lateByMs":0,"refused":"late"},"form":"text","rawId":""}`, "/click/refused"},
 		{"event without menu", ButtonClicked, `{"instance":"s"}`, ""},
 	}
 	for _, row := range rows {

@@ -31,6 +31,7 @@ func Parse(data []byte) (Request, []Violation) {
 		o.Bool("replyPrivate", &r.ReplyPrivate)
 		o.String("source", &r.Source)
 		o.String("fallback", (*string)(&r.Fallback))
+		o.Object("menu", r.Menu.read)
 	})
 	r.MediaType = MediaType(strings.ToUpper(string(r.MediaType)))
 	return r, bodyViolations(faults)

@@ -21,13 +21,16 @@ func TestParse(t *testing.T) {
 		"instance": "shop-1", "number": "5511999999999", "contentText": "Hi",
 		"buttons": [{"id": "a", "displayText": "A"}, {"id": "b", "displayText": "B", "type": "COPY"}],
 		"headerText": "H", "footerText": "F", "mediaUrl": "https://example.com/a", "mediaType": "Video",
-		"delay": 3, "replyTo": "3EB0", "replyPrivate": true, "source": "crm", "fallback": "text"
+		"delay": 3, "replyTo": "3EB0", "replyPrivate": true, "source": "crm", "fallback": "text",
+		"menu": {"expiresIn": 3600, "policy": "first", "allowedSenders": ["5511999999999", "1@lid"]}
 	}`))
+	hour := 3600
 	want := Request{
 		Instance: "shop-1", Number: "5511999999999", ContentText: "Hi",
 		Buttons:    []Button{{ID: "a", DisplayText: "A"}, {ID: "b", DisplayText: "B", Type: Copy}},
 		HeaderText: "H", FooterText: "F", MediaURL: "https://example.com/a", MediaType: Video,
 		Delay: 3, ReplyTo: "3EB0", ReplyPrivate: true, Source: "crm", Fallback: FallbackText,
+		Menu: Menu{ExpiresIn: &hour, Policy: TakeFirst, AllowedSenders: []string{"5511999999999", "1@lid"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || violations != nil {
 		t.Errorf("-want +got\n%s\n%v", diff, violations)
@@ -114,6 +117,10 @@ func TestSchemaAgrees(t *testing.T) {
 		with("buttons", "["+button("+55 (11) 9-1", "A", "CALL")+"]"), with("buttons", "["+button("+", "A", "CALL")+"]"), with("buttons", "["+button("+1234567890123456789012345678901", "A", "CALL")+"]"),
 		with("buttons", "["+button("http://example.com", "A", "URL")+"]"), with("buttons", "["+button("ftp://example.com", "A", "URL")+"]"),
 		with("mediaUrl", `"https://example.com/a"`), with("mediaUrl", `"x"`, "mediaType", `"IMAGE"`),
+		menu(`"expiresIn":1`), menu(`"expiresIn":7776000`), menu(`"expiresIn":0`), menu(`"expiresIn":7776001`), menu(`"expiresIn":-1`), menu(`"expiresIn":1.5`),
+		menu(`"policy":"oncePerPerson"`), menu(`"policy":"once"`), menu(`"allowedSenders":["+55 11 99999-9999","1@lid","1@g.us"]`),
+		menu(`"allowedSenders":["5511999999999","123@lid","5511888888888@s.whatsapp.net"]`), menu(`"allowedSenders":["120363041234567890@g.us"]`),
+		menu(`"allowedSenders":[`+people(50)+`]`), menu(`"allowedSenders":[`+people(51)+`]`), menu(`"expires":1`), with("menu", "[]"),
 		with("fallback", `"text"`), with("fallback", `"sms"`), with("unknown", "1"), with("buttons", "{}"),
 	)
 	for _, document := range documents {
@@ -163,6 +170,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(with()))
 	f.Add([]byte(with("mediaUrl", `"https://example.com/a"`, "mediaType", `"image"`, "replyTo", `"3EB0"`, "replyPrivate", "true")))
 	f.Add([]byte(with("buttons", "["+button("https://example.com", "A", "URL")+","+button("+55", "B", "CALL")+","+button("C", "C", "COPY")+"]")))
+	f.Add([]byte(menu(`"expiresIn":60,"policy":"first","allowedSenders":["+55 11 99999-9999"]`)))
 	f.Add([]byte(`{"buttons":[{},{},{},{}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, violations := Parse(data)

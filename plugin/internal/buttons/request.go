@@ -15,6 +15,7 @@ type Request struct {
 	ReplyPrivate bool
 	Source       string
 	Fallback     Fallback
+	Menu         Menu `json:",omitzero"`
 }
 
 // Button is one button. What ID means depends on the type.
@@ -87,8 +88,10 @@ const (
 	maxReplyID          = 256
 	maxValue            = 2048 // link, code, mediaUrl
 	maxCallNumber       = 32
-	maxName             = 128 // source, replyTo
-	maxDelay            = 300 // seconds
+	maxName             = 128               // source, replyTo
+	maxDelay            = 300               // seconds
+	maxExpiry           = 90 * 24 * 60 * 60 // seconds
+	maxAllowed          = 50                // allowedSenders
 
 	softHeading = 60
 	softLabel   = 20

@@ -33,6 +33,7 @@ func Validate(r Request) ([]Violation, []Warning) {
 	if r.Fallback != "" && r.Fallback != FallbackNone && r.Fallback != FallbackText {
 		c.refuse("/fallback", "Fallback must be one of: none, text", "use none or text")
 	}
+	c.menu(r.Menu)
 	return c.violations, warnings(r, to)
 }
 

@@ -30,6 +30,18 @@ func with(changes ...string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
+// menu is a good request with rules for its clicks.
+func menu(rules string) string { return with("menu", "{"+rules+"}") }
+
+// people are so many phone numbers, as JSON.
+func people(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf(`"55119%08d"`, i))
+	}
+	return strings.Join(list, ",")
+}
+
 func inspect(document string) ([]Violation, []Warning) {
 	r, violations := Parse([]byte(document))
 	if len(violations) > 0 {
@@ -142,6 +154,12 @@ func TestServiceRules(t *testing.T) {
 		{with("replyTo", quoted(x(129))), "ReplyTo has 129 characters, more than 128"},
 		{with("source", quoted(x(129))), "Source has 129 characters, more than 128"},
 		{with("fallback", `"sms"`), "Fallback must be one of: none, text"},
+		{menu(`"expiresIn":0`), "Menu: ExpiresIn must be between 1 and 7776000 seconds"},
+		{menu(`"expiresIn":7776001`), "Menu: ExpiresIn must be between 1 and 7776000 seconds"},
+		{menu(`"policy":"once"`), "Menu: Policy must be one of: all, first, oncePerPerson"},
+		{menu(`"allowedSenders":[` + people(51) + `]`), "Menu: AllowedSenders has 51 entries, more than 50"},
+		{menu(`"allowedSenders":["5511999999999","me"]`), "Menu: AllowedSender 2: it contains more than digits"},
+		{menu(`"allowedSenders":["120363041234567890@g.us"]`), "Menu: AllowedSender 1: it is not a person"},
 	}
 	for _, row := range rows {
 		t.Run(row.message, func(t *testing.T) {

@@ -45,6 +45,7 @@ const (
 	WarnNotInternational  = "number_not_international"
 	WarnNewsletter        = "newsletter_shows_no_buttons"
 	WarnNothingToBeQuoted = "reply_private_ignored"
+	WarnMenuIgnored       = "menu_ignored"
 )
 
 // First is the violation the HTTP API answers with.

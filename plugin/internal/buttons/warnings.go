@@ -42,6 +42,9 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 	if replies > 0 && replies < len(r.Buttons) {
 		add("/buttons", WarnMixedTypes, "REPLY buttons mixed with URL, CALL or COPY are not shown by WhatsApp Web and Desktop; send them apart.")
 	}
+	if replies == 0 && (r.Menu.ExpiresIn != nil || r.Menu.Policy != "" || len(r.Menu.AllowedSenders) > 0) {
+		add("/menu", WarnMenuIgnored, "Only REPLY buttons send clicks back, so menu has no effect here.")
+	}
 	if r.MediaURL != "" && r.HeaderText != "" {
 		add("/headerText", WarnHeaderIgnored, "The media replaces the header text, which is not sent.")
 	} else if n := utf8.RuneCountInString(r.HeaderText); n > softHeading {

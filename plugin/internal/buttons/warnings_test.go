@@ -22,6 +22,8 @@ func TestWarnings(t *testing.T) {
 		{"header and media", with(append(media, "headerText", `"Hi"`)...), "/headerText header_text_ignored"},
 		{"long header and footer", with("headerText", long, "footerText", long), "/headerText text_may_be_cut,/footerText text_may_be_cut"},
 		{"media type alone", with("mediaType", `"AUDIO"`), "/mediaType media_type_ignored"},
+		{"rules without a reply", with("menu", `{"policy":"first"}`, "buttons", "["+button("X1", "A", "COPY")+"]"), "/menu menu_ignored"},
+		{"rules", menu(`"policy":"first"`), ""},
 		{"private answer to nothing", with("replyPrivate", "true"), "/replyPrivate reply_private_ignored"},
 	}
 	for _, row := range rows {

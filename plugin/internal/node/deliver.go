@@ -35,8 +35,9 @@ type delivery struct {
 
 	// encode makes the message; profile is empty when it has no stanza nodes.
 	encode func(s buttons.Send) (m *waE2E.Message, nodes []waBinary.Node, profile buttons.Profile)
-	menu   *store.Menu // what its buttons lead to; nil without buttons
-	output output      // without what only the ledger and WhatsApp know
+	menu   *store.Menu  // what its buttons lead to; nil without buttons
+	rules  buttons.Menu // which clicks it takes
+	output output       // without what only the ledger and WhatsApp know
 }
 
 // output is the answer of both send operations.
@@ -225,6 +226,11 @@ func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instan
 	if err != nil {
 		return pool.Outgoing{}, err
 	}
+	if len(d.rules.AllowedSenders) > 0 {
+		if d.menu.Allowed, err = p.admit(ctx, inst, d); err != nil {
+			return pool.Outgoing{}, err
+		}
+	}
 	s := buttons.Send{MessageID: claim.Entry.MessageID}
 	if d.replyTo != "" {
 		if to, chat, s.Quote, err = p.quote(ctx, d, to, chat); err != nil {
@@ -243,6 +249,9 @@ func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instan
 		}
 	}
 	s.At = time.Now()
+	if life := d.rules.ExpiresIn; life != nil {
+		d.menu.ExpiresAt = s.At.Add(time.Duration(*life) * time.Second)
+	}
 	message, nodes, profile := d.encode(s)
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 	if err != nil {

@@ -80,7 +80,7 @@ func (p *process) menuAsButtons(r buttons.Request, correlation string) delivery 
 	d := delivery{
 		scope: opSendButtons, what: "buttons", request: r, instance: r.Instance, number: r.Number,
 		delay: seconds(r.Delay), replyTo: r.ReplyTo, replyPrivate: r.ReplyPrivate,
-		menu: menuRow(r, correlation),
+		menu: menuRow(r, correlation), rules: r.Menu,
 		encode: func(s buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 			m, nodes := p.profile.Encode(r, s)
 			return m, nodes, p.profile
@@ -104,7 +104,7 @@ func (p *process) menuAsText(r buttons.Request, correlation string) delivery {
 }
 
 func menuRow(r buttons.Request, correlation string) *store.Menu {
-	m := &store.Menu{Correlation: correlation, Source: r.Source}
+	m := &store.Menu{Correlation: correlation, Source: r.Source, Policy: store.Policy(r.Menu.Policy)}
 	for _, b := range r.Buttons {
 		m.Buttons = append(m.Buttons, store.Button{ID: b.ID, DisplayText: b.DisplayText, Type: string(b.Kind())})
 	}

@@ -12,7 +12,7 @@ import (
 // Resolver asks WhatsApp which numbers have an account. The pool implements it
 // for one instance with whatsmeow's Client.IsOnWhatsApp.
 type Resolver interface {
-	// Lookup takes one or two candidates, digits without +, and gives an answer
+	// Lookup takes candidates, digits without +, and gives an answer
 	// for each that the server answered, in any order. It asks once for all of
 	// them, bounds the wait by ctx and its own limit, and may answer from a cache.
 	Lookup(ctx context.Context, candidates []string) ([]Answer, error)

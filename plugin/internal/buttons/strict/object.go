@@ -92,6 +92,16 @@ func (o *Object) Int(name string, target *int) {
 	}
 }
 
+// OptionalInt is Int where no number is not the same as 0.
+func (o *Object) OptionalInt(name string, target **int) {
+	if o.members.values[name] == nil {
+		o.asked = append(o.asked, name)
+		return
+	}
+	*target = new(int)
+	o.Int(name, *target)
+}
+
 // Strings takes an array of texts.
 func (o *Object) Strings(name string, target *[]string) {
 	value, ok := o.take(name)
@@ -112,6 +122,20 @@ func (o *Object) Strings(name string, target *[]string) {
 		}
 		*target = append(*target, text)
 	}
+}
+
+// Object takes an object of its own members.
+func (o *Object) Object(name string, fill func(*Object)) {
+	value, ok := o.take(name)
+	if !ok {
+		return
+	}
+	members, ok := value.(*object)
+	if !ok {
+		o.wrong(name, "an object", value, "")
+		return
+	}
+	read(&Object{pointer: o.at(name), members: members, report: o.report}, fill)
 }
 
 // Each takes an array of objects: grow is called with the length, then fill with

@@ -12,6 +12,8 @@ type person struct {
 	Admin  bool
 	Pets   []string
 	Filled bool
+	Height *int
+	Home   string
 }
 
 func readPerson(document string) (person, []Fault) {
@@ -21,6 +23,8 @@ func readPerson(document string) (person, []Fault) {
 		o.String("name", &p.Name)
 		o.Int("age", &p.Age)
 		o.Bool("isAdmin", &p.Admin)
+		o.OptionalInt("height", &p.Height)
+		o.Object("home", func(home *Object) { home.String("town", &p.Home) })
 		o.Each("pets", func(n int) { p.Pets = make([]string, n) }, func(i int, pet *Object) { pet.String("name", &p.Pets[i]) })
 	})
 	return p, faults
@@ -33,6 +37,16 @@ func TestRead(t *testing.T) {
 	}
 	if p.Name != `Zoë 😀 \ud800` || p.Age != 3 || !p.Admin || len(p.Pets) != 2 || p.Pets[0] != "Rex" || p.Pets[1] != "" {
 		t.Errorf("read %+v", p)
+	}
+}
+
+func TestOptional(t *testing.T) {
+	p, faults := readPerson(`{"height":0,"home":{"town":"Rio"}}`)
+	if faults != nil || p.Height == nil || *p.Height != 0 || p.Home != "Rio" {
+		t.Errorf("read %+v, %v", p, faults)
+	}
+	if p, faults = readPerson(`{"height":null,"home":null}`); faults != nil || p.Height != nil || p.Home != "" {
+		t.Errorf("read %+v, %v", p, faults)
 	}
 }
 
@@ -63,6 +77,8 @@ func TestFaults(t *testing.T) {
 		{"object for array", `{"pets":{}}`, "/pets|/pets must be an array, not an object"},
 		{"text in array", `{"pets":[{},"x"]}`, "/pets/1|/pets/1 must be an object, not a string"},
 		{"inside", `{"pets":[{"name":[]}]}`, "/pets/0/name|/pets/0/name must be a string, not an array"},
+		{"text for object", `{"home":"Rio"}`, "/home|/home must be an object, not a string"},
+		{"inside an object", `{"home":{"town":1}}`, "/home/town|/home/town must be a string, not the number 1"},
 		{"deep enough", nest(MaxDepth), `/a|unknown member "a"`},
 		{"too deep", nest(MaxDepth + 1), strings.Repeat("/a", MaxDepth) + "|it is nested more than 64 deep"},
 		{"many", `{"pets":[` + strings.Repeat("0,", maxValues) + `0]}`, "/pets/9998|it has more than 10000 values"},
