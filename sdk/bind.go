@@ -33,7 +33,8 @@ func (a Action[In, Out]) bind() handlers {
 	h := handlers{ownCheck: a.Check != nil, check: checkWith(a.Check), run: runWith(a.Run)}
 	if a.Preview != nil {
 		h.preview = func(ctx context.Context, call *Call, in any) (any, error) {
-			return a.Preview(ctx, call, in.(In))
+			typed, _ := in.(In) // a nil In loses its type on the way
+			return a.Preview(ctx, call, typed)
 		}
 	}
 	return h
@@ -75,7 +76,8 @@ func runWith[In, Out any](run func(context.Context, *Call, In) (Out, error)) fun
 		return nil
 	}
 	return func(ctx context.Context, call *Call, in any) (any, error) {
-		return run(ctx, call, in.(In))
+		typed, _ := in.(In)
+		return run(ctx, call, typed)
 	}
 }
 

@@ -80,3 +80,23 @@ func TestWhatTheSchemaPermitsAndTheTypeDoesNot(t *testing.T) {
 		}
 	}
 }
+
+// An In that is an interface may be nil.
+func TestANilInput(t *testing.T) {
+	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{sdk.Action[any, string]{
+		ID:    "demo.nil@1",
+		Check: func([]byte) (any, []sdk.Violation, []sdk.Warning) { return nil, nil, nil },
+		Run: func(_ context.Context, _ *sdk.Call, in any) (string, error) {
+			if in != nil {
+				t.Errorf("got %v", in)
+			}
+			return "fine", nil
+		},
+	}}})
+	if err := c.Configure(within(t), sdk.Setup{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Execute(within(t), client.Request{Operation: "demo.nil@1"}, nil); err != nil || string(got.Output) != `"fine"` {
+		t.Errorf("%s, %v", got.Output, err)
+	}
+}
