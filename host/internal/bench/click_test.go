@@ -38,7 +38,7 @@ func (l *lab) invite(n int) audience {
 
 // clicks is the way of one click at a time, from the tap to the arm's handler: for the
 // host that is after its engine has taken the event.
-func (l *lab) clicks(t *table, rounds, each int) {
+func (l *lab) clicks(t table, rounds, each int) {
 	l.tb.Helper()
 	here, arms := l.invite(1), l.arms()
 	median, err := turns(rounds, len(arms), func(k int) (float64, error) {
@@ -71,7 +71,7 @@ func (a *arm) next(ctx context.Context) (time.Time, error) {
 
 // flood lets n clicks gather at the server while it holds them back for one instance,
 // and measures from their release to the last one's arrival.
-func (l *lab) flood(t *table, rounds, n int) {
+func (l *lab) flood(t table, rounds, n int) {
 	l.tb.Helper()
 	const phones = 20
 	here, arms := l.invite(phones), l.arms()

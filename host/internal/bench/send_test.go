@@ -9,7 +9,7 @@ import (
 
 // sends has the first n instances of every arm send the menu, each of them so often
 // per round: messages per second, and the median time of one send in milliseconds.
-func (l *lab) sends(t *table, n, rounds, each int) {
+func (l *lab) sends(t table, n, rounds, each int) {
 	l.tb.Helper()
 	l.grow(n)
 	arms := l.arms()

@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 )
 
 // measure is a figure of all three arms, by arm and round: the host's is combined with
@@ -16,25 +15,25 @@ type measure struct {
 	goal     string
 }
 
-// table collects measures for people.
-type table struct{ rows []measure }
+// table writes each measure as soon as it is known.
+type table struct{ w io.Writer }
 
-func (t *table) add(m measure) { t.rows = append(t.rows, m) }
+const line = "%-34s  %-22s  %-22s  %-22s  %-20s  %-20s  %s\n"
 
-func (t *table) print(w io.Writer, arms []*arm) error {
-	out := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(out, "\nmedian (quartiles)\t%s\t%s\t%s\tAGAINST FULL\tAGAINST NORMAL\tGOAL\n", arms[0].name, arms[1].name, arms[2].name)
-	for _, m := range t.rows {
-		fmt.Fprintf(out, "%s", m.name)
-		for _, v := range m.values {
-			fmt.Fprintf(out, "\t%s", statOf(v).text(m.decimals))
-		}
-		for _, v := range m.values[1:] {
-			fmt.Fprintf(out, "\t%s", m.against(v))
-		}
-		fmt.Fprintf(out, "\t%s\n", m.goal)
+func newTable(w io.Writer, arms []*arm) table {
+	fmt.Fprintf(w, "\n"+line, "median (quartiles)", arms[0].name, arms[1].name, arms[2].name, "against FULL", "against NORMAL", "goal")
+	return table{w}
+}
+
+func (t table) add(m measure) {
+	cells := []any{m.name}
+	for _, v := range m.values {
+		cells = append(cells, statOf(v).text(m.decimals))
 	}
-	return out.Flush()
+	for _, v := range m.values[1:] {
+		cells = append(cells, m.against(v))
+	}
+	fmt.Fprintf(t.w, line, append(cells, m.goal)...)
 }
 
 // against is the host's figure beside that of a bare arm.
