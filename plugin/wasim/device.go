@@ -27,7 +27,7 @@ type Device struct {
 	held     bool
 	removed  bool
 	logins   int
-	pending  []*stanza
+	pending  []*queued
 	inFlight int
 	backlog  int // stanzas of the queue at activation that have not left yet
 	offline  int // number of the next one
@@ -35,8 +35,8 @@ type Device struct {
 	watching map[*Account]struct{} // whose presence it has subscribed to
 }
 
-// stanza waits in a device's queue until the device acknowledges it.
-type stanza struct {
+// queued is a stanza that waits in a device's queue until the device acknowledges it.
+type queued struct {
 	class string // its tag
 	id    string
 	from  types.JID
@@ -160,7 +160,7 @@ func inband(tag string, attrs waBinary.Attrs) waBinary.Node {
 }
 
 // deliver queues a stanza and sends it if the device is there.
-func (d *Device) deliver(p *stanza) {
+func (d *Device) deliver(p *queued) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -205,7 +205,7 @@ func (d *Device) pump() {
 }
 
 // transmit sends one stanza; false means that it leaves the queue unseen.
-func (d *Device) transmit(p *stanza) bool {
+func (d *Device) transmit(p *queued) bool {
 	f := p.fault
 	if p.class == "message" {
 		own := d.s.fault(FaultEvent{Stage: StageDelivery, Account: d.account.phone, Recipient: d.account.phone, MessageID: p.id, Type: text(&p.node, "type")})

@@ -212,7 +212,7 @@ func (m *message) queue(d *Device, attrs waBinary.Attrs, enc ...waBinary.Node) {
 		}
 	}
 	content = append(content, m.rest...)
-	d.deliver(&stanza{
+	d.deliver(&queued{
 		class: "message", id: m.id, from: attrs["from"].(types.JID), fault: m.fault,
 		node: waBinary.Node{Tag: "message", Attrs: attrs, Content: content},
 	})

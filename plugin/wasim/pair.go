@@ -129,5 +129,5 @@ func (d *Device) notify(kind string, from types.JID, extra waBinary.Attrs, conte
 	for k, v := range extra {
 		attrs[k] = v
 	}
-	d.deliver(&stanza{class: "notification", id: id, from: from, node: waBinary.Node{Tag: "notification", Attrs: attrs, Content: content}})
+	d.deliver(&queued{class: "notification", id: id, from: from, node: waBinary.Node{Tag: "notification", Attrs: attrs, Content: content}})
 }

@@ -63,7 +63,7 @@ func (c *conn) passReceipt(d *Device, n *waBinary.Node, attrs waBinary.Attrs) {
 			attrs[key] = v
 		}
 	}
-	d.deliver(&stanza{
+	d.deliver(&queued{
 		class: "receipt", id: text(n, "id"), from: attrs["from"].(types.JID),
 		node: waBinary.Node{Tag: "receipt", Attrs: attrs, Content: n.Content},
 	})

@@ -140,7 +140,7 @@ func add[T any](list []T, item T) []T {
 }
 
 // delivered notes that a message leaves for a device.
-func (r *recorder) delivered(d *Device, p *stanza, offline bool) {
+func (r *recorder) delivered(d *Device, p *queued, offline bool) {
 	if p.class != "message" {
 		return
 	}

@@ -71,7 +71,7 @@ func (a *Account) sendPeer(ctx context.Context, d *Device, msg *waE2E.Message) e
 		return fmt.Errorf("encode device identity: %w", err)
 	}
 	id := a.s.nextID()
-	d.deliver(&stanza{class: "message", id: id, from: a.jid, node: waBinary.Node{
+	d.deliver(&queued{class: "message", id: id, from: a.jid, node: waBinary.Node{
 		Tag:   "message",
 		Attrs: waBinary.Attrs{"from": a.jid, "id": id, "t": time.Now().Unix(), "type": "text", "category": "peer", "notify": a.name()},
 		Content: []waBinary.Node{
