@@ -2,8 +2,11 @@
 // that unmodified whatsmeow clients pair, send, receive and reconnect against it as they do against WhatsApp.
 //
 // Start gives a Server. An Account is a number whose phone the server plays: Scan reads the QR code that a client
-// shows. A Phone is a customer: a whatsmeow client that is the only device of its own number, with an inbox as a
-// person sees it and a Click for every button. Trust and Attach lead a client here instead of to WhatsApp.
+// shows, EnterCode types the eight characters of the other way to pair. A Phone is a customer: a whatsmeow client that
+// is the only device of its own number, with an inbox as a person sees it and a Click for every button. Trust and
+// Attach lead a client here instead of to WhatsApp.
+//
+// The same is served to curl under ControlPath; docs/wasim.md is the guide.
 //
 // What holds:
 //

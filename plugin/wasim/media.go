@@ -51,6 +51,9 @@ func (s *Server) mediaHandler() http.Handler {
 	}))
 }
 
+// requestTimeout bounds how long a request may take to arrive.
+const requestTimeout = 5 * time.Minute
+
 // flipping changes one bit of the answer.
 type flipping struct {
 	http.ResponseWriter
@@ -66,7 +69,7 @@ func (f *flipping) Write(data []byte) (int, error) {
 	return f.ResponseWriter.Write(data)
 }
 
-// tracked makes Close wait for the handler's requests.
+// tracked makes Close wait for the handler's requests, and gives each a deadline.
 func (s *Server) tracked(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.RLock()
@@ -78,6 +81,9 @@ func (s *Server) tracked(next http.Handler) http.Handler {
 		s.work.Add(1)
 		s.mu.RUnlock()
 		defer s.work.Done()
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTimeout)); err != nil {
+			s.log.Warn("request without a deadline", "err", err)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

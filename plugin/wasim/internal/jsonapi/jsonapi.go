@@ -59,15 +59,14 @@ func Refuse(status int, format string, args ...any) *Problem {
 
 // Decode reads the body strictly into target.
 func (r *Request) Decode(target any) error {
-	data, err := r.Bytes()
+	data, err := r.body()
 	if err != nil {
 		return err
 	}
 	return strictjson.Decode(data, target)
 }
 
-// Bytes reads the body, at most a MiB of it.
-func (r *Request) Bytes() ([]byte, error) {
+func (r *Request) body() ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, Refuse(http.StatusBadRequest, "reading the body: %v", err)
