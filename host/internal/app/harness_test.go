@@ -59,7 +59,7 @@ func install(t *testing.T, dir string) []Installed {
 
 // open is an app on a simulated WhatsApp with one flow deployed, not started. Its
 // node may crash as often as it likes.
-func open(t *testing.T, src string) (*App, *sim.Simulation) {
+func open(t *testing.T, src string, change ...func(*Options)) (*App, *sim.Simulation) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	s, err := sim.Start(log)
@@ -76,11 +76,15 @@ func open(t *testing.T, src string) (*App, *sim.Simulation) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	a, err := Open(Options{
+	opt := Options{
 		Nodes: install(t, dir), DataDir: dir, Logger: log, AllowPrivate: true,
 		Settings: map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()},
 		Timing:   process.Timing{CrashBudget: 1 << 20, BackoffMin: time.Millisecond, BackoffMax: 2 * time.Millisecond},
-	})
+	}
+	for _, f := range change {
+		f(&opt)
+	}
+	a, err := Open(opt)
 	if err != nil {
 		t.Fatal(err)
 	}

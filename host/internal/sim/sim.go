@@ -61,6 +61,9 @@ func Start(log *slog.Logger) (*Simulation, error) {
 // Close ends the phones and the server.
 func (s *Simulation) Close() error { return errors.Join(s.gallery.close(), s.server.Close()) }
 
+// Server is the simulator itself, for faults and records.
+func (s *Simulation) Server() *wasim.Server { return s.server }
+
 // Settings lead the node here. Header media may come from loopback, where the
 // simulation's own picture is.
 func (s *Simulation) Settings() json.RawMessage {
