@@ -11,12 +11,13 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Group is a group chat whose members are addressed by LID, as in groups of 2026.
+// Group is a group chat. Its members are addressed by LID, as in groups of 2026, or by number, as in older ones.
 type Group struct {
 	s       *Server
 	jid     types.JID
 	subject string
 	created time.Time
+	mode    types.AddressingMode
 	members atomic.Pointer[[]*Account] // the first made it; replaced, never changed
 }
 
@@ -24,6 +25,15 @@ const maxGroupMembers = 1_024
 
 // NewGroup makes a group of accounts; the first is its creator. Nobody is notified: clients ask when they need it.
 func (s *Server) NewGroup(subject string, members ...*Account) (*Group, error) {
+	return s.newGroup(subject, types.AddressingModeLID, members)
+}
+
+// NewNumberGroup is NewGroup for a group of the old kind, whose members know each other's numbers.
+func (s *Server) NewNumberGroup(subject string, members ...*Account) (*Group, error) {
+	return s.newGroup(subject, types.AddressingModePN, members)
+}
+
+func (s *Server) newGroup(subject string, mode types.AddressingMode, members []*Account) (*Group, error) {
 	if len(members) == 0 || len(members) > maxGroupMembers {
 		return nil, fmt.Errorf("a group has 1 to %d members, not %d", maxGroupMembers, len(members))
 	}
@@ -35,7 +45,7 @@ func (s *Server) NewGroup(subject string, members ...*Account) (*Group, error) {
 	}
 	const low = 120_363_000_000_000_000 // WhatsApp's groups have 18 digits
 	user := strconv.FormatInt(low+int64(len(s.groups))+1, 10)
-	g := &Group{s: s, jid: types.NewJID(user, types.GroupServer), subject: subject, created: time.Now()}
+	g := &Group{s: s, jid: types.NewJID(user, types.GroupServer), subject: subject, created: time.Now(), mode: mode}
 	g.members.Store(&members)
 	s.groups[user] = g
 	return g, nil
@@ -51,6 +61,14 @@ func (s *Server) group(jid types.JID) *Group {
 		return nil
 	}
 	return s.groups[jid.User]
+}
+
+// server is the namespace in which the group names its members.
+func (g *Group) server() string {
+	if g.mode == types.AddressingModePN {
+		return types.DefaultUserServer
+	}
+	return types.HiddenUserServer
 }
 
 func (g *Group) has(a *Account) bool { return slices.Contains(*g.members.Load(), a) }
@@ -101,8 +119,11 @@ func (g *Group) node() waBinary.Node {
 	members := *g.members.Load()
 	list := make([]waBinary.Node, len(members))
 	for i, a := range members {
-		attrs := waBinary.Attrs{"jid": a.lid}
-		if !a.cfg.hidden {
+		attrs := waBinary.Attrs{"jid": a.in(g.server())}
+		switch {
+		case g.mode == types.AddressingModePN:
+			attrs["lid"] = a.lid
+		case !a.cfg.hidden:
 			attrs["phone_number"] = a.jid
 		}
 		if i == 0 {
@@ -110,9 +131,9 @@ func (g *Group) node() waBinary.Node {
 		}
 		list[i] = waBinary.Node{Tag: "participant", Attrs: attrs}
 	}
-	owner, t := members[0].lid, g.created.Unix()
+	owner, t := members[0].in(g.server()), g.created.Unix()
 	return waBinary.Node{Tag: "group", Content: list, Attrs: waBinary.Attrs{
-		"id": g.jid.User, "addressing_mode": "lid", "subject": g.subject, "creator": owner, "creation": t,
+		"id": g.jid.User, "addressing_mode": string(g.mode), "subject": g.subject, "creator": owner, "creation": t,
 		"s_o": owner, "s_t": t, "size": len(list),
 	}}
 }
@@ -132,10 +153,13 @@ func (m *message) fanOutGroup() {
 	g, sender := m.conn.s.group(m.to), m.conn.dev
 	attrs := func(d *Device) waBinary.Attrs {
 		out := waBinary.Attrs{
-			"from": m.to, "participant": sender.lid, "addressing_mode": "lid", "id": m.id, "t": m.time.Unix(),
+			"from": m.to, "participant": sender.in(g.server()), "addressing_mode": string(g.mode), "id": m.id, "t": m.time.Unix(),
 			"type": text(m.node, "type"), "notify": sender.account.name(),
 		}
-		if !sender.account.cfg.hidden || d.account == sender.account {
+		switch {
+		case g.mode == types.AddressingModePN:
+			out["participant_lid"] = sender.account.lid
+		case !sender.account.cfg.hidden || d.account == sender.account:
 			out["participant_pn"] = sender.account.jid
 		}
 		if edit, ok := m.node.Attrs["edit"]; ok {
@@ -161,7 +185,7 @@ func (m *message) fanOutGroup() {
 	var all []types.JID
 	for _, a := range *g.members.Load() {
 		for _, d := range *a.list.Load() {
-			all = append(all, d.lid)
+			all = append(all, d.in(g.server()))
 			if d == sender {
 				continue
 			}
@@ -193,6 +217,18 @@ func (c *conn) groupReceipt(n *waBinary.Node) {
 		if d == c.dev || (text(n, "type") == "retry" && d.jid.Device != to.Device) {
 			continue
 		}
-		c.passReceipt(d, n, waBinary.Attrs{"from": g.jid, "participant": c.dev.lid})
+		c.passReceipt(d, n, waBinary.Attrs{"from": g.jid, "participant": c.dev.in(g.server())})
+	}
+}
+
+// chatState shows the other members that one of them is typing, or has stopped.
+func (g *Group) chatState(from *Device, n *waBinary.Node) {
+	out := waBinary.Node{Tag: "chatstate", Content: n.Content, Attrs: waBinary.Attrs{"from": g.jid, "participant": from.in(g.server()).ToNonAD()}}
+	for _, a := range *g.members.Load() {
+		for _, d := range *a.list.Load() {
+			if a != from.account && !d.played {
+				d.now(out)
+			}
+		}
 	}
 }

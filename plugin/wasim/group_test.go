@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
@@ -50,6 +52,44 @@ func TestGroup(t *testing.T) {
 	}
 	if _, err := customer(t, s, "5511988880004").Client().GetGroupInfo(ctx, g.JID()); !errors.Is(err, whatsmeow.ErrNotInGroup) {
 		t.Errorf("a stranger's query: %v", err)
+	}
+	noUnhandled(t, s)
+}
+
+// A group of the old kind, in which everybody is known by number; and who types in it.
+func TestNumberGroup(t *testing.T) {
+	s := start(t, wasim.Options{})
+	b := open(t, s, "5511999990000")
+	b.pair()
+	p, q := customer(t, s, "5511988880001"), customer(t, s, "5511988880002")
+	ctx := within(t)
+	g, err := s.NewNumberGroup("Old", b.account, p.Account(), q.Account())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := b.menu(g.JID(), "Yes", "No")
+	for _, each := range []*wasim.Phone{p, q} {
+		m, err := each.WaitID(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Chat != g.JID() || m.From != b.account.JID() || len(m.Buttons) != 2 || m.Biz != 1 {
+			t.Errorf("in the group: %+v", m)
+		}
+	}
+	if err := p.Type(ctx, g.JID(), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.WaitTyping(ctx, g.JID(), true); err != nil {
+		t.Error(err)
+	}
+	answer, err := p.SendText(ctx, g.JID(), "no")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, _ := await(t, b, 0, func(ev *events.Message) bool { return ev.Info.ID == answer })
+	if ev.Info.Sender.ToNonAD() != p.JID() || ev.Info.SenderAlt.ToNonAD() != p.LID() || ev.Info.AddressingMode != types.AddressingModePN {
+		t.Errorf("the answer comes from %+v", ev.Info.MessageSource)
 	}
 	noUnhandled(t, s)
 }

@@ -25,6 +25,7 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 		"privacy":           onPrivacy,
 		"w:m":               onMediaConn,
 		"w:g2":              onGroups,
+		"w:mex":             onMex,
 		"w:sync:app:state":  onAppState,
 		"w:profile:picture": onPicture,
 		"blocklist":         onBlocklist,

@@ -14,7 +14,7 @@ func (c *conn) onMessage(n *waBinary.Node) {
 	target := c.s.find(to)
 	if target != nil {
 		recipient = target.phone
-	} else if to.Server == types.GroupServer {
+	} else if to.Server == types.GroupServer || to.Server == types.NewsletterServer {
 		recipient = to.String()
 	}
 	f := c.s.fault(FaultEvent{Stage: StageMessage, Account: c.dev.account.phone, Recipient: recipient, MessageID: text(n, "id"), Type: text(n, "type")})
@@ -56,6 +56,9 @@ func (c *conn) ackMessage(m *message, code int) {
 	if m.phash != "" {
 		attrs["phash"] = m.phash
 	}
+	if m.serverID != 0 {
+		attrs["server_id"] = int(m.serverID)
+	}
 	c.send(waBinary.Node{Tag: "ack", Attrs: attrs})
 }
 
@@ -65,10 +68,12 @@ type message struct {
 	node   *waBinary.Node
 	id     string
 	to     types.JID
-	target *Account // nil for a group
+	target *Account // nil for a group or a newsletter
 	time   time.Time
 	fault  Fault
 	phash  string // of the devices it should have gone to, if it did not go to all
+
+	serverID types.MessageServerID // of a newsletter's post
 
 	rest []waBinary.Node // children that every device gets
 }
@@ -81,8 +86,11 @@ const (
 
 // refusal returns the error of the ack, 0 for a message that is relayed.
 func (m *message) refusal() int {
-	if m.to.Server == types.GroupServer {
+	switch m.to.Server {
+	case types.GroupServer:
 		return m.groupRefusal()
+	case types.NewsletterServer:
+		return m.newsletterRefusal()
 	}
 	if m.target == nil || m.id == "" {
 		return nackStanza
@@ -103,8 +111,12 @@ func (m *message) fanOut() {
 			m.rest = append(m.rest, n)
 		}
 	}
-	if m.to.Server == types.GroupServer {
+	switch m.to.Server {
+	case types.GroupServer:
 		m.fanOutGroup()
+		return
+	case types.NewsletterServer:
+		m.publish()
 		return
 	}
 	list := child(m.node, "participants")
@@ -149,6 +161,14 @@ func (m *message) everyDevice() []types.JID {
 		out = append(out, d.in(m.to.Server))
 	}
 	return out
+}
+
+// in returns the account's JID in one of the two namespaces.
+func (a *Account) in(server string) types.JID {
+	if server == types.DefaultUserServer {
+		return a.jid
+	}
+	return a.lid
 }
 
 // in returns the device's JID in one of the two namespaces.

@@ -107,6 +107,10 @@ func presence(from types.JID, online bool) waBinary.Node {
 // onChatState relays «composing» and «paused» to those devices that are there.
 func (c *conn) onChatState(n *waBinary.Node) {
 	to := address(n, "to")
+	if g := c.s.group(to); g != nil && g.has(c.dev.account) {
+		g.chatState(c.dev, n)
+		return
+	}
 	a := c.s.find(to)
 	if a == nil || a == c.dev.account {
 		return

@@ -39,15 +39,16 @@ type Server struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // every goroutine of the server
 
-	mu       sync.RWMutex
-	closed   bool
-	accounts map[string]*Account    // by every number it answers to
-	lids     map[string]*Account    // by the user part of its LID
-	waiting  map[string]*conn       // clients that show a QR code, by its reference
-	codes    map[*conn]*codePairing // clients that show a link code
-	conns    map[*conn]struct{}     // all connections
-	phones   map[*Phone]struct{}    // to be closed with the server
-	groups   map[string]*Group      // by the user part of the group's JID
+	mu          sync.RWMutex
+	closed      bool
+	accounts    map[string]*Account    // by every number it answers to
+	lids        map[string]*Account    // by the user part of its LID
+	waiting     map[string]*conn       // clients that show a QR code, by its reference
+	codes       map[*conn]*codePairing // clients that show a link code
+	conns       map[*conn]struct{}     // all connections
+	phones      map[*Phone]struct{}    // to be closed with the server
+	groups      map[string]*Group      // by the user part of the group's JID
+	newsletters map[string]*Newsletter // by the user part of the newsletter's JID
 }
 
 // ErrClosed says that the server is closed.
@@ -74,6 +75,7 @@ func Start(opts Options) (*Server, error) {
 		faults: faults.NewSet(maxFaults), media: mediastore.New(mediastore.Options{}), record: newRecorder(opts.Limits),
 		accounts: make(map[string]*Account), lids: make(map[string]*Account), waiting: make(map[string]*conn),
 		codes: make(map[*conn]*codePairing), conns: make(map[*conn]struct{}), phones: make(map[*Phone]struct{}), groups: make(map[string]*Group),
+		newsletters: make(map[string]*Newsletter),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.client = clientFor(s.address)
