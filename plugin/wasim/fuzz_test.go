@@ -59,10 +59,14 @@ func FuzzHandle(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	channel, err := s.NewNewsletter("news", a, b)
+	if err != nil {
+		f.Fatal(err)
+	}
 	dev := &Device{s: s, account: a, jid: a.jid, lid: a.lid, keys: keyringOf(a.keys)}
 	dev.jid.Device, dev.lid.Device = 1, 1
 	a.addDevice(dev)
-	for _, n := range stanzas(b.lid, g.jid) {
+	for _, n := range stanzas(b.lid, g.jid, channel.jid) {
 		f.Add(marshalled(f, n))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -87,7 +91,7 @@ func FuzzHandle(f *testing.F) {
 }
 
 // stanzas is one example of each kind a client sends.
-func stanzas(to, group types.JID) []waBinary.Node {
+func stanzas(to, group, channel types.JID) []waBinary.Node {
 	iq := func(xmlns, kind string, content ...waBinary.Node) waBinary.Node {
 		return waBinary.Node{Tag: "iq", Attrs: waBinary.Attrs{"xmlns": xmlns, "type": kind, "id": "1", "to": types.ServerJID}, Content: content}
 	}
@@ -103,6 +107,9 @@ func stanzas(to, group types.JID) []waBinary.Node {
 		iq("passive", "set", waBinary.Node{Tag: "active"}),
 		iq("privacy", "set", waBinary.Node{Tag: "tokens", Content: []waBinary.Node{{Tag: "token", Attrs: waBinary.Attrs{"jid": to}}}}),
 		iq("privacy", "get"),
+		iq("w:mex", "get", waBinary.Node{Tag: "query", Attrs: waBinary.Attrs{"query_id": "6563316087068696"}, Content: []byte(`{"variables":{"input":{"key":"`+channel.String()+`"}}}`)}),
+		iq("newsletter", "get", waBinary.Node{Tag: "messages", Attrs: waBinary.Attrs{"jid": channel, "count": "10"}}),
+		{Tag: "message", Attrs: waBinary.Attrs{"to": channel, "id": "N", "type": "text"}, Content: []waBinary.Node{{Tag: "plaintext", Content: []byte("\x0a\x02hi")}}},
 		iq("w:m", "set", waBinary.Node{Tag: "media_conn"}),
 		iq("w:g2", "get", waBinary.Node{Tag: "participating"}),
 		iq("w:sync:app:state", "set", waBinary.Node{Tag: "sync", Content: []waBinary.Node{{Tag: "collection", Attrs: waBinary.Attrs{"name": "regular", "version": "0"}}}}),
