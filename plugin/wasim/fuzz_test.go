@@ -107,7 +107,7 @@ func stanzas(to, group, channel types.JID) []waBinary.Node {
 		iq("passive", "set", waBinary.Node{Tag: "active"}),
 		iq("privacy", "set", waBinary.Node{Tag: "tokens", Content: []waBinary.Node{{Tag: "token", Attrs: waBinary.Attrs{"jid": to}}}}),
 		iq("privacy", "get"),
-		iq("w:mex", "get", waBinary.Node{Tag: "query", Attrs: waBinary.Attrs{"query_id": "6563316087068696"}, Content: []byte(`{"variables":{"input":{"key":"`+channel.String()+`"}}}`)}),
+		iq("w:mex", "get", waBinary.Node{Tag: "query", Attrs: waBinary.Attrs{"query_id": "6563316087068696"}, Content: []byte(`{"variables":{"input":{"key":"` + channel.String() + `"}}}`)}),
 		iq("newsletter", "get", waBinary.Node{Tag: "messages", Attrs: waBinary.Attrs{"jid": channel, "count": "10"}}),
 		{Tag: "message", Attrs: waBinary.Attrs{"to": channel, "id": "N", "type": "text"}, Content: []waBinary.Node{{Tag: "plaintext", Content: []byte("\x0a\x02hi")}}},
 		iq("w:m", "set", waBinary.Node{Tag: "media_conn"}),
