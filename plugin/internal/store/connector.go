@@ -8,16 +8,26 @@ import (
 	"time"
 )
 
-// connector gives every SQLite connection two things the driver does not have:
-// compiled statements that are reused by their text (whatsmeow's included), and
-// a fair queue for the write lock in place of SQLite's sleeping and retrying.
+// connector gives every SQLite connection three things the driver does not have:
+// compiled statements that are reused by their text (whatsmeow's included), a fair
+// queue for the write lock in place of SQLite's sleeping and retrying, and
+// transactions that are not synced (see unsynced).
 type connector struct {
 	driver.Connector
-	turn chan struct{} // holds one token: the right to write
+	relaxed bool          // nothing is synced anyway
+	turn    chan struct{} // holds one token: the right to write
 }
 
-func newConnector(c driver.Connector) *connector {
-	return &connector{Connector: c, turn: make(chan struct{}, 1)}
+func newConnector(c driver.Connector, relaxed bool) *connector {
+	return &connector{Connector: c, relaxed: relaxed, turn: make(chan struct{}, 1)}
+}
+
+type unsyncedKey struct{}
+
+// unsynced makes a transaction that is begun with ctx return when it is in the file
+// and not yet on the disk. The next synced commit, of any connection, takes it there.
+func unsynced(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unsyncedKey{}, true)
 }
 
 // Connect opens a connection.
@@ -30,7 +40,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("the SQLite driver lacks an interface this store needs"), plain.Close())
 	}
-	return &conn{liteConn: full, turn: c.turn, stmts: make(map[string]*cached)}, nil
+	return &conn{liteConn: full, turn: c.turn, relaxed: c.relaxed, full: !c.relaxed, stmts: make(map[string]*cached)}, nil
 }
 
 // liteConn is what modernc.org/sqlite's connection implements.
@@ -47,10 +57,28 @@ type liteConn interface {
 // conn is one connection. database/sql uses it from one goroutine at a time.
 type conn struct {
 	liteConn
-	turn   chan struct{}
-	inTx   bool
-	broken bool // a rollback failed: a transaction may be open still
-	stmts  map[string]*cached
+	turn    chan struct{}
+	relaxed bool
+	full    bool // PRAGMA synchronous is FULL and not NORMAL
+	inTx    bool
+	broken  bool // a rollback failed: a transaction may be open still
+	stmts   map[string]*cached
+}
+
+// sync sets how the next commit is made.
+func (c *conn) sync(full bool) error {
+	if c.relaxed || c.full == full {
+		return nil
+	}
+	pragma := "PRAGMA synchronous=NORMAL"
+	if full {
+		pragma = "PRAGMA synchronous=FULL"
+	}
+	_, err := c.liteConn.ExecContext(context.Background(), pragma, nil)
+	if err == nil {
+		c.full = full
+	}
+	return err
 }
 
 // IsValid lets database/sql close a broken connection. A write in a transaction

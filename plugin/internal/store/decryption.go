@@ -18,11 +18,22 @@ func decrypting(ctx context.Context) *decryption {
 // until calls end when the transaction is over.
 func (d *decryption) until(end func()) { d.ends = append(d.ends, end) }
 
-// DoDecryptionTxn runs fn in whatsmeow's transaction.
+// DoDecryptionTxn runs fn in whatsmeow's transaction, which is not synced: what
+// follows before WhatsApp gets its acknowledgement takes it to the disk, the
+// message's event or else ClearBufferedEventPlaintext.
 func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
 	if decrypting(ctx) != nil {
 		return d.SQLStore.DoDecryptionTxn(ctx, fn)
 	}
+	err := d.transaction(unsynced(ctx), fn)
+	if err == nil {
+		d.decrypted.Store(d.store.writer.commits.Add(1))
+	}
+	return err
+}
+
+// transaction runs fn, which calls methods of d, in one transaction.
+func (d *sessions) transaction(ctx context.Context, fn func(context.Context) error) error {
 	// Waiting here rather than for a connection leaves the others to readers.
 	select {
 	case d.store.devices.decryptions <- struct{}{}:
@@ -39,13 +50,18 @@ func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context)
 	return d.SQLStore.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
 }
 
-// ClearBufferedEventPlaintext marks a message as handled. After a power cut that
-// takes the mark the message is handled again, and its event is a duplicate.
+// ClearBufferedEventPlaintext marks a message as handled. It is synced when nothing
+// has been since the decryption. After a power cut that takes the mark the message
+// is handled again, and its event is a duplicate.
 func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHash [32]byte) error {
 	if decrypting(ctx) != nil {
 		return d.SQLStore.ClearBufferedEventPlaintext(ctx, ciphertextHash)
 	}
-	return d.store.writeUnsynced(ctx, "mark the message as handled", func(t *tx) error {
+	write := d.store.write
+	if d.decrypted.Load() <= d.store.writer.onDisk.Load() {
+		write = d.store.writeUnsynced
+	}
+	return write(ctx, "mark the message as handled", func(t *tx) error {
 		_, err := t.exec(`UPDATE whatsmeow_event_buffer SET plaintext = NULL WHERE our_jid = $1 AND ciphertext_hash = $2`, d.JID, ciphertextHash[:])
 		return err
 	})

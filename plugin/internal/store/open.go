@@ -57,7 +57,7 @@ func (s *Store) prepare(ctx context.Context, dialect string) error {
 	if err != nil {
 		return err
 	}
-	if s.writer, err = newWriter(ctx, s.db, dialect, s.opt.Relaxed); err != nil {
+	if s.writer, err = newWriter(ctx, s.db, dialect); err != nil {
 		return err
 	}
 	s.devices = newDevices(s, container)

@@ -9,7 +9,7 @@ import (
 // GetOrGenPreKeys makes the missing one-time keys in one transaction. A new device
 // wants 812 of them, and whatsmeow commits, and syncs, each.
 func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*keys.PreKey, err error) {
-	err = d.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+	err = d.keysTxn(ctx, func(ctx context.Context) error {
 		list, err = d.SQLStore.GetOrGenPreKeys(ctx, count)
 		return err
 	})
@@ -20,9 +20,18 @@ func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*k
 // for keys inside the transaction, too: in the other order the two would wait for
 // each other.
 func (d *sessions) GenOnePreKey(ctx context.Context) (key *keys.PreKey, err error) {
-	err = d.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+	err = d.keysTxn(ctx, func(ctx context.Context) error {
 		key, err = d.SQLStore.GenOnePreKey(ctx)
 		return err
 	})
 	return key, err
+}
+
+// keysTxn joins the transaction of a decryption, or makes one that is synced: the
+// keys go to the server next.
+func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) error {
+	if decrypting(ctx) != nil {
+		return fn(ctx)
+	}
+	return d.transaction(ctx, fn)
 }

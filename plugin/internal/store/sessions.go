@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
@@ -17,6 +18,8 @@ import (
 type sessions struct {
 	*sqlstore.SQLStore
 	store *Store
+
+	decrypted atomic.Uint64 // number of the device's last decryption in writer.commits
 
 	identities *memo[string, [32]byte]
 	tokens     *memo[tokenKey, *wastore.PrivacyToken] // nil: there is none

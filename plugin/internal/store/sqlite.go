@@ -36,7 +36,7 @@ func openSQLite(ctx context.Context, opt Options) (*sql.DB, string, error) {
 	if err != nil {
 		return nil, "", wrap("open the database", err)
 	}
-	db := sql.OpenDB(newConnector(plain))
+	db := sql.OpenDB(newConnector(plain, opt.Relaxed))
 	db.SetMaxOpenConns(readers + 1) // and the writer
 	db.SetMaxIdleConns(readers + 1)
 	if err := db.PingContext(ctx); err != nil {

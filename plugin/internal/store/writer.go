@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,10 @@ const (
 type writer struct {
 	conn  *sql.Conn
 	bound time.Duration
-	sync  *syncMode // nil: every commit is synced
+
+	// commits counts the unsynced commits of decryptions, and onDisk how many of them
+	// a synced commit has taken to the disk with it.
+	commits, onDisk atomic.Uint64
 
 	jobs chan *job
 	quit chan struct{}
@@ -41,7 +45,7 @@ type job struct {
 	done chan error // buffered
 }
 
-func newWriter(ctx context.Context, db *sql.DB, dialect string, relaxed bool) (*writer, error) {
+func newWriter(ctx context.Context, db *sql.DB, dialect string) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, wrap("open the writing connection", err)
@@ -49,11 +53,8 @@ func newWriter(ctx context.Context, db *sql.DB, dialect string, relaxed bool) (*
 	w := &writer{
 		conn: conn, jobs: make(chan *job), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	switch {
-	case dialect == "postgres":
+	if dialect == "postgres" {
 		w.bound = writeTime
-	case !relaxed:
-		w.sync = &syncMode{full: true}
 	}
 	go w.loop(db)
 	return w, nil
@@ -141,9 +142,11 @@ func (w *writer) transact(db *sql.DB, jobs []*job) error {
 		ctx, cancel = context.WithTimeout(ctx, w.bound)
 		defer cancel()
 	}
-	if err := w.sync.set(ctx, w.conn, slices.ContainsFunc(jobs, func(j *job) bool { return j.sync })); err != nil {
-		return err
+	synced := slices.ContainsFunc(jobs, func(j *job) bool { return j.sync })
+	if !synced {
+		ctx = unsynced(ctx)
 	}
+	covers := w.commits.Load()
 	t, err := w.begin(ctx, db)
 	if err != nil {
 		return err
@@ -154,7 +157,11 @@ func (w *writer) transact(db *sql.DB, jobs []*job) error {
 			return err
 		}
 	}
-	return t.Commit()
+	err = t.Commit()
+	if err == nil && synced {
+		w.onDisk.Store(covers)
+	}
+	return err
 }
 
 // run turns a panic of a caller's function into an error: the goroutine serves
@@ -180,30 +187,7 @@ func (w *writer) begin(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
 	}
 	_ = w.conn.Close() // it is broken
 	w.conn = fresh
-	if w.sync != nil {
-		w.sync.full = true
-	}
 	return w.conn.BeginTx(ctx, nil)
-}
-
-// syncMode is PRAGMA synchronous of the writing connection: FULL for a batch with
-// a write that must be on disk, NORMAL for one without. A synced commit syncs the
-// unsynced ones before it, too.
-type syncMode struct{ full bool }
-
-func (m *syncMode) set(ctx context.Context, conn *sql.Conn, full bool) error {
-	if m == nil || m.full == full {
-		return nil
-	}
-	mode := "NORMAL"
-	if full {
-		mode = "FULL"
-	}
-	_, err := conn.ExecContext(ctx, "PRAGMA synchronous="+mode)
-	if err == nil {
-		m.full = full
-	}
-	return err
 }
 
 // tx is the transaction a write runs in.
