@@ -19,10 +19,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
-	"github.com/tapnode/tapnode/sdk/nodetest"
 )
 
 // binaries is where the real binary is built, once.
@@ -137,20 +135,4 @@ func TestDescribeOffline(t *testing.T) {
 		len(menu.PortRules) != 1 || menu.PortRules[0].ID != "reply:{id}" || menu.Events[0].Port != "reply:{/button/id}" {
 		t.Errorf("sendButtons = %+v", menu)
 	}
-}
-
-// TestConformance proves the contract for what works without a paired instance.
-func TestConformance(t *testing.T) {
-	sim, err := wasim.Start(wasim.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sim.Close()
-	nodetest.Run(t, nodetest.Target{
-		Binary:   binary(t),
-		Settings: []byte(settingsFor(sim)),
-		Samples: []nodetest.Sample{
-			{Operation: "whatsapp.instance.list@1", Input: []byte(`{}`)},
-		},
-	})
 }
