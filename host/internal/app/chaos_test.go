@@ -60,7 +60,7 @@ func TestChaos(t *testing.T) {
 	calm := make(chan struct{})
 	var trouble sync.WaitGroup
 	trouble.Go(func() { c.kill(calm) })
-	trouble.Go(func() { c.lock(calm, filepath.Join(dir, "nodes", "whatsapp-send-buttons")) })
+	trouble.Go(func() { c.lock(calm, filepath.Join(dir, "nodes", "whatsapp-send-buttons", "store")) })
 
 	began := time.Now()
 	var work sync.WaitGroup

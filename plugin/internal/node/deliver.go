@@ -155,6 +155,13 @@ func (p *process) send(ctx context.Context, inst *pool.Instance, claim *store.Cl
 func (p *process) failed(ctx context.Context, claim *store.Claim, d delivery, err error) error {
 	prob := sendProblem(d.what, err)
 	var refused *pool.SendError
+	if claim.Verdict == store.Resume && prob.Effect == sdk.EffectNone && errors.As(err, &refused) {
+		// An earlier attempt left, and its answer was lost. That WhatsApp refuses the
+		// repeat says nothing about it: only a receipt does, and until then neither a
+		// failure nor a fallback is true.
+		prob.Effect, prob.Retryable, prob.RetryAfter = sdk.EffectUnknown, true, 2*time.Second
+		prob.Message += "; an earlier attempt may have arrived, which a receipt will tell: repeat with the same idempotency key"
+	}
 	switch {
 	case prob.Effect == sdk.EffectUnknown:
 		p.unanswered.add(claim.Entry.MessageID)
