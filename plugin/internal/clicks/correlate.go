@@ -44,7 +44,7 @@ func (m Match) Button() buttons.Button { return m.Menu.Buttons[m.Index] }
 
 // Correlate finds the button of ours that a click is on, among menus: the one
 // with the id Click.QuotedID, however old, and those of the click's chat that are
-// still live. Others, and the same menu twice, do no harm.
+// still live, the newest first. Others, and the same menu twice, do no harm.
 //
 // A click that names a menu is on that menu or on none: when it is unknown, was
 // sent to another chat or lacks the button, a newer menu with the same button id

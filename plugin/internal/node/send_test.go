@@ -53,24 +53,6 @@ func TestMenuAndClick(t *testing.T) {
 	}
 }
 
-func TestEveryShapeOfAClick(t *testing.T) {
-	w, ana := shop(t, wasim.Options{})
-	sub := w.subscribe(opButtonClick, nil)
-	var out output
-	w.must(w.call(opSendButtons, menuTo(anaNumber), &out))
-	m, err := ana.WaitID(w.ctx(), out.MessageID)
-	w.must(err)
-	for n, shape := range wasim.Shapes() {
-		_, err := ana.Click(w.ctx(), m, "sales", shape)
-		w.must(err)
-		var c clicks.Clicked
-		w.next(sub, &c)
-		if string(c.Form) != string(shape) || c.Button.ID != "sales" || c.Menu == nil || c.Click.N != n+1 || c.Click.First != (n == 0) {
-			t.Errorf("%s: %+v", shape, c)
-		}
-	}
-}
-
 // TestWordsTakeTheTextPort: a message that is no click answers the chat's menu in words.
 func TestWordsTakeTheTextPort(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})

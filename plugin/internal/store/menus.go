@@ -26,7 +26,8 @@ type Menu struct {
 	Correlation string // comes back on every click
 	Source      string
 	Clicks      int       // taken so far
-	SentAt      time.Time // until the server's time is known, the intent's
+	SentAt      time.Time // until the server's time is known, which has seconds, the intent's
+	CreatedAt   time.Time // the intent's
 	ExpiresAt   time.Time // zero: live as long as it is kept
 	Policy      Policy
 	Allowed     []string // JIDs of those whose presses count; none: everybody's
@@ -34,7 +35,7 @@ type Menu struct {
 }
 
 const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at,
-	policy, allowed, as_text`
+	policy, allowed, as_text, created_at`
 
 func (m *Menu) insert(t *tx) error {
 	buttons, err := json.Marshal(m.Buttons)
@@ -45,7 +46,7 @@ func (m *Menu) insert(t *tx) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO tapnode_menus (`+menuColumns+`, created_at)
+	_, err = t.exec(`INSERT INTO tapnode_menus (`+menuColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $8)`,
 		m.Instance, m.MessageID, m.Chat.JID, m.Chat.LID, buttons, m.Correlation, m.Source, millis(m.SentAt), millis(m.ExpiresAt),
 		cmp.Or(m.Policy, All), string(allowed), m.AsText)
@@ -55,13 +56,13 @@ func (m *Menu) insert(t *tx) error {
 func scanMenu(row scanner) (Menu, error) {
 	var m Menu
 	var buttons, allowed []byte
-	var sentAt, expiresAt int64
+	var sentAt, expiresAt, createdAt int64
 	err := row.Scan(&m.Instance, &m.MessageID, &m.Chat.JID, &m.Chat.LID, &buttons, &m.Correlation, &m.Source,
-		&m.Clicks, &sentAt, &expiresAt, &m.Policy, &allowed, &m.AsText)
+		&m.Clicks, &sentAt, &expiresAt, &m.Policy, &allowed, &m.AsText, &createdAt)
 	if err != nil {
 		return m, err
 	}
-	m.SentAt, m.ExpiresAt = fromMillis(sentAt), fromMillis(expiresAt)
+	m.SentAt, m.ExpiresAt, m.CreatedAt = fromMillis(sentAt), fromMillis(expiresAt), fromMillis(createdAt)
 	return m, errors.Join(json.Unmarshal(buttons, &m.Buttons), json.Unmarshal(allowed, &m.Allowed))
 }
 
@@ -100,7 +101,7 @@ func (s *Store) LiveMenus(ctx context.Context, instance string, chat Chat, at ti
 		found = append(found, menus...)
 	}
 	slices.SortFunc(found, func(a, b Menu) int {
-		return cmp.Or(b.SentAt.Compare(a.SentAt), strings.Compare(a.MessageID, b.MessageID))
+		return cmp.Or(b.SentAt.Compare(a.SentAt), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.MessageID, b.MessageID))
 	})
 	found = slices.CompactFunc(found, func(a, b Menu) bool { return a.MessageID == b.MessageID })
 	return found[:min(len(found), liveMenus)], nil

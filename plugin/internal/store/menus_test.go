@@ -67,6 +67,25 @@ func TestLiveMenus(t *testing.T) {
 	})
 }
 
+// TestMenusOfOneSecond: the server's time has seconds, people are faster.
+func TestMenusOfOneSecond(t *testing.T) {
+	c := newClock()
+	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		var newest string
+		for i := range 5 {
+			c.add(time.Millisecond)
+			newest = sendMenu(t, s, fmt.Sprint(i), ada, "yes", time.Time{})
+			claim := begin(t, s, fmt.Sprint(i), "f")
+			check(t, s.Settle(t.Context(), claim, store.Outcome{State: store.Sent, JSON: []byte("{}"), SentAt: c.now().Truncate(time.Second)}))
+			claim.Release()
+		}
+		if menus := must[[]store.Menu](t)(s.LiveMenus(t.Context(), "shop", ada, c.now())); menus[0].MessageID != newest {
+			t.Errorf("the newest is %+v", menus[0])
+		}
+	})
+}
+
 func TestLiveMenusAreTheNewest(t *testing.T) {
 	c := newClock()
 	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
