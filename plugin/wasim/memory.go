@@ -16,6 +16,11 @@ import (
 type memory struct {
 	store.NoopStore
 
+	// ratchets is held while a message is decrypted and while one is sent. whatsmeow reads a session, moves it on and
+	// writes it back in both, and without a transaction the later write undoes the other: a counter is used twice, and
+	// the second message can never be read.
+	ratchets sync.Mutex
+
 	mu         sync.Mutex
 	identities map[string][32]byte
 	sessions   map[string][]byte
@@ -66,6 +71,13 @@ func (m *memory) IsTrustedIdentity(_ context.Context, address string, key [32]by
 	defer m.mu.Unlock()
 	known, ok := m.identities[address]
 	return !ok || known == key, nil
+}
+
+// DoDecryptionTxn runs one decryption; whatsmeow calls it for clients with EnableDecryptedEventBuffer.
+func (m *memory) DoDecryptionTxn(ctx context.Context, decrypt func(context.Context) error) error {
+	m.ratchets.Lock()
+	defer m.ratchets.Unlock()
+	return decrypt(ctx)
 }
 
 func (m *memory) GetSession(_ context.Context, address string) ([]byte, error) {

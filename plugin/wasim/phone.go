@@ -64,6 +64,7 @@ func (s *Server) NewPhone(ctx context.Context, phone string, options ...Option) 
 	p.cli = whatsmeow.NewClient(a.keys, nil)
 	p.cli.BackgroundEventCtx = p.ctx
 	p.cli.InitialAutoReconnect = true
+	p.cli.EnableDecryptedEventBuffer = true // brackets decryptions, see memory.ratchets
 	s.Attach(p.cli)
 	p.cli.AddEventHandler(p.handle)
 	if !s.adopt(p) {
@@ -155,6 +156,10 @@ func (p *Phone) Send(ctx context.Context, to types.JID, msg *waE2E.Message, extr
 	var req whatsmeow.SendRequestExtra
 	if len(extra) > 0 {
 		req.AdditionalNodes = &extra
+	}
+	if m, ok := p.account.keys.EventBuffer.(*memory); ok {
+		m.ratchets.Lock()
+		defer m.ratchets.Unlock()
 	}
 	resp, err := p.cli.SendMessage(ctx, to, msg, req)
 	return resp.ID, err
