@@ -63,6 +63,12 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	followed.Go(func() { c.follow(following, node.Client) })
 	c.connect(node)
 	c.send(node)
+	defer func() {
+		node.kill()
+		if t.Failed() {
+			t.Logf("%d stanzas wait for the shop; its log:\n%s", c.sim.Account(shopNumber).Linked()[0].Pending(), node.log)
+		}
+	}()
 	deadline := c.ctx()
 	for c.pending() && deadline.Err() == nil {
 		time.Sleep(10 * time.Millisecond) // polls a condition; the deadline decides
@@ -93,7 +99,8 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	}
 	for click := range c.clicked {
 		if told[click] != 1 {
-			t.Errorf("a press has %d events", told[click])
+			rec, _ := c.sim.Record(click)
+			t.Errorf("press %s has %d events: %+v", click, told[click], rec)
 		}
 	}
 	if len(told) != len(c.clicked) {
