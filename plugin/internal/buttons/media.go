@@ -16,6 +16,7 @@ type Media struct {
 	FileSHA256    []byte
 	FileEncSHA256 []byte
 	FileLength    uint64 // bytes
+	Handle        string // of a channel's media: goes into the stanza, not into the message
 
 	Thumbnail []byte // JPEG; may be empty
 	Width     uint32 // pixels; images and videos

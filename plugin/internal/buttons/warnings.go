@@ -18,7 +18,7 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 		}
 	}
 	if to.Kind == recipient.Newsletter {
-		add("/number", WarnNewsletter, "Channels show no buttons and send no clicks back; use fallback text to send the menu as text.")
+		add("/number", WarnNewsletter, "Channels show no buttons and send no clicks back; the menu goes out as text.")
 	}
 	replies := 0
 	for i, b := range r.Buttons {

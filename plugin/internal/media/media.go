@@ -85,6 +85,10 @@ func (l *Loader) Close() { l.client.CloseIdleConnections() }
 // Header fetches the file behind rawURL, which must be of the kind, uploads it for
 // the instance and describes it for the encoder. progress may be nil.
 func (l *Loader) Header(ctx context.Context, up Uploader, instance, rawURL string, kind buttons.MediaType, progress Progress) (*buttons.Media, error) {
+	return l.header(ctx, l.sealed(up), instance, rawURL, kind, progress)
+}
+
+func (l *Loader) header(ctx context.Context, to host, instance, rawURL string, kind buttons.MediaType, progress Progress) (*buttons.Media, error) {
 	if progress == nil {
 		progress = func(string, int64, int64) {}
 	}
@@ -104,7 +108,7 @@ func (l *Loader) Header(ctx context.Context, up Uploader, instance, rawURL strin
 	if err != nil {
 		return nil, err
 	}
-	if err := l.upload(ctx, up, instance, got.file, header, progress); err != nil {
+	if err := l.upload(ctx, to, instance, got.file, header, progress); err != nil {
 		return nil, err
 	}
 	return header, nil

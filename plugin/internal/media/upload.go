@@ -31,29 +31,48 @@ type Cache interface {
 // day is enough for a campaign and leaves the receiver the rest.
 const cacheTime = 24 * time.Hour
 
+// host is one of the two ways to leave a file with WhatsApp.
+type host struct {
+	prefix string // of the kind in the cache
+	send   func(ctx context.Context, plaintext *io.SectionReader, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error)
+}
+
+// sealed is the way of everything but channels: only who gets the message can open
+// the file.
+func (l *Loader) sealed(up Uploader) host {
+	return host{send: func(ctx context.Context, plaintext *io.SectionReader, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error) {
+		temp, err := l.temporary()
+		if err != nil {
+			return whatsmeow.UploadResponse{}, err
+		}
+		defer temp.Close()
+		return up.UploadReader(ctx, plaintext, temp, appInfo)
+	}}
+}
+
 // upload completes the header with where WhatsApp keeps the file.
-func (l *Loader) upload(ctx context.Context, up Uploader, instance string, file *os.File, m *buttons.Media, progress Progress) error {
+func (l *Loader) upload(ctx context.Context, to host, instance string, file *os.File, m *buttons.Media, progress Progress) error {
 	hash := sha256.New()
 	size, err := io.Copy(hash, io.NewSectionReader(file, 0, 1<<62))
 	if err != nil {
 		return &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
 	}
-	entry := store.Upload{Instance: instance, Kind: string(m.Type), SHA256: hash.Sum(nil)}
+	entry := store.Upload{Instance: instance, Kind: to.prefix + string(m.Type), SHA256: hash.Sum(nil)}
 	if l.recall(ctx, entry, m) {
 		return nil
 	}
 	progress("uploading", 0, size)
-	temp, err := l.temporary()
-	if err != nil {
-		return err
+	resp, err := to.send(ctx, io.NewSectionReader(file, 0, size), appInfo(m.Type))
+	var own *Error
+	if errors.As(err, &own) {
+		return own
 	}
-	defer temp.Close()
-	resp, err := up.UploadReader(ctx, io.NewSectionReader(file, 0, 1<<62), temp, appInfo(m.Type))
 	if err != nil {
 		return &Error{Reason: Upload, Retry: true, Message: "WhatsApp's media server did not take the file", Err: err}
 	}
 	m.URL, m.DirectPath, m.MediaKey = resp.URL, resp.DirectPath, resp.MediaKey
 	m.FileSHA256, m.FileEncSHA256, m.FileLength = resp.FileSHA256, resp.FileEncSHA256, resp.FileLength
+	m.Handle = resp.Handle
 	l.remember(ctx, entry, m)
 	return nil
 }
@@ -73,6 +92,7 @@ type location struct {
 	URL, DirectPath                     string
 	MediaKey, FileSHA256, FileEncSHA256 []byte
 	FileLength                          uint64
+	Handle                              string `json:",omitempty"`
 }
 
 // recall completes m from the cache. The name, the type and the thumbnail stay
@@ -95,6 +115,7 @@ func (l *Loader) recall(ctx context.Context, entry store.Upload, m *buttons.Medi
 	}
 	m.URL, m.DirectPath, m.MediaKey = at.URL, at.DirectPath, at.MediaKey
 	m.FileSHA256, m.FileEncSHA256, m.FileLength = at.FileSHA256, at.FileEncSHA256, at.FileLength
+	m.Handle = at.Handle
 	return true
 }
 
@@ -104,7 +125,7 @@ func (l *Loader) remember(ctx context.Context, entry store.Upload, m *buttons.Me
 		return
 	}
 	var err error
-	entry.Descriptor, err = json.Marshal(location{m.URL, m.DirectPath, m.MediaKey, m.FileSHA256, m.FileEncSHA256, m.FileLength})
+	entry.Descriptor, err = json.Marshal(location{m.URL, m.DirectPath, m.MediaKey, m.FileSHA256, m.FileEncSHA256, m.FileLength, m.Handle})
 	if err == nil {
 		entry.ExpiresAt = time.Now().Add(cacheTime)
 		err = l.opt.Cache.PutUpload(ctx, entry)

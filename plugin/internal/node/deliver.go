@@ -116,6 +116,11 @@ func (p *process) deliver(ctx context.Context, call *sdk.Call, d delivery) (sdk.
 		if out, err = outgoing(claim.Entry); err == nil {
 			out.To, err = addressee(claim.Entry.Chat)
 		}
+		if err == nil && out.To.Server == types.NewsletterServer {
+			if out.MediaHandle, err = p.media.Handle(ctx, d.instance, out.Message); err != nil {
+				err = mediaProblem(err)
+			}
+		}
 	} else {
 		out, err = p.prepare(ctx, call, inst, claim, d)
 	}
@@ -245,7 +250,7 @@ func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instan
 		}
 	}
 	if d.header != nil {
-		if s.Media, err = p.upload(ctx, call, inst, d); err != nil {
+		if s.Media, err = p.upload(ctx, call, inst, d, to); err != nil {
 			return pool.Outgoing{}, err
 		}
 	}
@@ -268,7 +273,11 @@ func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instan
 	if err := p.store.Intend(ctx, claim, plan); err != nil {
 		return pool.Outgoing{}, storeProblem(err)
 	}
-	return pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes}, nil
+	out := pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes}
+	if s.Media != nil {
+		out.MediaHandle = s.Media.Handle
+	}
+	return out, nil
 }
 
 // addressee is where a stored message goes: to the phone form if it is known, as at

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.mau.fi/whatsmeow/types"
+
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -39,16 +41,22 @@ func openMedia(s settings, dir string, cache *store.Store) (*media.Loader, error
 
 // upload fetches the header and hands it to WhatsApp's media servers, or finds that
 // it did so for the same file before.
-func (p *process) upload(ctx context.Context, call *sdk.Call, inst *pool.Instance, d delivery) (*buttons.Media, error) {
+func (p *process) upload(ctx context.Context, call *sdk.Call, inst *pool.Instance, d delivery, to types.JID) (*buttons.Media, error) {
 	cli, err := inst.Client()
 	if err != nil {
 		return nil, disconnected()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.settings.Timeouts.Media.duration()) // to fetch, and to upload
 	defer cancel()
-	m, err := p.media.Header(ctx, cli, d.instance, d.header.url, d.header.kind, func(stage string, done, total int64) {
+	progress := func(stage string, done, total int64) {
 		call.Progress(stage, "", map[string]int64{"bytes": done, "total": total})
-	})
+	}
+	var m *buttons.Media
+	if to.Server == types.NewsletterServer {
+		m, err = p.media.ChannelHeader(ctx, cli, d.instance, d.header.url, d.header.kind, progress)
+	} else {
+		m, err = p.media.Header(ctx, cli, d.instance, d.header.url, d.header.kind, progress)
+	}
 	if err != nil {
 		return nil, mediaProblem(err)
 	}

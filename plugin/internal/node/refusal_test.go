@@ -37,7 +37,6 @@ func TestRefusedBeforeAnythingLeaves(t *testing.T) {
 		{"a malformed number", with(obj{"number": "12ab"}), 400, "invalid_number", "Invalid phone number format: it contains more than digits"},
 		{"nobody's number", with(obj{"number": "5511977770000"}), 400, "invalid_number", "Invalid phone number format: the number is not on WhatsApp"},
 		{"an unknown quote", with(obj{"replyTo": "3EB0AA"}), 400, "invalid_request", "ReplyTo: the message is not known to this instance"},
-		{"a channel", with(obj{"number": "120363041234567890@newsletter"}), 400, "invalid_request", "Channels show no buttons"},
 		{"an unknown instance", with(obj{"instance": "nobody"}), 404, "not_found", "Instance not found"},
 		{"an unpaired instance", with(obj{"instance": "idle"}), 503, "disconnected", "Instance is not connected to WhatsApp"},
 	} {

@@ -68,6 +68,13 @@ func (p *process) quote(ctx context.Context, d delivery, to types.JID, chat stor
 	if err != nil {
 		return to, chat, nil, storeProblem(err)
 	}
+	if to.Server == types.NewsletterServer {
+		// Everybody reads a channel: nothing of other chats, and nobody's number, goes there.
+		if m.Chat.JID != to.String() {
+			return to, chat, nil, invalid("/replyTo", "ReplyTo: a channel can only quote its own posts", "leave replyTo out, or name a post of this channel")
+		}
+		m.Sender = m.Chat.JID
+	}
 	q := buttons.Quoted{MessageID: d.replyTo, Original: &waE2E.Message{}}
 	if q.Author, err = types.ParseJID(m.Sender); err == nil {
 		err = proto.Unmarshal(m.Body, q.Original)

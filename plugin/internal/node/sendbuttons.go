@@ -58,14 +58,13 @@ func checkButtons(input []byte) (buttons.Request, []sdk.Violation, []sdk.Warning
 	return r, violationsOf(violations), warningsOf(warnings)
 }
 
-// sendMenu sends the buttons, or, when WhatsApp does not take them and the caller
-// allows it, the same menu as text.
+// sendMenu sends the buttons, or the same menu as text: to a channel, which shows no
+// buttons, and, if the caller allows it, when WhatsApp does not take them.
 func (p *process) sendMenu(ctx context.Context, call *sdk.Call, r buttons.Request) (sdk.JSON, error) {
 	if to, err := recipient.Parse(r.Number); err == nil && to.Kind == recipient.Newsletter {
-		if r.Fallback != buttons.FallbackText {
-			return nil, invalid("/number", "Channels show no buttons", "set fallback to text, or send text")
-		}
-		return p.deliver(ctx, call, p.menuAsText(r, call.Correlation))
+		d := p.menuAsText(r, call.Correlation)
+		d.delay = seconds(r.Delay) // no first attempt has waited
+		return p.deliver(ctx, call, d)
 	}
 	out, err := p.deliver(ctx, call, p.menuAsButtons(r, call.Correlation))
 	var refused *refusedError

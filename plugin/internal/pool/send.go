@@ -17,6 +17,8 @@ type Outgoing struct {
 	ID      types.MessageID
 	Message *waE2E.Message // whatsmeow may add to it
 	Nodes   []waBinary.Node
+	// MediaHandle names the uploaded file of a channel's post (whatsmeow.UploadResponse.Handle).
+	MediaHandle string
 }
 
 // Ack is the server's word that it took a message.
@@ -42,7 +44,7 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	if err != nil {
 		return Ack{}, err
 	}
-	extra := whatsmeow.SendRequestExtra{ID: out.ID, Timeout: i.pool.opts.Limits.Ack}
+	extra := whatsmeow.SendRequestExtra{ID: out.ID, Timeout: i.pool.opts.Limits.Ack, MediaHandle: out.MediaHandle}
 	if len(out.Nodes) > 0 {
 		extra.AdditionalNodes = &out.Nodes
 	}

@@ -12,13 +12,17 @@ import (
 // after 10 to 25 seconds.
 const composing = 10 * time.Second
 
-// Type shows "typing…" in a chat for d and then "paused". What the recipient sees is
+// Type shows "typing…" in a chat for d and then "paused"; in a channel, which shows
+// neither, it only waits. What the recipient sees is
 // a courtesy: presences that cannot be sent are not an error. The error is the
 // context's, or ErrNotConnected.
 func (i *Instance) Type(ctx context.Context, chat types.JID, d time.Duration) error {
 	cli, err := i.Client()
 	if err != nil {
 		return err
+	}
+	if chat.Server == types.NewsletterServer {
+		return i.pause(ctx, d)
 	}
 	// Typing is seen only from somebody who is online; staying so would silence the
 	// notifications of the account's phone. Without a name WhatsApp takes no presence;
@@ -49,4 +53,18 @@ func (i *Instance) Type(ctx context.Context, chat types.JID, d time.Duration) er
 		i.log.Debug("typing was not shown", "error", redact(err.Error()))
 	}
 	return ctx.Err()
+}
+
+// pause waits for d. The error is the context's, or ErrNotConnected.
+func (i *Instance) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-i.ctx.Done():
+		return ErrNotConnected
+	}
 }
