@@ -44,10 +44,11 @@ func (i *Instance) find(ctx context.Context, cli *whatsmeow.Client, chat types.J
 	return sent
 }
 
-// resend answers a retry receipt for a message with stanza nodes of its own, and
-// reports whether it did. whatsmeow answers the others, but it leaves those nodes
-// out (handleRetryReceipt calls getMessageContent with empty nodeExtraParams), and
-// a menu without its <biz> shows no buttons.
+// resend answers a retry receipt for a menu or a text, and reports whether it did.
+// whatsmeow would answer it too, but without the stanza nodes (handleRetryReceipt
+// calls getMessageContent with empty nodeExtraParams), and a menu without its <biz>
+// shows no buttons; nor does it wait for a send that moves the same session on. What
+// is left to it is media with a caption, whose stanza it builds by the media.
 //
 // msg is as the recipient must get it: whatsmeow has wrapped it for an own device
 // or added the group's sender key.
@@ -55,13 +56,17 @@ func (i *Instance) resend(cli *whatsmeow.Client, r *events.Receipt, id types.Mes
 	ctx, cancel := context.WithTimeout(i.ctx, retryTimeout)
 	defer cancel()
 	sent := i.find(ctx, cli, r.Chat, id)
-	if sent == nil || len(sent.Nodes) == 0 {
+	if sent == nil || len(sent.Nodes) == 0 && !plain(sent.Message) {
 		return false
 	}
 	if err := i.resendTo(ctx, cli, r, id, count, msg, sent.Nodes); err != nil {
 		i.log.Warn("a message could not be sent again to a device that asked for it", "error", redact(err.Error()))
 	}
 	return true
+}
+
+func plain(m *waE2E.Message) bool {
+	return m.GetConversation() != "" || m.GetExtendedTextMessage() != nil
 }
 
 func (i *Instance) resendTo(ctx context.Context, cli *whatsmeow.Client, r *events.Receipt, id types.MessageID, count int, msg *waE2E.Message, nodes []waBinary.Node) error {
