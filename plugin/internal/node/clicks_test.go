@@ -139,10 +139,10 @@ func TestClaims(t *testing.T) {
 }
 
 // TestAgain: a press that WhatsApp delivers twice is one click; two presses, on two
-// devices of one person, are two.
+// devices of one person, are two, of one person.
 func TestAgain(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
-	sub := w.subscribe(opButtonClick, nil)
+	sub := w.subscribe(opButtonClick, everything)
 	m := w.ask(menuTo(anaNumber), ana)
 	us := w.sim.Account(shopNumber).Linked()[0]
 
@@ -169,6 +169,24 @@ func TestAgain(t *testing.T) {
 	rec, _ := w.sim.Record(id)
 	if n := len(rec.Deliveries); n < 2 {
 		t.Errorf("the first click was delivered %d times", n)
+	}
+
+	once := w.ask(rules(anaNumber, obj{"policy": "oncePerPerson"}), ana)
+	byPhone := once
+	byPhone.Chat = w.sim.Account(shopNumber).JID()
+	for _, press := range []struct {
+		want string
+		make func() (types.MessageID, error)
+	}{
+		{"", func() (types.MessageID, error) { return ana.Click(w.ctx(), once, "sales", "") }},
+		{"repeated", func() (types.MessageID, error) { return ana.Click(w.ctx(), byPhone, "support", "") }},
+		{"repeated", func() (types.MessageID, error) { return desktop.Send(w.ctx(), once.Chat, claim("sales", once.ID), nil) }},
+	} {
+		id, err := press.make()
+		w.must(err)
+		if w.next(sub, &c); c.MessageID != id || verdict(c) != press.want {
+			t.Errorf("once per person: %+v, want %q", c, press.want)
+		}
 	}
 }
 
