@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -98,25 +100,39 @@ func (s *suite) executeRefuses(t *testing.T) {
 	}
 }
 
+// executeHostile gives every operation every hostile document: Execute refuses
+// what Validate refuses, for the same reasons, and has done nothing.
 func (s *suite) executeHostile(t *testing.T) {
-	if len(s.Samples) == 0 {
-		t.Skip("needs Samples")
-	}
 	l := s.open(t)
-	for _, sample := range s.Samples {
+	m, err := l.Describe(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range m.Operations {
+		if op.Kind == sdk.KindTrigger {
+			continue
+		}
 		for i, input := range hostile {
-			violations, _, err := l.Validate(bounded(t), sample.Operation, input)
+			violations, _, err := l.Validate(bounded(t), op.ID, input.Bytes)
 			if err != nil {
-				t.Fatal(err)
+				t.Fatalf("%s: %s: %v", op.ID, input.Name, err)
 			}
 			if len(violations) == 0 {
 				continue // it is a good input, by chance
 			}
-			_, failed := complete(t, l, &nodepb.ExecuteRequest{Operation: sample.Operation, Input: input, IdempotencyKey: fmt.Sprint("hostile-", i)})
+			_, failed := complete(t, l, &nodepb.ExecuteRequest{Operation: op.ID, Input: input.Bytes, IdempotencyKey: fmt.Sprint("hostile-", i)})
 			if failed.GetEffect() != nodepb.Effect_EFFECT_NONE || failed.GetFault() != nodepb.Fault_FAULT_CALLER || len(failed.GetViolations()) != len(violations) {
-				t.Errorf("%s: %.80q: Validate says %+v, Execute says %v", sample.Operation, input, violations, failed)
+				t.Errorf("%s: %s: Validate says %.500v, Execute says %.500v", op.ID, input.Name, violations, failed)
 			}
 		}
+		_, err := l.rpc.Validate(bounded(t), &nodepb.ValidateRequest{Operation: op.ID, Input: make([]byte, sdk.MaxMessage+1)}, grpc.MaxCallSendMsgSize(2*sdk.MaxMessage))
+		if status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("%s: a message above the limit: %v", op.ID, err)
+		}
+	}
+	s.work(t, l)
+	if _, err := l.Describe(bounded(t)); err != nil {
+		t.Errorf("after all that: %v", err)
 	}
 }
 

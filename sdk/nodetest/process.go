@@ -82,7 +82,7 @@ func (s *suite) processLog(t *testing.T) {
 	s.work(t, l)
 	for _, input := range hostile {
 		for _, sample := range s.Samples {
-			_, _ = l.Execute(bounded(t), request(Sample{sample.Operation, input}, "log"), nil) // only its log matters
+			_, _ = l.Execute(bounded(t), request(Sample{sample.Operation, input.Bytes}, "log"), nil) // only its log matters
 		}
 	}
 	if err := l.Close(bounded(t)); err != nil {

@@ -165,6 +165,20 @@ func (s *suite) subscribeRefuses(t *testing.T) {
 		_, err := l.Subscribe(bounded(t), start)
 		wantCode(t, err, codes.InvalidArgument)
 	}
+	for _, filter := range hostile {
+		violations, _, err := l.Validate(bounded(t), s.Trigger.Operation, filter.Bytes)
+		if err != nil {
+			t.Fatalf("%s: %v", filter.Name, err)
+		}
+		if len(violations) == 0 {
+			continue
+		}
+		if _, err := l.Subscribe(bounded(t), client.Start{Operation: s.Trigger.Operation, Subscriber: "x", Filter: filter.Bytes}); err == nil {
+			t.Errorf("filter %s: Validate refuses it, Subscribe does not", filter.Name)
+		} else {
+			wantCode(t, err, codes.InvalidArgument)
+		}
+	}
 	_, err = l.Subscribe(bounded(t), client.Start{Operation: "no.such@1", Subscriber: "x"})
 	wantCode(t, err, codes.NotFound)
 
