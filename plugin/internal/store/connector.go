@@ -66,7 +66,7 @@ type conn struct {
 }
 
 // sync sets how the next commit is made.
-func (c *conn) sync(full bool) error {
+func (c *conn) sync(ctx context.Context, full bool) error {
 	if c.relaxed || c.full == full {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (c *conn) sync(full bool) error {
 	if full {
 		pragma = "PRAGMA synchronous=FULL"
 	}
-	_, err := c.liteConn.ExecContext(context.Background(), pragma, nil)
+	_, err := c.liteConn.ExecContext(context.WithoutCancel(ctx), pragma, nil)
 	if err == nil {
 		c.full = full
 	}
@@ -114,7 +114,11 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 	if err := c.lock(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.run(context.WithoutCancel(ctx), "BEGIN IMMEDIATE"); err != nil {
+	err := c.sync(ctx, ctx.Value(unsyncedKey{}) == nil)
+	if err == nil {
+		err = c.run(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
+	}
+	if err != nil {
 		c.unlock()
 		return nil, err
 	}
@@ -134,6 +138,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 			return nil, err
 		}
 		defer c.unlock()
+		if err := c.sync(ctx, true); err != nil {
+			return nil, err
+		}
 	}
 	ctx = context.WithoutCancel(ctx)
 	s, err := c.statement(ctx, query)
