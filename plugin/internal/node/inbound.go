@@ -43,20 +43,19 @@ func (p *process) receive(ctx context.Context, i *pool.Instance, m *events.Messa
 	return p.received(ctx, instance, r)
 }
 
-// menus reads those a click can be on: the one it names, and the chat's live ones.
+// menus reads those a click can be on: the one it names, however old, or else the
+// chat's live ones.
 func (p *process) menus(ctx context.Context, instance string, c clicks.Click) ([]clicks.Menu, error) {
+	if c.QuotedID != "" {
+		named, err := p.store.Menu(ctx, instance, c.QuotedID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
+		return []clicks.Menu{menuOf(named)}, err
+	}
 	live, err := p.store.LiveMenus(ctx, instance, chatOfParty(c.Chat.Party), c.At)
 	if err != nil {
 		return nil, err
-	}
-	if c.QuotedID != "" { // named: however old it is
-		named, err := p.store.Menu(ctx, instance, c.QuotedID)
-		switch {
-		case err == nil:
-			live = append(live, named)
-		case !errors.Is(err, store.ErrNotFound):
-			return nil, err
-		}
 	}
 	menus := make([]clicks.Menu, 0, len(live))
 	for _, m := range live {

@@ -20,6 +20,7 @@ type reader struct {
 	cursor     []byte
 	resumed    bool
 	ahead      []store.Event // read and not yet given
+	acks       acks
 }
 
 func openReader(ctx context.Context, s *store.Store, sub sdk.Subscription, kind string, instances []string, match func([]byte) (bool, error)) (sdk.Reader, error) {
@@ -34,6 +35,11 @@ func openReader(ctx context.Context, s *store.Store, sub sdk.Subscription, kind 
 	}
 	if err != nil {
 		return nil, storeProblem(err)
+	}
+	r.acks.store = func(cursor []byte) error {
+		ctx, cancel := after(ctx)
+		defer cancel()
+		return s.Ack(ctx, r.subscriber, cursor)
 	}
 	return r, nil
 }
@@ -81,10 +87,8 @@ func (r *reader) fill(ctx context.Context) error {
 }
 
 // Ack lets the store forget what the host has stored.
-func (r *reader) Ack(ctx context.Context, cursor []byte) error {
-	return r.store.Ack(ctx, r.subscriber, cursor)
-}
+func (r *reader) Ack(_ context.Context, cursor []byte) error { return r.acks.put(cursor) }
 
-// Close has nothing to release: the subscription outlives the stream, so that its
-// events are kept until the host is back.
-func (r *reader) Close() error { return nil }
+// Close stores the last acknowledgement. The subscription outlives the stream, so
+// that its events are kept until the host is back.
+func (r *reader) Close() error { return r.acks.close() }

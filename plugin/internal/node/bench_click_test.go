@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// BenchmarkClicks is the way of clicks that have gathered at the server while it held
+// them back: decrypted, matched, stored, given to a host and acknowledged by it.
+//
+//	go test -run - -bench Clicks -cpuprofile cpu.out ./plugin/internal/node
+func BenchmarkClicks(b *testing.B) {
+	old := slog.SetLogLoggerLevel(slog.LevelError)
+	defer slog.SetLogLoggerLevel(old)
+	sim, err := wasim.Start(wasim.Options{})
+	check(b, err)
+	defer sim.Close()
+	sim.Trust()
+	node := benchNode(b, sim)
+	ana, err := sim.NewPhone(b.Context(), anaNumber)
+	check(b, err)
+	_, err = node.Execute(b.Context(), client.Request{Operation: opSendButtons, Input: fmt.Appendf(nil,
+		`{"instance":"shop","number":%q,"contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Talk to sales"}]}`, anaNumber)}, nil)
+	check(b, err)
+	menu, err := ana.Wait(b.Context(), func(m wasim.Message) bool { return len(m.Buttons) > 0 })
+	check(b, err)
+
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	// The other trigger is listened to as well, as a host does.
+	for _, operation := range []string{opMessageReceived, opButtonClick} {
+		sub, err := node.Subscribe(ctx, client.Start{Operation: operation, Subscriber: "bench"})
+		check(b, err)
+		if operation == opButtonClick {
+			benchClicks(b, sim, ana, menu, sub)
+		}
+	}
+}
+
+func benchClicks(b *testing.B, sim *wasim.Server, phone *wasim.Phone, menu wasim.Message, sub *client.Subscription) {
+	shop := sim.Account(shopNumber).Linked()[0]
+	shop.Hold(true)
+	for range b.N {
+		_, err := phone.Click(b.Context(), menu, "sales", "")
+		check(b, err)
+	}
+	b.ResetTimer()
+	shop.Hold(false)
+	for range b.N {
+		ev, err := sub.Recv()
+		check(b, err)
+		check(b, sub.Ack(ev.Sequence))
+	}
+}
