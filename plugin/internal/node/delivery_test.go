@@ -60,6 +60,26 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 	}
 }
 
+// TestRetryOfText: so does a plain text, which has none.
+func TestRetryOfText(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	received := w.subscribe(opMessageReceived, nil)
+	_, err := ana.SendText(w.ctx(), w.sim.Account(shopNumber).LID(), "hi")
+	w.must(err)
+	w.next(received, new(clicks.MessageReceived))
+	w.fault(wasim.FaultRule{
+		Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, MessageID: store.MessageID("shop", opSendText, "k")},
+		Times: 1, Action: wasim.Fault{Corrupt: true},
+	})
+	var out output
+	w.must(w.execute(client.Request{Operation: opSendText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "hello"}), Key: "k"}, &out))
+	m, err := ana.WaitID(w.ctx(), out.MessageID)
+	w.must(err)
+	if m.Text != "hello" || m.Retry == 0 || m.Copies != 1 {
+		t.Errorf("Ana sees %+v", m)
+	}
+}
+
 // TestCutWire: the connection dies between the message and its acknowledgement.
 func TestCutWire(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
