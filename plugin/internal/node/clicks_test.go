@@ -100,7 +100,7 @@ func TestClaims(t *testing.T) {
 	second := menuTo(anaNumber)
 	second["buttons"] = []obj{{"id": "sales", "displayText": "Sales"}, {"id": "more", "displayText": "More"}, {"id": "https://example.com", "displayText": "Site", "type": "URL"}}
 	newer := w.ask(second, ana)
-	shop := first.Chat
+	us := first.Chat
 
 	for _, tc := range []struct {
 		name           string
@@ -121,7 +121,7 @@ func TestClaims(t *testing.T) {
 		{"a menu of another chat", bob, "sales", first.ID, "", clicks.ByNone, false},
 		{"a button of another chat", bob, "sales", "", "", clicks.ByNone, false},
 	} {
-		id, err := tc.phone.Send(w.ctx(), shop, claim(tc.button, tc.quoted))
+		id, err := tc.phone.Send(w.ctx(), us, claim(tc.button, tc.quoted))
 		w.must(err)
 		var c clicks.Clicked
 		e := w.next(sub, &c)
@@ -176,13 +176,13 @@ func TestAgain(t *testing.T) {
 	byPhone.Chat = w.sim.Account(shopNumber).JID()
 	for _, press := range []struct {
 		want string
-		make func() (types.MessageID, error)
+		tap  func() (types.MessageID, error)
 	}{
 		{"", func() (types.MessageID, error) { return ana.Click(w.ctx(), once, "sales", "") }},
 		{"repeated", func() (types.MessageID, error) { return ana.Click(w.ctx(), byPhone, "support", "") }},
 		{"repeated", func() (types.MessageID, error) { return desktop.Send(w.ctx(), once.Chat, claim("sales", once.ID), nil) }},
 	} {
-		id, err := press.make()
+		id, err := press.tap()
 		w.must(err)
 		if w.next(sub, &c); c.MessageID != id || verdict(c) != press.want {
 			t.Errorf("once per person: %+v, want %q", c, press.want)
