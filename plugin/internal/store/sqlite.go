@@ -57,7 +57,7 @@ func dsn(path string, relaxed bool) string {
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", lockWait.Milliseconds()),
 		"journal_mode(WAL)", "foreign_keys(1)", "synchronous(" + sync + ")",
-		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "trusted_schema(0)",
+		"journal_size_limit(67108864)", "trusted_schema(0)",
 	}}
 	return "file:" + escapePath(path) + "?" + q.Encode()
 }
