@@ -57,7 +57,7 @@ func (c *conn) ackMessage(m *message, code int) {
 		attrs["phash"] = m.phash
 	}
 	if m.serverID != 0 {
-		attrs["server_id"] = int(m.serverID)
+		attrs["server_id"] = m.serverID
 	}
 	c.send(waBinary.Node{Tag: "ack", Attrs: attrs})
 }

@@ -154,7 +154,7 @@ func (m *message) publish() {
 			d.deliver(&queued{
 				class: "message", id: m.id, from: n.jid, fault: m.fault,
 				node: waBinary.Node{Tag: "message", Content: []waBinary.Node{*plain}, Attrs: waBinary.Attrs{
-					"from": n.jid, "id": m.id, "server_id": int(post.ServerID), "t": m.time.Unix(), "type": post.Type,
+					"from": n.jid, "id": m.id, "server_id": post.ServerID, "t": m.time.Unix(), "type": post.Type,
 				}},
 			})
 		}
