@@ -18,6 +18,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/wasim/internal/appstate"
+	"github.com/tapnode/tapnode/plugin/wasim/internal/passkey"
 )
 
 // Account is one number on the simulated WhatsApp.
@@ -50,6 +51,7 @@ type accountConfig struct {
 	hidden      bool
 	needsTokens bool
 	business    bool
+	passkey     *ownerPasskey
 }
 
 // Option sets up an account or a phone.
@@ -108,6 +110,11 @@ func (s *Server) newAccount(phone string, options []Option) (*Account, error) {
 		jid: types.NewJID(number, types.DefaultUserServer), lid: lidOf(number),
 		online: make(map[*Device]bool), watchers: make(map[*Device]types.JID), tokens: make(map[string][]byte),
 		signal: make(chan struct{}),
+	}
+	if cfg.passkey != nil {
+		if cfg.passkey.key, err = passkey.NewKey(); err != nil {
+			return nil, err
+		}
 	}
 	a.list.Store(&[]*Device{})
 	a.keys = newKeys(a.jid, a.lid)

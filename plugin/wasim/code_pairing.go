@@ -47,11 +47,7 @@ func (a *Account) EnterCode(ctx context.Context, code string) error {
 	if err != nil {
 		return err
 	}
-	p.conn.send(waBinary.Node{
-		Tag:     "notification",
-		Attrs:   waBinary.Attrs{"from": types.ServerJID, "type": linkcode.Tag, "id": a.s.nextID(), "t": time.Now().Unix()},
-		Content: []waBinary.Node{hello},
-	})
+	p.conn.notify(linkcode.Tag, hello)
 	select {
 	case out := <-done:
 		if out.err != nil {
@@ -89,7 +85,7 @@ func (p *codePairing) enter(a *Account, code string) (waBinary.Node, <-chan code
 	return hello, p.done, nil
 }
 
-// onLinkCode answers the queries of a client that is not paired yet.
+// onLinkCode answers the queries of a client that wants to be linked with a code.
 func onLinkCode(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	reg := first(iq)
 	if reg.Tag != linkcode.Tag || c.reg == nil {

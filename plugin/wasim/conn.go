@@ -29,6 +29,8 @@ type conn struct {
 	reg  *registration // what an unpaired client has said about itself
 	refs []string      // its QR references
 
+	passkey atomic.Pointer[passkeyPairing] // its exchange after a scan that asks for one
+
 	mu      sync.Mutex
 	replies map[string]chan *waBinary.Node // our queries that the client has not answered yet
 }

@@ -81,7 +81,7 @@ func (c *conn) farewell(f Fault) {
 func (c *conn) answer(iq *waBinary.Node) {
 	handle := c.s.queries[text(iq, "xmlns")]
 	if c.dev == nil {
-		handle = onLinkCode
+		handle = onUnpaired
 	}
 	if handle == nil {
 		c.s.record.unhandled(iq)

@@ -20,7 +20,8 @@ var (
 )
 
 // Scan is the phone's owner scanning the QR code that a client shows. It returns when the client has proved its
-// device signature and was told to reconnect as a device of this account.
+// device signature and was told to reconnect as a device of this account; with RequirePasskey that takes the owner's
+// answer (AnswerPasskey), given to the client meanwhile.
 func (a *Account) Scan(ctx context.Context, qr string) error {
 	code := qr[strings.IndexByte(qr, '#')+1:] // older clients show it without a URL in front
 	parts := strings.Split(code, ",")
@@ -42,6 +43,9 @@ func (a *Account) Scan(ctx context.Context, qr string) error {
 	}
 	if subtle.ConstantTimeCompare(raw[0], c.reg.static[:]) != 1 || subtle.ConstantTimeCompare(raw[1], c.reg.identity[:]) != 1 {
 		return fmt.Errorf("%w: its keys are not those of the client", ErrQR)
+	}
+	if a.cfg.passkey != nil {
+		return a.linkByPasskey(ctx, c, raw[2])
 	}
 	return a.link(ctx, c, raw[2])
 }
