@@ -110,16 +110,6 @@ func (d *directory) keep(r store.Recipient) {
 	d.known[r.Query] = r
 }
 
-// forget drops what turned out wrong.
-func (d *directory) forget(ctx context.Context, queries []string) {
-	for _, q := range queries {
-		d.mu.Lock()
-		delete(d.known, q)
-		d.mu.Unlock()
-		_ = d.store.ForgetRecipient(ctx, q)
-	}
-}
-
 func recipientOf(a recipient.Answer) store.Recipient {
 	r := store.Recipient{Query: digitsOf(a.Query), Found: a.Exists, ExpiresAt: time.Now().Add(unknownFor)}
 	if a.Exists {
