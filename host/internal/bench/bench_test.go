@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -11,8 +12,22 @@ func BenchmarkAgainstBare(b *testing.B) {
 	t := newTable(os.Stdout, l.arms())
 	b.Run("send", func(*testing.B) { l.sends(t, 1, 30, 50) })
 	b.Run("click", func(*testing.B) { l.clicks(t, 30, 20) })
-	b.Run("flood", func(*testing.B) { l.flood(t, 1, 2_000) })
+	b.Run("flood", func(*testing.B) { l.flood(t, 1, 10_000) })
 	b.Run("sends", func(*testing.B) { l.sends(t, 50, 10, 5) })
+	b.Run("memory", func(b *testing.B) { l.memory(t, instances(b)) })
+}
+
+// instances is how many the memory is measured with: 200, or the environment's word.
+func instances(b *testing.B) int {
+	raw := os.Getenv("TAPNODE_BENCH_INSTANCES")
+	if raw == "" {
+		return 200
+	}
+	n, err := strconv.Atoi(raw)
+	if err != nil || n < 1 || n > 1000 {
+		b.Fatalf("TAPNODE_BENCH_INSTANCES is %q: want a number from 1 to 1000", raw)
+	}
+	return n
 }
 
 // TestSmoke runs the same code in miniature.
@@ -23,4 +38,5 @@ func TestSmoke(t *testing.T) {
 	l.sends(out, 2, 2, 2)
 	l.clicks(out, 2, 2)
 	l.flood(out, 1, 40)
+	l.memory(out, 3)
 }

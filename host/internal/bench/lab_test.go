@@ -25,12 +25,13 @@ const (
 
 // lab is a simulated WhatsApp with the arms that are compared on it.
 type lab struct {
-	tb   testing.TB
-	ctx  context.Context
-	sim  *wasim.Server
-	dir  string
-	data string // of the host
-	host *app.App
+	tb    testing.TB
+	ctx   context.Context
+	sim   *wasim.Server
+	dir   string
+	data  string // of the host
+	host  *app.App
+	empty float64 // memory of the node without instances, KiB
 
 	tapnode *arm   // the host, the node binary and its store with its defaults
 	full    *fleet // bare: synchronous=FULL as our store, one file for all clients
@@ -75,6 +76,7 @@ func newLab(tb testing.TB) *lab {
 		l.customers = append(l.customers, a)
 	}
 	l.tapnode = l.hostArm()
+	l.empty = l.nodeMemory()
 	l.must(l.tapnode.grow(1))
 	m := l.model()
 	l.full = l.bareArm("bare, FULL, one file", bare.Full, "55114", m, func(int) string { return "full.db" })

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -29,8 +30,11 @@ func statOf(values []float64) stat {
 	return stat{quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75)}
 }
 
-// quantile interpolates between the two nearest values.
+// quantile interpolates between the two nearest values; of no values it is NaN.
 func quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
 	sorted := slices.Sorted(slices.Values(values))
 	at := q * float64(len(sorted)-1)
 	i := int(at)
@@ -42,8 +46,8 @@ func quantile(values []float64, q float64) float64 {
 
 // pairwise combines what two arms said in the same round.
 func pairwise(a, b []float64, f func(a, b float64) float64) []float64 {
-	out := make([]float64, len(a))
-	for i := range a {
+	out := make([]float64, min(len(a), len(b)))
+	for i := range out {
 		out[i] = f(a[i], b[i])
 	}
 	return out
@@ -54,6 +58,9 @@ func difference(a, b float64) float64 { return a - b }
 
 // text writes the median and the quartiles with so many decimals.
 func (s stat) text(decimals int) string {
+	if math.IsNaN(s.median) {
+		return "–"
+	}
 	if s.low == s.high {
 		return fmt.Sprintf("%.*f", decimals, s.median)
 	}
