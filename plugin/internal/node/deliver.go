@@ -169,7 +169,6 @@ func (p *process) failed(ctx context.Context, claim *store.Claim, d delivery, er
 	}
 	switch {
 	case prob.Effect == sdk.EffectUnknown:
-		p.unanswered.add(claim.Entry.MessageID)
 		if err := p.store.MarkUnknown(ctx, claim); err != nil {
 			p.log.Error("an unknown outcome could not be stored", "instance", d.instance, "error", err)
 		}
@@ -269,7 +268,10 @@ func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instan
 	if err != nil {
 		return pool.Outgoing{}, fmt.Errorf("encode the message: %w", err)
 	}
-	plan := store.Plan{Chat: chat, Profile: string(profile), Message: body, Menu: d.menu}
+	plan := store.Plan{
+		Chat: chat, Profile: string(profile), Message: body, Menu: d.menu,
+		Source: d.output.Source, Correlation: call.Correlation,
+	}
 	if err := p.store.Intend(ctx, claim, plan); err != nil {
 		return pool.Outgoing{}, storeProblem(err)
 	}

@@ -93,19 +93,35 @@ func storeProblem(err error) error {
 
 // refusal is what the number in a message acknowledgement means (facts/wire.md §6.1).
 type refusal struct {
+	code   string // of the problem in events; callers of a send see send_failed
 	reason string
+	next   string        // what to do
 	retry  time.Duration // 0: not with the same message
 	fault  sdk.Fault
 }
 
+func (r refusal) String() string { return r.reason + "; " + r.next }
+
+const (
+	ackNewChatsLocked = 463
+	ackNewChatsCapped = 475
+)
+
 var refusals = map[int]refusal{
-	405: {reason: "WhatsApp does not take this shape of message (405); set fallback to text", fault: sdk.FaultDownstream},
-	421: {reason: "the group's addressing changed (421)", retry: time.Second, fault: sdk.FaultDownstream},
-	429: {reason: "WhatsApp asks to slow down (429)", retry: 5 * time.Minute, fault: sdk.FaultCaller},
-	463: {reason: "the account may not open new chats now (463); answer people who wrote first, and do not repeat this", fault: sdk.FaultCaller},
-	473: {reason: "WhatsApp refused the buttons (473); set fallback to text", fault: sdk.FaultDownstream},
-	475: {reason: "the account's monthly quota of new chats is used up (475); answers to people who wrote first still work", fault: sdk.FaultCaller},
-	479: {reason: "WhatsApp did not understand the message (479); set fallback to text", fault: sdk.FaultDownstream},
+	405: {code: "shape_refused", reason: "WhatsApp does not take this shape of message (405)",
+		next: "set fallback to text", fault: sdk.FaultDownstream},
+	421: {code: "group_changed", reason: "the group's addressing changed (421)",
+		next: "repeat the call", retry: time.Second, fault: sdk.FaultDownstream},
+	429: {code: "slow_down", reason: "WhatsApp asks to slow down (429)",
+		next: "wait some minutes and repeat the call; lower pacing.perMinute", retry: 5 * time.Minute, fault: sdk.FaultCaller},
+	ackNewChatsLocked: {code: "new_chats_locked", reason: "the account may not open new chats now (463)",
+		next: "answer people who wrote first, and do not repeat this", fault: sdk.FaultCaller},
+	473: {code: "shape_refused", reason: "WhatsApp refused the buttons (473)",
+		next: "set fallback to text", fault: sdk.FaultDownstream},
+	ackNewChatsCapped: {code: "new_chats_capped", reason: "the account's monthly quota of new chats is used up (475)",
+		next: "answer people who wrote first; new chats work again next month", fault: sdk.FaultCaller},
+	479: {code: "shape_refused", reason: "WhatsApp did not understand the message (479)",
+		next: "set fallback to text", fault: sdk.FaultDownstream},
 }
 
 // refusesButtons reports whether the number speaks of the message's shape, so that
@@ -127,7 +143,7 @@ func sendProblem(what string, err error) *sdk.Problem {
 	reason := failed.Error()
 	switch r, known := refusals[failed.Code]; {
 	case known:
-		reason, p.Fault = r.reason, r.fault
+		reason, p.Fault = r.String(), r.fault
 		p.Retryable, p.RetryAfter = r.retry > 0, r.retry
 	case errors.Is(failed.Err, pool.ErrNotConnected):
 		return disconnected()

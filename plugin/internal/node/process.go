@@ -32,8 +32,6 @@ type process struct {
 	numbers  *directory
 	media    *media.Loader
 	log      *slog.Logger
-
-	unanswered unanswered
 }
 
 // open opens the store and begins to connect the instances.
@@ -55,7 +53,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	}
 	p.store, err = store.Open(ctx, store.Options{
 		Dir: filepath.Join(setup.StateDir, "store"), Postgres: string(setup.Secrets["/store/dsn"]),
-		Retention: s.retention(), Log: p.log,
+		Retention: s.retention(), Log: p.log, Status: statusEvent,
 	})
 	if err != nil {
 		return nil, &sdk.Problem{Code: "store_unavailable", HTTPStatus: http.StatusServiceUnavailable, Err: err,

@@ -60,7 +60,7 @@ func TestRefusedByWhatsApp(t *testing.T) {
 			req := client.Request{Operation: opSendText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}), Key: fmt.Sprint(code)}
 			p := problemOf(t, w.execute(req, nil))
 			if p.Code != codeSendFailed || p.HTTPStatus != 500 || p.Effect != sdk.EffectNone || p.Fault != r.fault || p.Retryable != (r.retry > 0) ||
-				p.Message != "Failed to send text message: "+r.reason {
+				p.Message != "Failed to send text message: "+r.String() {
 				t.Errorf("problem = %+v", p)
 			}
 			err := w.execute(req, nil) // the fault is gone

@@ -136,6 +136,12 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 		if on := i.pool.opts.OnReceipt; on != nil {
 			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 			defer cancel()
+			return i.stored(cli, "receipt", on(ctx, i, e))
+		}
+	case *events.NotifyAccountReachoutTimelock:
+		if on := i.pool.opts.OnTimelock; on != nil {
+			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
+			defer cancel()
 			on(ctx, i, e)
 		}
 	case *events.PushNameSetting:
@@ -160,11 +166,17 @@ func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
 	if err == nil {
 		err = i.pool.opts.OnMessage(ctx, i, m)
 	}
+	return i.stored(cli, "message", err)
+}
+
+// stored is what whatsmeow learns about an incoming stanza: one that could not be
+// stored stays at the server, which is asked for it again.
+func (i *Instance) stored(cli *whatsmeow.Client, what string, err error) bool {
 	if err == nil {
 		return true
 	}
 	if i.ctx.Err() == nil {
-		i.log.Error("an incoming message could not be stored; WhatsApp keeps it", "error", err)
+		i.log.Error("an incoming "+what+" could not be stored; WhatsApp keeps it", "error", err)
 		i.signal(cli, errNotStored{err})
 	}
 	return false

@@ -39,8 +39,10 @@ type Options struct {
 	// OnMessage stores an incoming message. WhatsApp gets its acknowledgement after
 	// it returned nil, and delivers the message again after an error.
 	OnMessage func(ctx context.Context, i *Instance, m *events.Message) error
-	// OnReceipt hears of receipts for messages of ours. Optional.
-	OnReceipt func(ctx context.Context, i *Instance, r *events.Receipt)
+	// OnReceipt stores a receipt. After an error WhatsApp delivers it again. Optional.
+	OnReceipt func(ctx context.Context, i *Instance, r *events.Receipt) error
+	// OnTimelock hears that WhatsApp locks or unlocks new chats. Optional.
+	OnTimelock func(ctx context.Context, i *Instance, l *events.NotifyAccountReachoutTimelock)
 	// Find answers from the ledger what a message of ours looked like; nil if it is
 	// not in it, or went to another chat.
 	Find func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*Sent, error)

@@ -159,7 +159,7 @@ func (s *Store) DeleteInstance(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"ledger", "menus", "messages", "uploads"} {
+		for _, table := range []string{"ledger", "menus", "messages", "uploads", "contacts", "pauses"} {
 			if _, err := t.exec(`DELETE FROM tapnode_`+table+` WHERE instance = $1`, name); err != nil {
 				return err
 			}

@@ -86,6 +86,8 @@ func (s *Store) sweepings() []sweeping {
 		{"menus", "instance, message_id", "created_at", "created_at < $1 AND expires_at < $1", now.Add(-keep.Menus), limits.Menus},
 		{"seen", "id", "seen_at", "seen_at < $1", now.Add(-keep.Seen), limits.Seen},
 		{"messages", "instance, message_id", "stored_at", "stored_at < $1", now.Add(-keep.Messages), limits.Messages},
+		{"contacts", "instance, jid", "wrote_at", "wrote_at < $1", now.Add(-keep.Contacts), limits.Contacts},
+		{"pauses", "instance, reason", "until", "until < $1", now, 0},
 		{"recipients", "query", "expires_at", "expires_at < $1", now, limits.Recipients},
 		{"uploads", "instance, kind, sha256", "expires_at", "expires_at < $1", now, limits.Uploads},
 		{"subscribers", "name", "seen_at", "seen_at < $1", now.Add(-keep.Subscribers), 0},
@@ -99,7 +101,7 @@ func (s *Store) Sweep(ctx context.Context) error { return s.sweepAll(ctx, true) 
 func (s *Store) sweepAll(ctx context.Context, count bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
-	errs := []error{s.sweepEvents(ctx)}
+	errs := []error{s.sweepEvents(ctx, count)}
 	for _, sw := range s.sweepings() {
 		errs = append(errs, s.sweep(ctx, sw))
 		if count {

@@ -11,7 +11,7 @@ type stream struct{ kind, instance string }
 
 // sweepEvents frees what all who want it have acknowledged, then what is too old
 // or too much. Nothing is freed while nobody has subscribed to it.
-func (s *Store) sweepEvents(ctx context.Context) error {
+func (s *Store) sweepEvents(ctx context.Context, count bool) error {
 	streams, err := collect(ctx, s.db, func(row scanner) (st stream, err error) {
 		return st, row.Scan(&st.kind, &st.instance)
 	}, `SELECT DISTINCT type, instance FROM tapnode_events`)
@@ -20,7 +20,7 @@ func (s *Store) sweepEvents(ctx context.Context) error {
 	}
 	for _, st := range streams {
 		err := s.removeEvents(ctx, func(t *tx) (string, []any, error) {
-			acked, err := ackedBy(t, st)
+			acked, _, err := ackedBy(t, st)
 			return `type = $1 AND instance = $2 AND seq <= $3`, []any{st.kind, st.instance, acked}, err
 		})
 		if err != nil {
@@ -32,11 +32,13 @@ func (s *Store) sweepEvents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.removeEvents(ctx, func(*tx) (string, []any, error) {
-		return `seq <= (SELECT COALESCE(max(seq), 0) - $1 FROM tapnode_events)`, []any{s.opt.Limits.Events}, nil
-	})
-	if err != nil {
-		return err
+	if count { // sequences have gaps: see skip
+		err = s.removeEvents(ctx, func(*tx) (string, []any, error) {
+			return `seq <= (SELECT seq FROM tapnode_events ORDER BY seq DESC LIMIT 1 OFFSET $1)`, []any{s.opt.Limits.Events}, nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	// A floor is needed as long as a cursor below it may come back, and a stream
 	// that still exists has one row for good.
@@ -48,25 +50,24 @@ func (s *Store) sweepEvents(ctx context.Context) error {
 	})
 }
 
-// ackedBy is the sequence that all subscribers of the stream have acknowledged; 0
-// when there is none.
-func ackedBy(t *tx, st stream) (int64, error) {
+// ackedBy is the sequence that all subscribers of the stream have acknowledged, and
+// whether there is one.
+func ackedBy(t *tx, st stream) (acked int64, wanted bool, err error) {
 	rows, err := t.sql.QueryContext(t.ctx, `SELECT types, instances, acked FROM tapnode_subscribers`)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer rows.Close()
-	acked, wanted := int64(0), false
 	for rows.Next() {
 		sub, err := scanSubscriber(rows)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if sub.filter.selects(st.kind, st.instance) && (!wanted || sub.acked < acked) {
 			acked, wanted = sub.acked, true
 		}
 	}
-	return acked, rows.Err()
+	return acked, wanted, rows.Err()
 }
 
 // removeEvents removes the events that which selects, oldest first and in

@@ -65,6 +65,11 @@ type Entry struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	ExpiresAt   time.Time
+	Source      string // the request's
+	Correlation string // the call's
+
+	// When it reached each state; zero for never. See [Entry.History].
+	UnknownAt, FailedAt, SentAt, DeliveredAt, ReadAt time.Time
 }
 
 // Verdict says what a key stands for.
@@ -134,7 +139,8 @@ func (s *Store) Begin(ctx context.Context, operation, key, instance, fingerprint
 }
 
 const entryColumns = `operation, idem_key, fingerprint, instance, chat, chat_lid, message_id, state, profile,
-	message, outcome, warnings, created_at, updated_at, expires_at`
+	message, outcome, warnings, created_at, updated_at, expires_at, source, correlation,
+	unknown_at, failed_at, sent_at, delivered_at, read_at`
 
 // Lookup reads an entry. Error: ErrNotFound.
 func (s *Store) Lookup(ctx context.Context, operation, key string) (Entry, error) {
@@ -146,12 +152,25 @@ func (s *Store) Lookup(ctx context.Context, operation, key string) (Entry, error
 	return e, wrap("look the key up", err)
 }
 
+// SentMessage reads the entry of a message by its id. Error: ErrNotFound.
+func (s *Store) SentMessage(ctx context.Context, instance, messageID string) (Entry, error) {
+	e, err := scanEntry(s.db.QueryRowContext(ctx,
+		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE instance = $1 AND message_id = $2`, instance, messageID))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return e, wrap("look the message up", err)
+}
+
 func scanEntry(row scanner) (Entry, error) {
 	var e Entry
-	var createdAt, updatedAt, expiresAt int64
+	var createdAt, updatedAt, expiresAt, unknownAt, failedAt, sentAt, deliveredAt, readAt int64
 	err := row.Scan(&e.Operation, &e.Key, &e.Fingerprint, &e.Instance, &e.Chat.JID, &e.Chat.LID, &e.MessageID,
-		&e.State, &e.Profile, &e.Message, &e.Outcome, &e.Warnings, &createdAt, &updatedAt, &expiresAt)
+		&e.State, &e.Profile, &e.Message, &e.Outcome, &e.Warnings, &createdAt, &updatedAt, &expiresAt,
+		&e.Source, &e.Correlation, &unknownAt, &failedAt, &sentAt, &deliveredAt, &readAt)
 	e.CreatedAt, e.UpdatedAt, e.ExpiresAt = fromMillis(createdAt), fromMillis(updatedAt), fromMillis(expiresAt)
+	e.UnknownAt, e.FailedAt, e.SentAt = fromMillis(unknownAt), fromMillis(failedAt), fromMillis(sentAt)
+	e.DeliveredAt, e.ReadAt = fromMillis(deliveredAt), fromMillis(readAt)
 	return e, err
 }
 

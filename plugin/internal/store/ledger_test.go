@@ -94,7 +94,7 @@ func TestReceiptsOnlyRaise(t *testing.T) {
 				check(t, s.Settle(ctx, c, store.Outcome{State: tc.settle, JSON: []byte(`{}`)}))
 			}
 			for _, step := range tc.steps {
-				must[[]string](t)(s.Receipt(ctx, "shop", []string{c.Entry.MessageID, "3EB0OTHER"}, step))
+				check(t, s.Receipt(ctx, "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID, "3EB0OTHER"}, State: step}))
 			}
 			check(t, s.MarkUnknown(ctx, c)) // late, and must not lower
 			if e := must[store.Entry](t)(s.Lookup(ctx, operation, tc.name)); e.State != tc.want {
@@ -109,10 +109,7 @@ func TestOutcomeAfterReceiptIsKept(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		c := intend(t, s, "k")
-		raised := must[[]string](t)(s.Receipt(ctx, "shop", []string{c.Entry.MessageID}, store.Read))
-		if len(raised) != 1 {
-			t.Errorf("raised %v", raised)
-		}
+		check(t, s.Receipt(ctx, "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: store.Read}))
 		check(t, s.Settle(ctx, c, store.Outcome{State: store.Sent, JSON: []byte(`{"n":1}`)}))
 		c.Release()
 		if got := begin(t, s, "k", "f"); got.Verdict != store.Replay || got.Entry.State != store.Read || string(got.Entry.Outcome) != `{"n":1}` {
@@ -130,7 +127,7 @@ func TestRefusedSendTakesItsMenu(t *testing.T) {
 			t.Errorf("menu of a refused send: %v, want not found", err)
 		}
 		seen := intend(t, s, "seen")
-		must[[]string](t)(s.Receipt(ctx, "shop", []string{seen.Entry.MessageID}, store.Delivered))
+		check(t, s.Receipt(ctx, "shop", store.Receipt{MessageIDs: []string{seen.Entry.MessageID}, State: store.Delivered}))
 		check(t, s.Settle(ctx, seen, store.Outcome{State: store.Failed, JSON: []byte(`{}`)}))
 		if _, err := s.Menu(ctx, "shop", seen.Entry.MessageID); err != nil {
 			t.Errorf("menu of a send that a receipt proves: %v", err)

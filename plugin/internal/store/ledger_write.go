@@ -15,6 +15,8 @@ type Plan struct {
 	Message  []byte // marshalled waE2E.Message
 	Warnings []byte // JSON or nil
 	Menu     *Menu  // stored with the intent; nil for a message without buttons
+
+	Source, Correlation string // told with every change of the state
 }
 
 // Intend puts a fresh claim's send and its menu on disk, in one transaction,
@@ -24,15 +26,18 @@ func (s *Store) Intend(ctx context.Context, c *Claim, p Plan) error {
 	now := s.now()
 	e := c.Entry
 	e.Chat, e.Profile, e.Message, e.Warnings, e.State = p.Chat, p.Profile, p.Message, p.Warnings, Intent
+	e.Source, e.Correlation = p.Source, p.Correlation
 	e.CreatedAt, e.UpdatedAt = fromMillis(millis(now)), fromMillis(millis(now))
 	e.ExpiresAt = fromMillis(millis(now.Add(s.opt.Retention.Ledger)))
 	// Not synced by itself: before the message leaves, its ratchets are committed to the
 	// same log with an fsync ([sessions.PutManySessions]), which takes the intent along.
 	err := s.writeUnsynced(ctx, "store the intent", func(t *tx) error {
 		n, err := t.exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)
+			ON CONFLICT DO NOTHING`,
 			e.Operation, e.Key, e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
-			e.Message, e.Outcome, e.Warnings, millis(e.CreatedAt), millis(e.UpdatedAt), millis(e.ExpiresAt))
+			e.Message, e.Outcome, e.Warnings, millis(e.CreatedAt), millis(e.UpdatedAt), millis(e.ExpiresAt),
+			e.Source, e.Correlation)
 		if err == nil && n == 0 {
 			err = ErrExists
 		}
@@ -59,31 +64,41 @@ type Outcome struct {
 }
 
 // Settle stores how the send ended. What a power cut (not a crash) takes of it is
-// an intent again, and is sent again under the same id. A receipt that was faster is kept: the state
-// never goes back. A send that ends as Failed takes its menu with it, since nobody
-// can press what was refused.
+// an intent again, and is sent again under the same id. A receipt that was faster is
+// kept: the state never goes back. A send that ends as Failed takes its menu with it,
+// since nobody can press what was refused.
 func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 	if o.State != Sent && o.State != Failed {
 		return fmt.Errorf("settle: %v is not an outcome", o.State)
 	}
-	e := c.Entry
-	return s.writeUnsynced(ctx, "store the outcome", func(t *tx) error {
+	e, at, sentAt, proof := c.Entry, s.now(), time.Time{}, Failed // a failure does not replace what a receipt proves
+	if o.State == Sent {
+		if !o.SentAt.IsZero() {
+			at = o.SentAt
+		}
+		sentAt, proof = at, Read
+	}
+	return s.writeTelling(ctx, "store the outcome", func(t *tx) (told bool, err error) {
 		n, err := t.exec(`UPDATE tapnode_ledger SET
-				state = CASE WHEN state < $3 THEN $3 ELSE state END, outcome = $4,
+				outcome = CASE WHEN state > $3 THEN outcome ELSE $4 END,
 				warnings = COALESCE($5, warnings),
-				chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END, updated_at = $7
+				chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END,
+				sent_at = CASE WHEN sent_at = 0 THEN $7 ELSE sent_at END
 			WHERE operation = $1 AND idem_key = $2`,
-			e.Operation, e.Key, o.State, o.JSON, o.Warnings, o.ChatLID, millis(s.now()))
+			e.Operation, e.Key, proof, o.JSON, o.Warnings, o.ChatLID, millis(sentAt))
 		if err == nil && n == 0 {
 			err = ErrNotFound
 		}
 		if err != nil {
-			return err
+			return false, err
+		}
+		if told, err = s.raise(t, e.Instance, e.MessageID, o.State, at); err != nil {
+			return false, err
 		}
 		if o.State == Failed {
 			_, err = t.exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
 				(SELECT 1 FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3)`, e.Instance, e.MessageID, Failed)
-			return err
+			return told, err
 		}
 		if o.ChatLID != "" && o.ChatLID != e.Chat.LID {
 			_, err = t.exec(`UPDATE tapnode_menus SET chat_lid = $3 WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, o.ChatLID)
@@ -95,44 +110,16 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 				expires_at = CASE WHEN expires_at = 0 THEN 0 ELSE expires_at + $3 - sent_at END
 				WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, millis(o.SentAt))
 		}
-		return err
+		return told, err
 	})
 }
 
 // MarkUnknown stores that the send left and no answer came. The key can be
 // resumed; a receipt can still settle it.
 func (s *Store) MarkUnknown(ctx context.Context, c *Claim) error {
-	return s.writeUnsynced(ctx, "store the unknown outcome", func(t *tx) error {
-		_, err := t.exec(`UPDATE tapnode_ledger SET state = $3, updated_at = $4
-			WHERE operation = $1 AND idem_key = $2 AND state < $3`,
-			c.Entry.Operation, c.Entry.Key, Unknown, millis(s.now()))
-		return err
+	return s.writeTelling(ctx, "store the unknown outcome", func(t *tx) (bool, error) {
+		return s.raise(t, c.Entry.Instance, c.Entry.MessageID, Unknown, s.now())
 	})
-}
-
-// Receipt raises the state of the instance's sends with these message ids to
-// Delivered or Read. Ids that are not ours, a refused send and a state that is
-// already higher are left alone. It returns the ids whose state rose.
-func (s *Store) Receipt(ctx context.Context, instance string, messageIDs []string, state State) (raised []string, err error) {
-	if state != Delivered && state != Read {
-		return nil, fmt.Errorf("receipt: %v is not a receipt's state", state)
-	}
-	err = s.writeUnsynced(ctx, "store the receipt", func(t *tx) error {
-		raised = raised[:0]
-		for _, id := range messageIDs {
-			n, err := t.exec(`UPDATE tapnode_ledger SET state = $3, updated_at = $4
-				WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $5`,
-				instance, id, state, millis(s.now()), Failed)
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				raised = append(raised, id)
-			}
-		}
-		return nil
-	})
-	return raised, err
 }
 
 // MessageForRetry is the answer to whatsmeow's GetMessageForRetry: the encoded

@@ -61,7 +61,7 @@ func (s *Store) prepare(ctx context.Context, dialect string) error {
 		return err
 	}
 	s.devices = newDevices(s, container)
-	return nil
+	return s.skip(ctx)
 }
 
 // Close stops the janitor, finishes the writes that are under way and closes the

@@ -20,6 +20,11 @@ type Options struct {
 	Retention Retention
 	Limits    Limits
 
+	// Status makes the event that tells hosts of a change of a send; nil: they are not
+	// told. Events are stored only while a host has subscribed to them. It runs inside
+	// the transaction and maybe more than once: it must not ask the store for anything.
+	Status func(Change) (Event, error)
+
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log takes what the janitor and the session store report; nil discards it.
@@ -34,6 +39,7 @@ type Retention struct {
 	Seen        time.Duration // ids of incoming messages; 30 days (WhatsApp redelivers for 14)
 	Messages    time.Duration // for replyTo; 30 days
 	Subscribers time.Duration // since a host was last heard of; 30 days
+	Contacts    time.Duration // since somebody last wrote; 2 years
 }
 
 // Limits say how many rows a table may hold. Zero means the default. Over the
@@ -47,6 +53,7 @@ type Limits struct {
 	Events      int // 500,000
 	Seen        int // 5,000,000
 	Messages    int // 1,000,000
+	Contacts    int // 1,000,000
 	Recipients  int // 500,000
 	Uploads     int // 50,000
 }
@@ -59,6 +66,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Retention.Seen, 30*day)
 	or(&o.Retention.Messages, 30*day)
 	or(&o.Retention.Subscribers, 30*day)
+	or(&o.Retention.Contacts, 2*365*day)
 	or(&o.Limits.Instances, 1_000)
 	or(&o.Limits.Subscribers, 64)
 	or(&o.Limits.Ledger, 2_000_000)
@@ -66,6 +74,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Limits.Events, 500_000)
 	or(&o.Limits.Seen, 5_000_000)
 	or(&o.Limits.Messages, 1_000_000)
+	or(&o.Limits.Contacts, 1_000_000)
 	or(&o.Limits.Recipients, 500_000)
 	or(&o.Limits.Uploads, 50_000)
 	if o.Now == nil {

@@ -80,11 +80,13 @@ func schemaFor(t *testing.T, dsn string) string {
 		check(t, err)
 		check(t, conn.Close(ctx))
 	})
-	sep := "?"
-	if strings.Contains(dsn, "?") {
-		sep = "&"
+	switch {
+	case !strings.Contains(dsn, "://"):
+		return dsn + " search_path=" + name
+	case strings.Contains(dsn, "?"):
+		return dsn + "&search_path=" + name
 	}
-	return dsn + sep + "search_path=" + name
+	return dsn + "?search_path=" + name
 }
 
 func check(t *testing.T, err error) {

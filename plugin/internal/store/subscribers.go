@@ -80,7 +80,8 @@ func (s *Store) gap(t *tx, f Filter, seq int64) (bool, error) {
 }
 
 // Ack says that the subscriber has stored everything up to cursor. A cursor
-// behind an earlier one changes nothing. Errors: ErrCursor, and ErrNotFound for
+// behind an earlier one changes nothing. What a power cut takes of it comes again, with
+// the events. Errors: ErrCursor, and ErrNotFound for
 // one that never subscribed or was silent for longer than the retention: it
 // subscribes again, with its cursor.
 func (s *Store) Ack(ctx context.Context, name string, cursor []byte) error {
@@ -91,8 +92,14 @@ func (s *Store) Ack(ctx context.Context, name string, cursor []byte) error {
 	if err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
-	return s.update(ctx, "acknowledge", `UPDATE tapnode_subscribers SET
-		acked = CASE WHEN acked < $2 THEN $2 ELSE acked END, seen_at = $3 WHERE name = $1`, name, seq, millis(s.now()))
+	return s.writeUnsynced(ctx, "acknowledge", func(t *tx) error {
+		n, err := t.exec(`UPDATE tapnode_subscribers SET
+			acked = CASE WHEN acked < $2 THEN $2 ELSE acked END, seen_at = $3 WHERE name = $1`, name, seq, millis(s.now()))
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
 }
 
 // Unsubscribe forgets a subscriber: no event waits for it any more.

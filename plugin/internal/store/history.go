@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Step is a state that a send reached, and when.
+type Step struct {
+	State State
+	At    time.Time
+}
+
+// Change is a step of a send to a higher state.
+type Change struct {
+	Entry    Entry // as it is after the change
+	From, To State
+	At       time.Time
+	Member   string // JID of the group member it is about; "" for the message itself
+}
+
+// reachedAt are the columns with the times of the states. An entry is an Intent from
+// its creation.
+var reachedAt = map[State]string{
+	Unknown: "unknown_at", Failed: "failed_at", Sent: "sent_at", Delivered: "delivered_at", Read: "read_at",
+}
+
+// History is every state the send reached, from the lowest. A state that was jumped
+// over (a receipt can be faster than the acknowledgement) is not in it.
+func (e Entry) History() []Step {
+	steps := []Step{
+		{Intent, e.CreatedAt}, {Unknown, e.UnknownAt}, {Failed, e.FailedAt},
+		{Sent, e.SentAt}, {Delivered, e.DeliveredAt}, {Read, e.ReadAt},
+	}
+	reached := steps[:0]
+	for _, s := range steps {
+		if !s.At.IsZero() {
+			reached = append(reached, s)
+		}
+	}
+	return reached
+}
+
+// before is the state from which the send came to a state.
+func (e Entry) before(to State) State {
+	from := Intent
+	for _, s := range e.History() {
+		if s.State < to {
+			from = s.State
+		}
+	}
+	return from
+}
+
+// raise lifts a send to a state at a time, unless it is there already or beyond, or
+// was refused, and tells hosts of it.
+func (s *Store) raise(t *tx, instance, messageID string, to State, at time.Time) (told bool, err error) {
+	c, raised, err := s.lift(t, instance, messageID, to, at)
+	if err != nil || !raised {
+		return false, err
+	}
+	return s.tell(t, c)
+}
+
+func (s *Store) lift(t *tx, instance, messageID string, to State, at time.Time) (c Change, raised bool, err error) {
+	e, err := scanEntry(t.row(`UPDATE tapnode_ledger SET state = $3, `+reachedAt[to]+` = $4, updated_at = $5
+		WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $6 RETURNING `+entryColumns,
+		instance, messageID, to, millis(at), millis(s.now()), Failed))
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, false, nil
+	}
+	return Change{Entry: e, From: e.before(to), To: to, At: at}, err == nil, err
+}
+
+// tell stores the event of a change, in the transaction that made it, if a host has
+// subscribed to such events. It reports whether there is one.
+func (s *Store) tell(t *tx, c Change) (told bool, err error) {
+	if s.opt.Status == nil {
+		return false, nil
+	}
+	e, err := s.opt.Status(c)
+	if err != nil {
+		return false, err
+	}
+	if _, wanted, err := ackedBy(t, stream{e.Type, e.Instance}); err != nil || !wanted {
+		return false, err
+	}
+	return true, s.insert(t, e)
+}
+
+// writeTelling is writeUnsynced for changes of state; told reports whether there are
+// events for those who wait. A power cut takes a change and its event together.
+func (s *Store) writeTelling(ctx context.Context, what string, fn func(*tx) (told bool, err error)) error {
+	var told bool
+	err := s.writeUnsynced(ctx, what, func(t *tx) (err error) {
+		told, err = fn(t)
+		return err
+	})
+	if err == nil && told {
+		s.wake.all()
+	}
+	return err
+}

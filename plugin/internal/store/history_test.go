@@ -1,0 +1,186 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+)
+
+const status = "whatsapp.message.status.v1"
+
+// steps makes an event that says what changed.
+func steps(c store.Change) (store.Event, error) {
+	data, err := json.Marshal(strings.TrimSpace(fmt.Sprintf("%s %v>%v@%d %s %s",
+		c.Entry.Key, c.From, c.To, c.At.Unix(), c.Entry.Correlation, c.Member)))
+	return store.Event{ID: string(data), Type: status, Instance: c.Entry.Instance, Data: data, Time: c.At}, err
+}
+
+// told reads what hosts were told.
+func told(t *testing.T, s *store.Store) (all []string) {
+	t.Helper()
+	for _, e := range must[[]store.Event](t)(s.Read(t.Context(), nil, store.Filter{Types: []string{status}}, 1000)) {
+		var line string
+		check(t, json.Unmarshal(e.Data, &line))
+		all = append(all, line)
+	}
+	return all
+}
+
+func subscribe(t *testing.T, s *store.Store) {
+	t.Helper()
+	_, _, err := s.Subscribe(t.Context(), "host", store.Filter{Types: []string{status}}, nil)
+	check(t, err)
+}
+
+// plan begins a send and puts it on disk.
+func plan(t *testing.T, s *store.Store, key string) *store.Claim {
+	t.Helper()
+	c := begin(t, s, key, "f")
+	check(t, s.Intend(t.Context(), c, store.Plan{Chat: ada, Message: []byte("m"), Source: "crm", Correlation: "run-1"}))
+	return c
+}
+
+// TestEveryStepIsToldOnce: whatever the order of acknowledgement and receipts, a state is
+// told when it is reached, and never one below it.
+func TestEveryStepIsToldOnce(t *testing.T) {
+	sent := func(s *store.Store, c *store.Claim) error {
+		return s.Settle(t.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)})
+	}
+	failed := func(s *store.Store, c *store.Claim) error {
+		return s.Settle(t.Context(), c, store.Outcome{State: store.Failed, JSON: []byte(`{}`)})
+	}
+	receipt := func(state store.State, at int64) func(*store.Store, *store.Claim) error {
+		return func(s *store.Store, c *store.Claim) error {
+			return s.Receipt(t.Context(), "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: state, At: time.Unix(at, 0)})
+		}
+	}
+	unknown := func(s *store.Store, c *store.Claim) error { return s.MarkUnknown(t.Context(), c) }
+	delivered, read := receipt(store.Delivered, 200), receipt(store.Read, 300)
+	type step = func(*store.Store, *store.Claim) error
+	clock := newClock()
+	now := clock.now().Unix()
+	onEach(t, store.Options{Status: steps, Now: clock.now}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		subscribe(t, s)
+		for _, tc := range []struct {
+			name    string
+			steps   []step
+			want    string
+			history string
+		}{
+			{"in-order", []step{sent, delivered, read}, "intent>sent@100,sent>delivered@200,delivered>read@300", "intent sent delivered read"},
+			{"twice", []step{sent, delivered, delivered, read, read, delivered}, "intent>sent@100,sent>delivered@200,delivered>read@300", "intent sent delivered read"},
+			{"read-first", []step{sent, read, delivered}, "intent>sent@100,sent>read@300", "intent sent read"},
+			{"receipt-before-ack", []step{delivered, sent, read}, "intent>delivered@200,delivered>read@300", "intent sent delivered read"},
+			{"settled-by-receipt", []step{unknown, unknown, delivered, read}, fmt.Sprintf("intent>unknown@%d,unknown>delivered@200,delivered>read@300", now), "intent unknown delivered read"},
+			{"sent-after-unknown", []step{unknown, sent}, fmt.Sprintf("intent>unknown@%d,unknown>sent@100", now), "intent unknown sent"},
+			{"refused", []step{failed, delivered, read}, fmt.Sprintf("intent>failed@%d", now), "intent failed"},
+			{"refused-after-a-receipt", []step{delivered, failed}, "intent>delivered@200", "intent delivered"},
+		} {
+			c := plan(t, s, tc.name)
+			for _, do := range tc.steps {
+				check(t, do(s, c))
+			}
+			c.Release()
+			var got []string
+			for _, line := range told(t, s) {
+				if key, rest, _ := strings.Cut(line, " "); key == tc.name {
+					got = append(got, strings.TrimSuffix(rest, " run-1"))
+				}
+			}
+			if strings.Join(got, ",") != tc.want {
+				t.Errorf("%s: told %v, want %s", tc.name, got, tc.want)
+			}
+			e := must[store.Entry](t)(s.SentMessage(t.Context(), "shop", c.Entry.MessageID))
+			var history []string
+			for _, h := range e.History() {
+				history = append(history, h.State.String())
+			}
+			if strings.Join(history, " ") != tc.history || e.Source != "crm" {
+				t.Errorf("%s: history %v, want %s", tc.name, history, tc.history)
+			}
+		}
+	})
+}
+
+// TestStatesWithoutAListener: nobody asked for them, so they fill no log.
+func TestStatesWithoutAListener(t *testing.T) {
+	onEach(t, store.Options{Status: steps}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		_, _, err := s.Subscribe(t.Context(), "clicks", store.Filter{Types: []string{clicked}}, nil)
+		check(t, err)
+		c := plan(t, s, "before")
+		check(t, s.Settle(t.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`)}))
+		subscribe(t, s)
+		changed := s.Changed()
+		check(t, s.Receipt(t.Context(), "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: store.Read, At: time.Unix(300, 0)}))
+		select {
+		case <-changed:
+		default:
+			t.Error("readers were not woken")
+		}
+		if got := told(t, s); !slices.Equal(got, []string{"before sent>read@300 run-1"}) {
+			t.Errorf("told %v", got)
+		}
+	})
+}
+
+// TestMembersOfAGroup: each is told by name, and the message goes with the first.
+func TestMembersOfAGroup(t *testing.T) {
+	onEach(t, store.Options{Status: steps}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		subscribe(t, s)
+		c := plan(t, s, "g")
+		check(t, s.Settle(t.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)}))
+		for _, r := range []store.Receipt{
+			{State: store.Delivered, Member: "ana@lid", At: time.Unix(1, 0)},
+			{State: store.Delivered, Member: "ana@lid", At: time.Unix(2, 0)},
+			{State: store.Read, Member: "bob@lid", At: time.Unix(3, 0)},
+			{State: store.Delivered, Member: "bob@lid", At: time.Unix(4, 0)},
+			{State: store.Read, Member: "ana@lid", At: time.Unix(5, 0)},
+		} {
+			r.MessageIDs = []string{"3EB0OTHER", c.Entry.MessageID}
+			check(t, s.Receipt(t.Context(), "shop", r))
+		}
+		want := []string{"g intent>sent@100 run-1", "g sent>delivered@1 run-1 ana@lid", "g sent>read@3 run-1 bob@lid", "g delivered>read@5 run-1 ana@lid"}
+		if got := told(t, s); !slices.Equal(got, want) {
+			t.Errorf("told %q\nwant %q", got, want)
+		}
+		members := must[[]store.Member](t)(s.Members(t.Context(), "shop", c.Entry.MessageID))
+		if len(members) != 2 || members[0].JID != "ana@lid" || members[0].State != store.Read || members[0].DeliveredAt.Unix() != 1 ||
+			members[0].ReadAt.Unix() != 5 || !members[1].DeliveredAt.IsZero() {
+			t.Errorf("members = %+v", members)
+		}
+		if e := must[store.Entry](t)(s.SentMessage(t.Context(), "shop", c.Entry.MessageID)); e.State != store.Read || e.ReadAt.Unix() != 3 {
+			t.Errorf("the message is %v since %v", e.State, e.ReadAt)
+		}
+	})
+}
+
+// TestSequencesAreNotUsedTwice: what a host read before a power cut has numbers of its own.
+func TestSequencesAreNotUsedTwice(t *testing.T) {
+	onOptions(t, store.Options{}, func(t *testing.T, opt store.Options) {
+		s := must[*store.Store](t)(store.Open(t.Context(), opt))
+		appendAll(t, s, event(clicked, "a", "1"))
+		_, last := ids(t, s, nil, store.Filter{})
+		check(t, s.Close())
+		s = must[*store.Store](t)(store.Open(t.Context(), opt))
+		defer s.Close()
+		appendAll(t, s, event(clicked, "a", "2"), event(clicked, "a", "3"))
+		// A host that read thousands more, of which the disk kept nothing.
+		ahead := slices.Clone(last)
+		ahead[14] += 0x27 // 9984 events
+		if got, _ := ids(t, s, ahead, store.Filter{}); !slices.Equal(got, []string{"2", "3"}) {
+			t.Errorf("after the cut a host reads %v", got)
+		}
+		check(t, s.Sweep(t.Context()))
+		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 3 {
+			t.Errorf("the gap cost events: %v are left", got)
+		}
+	})
+}

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Receipt is a phone's word about messages of ours.
+type Receipt struct {
+	MessageIDs []string
+	State      State     // Delivered or Read
+	At         time.Time // zero: now
+	Member     string    // of a group: whose phone, as a JID without device; "" in a private chat
+}
+
+// Receipt raises the state of the instance's sends. Ids that are not ours, a refused
+// send and a state that is already higher are left alone, so that receipts may come
+// twice and in any order. In a group the message is delivered or read with its first
+// member, and each member's step is a change.
+func (s *Store) Receipt(ctx context.Context, instance string, r Receipt) error {
+	if r.State != Delivered && r.State != Read {
+		return fmt.Errorf("receipt: %v is not a receipt's state", r.State)
+	}
+	at := r.At
+	if at.IsZero() {
+		at = s.now()
+	}
+	return s.writeTelling(ctx, "store the receipt", func(t *tx) (told bool, err error) {
+		for _, id := range r.MessageIDs {
+			c, raised, err := s.lift(t, instance, id, r.State, at)
+			if err == nil && r.Member != "" {
+				c, raised, err = s.liftMember(t, instance, id, r, at)
+			}
+			if err != nil {
+				return false, err
+			}
+			if !raised {
+				continue
+			}
+			one, err := s.tell(t, c)
+			if err != nil {
+				return false, err
+			}
+			told = told || one
+		}
+		return told, nil
+	})
+}
+
+// liftMember does for one member of a group what lift does for the message.
+func (s *Store) liftMember(t *tx, instance, id string, r Receipt, at time.Time) (c Change, raised bool, err error) {
+	var delivered, read int64
+	if r.State == Delivered {
+		delivered = millis(at)
+	} else {
+		read = millis(at)
+	}
+	err = t.row(`INSERT INTO tapnode_receipts (instance, message_id, member, state, delivered_at, read_at)
+		SELECT instance, message_id, $3, $4, $5, $6 FROM tapnode_ledger
+			WHERE instance = $1 AND message_id = $2 AND state <> $7
+		ON CONFLICT (instance, message_id, member) DO UPDATE SET state = excluded.state, read_at = excluded.read_at
+			WHERE tapnode_receipts.state < excluded.state RETURNING delivered_at`,
+		instance, id, r.Member, r.State, delivered, read, Failed).Scan(&delivered)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, err
+	}
+	c = Change{From: Sent, To: r.State, At: at, Member: r.Member}
+	if r.State == Read && delivered != 0 {
+		c.From = Delivered
+	}
+	c.Entry, err = scanEntry(t.row(`SELECT `+entryColumns+` FROM tapnode_ledger WHERE instance = $1 AND message_id = $2`, instance, id))
+	return c, err == nil, err
+}
+
+// Member is how far a message came with one member of a group.
+type Member struct {
+	JID         string
+	State       State
+	DeliveredAt time.Time // zero: not told
+	ReadAt      time.Time
+}
+
+// Members are the members of a group whose phones have told of a message, by JID.
+func (s *Store) Members(ctx context.Context, instance, messageID string) ([]Member, error) {
+	found, err := collect(ctx, s.db, func(row scanner) (m Member, err error) {
+		var delivered, read int64
+		err = row.Scan(&m.JID, &m.State, &delivered, &read)
+		m.DeliveredAt, m.ReadAt = fromMillis(delivered), fromMillis(read)
+		return m, err
+	}, `SELECT member, state, delivered_at, read_at FROM tapnode_receipts
+		WHERE instance = $1 AND message_id = $2 ORDER BY member`, instance, messageID)
+	return found, wrap("read the members' receipts", err)
+}
