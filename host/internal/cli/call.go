@@ -5,13 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"rsc.io/qr"
 
+	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -19,21 +20,21 @@ import (
 // call runs one operation of a node in the foreground: how an instance is created
 // and paired from a terminal.
 func call(ctx context.Context, c console, args []string) error {
-	flags := flag.NewFlagSet("tapnode call", flag.ContinueOnError)
+	flags := newFlags("call")
 	hf := addHostFlags(flags)
-	input := flags.String("input", "{}", "input of the operation, JSON; - reads stdin")
-	key := flags.String("key", "", "idempotency key")
+	input := flags.String("input", "{}", "input of the operation, `JSON`; - reads stdin")
+	key := flags.String("key", "", "idempotency `KEY`: repeats of the call under it happen once")
 	dry := flags.Bool("dry-run", false, "print what would be done, do nothing")
 	rest, err := parse(c, flags, args)
 	if err != nil {
 		return err
 	}
 	if len(rest) != 1 {
-		return invalid("name one operation; tapnode nodes lists them")
+		return invalid("name one operation; tapnode nodes lists them, tapnode call -h the flags")
 	}
 	raw := []byte(*input)
 	if *input == "-" {
-		if raw, err = io.ReadAll(io.LimitReader(os.Stdin, sdk.MaxMessage+1)); err != nil {
+		if raw, err = readAll(ctx, os.Stdin); err != nil {
 			return err
 		}
 	}
@@ -41,7 +42,35 @@ func call(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
+	if known := operationIDs(h.Operations()); !slices.Contains(known, rest[0]) {
+		return errors.Join(invalid("no node offers the operation %.80q: %s", rest[0], flow.DidYouMean(rest[0], known)), h.stop())
+	}
 	return errors.Join(h.callOnce(ctx, c, client.Request{Operation: rest[0], Input: raw, Key: *key, DryRun: *dry}), h.stop())
+}
+
+// readAll reads to the end, or until the user has had enough of typing.
+func readAll(ctx context.Context, r io.Reader) (raw []byte, err error) {
+	done := make(chan struct{})
+	go func() { // ends with the process, if the reader does not
+		defer close(done)
+		raw, err = io.ReadAll(io.LimitReader(r, sdk.MaxMessage+1))
+	}()
+	select {
+	case <-done:
+		return raw, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func operationIDs(operations []sdk.OperationManifest) []string {
+	var ids []string
+	for _, op := range operations {
+		if op.Kind != sdk.KindTrigger {
+			ids = append(ids, op.ID)
+		}
+	}
+	return ids
 }
 
 func (h *host) callOnce(ctx context.Context, c console, r client.Request) error {

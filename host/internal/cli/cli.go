@@ -18,6 +18,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
 // Exit codes.
@@ -61,13 +63,14 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"run", "FLOW [--simulate] [--click BUTTON]… [--var k=v]… [--json]", "run a flow once, in the foreground", runFlow},
-		{"serve", "[--simulate] [--listen ADDR] [--data DIR] [FLOW…]", "serve flows until stopped", serve},
+		{"run", "FLOW [--simulate] [--click BUTTON]… [--var NAME=VALUE]… [--json]", "run a flow once, in the foreground", runFlow},
+		{"serve", "[FLOW…] [--simulate] [--listen ADDRESS] [--data DIR]", "serve flows and the HTTP API until stopped", serve},
 		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance", call},
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
 		{"nodes", "[--json] | lock", "list the node binaries that may run; lock accepts them as they are", nodesCommand},
 		{"token", "[--instance NAME]", "make a token for the HTTP API", token},
 		{"version", "", "print the version", version},
+		{"help", "[COMMAND]", "print this, or the flags of a command", help},
 	}
 }
 
@@ -75,30 +78,45 @@ func commands() []command {
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signals()
 	defer stop()
-	c := console{stdout, stderr}
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		usage(stdout)
-		if len(args) == 0 {
-			return exitInvalid
-		}
-		return exitOK
+	out := &output{w: stdout}
+	c := console{out, stderr}
+	if len(args) == 0 {
+		usage(c.err)
+		return exitInvalid
 	}
-	for _, cmd := range commands() {
-		if cmd.name == args[0] {
-			return c.code(cmd.run(ctx, c, args[1:]))
-		}
+	err := dispatch(ctx, c, args[0], args[1:])
+	if out.err != nil && (err == nil || errors.Is(err, out.err)) {
+		err = environment(out.err)
 	}
-	fmt.Fprintf(stderr, "tapnode: unknown command %q; run tapnode help\n", args[0])
-	return exitInvalid
+	return c.code(ctx, err)
 }
 
-func (c console) code(err error) int {
+func dispatch(ctx context.Context, c console, name string, args []string) error {
+	if name == "-h" || name == "-help" || name == "--help" {
+		name = "help"
+	}
+	var names []string
+	for _, cmd := range commands() {
+		if cmd.name == name {
+			return cmd.run(ctx, c, args)
+		}
+		names = append(names, cmd.name)
+	}
+	return invalid("unknown command %.80q: %s", name, flow.DidYouMean(name, names))
+}
+
+// code says what went wrong and turns it into the exit code. Nobody is left to tell
+// when the reader of the output has gone, as in tapnode nodes | head -1.
+func (c console) code(ctx context.Context, err error) int {
 	var e *exit
 	switch {
-	case err == nil:
+	case err == nil || errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
+	case errors.Is(err, syscall.EPIPE):
+		return exitFailed
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(c.err, "tapnode: interrupted")
+		return exitFailed
 	case errors.As(err, &e):
 		if e.err != nil {
 			fmt.Fprintln(c.err, "tapnode:", e.err)
@@ -110,18 +128,28 @@ func (c console) code(err error) int {
 	}
 }
 
-func usage(w io.Writer) {
-	fmt.Fprint(w, "tapnode runs flows whose steps are node binaries.\n\n")
-	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  tapnode %s %s\n        %s\n", cmd.name, cmd.args, cmd.help)
+// output remembers that a result could not be written, to a full disk for example:
+// the command has then not done its work.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if o.err == nil {
+		o.err = err
 	}
-	fmt.Fprint(w, "\nExit codes: 0 ok, 1 failed at run time, 2 invalid input, 3 environment.\n")
+	return n, err
 }
 
 // signals ends the context on the first SIGINT or SIGTERM and the process on the
 // second.
 func signals() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
+	// A write to a pipe that nobody reads then fails, instead of ending the process
+	// with its nodes and its temporary directory left behind.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -136,37 +164,16 @@ func signals() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// parse reads flags that may stand before, between and after the positional
-// arguments.
-func parse(c console, fs *flag.FlagSet, args []string) ([]string, error) {
-	fs.SetOutput(c.err)
-	var positional []string
-	for {
-		if err := fs.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return nil, err
-			}
-			return nil, &exit{code: exitInvalid} // the flag set has said why
-		}
-		rest := fs.Args()
-		if len(rest) == 0 {
-			return positional, nil
-		}
-		if consumed := len(args) - len(rest); consumed > 0 && args[consumed-1] == "--" {
-			return append(positional, rest...), nil
-		}
-		positional = append(positional, rest[0])
-		args = rest[1:]
-	}
-}
-
 // list is a flag that may be given several times.
 type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(v string) error { *l = append(*l, v); return nil }
 
-func version(_ context.Context, c console, _ []string) error {
+func version(_ context.Context, c console, args []string) error {
+	if err := none(c, newFlags("version"), args); err != nil {
+		return err
+	}
 	v := "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		v = info.Main.Version

@@ -29,7 +29,7 @@ func addHostFlags(fs *flag.FlagSet) hostFlags {
 	return hostFlags{
 		nodes:        nodesFlag(fs),
 		data:         dataFlag(fs),
-		settings:     fs.String("settings", "", "JSON file with the settings of each node: {\"<node name>\": {…}}"),
+		settings:     fs.String("settings", "", "JSON `FILE` with the settings of each node: {\"<node name>\": {…}}"),
 		simulate:     fs.Bool("simulate", false, "use a simulated WhatsApp and simulated phones; without --data everything is thrown away at the end"),
 		verbose:      fs.Bool("v", false, "log debug messages"),
 		allowPrivate: fs.Bool("allow-private", false, "let http.request reach loopback and private addresses"),
@@ -82,7 +82,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 		}
 		for _, node := range installed {
 			if settings[node.Name], err = merge(settings[node.Name], h.sim.Settings()); err != nil {
-				return nil, environment(err)
+				return nil, invalid("%s: /%s: %w", *f.settings, node.Name, err)
 			}
 		}
 	}
@@ -162,7 +162,7 @@ func merge(base, over json.RawMessage) (json.RawMessage, error) {
 		}
 		var members map[string]map[string]any
 		if err := json.Unmarshal(doc, &members); err != nil {
-			return nil, fmt.Errorf("node settings: %w", err)
+			return nil, fmt.Errorf("want an object of objects: %w", err)
 		}
 		for name, values := range members {
 			if out[name] == nil {

@@ -22,7 +22,7 @@ func nodesFlag(fs *flag.FlagSet) *string {
 	if exe, err := os.Executable(); dir == "" && err == nil {
 		dir = filepath.Join(filepath.Dir(exe), "nodes")
 	}
-	return fs.String("nodes", dir, "directory with the node binaries and "+catalog.LockName)
+	return fs.String("nodes", dir, "`DIR` with the node binaries and "+catalog.LockName)
 }
 
 // installation is the catalogue of node binaries, copied into stateDir; a bad one is
@@ -59,7 +59,7 @@ func builtin() []flow.Operation {
 
 // nodesCommand lists the catalogue, or accepts the binaries of its directory.
 func nodesCommand(ctx context.Context, c console, args []string) error {
-	flags := flag.NewFlagSet("tapnode nodes", flag.ContinueOnError)
+	flags := newFlags("nodes")
 	dir := nodesFlag(flags)
 	asJSON := flags.Bool("json", false, "print JSON")
 	rest, err := parse(c, flags, args)

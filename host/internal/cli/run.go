@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,18 +14,18 @@ import (
 
 // runFlow runs one flow in the foreground, tapping the buttons of --click in turn.
 func runFlow(ctx context.Context, c console, args []string) error {
-	flags := flag.NewFlagSet("tapnode run", flag.ContinueOnError)
+	flags := newFlags("run")
 	hf := addHostFlags(flags)
 	var clicks, assignments list
-	flags.Var(&clicks, "click", "tap this button when a message offers it; several are tapped in turn (with --simulate)")
-	flags.Var(&assignments, "var", "set a variable of the flow, name=value")
+	flags.Var(&clicks, "click", "id of a `BUTTON` to tap when a message offers it; several are tapped in turn (with --simulate)")
+	flags.Var(&assignments, "var", "set a variable of the flow, `NAME=VALUE`; the value is JSON unless the variable is a string")
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {
 		return err
 	}
 	if len(paths) != 1 {
-		return invalid("name one flow file")
+		return invalid("name one flow file (see tapnode run -h)")
 	}
 	if len(clicks) > 0 && !*hf.simulate {
 		return invalid("--click needs --simulate: nobody can tap on a real phone from here")

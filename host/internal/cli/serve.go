@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -20,9 +19,9 @@ import (
 
 // serve hosts flows and the HTTP API until it is stopped.
 func serve(ctx context.Context, c console, args []string) error {
-	flags := flag.NewFlagSet("tapnode serve", flag.ContinueOnError)
+	flags := newFlags("serve")
 	hf := addHostFlags(flags)
-	listen := flags.String("listen", "127.0.0.1:8080", "loopback address to listen on")
+	listen := flags.String("listen", "127.0.0.1:8080", "loopback `ADDRESS` to listen on")
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {

@@ -17,7 +17,7 @@ func dataFlag(fs *flag.FlagSet) *string {
 	if state, err := os.UserConfigDir(); err == nil {
 		dir = filepath.Join(state, "tapnode")
 	}
-	return fs.String("data", dir, "directory the host keeps everything in, made with mode 0700")
+	return fs.String("data", dir, "`DIR` the host keeps everything in, made with mode 0700")
 }
 
 func tokens(dir string) (*api.Tokens, error) {
@@ -33,15 +33,14 @@ func tokens(dir string) (*api.Tokens, error) {
 
 // token makes a token and prints it, the only time it can be seen.
 func token(_ context.Context, c console, args []string) error {
-	flags := flag.NewFlagSet("tapnode token", flag.ContinueOnError)
+	flags := newFlags("token")
 	dir := dataFlag(flags)
-	instance := flags.String("instance", "", "limit the token to this instance")
-	rest, err := parse(c, flags, args)
-	if err != nil {
+	instance := flags.String("instance", "", "limit the token to the instance of this `NAME`")
+	if err := none(c, flags, args); err != nil {
 		return err
 	}
-	if len(rest) > 0 {
-		return invalid("unexpected argument %q", rest[0])
+	if given(flags, "instance") && *instance == "" {
+		return invalid("--instance is empty; leave it out for a token of the whole account")
 	}
 	t, err := tokens(*dir)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +14,7 @@ import (
 
 // validate checks flow files without starting anything.
 func validate(ctx context.Context, c console, args []string) error {
-	flags := flag.NewFlagSet("tapnode validate", flag.ContinueOnError)
+	flags := newFlags("validate")
 	dir := nodesFlag(flags)
 	asJSON := flags.Bool("json", false, "print one JSON object per finding")
 	paths, err := parse(c, flags, args)
@@ -23,7 +22,7 @@ func validate(ctx context.Context, c console, args []string) error {
 		return err
 	}
 	if len(paths) == 0 {
-		return invalid("name at least one flow file")
+		return invalid("name at least one flow file (see tapnode validate -h)")
 	}
 	list, err := offline(ctx, *dir)
 	if err != nil {
@@ -37,7 +36,9 @@ func validate(ctx context.Context, c console, args []string) error {
 	for _, path := range paths {
 		_, findings, err := load(path, cat)
 		if err != nil {
-			return err
+			fmt.Fprintln(c.err, "tapnode:", err)
+			bad = true
+			continue
 		}
 		printFindings(c.out, path, findings, *asJSON)
 		switch {

@@ -18,7 +18,7 @@ func (c *compiler) triggers() {
 		c.program.triggers[t.ID] = tr
 		c.triggerType(tr, ptr)
 		if _, ok := c.program.nodes[t.To]; !ok {
-			c.fail(pointer(ptr, "to"), "unknown_node", didYouMean(t.To, keys(c.program.nodes)), "there is no node %q", t.To)
+			c.fail(pointer(ptr, "to"), "unknown_node", DidYouMean(t.To, keys(c.program.nodes)), "there is no node %q", t.To)
 		}
 		before := beforeRun(c.cat.events[c.cat.triggerEvent(t.Type)])
 		if t.When != "" {
@@ -26,7 +26,7 @@ func (c *compiler) triggers() {
 		}
 		for name := range t.Vars {
 			if known := properties(c.flow.Vars); known[name] == nil {
-				c.fail(pointer(ptr, "vars", name), "unknown_variable", didYouMean(name, keys(known)), "vars has no %q", name)
+				c.fail(pointer(ptr, "vars", name), "unknown_variable", DidYouMean(name, keys(known)), "vars has no %q", name)
 			}
 		}
 		var errs []inputError
@@ -43,7 +43,7 @@ func (c *compiler) triggerType(t *trigger, ptr string) {
 	}
 	op, ok := c.cat.ops[t.Type]
 	if !ok {
-		c.fail(pointer(ptr, "type"), "unknown_type", didYouMean(t.Type, append(c.cat.kind(sdk.KindTrigger), TriggerManual, TriggerHTTP)),
+		c.fail(pointer(ptr, "type"), "unknown_type", DidYouMean(t.Type, append(c.cat.kind(sdk.KindTrigger), TriggerManual, TriggerHTTP)),
 			"no trigger of type %q is installed", t.Type)
 		return
 	}

@@ -112,7 +112,7 @@ func (c *compiler) action(id, ptr string) *operation {
 	op, ok := c.cat.ops[id]
 	switch {
 	case !ok:
-		c.fail(ptr, "unknown_type", didYouMean(id, c.cat.kind(kindAction)), "no node of type %q is installed", id)
+		c.fail(ptr, "unknown_type", DidYouMean(id, c.cat.kind(kindAction)), "no node of type %q is installed", id)
 	case op.Kind != kindAction:
 		c.fail(ptr, "not_a_step", "", "%s is no step of a flow but a %s", id, strings.ToLower(string(op.Kind)))
 		return nil
@@ -198,7 +198,7 @@ func (c *compiler) assigned(n *node, ptr string) {
 	known := properties(c.flow.Vars)
 	for k := range values {
 		if _, ok := known[k]; !ok {
-			c.fail(pointer(ptr, "values", k), "unknown_variable", didYouMean(k, keys(known)), "vars has no %q", k)
+			c.fail(pointer(ptr, "values", k), "unknown_variable", DidYouMean(k, keys(known)), "vars has no %q", k)
 		}
 	}
 }
@@ -208,7 +208,7 @@ func (c *compiler) edges() {
 	for i, e := range c.flow.Edges {
 		ptr := pointer("/edges", i)
 		if _, ok := c.program.nodes[e.To]; !ok {
-			c.fail(pointer(ptr, "to"), "unknown_node", didYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
+			c.fail(pointer(ptr, "to"), "unknown_node", DidYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
 		}
 		if seen[e] {
 			c.report(SeverityWarning, ptr, "duplicate_edge", "remove one", "%s leads to %s twice", e.From, e.To)
@@ -218,7 +218,7 @@ func (c *compiler) edges() {
 		id, port := e.Source()
 		n, ok := c.program.nodes[id]
 		if !ok {
-			c.fail(pointer(ptr, "from"), "unknown_node", didYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
+			c.fail(pointer(ptr, "from"), "unknown_node", DidYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
 			continue
 		}
 		n.edges[port] = append(n.edges[port], e.To)
@@ -244,7 +244,7 @@ func (c *compiler) port(n *node, port, ptr string) {
 	if slices.Contains(ids, port) || open && n.op.derives(port) {
 		return
 	}
-	c.fail(ptr, "unknown_port", didYouMean(port, ids), "node %q has no port %q", n.ID, port)
+	c.fail(ptr, "unknown_port", DidYouMean(port, ids), "node %q has no port %q", n.ID, port)
 }
 
 // waits decides which nodes wait for an answer, and for how long.

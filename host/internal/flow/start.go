@@ -79,7 +79,7 @@ func (p *Program) variables(run string, t *trigger, e Event) (map[string]any, er
 	for _, name := range keys(vars) {
 		if known[name] == nil {
 			findings = append(findings, Finding{Pointer: pointer("/vars", name), Severity: SeverityError, Code: "unknown_variable",
-				Message: fmt.Sprintf("the flow has no variable %q", name), Suggestion: didYouMean(name, keys(known))})
+				Message: fmt.Sprintf("the flow has no variable %q", name), Suggestion: DidYouMean(name, keys(known))})
 		}
 	}
 	vars, _ = withDefaults(p.flow.Vars, vars).(map[string]any)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// didYouMean names the candidate nearest to a misspelt name, else lists a few.
-func didYouMean(name string, candidates []string) string {
+// DidYouMean names the candidate nearest to a misspelt name, else lists a few.
+func DidYouMean(name string, candidates []string) string {
 	if len(candidates) == 0 {
 		return ""
 	}
@@ -71,7 +71,7 @@ func (c *compiler) hint(err error, roots []string) string {
 		if slices.Contains(roots, "vars") && properties(c.flow.Vars)[name] != nil {
 			return fmt.Sprintf("did you mean %q?", "vars."+name)
 		}
-		return didYouMean(name, roots)
+		return DidYouMean(name, roots)
 	}
 	members(c.flow.Vars, known)
 	for id, n := range c.program.nodes {
@@ -86,7 +86,7 @@ func (c *compiler) hint(err error, roots []string) string {
 	if known[name] {
 		return "there is one elsewhere, but not in what leads here"
 	}
-	if s := didYouMean(name, keys(known)); strings.HasPrefix(s, "did") {
+	if s := DidYouMean(name, keys(known)); strings.HasPrefix(s, "did") {
 		return s
 	}
 	return ""
