@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
+
+	"google.golang.org/grpc/codes"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
@@ -68,7 +71,11 @@ func (s *subscription) run(ctx context.Context, c *client.Client) {
 			log.Error("another host reads this trigger; not reading it here any more")
 			return
 		}
-		log.Warn("subscription ended; opening it again", "err", err)
+		level := slog.LevelWarn
+		if lost, ok := errors.AsType[*client.TransportError](err); ok && lost.Code == codes.Unavailable {
+			level = slog.LevelDebug // the node goes, which its supervisor reports
+		}
+		log.Log(ctx, level, "subscription ended; opening it again", "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(again):
