@@ -2,8 +2,8 @@
 // flows under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
 //
 // An endpoint under /api exists because an operation's manifest names it
-// (sdk.Route): the package knows envelopes, tokens and limits, and nothing of
-// buttons. Another node gets its endpoint the same way.
+// (sdk.Route): the package knows envelopes, tokens and limits, and of buttons only
+// the seed's form of a click (exchange.go). Another node gets its endpoint the same way.
 //
 // What it guarantees: every request has a deadline and a size limit; nothing is
 // executed without a token of a scope that covers the instance; tokens are

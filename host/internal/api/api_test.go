@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -237,13 +236,13 @@ func TestSocketDeliversOnlyItsInstance(t *testing.T) {
 	shop := dial("/ws/shop?token=" + f.instance)
 	defer func() { _ = shop.CloseNow() }()
 	// Joining happens before the upgrade is answered, so nothing published now is missed.
-	f.Publish("other", "message.exchange", "1", json.RawMessage(`{}`))
-	f.Publish("shop", "message.exchange", "2", json.RawMessage(`{"button":"billing"}`))
+	f.Publish(sdk.Event{Subject: "other", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
+	f.Publish(sdk.Event{Subject: "shop", Type: "demo.event.v1", ID: "2", Data: []byte(`{"a":1}`)})
 	_, raw, err := shop.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"event":"message.exchange","id":"2","data":{"button":"billing"},"instanceData":{"instance":"shop"}}`
+	want := `{"event":"demo.event.v1","id":"2","data":{"a":1},"type":"demo.event.v1","detail":{"a":1},"instanceData":{"instance":"shop"}}`
 	if string(raw) != want {
 		t.Errorf("got %s, want %s", raw, want)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/tapnode/tapnode/sdk"
 )
 
 const (
@@ -16,28 +18,15 @@ const (
 	pingEvery   = 30 * time.Second // heartbeat; also bounds how long a dead peer is kept
 )
 
-// Message is one event for WebSocket readers, in the seed's envelope. The token is
-// not in it.
-type Message struct {
-	Event        string          `json:"event"`
-	ID           string          `json:"id"` // the same for every delivery: deduplicate on it
-	Data         json.RawMessage `json:"data"`
-	InstanceData struct {
-		Instance string `json:"instance"`
-	} `json:"instanceData"`
-}
-
-// Publish sends an event to every WebSocket of its instance. It never waits: a
-// reader that lags more than socketQueue events is disconnected.
-func (s *Server) Publish(instance, event, id string, data json.RawMessage) {
-	m := Message{Event: event, ID: id, Data: data}
-	m.InstanceData.Instance = instance
-	raw, err := json.Marshal(m)
+// Publish sends an event to every WebSocket of its subject, the instance. It never
+// waits: a reader that lags more than socketQueue events is disconnected.
+func (s *Server) Publish(ev sdk.Event) {
+	raw, err := json.Marshal(envelope(ev))
 	if err != nil {
-		s.opt.Logger.Error("event is not JSON", "event", event, "id", id, "err", err)
+		s.opt.Logger.Error("event is not JSON", "type", ev.Type, "id", ev.ID, "err", err)
 		return
 	}
-	s.hub.publish(instance, raw)
+	s.hub.publish(ev.Subject, raw)
 }
 
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {

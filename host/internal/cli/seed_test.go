@@ -123,7 +123,7 @@ func TestSeedSuccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"menu_sales"`, sent.Data.MessageID, `"crm"`, `"instance":"demo"`} {
+	for _, want := range []string{`"selectedButtonId":"menu_sales"`, `"content":"menu_sales"`, sent.Data.MessageID, `"crm"`, `"instance":"demo"`} {
 		if !strings.Contains(string(event), want) {
 			t.Errorf("the event lacks %s: %s", want, event)
 		}

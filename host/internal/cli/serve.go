@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,7 +32,7 @@ func serve(ctx context.Context, c console, args []string) error {
 		}
 	}
 	var server *api.Server // set before the first event: nodes start after it
-	h, err := openHost(ctx, c, flags, hf, func(ev sdk.Event) { server.Publish(ev.Subject, ev.Type, ev.ID, json.RawMessage(ev.Data)) })
+	h, err := openHost(ctx, c, flags, hf, func(ev sdk.Event) { server.Publish(ev) })
 	if err != nil {
 		return err
 	}

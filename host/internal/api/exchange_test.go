@@ -1,0 +1,65 @@
+package api
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/tapnode/tapnode/schemas"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// example is the first example of a schema.
+func example(t *testing.T, name string) []byte {
+	t.Helper()
+	var s struct{ Examples []json.RawMessage }
+	if err := json.Unmarshal(schemas.Read(name), &s); err != nil || len(s.Examples) == 0 {
+		t.Fatalf("%s has no example: %v", name, err)
+	}
+	return s.Examples[0]
+}
+
+// TestClickInTheSeedsForm holds the members that the seed's integrators read.
+func TestClickInTheSeedsForm(t *testing.T) {
+	detail := example(t, schemas.ButtonClicked)
+	raw, err := json.Marshal(envelope(sdk.Event{ID: "e1", Type: "whatsapp.button.clicked.v1", Subject: "shop-1", Data: detail}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Event, ID string
+		Data      struct {
+			ID, Direction, Timestamp string
+			Chat, Sender             struct{ JID, LID, Name string }
+			Message                  struct {
+				Type, Content, Source string
+				Interactive           struct{ SelectedButtonID string }
+			}
+			Reply struct {
+				MessageID string `json:"message_id"`
+			}
+		}
+		Detail       json.RawMessage
+		InstanceData map[string]string
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	m := got.Data.Message
+	if got.Event != "message.exchange" || got.ID != "e1" || got.Data.Direction != "incoming" || got.Data.ID != "3A1F" || got.Data.Timestamp != "2026-11-22T13:05:00Z" ||
+		got.Data.Sender.JID != "5511999999999@s.whatsapp.net" || got.Data.Sender.LID != "123456789012345@lid" || got.Data.Sender.Name != "Ana" ||
+		m.Type != "buttons_response" || m.Content != "menu_sales" || m.Interactive.SelectedButtonID != "menu_sales" || m.Source != "n8n" ||
+		got.Data.Reply.MessageID != "3EB0C767D26B5F1A2B3C" {
+		t.Errorf("got %s", raw)
+	}
+	if len(got.InstanceData) != 1 || got.InstanceData["instance"] != "shop-1" {
+		t.Errorf("instanceData has %v, and must have the instance alone", got.InstanceData)
+	}
+}
+
+func TestTextInTheSeedsForm(t *testing.T) {
+	e := envelope(sdk.Event{Type: "whatsapp.message.received.v1", Subject: "shop-1", Data: example(t, schemas.MessageReceived)})
+	x, ok := e.Data.(exchange)
+	if !ok || x.Message.Type != "text" || x.Message.Content != "Can I change my order?" || x.Message.Interactive != nil || x.Chat.Type != "private" {
+		t.Errorf("got %+v", e)
+	}
+}
