@@ -12,6 +12,7 @@ import (
 // TestLinks wants every relative link of the documentation to lead somewhere.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#\s]+)`)
+	code := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 	pages := 0
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -28,12 +29,13 @@ func TestLinks(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, m := range link.FindAllStringSubmatch(string(src), -1) {
-			if strings.Contains(m[1], "://") {
+		for _, m := range link.FindAllSubmatch(code.ReplaceAll(src, nil), -1) {
+			target := string(m[1])
+			if strings.Contains(target, "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(p), m[1])); err != nil {
-				t.Errorf("%s links to %s, which is not there", p, m[1])
+			if _, err := os.Stat(filepath.Join(filepath.Dir(p), target)); err != nil {
+				t.Errorf("%s links to %s, which is not there", p, target)
 			}
 		}
 		return nil
