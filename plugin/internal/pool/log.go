@@ -2,9 +2,11 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"sync"
 
 	"go.mau.fi/libsignal/logger"
@@ -29,9 +31,19 @@ func redact(line string) string {
 type waLogger struct{ log *slog.Logger }
 
 func (l waLogger) write(level slog.Level, msg string, args []any) {
+	if slices.ContainsFunc(args, cut) {
+		level = slog.LevelDebug
+	}
 	if l.log.Enabled(context.Background(), level) {
 		l.log.Log(context.Background(), level, redact(fmt.Sprintf(msg, args...)))
 	}
+}
+
+// cut finds an error that a cancelled context made. Only we cancel whatsmeow's
+// contexts, to hang up or to stop: its complaint is no news.
+func cut(arg any) bool {
+	err, ok := arg.(error)
+	return ok && errors.Is(err, context.Canceled)
 }
 
 func (l waLogger) Errorf(msg string, args ...any) { l.write(slog.LevelError, msg, args) }

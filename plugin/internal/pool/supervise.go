@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -112,7 +113,7 @@ func (i *Instance) accept(v *verdict) (again bool) {
 		i.forget(ctx)
 	}
 	if err := i.want(ctx, false); err != nil {
-		i.log.Error("the end of the connection could not be stored", "error", err)
+		i.notStored("the end of the connection could not be stored", err)
 		i.mu.Lock()
 		i.online = false // the server would only refuse us again
 		i.mu.Unlock()
@@ -124,9 +125,19 @@ func (i *Instance) accept(v *verdict) (again bool) {
 // forget drops the paired device, in the registry and here.
 func (i *Instance) forget(ctx context.Context) {
 	if err := i.pool.opts.Store.SetDevice(ctx, i.name, "", ""); err != nil {
-		i.log.Error("the unpairing could not be stored", "error", err)
+		i.notStored("the unpairing could not be stored", err)
 	}
 	i.cli.Store(nil)
+}
+
+// notStored reports a verdict that is not on disk. When it is our own stop that cut
+// the write there is nothing to mend: WhatsApp repeats its verdict at the next login.
+func (i *Instance) notStored(message string, err error) {
+	level := slog.LevelError
+	if i.ctx.Err() != nil {
+		level = slog.LevelDebug
+	}
+	i.log.Log(i.ctx, level, message, "error", err)
 }
 
 // sleep waits, at most until somebody changes what is wanted.

@@ -1,0 +1,31 @@
+package pool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// TestLog: whatsmeow's lines name nobody, and what our own stop has cut is no error.
+func TestLog(t *testing.T) {
+	for _, c := range []struct {
+		err         error
+		want, level string
+	}{
+		{errors.New("no key for 5511988880001@s.whatsapp.net"), "no key for <number>@s.whatsapp.net", "ERROR"},
+		{errors.New(`unexpected <message from="5511988880001@s.whatsapp.net">`), "unexpected <message …>", "ERROR"},
+		{context.DeadlineExceeded, "deadline exceeded", "ERROR"},
+		{fmt.Errorf("save push name: %w", context.Canceled), "save push name: context canceled", "DEBUG"},
+	} {
+		var out bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		waLogger{log}.Sub("Client").Errorf("Failed: %v", c.err)
+		if line := out.String(); !strings.Contains(line, c.want) || !strings.Contains(line, "level="+c.level) {
+			t.Errorf("%v is logged as %s", c.err, line)
+		}
+	}
+}
