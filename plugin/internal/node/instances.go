@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.mau.fi/whatsmeow/types"
-
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/schemas"
@@ -23,12 +21,6 @@ type connectInput struct {
 	Method   string  `json:"method"`
 	Phone    string  `json:"phone"`
 	Timeout  seconds `json:"timeout"`
-}
-
-type passkeyInput struct {
-	Instance string                  `json:"instance"`
-	Confirm  bool                    `json:"confirm"`
-	Response *types.WebAuthnResponse `json:"response"`
 }
 
 // instanceOutput is #/$defs/instance of the instance schemas.
@@ -183,7 +175,7 @@ func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectIn
 	defer cancel()
 	err = i.Connect(ctx, phone, func(s pool.Step) { call.Progress(s.Stage, stageText[s.Stage], s) })
 	if err != nil {
-		return oneInstance{}, poolProblem(err)
+		return oneInstance{}, pairProblem(err)
 	}
 	return oneInstance{describe(i)}, nil
 }
@@ -196,24 +188,6 @@ var stageText = map[string]string{
 	pool.StageConfirm:    "Compare the code with the one on the phone",
 	pool.StagePaired:     "The phone agreed",
 	pool.StageConnecting: "Logging in",
-}
-
-func (n *node) answerPasskey(ctx context.Context, _ *sdk.Call, in passkeyInput) (oneInstance, error) {
-	i, err := n.process.Load().pool.Get(in.Instance)
-	switch {
-	case err != nil:
-	case in.Response != nil:
-		err = i.Passkey(ctx, in.Response)
-	case in.Confirm:
-		err = i.ConfirmPasskey(ctx)
-	default:
-		return oneInstance{}, sdk.Invalid(sdk.Violation{Code: "passkey_required", Message: "Response or confirm is required",
-			Suggestion: "give the browser's answer, or confirm the code"})
-	}
-	if err != nil {
-		return oneInstance{}, poolProblem(err)
-	}
-	return oneInstance{describe(i)}, nil
 }
 
 // onInstance is an operation that does one thing with an instance.

@@ -20,6 +20,15 @@ var (
 	ErrClosed       = errors.New("the pool is closed")
 )
 
+// PairError is a pairing that WhatsApp, the phone or whatsmeow has ended.
+type PairError struct{ Err error }
+
+// Error returns the cause, without numbers.
+func (e *PairError) Error() string { return "pairing failed: " + redact(e.Err.Error()) }
+
+// Unwrap returns the cause.
+func (e *PairError) Unwrap() error { return e.Err }
+
 // SendError is a send that failed.
 type SendError struct {
 	// Code is the number WhatsApp refused the message with (facts: <ack error=N>);

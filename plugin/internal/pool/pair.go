@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -127,23 +128,26 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}
 	i.set(Pairing, nil)
-	coded := false
+	coded, asked := false, false
 	for item := range codes {
 		switch item.Event {
 		case whatsmeow.QRChannelEventCode:
-			if phone == "" {
+			switch {
+			case asked: // whatsmeow goes on with codes whose secret is no longer valid
+			case phone == "":
 				until := time.Now().Add(item.Timeout)
 				step(Step{Stage: StageQR, QR: item.Code, ExpiresAt: &until})
-			} else if !coded {
+			case !coded:
 				coded = true
 				code, err := cli.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, displayName)
 				if err != nil {
-					return fmt.Errorf("ask for a pairing code: %w", err)
+					return &PairError{fmt.Errorf("ask for a pairing code: %w", err)}
 				}
 				until := time.Now().Add(codeLife)
 				step(Step{Stage: StageCode, Code: code, ExpiresAt: &until})
 			}
 		case whatsmeow.QRChannelEventPasskeyRequest:
+			asked = true
 			step(Step{Stage: StagePasskey, Passkey: item.PasskeyRequest.PublicKey})
 		case whatsmeow.QRChannelEventPasskeyResponse:
 			step(Step{Stage: StageConfirm, Code: item.PasskeyConfirmation.Code})
@@ -152,11 +156,11 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 		case whatsmeow.QRChannelTimeout.Event:
 			return ErrPairTimeout
 		case whatsmeow.QRChannelEventError:
-			return fmt.Errorf("pairing failed: %w", item.Error)
+			return &PairError{item.Error}
 		case whatsmeow.QRChannelScannedWithoutMultidevice.Event:
 			i.log.Warn("the phone scanned the code but has linked devices switched off")
 		default:
-			return fmt.Errorf("pairing failed: %s", item.Event)
+			return &PairError{errors.New(item.Event)}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -180,25 +184,6 @@ func (i *Instance) adopt(ctx context.Context, cli *whatsmeow.Client, ended <-cha
 	cli.Disconnect()
 	i.cli.Store(cli)
 	return nil
-}
-
-// Passkey hands the browser's answer to a passkey step to the pairing that waits
-// for it. ErrNotPairing when none does.
-func (i *Instance) Passkey(ctx context.Context, answer *types.WebAuthnResponse) error {
-	cli := i.pairing.Load()
-	if cli == nil {
-		return ErrNotPairing
-	}
-	return cli.SendPasskeyResponse(ctx, answer)
-}
-
-// ConfirmPasskey says that the code of a confirm step is the one on the phone.
-func (i *Instance) ConfirmPasskey(ctx context.Context) error {
-	cli := i.pairing.Load()
-	if cli == nil {
-		return ErrNotPairing
-	}
-	return cli.SendPasskeyConfirmation(ctx)
 }
 
 // Disconnect takes the instance offline and keeps it paired.

@@ -1,0 +1,69 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+type passkeyInput struct {
+	Instance string                  `json:"instance"`
+	Confirm  bool                    `json:"confirm"`
+	Response *types.WebAuthnResponse `json:"response"`
+}
+
+// answerPasskey gives a running connect what it waits for. docs/passkey.md shows how
+// the answer is made.
+func (n *node) answerPasskey(ctx context.Context, call *sdk.Call, in passkeyInput) (oneInstance, error) {
+	p := n.process.Load()
+	i, err := p.pool.Get(in.Instance)
+	if err == nil {
+		err = i.Lease(ctx, call.LeaseEpoch)
+	}
+	if err != nil {
+		return oneInstance{}, poolProblem(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeouts.Query.duration())
+	defer cancel()
+	switch {
+	case in.Response != nil:
+		err = i.Passkey(ctx, in.Response)
+	case in.Confirm:
+		err = i.ConfirmPasskey(ctx)
+	default:
+		return oneInstance{}, sdk.Invalid(sdk.Violation{Code: "passkey_required", Message: "Response or confirm is required",
+			Suggestion: "give the browser's answer, or confirm the code"})
+	}
+	if err != nil {
+		return oneInstance{}, pairProblem(err)
+	}
+	return oneInstance{describe(i)}, nil
+}
+
+// pairProblem says what an error of a pairing means to a caller.
+func pairProblem(err error) error {
+	var refused *whatsmeow.IQError
+	var failed *pool.PairError
+	switch {
+	case errors.Is(err, pool.ErrPasskeyRefused) && errors.As(err, &refused):
+		p := problem(http.StatusUnprocessableEntity, "passkey_refused", sdk.FaultCaller, fmt.Sprintf("WhatsApp refused the passkey's answer (%d %s); ", refused.Code, refused.Text)+
+			"answer the newest request of this pairing, with a passkey of the account that scanned the code")
+		p.Err = err
+		return p
+	case errors.Is(err, pool.ErrNotAsked):
+		return problem(http.StatusConflict, "passkey_not_asked", sdk.FaultCaller,
+			"The pairing does not wait for this; a response follows a passkey step, a confirmation a confirm step")
+	case errors.As(err, &failed):
+		p := retryable(problem(http.StatusBadGateway, codePairing, sdk.FaultDownstream, failed.Error()+"; connect the instance again"), 0)
+		p.Err = err
+		return p
+	}
+	return poolProblem(err)
+}
