@@ -5,7 +5,10 @@ import "context"
 // decryption is the transaction in which an incoming message is decrypted and its
 // ratchet and plaintext are stored. What it writes may be undone, so the memos
 // stay closed until it ends.
-type decryption struct{ ends []func() }
+type decryption struct {
+	ends      []func()
+	numbering bool // it holds the device's one-time keys
+}
 
 type decryptionKey struct{}
 

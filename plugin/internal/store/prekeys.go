@@ -28,10 +28,20 @@ func (d *sessions) GenOnePreKey(ctx context.Context) (key *keys.PreKey, err erro
 }
 
 // keysTxn joins the transaction of a decryption, or makes one that is synced: the
-// keys go to the server next.
+// keys go to the server next. It holds the device's keys until that transaction is
+// over: whatsmeow counts on from the highest id it sees, and Postgres does not show
+// one that is not committed.
 func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) error {
-	if decrypting(ctx) != nil {
+	numbered := func(ctx context.Context) error {
+		if dec := decrypting(ctx); !dec.numbering {
+			d.keys.Lock()
+			dec.numbering = true
+			dec.until(d.keys.Unlock)
+		}
 		return fn(ctx)
 	}
-	return d.transaction(ctx, fn)
+	if decrypting(ctx) != nil {
+		return numbered(ctx)
+	}
+	return d.transaction(ctx, numbered)
 }

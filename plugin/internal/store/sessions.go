@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	wastore "go.mau.fi/whatsmeow/store"
@@ -19,6 +20,7 @@ type sessions struct {
 	*sqlstore.SQLStore
 	store *Store
 
+	keys      sync.Mutex    // held by the transaction that makes one-time keys, to its end
 	decrypted atomic.Uint64 // number of the device's last decryption in writer.commits
 
 	identities *memo[string, [32]byte]
