@@ -14,6 +14,10 @@ import (
 
 // login decides who the client is; false means that it is being sent away.
 func (c *conn) login(static [32]byte, who *waWa6.ClientPayload) bool {
+	if who.GetUserAgent().GetAppVersion().GetTertiary() < c.s.opts.Oldest {
+		c.fail(LoginFailure{Reason: 405})
+		return false
+	}
 	if who.GetDevicePairingData() != nil {
 		return c.registering(static, who.GetDevicePairingData())
 	}

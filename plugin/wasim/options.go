@@ -19,6 +19,11 @@ type Options struct {
 	// CloseGrace is how long a connection stays open behind its last stanza, for the client to handle it: whatsmeow
 	// forgets a <failure> when the socket closes right behind it. Default 250 ms; negative closes at once.
 	CloseGrace time.Duration
+	// Revision is the WhatsApp Web version that the page at / announces, the last of its three numbers. 0: the one
+	// whatsmeow has built in.
+	Revision uint32
+	// Oldest is the oldest such revision that may log in or pair; older clients are refused as outdated (405). 0: any.
+	Oldest uint32
 	// OnFault is asked before the rules of AddFault at every stage; the zero Fault is «carry on». It must neither block
 	// nor call the server, its accounts or devices: a device is locked while it is asked.
 	OnFault func(FaultEvent) Fault
@@ -51,6 +56,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Revision = cmp.Or(o.Revision, builtIn)
 	o.CloseGrace = max(cmp.Or(o.CloseGrace, 250*time.Millisecond), 0)
 	l := &o.Limits
 	l.Accounts = cmp.Or(l.Accounts, 20_000)

@@ -34,6 +34,7 @@ type Server struct {
 	record  *recorder
 	ids     atomic.Uint64
 	dropped atomic.Int64
+	pages   atomic.Int64
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -81,6 +82,7 @@ func Start(opts Options) (*Server, error) {
 	s.client = clientFor(s.address)
 	s.queries = s.queryHandlers()
 	s.mux.HandleFunc("GET /ws/chat", s.accept)
+	s.mux.HandleFunc("GET /{$}", s.page)
 	s.mux.Handle("/", s.mediaHandler())
 	s.mux.Handle(ControlPath, s.controlHandler())
 	s.http = &http.Server{

@@ -160,11 +160,14 @@ func (n *node) listInstances(_ context.Context, _ *sdk.Call, in named) (allInsta
 }
 
 func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectInput) (oneInstance, error) {
-	i, err := n.process.Load().pool.Get(in.Instance)
-	if err != nil {
-		return oneInstance{}, poolProblem(err)
+	i, err := n.process.Load().pool.Find(ctx, in.Instance)
+	if err == nil && call.LeaseEpoch == 0 {
+		err = i.Take(ctx)
 	}
-	if err := i.Lease(ctx, call.LeaseEpoch); err != nil {
+	if err == nil {
+		err = i.Lease(ctx, call.LeaseEpoch)
+	}
+	if err != nil {
 		return oneInstance{}, poolProblem(err)
 	}
 	phone := ""

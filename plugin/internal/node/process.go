@@ -70,6 +70,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	}
 	p.pool, err = pool.Open(ctx, pool.Options{
 		Store: p.store, Log: p.log, Server: server, Limits: s.limits(),
+		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
 		OnMessage: p.receive, OnReceipt: p.receipt, Find: p.find,
 		Notify:  func(instance string, s pool.Status) { board.Set(health(instance, s)) },
 		Removed: board.Remove,

@@ -38,8 +38,9 @@ type settings struct {
 		Ledger days `json:"ledgerDays"`
 	} `json:"retention"`
 	Device struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
+		Name           string `json:"name"`
+		Version        string `json:"version"`
+		RefreshVersion bool   `json:"refreshVersion"`
 	} `json:"device"`
 	Server struct {
 		URL     string `json:"url"`

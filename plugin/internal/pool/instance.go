@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -36,15 +35,20 @@ type Instance struct {
 	wake    chan struct{}                    // online changed
 	pairing atomic.Pointer[whatsmeow.Client] // the client that waits for a phone
 
-	turn  chan struct{} // held by the send that is under way
-	line  atomic.Int64  // sends that wait or are under way
-	pace  *rate.Limiter // nil: no limit
-	epoch atomic.Uint64 // newest lease epoch seen
+	turn     chan struct{} // held by the send that is under way
+	line     atomic.Int64  // sends that wait or are under way
+	pace     *rate.Limiter // nil: no limit
+	epoch    atomic.Uint64 // of the lease this process has claimed; 0: none
+	claiming chan struct{} // held by the call that claims a lease
+
+	presented wastore.WAVersionContainer // the version of the last connection; the supervisor's
+	remembers atomic.Bool                // the registry tells a trouble of the instance
 
 	account atomic.Pointer[Account] // whatsmeow writes its own without a lock
 
 	mu      sync.Mutex
 	online  bool // wanted
+	lost    bool // another process may own the instance, see Lease
 	status  Status
 	changed chan struct{} // closed at the next change of status
 }
@@ -61,40 +65,30 @@ type errNotStored struct{ err error }
 
 func newInstance(ctx context.Context, p *Pool, r store.Instance) (*Instance, error) {
 	i := &Instance{
-		name:    r.Name,
-		created: r.CreatedAt,
-		pool:    p,
-		log:     p.opts.Log.With("instance", r.Name),
-		done:    make(chan struct{}),
-		signals: make(chan signal, 64),
-		wake:    make(chan struct{}, 1),
-		turn:    make(chan struct{}, 1),
-		online:  r.Wanted == store.Connected,
-		changed: make(chan struct{}),
-		status:  Status{State: New, Since: time.Now()},
+		name:     r.Name,
+		created:  r.CreatedAt,
+		pool:     p,
+		log:      p.opts.Log.With("instance", r.Name),
+		done:     make(chan struct{}),
+		signals:  make(chan signal, 64),
+		wake:     make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
+		claiming: make(chan struct{}, 1),
+		lost:     r.Epoch > 0,
+		online:   r.Wanted == store.Connected,
+		changed:  make(chan struct{}),
 	}
 	if n := p.opts.Limits.PerMinute; n > 0 {
 		i.pace = rate.NewLimiter(rate.Limit(float64(n)/60), p.opts.Limits.Burst)
 	}
 	i.ctx, i.cancel = context.WithCancel(p.ctx)
-	if r.JID == "" {
-		return i, nil
+	if err := i.load(ctx, r); err != nil {
+		return nil, err
 	}
-	jid, err := types.ParseJID(r.JID)
-	if err != nil {
-		return nil, fmt.Errorf("stored device id: %w", err)
+	i.status = i.recall(r)
+	if i.lost {
+		i.status.Trouble = unclaimed()
 	}
-	device, err := p.opts.Store.Device(ctx, jid)
-	if errors.Is(err, store.ErrNotFound) { // the session went before our record of it
-		i.status.State = LoggedOut
-		return i, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load the session: %w", err)
-	}
-	i.status.State = Disconnected
-	i.account.Store(&Account{JID: device.GetJID().ToNonAD(), LID: device.GetLID().ToNonAD(), PushName: device.PushName})
-	i.cli.Store(i.newClient(device))
 	return i, nil
 }
 
@@ -277,17 +271,22 @@ func (i *Instance) want(ctx context.Context, online bool) error {
 	i.mu.Lock()
 	i.online = online
 	i.mu.Unlock()
+	i.stir()
+	return nil
+}
+
+// stir makes the supervisor look at what is wanted.
+func (i *Instance) stir() {
 	select {
 	case i.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 func (i *Instance) wanted() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.online && i.cli.Load() != nil
+	return i.online && !i.lost && i.cli.Load() != nil
 }
 
 // await waits until ready says so about the status.

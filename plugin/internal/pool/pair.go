@@ -9,6 +9,7 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 )
@@ -47,7 +48,11 @@ const (
 // when phone (digits with country code) is set.
 func (i *Instance) Connect(ctx context.Context, phone string, step func(Step)) error {
 	if i.cli.Load() == nil {
-		if err := i.pair(ctx, phone, step); err != nil {
+		err := i.pair(ctx, phone, step)
+		if old := (*outdatedError)(nil); errors.As(err, &old) && i.pool.web.renew(ctx, old.presented) {
+			err = i.pair(ctx, phone, step)
+		}
+		if err != nil {
 			return err
 		}
 		step(Step{Stage: StagePaired})
@@ -121,8 +126,9 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 	if err != nil {
 		return err
 	}
+	var presented wastore.WAVersionContainer
 	dialling := context.AfterFunc(ctx, hangUp)
-	err = cli.ConnectContext(line)
+	err = dial(line, cli, &presented)
 	dialling()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)
@@ -155,6 +161,8 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 			return i.adopt(ctx, cli, ended)
 		case whatsmeow.QRChannelTimeout.Event:
 			return ErrPairTimeout
+		case whatsmeow.QRChannelClientOutdated.Event:
+			return &outdatedError{presented}
 		case whatsmeow.QRChannelEventError:
 			return &PairError{item.Error}
 		case whatsmeow.QRChannelScannedWithoutMultidevice.Event:
@@ -221,6 +229,7 @@ func (i *Instance) Logout(ctx context.Context) error {
 		return fmt.Errorf("delete the session: %w", err)
 	}
 	i.set(LoggedOut, nil)
+	i.remember(ctx, LoggedOut, nil)
 	return nil
 }
 

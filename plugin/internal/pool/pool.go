@@ -35,6 +35,9 @@ type Options struct {
 	Log    *slog.Logger
 	Server *Server // nil: WhatsApp itself
 	Limits Limits
+	// RefreshVersion lets the pool ask web.whatsapp.com which version of WhatsApp Web is
+	// current, at the start and when WhatsApp calls ours outdated.
+	RefreshVersion bool
 
 	// OnMessage stores an incoming message. WhatsApp gets its acknowledgement after
 	// it returned nil, and delivers the message again after an error.
@@ -57,6 +60,7 @@ type Limits struct {
 	Login     time.Duration // from dialling to logged in, 30 s
 	Ack       time.Duration // waiting for the server's answer to a message, 25 s
 	Store     time.Duration // one OnMessage, 10 s
+	Silence   time.Duration // without a keep-alive answer before a connection is given up, 75 s
 	Queue     int           // sends that wait for one instance, 200
 	PerMinute int           // messages of one instance, 0: no limit
 	Burst     int           // of them at once, 10
@@ -71,6 +75,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Login, 30*time.Second)
 	set(&l.Ack, 25*time.Second)
 	set(&l.Store, 10*time.Second)
+	set(&l.Silence, 75*time.Second)
 	if l.Queue <= 0 {
 		l.Queue = 200
 	}
@@ -84,6 +89,7 @@ func (l Limits) withDefaults() Limits {
 type Pool struct {
 	opts   Options
 	client *http.Client // every websocket and every media transfer
+	web    *web
 	dials  chan struct{}
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -114,6 +120,10 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 		byName: make(map[string]*Instance, len(records)),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	p.web = newWeb(p)
+	if opts.RefreshVersion && !p.web.recall(ctx) {
+		p.wg.Go(func() { p.web.refresh(p.ctx) })
+	}
 	for _, r := range records {
 		if _, err := p.add(ctx, r); err != nil {
 			return nil, errors.Join(err, p.Close(ctx))
@@ -137,7 +147,8 @@ func (p *Pool) add(ctx context.Context, r store.Instance) (*Instance, error) {
 		return nil, store.ErrExists
 	}
 	p.byName[r.Name] = i
-	i.set(i.Status().State, nil)
+	now := i.Status()
+	i.set(now.State, now.Trouble)
 	p.wg.Go(func() { i.supervise() })
 	return i, nil
 }
@@ -159,6 +170,23 @@ func (p *Pool) Get(name string) (*Instance, error) {
 		return i, nil
 	}
 	return nil, store.ErrNotFound
+}
+
+// Find is Get for an instance that another process on the same database may have
+// created meanwhile.
+func (p *Pool) Find(ctx context.Context, name string) (*Instance, error) {
+	if i, err := p.Get(name); err == nil {
+		return i, nil
+	}
+	r, err := p.opts.Store.Instance(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	i, err := p.add(ctx, r)
+	if errors.Is(err, store.ErrExists) { // another call was faster
+		return p.Get(name)
+	}
+	return i, err
 }
 
 // List returns all instances by name.

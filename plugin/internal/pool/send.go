@@ -28,7 +28,8 @@ type Ack struct {
 }
 
 // Send sends a message in the instance's turn. An error is a *SendError, or
-// ErrNotConnected, ErrBusy or the context's error when the message did not leave.
+// ErrNotConnected, ErrBusy, store.ErrLeaseLost or the context's error when the message
+// did not leave.
 func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	release, err := i.take(ctx)
 	if err != nil {
@@ -39,6 +40,9 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 		if err := i.pace.Wait(ctx); err != nil {
 			return Ack{}, fmt.Errorf("%w: the pacing limit leaves no room before the deadline", ErrBusy)
 		}
+	}
+	if err := i.leased(ctx); err != nil { // the last moment: a turn may have taken long to come
+		return Ack{}, err
 	}
 	cli, err := i.Client()
 	if err != nil {
@@ -79,19 +83,4 @@ func (i *Instance) take(ctx context.Context) (release func(), err error) {
 		i.line.Add(-1)
 		return nil, ErrNotConnected
 	}
-}
-
-// Lease notes the epoch of the caller's lease and refuses one older than the newest
-// seen, in this process or before, with store.ErrLeaseLost. 0 is a caller without a
-// lease.
-func (i *Instance) Lease(ctx context.Context, epoch uint64) error {
-	if epoch == 0 || epoch == i.epoch.Load() { // the usual case costs no write
-		return nil
-	}
-	if err := i.pool.opts.Store.ClaimLease(ctx, i.name, epoch); err != nil {
-		return err
-	}
-	for seen := i.epoch.Load(); epoch > seen && !i.epoch.CompareAndSwap(seen, epoch); seen = i.epoch.Load() {
-	}
-	return nil
 }

@@ -20,7 +20,7 @@ const (
 	Disconnected State = "disconnected" // paired, and stays offline until somebody acts
 	LoggedOut    State = "logged_out"   // the phone removed this device: pair again
 	Banned       State = "banned"       // WhatsApp refuses the account for a while
-	Replaced     State = "replaced"     // another process took the session
+	Replaced     State = "replaced"     // another process took the session, or its lease
 )
 
 // Status is what is known about an instance. It names no number.
@@ -46,6 +46,7 @@ const (
 	codeRefused     = "refused"         // connections end before the login, again and again
 	codeKeepAlive   = "keepalive"       // the server stopped answering
 	codeStorage     = "storage"         // events cannot be stored
+	codeOutdated    = "client_outdated" // WhatsApp wants a newer client
 )
 
 // verdict is what WhatsApp itself said about the end of a connection.
@@ -54,6 +55,7 @@ type verdict struct {
 	code, message string
 	retry         time.Duration // after which trying again makes sense; 0: not before somebody acted
 	unpair        bool          // the session is gone
+	outdated      bool          // a newer version of WhatsApp Web may be let in
 }
 
 // judge turns the events after which whatsmeow does not reconnect
@@ -70,14 +72,14 @@ func judge(evt any) *verdict {
 		return &verdict{state: Banned, code: "banned", retry: max(e.Expire, time.Minute),
 			message: fmt.Sprintf("WhatsApp banned the account for a while (code %d); answer people who wrote first, and send less to others", int(e.Code))}
 	case *events.ClientOutdated:
-		return &verdict{state: Disconnected, code: "client_outdated",
-			message: "WhatsApp refuses this client version; update the node, or set device.version"}
+		return &verdict{state: Disconnected, code: codeOutdated, outdated: true,
+			message: "WhatsApp refuses this client version; update the node, or set device.version, then connect the instance again"}
 	case *events.ConnectFailure:
 		return &verdict{state: Disconnected, code: "connect_failure",
 			message: fmt.Sprintf("WhatsApp refused the login (%d); check the account on its phone, then connect the instance again", int(e.Reason))}
 	case *events.CATRefreshError:
 		return &verdict{state: Disconnected, code: "connect_failure",
-			message: "WhatsApp refused the login token; connect the instance again"}
+			message: "WhatsApp refused the login token; connect the instance again, and pair it anew if that does not help"}
 	}
 	return nil
 }

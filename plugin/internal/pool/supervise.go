@@ -9,6 +9,8 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types/events"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
 )
 
 const (
@@ -21,7 +23,6 @@ const (
 	// when the socket closes right behind it.
 	refusals = 5
 
-	silence    = 75 * time.Second // without a keep-alive answer before the connection is given up
 	redelivery = 15 * time.Second // until a message that could not be stored is asked for again
 	heartbeat  = 30 * time.Second // how often a login is checked that no event speaks of
 )
@@ -40,6 +41,9 @@ type ending struct {
 func (i *Instance) supervise() {
 	defer close(i.done)
 	delay, refused := firstRetry, 0
+	if s := i.Status(); s.Trouble != nil && i.wanted() { // a ban goes on over a restart
+		i.sleep(time.Until(s.Trouble.Until))
+	}
 	for i.ctx.Err() == nil {
 		if !i.wanted() {
 			delay, refused = firstRetry, 0
@@ -81,7 +85,12 @@ func (i *Instance) supervise() {
 
 // rest keeps the instance offline until something changes.
 func (i *Instance) rest() {
-	if s := i.Status().State; s == Connected || s == Connecting {
+	switch now := i.Status(); {
+	case i.isLost():
+		if now.Trouble == nil || now.Trouble.Code != codeUnclaimed && now.Trouble.Code != codeLeaseLost {
+			i.set(Replaced, leaseLost())
+		}
+	case now.State == Connected, now.State == Connecting:
 		i.set(Disconnected, nil)
 	}
 	select {
@@ -102,13 +111,22 @@ func (i *Instance) late(s signal) (final bool) {
 // accept acts on WhatsApp's verdict and reports whether to try again later.
 func (i *Instance) accept(v *verdict) (again bool) {
 	trouble := &Trouble{Code: v.code, Message: v.message, At: time.Now()}
-	if v.retry > 0 {
-		trouble.Until = trouble.At.Add(v.retry)
-		i.set(v.state, trouble)
+	if v.outdated && i.pool.web.renew(i.ctx, i.presented) {
+		trouble.Message = "WhatsApp refused this client version; it is tried again as a newer one"
+		i.set(Connecting, trouble)
 		return true
 	}
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
+	if errors.Is(i.owned(ctx), store.ErrLeaseLost) {
+		return false // the registry is the new owner's to write
+	}
+	if v.retry > 0 {
+		trouble.Until = trouble.At.Add(v.retry)
+		i.set(v.state, trouble)
+		i.remember(ctx, v.state, trouble)
+		return true
+	}
 	if v.unpair {
 		i.forget(ctx)
 	}
@@ -119,6 +137,7 @@ func (i *Instance) accept(v *verdict) (again bool) {
 		i.mu.Unlock()
 	}
 	i.set(v.state, trouble)
+	i.remember(ctx, v.state, trouble)
 	return false
 }
 
@@ -176,6 +195,7 @@ func (i *Instance) connection(cli *whatsmeow.Client) ending {
 	<-i.pool.dials
 	if end.login {
 		i.set(Connected, nil)
+		i.forgive()
 		i.watch(cli, &end)
 	}
 	if end.by != nil || i.ctx.Err() != nil || !i.wanted() {
@@ -203,6 +223,12 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 			end.code = codeStorage
 			return
 		case <-beat.C:
+			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
+			lost := i.leased(ctx)
+			cancel()
+			if errors.Is(lost, store.ErrLeaseLost) {
+				return
+			}
 			if !cli.IsLoggedIn() || !cli.IsConnected() {
 				end.code = codeLost
 				return
@@ -225,7 +251,7 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 				end.code = codeLost
 				return
 			case *events.KeepAliveTimeout:
-				if time.Since(e.LastSuccess) > silence {
+				if time.Since(e.LastSuccess) > i.pool.opts.Limits.Silence {
 					end.code = codeKeepAlive
 					return
 				}
@@ -249,7 +275,7 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Login)
 	defer cancel()
 	dialling := context.AfterFunc(ctx, hangUp)
-	err := cli.ConnectContext(line)
+	err := dial(line, cli, &i.presented)
 	dialling()
 	if err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return ending{code: codeUnreachable, err: err}

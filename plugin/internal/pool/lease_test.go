@@ -1,0 +1,87 @@
+package pool
+
+import (
+	"errors"
+	"testing"
+
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/wasim"
+)
+
+// TestLeaseLostInSilence: another process has claimed the instance, and nothing on the
+// connection says so. The next send learns it, and nothing leaves.
+func TestLeaseLostInSilence(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	device := w.adopt(1)
+	p := w.open(nil)
+	i, err := p.Get("shop-001")
+	must(t, err)
+	must(t, i.Lease(w.ctx(), 1))
+	w.until(i, "connected", in(Connected))
+
+	must(t, w.db.ClaimLease(w.ctx(), "shop-001", 2))
+	_, err = i.Send(w.ctx(), Outgoing{To: device.LID().ToNonAD(), ID: "3EB0C0FFEE", Message: &waE2E.Message{Conversation: proto.String("late")}})
+	if !errors.Is(err, store.ErrLeaseLost) {
+		t.Errorf("a send under the old lease = %v, want ErrLeaseLost", err)
+	}
+	if s := w.until(i, "told", trouble(codeLeaseLost)); s.State != Replaced {
+		t.Errorf("status = %+v", s)
+	}
+	if rec, _ := w.sim.Record("3EB0C0FFEE"); len(rec.Attempts) != 0 {
+		t.Error("the message left")
+	}
+	if err := i.Lease(w.ctx(), 1); !errors.Is(err, store.ErrLeaseLost) {
+		t.Errorf("the old lease = %v, want ErrLeaseLost", err)
+	}
+	if err := i.Lease(w.ctx(), 0); !errors.Is(err, store.ErrLeaseLost) {
+		t.Errorf("no lease = %v, want ErrLeaseLost", err)
+	}
+	must(t, i.Lease(w.ctx(), 3)) // it came back
+	w.until(i, "connected again", in(Connected))
+	if device.Logins() != 2 {
+		t.Errorf("%d logins, want 2", device.Logins())
+	}
+}
+
+// TestLeasedInstanceWaitsForItsClaim: a process that starts does not take what another
+// may own, until its host says so.
+func TestLeasedInstanceWaitsForItsClaim(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	device := w.adopt(1)
+	must(t, w.db.ClaimLease(w.ctx(), "shop-001", 4))
+	p := w.open(nil)
+	i, err := p.Get("shop-001")
+	must(t, err)
+	if s := i.Status(); s.State != Disconnected || s.Trouble == nil || s.Trouble.Code != codeUnclaimed {
+		t.Errorf("status = %+v", s)
+	}
+	if err := i.Lease(w.ctx(), 3); !errors.Is(err, store.ErrLeaseLost) {
+		t.Errorf("an old epoch = %v", err)
+	}
+	must(t, i.Take(w.ctx())) // a host without leases connects it
+	s := w.until(i, "connected", in(Connected))
+	if s.Trouble != nil || device.Logins() != 1 {
+		t.Errorf("status = %+v after %d logins", s, device.Logins())
+	}
+}
+
+// TestClaimOfTheSameProcess: a newer epoch for an instance that is here anyway changes
+// nothing on its connection.
+func TestClaimOfTheSameProcess(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	device := w.adopt(1)
+	p := w.open(nil)
+	i, err := p.Get("shop-001")
+	must(t, err)
+	w.until(i, "connected", in(Connected))
+	for epoch := range uint64(5) {
+		must(t, i.Lease(w.ctx(), epoch+1))
+		must(t, i.Lease(w.ctx(), epoch+1))
+	}
+	if s := i.Status(); s.State != Connected || device.Logins() != 1 {
+		t.Errorf("status = %+v after %d logins", s, device.Logins())
+	}
+}
