@@ -25,10 +25,11 @@ func (p *process) receive(ctx context.Context, i *pool.Instance, m *events.Messa
 			return err
 		}
 		if match := clicks.Correlate(click, menus); clicks.IsClick(click, match) {
-			if err := p.keep(ctx, instance, m, click.Chat, click.Sender); err != nil {
+			keep, err := kept(instance, m, click.Chat, click.Sender)
+			if err != nil {
 				return err
 			}
-			if err := p.clicked(ctx, instance, click, match); !errors.Is(err, errWords) {
+			if err := p.clicked(ctx, keep, click, match); !errors.Is(err, errWords) {
 				return err
 			}
 		}
@@ -37,10 +38,11 @@ func (p *process) receive(ctx context.Context, i *pool.Instance, m *events.Messa
 	if !ok {
 		return nil
 	}
-	if err := p.keep(ctx, instance, m, r.Chat, r.Sender); err != nil {
+	keep, err := kept(instance, m, r.Chat, r.Sender)
+	if err != nil {
 		return err
 	}
-	return p.received(ctx, instance, r)
+	return p.received(ctx, keep, r)
 }
 
 // menus reads those a click can be on: the one it names, however old, or else the
@@ -68,11 +70,12 @@ func (p *process) menus(ctx context.Context, instance string, c clicks.Click) ([
 // what it was, words, which may answer something else.
 var errWords = errors.New("the menu does not take these words as a click")
 
-func (p *process) clicked(ctx context.Context, instance string, c clicks.Click, m clicks.Match) error {
+func (p *process) clicked(ctx context.Context, keep *store.Message, c clicks.Click, m clicks.Match) error {
+	instance := keep.Instance
 	event := clicks.NewClicked(instance, c, m)
 	e := store.Event{
 		ID:   store.EventID(clicks.TypeClicked, instance, c.Chat.JID, c.Sender.JID, c.MessageID),
-		Type: clicks.TypeClicked, Instance: instance, Subject: instance, Time: c.At,
+		Type: clicks.TypeClicked, Instance: instance, Subject: instance, Time: c.At, Message: keep,
 	}
 	if m.Menu == nil {
 		data, err := json.Marshal(event)
@@ -95,7 +98,8 @@ func (p *process) clicked(ctx context.Context, instance string, c clicks.Click, 
 	return err
 }
 
-func (p *process) received(ctx context.Context, instance string, r clicks.Received) error {
+func (p *process) received(ctx context.Context, keep *store.Message, r clicks.Received) error {
+	instance := keep.Instance
 	menus, err := p.menus(ctx, instance, r.Click())
 	if err != nil {
 		return err
@@ -107,7 +111,7 @@ func (p *process) received(ctx context.Context, instance string, r clicks.Receiv
 	}
 	e := store.Event{
 		ID:   store.EventID(clicks.TypeReceived, instance, r.Chat.JID, r.Sender.JID, r.MessageID),
-		Type: clicks.TypeReceived, Instance: instance, Subject: instance, Time: r.At, Data: data,
+		Type: clicks.TypeReceived, Instance: instance, Subject: instance, Time: r.At, Data: data, Message: keep,
 	}
 	if match.Menu != nil {
 		e.Correlation = match.Menu.Correlation
@@ -116,16 +120,16 @@ func (p *process) received(ctx context.Context, instance string, r clicks.Receiv
 	return err
 }
 
-// keep stores a message so that it can be quoted, before anybody hears of it.
-func (p *process) keep(ctx context.Context, instance string, m *events.Message, chat clicks.Chat, sender clicks.Sender) error {
+// kept is a message as it is stored with its event, so that it can be quoted.
+func kept(instance string, m *events.Message, chat clicks.Chat, sender clicks.Sender) (*store.Message, error) {
 	body, err := proto.Marshal(m.Message)
 	if err != nil {
-		return fmt.Errorf("encode the message to keep: %w", err)
+		return nil, fmt.Errorf("encode the message to keep: %w", err)
 	}
-	return p.store.PutMessage(ctx, store.Message{
+	return &store.Message{
 		Instance: instance, ID: m.Info.ID, Chat: chatOfParty(chat.Party), Sender: sender.JID,
 		Body: body, SentAt: m.Info.Timestamp,
-	})
+	}, nil
 }
 
 func chatOfParty(p clicks.Party) store.Chat {

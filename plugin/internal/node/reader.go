@@ -73,7 +73,7 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 // fill waits until the store has events after the cursor and reads some.
 func (r *reader) fill(ctx context.Context) error {
 	for {
-		changed := r.store.Changed() // before Read: nothing is missed in between
+		changed := r.store.Changed(r.filter.Types[0]) // before Read: nothing is missed in between
 		var err error
 		if r.ahead, err = r.store.Read(ctx, r.cursor, r.filter, batch); err != nil || len(r.ahead) > 0 {
 			return err

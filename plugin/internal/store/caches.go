@@ -55,20 +55,22 @@ type Message struct {
 	SentAt   time.Time
 }
 
-// PutMessage keeps a message, and that its sender has written. The first one of an id stays: a stranger cannot
-// replace it.
+// PutMessage keeps a message, and that its sender has written. The first one of an id
+// stays: a stranger cannot replace it.
 func (s *Store) PutMessage(ctx context.Context, m Message) error {
-	return s.writeUnsynced(ctx, "store the message", func(t *tx) error {
-		if !m.FromMe {
-			if err := s.wrote(t, m); err != nil {
-				return err
-			}
+	return s.writeUnsynced(ctx, "store the message", func(t *tx) error { return s.keep(t, m) })
+}
+
+func (s *Store) keep(t *tx, m Message) error {
+	if !m.FromMe {
+		if err := s.wrote(t, m); err != nil {
+			return err
 		}
-		_, err := t.exec(`INSERT INTO tapnode_messages (instance, message_id, chat, chat_lid, sender, from_me, source, body, sent_at, stored_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (instance, message_id) DO NOTHING`,
-			m.Instance, m.ID, m.Chat.JID, m.Chat.LID, m.Sender, m.FromMe, m.Source, m.Body, millis(m.SentAt), millis(s.now()))
-		return err
-	})
+	}
+	_, err := t.exec(`INSERT INTO tapnode_messages (instance, message_id, chat, chat_lid, sender, from_me, source, body, sent_at, stored_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (instance, message_id) DO NOTHING`,
+		m.Instance, m.ID, m.Chat.JID, m.Chat.LID, m.Sender, m.FromMe, m.Source, m.Body, millis(m.SentAt), millis(s.now()))
+	return err
 }
 
 // Message reads a kept message. Error: ErrNotFound.

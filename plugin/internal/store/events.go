@@ -17,7 +17,8 @@ type Event struct {
 	Time        time.Time // when it happened
 	Data        []byte    // JSON
 	Correlation string
-	Cursor      []byte // set by Read: resume after it
+	Message     *Message // to keep with it, see PutMessage; not set by Read
+	Cursor      []byte   // set by Read: resume after it
 }
 
 // Appended is the answer to an Append.
@@ -68,13 +69,18 @@ func (s *Store) append(ctx context.Context, e Event, complete func(*tx, *Event) 
 		if result.Click, err = complete(t, &e); err != nil {
 			return err
 		}
+		if e.Message != nil {
+			if err := s.keep(t, *e.Message); err != nil {
+				return err
+			}
+		}
 		return s.insert(t, e)
 	})
 	if err != nil {
 		return Appended{}, err
 	}
 	if !result.Duplicate {
-		s.wake.all()
+		s.wake.wake(e.Type)
 	}
 	return result, nil
 }

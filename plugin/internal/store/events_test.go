@@ -127,12 +127,12 @@ func TestChangedWakesReaders(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
 		woken := make(chan struct{})
-		changed := s.Changed()
+		changed := s.Changed(clicked)
 		go func() { <-changed; close(woken) }()
 		appendAll(t, s, event(clicked, "a", "1"))
 		<-woken
 		check(t, s.Close())
-		<-s.Changed()
+		<-s.Changed(clicked)
 		if _, err := s.Append(t.Context(), event(clicked, "a", "2")); !errors.Is(err, store.ErrClosed) {
 			t.Errorf("append to a closed store: %v, want closed", err)
 		}

@@ -56,10 +56,10 @@ func (e Entry) before(to State) State {
 
 // raise lifts a send to a state at a time, unless it is there already or beyond, or
 // was refused, and tells hosts of it.
-func (s *Store) raise(t *tx, instance, messageID string, to State, at time.Time) (told bool, err error) {
+func (s *Store) raise(t *tx, instance, messageID string, to State, at time.Time) (told string, err error) {
 	c, raised, err := s.lift(t, instance, messageID, to, at)
 	if err != nil || !raised {
-		return false, err
+		return "", err
 	}
 	return s.tell(t, c)
 }
@@ -75,31 +75,31 @@ func (s *Store) lift(t *tx, instance, messageID string, to State, at time.Time) 
 }
 
 // tell stores the event of a change, in the transaction that made it, if a host has
-// subscribed to such events. It reports whether there is one.
-func (s *Store) tell(t *tx, c Change) (told bool, err error) {
+// subscribed to such events. It returns the event's type, or "" when there is none.
+func (s *Store) tell(t *tx, c Change) (told string, err error) {
 	if s.opt.Status == nil {
-		return false, nil
+		return "", nil
 	}
 	e, err := s.opt.Status(c)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if _, wanted, err := ackedBy(t, stream{e.Type, e.Instance}); err != nil || !wanted {
-		return false, err
+		return "", err
 	}
-	return true, s.insert(t, e)
+	return e.Type, s.insert(t, e)
 }
 
-// writeTelling is writeUnsynced for changes of state; told reports whether there are
-// events for those who wait. A power cut takes a change and its event together.
-func (s *Store) writeTelling(ctx context.Context, what string, fn func(*tx) (told bool, err error)) error {
-	var told bool
+// writeTelling is writeUnsynced for changes of state; told is the type of the events
+// that others wait for, or "". A power cut takes a change and its event together.
+func (s *Store) writeTelling(ctx context.Context, what string, fn func(*tx) (told string, err error)) error {
+	var told string
 	err := s.writeUnsynced(ctx, what, func(t *tx) (err error) {
 		told, err = fn(t)
 		return err
 	})
-	if err == nil && told {
-		s.wake.all()
+	if err == nil && told != "" {
+		s.wake.wake(told)
 	}
 	return err
 }

@@ -117,7 +117,7 @@ func TestStatesWithoutAListener(t *testing.T) {
 		c := plan(t, s, "before")
 		check(t, s.Settle(t.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`)}))
 		subscribe(t, s)
-		changed := s.Changed()
+		changed := s.Changed("")
 		check(t, s.Receipt(t.Context(), "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: store.Read, At: time.Unix(300, 0)}))
 		select {
 		case <-changed:

@@ -78,7 +78,7 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 		}
 		sentAt, proof = at, Read
 	}
-	return s.writeTelling(ctx, "store the outcome", func(t *tx) (told bool, err error) {
+	return s.writeTelling(ctx, "store the outcome", func(t *tx) (told string, err error) {
 		n, err := t.exec(`UPDATE tapnode_ledger SET
 				outcome = CASE WHEN state > $3 THEN outcome ELSE $4 END,
 				warnings = COALESCE($5, warnings),
@@ -90,10 +90,10 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 			err = ErrNotFound
 		}
 		if err != nil {
-			return false, err
+			return "", err
 		}
 		if told, err = s.raise(t, e.Instance, e.MessageID, o.State, at); err != nil {
-			return false, err
+			return "", err
 		}
 		if o.State == Failed {
 			_, err = t.exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
@@ -117,7 +117,7 @@ func (s *Store) Settle(ctx context.Context, c *Claim, o Outcome) error {
 // MarkUnknown stores that the send left and no answer came. The key can be
 // resumed; a receipt can still settle it.
 func (s *Store) MarkUnknown(ctx context.Context, c *Claim) error {
-	return s.writeTelling(ctx, "store the unknown outcome", func(t *tx) (bool, error) {
+	return s.writeTelling(ctx, "store the unknown outcome", func(t *tx) (string, error) {
 		return s.raise(t, c.Entry.Instance, c.Entry.MessageID, Unknown, s.now())
 	})
 }

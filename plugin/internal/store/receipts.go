@@ -28,23 +28,25 @@ func (s *Store) Receipt(ctx context.Context, instance string, r Receipt) error {
 	if at.IsZero() {
 		at = s.now()
 	}
-	return s.writeTelling(ctx, "store the receipt", func(t *tx) (told bool, err error) {
+	return s.writeTelling(ctx, "store the receipt", func(t *tx) (told string, err error) {
 		for _, id := range r.MessageIDs {
 			c, raised, err := s.lift(t, instance, id, r.State, at)
 			if err == nil && r.Member != "" {
 				c, raised, err = s.liftMember(t, instance, id, r, at)
 			}
 			if err != nil {
-				return false, err
+				return "", err
 			}
 			if !raised {
 				continue
 			}
 			one, err := s.tell(t, c)
 			if err != nil {
-				return false, err
+				return "", err
 			}
-			told = told || one
+			if one != "" {
+				told = one
+			}
 		}
 		return told, nil
 	})
