@@ -58,6 +58,7 @@ type Loader struct {
 	slots  chan struct{}
 
 	decoding sync.Mutex // pictures take memory: one at a time
+	uploads  turns      // of the same file: the second finds what the first has uploaded
 }
 
 // atOnce is how many files a Loader works on at the same time; more wait. It

@@ -58,6 +58,11 @@ func (l *Loader) upload(ctx context.Context, to host, instance string, file *os.
 		return &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
 	}
 	entry := store.Upload{Instance: instance, Kind: to.prefix + string(m.Type), SHA256: hash.Sum(nil)}
+	release, err := l.uploads.take(ctx, instance+" "+entry.Kind+" "+string(entry.SHA256))
+	if err != nil {
+		return &Error{Reason: Upload, Retry: true, Message: "the same file is being uploaded for too long", Err: err}
+	}
+	defer release()
 	if l.recall(ctx, entry, m) {
 		return nil
 	}
