@@ -43,8 +43,13 @@ const (
 
 	ButtonClickFilter     = "whatsapp.buttonClick.filter.json"
 	MessageReceivedFilter = "whatsapp.messageReceived.filter.json"
+	MessageStatusFilter   = "whatsapp.messageStatus.filter.json"
 	ButtonClicked         = "whatsapp.button.clicked.v1.json"
 	MessageReceived       = "whatsapp.message.received.v1.json"
+	MessageStatus         = "whatsapp.message.status.v1.json"
+
+	MessageGetInput  = "whatsapp.message.get.input.json"
+	MessageGetOutput = "whatsapp.message.get.output.json"
 
 	InstanceCreateInput      = "whatsapp.instance.create.input.json"
 	InstanceCreateOutput     = "whatsapp.instance.create.output.json"
@@ -61,6 +66,9 @@ const (
 	InstanceLogoutOutput     = "whatsapp.instance.logout.output.json"
 	InstanceDeleteInput      = "whatsapp.instance.delete.input.json"
 	InstanceDeleteOutput     = "whatsapp.instance.delete.output.json"
+
+	InstanceResumeNewContactsInput  = "whatsapp.instance.resumeNewContacts.input.json"
+	InstanceResumeNewContactsOutput = "whatsapp.instance.resumeNewContacts.output.json"
 
 	// Settings of the node binary whatsapp-send-buttons.
 	Settings = "whatsapp-send-buttons.settings.json"

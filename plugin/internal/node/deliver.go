@@ -134,6 +134,12 @@ func (p *process) deliver(ctx context.Context, call *sdk.Call, d delivery) (sdk.
 func (p *process) send(ctx context.Context, inst *pool.Instance, claim *store.Claim, d delivery, out pool.Outgoing) (sdk.JSON, error) {
 	limited, cancel := context.WithTimeout(ctx, p.settings.Timeouts.Send.duration())
 	defer cancel()
+	allowed := p.mayWrite
+	if claim.Verdict == store.Resume {
+		allowed = p.mayRepeat
+	}
+	out.Ready = func(ctx context.Context) error { return allowed(ctx, d.instance, claim.Entry.Chat) }
+	out.Refused = func(code int) { p.pauseAfter(ctx, d.instance, code) }
 	ack, err := inst.Send(limited, out)
 	last, stop := after(ctx)
 	defer stop()
@@ -247,6 +253,9 @@ func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instan
 		if to, chat, s.Quote, err = p.quote(ctx, d, to, chat); err != nil {
 			return pool.Outgoing{}, err
 		}
+	}
+	if err := p.mayWrite(ctx, d.instance, chat); err != nil {
+		return pool.Outgoing{}, err
 	}
 	if d.header != nil {
 		if s.Media, err = p.upload(ctx, call, inst, d, to); err != nil {

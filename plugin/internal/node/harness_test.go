@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -207,6 +208,18 @@ func (w *world) customer(number string, options ...wasim.Option) *wasim.Phone {
 	p, err := w.sim.NewPhone(w.ctx(), number, options...)
 	w.must(err)
 	return p
+}
+
+// writes lets a customer write to the shop, and waits until the node has stored it.
+func (w *world) writes(p *wasim.Phone, text string) {
+	w.t.Helper()
+	received := w.subscribe(opMessageReceived, nil)
+	_, err := p.SendText(w.ctx(), w.sim.Account(shopNumber).LID(), text)
+	w.must(err)
+	var r clicks.MessageReceived
+	for r.Text != text {
+		w.next(received, &r)
+	}
 }
 
 func (w *world) fault(r wasim.FaultRule) {

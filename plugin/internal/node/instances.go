@@ -33,7 +33,14 @@ type instanceOutput struct {
 	PushName    *string        `json:"pushName"`
 	CreatedAt   time.Time      `json:"createdAt"`
 	ConnectedAt *time.Time     `json:"connectedAt"`
+	NewContacts *pausedOutput  `json:"newContacts"` // nil: not paused
 	LastError   *instanceError `json:"lastError"`
+}
+
+type pausedOutput struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
 }
 
 type instanceError struct {
@@ -56,7 +63,7 @@ type (
 	}
 )
 
-func describe(i *pool.Instance) instanceOutput {
+func (p *process) describe(i *pool.Instance) instanceOutput {
 	s, account := i.Status(), i.Account()
 	out := instanceOutput{Name: i.Name(), State: s.State, CreatedAt: i.CreatedAt().UTC()}
 	if !account.JID.IsEmpty() {
@@ -69,6 +76,9 @@ func describe(i *pool.Instance) instanceOutput {
 	if s.State == pool.Connected {
 		at := s.Since.UTC()
 		out.ConnectedAt = &at
+	}
+	if pause := p.conditions.paused(i.Name()); pause != nil {
+		out.NewContacts = &pausedOutput{pause.Reason, pause.Since.UTC(), pause.Until.UTC()}
 	}
 	if s.Trouble != nil {
 		out.LastError = &instanceError{Code: s.Trouble.Code, Message: s.Trouble.Message, At: s.Trouble.At.UTC()}
@@ -126,6 +136,12 @@ func (n *node) instanceOperations() []sdk.Offer {
 			Input: schemas.Read(schemas.InstanceLogoutInput), Output: schemas.Read(schemas.InstanceLogoutOutput),
 			Run: onInstance(n, (*pool.Instance).Logout),
 		},
+		sdk.Operation[named, oneInstance]{
+			ID: "whatsapp.instance.resumeNewContacts@1", Title: "Resume new contacts", Icon: "user-plus",
+			Summary: "Ends the pause of new contacts before its time.", Replay: sdk.Pure,
+			Input: schemas.Read(schemas.InstanceResumeNewContactsInput), Output: schemas.Read(schemas.InstanceResumeNewContactsOutput),
+			Run: n.resumeNewContacts,
+		},
 		sdk.Operation[named, deleted]{
 			ID: "whatsapp.instance.delete@1", Title: "Delete an instance", Icon: "trash",
 			Summary: "Logs an instance out and forgets it, with its menus.",
@@ -140,27 +156,28 @@ func (n *node) createInstance(ctx context.Context, _ *sdk.Call, in named) (oneIn
 	if err != nil {
 		return oneInstance{}, poolProblem(err)
 	}
-	return oneInstance{describe(i)}, nil
+	return oneInstance{n.process.Load().describe(i)}, nil
 }
 
 func (n *node) listInstances(_ context.Context, _ *sdk.Call, in named) (allInstances, error) {
-	p, out := n.process.Load().pool, allInstances{Instances: []instanceOutput{}}
+	p, out := n.process.Load(), allInstances{Instances: []instanceOutput{}}
 	if in.Instance != "" {
-		i, err := p.Get(in.Instance)
+		i, err := p.pool.Get(in.Instance)
 		if err != nil {
 			return out, poolProblem(err)
 		}
-		out.Instances = append(out.Instances, describe(i))
+		out.Instances = append(out.Instances, p.describe(i))
 		return out, nil
 	}
-	for _, i := range p.List() {
-		out.Instances = append(out.Instances, describe(i))
+	for _, i := range p.pool.List() {
+		out.Instances = append(out.Instances, p.describe(i))
 	}
 	return out, nil
 }
 
 func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectInput) (oneInstance, error) {
-	i, err := n.process.Load().pool.Find(ctx, in.Instance)
+	p := n.process.Load()
+	i, err := p.pool.Find(ctx, in.Instance)
 	if err == nil && call.LeaseEpoch == 0 {
 		err = i.Take(ctx)
 	}
@@ -170,6 +187,7 @@ func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectIn
 	if err != nil {
 		return oneInstance{}, poolProblem(err)
 	}
+	p.showPause(ctx, in.Instance) // another process may have had the instance
 	phone := ""
 	if in.Method == "code" {
 		phone = in.Phone
@@ -180,7 +198,7 @@ func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectIn
 	if err != nil {
 		return oneInstance{}, pairProblem(err)
 	}
-	return oneInstance{describe(i)}, nil
+	return oneInstance{n.process.Load().describe(i)}, nil
 }
 
 // stageText tells people what a pairing waits for.
@@ -206,7 +224,7 @@ func onInstance(n *node, do func(*pool.Instance, context.Context) error) func(co
 		if err != nil {
 			return oneInstance{}, poolProblem(err)
 		}
-		return oneInstance{describe(i)}, nil
+		return oneInstance{n.process.Load().describe(i)}, nil
 	}
 }
 

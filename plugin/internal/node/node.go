@@ -17,6 +17,7 @@ const (
 	opSendText        = "whatsapp.sendText@1"
 	opButtonClick     = "whatsapp.buttonClick@1"
 	opMessageReceived = "whatsapp.messageReceived@1"
+	opMessageStatus   = "whatsapp.messageStatus@1"
 )
 
 // node is the value behind the operations: the process, once it is configured.
@@ -43,6 +44,8 @@ func (n *node) offer() *sdk.Node {
 			n.buttonClick(),
 			n.sendText(),
 			n.messageReceived(),
+			n.messageStatus(),
+			n.getMessage(),
 		}, n.instanceOperations()...),
 		Configure: n.configure,
 		Close:     n.close,

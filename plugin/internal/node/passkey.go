@@ -44,7 +44,7 @@ func (n *node) answerPasskey(ctx context.Context, call *sdk.Call, in passkeyInpu
 	if err != nil {
 		return oneInstance{}, pairProblem(err)
 	}
-	return oneInstance{describe(i)}, nil
+	return oneInstance{n.process.Load().describe(i)}, nil
 }
 
 // pairProblem says what an error of a pairing means to a caller.

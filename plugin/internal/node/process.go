@@ -25,13 +25,14 @@ import (
 
 // process is a configured node: everything that Close has to end.
 type process struct {
-	settings settings
-	profile  buttons.Profile
-	store    *store.Store
-	pool     *pool.Pool
-	numbers  *directory
-	media    *media.Loader
-	log      *slog.Logger
+	settings   settings
+	profile    buttons.Profile
+	store      *store.Store
+	pool       *pool.Pool
+	numbers    *directory
+	media      *media.Loader
+	conditions *conditions
+	log        *slog.Logger
 }
 
 // open opens the store and begins to connect the instances.
@@ -59,6 +60,11 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 		return nil, &sdk.Problem{Code: "store_unavailable", HTTPStatus: http.StatusServiceUnavailable, Err: err,
 			Message: "the node's database cannot be opened: " + err.Error(), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
 	}
+	pauses, err := p.store.Pauses(ctx, "")
+	if err != nil {
+		return nil, errors.Join(storeProblem(err), p.store.Close())
+	}
+	p.conditions = newConditions(board, pauses)
 	p.store.Start()
 	p.numbers = newDirectory(p.store)
 	if p.media, err = openMedia(s, setup.StateDir, p.store); err != nil {
@@ -71,9 +77,8 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	p.pool, err = pool.Open(ctx, pool.Options{
 		Store: p.store, Log: p.log, Server: server, Limits: s.limits(),
 		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
-		OnMessage: p.receive, OnReceipt: p.receipt, Find: p.find,
-		Notify:  func(instance string, s pool.Status) { board.Set(health(instance, s)) },
-		Removed: board.Remove,
+		OnMessage:      p.receive, OnReceipt: p.receipt, OnTimelock: p.timelock, Find: p.find,
+		Notify: p.conditions.connection, Removed: p.conditions.remove,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
@@ -83,7 +88,9 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 
 func (p *process) close(ctx context.Context) error {
 	p.media.Close()
-	return errors.Join(p.pool.Close(ctx), p.store.Close())
+	err := p.pool.Close(ctx)
+	p.conditions.close()
+	return errors.Join(err, p.store.Close())
 }
 
 // presentAs sets what the phone shows under linked devices. whatsmeow keeps it in

@@ -54,6 +54,7 @@ func TestRefusedBeforeAnythingLeaves(t *testing.T) {
 
 func TestRefusedByWhatsApp(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
+	w.writes(ana, "hello") // so that no pause of new contacts stands in the way
 	for code, r := range refusals {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{AckError: &wasim.AckError{Code: code}}})

@@ -32,6 +32,10 @@ type settings struct {
 		Burst     int `json:"burst"`
 		Queue     int `json:"queue"`
 	} `json:"pacing"`
+	NewContacts struct {
+		LockHours int  `json:"lockHours"`
+		Cap       days `json:"capDays"`
+	} `json:"newContacts"`
 	Retention struct {
 		Menu   days `json:"menuDays"`
 		Event  days `json:"eventDays"`

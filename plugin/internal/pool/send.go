@@ -19,6 +19,11 @@ type Outgoing struct {
 	Nodes   []waBinary.Node
 	// MediaHandle names the uploaded file of a channel's post (whatsmeow.UploadResponse.Handle).
 	MediaHandle string
+	// Ready is asked in the instance's turn; with an error the message does not leave.
+	// Optional.
+	Ready func(ctx context.Context) error
+	// Refused hears the number of WhatsApp's refusal, still in the turn. Optional.
+	Refused func(code int)
 }
 
 // Ack is the server's word that it took a message.
@@ -28,8 +33,8 @@ type Ack struct {
 }
 
 // Send sends a message in the instance's turn. An error is a *SendError, or
-// ErrNotConnected, ErrBusy, store.ErrLeaseLost or the context's error when the message
-// did not leave.
+// ErrNotConnected, ErrBusy, store.ErrLeaseLost, Ready's or the context's error when the
+// message did not leave.
 func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	release, err := i.take(ctx)
 	if err != nil {
@@ -44,6 +49,11 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	if err := i.leased(ctx); err != nil { // the last moment: a turn may have taken long to come
 		return Ack{}, err
 	}
+	if out.Ready != nil {
+		if err := out.Ready(ctx); err != nil {
+			return Ack{}, err
+		}
+	}
 	cli, err := i.Client()
 	if err != nil {
 		return Ack{}, err
@@ -54,7 +64,11 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	}
 	resp, err := cli.SendMessage(ctx, out.To, out.Message, extra)
 	if err != nil {
-		return Ack{}, Grade(err)
+		failed := Grade(err)
+		if out.Refused != nil && failed.Code != 0 {
+			out.Refused(failed.Code)
+		}
+		return Ack{}, failed
 	}
 	return Ack{At: resp.Timestamp, Chat: resp.Chat}, nil
 }

@@ -1,0 +1,66 @@
+package node
+
+import (
+	"context"
+	"slices"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
+	"github.com/tapnode/tapnode/schemas"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+func (n *node) messageStatus() sdk.Offer {
+	return sdk.Trigger{
+		ID: opMessageStatus, Title: "When a message's status changes", Icon: "check-check",
+		Summary: "Starts when a message this node sent was sent, delivered, read, refused, or got no answer.",
+		Filter:  schemas.Read(schemas.MessageStatusFilter),
+		Events:  []sdk.EventType{{Type: typeStatus, Title: "Message status", Schema: schemas.Read(schemas.MessageStatus)}},
+		Ports:   []sdk.Port{{ID: "out", Label: "Changed"}},
+		Open: func(ctx context.Context, s sdk.Subscription) (sdk.Reader, error) {
+			f, violations := parseStatusFilter(s.Filter)
+			if len(violations) > 0 {
+				return nil, sdk.Invalid(violations...)
+			}
+			return openReader(ctx, n.process.Load().store, s, typeStatus, f.Instances, matching(f.match))
+		},
+	}
+}
+
+// statusFilter is whatsapp.messageStatus.filter.json. An empty list lets all through.
+type statusFilter struct {
+	Instances, States, Sources []string
+}
+
+var changedStates = []string{"unknown", "failed", "sent", "delivered", "read"}
+
+func parseStatusFilter(data []byte) (f statusFilter, violations []sdk.Violation) {
+	if len(data) == 0 {
+		return f, nil
+	}
+	for _, fault := range strict.Read(data, func(o *strict.Object) {
+		o.Strings("instances", &f.Instances)
+		o.Strings("states", &f.States)
+		o.Strings("sources", &f.Sources)
+	}) {
+		violations = append(violations, sdk.Violation{
+			Pointer: fault.Pointer, Code: buttons.CodeInvalidBody,
+			Message: "Invalid filter: " + fault.Detail, Suggestion: fault.Suggestion,
+		})
+	}
+	for _, state := range f.States {
+		if !slices.Contains(changedStates, state) {
+			violations = append(violations, sdk.Violation{
+				Pointer: "/states", Code: codeInvalid,
+				Message: "States must be among: unknown, failed, sent, delivered, read", Suggestion: "leave it out for all",
+			})
+			break
+		}
+	}
+	return f, violations
+}
+
+func (f statusFilter) match(s messageStatus) bool {
+	has := func(allowed []string, value string) bool { return len(allowed) == 0 || slices.Contains(allowed, value) }
+	return has(f.Instances, s.Instance) && has(f.States, s.To) && has(f.Sources, s.Source)
+}
