@@ -18,6 +18,12 @@ import (
 // maxBody is the contract's limit for one message.
 const maxBody = 16 << 20
 
+// maxKey bounds an Idempotency-Key, in bytes.
+const (
+	maxKey  = 200
+	longKey = "Idempotency-Key is longer than 200 bytes"
+)
+
 // maxRun bounds a request: the longest delay a caller can ask for, and a send.
 const maxRun = 6 * time.Minute
 
@@ -65,8 +71,8 @@ func (s *Server) operation(id string, params []string) http.Handler {
 			s.opt.Logger.Debug("read deadline stays", "err", err)
 		}
 		key := r.Header.Get("Idempotency-Key")
-		if len(key) > 200 {
-			fail(w, http.StatusBadRequest, "invalid_request", "Idempotency-Key is longer than 200 bytes")
+		if len(key) > maxKey {
+			fail(w, http.StatusBadRequest, "invalid_request", longKey)
 			return
 		}
 		for _, p := range params {

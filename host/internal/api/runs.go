@@ -26,11 +26,20 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 	}
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+	err := dec.Decode(&body)
+	if err == nil && dec.More() {
+		err = errors.New("there is more behind it")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		problem(w, http.StatusBadRequest, "the body is not {\"vars\": {…}}: "+err.Error(), nil)
 		return
 	}
-	run, err := e.Run(r.Context(), engine.Request{Flow: r.PathValue("flow"), Vars: body.Vars, Key: r.Header.Get("Idempotency-Key")})
+	key := r.Header.Get("Idempotency-Key")
+	if len(key) > maxKey {
+		problem(w, http.StatusBadRequest, longKey, nil)
+		return
+	}
+	run, err := e.Run(r.Context(), engine.Request{Flow: r.PathValue("flow"), Vars: body.Vars, Key: key})
 	var bad *flow.InvalidError
 	switch {
 	case errors.As(err, &bad):

@@ -55,8 +55,17 @@ func OpenTokens(path string) (*Tokens, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read tokens: %w", err)
 	}
-	if err := json.Unmarshal(raw, &t.list); err != nil {
-		return nil, fmt.Errorf("tokens file %s is damaged: %w", path, err)
+	err = json.Unmarshal(raw, &t.list)
+	for _, token := range t.list {
+		if _, bad := hex.DecodeString(token.Hash); bad != nil || len(token.Hash) != 2*sha256.Size {
+			err = errors.Join(err, fmt.Errorf("token %q has no hash", token.ID))
+		}
+	}
+	if t.list == nil && err == nil {
+		err = errors.New("it holds null, not a list")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tokens file %s is damaged: %w; restore it, or delete it and make new tokens", path, err)
 	}
 	return t, nil
 }

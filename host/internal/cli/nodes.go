@@ -28,8 +28,8 @@ func nodesFlag(fs *flag.FlagSet) *string {
 // installation is the catalogue of node binaries, copied into stateDir; a bad one is
 // the environment's.
 func installation(ctx context.Context, dir, stateDir string) ([]app.Installed, error) {
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return nil, environment(err)
+	if err := makeData(stateDir); err != nil {
+		return nil, err
 	}
 	list, err := app.Installation(ctx, dir, stateDir)
 	if err != nil {

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -25,8 +28,27 @@ func (p printer) step(s engine.Step) error {
 		_, err = fmt.Fprintf(p.w, "%s\n", raw)
 		return err
 	}
-	_, err := fmt.Fprintln(p.w, strings.TrimRight(fmt.Sprintf("%s  %-14s  %-10s  %s", s.Time.Local().Format("15:04:05.000"), s.Step, s.Node, detail(s)), " "))
+	_, err := fmt.Fprintln(p.w, printable(strings.TrimRight(fmt.Sprintf("%s  %-14s  %-10s  %s", s.Time.Local().Format("15:04:05.000"), s.Step, s.Node, detail(s)), " ")))
 	return err
+}
+
+// printable shows what a terminal would obey, such as an escape sequence in a name
+// of a flow file, as Go would write it.
+func printable(s string) string {
+	obeyed := func(r rune) bool { return unicode.IsControl(r) && r != '\n' || r == utf8.RuneError }
+	if !strings.ContainsFunc(s, obeyed) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if obeyed(r) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // detail is what a person wants to know of a step.

@@ -20,9 +20,16 @@ func dataFlag(fs *flag.FlagSet) *string {
 	return fs.String("data", dir, "`DIR` the host keeps everything in, made with mode 0700")
 }
 
-func tokens(dir string) (*api.Tokens, error) {
+func makeData(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, environment(err)
+		return environment(fmt.Errorf("data directory %s: %w; choose another with --data", dir, err))
+	}
+	return nil
+}
+
+func tokens(dir string) (*api.Tokens, error) {
+	if err := makeData(dir); err != nil {
+		return nil, err
 	}
 	t, err := api.OpenTokens(filepath.Join(dir, "tokens.json"))
 	if err != nil {

@@ -90,6 +90,6 @@ func printFindings(w io.Writer, path string, findings []flow.Finding, asJSON boo
 		if f.Line > 0 {
 			sep = ":" // path:line: as editors and terminals link it
 		}
-		fmt.Fprintln(w, path+sep+f.String())
+		fmt.Fprintln(w, path+sep+printable(f.String()))
 	}
 }

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/tapnode/tapnode/sdk/nodetest"
+)
+
+const simulated = "../../../examples/flows/menu.yaml"
+
+// wantEnvironment runs a command that has to end with exit code 3 and name the path
+// that is in its way.
+func wantEnvironment(t *testing.T, name, path string, args ...string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := Main(args, &out, &errs); code != exitEnvironment || !strings.Contains(errs.String(), path) || out.Len() > 0 || errs.Len() > 4096 {
+		t.Errorf("%s: tapnode %s: exit code %d\n%.500s\n%.500s", name, strings.Join(args, " "), code, &out, &errs)
+	}
+}
+
+// TestDamagedFiles: the host's own files, when they are not its own any more, stop it
+// with their name, and stay as they are.
+func TestDamagedFiles(t *testing.T) {
+	short := shortDir(t)
+	inputs := append(nodetest.Hostile(), nodetest.HostileInput{Name: "empty tokens", Bytes: []byte(`[{"id":"a","scope":"account"}]`)})
+	for _, in := range inputs {
+		dir := filepath.Join(short, "d")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"nodes.lock", "tokens.json"} {
+			path := filepath.Join(dir, name)
+			if name == "tokens.json" && in.Name == "empty array" {
+				continue // no tokens yet
+			}
+			if err := os.WriteFile(path, in.Bytes, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			command := []string{"token", "--data", dir}
+			if name == "nodes.lock" {
+				command = []string{"nodes", "--nodes", dir}
+			}
+			wantEnvironment(t, in.Name, path, command...)
+			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, in.Bytes) {
+				t.Errorf("%s: %s was changed", in.Name, name)
+			}
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDataDirectory: every command that keeps something says which directory it cannot use.
+func TestDataDirectory(t *testing.T) {
+	t.Setenv("TAPNODE_NODES", nodesDir)
+	short := shortDir(t)
+	t.Setenv("RUNTIME_DIRECTORY", short)
+	file := filepath.Join(short, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	places := map[string]string{"a file": file, "below a file": filepath.Join(file, "data"), "in /proc": "/proc/tapnode"}
+	if os.Geteuid() != 0 {
+		places["not writable"] = filepath.Join(readOnlyDir(t, short), "data")
+	}
+	if dir, err := mounted(t, "read-only", syscall.MS_RDONLY, ""); err == nil {
+		places["read-only"] = filepath.Join(dir, "data")
+	} else {
+		t.Logf("read-only file system not tried: %v", err)
+	}
+	for name, dir := range places {
+		wantEnvironment(t, name, dir, "token", "--data", dir)
+		wantEnvironment(t, name, dir, "run", simulated, "--data", dir)
+		wantEnvironment(t, name, dir, "serve", simulated, "--data", dir, "--listen", "127.0.0.1:0")
+	}
+}
+
+// TestFullDisk: on a disk without room nothing is half written: no token is given out
+// that is not stored, and there is room again once something is deleted.
+func TestFullDisk(t *testing.T) {
+	t.Setenv("TAPNODE_NODES", nodesDir)
+	dir, err := mounted(t, "full", 0, "size=64k")
+	if err != nil {
+		t.Skipf("needs to mount a small tmpfs: %v", err)
+	}
+	var first, errs bytes.Buffer
+	if code := Main([]string{"token", "--data", dir}, &first, &errs); code != exitOK {
+		t.Fatalf("token: %d %s", code, &errs)
+	}
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	var out bytes.Buffer
+	errs.Reset()
+	if code := Main([]string{"token", "--data", dir}, &out, &errs); code == exitOK || out.Len() > 0 || !strings.Contains(errs.String(), "no space") {
+		t.Errorf("token: %d %s %s", code, &out, &errs)
+	}
+	errs.Reset()
+	if code := Main([]string{"run", simulated, "--data", dir}, &out, &errs); code != exitEnvironment || !strings.Contains(errs.String(), "no space") {
+		t.Errorf("run: %d %s", code, &errs)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if code := Main([]string{"token", "--data", dir}, &out, &errs); code != exitOK {
+		t.Errorf("with room again: %d %s", code, &errs)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".tokens-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// mounted is a tmpfs until the test ends; only root can have one.
+func mounted(t *testing.T, name string, flags uintptr, options string) (string, error) {
+	t.Helper()
+	dir := filepath.Join(shortDir(t), name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tapnode-test", dir, "tmpfs", flags, options); err != nil {
+		return "", fmt.Errorf("mount: %w", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+	return dir, nil
+}
+
+func readOnlyDir(t *testing.T, below string) string {
+	t.Helper()
+	dir := filepath.Join(below, "closed")
+	if err := os.Mkdir(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// shortDir is short enough for a socket below it.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "te")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
