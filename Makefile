@@ -6,6 +6,8 @@ PROTOC_GEN_GO  := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 PROTOC_GEN_GRPC:= google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 GOLANGCI       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 
+FUZZTIME       ?= 20s
+
 export GOTOOLCHAIN := local
 export TAPNODE_TOOLS := $(CURDIR)/.tmp/bin
 
@@ -53,10 +55,10 @@ bench: build ## benchmarks, as ratios against bare whatsmeow in the same run
 	go test -run '^$$' -bench . -benchtime 1x ./host/internal/bench
 
 .PHONY: fuzz
-fuzz: ## each fuzz target for 20 s
+fuzz: ## each fuzz target for FUZZTIME (20s)
 	@for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime 20s $$pkg || exit 1; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
 
