@@ -24,6 +24,7 @@ type world struct {
 	t   *testing.T
 	sim *wasim.Server
 	dir string
+	dsn string // Postgres; empty: SQLite in dir
 
 	node *client.Client
 	stop func()
@@ -35,7 +36,7 @@ func newWorld(t *testing.T, options wasim.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, sim: sim, dir: t.TempDir()}
+	w := &world{t: t, sim: sim, dir: t.TempDir(), dsn: newDatabase(t)}
 	t.Cleanup(func() {
 		w.shut()
 		if err := sim.Close(); err != nil {
@@ -58,7 +59,11 @@ func (w *world) start() {
 }
 
 func (w *world) setup() sdk.Setup {
-	return sdk.Setup{Settings: []byte(settingsFor(w.sim)), StateDir: w.dir}
+	s := sdk.Setup{Settings: []byte(settingsFor(w.sim)), StateDir: w.dir}
+	if w.dsn != "" {
+		s.Secrets = map[string][]byte{"/store/dsn": []byte(w.dsn)}
+	}
+	return s
 }
 
 func settingsFor(sim *wasim.Server) string {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -127,6 +128,56 @@ func TestEndsOfAConnection(t *testing.T) {
 			}
 			v.until(t, w.ctx(), "healthy again", healthy)
 		})
+	}
+}
+
+// TestStatesOutliveTheProcess: what ended a connection for good is told, with its
+// reason and the next step, in the list and in the health of the next process, too.
+func TestStatesOutliveTheProcess(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		end   func(w *world, d *wasim.Device)
+		state pool.State
+		code  string
+		until bool
+	}{
+		{"another process took the session", func(_ *world, d *wasim.Device) { d.Replaced() }, pool.Replaced, "replaced", false},
+		{"the phone removed the device", func(_ *world, d *wasim.Device) { d.Logout() }, pool.LoggedOut, "logged_out", false},
+		{"the account's main device is gone", failing(wasim.LoginFailure{Reason: 403}), pool.LoggedOut, "logged_out", false},
+		{"the session is unknown", failing(wasim.LoginFailure{Reason: 406}), pool.LoggedOut, "logged_out", false},
+		{"a ban", failing(wasim.LoginFailure{Reason: 402, Code: 101, Expire: 3600}), pool.Banned, "banned", true},
+		{"the client is too old", failing(wasim.LoginFailure{Reason: 405}), pool.Disconnected, "client_outdated", false},
+		{"the login token is refused", failing(wasim.LoginFailure{Reason: 413}), pool.Disconnected, "connect_failure", false},
+		{"a refusal without a name", failing(wasim.LoginFailure{Reason: 418}), pool.Disconnected, "connect_failure", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, wasim.Options{})
+			account := w.pair("shop", shopNumber)
+			v := w.watch()
+			v.until(t, w.ctx(), "healthy", healthy)
+			c.end(w, account.Linked()[0])
+			before := v.until(t, w.ctx(), c.code, reason(c.code))
+			w.shut()
+			w.start()
+			var all allInstances
+			w.must(w.call("whatsapp.instance.list@1", nil, &all))
+			got := all.Instances[0]
+			if got.State != c.state || got.LastError == nil || got.LastError.Code != c.code || got.LastError.Message != before.Message || (got.LastError.Until != nil) != c.until {
+				t.Errorf("after a restart: %+v, %+v", got, got.LastError)
+			}
+			after := w.watch().until(t, w.ctx(), c.code+" after a restart", reason(c.code))
+			if after.State != before.State || after.Message != before.Message {
+				t.Errorf("health = %+v, and before the restart %+v", after, before)
+			}
+		})
+	}
+}
+
+// failing makes every login fail from now on.
+func failing(f wasim.LoginFailure) func(*world, *wasim.Device) {
+	return func(w *world, d *wasim.Device) {
+		w.fault(loginFailure(f))
+		d.Drop()
 	}
 }
 

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -52,6 +53,9 @@ type Instance struct {
 	status  Status
 	changed chan struct{} // closed at the next change of status
 }
+
+// errNoToken: only Messenger's clients log in with a token (CAT) that can be renewed.
+var errNoToken = errors.New("there is no login token to renew")
 
 // signal is a connection event of one client.
 type signal struct {
@@ -105,6 +109,8 @@ func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	cli.SetWebsocketHTTPClient(i.pool.client)
 	cli.SetPreLoginHTTPClient(i.pool.client)
 	cli.SetMaxParallelRetryReceiptHandling(4)
+	// Without this whatsmeow calls a nil function when the server speaks of the token.
+	cli.RefreshCAT = func(context.Context) error { return errNoToken }
 	cli.GetMessageForRetry = func(_, to types.JID, id types.MessageID) *waE2E.Message {
 		return i.messageForRetry(cli, to, id)
 	}

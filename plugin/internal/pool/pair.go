@@ -228,8 +228,8 @@ func (i *Instance) Logout(ctx context.Context) error {
 	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); err != nil {
 		return fmt.Errorf("delete the session: %w", err)
 	}
-	i.set(LoggedOut, nil)
 	i.remember(ctx, LoggedOut, nil)
+	i.set(LoggedOut, nil)
 	return nil
 }
 

@@ -63,8 +63,15 @@ type verdict struct {
 func judge(evt any) *verdict {
 	switch e := evt.(type) {
 	case *events.LoggedOut:
-		return &verdict{state: LoggedOut, unpair: true, code: "logged_out",
+		v := &verdict{state: LoggedOut, unpair: true, code: "logged_out",
 			message: "the phone or WhatsApp removed this linked device; connect the instance to pair it again"}
+		switch e.Reason {
+		case events.ConnectFailureMainDeviceGone:
+			v.message = "the account's phone was logged out, or WhatsApp locked the account (403); open WhatsApp on it, then connect the instance to pair it again"
+		case events.ConnectFailureUnknownLogout:
+			v.message = "WhatsApp closed the account's session (406); check on its phone whether the account is banned, then connect the instance to pair it again"
+		}
+		return v
 	case *events.StreamReplaced:
 		return &verdict{state: Replaced, code: "replaced",
 			message: "another process connected with the same session; stop it, then connect the instance again"}

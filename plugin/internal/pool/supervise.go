@@ -123,8 +123,8 @@ func (i *Instance) accept(v *verdict) (again bool) {
 	}
 	if v.retry > 0 {
 		trouble.Until = trouble.At.Add(v.retry)
-		i.set(v.state, trouble)
 		i.remember(ctx, v.state, trouble)
+		i.set(v.state, trouble)
 		return true
 	}
 	if v.unpair {
@@ -136,8 +136,8 @@ func (i *Instance) accept(v *verdict) (again bool) {
 		i.online = false // the server would only refuse us again
 		i.mu.Unlock()
 	}
-	i.set(v.state, trouble)
 	i.remember(ctx, v.state, trouble)
+	i.set(v.state, trouble)
 	return false
 }
 

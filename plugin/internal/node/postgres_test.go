@@ -1,0 +1,74 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// server is the Postgres on which new worlds keep their data, each in a schema of its
+// own; empty: SQLite.
+var server string
+
+// TestOnPostgres runs the core of this package's tests once more on a server that
+// TAPNODE_TEST_POSTGRES names.
+func TestOnPostgres(t *testing.T) {
+	dsn := os.Getenv("TAPNODE_TEST_POSTGRES")
+	if dsn == "" {
+		t.Skip("TAPNODE_TEST_POSTGRES names no server; see .ci/with-postgres")
+	}
+	for _, c := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"an instance's life, with a restart", TestInstanceLife},
+		{"a menu and its click", TestMenuAndClick},
+		{"one message per key, over a restart", TestOneMessagePerKey},
+		{"a lost answer", TestLostAck},
+		{"an old lease", TestStaleEpoch},
+		{"a handover", TestHandover},
+		{"states over a restart", TestStatesOutliveTheProcess},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server = dsn
+			defer func() { server = "" }()
+			c.test(t)
+		})
+	}
+}
+
+// newDatabase makes a schema for a world and gives the URL that leads to it; "" when
+// worlds are on SQLite.
+func newDatabase(t *testing.T) string {
+	t.Helper()
+	if server == "" {
+		return ""
+	}
+	conn, err := pgx.Connect(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("tapnode_node_%d", time.Now().UnixNano())
+	if _, err := conn.Exec(t.Context(), "CREATE SCHEMA "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_, err := conn.Exec(ctx, "DROP SCHEMA "+name+" CASCADE")
+		if err := errors.Join(err, conn.Close(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	c := conn.Config()
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + c.Database, RawQuery: url.Values{
+		"host": {c.Host}, "port": {fmt.Sprint(c.Port)}, "search_path": {name}, "sslmode": {"prefer"},
+	}.Encode()}
+	return u.String()
+}
