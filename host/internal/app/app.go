@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -140,10 +141,16 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends everything in order. What ctx cuts is repeated under the same keys by
-// the next host that has the data.
+// grace is what running calls of flows get at a stop. The rest of the time is the
+// nodes', to close what they have open.
+const grace = 3 * time.Second
+
+// Stop ends everything in order. What grace or ctx cuts is repeated under the same
+// keys by the next host that has the data.
 func (a *App) Stop(ctx context.Context) error {
-	errs := []error{a.Engine.Stop(ctx)}
+	calls, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	errs := []error{a.Engine.Stop(calls)}
 	for _, n := range a.nodes {
 		errs = append(errs, n.Stop(ctx))
 	}
