@@ -31,6 +31,7 @@ nodes:
   - {id: done, type: log@1, with: {message: done}}
 edges:
   - {from: "ask.reply:*", to: done}
+  - {from: ask.timeout, to: done}
 `
 
 // hostileFlows are files that are YAML, and no flow.

@@ -96,7 +96,7 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 		return environment(err)
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		if err := server.Stop(ctx); err != nil {
 			h.log.Warn("stop http", "err", err)
