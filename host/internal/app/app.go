@@ -8,7 +8,9 @@
 //     every listener has seen it; whatever dies in between, it comes again with the same id.
 //   - A call goes to the node that offers the operation, waits for a restarting node
 //     as long as its deadline allows, and reports a lost one as an unknown outcome.
-//   - Stop ends subscriptions, engine and nodes in that order, within its context.
+//   - Settings that a node's schema marks writeOnly travel to it as secrets.
+//   - Stop ends subscriptions, engine and nodes in that order, within its context:
+//     no event is taken that nobody would work on.
 package app
 
 import (
@@ -17,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -27,13 +28,14 @@ import (
 	"github.com/tapnode/tapnode/host/internal/nodes"
 	"github.com/tapnode/tapnode/host/internal/process"
 	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
 // Options configure an App. Nodes and DataDir are required.
 type Options struct {
 	Nodes    []Installed
 	DataDir  string                     // the host's own, made with mode 0700
-	Settings map[string]json.RawMessage // by node name
+	Settings map[string]json.RawMessage // by node name, secrets included
 	Timing   process.Timing
 	Logger   *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
@@ -43,7 +45,7 @@ type Options struct {
 	OnEvent func(sdk.Event)
 }
 
-// App is a host. Open, Start and Stop it once each.
+// App is a host. Open and Start it once each; Stop it in any case.
 type App struct {
 	Engine    *engine.Engine
 	Catalogue *flow.Catalogue
@@ -56,6 +58,12 @@ type App struct {
 
 	mu       sync.Mutex
 	programs []*flow.Program
+	started  bool
+	stopped  bool // no subscription may begin any more
+
+	reading context.Context // of all subscriptions
+	quit    context.CancelFunc
+	readers sync.WaitGroup
 }
 
 type node struct {
@@ -69,13 +77,11 @@ func Open(opt Options) (*App, error) {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &App{opt: opt, log: opt.Logger, byOp: map[string]*node{}}
-	if err := os.MkdirAll(opt.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+	a.reading, a.quit = context.WithCancel(context.Background())
+	err := makeDataDir(opt.DataDir)
+	if err != nil {
+		return nil, err
 	}
-	if err := os.Chmod(opt.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	var err error
 	if a.Catalogue, err = NewCatalogue(opt.Nodes); err != nil {
 		return nil, err
 	}
@@ -90,10 +96,14 @@ func Open(opt Options) (*App, error) {
 
 func (a *App) prepare() error {
 	for _, installed := range a.opt.Nodes {
+		settings, secrets, err := split(installed.Manifest, a.opt.Settings[installed.Name])
+		if err != nil {
+			return fmt.Errorf("settings of node %s: %w", installed.Name, err)
+		}
 		supervisor, err := process.New(process.Spec{
 			Name: installed.Name, Path: installed.Binary, Accept: installed.Accept,
 			StateDir: filepath.Join(a.opt.DataDir, "nodes", installed.Name), RunDir: a.runDir,
-			Settings: a.opt.Settings[installed.Name], Logger: a.log, Timing: a.opt.Timing,
+			Settings: settings, Secrets: secrets, Logger: a.log, Timing: a.opt.Timing,
 		})
 		if err != nil {
 			return err
@@ -115,6 +125,15 @@ func (a *App) prepare() error {
 	return err
 }
 
+// split parts what a user wrote into one document: secrets travel apart.
+func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]byte, err error) {
+	compiled, err := schema.Compile(m.Settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	return compiled.SplitSecrets(settings)
+}
+
 // Deploy gives the flow to the engine. Call it before Start: the filters of its
 // triggers become subscriptions when the nodes start.
 func (a *App) Deploy(p *flow.Program) error {
@@ -125,32 +144,44 @@ func (a *App) Deploy(p *flow.Program) error {
 }
 
 // Start starts the engine and every node and returns when all are ready. After an
-// error everything is stopped again.
+// error, Stop ends what was started.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.Engine.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
+	a.mu.Lock()
+	a.started = true
+	a.mu.Unlock()
 	for _, n := range a.nodes {
 		for _, s := range a.subscriptions(n) {
 			n.OnReady(s.run)
 		}
 		if err := n.Start(ctx); err != nil {
-			return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+			return err
 		}
 	}
 	return nil
 }
 
-// grace is what running calls of flows get at a stop. The rest of the time is the
-// nodes', to close what they have open.
-const grace = 3 * time.Second
+// engineGrace is how long running calls may take to finish when the host stops. The
+// rest of Stop's time is for the nodes, which would be killed without any.
+const engineGrace = 5 * time.Second
 
-// Stop ends everything in order. What grace or ctx cuts is repeated under the same
-// keys by the next host that has the data.
+// Stop ends everything in order; it may be called at any time, and again. What ctx cuts
+// is repeated under the same keys by the next host that has the data.
 func (a *App) Stop(ctx context.Context) error {
-	calls, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
-	errs := []error{a.Engine.Stop(calls)}
+	a.mu.Lock()
+	started := a.started
+	a.started, a.stopped = false, true
+	a.mu.Unlock()
+	a.quit()
+	a.readers.Wait()
+	var errs []error
+	if started {
+		engineCtx, cancel := context.WithTimeout(ctx, engineGrace)
+		errs = append(errs, a.Engine.Stop(engineCtx))
+		cancel()
+	}
 	for _, n := range a.nodes {
 		errs = append(errs, n.Stop(ctx))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -26,7 +27,9 @@ type subscription struct {
 	subscriber string
 	filter     []byte
 	trigger    string // "flow/trigger" when a flow's filter asked for it
-	cursor     []byte
+
+	one    sync.Mutex // held by the process that is read: a next one waits
+	cursor []byte
 }
 
 // subscriptions are one without a filter for every trigger of the node, and one
@@ -59,8 +62,29 @@ func (a *App) subscriptions(n *node) []*subscription {
 	return out
 }
 
-// run reads until ctx, which is the node process's, ends.
+// begin lets a subscription read until done is called, unless the app stops.
+func (a *App) begin() (done func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped {
+		return nil, false
+	}
+	a.readers.Add(1)
+	return a.readers.Done, true
+}
+
+// run reads until ctx, which is the node process's, or the app ends.
 func (s *subscription) run(ctx context.Context, c *client.Client) {
+	done, ok := s.app.begin()
+	if !ok {
+		return
+	}
+	defer done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.app.reading, cancel)()
+	s.one.Lock()
+	defer s.one.Unlock()
 	log := s.app.log.With("operation", s.operation, "subscriber", s.subscriber)
 	for ctx.Err() == nil {
 		err := s.read(ctx, c)

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// noLeaks fails the test if it leaves goroutines. whatsmeow's readers of closed
+// connections end a little later.
+func noLeaks(t *testing.T) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() {
+		goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete"))
+	})
+}
+
+func TestStopBeforeStartAndTwice(t *testing.T) {
+	noLeaks(t)
+	a, _ := open(t, askAndAnswer)
+	stop(t, a)
+	stop(t, a)
+}
+
+func TestStopTwice(t *testing.T) {
+	noLeaks(t)
+	a, _ := open(t, askAndAnswer)
+	start(t, a) // stops it at the end, for the second time
+	stop(t, a)
+}
+
+// TestStartThatFails starts a node that refuses its settings: nothing is left after Stop.
+func TestStartThatFails(t *testing.T) {
+	noLeaks(t)
+	a, _ := open(t, askAndAnswer, func(o *Options) {
+		o.Settings = map[string]json.RawMessage{"whatsapp-send-buttons": json.RawMessage(`{"encoder":{"profile":"none"}}`)}
+	})
+	if err := a.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "/encoder/profile") {
+		t.Errorf("started with settings that are wrong: %v", err)
+	}
+	if err := a.Ready(); err == nil {
+		t.Error("ready without a node")
+	}
+	stop(t, a)
+}
+
+func TestStartCancelled(t *testing.T) {
+	noLeaks(t)
+	a, _ := open(t, askAndAnswer)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	if err := a.Start(ctx); err == nil {
+		t.Error("started without any time for it")
+	}
+	stop(t, a)
+}
+
+// TestSecretsTravelApart gives the node its database in the settings document, as users
+// write it: the schema says that it is a secret.
+func TestSecretsTravelApart(t *testing.T) {
+	dsn := os.Getenv("TAPNODE_TEST_POSTGRES")
+	if dsn == "" {
+		t.Skip("TAPNODE_TEST_POSTGRES is not set; see .ci/with-postgres")
+	}
+	a, s := open(t, askAndAnswer, func(o *Options) {
+		var settings map[string]any
+		if err := json.Unmarshal(o.Settings["whatsapp-send-buttons"], &settings); err != nil {
+			t.Fatal(err)
+		}
+		settings = maps.Clone(settings)
+		settings["store"] = map[string]string{"dsn": asURL(dsn)}
+		raw, err := json.Marshal(settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Settings["whatsapp-send-buttons"] = raw
+	})
+	start(t, a)
+	instance := "secret" + strings.ToLower(time.Now().Format("150405"))
+	if err := s.Connect(t.Context(), a.Execute, instance); err != nil {
+		t.Fatal(err)
+	}
+	input := json.RawMessage(`{"instance":"` + instance + `"}`)
+	if _, err := a.Execute(t.Context(), client.Request{Operation: "whatsapp.instance.logout@1", Input: input}, nil); err != nil {
+		t.Error(err)
+	}
+	if found := sqliteFiles(t, a.opt.DataDir); len(found) > 0 {
+		t.Errorf("the node has files of SQLite: %v", found)
+	}
+}
+
+// asURL turns the key=value words of .ci/with-postgres into the URL that the settings take.
+func asURL(dsn string) string {
+	if strings.Contains(dsn, "://") {
+		return dsn
+	}
+	values := url.Values{}
+	for word := range strings.FieldsSeq(dsn) {
+		if name, value, ok := strings.Cut(word, "="); ok {
+			values.Set(name, value)
+		}
+	}
+	return "postgres:///?" + values.Encode()
+}
+
+func sqliteFiles(t *testing.T, dir string) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".db") || strings.HasSuffix(path, ".sqlite") {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
