@@ -31,6 +31,11 @@ build: ## bin/tapnode and bin/nodes/whatsapp-send-buttons
 .PHONY: test
 test: build vet lint generate-check ## everything: vet, lint, generated code, unit, fuzz seeds, conformance, end to end
 	.ci/with-postgres go test -race -shuffle=on -timeout 20m ./...
+	$(MAKE) crash
+
+.PHONY: crash
+crash: ## 200 kills and a chaos of faults, at full size (with -race in make test: a tenth)
+	go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 
 .PHONY: vet
 vet: ## gofmt and go vet

@@ -3,9 +3,7 @@ package app
 import (
 	"encoding/json"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -35,13 +33,7 @@ var chaos = []wasim.FaultRule{
 // is locked from outside. In the end no tap is lost or counted twice, no phone shows a
 // message twice, and every send has the outcome that its phone has.
 func TestChaos(t *testing.T) {
-	sends := 1000
-	if testing.Short() {
-		sends = 200
-	}
-	if n, err := strconv.Atoi(os.Getenv("TAPNODE_CHAOS_SENDS")); err == nil {
-		sends = n
-	}
+	sends := scaled(1000, "TAPNODE_CHAOS_SENDS")
 	got := &tally{seen: map[string]int{}}
 	var dir string
 	a, s := open(t, askAndAnswer, func(o *Options) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -37,6 +38,18 @@ func withNode(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// scaled is how much of a long test runs: what the environment says, else all of it, or
+// a tenth under the race detector, which is ten times slower, and with -short.
+func scaled(n int, variable string) int {
+	if set, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return set
+	}
+	if raceEnabled || testing.Short() {
+		return n / 10
+	}
+	return n
 }
 
 // install locks the node binary and copies it into dir.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -54,13 +53,8 @@ edges:
 // get menus, tap and get answers. Afterwards every tap has continued its run once,
 // and no phone has seen a message twice.
 func TestKilledNode(t *testing.T) {
-	kills, customers := 200, 8
-	if testing.Short() {
-		kills = 20
-	}
-	if n, err := strconv.Atoi(os.Getenv("TAPNODE_KILLS")); err == nil {
-		kills = n
-	}
+	const customers = 8
+	kills := scaled(200, "TAPNODE_KILLS")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -91,13 +85,15 @@ func TestKilledNode(t *testing.T) {
 			}
 		})
 	}
+	steps := count(t, a)
 	began, pid := time.Now(), 0
 	for range kills {
 		if t.Failed() {
 			break
 		}
 		pid = servingPID(t, a, pid)
-		time.Sleep(time.Duration(random.Int64N(int64(120 * time.Millisecond)))) // the point of the test: any moment
+		steps.after(t, random.IntN(8))
+		time.Sleep(time.Duration(random.Int64N(int64(15 * time.Millisecond)))) // between any two steps, not at one
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +129,8 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 	}
 	menu, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == fmt.Sprintf("menu %d", round) })
 	if err != nil {
-		return fmt.Errorf("no menu: %w", err)
+		state, stateErr := a.Engine.State(context.WithoutCancel(ctx), run)
+		return fmt.Errorf("no menu: %w; the run is %s, %v %v", err, state.Status, state.Error, stateErr)
 	}
 	if _, err := phone.Click(ctx, menu, "yes", wasim.ShapeInteractive); err != nil {
 		return fmt.Errorf("click: %w", err)
@@ -180,4 +177,28 @@ func servingPID(t *testing.T, a *App, killed int) int {
 	}
 	t.Fatalf("the node is %+v", last.State())
 	return 0
+}
+
+// counter counts the steps of all runs.
+type counter struct{ n atomic.Int64 }
+
+func count(t *testing.T, a *App) *counter {
+	c := &counter{}
+	go func() {
+		for _, err := range a.Engine.Watch(t.Context(), "", 0) {
+			if err == nil {
+				c.n.Add(1)
+			}
+		}
+	}()
+	return c
+}
+
+// after waits for so many more steps, however slow the machine is, and for none that
+// do not come.
+func (c *counter) after(t *testing.T, steps int) {
+	t.Helper()
+	for want, end := c.n.Load()+int64(steps), time.Now().Add(3*time.Second); c.n.Load() < want && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 }
