@@ -114,6 +114,16 @@ func startChild(t *testing.T) *child {
 	return c
 }
 
+// child runs the binary on the world's state, and connects its instance.
+func (w *world) child() *child {
+	w.t.Helper()
+	c := startChild(w.t)
+	w.must(c.Configure(w.ctx(), w.setup()))
+	_, err := c.Execute(w.ctx(), client.Request{Operation: "whatsapp.instance.connect@1", Input: raw(w.t, named{"shop"})}, nil)
+	w.must(err)
+	return c
+}
+
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // it may be gone already
 	<-c.ended

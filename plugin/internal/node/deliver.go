@@ -38,6 +38,15 @@ type delivery struct {
 	menu   *store.Menu  // what its buttons lead to; nil without buttons
 	rules  buttons.Menu // which clicks it takes
 	output output       // without what only the ledger and WhatsApp know
+
+	fallback bool          // a refusal of the shape is not the end: the menu goes as text
+	warnings []sdk.Warning // for the ledger; the caller has them already
+}
+
+// replaced reports whether a failed delivery is followed by one in another shape.
+func (d delivery) replaced(err error) bool {
+	refused, ok := errors.AsType[*refusedError](err)
+	return ok && d.fallback && refusesButtons(refused.ack)
 }
 
 // output is the answer of both send operations.
@@ -99,8 +108,12 @@ func (p *process) deliver(ctx context.Context, call *sdk.Call, d delivery) (sdk.
 	defer claim.Release()
 	switch claim.Verdict {
 	case store.Replay:
-		call.Replayed()
-		return replay(claim.Entry, d)
+		out, err := replay(claim.Entry, d)
+		if !d.replaced(err) {
+			call.Replayed()
+			err = errors.Join(err, d.warnAgain(call, claim.Entry))
+		}
+		return out, err
 	case store.Mismatch:
 		return nil, problem(http.StatusUnprocessableEntity, codeMismatch, sdk.FaultCaller,
 			"The idempotency key belongs to another request; use a new key for a new message")
@@ -239,7 +252,7 @@ func fingerprint(request any) (string, error) {
 // prepare does everything before the message may leave, ending with the intent on
 // disk.
 func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instance, claim *store.Claim, d delivery) (pool.Outgoing, error) {
-	to, chat, err := p.resolve(ctx, call, inst, d)
+	to, chat, err := p.resolve(ctx, call, inst, &d)
 	if err != nil {
 		return pool.Outgoing{}, err
 	}
@@ -277,8 +290,12 @@ func (p *process) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instan
 	if err != nil {
 		return pool.Outgoing{}, fmt.Errorf("encode the message: %w", err)
 	}
+	warnings, err := marshalWarnings(d.warnings)
+	if err != nil {
+		return pool.Outgoing{}, err
+	}
 	plan := store.Plan{
-		Chat: chat, Profile: string(profile), Message: body, Menu: d.menu,
+		Chat: chat, Profile: string(profile), Message: body, Menu: d.menu, Warnings: warnings,
 		Source: d.output.Source, Correlation: call.Correlation,
 	}
 	if err := p.store.Intend(ctx, claim, plan); err != nil {

@@ -227,6 +227,16 @@ func (w *world) writes(p *wasim.Phone, text string) {
 	}
 }
 
+// until polls a condition; the deadline decides.
+func (w *world) until(ready func() bool) {
+	w.t.Helper()
+	for ctx := w.ctx(); !ready(); time.Sleep(5 * time.Millisecond) {
+		if ctx.Err() != nil {
+			w.t.Fatal("it did not come to that")
+		}
+	}
+}
+
 func (w *world) fault(r wasim.FaultRule) {
 	w.t.Helper()
 	_, err := w.sim.AddFault(r)

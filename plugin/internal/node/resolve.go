@@ -16,7 +16,7 @@ import (
 )
 
 // resolve finds the account a request is for, and the names of its chat.
-func (p *process) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instance, d delivery) (types.JID, store.Chat, error) {
+func (p *process) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instance, d *delivery) (types.JID, store.Chat, error) {
 	r, err := recipient.Parse(d.number)
 	if err != nil { // Check has let it through; a number by expression has not been there
 		return types.JID{}, store.Chat{}, numberProblem(err)
@@ -30,7 +30,7 @@ func (p *process) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instan
 		return types.JID{}, store.Chat{}, resolveProblem(d.what, err)
 	}
 	if res.Warning != "" {
-		call.Warn(sdk.Warning{Pointer: "/number", Code: res.Warning, Message: res.Message})
+		d.warn(call, sdk.Warning{Pointer: "/number", Code: res.Warning, Message: res.Message})
 	}
 	if res.JID.Server == types.HiddenUserServer && res.Phone.IsEmpty() {
 		// A click may come back under the phone number.

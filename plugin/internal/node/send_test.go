@@ -1,7 +1,6 @@
 package node
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
@@ -79,43 +78,5 @@ func TestWordsTakeTheTextPort(t *testing.T) {
 	w.must(err)
 	if w.next(received, &r); r.Text != "bye" { // the typed label was not delivered here as well
 		t.Errorf("the next message is %q", r.Text)
-	}
-}
-
-func TestRefusedButtonsFallBackToText(t *testing.T) {
-	w, ana := shop(t, wasim.Options{})
-	w.fault(wasim.FaultRule{Match: toAna, Times: 2, Action: wasim.Fault{AckError: &wasim.AckError{Code: 473}}})
-	sub := w.subscribe(opButtonClick, nil)
-	menu := menuTo(anaNumber)
-
-	p := problemOf(t, w.call(opSendButtons, menu, nil))
-	if p.Code != "send_failed" || p.HTTPStatus != 500 || !strings.HasPrefix(p.Message, "Failed to send buttons message: ") || p.Effect != "NONE" || p.Retryable {
-		t.Errorf("problem = %+v", p)
-	}
-
-	menu["fallback"] = "text"
-	var out, again output
-	r := client.Request{Operation: opSendButtons, Input: raw(t, menu), Key: "k1", Correlation: "run-3"}
-	w.must(w.execute(r, &out))
-	if out.RenderedAs != "text" || out.MessageType != "buttons" {
-		t.Errorf("output = %+v", out)
-	}
-	w.must(w.execute(r, &again))
-	if again.MessageID != out.MessageID {
-		t.Errorf("a repeat sent %s, not %s", again.MessageID, out.MessageID)
-	}
-	m, err := ana.WaitID(w.ctx(), out.MessageID)
-	w.must(err)
-	if m.Text != "How can we help?\n\n1. Talk to sales\n2. Support" {
-		t.Errorf("Ana reads %q", m.Text)
-	}
-	_, err = ana.SendText(w.ctx(), m.From, "2")
-	w.must(err)
-	var c clicks.Clicked
-	if e := w.next(sub, &c); e.Correlation != "run-3" || c.Button.ID != "support" || c.Menu.MessageID != out.MessageID {
-		t.Errorf("click = %+v", c)
-	}
-	if n := len(ana.Inbox()); n != 1 {
-		t.Errorf("Ana sees %d messages", n)
 	}
 }

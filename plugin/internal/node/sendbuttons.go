@@ -66,26 +66,31 @@ func (p *process) sendMenu(ctx context.Context, call *sdk.Call, r buttons.Reques
 		d.delay = seconds(r.Delay) // no first attempt has waited
 		return p.deliver(ctx, call, d)
 	}
-	out, err := p.deliver(ctx, call, p.menuAsButtons(r, call.Correlation))
-	var refused *refusedError
-	if r.Fallback != buttons.FallbackText || !errors.As(err, &refused) || !refusesButtons(refused.ack) {
+	d := p.menuAsButtons(r, call.Correlation)
+	out, err := p.deliver(ctx, call, d)
+	if !d.replaced(err) {
 		return out, err
 	}
 	call.Progress("fallback", "WhatsApp refused the buttons; sending the menu as text", nil)
-	return p.deliver(ctx, call, p.menuAsText(r, call.Correlation))
+	refused, _ := errors.AsType[*refusedError](err)
+	d = p.menuAsText(r, call.Correlation)
+	d.warn(call, sentAsText(refused.ack))
+	return p.deliver(ctx, call, d)
 }
 
 func (p *process) menuAsButtons(r buttons.Request, correlation string) delivery {
 	d := delivery{
 		scope: opSendButtons, what: "buttons", request: r, instance: r.Instance, number: r.Number,
 		delay: seconds(r.Delay), replyTo: r.ReplyTo, replyPrivate: r.ReplyPrivate,
-		menu: menuRow(r, correlation), rules: r.Menu,
+		menu: menuRow(r, correlation), rules: r.Menu, fallback: r.Fallback == buttons.FallbackText,
 		encode: func(s buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 			m, nodes := p.profile.Encode(r, s)
 			return m, nodes, p.profile
 		},
 		output: output{Content: r.ContentText, MessageType: "buttons", RenderedAs: "buttons", Source: r.Source, ReplyTo: quoted(r.ReplyTo)},
 	}
+	_, warnings := buttons.Validate(r)
+	d.warnings = warningsOf(warnings)
 	if r.MediaURL != "" {
 		d.header = &header{url: r.MediaURL, kind: r.MediaType}
 	}
@@ -94,7 +99,7 @@ func (p *process) menuAsButtons(r buttons.Request, correlation string) delivery 
 
 func (p *process) menuAsText(r buttons.Request, correlation string) delivery {
 	d := p.menuAsButtons(r, correlation)
-	d.scope, d.delay, d.menu.AsText = scopeFallback, 0, true
+	d.scope, d.delay, d.menu.AsText, d.fallback = scopeFallback, 0, true, false
 	d.encode = func(s buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 		return buttons.EncodeFallback(r, s), nil, ""
 	}

@@ -36,8 +36,10 @@ func (n *node) sendText() sdk.Offer {
 			return buttons.NewTextPreview(r, to), nil
 		},
 		Run: func(ctx context.Context, call *sdk.Call, r buttons.TextRequest) (sdk.JSON, error) {
+			_, warnings := buttons.ValidateText(r)
 			return n.process.Load().deliver(ctx, call, delivery{
-				scope: opSendText, what: "text", request: r, instance: r.Instance, number: r.Number,
+				warnings: warningsOf(warnings),
+				scope:    opSendText, what: "text", request: r, instance: r.Instance, number: r.Number,
 				delay: seconds(r.Delay), replyTo: r.ReplyTo, replyPrivate: r.ReplyPrivate,
 				encode: func(s buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 					return buttons.EncodeText(r, s.Quote), nil, ""
