@@ -129,6 +129,9 @@ func (c cell) warnings() []string {
 	if c.heading.mediaType != "" {
 		list = append(list, buttons.WarnHeaderIgnored)
 	}
+	if c.extra == refused && c.place.channel == nil {
+		list = append(list, "sent_as_text")
+	}
 	return list
 }
 
