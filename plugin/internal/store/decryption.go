@@ -53,19 +53,22 @@ func (d *sessions) transaction(ctx context.Context, fn func(context.Context) err
 	return d.SQLStore.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
 }
 
-// ClearBufferedEventPlaintext marks a message as handled. It is synced when nothing
-// has been since the decryption. After a power cut that takes the mark the message
-// is handled again, and its event is a duplicate.
+// ClearBufferedEventPlaintext marks a message as handled. The mark is synced when
+// nothing has been since the decryption; else it need not even be in the file, and
+// goes with the next write: without it the message is handled again, and its event is
+// a duplicate.
 func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHash [32]byte) error {
 	if decrypting(ctx) != nil {
 		return d.SQLStore.ClearBufferedEventPlaintext(ctx, ciphertextHash)
 	}
-	write := d.store.write
-	if d.decrypted.Load() <= d.store.writer.onDisk.Load() {
-		write = d.store.writeUnsynced
-	}
-	return write(ctx, "mark the message as handled", func(t *tx) error {
+	const what = "mark the message as handled"
+	mark := func(t *tx) error {
 		_, err := t.exec(`UPDATE whatsmeow_event_buffer SET plaintext = NULL WHERE our_jid = $1 AND ciphertext_hash = $2`, d.JID, ciphertextHash[:])
 		return err
-	})
+	}
+	if d.decrypted.Load() > d.store.writer.onDisk.Load() {
+		return d.store.write(ctx, what, mark)
+	}
+	j := &job{ctx: context.WithoutCancel(ctx), patient: true, fn: mark, done: make(chan error, 1)}
+	return wrap(what, d.store.writer.put(j))
 }

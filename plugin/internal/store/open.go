@@ -92,6 +92,11 @@ func (s *Store) writeUnsynced(ctx context.Context, what string, fn func(*tx) err
 	return wrap(what, s.writer.do(ctx, false, fn))
 }
 
+// writeSoon is writeUnsynced for what nobody waits for.
+func (s *Store) writeSoon(ctx context.Context, what string, fn func(*tx) error) error {
+	return wrap(what, s.writer.soon(ctx, fn))
+}
+
 // collect reads all rows with scan.
 func collect[T any](ctx context.Context, db *sql.DB, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)

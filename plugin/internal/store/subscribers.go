@@ -92,7 +92,7 @@ func (s *Store) Ack(ctx context.Context, name string, cursor []byte) error {
 	if err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
-	return s.writeUnsynced(ctx, "acknowledge", func(t *tx) error {
+	return s.writeSoon(ctx, "acknowledge", func(t *tx) error {
 		n, err := t.exec(`UPDATE tapnode_subscribers SET
 			acked = CASE WHEN acked < $2 THEN $2 ELSE acked END, seen_at = $3 WHERE name = $1`, name, seq, millis(s.now()))
 		if err == nil && n == 0 {

@@ -13,13 +13,16 @@ import (
 const (
 	// batchSize bounds how many waiting writes share a transaction.
 	batchSize = 256
+	// patience is how long a write that nobody waits for waits for one to go with.
+	patience = 20 * time.Millisecond
 	// writeTime bounds a transaction on Postgres; SQLite's are bounded by its disk.
 	writeTime = 30 * time.Second
 )
 
 // writer commits the writes of all instances. One goroutine takes what has
 // gathered while the last commit was being synced and commits it together; a
-// lone write waits for nobody.
+// lone write waits for nobody. Patient writes go with the next one, or alone after
+// a moment.
 //
 // The statements of a batch that fails are undone together and its writes run
 // again one by one, so that each has its own answer.
@@ -39,10 +42,11 @@ type writer struct {
 
 // job is one caller's write.
 type job struct {
-	ctx  context.Context
-	sync bool // on disk before done
-	fn   func(*tx) error
-	done chan error // buffered
+	ctx     context.Context
+	sync    bool // on disk before done
+	patient bool
+	fn      func(*tx) error
+	done    chan error // buffered
 }
 
 func newWriter(ctx context.Context, db *sql.DB, dialect string) (*writer, error) {
@@ -51,7 +55,7 @@ func newWriter(ctx context.Context, db *sql.DB, dialect string) (*writer, error)
 		return nil, wrap("open the writing connection", err)
 	}
 	w := &writer{
-		conn: conn, jobs: make(chan *job), quit: make(chan struct{}), done: make(chan struct{}),
+		conn: conn, jobs: make(chan *job, batchSize), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	if dialect == "postgres" {
 		w.bound = writeTime
@@ -64,15 +68,41 @@ func newWriter(ctx context.Context, db *sql.DB, dialect string) (*writer, error)
 // ends before the transaction begins leaves nothing; later it is not heeded,
 // since the caller must know whether the write is there.
 func (w *writer) do(ctx context.Context, sync bool, fn func(*tx) error) error {
-	j := &job{ctx: ctx, sync: sync, fn: fn, done: make(chan error, 1)}
+	return w.wait(&job{ctx: ctx, sync: sync, fn: fn, done: make(chan error, 1)})
+}
+
+// soon is do, unsynced, for a write that may wait for another to share its commit.
+func (w *writer) soon(ctx context.Context, fn func(*tx) error) error {
+	return w.wait(&job{ctx: ctx, patient: true, fn: fn, done: make(chan error, 1)})
+}
+
+func (w *writer) wait(j *job) error {
+	if err := w.put(j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-w.done:
+	}
+	select {
+	case err := <-j.done:
+		return err
+	default:
+		return ErrClosed // it came too late
+	}
+}
+
+// put hands a job over and does not wait for it.
+func (w *writer) put(j *job) error {
 	select {
 	case w.jobs <- j:
-	case <-ctx.Done():
-		return ctx.Err()
+		return nil
+	case <-j.ctx.Done():
+		return j.ctx.Err()
 	case <-w.quit:
 		return ErrClosed
 	}
-	return <-j.done
 }
 
 // close lets the current batch end and refuses what comes later.
@@ -84,17 +114,29 @@ func (w *writer) close() {
 func (w *writer) loop(db *sql.DB) {
 	defer close(w.done)
 	batch := make([]*job, 0, batchSize)
-	for {
-		batch = batch[:0]
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for open := true; open; {
+		var alone <-chan time.Time
+		if len(batch) > 0 {
+			alone = timer.C
+		}
 		select {
 		case j := <-w.jobs:
-			batch = append(batch, j)
+			if len(batch) == 0 {
+				timer.Reset(patience)
+			}
+			if batch = append(batch, j); j.patient && len(batch) < batchSize {
+				continue
+			}
+		case <-alone:
 		case <-w.quit:
-			_ = w.conn.Close() // gives the connection back to the pool
-			return
+			open = false
 		}
 		w.commit(db, w.gather(batch))
+		batch = batch[:0]
 	}
+	_ = w.conn.Close() // gives the connection back to the pool
 }
 
 // gather adds the writes that are already waiting.
