@@ -28,7 +28,11 @@ func (s *Store) sweepEvents(ctx context.Context, count bool) error {
 		}
 	}
 	cutoff := millis(s.now().Add(-s.opt.Retention.Events))
-	err = s.removeEvents(ctx, func(*tx) (string, []any, error) { return `stored_at < $1`, []any{cutoff}, nil })
+	// By their age and then by their number: in one go SQLite would read every event,
+	// each minute, to find those few.
+	err = s.removeEvents(ctx, func(*tx) (string, []any, error) {
+		return `seq IN (SELECT seq FROM tapnode_events WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)`, []any{cutoff, sweepBatch}, nil
+	})
 	if err != nil {
 		return err
 	}
