@@ -183,20 +183,22 @@ func TestClickDaysLater(t *testing.T) {
 	}
 }
 
-// TestFlowOfTheClicksPage: the flow in docs/clicks.md can be deployed as it stands.
-func TestFlowOfTheClicksPage(t *testing.T) {
-	page, err := os.ReadFile("../../../docs/clicks.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ := strings.Cut(string(page), "```yaml\n")
-	text, _, _ = strings.Cut(text, "```")
+// TestFlowsOfThePages: the flows in the guides can be deployed as they stand.
+func TestFlowsOfThePages(t *testing.T) {
 	catalogue, err := NewCatalogue(install(t, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, findings, err := flow.Load([]byte(text), catalogue)
-	if err != nil || program == nil || len(findings) > 0 {
-		t.Error(err, findings)
+	for _, name := range []string{"clicks.md", "delivery.md"} {
+		page, err := os.ReadFile("../../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ := strings.Cut(string(page), "```yaml\n")
+		text, _, _ = strings.Cut(text, "```")
+		program, findings, err := flow.Load([]byte(text), catalogue)
+		if err != nil || program == nil || len(findings) > 0 {
+			t.Error(name, err, findings)
+		}
 	}
 }

@@ -27,7 +27,7 @@ func (s *Store) wrote(t *tx, m Message) error {
 }
 
 // Wrote reports whether somebody, under either name of the chat, has written to the
-// instance, as far as it remembers: since it was paired, and within the retention.
+// instance, as far as it remembers: within the retention.
 func (s *Store) Wrote(ctx context.Context, instance string, chat Chat) (bool, error) {
 	var n int
 	err := s.row(ctx, `SELECT count(*) FROM tapnode_contacts WHERE instance = $1 AND jid IN ($2, $3) AND jid <> ''`,
