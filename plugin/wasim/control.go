@@ -20,6 +20,7 @@ const actionTimeout = 30 * time.Second
 func (s *Server) controlHandler() http.Handler {
 	var all []jsonapi.Endpoint
 	all = append(all, s.accountEndpoints()...)
+	all = append(all, s.newsletterEndpoints()...)
 	all = append(all, s.phoneEndpoints()...)
 	all = append(all, s.faultEndpoints()...)
 	all = append(all, s.recordEndpoints()...)
@@ -36,9 +37,9 @@ func (s *Server) controlHandler() http.Handler {
 // asProblem finds the status for an error of this package; others stay as they are.
 func asProblem(err error) error {
 	for status, group := range map[int][]error{
-		http.StatusBadRequest:         {ErrPhone, ErrQR, ErrCodeShape},
+		http.StatusBadRequest:         {ErrPhone, ErrQR, ErrCodeShape, ErrNotThisPasskey},
 		http.StatusNotFound:           {ErrNoButton},
-		http.StatusConflict:           {ErrAccountTaken, ErrQRExpired, ErrNoCode, ErrWrongCode, faults.ErrTaken},
+		http.StatusConflict:           {ErrAccountTaken, ErrQRExpired, ErrNoCode, ErrWrongCode, ErrNoPasskey, ErrLinking, faults.ErrTaken},
 		http.StatusTooManyRequests:    {ErrTooMany, faults.ErrTooMany},
 		http.StatusServiceUnavailable: {ErrClosed},
 		http.StatusGatewayTimeout:     {context.DeadlineExceeded},

@@ -47,6 +47,7 @@ type newNumber struct {
 	HiddenNumber bool     `json:"hiddenNumber"`
 	RequireToken bool     `json:"requireToken"`
 	Business     bool     `json:"business"`
+	Passkey      bool     `json:"requirePasskey"`
 }
 
 func (n newNumber) options() []Option {
@@ -65,6 +66,9 @@ func (n newNumber) options() []Option {
 	}
 	if n.Business {
 		o = append(o, Business())
+	}
+	if n.Passkey {
+		o = append(o, RequirePasskey())
 	}
 	return o
 }

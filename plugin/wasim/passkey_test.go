@@ -99,6 +99,7 @@ func TestPasskeyRefused(t *testing.T) {
 		"not verified":  func(r *types.WebAuthnResponse) { r.Response.AuthenticatorData[32] = 1 },
 		"no site":       func(r *types.WebAuthnResponse) { r.Response.AuthenticatorData = nil },
 		"a replay":      func(r *types.WebAuthnResponse) { *r = *must(b.account.AnswerPasskey(&replayed))(t) },
+		"another user":  func(r *types.WebAuthnResponse) { (*r.Response.UserHandle)[0] ^= 1 },
 		"another key":   func(r *types.WebAuthnResponse) { r.RawID = []byte("x") },
 		"another thing": func(r *types.WebAuthnResponse) { r.Type = "password" },
 	} {

@@ -40,6 +40,7 @@ var (
 // Key is a passkey and the authenticator that keeps it: an ECDSA key on P-256.
 type Key struct {
 	id      []byte
+	user    []byte // whom it belongs to, in the site's words
 	private *ecdsa.PrivateKey
 }
 
@@ -49,9 +50,10 @@ func NewKey() (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a passkey: %w", err)
 	}
-	id := make([]byte, 16)
-	rand.Read(id)
-	return &Key{id: id, private: private}, nil
+	k := &Key{id: make([]byte, 16), user: make([]byte, 16), private: private}
+	rand.Read(k.id)
+	rand.Read(k.user)
+	return k, nil
 }
 
 // options asks for the key, as PublicKeyCredentialRequestOptions in JSON.
@@ -85,10 +87,13 @@ func (k *Key) Answer(options *types.WebAuthnPublicKey) (*types.WebAuthnResponse,
 	if err != nil {
 		return nil, fmt.Errorf("sign the assertion: %w", err)
 	}
-	return &types.WebAuthnResponse{
+	answer := &types.WebAuthnResponse{
 		ID: base64.RawURLEncoding.EncodeToString(k.id), RawID: k.id, Type: "public-key",
 		Response: types.WebAuthnResponseData{ClientDataJSON: client, AuthenticatorData: data, Signature: signature},
-	}, nil
+	}
+	user := append(answer.RawID[:0:0], k.user...)
+	answer.Response.UserHandle = &user
+	return answer, nil
 }
 
 // signed is the digest an assertion signs (WebAuthn §6.3.3).
@@ -107,6 +112,8 @@ func (k *Key) verify(answer *types.WebAuthnResponse, challenge []byte) error {
 	switch {
 	case answer.Type != "public-key" || !slices.Equal(answer.RawID, k.id) || answer.ID != base64.RawURLEncoding.EncodeToString(k.id):
 		return wrong("another credential")
+	case r.UserHandle != nil && !slices.Equal(*r.UserHandle, k.user):
+		return wrong("another user")
 	case json.Unmarshal(r.ClientDataJSON, &client) != nil || client.Type != "webauthn.get":
 		return wrong("clientDataJSON")
 	case subtle.ConstantTimeCompare([]byte(client.Challenge), []byte(base64.RawURLEncoding.EncodeToString(challenge))) != 1:
