@@ -171,7 +171,11 @@ func (op *operation) openReader(ctx context.Context, sub Subscription) (reader R
 		return reader, resumed, nil
 	}
 	p := problemOf(err)
-	slog.Error("subscription cannot be opened", "operation", op.manifest.ID, "code", p.Code, "error", err)
+	level := slog.LevelError
+	if ctx.Err() != nil {
+		level = slog.LevelDebug // the host has gone, or the node closes
+	}
+	slog.Log(ctx, level, "subscription cannot be opened", "operation", op.manifest.ID, "code", p.Code, "error", err)
 	code := codes.Internal
 	if p.Fault == FaultCaller {
 		code = codes.InvalidArgument

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"go.mau.fi/libsignal/logger"
+	"go.mau.fi/whatsmeow"
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
@@ -39,11 +40,15 @@ func (l waLogger) write(level slog.Level, msg string, args []any) {
 	}
 }
 
-// cut finds an error that a cancelled context made. Only we cancel whatsmeow's
-// contexts, to hang up or to stop: its complaint is no news.
+// cut finds the error of work that ended with its connection. Only we cancel
+// whatsmeow's contexts, and a connection's end is reported once, by its supervisor.
 func cut(arg any) bool {
 	err, ok := arg.(error)
-	return ok && errors.Is(err, context.Canceled)
+	if !ok {
+		return false
+	}
+	_, disconnected := errors.AsType[*whatsmeow.DisconnectedError](err)
+	return disconnected || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected)
 }
 
 func (l waLogger) Errorf(msg string, args ...any) { l.write(slog.LevelError, msg, args) }

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"go.mau.fi/whatsmeow"
 )
 
 // TestLog: whatsmeow's lines name nobody, and what our own stop has cut is no error.
@@ -20,6 +22,8 @@ func TestLog(t *testing.T) {
 		{errors.New(`unexpected <message from="5511988880001@s.whatsapp.net">`), "unexpected <message …>", "ERROR"},
 		{context.DeadlineExceeded, "deadline exceeded", "ERROR"},
 		{fmt.Errorf("save push name: %w", context.Canceled), "save push name: context canceled", "DEBUG"},
+		{fmt.Errorf("fetch app state: %w", whatsmeow.ErrNotConnected), "websocket not connected", "DEBUG"},
+		{fmt.Errorf("fetch: %w", whatsmeow.ErrIQDisconnected), "before info query", "DEBUG"},
 	} {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
