@@ -13,6 +13,10 @@
 //   - Whatever ends a connection becomes a named [Status] with the next step to
 //     take. What can come back by itself is retried with bounded, jittered delays;
 //     what cannot is not retried at all.
+//     Such an end is stored: it is still told after a restart.
+//   - An instance that is leased belongs to the process that claimed it with the
+//     highest epoch. Any other one lets go of it, and sends nothing.
+//   - At most [maxDialing] instances dial at a time.
 //   - Neither a status nor a log line carries a phone number.
 //   - [Pool.Close] ends every goroutine it started.
 package pool
