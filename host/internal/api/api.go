@@ -7,8 +7,8 @@
 //
 // What it guarantees: every request has a deadline and a size limit; nothing is
 // executed without a token of a scope that covers the instance; tokens are
-// stored as hashes and compared in constant time; a slow WebSocket reader is
-// disconnected, it never holds up others.
+// stored as hashes and compared in constant time, and new ones count without a restart; a slow
+// WebSocket reader is disconnected, it never holds up others; Stop ends every stream.
 package api
 
 import (
@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
@@ -57,6 +58,7 @@ type Server struct {
 	opt      Options
 	hub      *hub
 	limit    *limiter
+	watchers chan struct{} // holds one for every stream of steps
 	http     *http.Server
 	listener net.Listener
 }
@@ -75,7 +77,7 @@ func New(opt Options) (*Server, error) {
 	if opt.PerMinute == 0 {
 		opt.PerMinute = 100
 	}
-	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now)}
+	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), watchers: make(chan struct{}, maxWatchers)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -112,6 +114,9 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; choose another address with --listen", s.opt.Listen, err)
 	}
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // what localhost is, the resolver decides
+		return errors.Join(fmt.Errorf("listen address %q is not loopback here: it is %s", s.opt.Listen, l.Addr()), l.Close())
+	}
 	s.listener = l
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -124,13 +129,15 @@ func (s *Server) Start(ctx context.Context) error {
 // URL is the base address, e.g. "http://127.0.0.1:8080". Only after Start.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Stop ends WebSockets, waits for running requests until ctx ends, then cuts them.
+// Stop ends WebSockets and streams, waits for running requests until ctx ends, then cuts
+// them. A server that was not started has nothing to stop.
 func (s *Server) Stop(ctx context.Context) error {
 	s.hub.close()
-	if err := s.http.Shutdown(ctx); err != nil {
-		return errors.Join(err, s.http.Close())
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
 	}
-	return nil
+	return errors.Join(err, s.hub.wait(ctx))
 }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
@@ -149,11 +156,25 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
-			host = r.Host
+			host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
 		}
 		if !isLoopback(host) {
 			fail(w, http.StatusForbidden, "forbidden", "this server answers only to loopback host names; put a reverse proxy that sets Host in front of it")
 			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// LocalOnly refuses what a reverse proxy passes on: the handler needs no token and is for
+// this machine alone.
+func LocalOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+			if r.Header.Get(name) != "" {
+				fail(w, http.StatusForbidden, "forbidden", "this endpoint answers to this machine only, not through a proxy")
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -171,7 +192,7 @@ func loopback(addr string) error {
 }
 
 func isLoopback(host string) bool {
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip := net.ParseIP(host)

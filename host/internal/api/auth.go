@@ -40,6 +40,17 @@ func tokenIn(ctx context.Context) (Token, bool) {
 	return t, ok
 }
 
+// accountOnly refuses tokens of one instance, where no path says that it is about that one.
+func accountOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token, ok := tokenIn(r.Context()); !ok || token.Scope != TokenAccount {
+			fail(w, http.StatusForbidden, "forbidden", "This needs an account token")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // tokenOf reads the token from the header token or Authorization: Bearer; from the
 // query only for a WebSocket, whose browser API cannot set headers.
 func tokenOf(r *http.Request) (token, missing string) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,11 @@ func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest) (err error)
 	for _, m := range pathParam.FindAllStringSubmatch(op.HTTP.Path, -1) {
 		params = append(params, m[1])
 	}
-	h := s.authorized(s.operation(op.ID, params))
+	h := s.operation(op.ID, params)
+	if !slices.Contains(params, "instance") { // nothing says which instance it is about
+		h = accountOnly(h)
+	}
+	h = s.authorized(h)
 	mux.Handle(op.HTTP.Method+" "+op.HTTP.Path, h)
 	if base, ok := strings.CutSuffix(op.HTTP.Path, "{"+last(params)+"}"); ok {
 		mux.Handle(op.HTTP.Method+" "+base+"{$}", h)

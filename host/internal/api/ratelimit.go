@@ -1,14 +1,15 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// limiter counts requests per token in windows of one minute. Only known tokens
-// are counted, so it holds at most maxTokens entries.
+// limiter counts requests per token in windows of one minute. Only known tokens are
+// counted, and those that are over go when there are more than there can be tokens.
 type limiter struct {
 	perMinute int
 	now       func() time.Time
@@ -33,6 +34,9 @@ func (l *limiter) allow(h http.Header, tokenID string) bool {
 	w := l.windows[tokenID]
 	// A clock that jumped back must not lock a token out for longer than a window.
 	if w == nil || !now.Before(w.ends) || w.ends.Sub(now) > time.Minute {
+		if len(l.windows) >= maxTokens {
+			maps.DeleteFunc(l.windows, func(_ string, w *window) bool { return !now.Before(w.ends) })
+		}
 		w = &window{ends: now.Add(time.Minute)}
 		l.windows[tokenID] = w
 	}

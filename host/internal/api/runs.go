@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +13,13 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
+// maxWatchers is how many streams of steps may be open.
+const maxWatchers = 1000
+
 // runs serves POST /v1/flows/{flow}/runs and GET /v1/runs/{run}/steps.
 func (s *Server) runs(mux *http.ServeMux, e *engine.Engine) {
-	mux.Handle("POST /v1/flows/{flow}/runs", s.authorized(s.accountOnly(func(w http.ResponseWriter, r *http.Request) { s.startRun(w, r, e) })))
-	mux.Handle("GET /v1/runs/{run}/steps", s.authorized(s.accountOnly(func(w http.ResponseWriter, r *http.Request) { s.watchRun(w, r, e) })))
+	mux.Handle("POST /v1/flows/{flow}/runs", s.authorized(accountOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.startRun(w, r, e) }))))
+	mux.Handle("GET /v1/runs/{run}/steps", s.authorized(accountOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.watchRun(w, r, e) }))))
 }
 
 // startRun starts a run by hand: {"vars": {…}}, an empty body means the defaults. An
@@ -56,16 +60,39 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 }
 
 // watchRun streams a run's steps, one JSON object per line, from the first kept one
-// until the run is over or the client goes.
+// until the run is over, which may take days, the client goes or the server stops.
 func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engine) {
 	run := r.PathValue("run")
 	if _, err := e.State(r.Context(), run); err != nil {
 		problem(w, http.StatusNotFound, "no such run", nil)
 		return
 	}
+	select {
+	case s.watchers <- struct{}{}:
+		defer func() { <-s.watchers }()
+	default:
+		problem(w, http.StatusServiceUnavailable, "too many runs are being watched", nil)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-s.hub.closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	rc := http.NewResponseController(w)
-	for step, err := range e.Watch(r.Context(), run, 0) {
+	// The server's read deadline would cut the stream when it passes.
+	if err := errors.Join(rc.SetReadDeadline(time.Time{}), rc.Flush()); err != nil {
+		return
+	}
+	for step, err := range e.Watch(ctx, run, 0) {
+		if errors.Is(err, engine.ErrLagged) {
+			continue // the gap shows in the sequence
+		}
 		if err != nil {
 			return
 		}
@@ -84,17 +111,6 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 			return
 		}
 	}
-}
-
-// accountOnly refuses tokens of one instance: runs are not an instance's.
-func (s *Server) accountOnly(next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if token, ok := tokenIn(r.Context()); !ok || token.Scope != TokenAccount {
-			problem(w, http.StatusForbidden, "this needs an account token", nil)
-			return
-		}
-		next(w, r)
-	})
 }
 
 // problem answers with RFC 9457 problem details.

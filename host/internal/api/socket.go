@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -75,6 +76,7 @@ func within(ctx context.Context, f func(context.Context) error) error {
 type hub struct {
 	mu      sync.Mutex
 	readers map[*reader]struct{}
+	empty   chan struct{} // closed when it is closed and the last reader has left
 	once    sync.Once
 	closed  chan struct{}
 }
@@ -87,13 +89,13 @@ type reader struct {
 }
 
 func newHub() *hub {
-	return &hub{readers: map[*reader]struct{}{}, closed: make(chan struct{})}
+	return &hub{readers: map[*reader]struct{}{}, empty: make(chan struct{}), closed: make(chan struct{})}
 }
 
 func (h *hub) join(instance string) (*reader, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.readers) >= maxSockets {
+	if len(h.readers) >= maxSockets || h.isClosed() {
 		return nil, false
 	}
 	r := &reader{instance: instance, queue: make(chan []byte, socketQueue), lagged: make(chan struct{})}
@@ -105,6 +107,9 @@ func (h *hub) leave(r *reader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.readers, r)
+	if len(h.readers) == 0 && h.isClosed() {
+		close(h.empty)
+	}
 }
 
 func (h *hub) publish(instance string, raw []byte) {
@@ -122,4 +127,32 @@ func (h *hub) publish(instance string, raw []byte) {
 	}
 }
 
-func (h *hub) close() { h.once.Do(func() { close(h.closed) }) }
+func (h *hub) close() {
+	h.once.Do(func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		close(h.closed)
+		if len(h.readers) == 0 {
+			close(h.empty)
+		}
+	})
+}
+
+func (h *hub) isClosed() bool {
+	select {
+	case <-h.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait returns when the last reader has left a closed hub.
+func (h *hub) wait(ctx context.Context) error {
+	select {
+	case <-h.empty:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close WebSockets: %w", ctx.Err())
+	}
+}

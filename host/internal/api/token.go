@@ -6,12 +6,10 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -37,35 +35,21 @@ type Token struct {
 	Created  time.Time `json:"created"`
 }
 
-// Tokens is the token file: JSON, mode 0600, replaced atomically. Safe for
-// concurrent use within one process.
+// Tokens is the token file: JSON, mode 0600, replaced atomically. Several processes may
+// use one: what tapnode token adds counts in a server that runs, and what somebody
+// removes counts no more. Safe for concurrent use.
 type Tokens struct {
 	path string
 	mu   sync.RWMutex
 	list []Token
+	seen os.FileInfo // of the file that list is from; nil: there was none
 }
 
 // OpenTokens reads the file at path; a missing file is an empty one.
 func OpenTokens(path string) (*Tokens, error) {
 	t := &Tokens{path: path}
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return t, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read tokens: %w", err)
-	}
-	err = json.Unmarshal(raw, &t.list)
-	for _, token := range t.list {
-		if _, bad := hex.DecodeString(token.Hash); bad != nil || len(token.Hash) != 2*sha256.Size {
-			err = errors.Join(err, fmt.Errorf("token %q has no hash", token.ID))
-		}
-	}
-	if t.list == nil && err == nil {
-		err = errors.New("it holds null, not a list")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("tokens file %s is damaged: %w; restore it, or delete it and make new tokens", path, err)
+	if err := t.refresh(); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
@@ -80,6 +64,14 @@ func (t *Tokens) Create(scope Scope, instance string, now time.Time) (string, er
 	rand.Read(raw)
 	token := "tap_" + base64.RawURLEncoding.EncodeToString(raw)
 	sum := sha256.Sum256([]byte(token))
+	unlock, err := lockFile(t.path + ".lock")
+	if err != nil {
+		return "", fmt.Errorf("store token: %w", err)
+	}
+	defer unlock()
+	if err := t.refresh(); err != nil {
+		return "", err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.list) >= maxTokens {
@@ -88,23 +80,25 @@ func (t *Tokens) Create(scope Scope, instance string, now time.Time) (string, er
 	list := append(append([]Token(nil), t.list...), Token{
 		ID: hex.EncodeToString(sum[:6]), Scope: scope, Instance: instance, Hash: hex.EncodeToString(sum[:]), Created: now.UTC(),
 	})
-	if err := t.save(list); err != nil {
-		return "", err
+	if err := writeTokens(t.path, list); err != nil {
+		return "", fmt.Errorf("store token: %w", err)
 	}
-	t.list = list
+	t.seen = nil // the next look at the file takes it in
 	return token, nil
 }
 
 // Len is the number of tokens.
 func (t *Tokens) Len() int {
+	_ = t.refresh() // a damaged file leaves what was known
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return len(t.list)
 }
 
 // Check finds the token. It looks at every stored hash, so that its duration
-// says nothing about them.
+// says nothing about them. While the file is damaged, the tokens known before count.
 func (t *Tokens) Check(token string) (Token, bool) {
+	_ = t.refresh()
 	sum := sha256.Sum256([]byte(token))
 	hash := []byte(hex.EncodeToString(sum[:]))
 	t.mu.RLock()
@@ -121,19 +115,29 @@ func (t *Tokens) Check(token string) (Token, bool) {
 	return t.list[found], true
 }
 
-func (t *Tokens) save(list []Token) error {
-	raw, err := json.MarshalIndent(list, "", "  ")
+// refresh reads the file if it is another one than the list is from.
+func (t *Tokens) refresh() error {
+	info, err := os.Stat(t.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read tokens: %w", err)
+	}
 	if err != nil {
-		return err
+		info = nil
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(t.path), ".tokens-*")
-	if err != nil {
-		return fmt.Errorf("store token: %w", err)
+	t.mu.RLock()
+	same := sameFile(info, t.seen)
+	t.mu.RUnlock()
+	if same {
+		return nil
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(raw, '\n'))
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("store token: %w", err)
+	var list []Token
+	if info != nil {
+		if list, info, err = readTokens(t.path); err != nil {
+			return err
+		}
 	}
-	return os.Rename(tmp.Name(), t.path)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.list, t.seen = list, info
+	return nil
 }

@@ -165,7 +165,7 @@ func (a *App) Start(ctx context.Context) error {
 
 // engineGrace is how long running calls may take to finish when the host stops. The
 // rest of Stop's time is for the nodes, which would be killed without any.
-const engineGrace = 5 * time.Second
+const engineGrace = 3 * time.Second
 
 // Stop ends everything in order; it may be called at any time, and again. What ctx cuts
 // is repeated under the same keys by the next host that has the data.

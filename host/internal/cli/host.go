@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/sim"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -29,7 +31,7 @@ func addHostFlags(fs *flag.FlagSet) hostFlags {
 	return hostFlags{
 		nodes:        nodesFlag(fs),
 		data:         dataFlag(fs),
-		settings:     fs.String("settings", "", "JSON `FILE` with the settings of each node: {\"<node name>\": {…}}"),
+		settings:     fs.String("settings", "", "JSON `FILE` with the settings of each node, secrets included: {\"<node name>\": {…}}"),
 		simulate:     fs.Bool("simulate", false, "use a simulated WhatsApp and simulated phones; without --data everything is thrown away at the end"),
 		verbose:      fs.Bool("v", false, "log debug messages"),
 		allowPrivate: fs.Bool("allow-private", false, "let http.request reach loopback and private addresses"),
@@ -42,7 +44,8 @@ type host struct {
 	sim     *sim.Simulation // nil: the real WhatsApp
 	log     *slog.Logger
 	dataDir string
-	discard string // temporary data directory to remove at the end
+	claim   *os.File // keeps other hosts out of dataDir
+	discard string   // temporary data directory to remove at the end
 }
 
 // openHost prepares the app and the simulation; nothing runs yet.
@@ -72,8 +75,14 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 		}
 		h.dataDir = h.discard
 	}
+	if h.claim, err = app.Claim(h.dataDir); err != nil {
+		return nil, environment(err)
+	}
 	installed, err := installation(ctx, *f.nodes, h.dataDir)
 	if err != nil {
+		return nil, err
+	}
+	if err := known(*f.settings, settings, installed); err != nil {
 		return nil, err
 	}
 	if *f.simulate {
@@ -81,6 +90,9 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 			return nil, environment(err)
 		}
 		for _, node := range installed {
+			if !sim.For(node.Manifest) {
+				continue
+			}
 			if settings[node.Name], err = merge(settings[node.Name], h.sim.Settings()); err != nil {
 				return nil, invalid("%s: /%s: %w", *f.settings, node.Name, err)
 			}
@@ -97,7 +109,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 }
 
 // start starts the nodes; with a simulation it then connects the instances and makes
-// the phones that the flows name.
+// the phones that the flows name. After an error, stop ends what was started.
 func (h *host) start(ctx context.Context, cast ...cast) error {
 	if err := h.Start(ctx); err != nil {
 		return environment(err)
@@ -108,12 +120,12 @@ func (h *host) start(ctx context.Context, cast ...cast) error {
 	for _, c := range cast {
 		for _, name := range c.instances {
 			if err := h.sim.Connect(ctx, h.Execute, name); err != nil {
-				return environment(errors.Join(err, h.Stop(ctx)))
+				return environment(err)
 			}
 		}
 		for _, number := range c.phones {
 			if _, err := h.sim.Phone(ctx, number); err != nil {
-				return environment(errors.Join(err, h.Stop(ctx)))
+				return environment(err)
 			}
 		}
 	}
@@ -135,6 +147,9 @@ func (h *host) release() error {
 	if h.discard != "" {
 		errs = append(errs, os.RemoveAll(h.discard))
 	}
+	if h.claim != nil {
+		errs = append(errs, h.claim.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -153,22 +168,40 @@ func readSettings(path string) (map[string]json.RawMessage, error) {
 	return settings, nil
 }
 
+// known refuses settings for a node that is not installed: a slip would go unseen.
+func known(path string, settings map[string]json.RawMessage, installed []app.Installed) error {
+	var names []string
+	for _, node := range installed {
+		names = append(names, node.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if !slices.Contains(names, name) {
+			return invalid("%s: there is no node %.80q: %s", path, name, flow.DidYouMean(name, names))
+		}
+	}
+	return nil
+}
+
 // merge lays the members of over on those of base, one object deep.
 func merge(base, over json.RawMessage) (json.RawMessage, error) {
-	out := map[string]map[string]any{}
-	for _, doc := range []json.RawMessage{base, over} {
-		if len(doc) == 0 {
-			continue
+	var out, add map[string]any
+	if len(base) > 0 {
+		if err := json.Unmarshal(base, &out); err != nil {
+			return nil, fmt.Errorf("want an object: %w", err)
 		}
-		var members map[string]map[string]any
-		if err := json.Unmarshal(doc, &members); err != nil {
-			return nil, fmt.Errorf("want an object of objects: %w", err)
-		}
-		for name, values := range members {
-			if out[name] == nil {
-				out[name] = map[string]any{}
-			}
-			maps.Copy(out[name], values)
+	}
+	if err := json.Unmarshal(over, &add); err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return over, nil
+	}
+	for name, value := range add {
+		below, isObject := out[name].(map[string]any)
+		if members, ok := value.(map[string]any); ok && isObject {
+			maps.Copy(below, members)
+		} else {
+			out[name] = value
 		}
 	}
 	return json.Marshal(out)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/api"
@@ -26,7 +27,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(paths) == 0 {
+	if len(paths) == 0 && *hf.simulate { // real people get no flow that nobody named
 		if paths, err = filepath.Glob("examples/flows/*.yaml"); err != nil {
 			return err
 		}
@@ -86,7 +87,7 @@ func (h *host) apiOptions(listen string, keys *api.Tokens) api.Options {
 		},
 	}
 	if h.sim != nil {
-		opt.Extra = map[string]http.Handler{"/sim/v1/": h.sim.Control()}
+		opt.Extra = map[string]http.Handler{"/sim/v1/": api.LocalOnly(h.sim.Control())}
 	}
 	return opt
 }
@@ -119,7 +120,10 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 				continue // the terminal was slow; the runs were not
 			}
 			if err != nil {
-				break
+				if ctx.Err() != nil {
+					return nil
+				}
+				return fmt.Errorf("watch the runs: %w", err)
 			}
 			after = step.Sequence
 			if err := out.step(step); err != nil {
@@ -134,22 +138,30 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 // menu, so that there is something to tap.
 func (h *host) greet(ctx context.Context, c console, url string, keys *api.Tokens, programs []*flow.Program) error {
 	fmt.Fprintf(c.out, "tapnode serves at %s\n", url)
-	if keys.Len() > 0 {
+	var ids []string
+	for _, p := range programs {
+		ids = append(ids, p.Flow().Metadata.ID)
+	}
+	if len(ids) > 0 {
+		fmt.Fprintf(c.out, "flows: %s\n", strings.Join(ids, ", "))
+	} else {
+		fmt.Fprintln(c.out, "flows: none; name their files to serve some")
+	}
+	token := "$TOKEN"
+	if h.sim == nil || keys.Len() > 0 { // no secret in the log of a real server
+		fmt.Fprintf(c.out, "tokens for the HTTP API: %d; another one, while this runs: tapnode token --data %s\n", keys.Len(), h.dataDir)
+	} else {
+		var err error
+		if token, err = keys.Create(api.TokenAccount, "", time.Now()); err != nil {
+			return environment(err)
+		}
+		fmt.Fprintf(c.out, "\naccount token, shown only now: %s\n", token)
+	}
+	menu := slices.Index(ids, "menu")
+	if h.sim == nil || menu < 0 {
 		return nil
 	}
-	token, err := keys.Create(api.TokenAccount, "", time.Now())
-	if err != nil {
-		return environment(err)
-	}
-	fmt.Fprintf(c.out, "\naccount token, shown only now: %s\n", token)
-	if h.sim == nil {
-		return nil
-	}
-	i := slices.IndexFunc(programs, func(p *flow.Program) bool { return p.Flow().Metadata.ID == "menu" })
-	if i < 0 {
-		return nil
-	}
-	who := castOf(programs[i].Flow(), nil)
+	who := castOf(programs[menu].Flow(), nil)
 	if len(who.phones) == 0 || len(who.instances) == 0 {
 		return nil
 	}
@@ -158,12 +170,12 @@ WhatsApp is simulated. The flow "menu" sends its buttons to the phone %[2]s now.
 
   tap a button       curl -X POST %[1]s/sim/v1/phones/%[2]s/click -d '{"buttonId":"billing"}'
   see the phone      curl %[1]s/sim/v1/phones/%[2]s/inbox
-  start it again     curl -X POST -H 'token: %[3]s' %[1]s/v1/flows/menu/runs
-  send buttons       curl -X POST -H 'token: %[3]s' %[1]s/api/message/button/%[4]s \
+  start it again     curl -X POST -H "token: %[3]s" %[1]s/v1/flows/menu/runs
+  send buttons       curl -X POST -H "token: %[3]s" %[1]s/api/message/button/%[4]s \
                        -d '{"number":"%[2]s","contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Sales"}]}'
   stop               Ctrl-C
 
 `, url, who.phones[0], token, who.instances[0])
-	_, err = h.Engine.Run(ctx, engine.Request{Flow: "menu"})
+	_, err := h.Engine.Run(ctx, engine.Request{Flow: "menu"})
 	return err
 }

@@ -26,6 +26,8 @@ import (
 // business is the number of the first instance; the next ones count up.
 const business = 5511300000000
 
+const connect = "whatsapp.instance.connect@1"
+
 // Execute calls an operation of the node under simulation.
 type Execute func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 
@@ -34,6 +36,7 @@ type Simulation struct {
 	server  *wasim.Server
 	url     *url.URL
 	gallery *gallery
+	log     *slog.Logger
 
 	mu       sync.Mutex
 	accounts map[string]*wasim.Account // by instance
@@ -55,7 +58,7 @@ func Start(log *slog.Logger) (*Simulation, error) {
 	if err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
-	return &Simulation{server: server, url: base, gallery: pictures, accounts: map[string]*wasim.Account{}, phones: map[string]*wasim.Phone{}}, nil
+	return &Simulation{server: server, url: base, gallery: pictures, log: log, accounts: map[string]*wasim.Account{}, phones: map[string]*wasim.Phone{}}, nil
 }
 
 // Close ends the phones and the server.
@@ -94,7 +97,7 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 		return err
 	}
 	var scan error
-	_, err = execute(ctx, client.Request{Operation: "whatsapp.instance.connect@1", Input: input}, func(p client.Progress) {
+	_, err = execute(ctx, client.Request{Operation: connect, Input: input}, func(p client.Progress) {
 		var data struct {
 			QR string `json:"qr"`
 		}
@@ -168,7 +171,15 @@ func (s *Simulation) Click(ctx context.Context, message, button string) error {
 // Picture is the address of a picture for flows that want one.
 func (s *Simulation) Picture() string { return s.gallery.url }
 
-// Control is the simulator's control API, below /sim/v1/.
+// Control is the simulator's control API, below /sim/v1/. It asks for no token.
 func (s *Simulation) Control() http.Handler {
-	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(s.url) }}
+	return &httputil.ReverseProxy{
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(s.url) },
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // mostly readers that have gone
+	}
+}
+
+// For says whether a node is one that talks to WhatsApp, and so takes Settings.
+func For(m sdk.Manifest) bool {
+	return slices.ContainsFunc(m.Operations, func(op sdk.OperationManifest) bool { return op.ID == connect })
 }
