@@ -1,0 +1,60 @@
+package node
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// TestChannelPostIsSentAnew: a post whose answer was lost goes out again under its id and with its picture's handle,
+// although the picture is gone from where it came from.
+func TestChannelPostIsSentAnew(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	offers, err := w.sim.NewNewsletter("Offers", w.sim.Account(shopNumber), ana.Account())
+	w.must(err)
+	content := picture(t)
+	files := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(content) }))
+	menu := menuTo(offers.JID().String())
+	menu["mediaUrl"], menu["mediaType"] = files.URL+"/menu.png", "IMAGE"
+	r := client.Request{Operation: opSendButtons, Input: raw(t, menu), Key: "k"}
+	id := store.MessageID("shop", scopeFallback, r.Key)
+
+	w.fault(wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageMessage, MessageID: id}, Times: 1, Action: wasim.Fault{DropAck: true}})
+	ctx, leave := context.WithCancel(w.ctx())
+	first := make(chan error, 1)
+	go func() {
+		_, err := w.node.Execute(ctx, r, nil)
+		first <- err
+	}()
+	_, err = ana.WaitID(w.ctx(), id)
+	w.must(err)
+	leave() // the caller did not wait for the answer
+	if err := <-first; err == nil {
+		t.Fatal("the first call succeeded without an answer")
+	}
+	files.Close()
+
+	var out output
+	w.must(w.repeat(r, &out))
+	posts := offers.Posts()
+	if out.MessageID != id || len(posts) != 2 || posts[1].ID != id || posts[1].MediaID == "" || posts[1].MediaID != posts[0].MediaID {
+		t.Errorf("sent %s, posts %+v", out.MessageID, posts)
+	}
+}
+
+// repeat executes a request until the call before it is over.
+func (w *world) repeat(r client.Request, into any) error {
+	w.t.Helper()
+	ctx := w.ctx()
+	for {
+		err := w.execute(r, into)
+		if err == nil || ctx.Err() != nil || problemOf(w.t, err).Code != codeInFlight {
+			return err
+		}
+	}
+}
