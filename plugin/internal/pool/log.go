@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.mau.fi/libsignal/logger"
@@ -41,14 +42,16 @@ func (l waLogger) write(level slog.Level, msg string, args []any) {
 }
 
 // cut finds the error of work that ended with its connection. Only we cancel
-// whatsmeow's contexts, and a connection's end is reported once, by its supervisor.
+// whatsmeow's contexts and close its database, and a connection's end is reported
+// once, by its supervisor.
 func cut(arg any) bool {
 	err, ok := arg.(error)
 	if !ok {
 		return false
 	}
 	_, disconnected := errors.AsType[*whatsmeow.DisconnectedError](err)
-	return disconnected || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected)
+	return disconnected || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
+		strings.Contains(err.Error(), "sql: database is closed") // database/sql does not export it
 }
 
 func (l waLogger) Errorf(msg string, args ...any) { l.write(slog.LevelError, msg, args) }

@@ -24,6 +24,7 @@ func TestLog(t *testing.T) {
 		{fmt.Errorf("save push name: %w", context.Canceled), "save push name: context canceled", "DEBUG"},
 		{fmt.Errorf("fetch app state: %w", whatsmeow.ErrNotConnected), "websocket not connected", "DEBUG"},
 		{fmt.Errorf("fetch: %w", whatsmeow.ErrIQDisconnected), "before info query", "DEBUG"},
+		{errors.New("get version: sql: database is closed"), "is closed", "DEBUG"},
 	} {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
