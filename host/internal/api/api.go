@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -181,9 +182,12 @@ func LocalOnly(next http.Handler) http.Handler {
 }
 
 func loopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
 	if err != nil {
-		return fmt.Errorf("listen address %q: want host:port", addr)
+		return fmt.Errorf("listen address %q: want host:port, such as 127.0.0.1:8080", addr)
 	}
 	if !isLoopback(host) {
 		return fmt.Errorf("listen address %q is not loopback: put a reverse proxy with TLS in front of a loopback address", addr)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"slices"
 
+	"google.golang.org/grpc/codes"
 	"rsc.io/qr"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -81,13 +83,16 @@ func (h *host) callOnce(ctx context.Context, c console, r client.Request) error 
 	var problem *sdk.Problem
 	if errors.As(err, &problem) {
 		for _, v := range problem.Violations {
-			fmt.Fprintf(c.err, "%s: %s\n", v.Pointer, v.Message)
+			fmt.Fprintln(c.err, printable(cmp.Or(v.Pointer, "the input")+": "+v.Message))
 		}
 		code := exitFailed
 		if problem.Fault == sdk.FaultCaller && problem.HTTPStatus == 400 {
 			code = exitInvalid
 		}
 		return &exit{code, fmt.Errorf("%s: %w", problem.Code, problem)}
+	}
+	if refused, ok := errors.AsType[*client.TransportError](err); ok && refused.Code == codes.InvalidArgument {
+		return &exit{exitInvalid, err}
 	}
 	if err != nil {
 		return err

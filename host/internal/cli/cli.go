@@ -119,14 +119,17 @@ func (c console) code(ctx context.Context, err error) int {
 		return exitFailed
 	case errors.As(err, &e):
 		if e.err != nil {
-			fmt.Fprintln(c.err, "tapnode:", e.err)
+			c.complain(e.err)
 		}
 		return e.code
 	default:
-		fmt.Fprintln(c.err, "tapnode:", err)
+		c.complain(err)
 		return exitFailed
 	}
 }
+
+// complain says what went wrong. Arguments and files are quoted in it.
+func (c console) complain(err error) { fmt.Fprintln(c.err, "tapnode:", printable(err.Error())) }
 
 // output remembers that a result could not be written, to a full disk for example:
 // the command has then not done its work.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -125,7 +126,7 @@ func (h *host) start(ctx context.Context, cast ...cast) error {
 		}
 		for _, number := range c.phones {
 			if _, err := h.sim.Phone(ctx, number); err != nil {
-				return environment(err)
+				return &exit{exitInvalid, err} // the flow names the number
 			}
 		}
 	}
@@ -153,14 +154,25 @@ func (h *host) release() error {
 	return errors.Join(errs...)
 }
 
+// maxSettings bounds the settings file, in bytes.
+const maxSettings = 1 << 20
+
 func readSettings(path string) (map[string]json.RawMessage, error) {
 	settings := map[string]json.RawMessage{}
 	if path == "" {
 		return settings, nil
 	}
-	raw, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, &exit{exitInvalid, err}
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, maxSettings+1))
+	if err != nil {
+		return nil, &exit{exitInvalid, err}
+	}
+	if len(raw) > maxSettings {
+		return nil, invalid("%s: settings have at most %d bytes", path, maxSettings)
 	}
 	if err := json.Unmarshal(raw, &settings); err != nil {
 		return nil, invalid("%s: want a JSON object with the settings of each node by its name: %w", path, err)

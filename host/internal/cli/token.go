@@ -38,6 +38,9 @@ func tokens(dir string) (*api.Tokens, error) {
 	return t, nil
 }
 
+// maxInstance bounds the name of an instance, in bytes.
+const maxInstance = 200
+
 // token makes a token and prints it, the only time it can be seen.
 func token(_ context.Context, c console, args []string) error {
 	flags := newFlags("token")
@@ -48,6 +51,9 @@ func token(_ context.Context, c console, args []string) error {
 	}
 	if given(flags, "instance") && *instance == "" {
 		return invalid("--instance is empty; leave it out for a token of the whole account")
+	}
+	if printable(*instance) != *instance || len(*instance) > maxInstance {
+		return invalid("--instance %.80q is not an instance's name", *instance)
 	}
 	t, err := tokens(*dir)
 	if err != nil {

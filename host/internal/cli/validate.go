@@ -36,7 +36,7 @@ func validate(ctx context.Context, c console, args []string) error {
 	for _, path := range paths {
 		_, findings, err := load(path, cat)
 		if err != nil {
-			fmt.Fprintln(c.err, "tapnode:", err)
+			c.complain(err)
 			bad = true
 			continue
 		}
