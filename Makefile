@@ -56,8 +56,8 @@ generate-check: $(TOOLS) ## fail if generated code is stale, the proto unclean o
 	go test -count=1 ./sdk/nodepb/...
 
 .PHONY: bench
-bench: build ## benchmarks, as ratios against bare whatsmeow in the same run
-	go test -run '^$$' -bench . -benchtime 1x ./host/internal/bench
+bench: ## benchmarks, as ratios against bare whatsmeow in the same run
+	go test -count=1 -timeout 15m -run '^$$' -bench . -benchtime 1x ./host/internal/bench
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (20s)

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	patience    = 5 * time.Minute // for a whole measurement; a send has its own deadlines
+	patience    = 10 * time.Minute // for a whole measurement; a send has its own deadlines
 	typeClicked = "whatsapp.button.clicked.v1"
 	customers   = 50
 )
