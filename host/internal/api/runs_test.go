@@ -1,0 +1,180 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
+	"github.com/tapnode/tapnode/host/internal/nodes"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// never is a node whose calls end with the engine.
+type never struct{}
+
+func (never) Execute(ctx context.Context, _ engine.Call, _ func(engine.Progress)) (engine.Result, error) {
+	<-ctx.Done()
+	return engine.Result{}, ctx.Err()
+}
+
+// running is an engine with the example menu, whose first call takes for ever.
+func running(t *testing.T) *engine.Engine {
+	t.Helper()
+	e, err := engine.New(engine.Options{Log: engine.NewMemory(0), Executor: never{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.ReadFile("../../../examples/flows/menu.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops := flowtest.Operations()
+	for _, b := range nodes.All(nodes.Options{}) {
+		ops = append(ops, b.Operation())
+	}
+	cat, err := flow.NewCatalogue(ops...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, findings, err := flow.Load(src, cat)
+	if err != nil || program == nil {
+		t.Fatal(err, findings)
+	}
+	if err := e.Deploy(program); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // the call would never end by itself
+		_ = e.Stop(ctx)
+	})
+	return e
+}
+
+// TestStopEndsStreams: neither a run that is watched nor an open WebSocket holds up a
+// stop, and none of them is cut by the time limit for reading a request.
+func TestStopEndsStreams(t *testing.T) {
+	e := running(t)
+	f := start(t, func(o *Options) { o.Engine = e })
+	made := f.post(t, "/v1/flows/menu/runs", "", "token", f.account)
+	var run struct{ Run string }
+	if err := json.Unmarshal([]byte(made.body), &run); err != nil || made.status != 201 {
+		t.Fatal(made, err)
+	}
+	hurried, err := New(f.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hurried.http.ReadTimeout = 50 * time.Millisecond
+	if err := hurried.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hurried.URL()+"/v1/runs/"+run.Run+"/steps", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("token", f.account)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() && !strings.Contains(lines.Text(), string(flow.StepNodeStarted)) {
+	}
+	conn, _, err := websocket.Dial(t.Context(), strings.Replace(hurried.URL(), "http", "ws", 1)+"/ws/shop?token="+f.instance, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.CloseNow() }()
+	time.Sleep(4 * hurried.http.ReadTimeout) // the limit has to have passed
+	hurried.Publish(sdk.Event{Subject: "shop", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
+	if _, _, err := conn.Read(t.Context()); err != nil {
+		t.Fatalf("the WebSocket was cut: %v", err)
+	}
+	if err := e.Cancel(t.Context(), run.Run, "enough"); err != nil {
+		t.Fatal(err)
+	}
+	if !lines.Scan() || !strings.Contains(lines.Text(), run.Run) {
+		t.Fatalf("the stream was cut: %q %v", lines.Text(), lines.Err())
+	}
+	closed := make(chan error, 1)
+	go func() { _, _, err := conn.Read(context.WithoutCancel(t.Context())); closed <- err }()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if err := hurried.Stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if err := <-closed; websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the WebSocket ended with %v", err)
+	}
+}
+
+func TestStopEndsAWatchedRun(t *testing.T) {
+	e := running(t)
+	f := start(t, func(o *Options) { o.Engine = e })
+	id, err := e.Run(t.Context(), engine.Request{Flow: "menu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.URL()+"/v1/runs/"+id+"/steps", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("token", f.account)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := f.Stop(ctx); err != nil {
+		t.Errorf("stop waited for a run that goes on: %v", err)
+	}
+}
+
+func TestInstanceTokensNeedAnInstanceInThePath(t *testing.T) {
+	f := start(t, func(o *Options) {
+		o.Engine = running(t)
+		o.Operations = append(o.Operations, sdk.OperationManifest{ID: "demo.all@1", HTTP: &sdk.Route{Method: "POST", Path: "/api/demo/all"}})
+	})
+	for _, path := range []string{"/api/demo/all", "/v1/flows/menu/runs"} {
+		if a := f.post(t, path, `{"instance":"other"}`, "token", f.instance); a.status != 403 || !strings.Contains(a.body, "account token") {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	if a := f.post(t, "/api/demo/all", `{}`, "token", f.account); a.status != 200 {
+		t.Errorf("account token: %d %s", a.status, a.body)
+	}
+}
+
+func TestLocalOnly(t *testing.T) {
+	f := start(t, func(o *Options) {
+		o.Extra = map[string]http.Handler{"/sim/": LocalOnly(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+		}))}
+	})
+	if a := f.post(t, "/sim/x", ""); a.status != 204 {
+		t.Errorf("from this machine: %d", a.status)
+	}
+	if a := f.post(t, "/sim/x", "", "X-Forwarded-For", "203.0.113.9"); a.status != 403 {
+		t.Errorf("through a proxy: %d", a.status)
+	}
+	if a := f.post(t, "/sim/x", "", "Origin", "https://evil.example"); a.status != 403 {
+		t.Errorf("from a web page: %d", a.status)
+	}
+}
