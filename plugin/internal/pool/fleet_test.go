@@ -30,7 +30,9 @@ func (g *gate) event(e wasim.FaultEvent) wasim.Fault {
 		if g.refuseLogins > 0 {
 			g.refuseLogins--
 			g.refused++
-			return wasim.Fault{Disconnect: wasim.Before}
+			// Said in words: when the socket closes in the middle of a login, whatsmeow's own
+			// goroutines race for it.
+			return wasim.Fault{LoginFailure: &wasim.LoginFailure{Reason: 503}}
 		}
 	}
 	return wasim.Fault{}

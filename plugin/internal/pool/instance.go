@@ -12,6 +12,7 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/proto/waWa6"
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -109,6 +110,7 @@ func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	cli.SetWebsocketHTTPClient(i.pool.client)
 	cli.SetPreLoginHTTPClient(i.pool.client)
 	cli.SetMaxParallelRetryReceiptHandling(4)
+	cli.GetClientPayload = func() *waWa6.ClientPayload { return i.pool.web.payload(device) }
 	// Without this whatsmeow calls a nil function when the server speaks of the token.
 	cli.RefreshCAT = func(context.Context) error { return errNoToken }
 	cli.GetMessageForRetry = func(_, to types.JID, id types.MessageID) *waE2E.Message {

@@ -9,7 +9,6 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
-	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 )
@@ -126,9 +125,9 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 	if err != nil {
 		return err
 	}
-	var presented wastore.WAVersionContainer
+	presented := i.pool.web.current()
 	dialling := context.AfterFunc(ctx, hangUp)
-	err = dial(line, cli, &presented)
+	err = cli.ConnectContext(line)
 	dialling()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)

@@ -4,19 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"go.mau.fi/whatsmeow"
-
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
 // TestDeadLineIsNoticed: the server hears nothing any more although the connection
 // stands. Missing keep-alives give it away.
 func TestDeadLineIsNoticed(t *testing.T) {
-	least, most, wait := whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax, whatsmeow.KeepAliveResponseDeadline
-	t.Cleanup(func() {
-		whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax, whatsmeow.KeepAliveResponseDeadline = least, most, wait
-	})
-	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax, whatsmeow.KeepAliveResponseDeadline = 400*time.Millisecond, 500*time.Millisecond, 300*time.Millisecond
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
 	p := w.open(func(o *Options) { o.Limits.Silence = time.Second })

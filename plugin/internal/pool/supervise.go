@@ -275,7 +275,8 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Login)
 	defer cancel()
 	dialling := context.AfterFunc(ctx, hangUp)
-	err := dial(line, cli, &i.presented)
+	i.presented = i.pool.web.current()
+	err := cli.ConnectContext(line)
 	dialling()
 	if err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return ending{code: codeUnreachable, err: err}

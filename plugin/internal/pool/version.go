@@ -5,9 +5,11 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waWa6"
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types/events"
 )
@@ -19,48 +21,58 @@ const (
 	versionPage  = 4 << 20          // bytes of the page that are read
 )
 
-// presenting guards the version that whatsmeow keeps in package variables: a dial
-// reads it, and a refresh writes it.
-var presenting sync.RWMutex
-
-// dial connects cli and notes which version it presents.
-func dial(ctx context.Context, cli *whatsmeow.Client, presented *wastore.WAVersionContainer) error {
-	presenting.RLock()
-	defer presenting.RUnlock()
-	*presented = wastore.GetWAVersion()
-	return cli.ConnectContext(ctx)
-}
-
-// raise makes v the version of all later dials, unless it is not newer. It reports
-// whether it was.
-func raise(v wastore.WAVersionContainer) bool {
-	presenting.Lock()
-	defer presenting.Unlock()
-	if !wastore.GetWAVersion().LessThan(v) {
-		return false
-	}
-	wastore.SetWAVersion(v)
-	return true
-}
-
 // web knows which version of WhatsApp Web is current. It asks web.whatsapp.com once a
 // day at most, and once more when WhatsApp calls a client outdated. The clients'
 // transport carries the request, so a Server gets it in WhatsApp's place. Without an
 // answer the version stays as it is: that is a warning, never a failure.
+//
+// The version is put into each client's payload. whatsmeow has a package variable for
+// it (store.SetWAVersion), which its other goroutines read without a lock.
 type web struct {
-	pool *Pool
-	http *http.Client
+	pool    *Pool
+	http    *http.Client
+	version atomic.Pointer[wastore.WAVersionContainer]
 
 	mu    sync.Mutex // held while one asks
 	asked time.Time
 }
 
 func newWeb(p *Pool) *web {
-	return &web{pool: p, http: &http.Client{
+	w := &web{pool: p, http: &http.Client{
 		Transport:     boundedPage{p.client.Transport},
 		Timeout:       versionTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	known := wastore.GetWAVersion()
+	w.version.Store(&known)
+	return w
+}
+
+// current is the version that clients present.
+func (w *web) current() wastore.WAVersionContainer { return *w.version.Load() }
+
+// payload is what a client says about itself when it connects.
+func (w *web) payload(d *wastore.Device) *waWa6.ClientPayload {
+	p, v := d.GetClientPayload(), w.current()
+	p.UserAgent.AppVersion = v.ProtoAppVersion()
+	if pairing := p.GetDevicePairingData(); pairing != nil {
+		hash := v.Hash()
+		pairing.BuildHash = hash[:]
+	}
+	return p
+}
+
+// raise presents v from now on, unless it is not newer. It reports whether it was.
+func (w *web) raise(v wastore.WAVersionContainer) bool {
+	for {
+		known := w.version.Load()
+		if !known.LessThan(v) {
+			return false
+		}
+		if w.version.CompareAndSwap(known, &v) {
+			return true
+		}
+	}
 }
 
 // recall presents the version that was asked for before, and reports whether it is
@@ -74,7 +86,7 @@ func (w *web) recall(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	raise(v)
+	w.raise(v)
 	return true
 }
 
@@ -93,10 +105,7 @@ func (w *web) renew(ctx context.Context, refused wastore.WAVersionContainer) boo
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	presenting.RLock()
-	newer := refused.LessThan(wastore.GetWAVersion())
-	presenting.RUnlock()
-	return newer || w.ask(ctx)
+	return refused.LessThan(w.current()) || w.ask(ctx)
 }
 
 // ask reports whether a newer version came. The caller holds w.mu.
@@ -114,7 +123,7 @@ func (w *web) ask(ctx context.Context) bool {
 	if err != nil {
 		w.pool.opts.Log.Warn("the version of WhatsApp Web could not be refreshed; the known one is used", "error", redact(err.Error()))
 	}
-	return v != nil && raise(*v)
+	return v != nil && w.raise(*v)
 }
 
 // boundedPage reads so much of an answer and no more; whatsmeow reads all of it.

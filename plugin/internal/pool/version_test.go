@@ -8,24 +8,15 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// revision is the last number of a version that is newer than the built-in one by n.
-func revision(t *testing.T, n uint32) uint32 {
-	t.Helper()
-	old := wastore.GetWAVersion()
-	t.Cleanup(func() {
-		presenting.Lock()
-		defer presenting.Unlock()
-		wastore.SetWAVersion(old)
-	})
-	return old[2] + n
-}
+// newer is the last number of a version that is newer than the built-in one.
+func newer() uint32 { return wastore.GetWAVersion()[2] + 10 }
 
 func refreshing(o *Options) { o.RefreshVersion = true }
 
 // TestOutdatedClientRenewsItself: WhatsApp refuses the built-in version and announces a
 // newer one. Nobody has to act, and after a restart the page is not asked again.
 func TestOutdatedClientRenewsItself(t *testing.T) {
-	newer := revision(t, 10)
+	newer := newer()
 	w := newWorld(t, wasim.Options{Revision: newer, Oldest: newer - 5})
 	w.adopt(1)
 	p := w.open(refreshing)
@@ -36,12 +27,10 @@ func TestOutdatedClientRenewsItself(t *testing.T) {
 		t.Errorf("pairing: %v", err)
 	}
 	must(t, p.Close(w.ctx()))
-	if got := wastore.GetWAVersion()[2]; got != newer || w.sim.Pages() != 1 {
+	if got := p.web.current()[2]; got != newer || w.sim.Pages() != 1 {
 		t.Errorf("version …%d after %d requests, want …%d after one", got, w.sim.Pages(), newer)
 	}
 
-	revision(t, 0) // a new process knows the built-in version only
-	wastore.SetWAVersion(wastore.WAVersionContainer{2, 3000, newer - 10})
 	p = w.open(refreshing)
 	i, err = p.Get("shop-001")
 	must(t, err)
@@ -53,7 +42,7 @@ func TestOutdatedClientRenewsItself(t *testing.T) {
 
 // TestPairingRenewsTheVersion: also a new instance gets in.
 func TestPairingRenewsTheVersion(t *testing.T) {
-	newer := revision(t, 10)
+	newer := newer()
 	w := newWorld(t, wasim.Options{Revision: newer, Oldest: newer})
 	p := w.open(nil)
 	p.opts.RefreshVersion = true // so late that the first attempt is refused
@@ -74,7 +63,7 @@ func TestOutdatedForGood(t *testing.T) {
 		pages   int
 	}{{"the announced version is refused, too", true, 1}, {"refreshVersion is off", false, 0}} {
 		t.Run(c.name, func(t *testing.T) {
-			newer := revision(t, 10)
+			newer := newer()
 			w := newWorld(t, wasim.Options{Revision: newer, Oldest: newer + 1})
 			device := w.adopt(1)
 			p := w.open(func(o *Options) { o.RefreshVersion = c.refresh })
