@@ -50,8 +50,8 @@ func startProcess(t *testing.T, args ...string) *running {
 	return r
 }
 
-// until waits for a line with this text.
-func (r *running) until(t *testing.T, text string) {
+// until waits for a line with this text, and returns what follows it.
+func (r *running) until(t *testing.T, text string) string {
 	t.Helper()
 	limit := time.After(30 * time.Second)
 	for {
@@ -60,11 +60,12 @@ func (r *running) until(t *testing.T, text string) {
 			if !ok {
 				t.Fatalf("the output ended before %q", text)
 			}
-			if strings.Contains(line, text) {
-				return
+			if _, rest, found := strings.Cut(line, text); found {
+				return rest
 			}
 		case <-limit:
 			t.Fatalf("no %q in 30 s", text)
+			return ""
 		}
 	}
 }

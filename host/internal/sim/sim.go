@@ -96,8 +96,20 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 	if err != nil {
 		return err
 	}
+	err = s.pair(ctx, execute, account, input)
+	if p := new(sdk.Problem); errors.As(err, &p) && p.Code == "logged_out" {
+		// It was paired in an earlier simulation, which this server knows nothing of.
+		err = s.pair(ctx, execute, account, input)
+	}
+	if err != nil {
+		return fmt.Errorf("connect instance %s: %w", instance, err)
+	}
+	return nil
+}
+
+func (s *Simulation) pair(ctx context.Context, execute Execute, account *wasim.Account, input []byte) error {
 	var scan error
-	_, err = execute(ctx, client.Request{Operation: connect, Input: input}, func(p client.Progress) {
+	_, err := execute(ctx, client.Request{Operation: connect, Input: input}, func(p client.Progress) {
 		var data struct {
 			QR string `json:"qr"`
 		}
@@ -106,7 +118,7 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 		}
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("connect instance %s: %w", instance, err), scan)
+		return errors.Join(err, scan)
 	}
 	return nil
 }
