@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
@@ -14,7 +15,8 @@ import (
 var ErrUnknownOperation = errors.New("no node offers this operation")
 
 // Execute runs one call on the node that offers the operation. Errors are those of
-// client.Execute, of process.Supervisor.Client, or ErrUnknownOperation.
+// client.Execute or ErrUnknownOperation; a call that did not come to a node, because
+// none ran before ctx ended, gives a *sdk.Problem without an effect.
 func (a *App) Execute(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	n, ok := a.byOp[r.Operation]
 	if !ok {
@@ -22,7 +24,7 @@ func (a *App) Execute(ctx context.Context, r client.Request, progress func(clien
 	}
 	c, err := n.Client(ctx)
 	if err != nil {
-		return client.Result{}, err
+		return client.Result{}, unavailable(err, true)
 	}
 	return c.Execute(ctx, r, progress)
 }
@@ -56,9 +58,18 @@ func asProblem(err error) error {
 			Effect: t.Effect(), Retryable: true, Fault: sdk.FaultNode, Err: err,
 		}
 	default:
-		return &sdk.Problem{
-			Code: "node_unavailable", HTTPStatus: 503, Message: err.Error(),
-			Effect: sdk.EffectNone, Retryable: !errors.Is(err, ErrUnknownOperation), Fault: sdk.FaultNode, Err: err,
-		}
+		return unavailable(err, !errors.Is(err, ErrUnknownOperation))
 	}
+}
+
+// unavailable is for a call that has not left this process.
+func unavailable(err error, retryable bool) *sdk.Problem {
+	p := &sdk.Problem{
+		Code: "node_unavailable", HTTPStatus: 503, Message: err.Error(),
+		Effect: sdk.EffectNone, Retryable: retryable, Fault: sdk.FaultNode, Err: err,
+	}
+	if retryable {
+		p.RetryAfter = time.Second
+	}
+	return p
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -14,6 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tapnode/tapnode/host/internal/process"
+	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
@@ -32,6 +35,17 @@ func TestStopBeforeStartAndTwice(t *testing.T) {
 	a, _ := open(t, askAndAnswer)
 	stop(t, a)
 	stop(t, a)
+}
+
+// TestCallWithoutANode: whoever calls too early or too late is told that nothing was sent.
+func TestCallWithoutANode(t *testing.T) {
+	a, _ := open(t, askAndAnswer)
+	t.Cleanup(func() { stop(t, a) })
+	_, err := a.Execute(t.Context(), client.Request{Operation: "whatsapp.sendText@1", Input: []byte(`{}`)}, nil)
+	var p *sdk.Problem
+	if !errors.As(err, &p) || p.Code != "node_unavailable" || p.Effect != sdk.EffectNone || !p.Retryable || !errors.Is(err, process.ErrStopped) {
+		t.Errorf("got %#v", err)
+	}
 }
 
 func TestStopTwice(t *testing.T) {
