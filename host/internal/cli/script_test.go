@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 )
 
 // nodesDir holds the real node binary and its nodes.lock, built once.
@@ -42,7 +44,14 @@ func (w withNodes) Run() int {
 	if code := Main([]string{"nodes", "lock", "--nodes", dir}, os.Stdout, os.Stderr); code != 0 {
 		return code
 	}
-	return w.m.Run()
+	code := w.m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	// whatsmeow's readers of closed connections end a little later.
+	if err := goleak.Find(goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete")); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs each terminal session in testdata/script against the real node
