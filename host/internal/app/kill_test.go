@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -130,7 +131,7 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 	menu, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == fmt.Sprintf("menu %d", round) })
 	if err != nil {
 		state, stateErr := a.Engine.State(context.WithoutCancel(ctx), run)
-		return fmt.Errorf("no menu: %w; the run is %s, %v %v", err, state.Status, state.Error, stateErr)
+		return errors.Join(fmt.Errorf("no menu: %w; the run is %s", err, state.Status), stateErr)
 	}
 	if _, err := phone.Click(ctx, menu, "yes", wasim.ShapeInteractive); err != nil {
 		return fmt.Errorf("click: %w", err)

@@ -52,20 +52,13 @@ func (s *Store) Plans(ctx context.Context) (map[string][]string, error) {
 		}
 	}
 	for query := range plans {
-		rows, err := s.db.QueryContext(ctx, `EXPLAIN QUERY PLAN `+query, make([]any, strings.Count(query, "$"))...)
+		var err error
+		plans[query], err = collect(ctx, s.db, func(row scanner) (step string, err error) {
+			var id, parent, unused int
+			return step, row.Scan(&id, &parent, &unused, &step)
+		}, `EXPLAIN QUERY PLAN `+query, make([]any, strings.Count(query, "$"))...)
 		if err != nil {
 			return nil, fmt.Errorf("explain %s: %w", query, err)
-		}
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-				return nil, err
-			}
-			plans[query] = append(plans[query], step)
-		}
-		if err := rows.Close(); err != nil {
-			return nil, err
 		}
 	}
 	return plans, nil

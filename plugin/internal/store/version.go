@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,11 @@ func (s *Store) WebVersion(ctx context.Context) (string, error) {
 		return "", wrap("read the version of WhatsApp Web", err)
 	}
 	version, end, _ := strings.Cut(value, " until ")
-	if until, err := strconv.ParseInt(end, 10, 64); err != nil || until <= millis(s.now()) {
+	until, err := strconv.ParseInt(end, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("read the version of WhatsApp Web: %q has no end: %w", value, err)
+	}
+	if until <= millis(s.now()) {
 		return "", nil
 	}
 	return version, nil
