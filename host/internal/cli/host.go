@@ -79,6 +79,9 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	if h.claim, err = app.Claim(h.dataDir); err != nil {
 		return nil, environment(err)
 	}
+	if err := app.Settle(h.dataDir, *f.simulate); err != nil {
+		return nil, environment(err)
+	}
 	installed, err := installation(ctx, *f.nodes, h.dataDir)
 	if err != nil {
 		return nil, err
