@@ -85,3 +85,27 @@ func TestDecryptionReachesTheDisk(t *testing.T) {
 		}
 	}
 }
+
+// A channel's post has no ratchet whose fsync would take its intent along.
+func TestIntentOfAChannelPostReachesTheDisk(t *testing.T) {
+	ctx := t.Context()
+	s, err := Open(ctx, Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for chat, synced := range map[string]bool{"120363000000000001@newsletter": true, "5511988880001@s.whatsapp.net": false} {
+		claim, err := s.Begin(ctx, "op", chat, "shop", "mark")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := s.writer.onDisk.Load()
+		if err := s.Intend(ctx, claim, Plan{Chat: Chat{JID: chat}, Message: []byte("m")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.writer.onDisk.Load() > before; got != synced {
+			t.Errorf("the intent for %s has an fsync of its own: %v", chat, got)
+		}
+		claim.Release()
+	}
+}

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"go.mau.fi/whatsmeow/types"
 )
 
 // Plan is what is about to be sent.
@@ -29,9 +32,14 @@ func (s *Store) Intend(ctx context.Context, c *Claim, p Plan) error {
 	e.Source, e.Correlation = p.Source, p.Correlation
 	e.CreatedAt, e.UpdatedAt = fromMillis(millis(now)), fromMillis(millis(now))
 	e.ExpiresAt = fromMillis(millis(now.Add(s.opt.Retention.Ledger)))
-	// Not synced by itself: before the message leaves, its ratchets are committed to the
-	// same log with an fsync ([sessions.PutManySessions]), which takes the intent along.
-	err := s.writeUnsynced(ctx, "store the intent", func(t *tx) error {
+	// A message to people is not synced by itself: before it leaves, its ratchets are
+	// committed to the same log with an fsync ([sessions.PutManySessions]), which takes
+	// the intent along. A channel's post has no ratchets.
+	write := s.writeUnsynced
+	if strings.HasSuffix(e.Chat.JID, "@"+types.NewsletterServer) {
+		write = s.write
+	}
+	err := write(ctx, "store the intent", func(t *tx) error {
 		n, err := t.exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)
 			ON CONFLICT DO NOTHING`,
