@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"go.mau.fi/whatsmeow"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -42,10 +41,6 @@ func TestCrowd(t *testing.T) {
 		t.Skip("a thousand clients take some seconds")
 	}
 	const clients, workers, maxMemory = crowd, 8, 512 << 20
-	least, most := whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax
-	t.Cleanup(func() { whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax = least, most })
-	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax = 2*time.Second, 3*time.Second
-
 	alive := &pings{want: clients, all: make(chan struct{}), seen: make(map[string]bool)}
 	s := start(t, wasim.Options{OnFault: alive.note})
 	began := time.Now()

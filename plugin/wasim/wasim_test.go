@@ -26,6 +26,8 @@ const patience = 30 * time.Second
 // whatsmeow leaves its reader behind, for ever on an unbuffered channel, when a frame comes in while it disconnects.
 // That is the client's; everything else must be gone.
 func TestMain(m *testing.M) {
+	// For TestCrowd; set before any client reads them, which they do without a lock.
+	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax = 2*time.Second, 3*time.Second
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete"))
 }
 

@@ -166,10 +166,8 @@ func TestFallbackOverAKill(t *testing.T) {
 			_, err = ana.WaitID(w.ctx(), store.MessageID("shop", opSendText, "last")) // everything before it has arrived
 			w.must(err)
 			var seen []types.MessageID
-			for _, m := range ana.Inbox() {
-				for range m.Copies {
-					seen = append(seen, m.ID)
-				}
+			for _, m := range ana.Inbox() { // the wire may carry a message twice, under one id
+				seen = append(seen, m.ID)
 			}
 			if !slices.Equal(seen[:len(seen)-1], c.want) {
 				t.Errorf("Ana sees %v, want %v", seen, c.want)

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// server is the Postgres on which new worlds keep their data, each in a schema of its
+// server is the Postgres on which new worlds keep their data, each in a database of its
 // own; empty: SQLite.
 var server string
 
@@ -43,7 +43,7 @@ func TestOnPostgres(t *testing.T) {
 	}
 }
 
-// newDatabase makes a schema for a world and gives the URL that leads to it; "" when
+// newDatabase makes a database for a world and gives the URL that leads to it; "" when
 // worlds are on SQLite.
 func newDatabase(t *testing.T) string {
 	t.Helper()
@@ -55,20 +55,20 @@ func newDatabase(t *testing.T) string {
 		t.Fatal(err)
 	}
 	name := fmt.Sprintf("tapnode_node_%d", time.Now().UnixNano())
-	if _, err := conn.Exec(t.Context(), "CREATE SCHEMA "+name); err != nil {
+	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		_, err := conn.Exec(ctx, "DROP SCHEMA "+name+" CASCADE")
+		_, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
 		if err := errors.Join(err, conn.Close(ctx)); err != nil {
 			t.Error(err)
 		}
 	})
 	c := conn.Config()
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + c.Database, RawQuery: url.Values{
-		"host": {c.Host}, "port": {fmt.Sprint(c.Port)}, "search_path": {name}, "sslmode": {"prefer"},
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + name, RawQuery: url.Values{
+		"host": {c.Host}, "port": {fmt.Sprint(c.Port)}, "sslmode": {"prefer"},
 	}.Encode()}
 	return u.String()
 }

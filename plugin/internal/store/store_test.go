@@ -3,8 +3,8 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +35,7 @@ func (c *clock) add(d time.Duration) {
 }
 
 // onEach runs a test on SQLite, and on Postgres when TAPNODE_TEST_POSTGRES names
-// a server whose user may create schemas. open opens the same database again.
+// a server whose user may create databases. open opens the same database again.
 func onEach(t *testing.T, opt store.Options, test func(t *testing.T, open func() *store.Store)) {
 	t.Helper()
 	onOptions(t, opt, func(t *testing.T, opt store.Options) {
@@ -58,13 +58,14 @@ func onOptions(t *testing.T, opt store.Options, test func(t *testing.T, opt stor
 	t.Run("sqlite", func(t *testing.T) { test(t, lite) })
 	if dsn := os.Getenv("TAPNODE_TEST_POSTGRES"); dsn != "" {
 		pg := opt
-		pg.Postgres = schemaFor(t, dsn)
+		pg.Postgres = databaseFor(t, dsn)
 		t.Run("postgres", func(t *testing.T) { test(t, pg) })
 	}
 }
 
-// schemaFor gives a test a schema of its own on the server.
-func schemaFor(t *testing.T, dsn string) string {
+// databaseFor gives a test a database of its own on the server: whatsmeow looks for its
+// tables in every schema of a database.
+func databaseFor(t *testing.T, dsn string) string {
 	t.Helper()
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, dsn)
@@ -72,21 +73,19 @@ func schemaFor(t *testing.T, dsn string) string {
 		t.Fatal(err)
 	}
 	name := fmt.Sprintf("tapnode_%d", time.Now().UnixNano())
-	if _, err := conn.Exec(ctx, "CREATE SCHEMA "+name); err != nil {
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, err := conn.Exec(ctx, "DROP SCHEMA "+name+" CASCADE")
+		_, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
 		check(t, err)
 		check(t, conn.Close(ctx))
 	})
-	switch {
-	case !strings.Contains(dsn, "://"):
-		return dsn + " search_path=" + name
-	case strings.Contains(dsn, "?"):
-		return dsn + "&search_path=" + name
-	}
-	return dsn + "?search_path=" + name
+	c := conn.Config()
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + name, RawQuery: url.Values{
+		"host": {c.Host}, "port": {fmt.Sprint(c.Port)}, "sslmode": {"prefer"},
+	}.Encode()}
+	return u.String()
 }
 
 func check(t *testing.T, err error) {
