@@ -16,7 +16,7 @@ func (c *conn) onReceipt(n *waBinary.Node) {
 		c.dev.acked("message", id, to)
 	}
 	for _, each := range receiptIDs(n) {
-		c.s.record.message(each, func(r *MessageRecord) {
+		c.s.record.amend(each, func(r *MessageRecord) {
 			r.Receipts = add(r.Receipts, ReceiptRecord{Time: time.Now(), From: c.dev.jid, Type: kind})
 		})
 	}

@@ -132,6 +132,16 @@ func (r *recorder) message(id types.MessageID, change func(*MessageRecord)) {
 	change(rec)
 }
 
+// amend changes the record of an id if there is one: what comes late for a message
+// that is forgotten does not bring it back.
+func (r *recorder) amend(id types.MessageID, change func(*MessageRecord)) {
+	r.messages.Lock()
+	defer r.messages.Unlock()
+	if rec := r.byID[id]; rec != nil {
+		change(rec)
+	}
+}
+
 func add[T any](list []T, item T) []T {
 	if len(list) >= maxPerMessage {
 		return list
