@@ -37,6 +37,7 @@ type Instance struct {
 	wake    chan struct{}                    // online changed
 	pairing atomic.Pointer[whatsmeow.Client] // the client that waits for a phone
 
+	dials    atomic.Uint64 // connections begun
 	turn     chan struct{} // held by the send that is under way
 	line     atomic.Int64  // sends that wait or are under way
 	pace     *rate.Limiter // nil: no limit

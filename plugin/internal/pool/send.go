@@ -62,9 +62,15 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	if len(out.Nodes) > 0 {
 		extra.AdditionalNodes = &out.Nodes
 	}
+	dials := i.dials.Load()
 	resp, err := cli.SendMessage(ctx, out.To, out.Message, extra)
 	if err != nil {
 		failed := Grade(err)
+		if failed.Code != 0 && i.dials.Load() != dials {
+			// The line was cut under way, and whatsmeow sent the frame again on the next.
+			// That one was refused; what became of the first nobody said.
+			return Ack{}, &SendError{Unknown: true, Err: err}
+		}
 		if out.Refused != nil && failed.Code != 0 {
 			out.Refused(failed.Code)
 		}

@@ -276,6 +276,7 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 	defer cancel()
 	dialling := context.AfterFunc(ctx, hangUp)
 	i.presented = i.pool.web.current()
+	i.dials.Add(1)
 	err := cli.ConnectContext(line)
 	dialling()
 	if err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
