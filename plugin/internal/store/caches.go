@@ -35,14 +35,6 @@ func (s *Store) PutRecipient(ctx context.Context, r Recipient) error {
 	})
 }
 
-// ForgetRecipient drops an answer that turned out wrong.
-func (s *Store) ForgetRecipient(ctx context.Context, query string) error {
-	return s.writeUnsynced(ctx, "forget the recipient", func(t *tx) error {
-		_, err := t.exec(`DELETE FROM tapnode_recipients WHERE query = $1`, query)
-		return err
-	})
-}
-
 // Message is one that was sent or received, kept so that it can be quoted.
 type Message struct {
 	Instance string
