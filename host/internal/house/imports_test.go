@@ -30,6 +30,41 @@ var rules = []rule{
 		why: "schemas are the product's forms: they know nothing of the code",
 	},
 	{
+		from: []string{"internal"}, forbid: []string{module + "schemas", module + "sdk", module + "plugin", module + "host"}, tests: true,
+		why: "internal/ is what plugin and host share: it knows neither WhatsApp nor flows",
+	},
+	{
+		from: []string{"plugin", "host"}, except: []string{"plugin/wasim", "host/internal/bench"}, forbid: []string{"modernc.org/", "=github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/stdlib"},
+		why: "databases are opened by internal/sqldb alone",
+	},
+	{
+		from:   []string{"plugin/internal/store"},
+		forbid: []string{module + "plugin/internal/node", module + "plugin/internal/send", module + "plugin/internal/receive", module + "plugin/internal/pool", module + "plugin/internal/problem", module + "sdk"},
+		why:    "stores are below what uses them",
+	},
+	{
+		from: []string{"plugin/internal/store"}, except: []string{"plugin/internal/store/session"}, forbid: []string{"=go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store"},
+		why: "only the session store knows whatsmeow's stores",
+	},
+	{
+		from:   []string{"plugin/internal/store/outbox", "plugin/internal/store/menus", "plugin/internal/store/registry", "plugin/internal/store/inbox", "plugin/internal/store/cache", "plugin/internal/store/session"},
+		forbid: []string{module + "plugin/internal/store"},
+		why:    "a concept knows no other: only the ledger stores a menu with its intent, and an event with its change",
+	},
+	{
+		from: []string{"plugin/internal/store/ledger"}, forbid: []string{"=" + module + "plugin/internal/store"},
+		why: "the ledger knows menus and events, and not who opens it",
+	},
+	{
+		from:   []string{"plugin/internal/pool", "plugin/internal/media", "plugin/internal/receive", "plugin/internal/problem"},
+		forbid: []string{module + "plugin/internal/node", module + "plugin/internal/send"},
+		why:    "the way of a message leads down: node, send and receive, pool and media, store",
+	},
+	{
+		from: []string{"plugin/internal/send", "plugin/internal/receive"}, forbid: []string{module + "plugin/internal/node"},
+		why: "the operations are adapters: nothing below them knows them",
+	},
+	{
 		from: []string{"sdk"}, forbid: []string{module + "plugin", module + "host"}, tests: true,
 		why: "the sdk is what third parties import: it knows neither our node nor our host",
 	},
