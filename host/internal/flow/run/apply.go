@@ -167,7 +167,7 @@ func (t *transition) scope(e entry) flow.Scope {
 
 // fail ends the run. Calls still running are no longer listened to.
 func (t *transition) fail(node, code, message string) {
-	t.s.Error = &RunError{Node: node, Code: code, Message: message}
+	t.s.Error = &Error{Node: node, Code: code, Message: message}
 	t.end(StatusFailed)
 }
 
@@ -178,7 +178,7 @@ func (t *transition) cancel(reason string) {
 	if reason == "" {
 		reason = "cancelled"
 	}
-	t.s.Error = &RunError{Code: "cancelled", Message: reason}
+	t.s.Error = &Error{Code: "cancelled", Message: reason}
 	t.end(StatusCancelled)
 }
 

@@ -54,7 +54,7 @@ type Later struct {
 // Finish says that nothing is left to happen by itself.
 type Finish struct {
 	Status Status
-	Error  *RunError
+	Error  *Error
 }
 
 // Decline says that an answer was not taken and may start other runs.

@@ -44,7 +44,7 @@ type State struct {
 	Trigger string         `json:"trigger"`
 	Started time.Time      `json:"started"`
 	Status  Status         `json:"status"`
-	Error   *RunError      `json:"error,omitempty"`
+	Error   *Error      `json:"error,omitempty"`
 	Vars    map[string]any `json:"vars,omitempty"`
 	Outputs map[string]any `json:"outputs,omitempty"` // last output by node
 	Count   int            `json:"count"`             // visits so far
@@ -52,15 +52,15 @@ type State struct {
 	Seen    []string       `json:"seen,omitempty"`    // ids of the newest answers, oldest first
 }
 
-// RunError says why a run failed.
-type RunError struct {
+// Error says why a run failed.
+type Error struct {
 	Node    string `json:"node,omitempty"`
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
 // Error implements error.
-func (e *RunError) Error() string { return fmt.Sprintf("node %s: %s: %s", e.Node, e.Code, e.Message) }
+func (e *Error) Error() string { return fmt.Sprintf("node %s: %s: %s", e.Node, e.Code, e.Message) }
 
 // CallPhase says how the call of a visit stands.
 type CallPhase string
