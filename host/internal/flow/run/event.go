@@ -1,4 +1,4 @@
-package flow
+package run
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ const (
 // ErrSeen means that an answer with this id was applied before.
 var ErrSeen = errors.New("the answer was applied before")
 
-// Event is one thing that happened. Values are those DecodeJSON gives.
+// Event is one thing that happened. Values are those flow.DecodeJSON gives.
 type Event struct {
 	Kind     EventKind
 	ID       string
@@ -39,6 +39,3 @@ type Event struct {
 	Problem  *sdk.Problem
 	Reason   string
 }
-
-// DecodeJSON reads one JSON document into the values an Event carries.
-func DecodeJSON(src []byte) (any, error) { return decodeJSON(src) }

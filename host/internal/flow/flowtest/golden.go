@@ -1,7 +1,6 @@
-package flow_test
+package flowtest
 
 import (
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -9,15 +8,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
 var update = flag.Bool("update", false, "write what the tests see into the golden files")
 
-// golden runs one test per file. A file is a comment and parts that begin with a
-// line "-- name --"; the last, want, is what see makes of the others.
-func golden(t *testing.T, dir string, see func(t *testing.T, parts map[string]string) string) {
+// Golden runs one test per file in testdata/dir. A file is a comment and parts
+// that begin with a line "-- name --"; the last, want, is what see makes of the
+// others. With the flag -update the files are written instead.
+func Golden(t *testing.T, dir string, see func(t *testing.T, parts map[string]string) string) {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txt"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden files in %s: %v", dir, err)
@@ -51,28 +50,26 @@ func golden(t *testing.T, dir string, see func(t *testing.T, parts map[string]st
 	}
 }
 
-func TestFindings(t *testing.T) {
-	cat := catalogue(t)
-	golden(t, "findings", func(t *testing.T, parts map[string]string) string {
-		src := []byte(parts["flow"])
-		p, findings, err := flow.Load(src, cat)
-		var invalid *flow.InvalidError
-		if err != nil && !errors.As(err, &invalid) {
-			t.Fatalf("the error is no InvalidError: %v", err)
+// Sources reads the flows that match the patterns, for fuzz tests to begin with:
+// whole files, or the part "flow" of golden files.
+func Sources(t testing.TB, patterns ...string) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no flows in %s: %v", pattern, err)
 		}
-		if invalid != nil {
-			findings = invalid.Findings
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, after, ok := strings.Cut(string(src), "-- flow --\n"); ok {
+				src = []byte(after[:strings.Index(after, "\n-- ")+1])
+			}
+			out = append(out, src)
 		}
-		if (p != nil) == flow.HasErrors(findings) {
-			t.Error("a program comes exactly when there is no error")
-		}
-		var b strings.Builder
-		for _, f := range findings {
-			b.WriteString(f.Code + " " + f.String() + "\n")
-		}
-		if b.Len() == 0 {
-			return "nothing\n"
-		}
-		return b.String()
-	})
+	}
+	return out
 }

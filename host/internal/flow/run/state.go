@@ -1,4 +1,4 @@
-package flow
+package run
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
 // Bounds of one run. Running into one fails the run with the code named here.
@@ -33,7 +35,7 @@ const (
 )
 
 // State is a run between two events. It is plain data: a round trip through
-// JSON changes nothing. Step never changes the State it is given.
+// JSON changes nothing. Apply never changes the State it is given.
 type State struct {
 	Run     string         `json:"run"`
 	Flow    string         `json:"flow"`
@@ -42,7 +44,7 @@ type State struct {
 	Trigger string         `json:"trigger"`
 	Started time.Time      `json:"started"`
 	Status  Status         `json:"status"`
-	Error   *RunError      `json:"error,omitempty"`
+	Error   *Error      `json:"error,omitempty"`
 	Vars    map[string]any `json:"vars,omitempty"`
 	Outputs map[string]any `json:"outputs,omitempty"` // last output by node
 	Count   int            `json:"count"`             // visits so far
@@ -50,15 +52,15 @@ type State struct {
 	Seen    []string       `json:"seen,omitempty"`    // ids of the newest answers, oldest first
 }
 
-// RunError says why a run failed.
-type RunError struct {
+// Error says why a run failed.
+type Error struct {
 	Node    string `json:"node,omitempty"`
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
 // Error implements error.
-func (e *RunError) Error() string { return fmt.Sprintf("node %s: %s: %s", e.Node, e.Code, e.Message) }
+func (e *Error) Error() string { return fmt.Sprintf("node %s: %s: %s", e.Node, e.Code, e.Message) }
 
 // CallPhase says how the call of a visit stands.
 type CallPhase string
@@ -101,39 +103,17 @@ func (s *State) UnmarshalJSON(src []byte) error {
 	if err := json.Unmarshal(src, (*plain)(s)); err != nil {
 		return err
 	}
-	for _, m := range []map[string]any{s.Vars, s.Outputs} {
-		restore(m)
-	}
+	flow.Normalize(s.Vars)
+	flow.Normalize(s.Outputs)
 	for i := range s.Visits {
 		v := &s.Visits[i]
-		restore(v.Input)
-		v.Event, v.Error = restored(v.Event), restored(v.Error)
+		flow.Normalize(v.Input)
+		v.Event, v.Error = flow.Normalize(v.Event), flow.Normalize(v.Error)
 	}
 	return nil
 }
 
-func restore(m map[string]any) {
-	for k, v := range m {
-		m[k] = restored(v)
-	}
-}
-
-func restored(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		restore(v)
-		return v
-	case []any:
-		for i := range v {
-			v[i] = restored(v[i])
-		}
-		return v
-	default:
-		return normal(v)
-	}
-}
-
-// clone copies what a step changes. Values inside are never changed in place.
+// clone copies what Apply changes. Values inside are never changed in place.
 func (s State) clone() State {
 	s.Vars = maps.Clone(s.Vars)
 	s.Outputs = maps.Clone(s.Outputs)
@@ -181,34 +161,12 @@ func (s *State) forget() {
 
 // size is about the length of the state as JSON.
 func (s *State) size() int {
-	n := Size(s.Vars) + Size(s.Outputs)
+	n := flow.Size(s.Vars) + flow.Size(s.Outputs)
 	for _, v := range s.Visits {
-		n += 200 + Size(v.Input) + Size(v.Event) + Size(v.Error)
+		n += 200 + flow.Size(v.Input) + flow.Size(v.Event) + flow.Size(v.Error)
 		for _, p := range v.Offered {
 			n += len(p) + 3
 		}
 	}
 	return n
-}
-
-// Size is about the length of a value as JSON, without writing it.
-func Size(v any) int {
-	switch v := v.(type) {
-	case string:
-		return len(v) + 2
-	case map[string]any:
-		n := 2
-		for k, m := range v {
-			n += len(k) + 4 + Size(m)
-		}
-		return n
-	case []any:
-		n := 2
-		for _, m := range v {
-			n += 1 + Size(m)
-		}
-		return n
-	default:
-		return 8
-	}
 }

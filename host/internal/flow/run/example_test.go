@@ -1,4 +1,4 @@
-package flow_test
+package run_test
 
 import (
 	"fmt"
@@ -6,11 +6,12 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // A host keeps the State, carries out the Effects and brings the outcomes back
 // as Events. Here the phone is two lines of code.
-func ExampleProgram_Step() {
+func ExampleApply() {
 	cat, err := flow.NewCatalogue(flowtest.Operations()...)
 	if err != nil {
 		fmt.Println(err)
@@ -40,27 +41,27 @@ edges:
 		fmt.Println(err)
 		return
 	}
-	state := flow.State{Run: "r1"}
-	for _, event := range []flow.Event{
-		{Kind: flow.Started, Trigger: "start"},
-		{Kind: flow.Succeeded, Visit: 1, Attempt: 1, Data: map[string]any{"messageId": "M1"}},
-		{Kind: flow.Answered, Visit: 1, Type: "whatsapp.button.clicked.v1",
+	state := run.State{Run: "r1"}
+	for _, event := range []run.Event{
+		{Kind: run.Started, Trigger: "start"},
+		{Kind: run.Succeeded, Visit: 1, Attempt: 1, Data: map[string]any{"messageId": "M1"}},
+		{Kind: run.Answered, Visit: 1, Type: "whatsapp.button.clicked.v1",
 			Data: map[string]any{"button": map[string]any{"id": "yes", "displayText": "Yes"}}},
-		{Kind: flow.Succeeded, Visit: 2, Attempt: 1},
+		{Kind: run.Succeeded, Visit: 2, Attempt: 1},
 	} {
 		event.At = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-		var effects []flow.Effect
-		if state, effects, err = program.Step(state, event); err != nil {
+		var effects []run.Effect
+		if state, effects, err = run.Apply(program, state, event); err != nil {
 			fmt.Println(err)
 			return
 		}
 		for _, effect := range effects {
 			switch x := effect.(type) {
-			case flow.Arm:
+			case run.Arm:
 				fmt.Println("wait for", x.Ports, "under", x.Correlation)
-			case flow.Execute:
+			case run.Execute:
 				fmt.Println("call", x.Operation, "with key", x.Key, "and text", x.Input["contentText"])
-			case flow.Finish:
+			case run.Finish:
 				fmt.Println("finish:", x.Status)
 			}
 		}

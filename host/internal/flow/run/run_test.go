@@ -1,4 +1,4 @@
-package flow_test
+package run_test
 
 import (
 	"bufio"
@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -27,18 +29,18 @@ import (
 type script struct {
 	t      *testing.T
 	p      *flow.Program
-	s      flow.State
+	s      run.State
 	now    time.Time
 	visits map[string][]int // of each node
-	calls  map[int]flow.Execute
-	later  map[int]flow.Later
-	seen   func(flow.Effect) // may be nil
+	calls  map[int]run.Execute
+	later  map[int]run.Later
+	seen   func(run.Effect) // may be nil
 	out    strings.Builder
 }
 
 func newScript(t *testing.T, p *flow.Program) *script {
-	return &script{t: t, p: p, s: flow.State{Run: "r1"}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
-		visits: map[string][]int{}, calls: map[int]flow.Execute{}, later: map[int]flow.Later{}}
+	return &script{t: t, p: p, s: run.State{Run: "r1"}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
+		visits: map[string][]int{}, calls: map[int]run.Execute{}, later: map[int]run.Later{}}
 }
 
 func (sc *script) line(line string) {
@@ -50,7 +52,7 @@ func (sc *script) line(line string) {
 		return ""
 	}
 	visit := sc.visit(arg(1))
-	e := flow.Event{Visit: visit, Attempt: sc.calls[visit].Attempt}
+	e := run.Event{Visit: visit, Attempt: sc.calls[visit].Attempt}
 	switch f[0] {
 	case "after":
 		d, err := time.ParseDuration(f[1])
@@ -61,7 +63,7 @@ func (sc *script) line(line string) {
 		fmt.Fprintf(&sc.out, "> %s\n", line)
 		return
 	case "start":
-		e.Kind, e.Trigger = flow.Started, "start"
+		e.Kind, e.Trigger = run.Started, "start"
 		vars := map[string]string{}
 		for _, kv := range f[1:] {
 			k, v, _ := strings.Cut(kv, "=")
@@ -69,7 +71,7 @@ func (sc *script) line(line string) {
 		}
 		e.Vars = sc.p.Flow().ParseVars(vars)
 	case "ok":
-		e.Kind, e.Data = flow.Succeeded, map[string]any{"messageId": fmt.Sprintf("M%d", visit)}
+		e.Kind, e.Data = run.Succeeded, map[string]any{"messageId": fmt.Sprintf("M%d", visit)}
 		if arg(2) != "" {
 			var err error
 			if e.Data, err = flow.DecodeJSON([]byte(arg(2))); err != nil {
@@ -77,7 +79,7 @@ func (sc *script) line(line string) {
 			}
 		}
 	case "fail":
-		e.Kind, e.Problem = flow.Failed, &sdk.Problem{Code: arg(2), Message: "it did not work", HTTPStatus: 500,
+		e.Kind, e.Problem = run.Failed, &sdk.Problem{Code: arg(2), Message: "it did not work", HTTPStatus: 500,
 			Retryable: strings.Contains(line, "retryable"), Effect: sdk.EffectNone}
 		for _, x := range []sdk.Effect{sdk.EffectUnknown, sdk.EffectDone} {
 			if strings.Contains(line, string(x)) {
@@ -85,18 +87,18 @@ func (sc *script) line(line string) {
 			}
 		}
 	case "click":
-		e.Kind, e.Type, e.ID = flow.Answered, "whatsapp.button.clicked.v1", arg(3)
+		e.Kind, e.Type, e.ID = run.Answered, "whatsapp.button.clicked.v1", arg(3)
 		e.Data = map[string]any{"button": map[string]any{"id": arg(2), "displayText": "Label of " + arg(2)},
 			"chat": map[string]any{"jid": "chat"}, "menu": map[string]any{"messageId": fmt.Sprintf("M%d", visit)}}
 	case "text":
-		e.Kind, e.Type, e.ID = flow.Answered, "whatsapp.message.received.v1", arg(3)
+		e.Kind, e.Type, e.ID = run.Answered, "whatsapp.message.received.v1", arg(3)
 		e.Data = map[string]any{"text": arg(2), "chat": map[string]any{"jid": "chat"}}
 	case "timeout":
-		e.Kind = flow.TimedOut
+		e.Kind = run.TimedOut
 	case "retry":
-		e.Kind, e.Attempt = flow.RetryDue, sc.later[visit].Attempt
+		e.Kind, e.Attempt = run.RetryDue, sc.later[visit].Attempt
 	case "cancel":
-		e.Kind = flow.Cancelled
+		e.Kind = run.Cancelled
 	default:
 		sc.t.Fatalf("unknown line %q", line)
 	}
@@ -123,15 +125,15 @@ func (sc *script) visit(arg string) int {
 
 // step applies an event twice, to the state and to its round trip through JSON:
 // both must lead to the same.
-func (sc *script) step(e flow.Event) {
+func (sc *script) step(e run.Event) {
 	e.At = sc.now
 	before := mustJSON(sc.t, sc.s)
-	var stored flow.State
+	var stored run.State
 	if err := json.Unmarshal(before, &stored); err != nil {
 		sc.t.Fatal(err)
 	}
-	s, effects, err := sc.p.Step(sc.s, e)
-	s2, effects2, err2 := sc.p.Step(stored, e)
+	s, effects, err := run.Apply(sc.p, sc.s, e)
+	s2, effects2, err2 := run.Apply(sc.p, stored, e)
 	if diff := cmp.Diff(effects, effects2); diff != "" || fmt.Sprint(err) != fmt.Sprint(err2) {
 		sc.t.Errorf("the step differs after a round trip through JSON: %v, %v\n%s", err, err2, diff)
 	}
@@ -152,17 +154,17 @@ func (sc *script) step(e flow.Event) {
 	}
 }
 
-func (sc *script) note(x flow.Effect) {
+func (sc *script) note(x run.Effect) {
 	if sc.seen != nil {
 		sc.seen(x)
 	}
 	switch x := x.(type) {
-	case flow.Execute:
+	case run.Execute:
 		sc.calls[x.Visit] = x
-	case flow.Later:
+	case run.Later:
 		sc.later[x.Visit] = x
-	case flow.Trace:
-		if x.Step == flow.StepNodeStarted && x.Attempt == 1 {
+	case run.Trace:
+		if x.Kind == run.TraceNodeStarted && x.Attempt == 1 {
 			sc.visits[x.Node] = append(sc.visits[x.Node], x.Visit)
 		}
 	}
@@ -178,26 +180,26 @@ func mustJSON(t testing.TB, v any) []byte {
 }
 
 // describe is an effect on one line.
-func describe(x flow.Effect, now time.Time) string {
+func describe(x run.Effect, now time.Time) string {
 	switch x := x.(type) {
-	case flow.Execute:
+	case run.Execute:
 		in, _ := json.Marshal(x.Input) // plain data
 		return fmt.Sprintf("  execute %s attempt %d %s correlation=%q %s", x.Key, x.Attempt, x.Operation, x.Correlation, in)
-	case flow.Arm:
+	case run.Arm:
 		if x.Deadline.IsZero() {
 			return fmt.Sprintf("  arm %s %v", x.Correlation, x.Ports)
 		}
 		return fmt.Sprintf("  arm %s %v for %s", x.Correlation, x.Ports, x.Deadline.Sub(now))
-	case flow.Disarm:
+	case run.Disarm:
 		return "  disarm " + x.Correlation
-	case flow.Later:
+	case run.Later:
 		return fmt.Sprintf("  later visit %d attempt %d in %s", x.Visit, x.Attempt, x.Due.Sub(now))
-	case flow.Finish:
+	case run.Finish:
 		return fmt.Sprintf("  finish %s", x.Status)
-	case flow.Decline:
+	case run.Decline:
 		return "  decline " + x.Reason
-	case flow.Trace:
-		s := "  | " + string(x.Step)
+	case run.Trace:
+		s := "  | " + string(x.Kind)
 		for _, v := range []string{x.Node, x.Port, x.Code, x.Message} {
 			if v != "" {
 				s += " " + v
@@ -210,8 +212,8 @@ func describe(x flow.Effect, now time.Time) string {
 }
 
 func TestRuns(t *testing.T) {
-	cat := catalogue(t)
-	golden(t, "runs", func(t *testing.T, parts map[string]string) string {
+	cat := flowtest.Catalogue(t)
+	flowtest.Golden(t, "runs", func(t *testing.T, parts map[string]string) string {
 		p, _, err := flow.Load([]byte(parts["flow"]), cat)
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package flow
+package run
 
 import (
 	"strconv"
@@ -54,7 +54,7 @@ type Later struct {
 // Finish says that nothing is left to happen by itself.
 type Finish struct {
 	Status Status
-	Error  *RunError
+	Error  *Error
 }
 
 // Decline says that an answer was not taken and may start other runs.
@@ -64,7 +64,7 @@ type Decline struct {
 
 // Trace says what went on, for people who watch. It asks for nothing.
 type Trace struct {
-	Step      TraceStep
+	Kind      TraceKind
 	Node      string
 	Visit     int
 	Attempt   int
@@ -76,25 +76,25 @@ type Trace struct {
 	Warnings  []sdk.Warning
 }
 
-// TraceStep names what a Trace is about.
-type TraceStep string
+// TraceKind names what a Trace is about.
+type TraceKind string
 
-// The steps of a trace.
+// The kinds of a trace.
 const (
-	StepRunStarted    TraceStep = "run.started"    // Data: the variables
-	StepRunFinished   TraceStep = "run.finished"   // Code: the status; Message: why it failed
-	StepRunReopened   TraceStep = "run.reopened"   // by a late answer
-	StepNodeStarted   TraceStep = "node.started"   // Data: the input
-	StepNodeProgress  TraceStep = "node.progress"  // Code: the stage
-	StepNodeSucceeded TraceStep = "node.succeeded" // Data: the output
-	StepNodeFailed    TraceStep = "node.failed"
-	StepNodeRetry     TraceStep = "node.retry"
-	StepWaitArmed     TraceStep = "wait.armed"    // Data: the ports on offer
-	StepWaitAnswered  TraceStep = "wait.answered" // Port; Data: the event
-	StepWaitTimeout   TraceStep = "wait.timeout"
-	StepWaitRestarted TraceStep = "wait.restarted" // a late answer followed its edge
-	StepWaitRefused   TraceStep = "wait.refused"   // Code: late, repeated, not_offered, cancelled, forgotten
-	StepWaitIgnored   TraceStep = "wait.ignored"   // late, and the policy is to ignore
+	TraceRunStarted    TraceKind = "run.started"    // Data: the variables
+	TraceRunFinished   TraceKind = "run.finished"   // Code: the status; Message: why it failed
+	TraceRunReopened   TraceKind = "run.reopened"   // by a late answer
+	TraceNodeStarted   TraceKind = "node.started"   // Data: the input
+	TraceNodeProgress  TraceKind = "node.progress"  // Code: the stage
+	TraceNodeSucceeded TraceKind = "node.succeeded" // Data: the output
+	TraceNodeFailed    TraceKind = "node.failed"
+	TraceNodeRetry     TraceKind = "node.retry"
+	TraceWaitArmed     TraceKind = "wait.armed"    // Data: the ports on offer
+	TraceWaitAnswered  TraceKind = "wait.answered" // Port; Data: the event
+	TraceWaitTimeout   TraceKind = "wait.timeout"
+	TraceWaitRestarted TraceKind = "wait.restarted" // a late answer followed its edge
+	TraceWaitRefused   TraceKind = "wait.refused"   // Code: late, repeated, not_offered, cancelled, forgotten
+	TraceWaitIgnored   TraceKind = "wait.ignored"   // late, and the policy is to ignore
 )
 
 func (Execute) effect() {}

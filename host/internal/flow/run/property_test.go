@@ -1,4 +1,4 @@
-package flow_test
+package run_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // Whatever the order of clicks, timeouts, outcomes and repetitions, one wait
@@ -33,7 +35,7 @@ edges:
   - {from: ask.timeout, to: a}
   - {from: ask.sent, to: b}
   - {from: ask.error, to: b}
-`, late), catalogue(t))
+`, late), flowtest.Catalogue(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,21 +96,21 @@ type witness struct {
 	led, branches int
 }
 
-func (w *witness) effect(x flow.Effect) {
+func (w *witness) effect(x run.Effect) {
 	switch x := x.(type) {
-	case flow.Execute:
+	case run.Execute:
 		w.called[fmt.Sprintf("%s attempt %d", x.Key, x.Attempt)]++
 		if x.Attempt == 1 {
 			w.branches++
 		}
-	case flow.Trace:
-		switch x.Step {
-		case flow.StepWaitAnswered, flow.StepWaitTimeout:
+	case run.Trace:
+		switch x.Kind {
+		case run.TraceWaitAnswered, run.TraceWaitTimeout:
 			w.settled[x.Visit]++
 			w.led++
-		case flow.StepWaitRestarted: // allowed by the policy, one branch each
+		case run.TraceWaitRestarted: // allowed by the policy, one branch each
 			w.led++
-		case flow.StepNodeSucceeded, flow.StepNodeFailed:
+		case run.TraceNodeSucceeded, run.TraceNodeFailed:
 			if x.Node == "ask" {
 				w.led++ // by sent or error
 			}

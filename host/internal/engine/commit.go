@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // maxConflicts is how often a change is computed anew before the caller hears of
 // it. Races are between hosts only and settle at once.
 const maxConflicts = 20
 
-// apply brings an event into a run: load, step, append; again if the run has
+// apply brings an event into a run: load, apply, append; again if the run has
 // changed meanwhile. done are tasks that this ends. It returns the effects.
-func (e *Engine) apply(ctx context.Context, run string, ev flow.Event, done ...string) ([]flow.Effect, error) {
-	defer e.exclusive(run)()
+func (e *Engine) apply(ctx context.Context, id string, ev run.Event, done ...string) ([]run.Effect, error) {
+	defer e.exclusive(id)()
 	for range maxConflicts {
-		rec, err := e.log.Load(ctx, run)
+		rec, err := e.log.Load(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("run %s: %w", run, err)
+			return nil, fmt.Errorf("run %s: %w", id, err)
 		}
 		s, err := decodeState(rec.State)
 		if err != nil {
@@ -37,31 +38,31 @@ func (e *Engine) apply(ctx context.Context, run string, ev flow.Event, done ...s
 			return effects, err
 		}
 	}
-	return nil, fmt.Errorf("run %s: %w, %d times in a row", run, ErrConflict, maxConflicts)
+	return nil, fmt.Errorf("run %s: %w, %d times in a row", id, ErrConflict, maxConflicts)
 }
 
 // exclusive keeps two goroutines of this process off the same run.
-func (e *Engine) exclusive(run string) (unlock func()) {
+func (e *Engine) exclusive(id string) (unlock func()) {
 	h := fnv.New32a()
-	h.Write([]byte(run)) //nolint:errcheck // a hash takes every byte
+	h.Write([]byte(id)) //nolint:errcheck // a hash takes every byte
 	m := &e.stripes[h.Sum32()%uint32(len(e.stripes))]
 	m.Lock()
 	return m.Unlock
 }
 
-func decodeState(src []byte) (flow.State, error) {
-	var s flow.State
+func decodeState(src []byte) (run.State, error) {
+	var s run.State
 	if err := json.Unmarshal(src, &s); err != nil {
 		return s, fmt.Errorf("stored run: %w", err)
 	}
 	return s, nil
 }
 
-// commit steps a run from s, carries on through the pure built-in nodes it
+// commit applies an event to a run in state s, carries on through the pure built-in nodes it
 // meets, and appends the outcome as one batch.
-func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revision uint64, ev flow.Event, done []string) ([]flow.Effect, error) {
+func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, ev run.Event, done []string) ([]run.Effect, error) {
 	ev.At = time.Now().UTC()
-	s, effects, err := p.Step(s, ev)
+	s, effects, err := run.Apply(p, s, ev)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revi
 		return effects, nil // nothing has changed
 	}
 	for i := 0; i < len(effects); i++ { // grows while built-ins run
-		x, ok := effects[i].(flow.Execute)
+		x, ok := effects[i].(run.Execute)
 		if !ok || !e.builtins[x.Operation].pure {
 			continue
 		}
@@ -78,20 +79,20 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revi
 			return nil, err
 		}
 		out.At = time.Now().UTC()
-		var more []flow.Effect
-		if s, more, err = p.Step(s, out); err != nil {
+		var more []run.Effect
+		if s, more, err = run.Apply(p, s, out); err != nil {
 			return nil, err
 		}
 		rest := effects[i+1:]
 		effects = append(effects[:i:i], more...)
-		if s.Status == flow.StatusFailed { // what was asked for before is off
+		if s.Status == run.StatusFailed { // what was asked for before is off
 			effects = withoutCalls(append(effects, rest...))
 			break
 		}
 		effects = append(effects, rest...)
 		i-- // what came instead is next
 	}
-	b := Batch{Run: s.Run, Expect: revision, Done: done, Over: s.Status != flow.StatusRunning, Steps: steps(s, ev, effects)}
+	b := Batch{Run: s.Run, Expect: revision, Done: done, Over: s.Status != run.StatusRunning, Steps: steps(s, ev, effects)}
 	if b.State, err = json.Marshal(s); err != nil {
 		return nil, fmt.Errorf("run %s: %w", s.Run, err)
 	}
@@ -100,11 +101,11 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s flow.State, revi
 	return effects, err
 }
 
-func withoutCalls(effects []flow.Effect) []flow.Effect {
-	var out []flow.Effect
+func withoutCalls(effects []run.Effect) []run.Effect {
+	var out []run.Effect
 	for _, x := range effects {
 		switch x.(type) {
-		case flow.Execute, flow.Later:
+		case run.Execute, run.Later:
 		default:
 			out = append(out, x)
 		}
@@ -113,22 +114,22 @@ func withoutCalls(effects []flow.Effect) []flow.Effect {
 }
 
 // take turns effects into waits and tasks.
-func (b *Batch) take(s flow.State, effects []flow.Effect, now time.Time) {
+func (b *Batch) take(s run.State, effects []run.Effect, now time.Time) {
 	for _, x := range effects {
 		switch x := x.(type) {
-		case flow.Execute:
+		case run.Execute:
 			b.Tasks = append(b.Tasks, Task{ID: taskID(x.Key, TaskCall), Run: s.Run, Kind: TaskCall, Visit: x.Visit, Attempt: x.Attempt, Due: now})
-		case flow.Later:
+		case run.Later:
 			b.Tasks = append(b.Tasks, Task{ID: taskID(fmt.Sprintf("%s:%d", s.Run, x.Visit), TaskRetry), Run: s.Run, Kind: TaskRetry,
 				Visit: x.Visit, Attempt: x.Attempt, Due: x.Due})
-		case flow.Arm:
+		case run.Arm:
 			until := now
 			if !x.Deadline.IsZero() {
 				until = x.Deadline
 				b.Tasks = append(b.Tasks, Task{ID: taskID(x.Correlation, TaskTimeout), Run: s.Run, Kind: TaskTimeout, Visit: x.Visit, Due: x.Deadline})
 			}
 			b.Waits = append(b.Waits, Wait{Correlation: x.Correlation, Run: s.Run, Node: x.Node, Visit: x.Visit, Expires: until.Add(keepWaits)})
-		case flow.Disarm:
+		case run.Disarm:
 			b.Done = append(b.Done, taskID(x.Correlation, TaskTimeout))
 		}
 	}
