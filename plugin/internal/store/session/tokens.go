@@ -72,3 +72,17 @@ func (d *sessions) DeleteNCTSalt(ctx context.Context) error {
 	defer d.salt.write(everything)()
 	return d.SQLStore.DeleteNCTSalt(ctx)
 }
+
+// whatsmeow keeps the secret of every incoming message for poll votes, reactions
+// and edits that refer to it later, in a table that nothing ever empties. Menus
+// and clicks have no use for it, so it is not kept.
+
+// PutMessageSecrets keeps nothing.
+func (d *sessions) PutMessageSecrets(context.Context, []wastore.MessageSecretInsert) error {
+	return nil
+}
+
+// PutMessageSecret keeps nothing.
+func (d *sessions) PutMessageSecret(context.Context, types.JID, types.JID, types.MessageID, []byte) error {
+	return nil
+}

@@ -7,7 +7,11 @@
 package registry
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -33,4 +37,29 @@ func New(db *sqldb.DB, limit int, now func() time.Time, forget ...func(*sqldb.Tx
 // Sweeps are the tables that time empties.
 func (r *Registry) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{{Table: "tapnode_pauses", Key: "instance, reason", Order: "until", Over: "until < $1", Before: r.now()}}
+}
+
+// WebVersion reads the version of WhatsApp Web that was stored last, while it is
+// fresh; "" when there is none.
+func (r *Registry) WebVersion(ctx context.Context) (string, error) {
+	value, err := r.db.Meta(ctx, "web_version")
+	if err != nil || value == "" {
+		return "", sqldb.Wrap("read the version of WhatsApp Web", err)
+	}
+	version, end, _ := strings.Cut(value, " until ")
+	until, err := strconv.ParseInt(end, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("read the version of WhatsApp Web: %q has no end: %w", value, err)
+	}
+	if until <= sqldb.Millis(r.now()) {
+		return "", nil
+	}
+	return version, nil
+}
+
+// PutWebVersion stores a version until its end.
+func (r *Registry) PutWebVersion(ctx context.Context, version string, until time.Time) error {
+	return r.db.WriteUnsynced(ctx, "store the version of WhatsApp Web", func(t *sqldb.Tx) error {
+		return t.PutMeta("web_version", version+" until "+strconv.FormatInt(sqldb.Millis(until), 10))
+	})
 }
