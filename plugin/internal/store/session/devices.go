@@ -104,9 +104,10 @@ func (c *Devices) DeleteDevice(ctx context.Context, d *wastore.Device) error {
 
 // adopt puts our stores in place of the plain ones.
 func (c *Devices) adopt(d *wastore.Device) {
+	own := newSessions(c, sqlstore.NewSQLStore(c.inner, *d.ID))
 	d.Container = c
-	d.LIDs = c.lids
-	d.SetAllStores(newSessions(c, sqlstore.NewSQLStore(c.inner, *d.ID)))
+	d.LIDs = deviceLIDs{c.lids, &own.guarded}
+	d.SetAllStores(own)
 }
 
 // waLogger gives whatsmeow's session store our log. Its messages name addresses,
