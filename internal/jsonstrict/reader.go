@@ -41,10 +41,13 @@ func read(data []byte, l Limits, root *Value) *Error {
 	if err := r.value(root); err != nil {
 		return r.explain(err)
 	}
-	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return r.explain(errTrailing)
+	end := int(r.dec.InputOffset())
+	if _, err := r.dec.ReadToken(); errors.Is(err, io.EOF) {
+		return nil
 	}
-	return nil
+	e := r.explain(errTrailing)
+	e.Offset = end
+	return e
 }
 
 func (r *reader) open(data []byte, l Limits) {
@@ -164,7 +167,7 @@ func (r *reader) explain(err error) *Error {
 	case !utf8.Valid(r.data):
 		return &Error{Code: NotUTF8, Message: "it is not UTF-8", Suggestion: "encode the body as UTF-8"}
 	case errors.Is(err, errTrailing):
-		return &Error{Code: NotJSON, Offset: int(r.dec.InputOffset()), Message: errTrailing.Error()}
+		return &Error{Code: NotJSON, Message: errTrailing.Error()}
 	}
 	return syntax(r.data, syntactic)
 }

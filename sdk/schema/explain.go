@@ -9,6 +9,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // explain turns the validator's tree into a flat list. Inner nodes only group;
@@ -32,7 +34,7 @@ func explain(e *jsonschema.ValidationError, value any) []Finding {
 	case *kind.AdditionalProperties:
 		var out []Finding
 		for _, name := range k.Properties {
-			out = append(out, Finding{Pointer: at + "/" + Escape(name), Code: "unknown_member", Message: "this member is not known here", Suggestion: "remove it, or check its spelling"})
+			out = append(out, Finding{Pointer: jsonstrict.Pointer(at, name), Code: "unknown_member", Message: "this member is not known here", Suggestion: "remove it, or check its spelling"})
 		}
 		return out
 	}
@@ -54,7 +56,7 @@ func missing(at string, names []string, because string) []Finding {
 	}
 	var out []Finding
 	for _, name := range names {
-		out = append(out, Finding{Pointer: at + "/" + Escape(name), Code: "required", Message: message})
+		out = append(out, Finding{Pointer: jsonstrict.Pointer(at, name), Code: "required", Message: message})
 	}
 	return out
 }
@@ -104,7 +106,7 @@ func pointer(location []string) string {
 	var b strings.Builder
 	for _, name := range location {
 		b.WriteByte('/')
-		b.WriteString(Escape(name))
+		b.WriteString(jsonstrict.Escape(name))
 	}
 	return b.String()
 }

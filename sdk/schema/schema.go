@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -101,27 +100,4 @@ func findings(err error, value any) []Finding {
 	out := explain(failed, value)
 	slices.SortStableFunc(out, func(a, b Finding) int { return comparePointers(a.Pointer, b.Pointer) })
 	return slices.CompactFunc(out, func(a, b Finding) bool { return a == b })
-}
-
-// Escape writes a member's name as a token of a JSON Pointer.
-func Escape(name string) string {
-	if !strings.ContainsAny(name, "~/") {
-		return name
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
-}
-
-// Tokens splits a JSON Pointer into unescaped names; ok is false when it is none.
-func Tokens(pointer string) (names []string, ok bool) {
-	if pointer == "" {
-		return nil, true
-	}
-	if pointer[0] != '/' {
-		return nil, false
-	}
-	names = strings.Split(pointer[1:], "/")
-	for i, n := range names {
-		names[i] = strings.ReplaceAll(strings.ReplaceAll(n, "~1", "/"), "~0", "~")
-	}
-	return names, true
 }
