@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Limits bound a document; a limit of 0 is none.
@@ -59,9 +60,9 @@ type Error struct {
 	Suggestion string // what to do; may be empty
 }
 
-// Error implements error.
+// Error is the message behind its pointer, where the message does not begin with it.
 func (e *Error) Error() string {
-	if e.Pointer == "" {
+	if e.Pointer == "" || strings.HasPrefix(e.Message, e.Pointer+" ") {
 		return e.Message
 	}
 	return e.Pointer + ": " + e.Message

@@ -1,6 +1,7 @@
 package jsonstrict
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -52,18 +53,20 @@ func collect(o *Object, fill func(*Object)) {
 	}
 }
 
-// String takes a text.
-func (o *Object) String(name string, target *string) {
+// String takes a text, and reports whether there was one.
+func (o *Object) String(name string, target *string) bool {
 	v := o.take(name)
 	switch {
 	case v == nil:
 	case v.Kind == KindString:
 		*target = v.Text
+		return true
 	case v.Kind == KindNumber:
 		o.wrong(name, "a string", v, "put it in quotes")
 	default:
 		o.wrong(name, "a string", v, "")
 	}
+	return false
 }
 
 // Bool takes true or false.
@@ -79,20 +82,22 @@ func (o *Object) Bool(name string, target *bool) {
 }
 
 // Int takes a whole number; 3.0 and 3e0 are whole, as in JSON Schema. One beyond 32
-// bits becomes the largest there is, for the limits that follow to refuse.
-func (o *Object) Int(name string, target *int) {
+// bits becomes the largest there is, for the limits that follow to refuse. It
+// reports whether there was one.
+func (o *Object) Int(name string, target *int) bool {
 	v := o.take(name)
 	if v == nil {
-		return
+		return false
 	}
 	if v.Kind == KindNumber {
 		f, err := strconv.ParseFloat(v.Text, 64)
 		if err == nil && f == math.Trunc(f) {
 			*target = int(min(max(f, math.MinInt32), math.MaxInt32))
-			return
+			return true
 		}
 	}
 	o.wrong(name, "a whole number", v, "")
+	return false
 }
 
 // OptionalInt is Int where no number is not the same as 0.
@@ -147,14 +152,14 @@ func (o *Object) Each(name string, grow func(n int), fill func(i int, item *Obje
 func (o *Object) Require(names ...string) {
 	for _, name := range names {
 		if o.take(name) == nil {
-			o.report.add(Error{Code: MissingMember, Pointer: o.at(name), Message: quote(name) + " is missing"})
+			o.report.add(Error{Code: MissingMember, Pointer: o.at(name), Message: o.at(name) + " is missing"})
 		}
 	}
 }
 
-// Refuse reports a member, or with "" the object itself, that a rule of the caller's does not let through.
+// Refuse reports a member that a rule of the caller's does not let through.
 func (o *Object) Refuse(name, format string, args ...any) {
-	o.report.add(*Errorf(o.at(name), format, args...))
+	o.report.add(Error{Code: Invalid, Pointer: o.at(name), Message: fmt.Sprintf(format, args...)})
 }
 
 // array takes an array; nil if there is none.

@@ -101,7 +101,7 @@ func (r *reader) container(kind Kind, v *Value) error {
 		return r.refuse(TooDeep, fmt.Sprintf("it is nested more than %d deep", r.limits.Depth))
 	}
 	if v != nil {
-		v.Kind, v.Start = kind, int(r.dec.InputOffset())-1
+		v.Kind, v.Start, v.Items = kind, int(r.dec.InputOffset())-1, []Value{}
 	}
 	for next := r.dec.PeekKind(); next != '}' && next != ']'; next = r.dec.PeekKind() {
 		if err := r.item(kind, v); err != nil {
