@@ -82,7 +82,7 @@ func (d *document) yamlMapping(n *yaml.Node, ptr string, depth int) (any, error)
 		}
 		p := pointer(ptr, k.Value)
 		if _, ok := m[k.Value]; ok {
-			return nil, duplicateKey(k.Line, p, k.Value)
+			return nil, duplicateKey(k.Line, p)
 		}
 		val, err := d.fromYAML(v, p, depth+1)
 		if err != nil {
