@@ -2,10 +2,12 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -22,31 +24,53 @@ type Finding struct {
 // accept every document.
 type Schema struct {
 	root     *jsonschema.Schema
-	defaults bool // it has any default to fill in
+	source   any  // what root was compiled from
+	defaults bool // it may have a default to fill in
 }
+
+// Option changes how a schema is read.
+type Option struct{ apply func(*jsonschema.Compiler) }
+
+// AssertFormats makes format a rule instead of an annotation.
+func AssertFormats() Option { return Option{(*jsonschema.Compiler).AssertFormat} }
 
 // Compile reads a JSON Schema 2020-12. An empty text is the schema that accepts
 // every document.
-func Compile(text []byte) (*Schema, error) {
+func Compile(text []byte, options ...Option) (*Schema, error) {
 	if len(text) == 0 {
 		return &Schema{}, nil
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	source, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("the schema is not JSON: %w", err)
 	}
+	s, err := CompileValue(source, options...)
+	if err != nil {
+		return nil, err
+	}
+	s.defaults = bytes.Contains(text, []byte(`"default"`))
+	return s, nil
+}
+
+// CompileValue is Compile for a schema that is decoded already, into
+// map[string]any, []any, string, bool, nil and any type of number. It must not
+// change afterwards. Defaults have the numbers of source.
+func CompileValue(source any, options ...Option) (*Schema, error) {
 	const here = "schema.json"
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
-	if err := c.AddResource(here, doc); err != nil {
+	for _, option := range options {
+		option.apply(c)
+	}
+	if err := c.AddResource(here, source); err != nil {
 		return nil, err
 	}
 	root, err := c.Compile(here)
 	if err != nil {
 		return nil, err
 	}
-	return &Schema{root: root, defaults: bytes.Contains(text, []byte(`"default"`))}, nil
+	return &Schema{root: root, source: source, defaults: true}, nil
 }
 
 // noLoader refuses references that leave the schema.
@@ -80,8 +104,8 @@ func (s *Schema) CheckValue(document []byte) ([]byte, []Finding) {
 		return nil, []Finding{{Code: "not_json", Message: "the document is not JSON"}}
 	}
 	filled := s.defaults && fill(s.root, value, 0)
-	if err := s.root.Validate(value); err != nil {
-		return nil, findings(err, value)
+	if out := s.Findings(value); len(out) > 0 {
+		return nil, out
 	}
 	if !filled {
 		return document, nil
@@ -92,12 +116,34 @@ func (s *Schema) CheckValue(document []byte) ([]byte, []Finding) {
 	return document, nil
 }
 
-func findings(err error, value any) []Finding {
-	failed, ok := errors.AsType[*jsonschema.ValidationError](err)
-	if !ok {
-		return []Finding{{Code: "invalid", Message: "the document does not match its schema"}}
+// Findings is everything wrong with a value that is decoded already, into the
+// types CompileValue takes; nil if it fits. Nothing is filled in.
+func (s *Schema) Findings(value any) []Finding {
+	if s == nil || s.root == nil {
+		return nil
 	}
-	out := explain(failed, value)
-	slices.SortStableFunc(out, func(a, b Finding) int { return comparePointers(a.Pointer, b.Pointer) })
-	return slices.CompactFunc(out, func(a, b Finding) bool { return a == b })
+	out := duplicates(s.source, value)
+	if err := s.root.Validate(value); err != nil {
+		failed, ok := errors.AsType[*jsonschema.ValidationError](err)
+		if !ok {
+			return []Finding{{Code: "invalid", Message: "the document does not match its schema"}}
+		}
+		out = append(out, explainer{schema: s.source, document: value}.explain(failed)...)
+	}
+	slices.SortStableFunc(out, func(a, b Finding) int {
+		return cmp.Or(comparePointers(a.Pointer, b.Pointer), strings.Compare(a.Code, b.Code))
+	})
+	return slices.CompactFunc(out, func(b, a Finding) bool { // a comes before b
+		// That a text is too short says more than the pattern it does not match.
+		return a == b || a.Pointer == b.Pointer && a.Code == "min_length" && b.Code == "pattern"
+	})
+}
+
+// WithDefaults is a copy of a decoded value with the schema's defaults filled in.
+func (s *Schema) WithDefaults(value any) any {
+	value = clone(value)
+	if s != nil && s.root != nil && s.defaults {
+		fill(s.root, value, 0)
+	}
+	return value
 }

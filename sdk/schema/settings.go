@@ -35,9 +35,7 @@ func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]by
 			out = append(out, Finding{Pointer: pointer, Code: "unknown_secret", Message: "the settings have no such secret"})
 		}
 	}
-	if err := s.root.Validate(value); err != nil {
-		out = append(out, findings(err, value)...)
-	}
+	out = append(out, s.Findings(value)...)
 	if len(out) > 0 {
 		return nil, out
 	}
