@@ -40,7 +40,7 @@ func (x explainer) explain(e *jsonschema.ValidationError) []Finding {
 	case *kind.AdditionalProperties:
 		var out []Finding
 		for _, name := range k.Properties {
-			out = append(out, Finding{Pointer: jsonstrict.Pointer(at, name), Code: "unknown_member", Message: "this member is not known here", Suggestion: "remove it, or check its spelling"})
+			out = append(out, Finding{Pointer: jsonstrict.Pointer(at, name), Code: "unknown_member", Message: fmt.Sprintf("%q is not known here", name), Suggestion: "check the spelling, or remove it"})
 		}
 		return out
 	}
@@ -67,12 +67,12 @@ func (x explainer) example(e *jsonschema.ValidationError) string {
 }
 
 func missing(at string, names []string, because string) []Finding {
-	message := "is required"
-	if because != "" {
-		message = fmt.Sprintf("is required together with %q", because)
-	}
 	var out []Finding
 	for _, name := range names {
+		message := name + " is missing"
+		if because != "" {
+			message += ", which " + because + " needs"
+		}
 		out = append(out, Finding{Pointer: jsonstrict.Pointer(at, name), Code: "required", Message: message})
 	}
 	return out
