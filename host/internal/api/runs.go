@@ -11,6 +11,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // maxWatchers is how many streams of steps may be open.
@@ -43,7 +44,7 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 		problem(w, http.StatusBadRequest, longKey, nil)
 		return
 	}
-	run, err := e.Run(r.Context(), engine.Request{Flow: r.PathValue("flow"), Vars: body.Vars, Key: key})
+	id, err := e.Run(r.Context(), engine.Request{Flow: r.PathValue("flow"), Vars: body.Vars, Key: key})
 	var bad *flow.InvalidError
 	switch {
 	case errors.As(err, &bad):
@@ -54,16 +55,16 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 		s.opt.Logger.Error("start run", "flow", r.PathValue("flow"), "err", err)
 		problem(w, http.StatusServiceUnavailable, "the run could not be started; try again", nil)
 	default:
-		w.Header().Set("Location", "/v1/runs/"+run+"/steps")
-		write(w, http.StatusCreated, map[string]string{"run": run})
+		w.Header().Set("Location", "/v1/runs/"+id+"/steps")
+		write(w, http.StatusCreated, map[string]string{"run": id})
 	}
 }
 
 // watchRun streams a run's steps, one JSON object per line, from the first kept one
 // until the run is over, which may take days, the client goes or the server stops.
 func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engine) {
-	run := r.PathValue("run")
-	if _, err := e.State(r.Context(), run); err != nil {
+	id := r.PathValue("run")
+	if _, err := e.State(r.Context(), id); err != nil {
 		problem(w, http.StatusNotFound, "no such run", nil)
 		return
 	}
@@ -89,7 +90,7 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 	if err := errors.Join(rc.SetReadDeadline(time.Time{}), rc.Flush()); err != nil {
 		return
 	}
-	for step, err := range e.Watch(ctx, run, 0) {
+	for step, err := range e.Watch(ctx, id, 0) {
 		if errors.Is(err, engine.ErrLagged) {
 			continue // the gap shows in the sequence
 		}
@@ -98,7 +99,7 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 		}
 		raw, err := json.Marshal(step)
 		if err != nil {
-			s.opt.Logger.Error("step is not JSON", "run", run, "err", err)
+			s.opt.Logger.Error("step is not JSON", "run", id, "err", err)
 			return
 		}
 		if err := rc.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
@@ -107,7 +108,7 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 		if _, err := fmt.Fprintf(w, "%s\n", raw); err != nil || rc.Flush() != nil {
 			return
 		}
-		if step.Step == flow.StepRunFinished {
+		if step.Kind == run.TraceRunFinished {
 			return
 		}
 	}

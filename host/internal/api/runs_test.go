@@ -15,6 +15,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/host/internal/nodes"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -70,8 +71,8 @@ func TestStopEndsStreams(t *testing.T) {
 	e := running(t)
 	f := start(t, func(o *Options) { o.Engine = e })
 	made := f.post(t, "/v1/flows/menu/runs", "", "token", f.account)
-	var run struct{ Run string }
-	if err := json.Unmarshal([]byte(made.body), &run); err != nil || made.status != 201 {
+	var started struct{ Run string }
+	if err := json.Unmarshal([]byte(made.body), &started); err != nil || made.status != 201 {
 		t.Fatal(made, err)
 	}
 	hurried, err := New(f.opt)
@@ -82,7 +83,7 @@ func TestStopEndsStreams(t *testing.T) {
 	if err := hurried.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hurried.URL()+"/v1/runs/"+run.Run+"/steps", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hurried.URL()+"/v1/runs/"+started.Run+"/steps", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 	defer res.Body.Close()
 	lines := bufio.NewScanner(res.Body)
-	for lines.Scan() && !strings.Contains(lines.Text(), string(flow.StepNodeStarted)) {
+	for lines.Scan() && !strings.Contains(lines.Text(), string(run.TraceNodeStarted)) {
 	}
 	conn, _, err := websocket.Dial(t.Context(), strings.Replace(hurried.URL(), "http", "ws", 1)+"/ws/shop?token="+f.instance, nil)
 	if err != nil {
@@ -105,10 +106,10 @@ func TestStopEndsStreams(t *testing.T) {
 	if _, _, err := conn.Read(t.Context()); err != nil {
 		t.Fatalf("the WebSocket was cut: %v", err)
 	}
-	if err := e.Cancel(t.Context(), run.Run, "enough"); err != nil {
+	if err := e.Cancel(t.Context(), started.Run, "enough"); err != nil {
 		t.Fatal(err)
 	}
-	if !lines.Scan() || !strings.Contains(lines.Text(), run.Run) {
+	if !lines.Scan() || !strings.Contains(lines.Text(), started.Run) {
 		t.Fatalf("the stream was cut: %q %v", lines.Text(), lines.Err())
 	}
 	closed := make(chan error, 1)

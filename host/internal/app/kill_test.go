@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
-	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -124,13 +124,13 @@ func TestKilledNode(t *testing.T) {
 func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, round int) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	run, err := a.Engine.Run(ctx, engine.Request{Flow: "ask", Vars: map[string]any{"phone": number, "round": strconv.Itoa(round)}})
+	id, err := a.Engine.Run(ctx, engine.Request{Flow: "ask", Vars: map[string]any{"phone": number, "round": strconv.Itoa(round)}})
 	if err != nil {
 		return err
 	}
 	menu, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == fmt.Sprintf("menu %d", round) })
 	if err != nil {
-		state, stateErr := a.Engine.State(context.WithoutCancel(ctx), run)
+		state, stateErr := a.Engine.State(context.WithoutCancel(ctx), id)
 		return errors.Join(fmt.Errorf("no menu: %w; the run is %s", err, state.Status), stateErr)
 	}
 	if _, err := phone.Click(ctx, menu, "yes", wasim.ShapeInteractive); err != nil {
@@ -140,14 +140,14 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 		return fmt.Errorf("the click was lost: %w", err)
 	}
 	answered := 0
-	for step, err := range a.Engine.Watch(ctx, run, 0) {
+	for step, err := range a.Engine.Watch(ctx, id, 0) {
 		switch {
 		case err != nil:
 			return err
-		case step.Step == flow.StepWaitAnswered || step.Step == flow.StepWaitRestarted:
+		case step.Kind == run.TraceWaitAnswered || step.Kind == run.TraceWaitRestarted:
 			answered++
-		case step.Step == flow.StepRunFinished:
-			if step.Code != string(flow.StatusSucceeded) || answered != 1 {
+		case step.Kind == run.TraceRunFinished:
+			if step.Code != string(run.StatusSucceeded) || answered != 1 {
 				return fmt.Errorf("run ended %s %s after %d answers", step.Code, step.Message, answered)
 			}
 			return nil
@@ -190,8 +190,8 @@ func count(t *testing.T, a *App) *counter {
 			if err != nil {
 				continue
 			}
-			switch step.Step {
-			case flow.StepRunStarted, flow.StepNodeSucceeded, flow.StepWaitAnswered, flow.StepRunFinished:
+			switch step.Kind {
+			case run.TraceRunStarted, run.TraceNodeSucceeded, run.TraceWaitAnswered, run.TraceRunFinished:
 				c.n.Add(1)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
@@ -70,11 +71,11 @@ type late struct {
 // ask starts a run and waits until its wait has ended in a reminder.
 func (l *late) ask(order string) wasim.Message {
 	l.t.Helper()
-	run, err := l.a.Engine.Run(l.t.Context(), engine.Request{Flow: "late", Vars: map[string]any{"phone": ana, "order": order}})
+	id, err := l.a.Engine.Run(l.t.Context(), engine.Request{Flow: "late", Vars: map[string]any{"phone": ana, "order": order}})
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.runs[order] = run
+	l.runs[order] = id
 	m := l.sees("order " + order)
 	l.sees("still there, " + order + "?")
 	return m
@@ -98,13 +99,13 @@ func (l *late) click(m wasim.Message, button string) {
 }
 
 // traced waits for a step of a run and returns it.
-func (l *late) traced(order string, kind flow.TraceStep) engine.Step {
+func (l *late) traced(order string, kind run.TraceKind) engine.Step {
 	l.t.Helper()
 	for step, err := range l.a.Engine.Watch(l.t.Context(), l.runs[order], 0) {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		if step.Step == kind {
+		if step.Kind == kind {
 			return step
 		}
 	}
@@ -156,12 +157,12 @@ func TestClickDaysLater(t *testing.T) {
 	l.pass(3 * day)
 	l.click(older, "yes")
 	l.sees("yes to 17")
-	if step := l.traced("17", flow.StepWaitRestarted); step.Port != "reply:yes" {
+	if step := l.traced("17", run.TraceWaitRestarted); step.Port != "reply:yes" {
 		t.Errorf("restarted by %+v", step)
 	}
 
 	l.click(older, "yes")
-	if step := l.traced("17", flow.StepWaitRefused); step.Code != "repeated" {
+	if step := l.traced("17", run.TraceWaitRefused); step.Code != "repeated" {
 		t.Errorf("the same again: %+v", step)
 	}
 	l.click(older, "no")

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
-	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // printer writes one line per step: for people, or one JSON object.
@@ -28,7 +28,7 @@ func (p printer) step(s engine.Step) error {
 		_, err = fmt.Fprintf(p.w, "%s\n", raw)
 		return err
 	}
-	_, err := fmt.Fprintln(p.w, printable(strings.TrimRight(fmt.Sprintf("%s  %-14s  %-10s  %s", s.Time.Local().Format("15:04:05.000"), s.Step, s.Node, detail(s)), " ")))
+	_, err := fmt.Fprintln(p.w, printable(strings.TrimRight(fmt.Sprintf("%s  %-14s  %-10s  %s", s.Time.Local().Format("15:04:05.000"), s.Kind, s.Node, detail(s)), " ")))
 	return err
 }
 
@@ -53,14 +53,14 @@ func printable(s string) string {
 
 // detail is what a person wants to know of a step.
 func detail(s engine.Step) string {
-	switch s.Step {
-	case flow.StepRunStarted:
+	switch s.Kind {
+	case run.TraceRunStarted:
 		return s.Flow + ", run " + s.Run
-	case flow.StepRunFinished:
+	case run.TraceRunFinished:
 		return strings.TrimSuffix(s.Code+": "+s.Message, ": ")
-	case flow.StepNodeStarted:
+	case run.TraceNodeStarted:
 		return s.Operation
-	case flow.StepNodeSucceeded:
+	case run.TraceNodeSucceeded:
 		line := "done"
 		if s.MessageID != "" {
 			line = "sent message " + s.MessageID
@@ -69,14 +69,14 @@ func detail(s engine.Step) string {
 			line += "\n" + strings.Repeat(" ", 14) + "warning: " + w.Message
 		}
 		return line
-	case flow.StepWaitArmed:
+	case run.TraceWaitArmed:
 		return "waits for " + strings.Join(offered(s), ", ")
-	case flow.StepWaitAnswered, flow.StepWaitRestarted:
+	case run.TraceWaitAnswered, run.TraceWaitRestarted:
 		if s.ButtonID != "" {
 			return fmt.Sprintf("button %q tapped, goes on at %s", s.ButtonID, s.Port)
 		}
 		return "goes on at " + s.Port
-	case flow.StepNodeProgress, flow.StepNodeFailed, flow.StepNodeRetry, flow.StepWaitRefused, flow.StepWaitIgnored:
+	case run.TraceNodeProgress, run.TraceNodeFailed, run.TraceNodeRetry, run.TraceWaitRefused, run.TraceWaitIgnored:
 		return strings.TrimSuffix(s.Code+": "+s.Message, ": ")
 	default:
 		return s.Message

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // runFlow runs one flow in the foreground, tapping the buttons of --click in turn.
@@ -59,7 +60,7 @@ func (h *host) runOnce(ctx context.Context, c console, path string, assignments,
 		return err
 	}
 	h.withPicture(f, vars)
-	run, err := h.Engine.Run(ctx, engine.Request{Flow: f.Metadata.ID, Vars: vars})
+	id, err := h.Engine.Run(ctx, engine.Request{Flow: f.Metadata.ID, Vars: vars})
 	if err != nil {
 		var bad *flow.InvalidError
 		if errors.As(err, &bad) {
@@ -67,29 +68,29 @@ func (h *host) runOnce(ctx context.Context, c console, path string, assignments,
 		}
 		return err
 	}
-	return h.follow(ctx, run, clicks, out)
+	return h.follow(ctx, id, clicks, out)
 }
 
 // follow prints the steps of a run and taps buttons, until the run is over or waits
 // for a tap that nobody will make.
-func (h *host) follow(ctx context.Context, run string, clicks []string, out printer) error {
-	for step, err := range h.Engine.Watch(ctx, run, 0) {
+func (h *host) follow(ctx context.Context, id string, clicks []string, out printer) error {
+	for step, err := range h.Engine.Watch(ctx, id, 0) {
 		if err != nil {
 			return err
 		}
 		if err := out.step(step); err != nil {
 			return err
 		}
-		switch step.Step {
-		case flow.StepRunFinished:
-			if step.Code != string(flow.StatusSucceeded) {
+		switch step.Kind {
+		case run.TraceRunFinished:
+			if step.Code != string(run.StatusSucceeded) {
 				return &exit{code: exitFailed}
 			}
 			if len(clicks) > 0 {
 				return invalid("the run ended before button %q could be tapped", clicks[0])
 			}
 			return nil
-		case flow.StepWaitArmed:
+		case run.TraceWaitArmed:
 			if h.sim == nil {
 				continue
 			}

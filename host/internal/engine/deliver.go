@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // ErrBadEvent is an event that no repetition makes better.
@@ -68,17 +69,17 @@ func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
 func (e *Engine) answer(ctx context.Context, ev Event, data any) (d Delivery, taken bool, err error) {
 	w, err := e.log.Wait(ctx, ev.Correlation)
 	if err == nil {
-		var effects []flow.Effect
-		effects, err = e.apply(ctx, w.Run, flow.Event{Kind: flow.Answered, ID: ev.ID, Visit: w.Visit, Type: ev.Type, Data: data})
+		var effects []run.Effect
+		effects, err = e.apply(ctx, w.Run, run.Event{Kind: run.Answered, ID: ev.ID, Visit: w.Visit, Type: ev.Type, Data: data})
 		if err == nil {
 			return Delivery{Answered: w.Run}, !declined(effects), nil
 		}
 	}
 	switch {
-	case errors.Is(err, flow.ErrSeen):
+	case errors.Is(err, run.ErrSeen):
 		return Delivery{Answered: w.Run, Duplicate: true}, true, nil
 	case errors.Is(err, ErrNotFound):
-		return Delivery{}, false, e.log.Publish(ctx, Step{Time: time.Now(), Step: flow.StepWaitRefused, Code: "unknown",
+		return Delivery{}, false, e.log.Publish(ctx, Step{Time: time.Now(), Kind: run.TraceWaitRefused, Code: "unknown",
 			Message: "no run waits for this, or not any more", Data: data,
 			MessageID: lookup(data, "menu", "messageId"), ButtonID: lookup(data, "button", "id")})
 	default:
@@ -86,9 +87,9 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any) (d Delivery, ta
 	}
 }
 
-func declined(effects []flow.Effect) bool {
+func declined(effects []run.Effect) bool {
 	for _, x := range effects {
-		if _, ok := x.(flow.Decline); ok {
+		if _, ok := x.(run.Decline); ok {
 			return true
 		}
 	}
@@ -113,12 +114,12 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any) (Delivery, err
 			if !ok {
 				continue
 			}
-			run := runOf(ev.ID, id, t.ID)
-			err = e.begin(ctx, p, run, flow.Event{Kind: flow.Started, Trigger: t.ID, Data: data})
+			runID := runOf(ev.ID, id, t.ID)
+			err = e.begin(ctx, p, runID, run.Event{Kind: run.Started, Trigger: t.ID, Data: data})
 			var invalid *flow.InvalidError
 			switch {
 			case err == nil:
-				d.Started = append(d.Started, run)
+				d.Started = append(d.Started, runID)
 			case errors.Is(err, ErrConflict):
 				d.Duplicate = true
 			case errors.As(err, &invalid):
@@ -131,9 +132,9 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any) (Delivery, err
 	return d, nil
 }
 
-func (e *Engine) begin(ctx context.Context, p *flow.Program, run string, ev flow.Event) error {
-	defer e.exclusive(run)()
-	_, err := e.commit(ctx, p, flow.State{Run: run}, 0, ev, nil)
+func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, ev run.Event) error {
+	defer e.exclusive(id)()
+	_, err := e.commit(ctx, p, run.State{Run: id}, 0, ev, nil)
 	return err
 }
 
@@ -172,15 +173,15 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 			return "", fmt.Errorf("flow %q has no manual trigger; name one", r.Flow)
 		}
 	}
-	run := "r" + strings.ToLower(rand.Text())
+	id := "r" + strings.ToLower(rand.Text())
 	if r.Key != "" {
-		run = runOf(r.Key, r.Flow, r.Trigger)
+		id = runOf(r.Key, r.Flow, r.Trigger)
 	}
-	err := e.begin(ctx, p, run, flow.Event{Kind: flow.Started, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
+	err := e.begin(ctx, p, id, run.Event{Kind: run.Started, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
 	if r.Key != "" && errors.Is(err, ErrConflict) {
-		return run, nil
+		return id, nil
 	}
-	return run, err
+	return id, err
 }
 
 // runOf derives a run's id, so that the same cause gives the same run.
@@ -191,21 +192,21 @@ func runOf(parts ...string) string {
 
 // Cancel ends a run for good. Cancelling one that is over does nothing but keep
 // late answers from reopening it.
-func (e *Engine) Cancel(ctx context.Context, run, reason string) error {
-	_, err := e.apply(ctx, run, flow.Event{Kind: flow.Cancelled, Reason: reason})
+func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
+	_, err := e.apply(ctx, id, run.Event{Kind: run.Cancelled, Reason: reason})
 	return err
 }
 
 // State is a run as it stands. ErrNotFound if there is none.
-func (e *Engine) State(ctx context.Context, run string) (flow.State, error) {
-	rec, err := e.log.Load(ctx, run)
+func (e *Engine) State(ctx context.Context, id string) (run.State, error) {
+	rec, err := e.log.Load(ctx, id)
 	if err != nil {
-		return flow.State{}, fmt.Errorf("run %s: %w", run, err)
+		return run.State{}, fmt.Errorf("run %s: %w", id, err)
 	}
 	return decodeState(rec.State)
 }
 
 // Watch is Log.Watch.
-func (e *Engine) Watch(ctx context.Context, run string, after uint64) iter.Seq2[Step, error] {
-	return e.log.Watch(ctx, run, after)
+func (e *Engine) Watch(ctx context.Context, id string, after uint64) iter.Seq2[Step, error] {
+	return e.log.Watch(ctx, id, after)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 const greeter = `
@@ -54,7 +55,7 @@ func TestTriggers(t *testing.T) {
 		if len(started) != 1 {
 			t.Fatalf("%d runs started, want 1", len(started))
 		}
-		if got := r.status(started[0]); got != flow.StatusRunning || r.phone.count("Menu") != 1 {
+		if got := r.status(started[0]); got != run.StatusRunning || r.phone.count("Menu") != 1 {
 			t.Errorf("%s, %d menus", got, r.phone.count("Menu"))
 		}
 		for name, c := range map[string]struct {
@@ -90,17 +91,17 @@ func TestDeclinedAnswerMayStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, greeter)
 		defer r.stop()
-		run := r.deliver(words("m1", "", "menu")).Started[0]
+		id := r.deliver(words("m1", "", "menu")).Started[0]
 		synctest.Wait()
-		ev := words("m2", run+":ask:1", "menu")
+		ev := words("m2", id+":ask:1", "menu")
 		if d := r.deliver(ev); d.Answered != "" || len(d.Started) != 1 {
 			t.Errorf("%+v, want a run started", d)
 		}
 		if d := r.deliver(forTrigger(ev, "greeter/word")); len(d.Started) != 1 {
 			t.Errorf("filtered: %+v, want a run started", d)
 		}
-		r.deliver(click("e1", run+":ask:1", "a"))
-		if got := r.status(run); got != flow.StatusSucceeded {
+		r.deliver(click("e1", id+":ask:1", "a"))
+		if got := r.status(id); got != run.StatusSucceeded {
 			t.Errorf("%s, want succeeded", got)
 		}
 	})
@@ -114,7 +115,7 @@ func TestUnknownCorrelation(t *testing.T) {
 		if d := r.deliver(click("e1", "gone:ask:1", "a")); d.Answered != "" || len(d.Started) != 0 {
 			t.Errorf("%+v", d)
 		}
-		if refused := r.steps("")[flow.StepWaitRefused]; len(refused) != 1 || refused[0].Code != "unknown" || refused[0].ButtonID != "a" {
+		if refused := r.steps("")[run.TraceWaitRefused]; len(refused) != 1 || refused[0].Code != "unknown" || refused[0].ButtonID != "a" {
 			t.Errorf("refused: %+v", refused)
 		}
 	})
@@ -156,14 +157,14 @@ func TestRunRequests(t *testing.T) {
 			t.Errorf("unknown variable: %v", err)
 		}
 		a, b := r.run(engine.Request{Flow: "race", Key: "k"}), r.run(engine.Request{Flow: "race", Key: "k"})
-		if a != b || r.status(a) != flow.StatusRunning || r.phone.count("Menu") != 1 {
+		if a != b || r.status(a) != run.StatusRunning || r.phone.count("Menu") != 1 {
 			t.Errorf("runs %s and %s, %d menus", a, b, r.phone.count("Menu"))
 		}
 		if err := r.Cancel(ctx, a, "enough"); err != nil {
 			t.Fatal(err)
 		}
 		r.deliver(click("e1", a+":ask:1", "a"))
-		if got := r.status(a); got != flow.StatusCancelled || r.phone.count("A") != 0 {
+		if got := r.status(a); got != run.StatusCancelled || r.phone.count("A") != 0 {
 			t.Errorf("after cancel and a click: %s, calls %+v", got, r.phone.calls)
 		}
 		if _, err := r.State(ctx, "nope"); !errors.Is(err, engine.ErrNotFound) {

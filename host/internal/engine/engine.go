@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -123,7 +124,7 @@ func (e *Engine) Retire(flowID string) {
 	delete(e.current, flowID)
 }
 
-func (e *Engine) pinned(s flow.State) (*flow.Program, error) {
+func (e *Engine) pinned(s run.State) (*flow.Program, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	p, ok := e.programs[s.Digest]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -19,29 +20,29 @@ func TestMenu(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, example(t, "menu.yaml"))
 		defer r.stop()
-		run := r.run(engine.Request{Flow: "menu", Vars: map[string]any{"name": "Ana"}})
-		if got := r.status(run); got != flow.StatusRunning || r.phone.count("Hello Ana, how can we help?") != 1 {
+		id := r.run(engine.Request{Flow: "menu", Vars: map[string]any{"name": "Ana"}})
+		if got := r.status(id); got != run.StatusRunning || r.phone.count("Hello Ana, how can we help?") != 1 {
 			t.Fatalf("%s, calls %+v", got, r.phone.calls)
 		}
-		armed := r.steps(run)[flow.StepWaitArmed]
+		armed := r.steps(id)[run.TraceWaitArmed]
 		if len(armed) != 1 || armed[0].MessageID != "M1" || armed[0].Node != "ask" || fmt.Sprint(armed[0].Data) != "[reply:sales reply:support reply:billing]" {
 			t.Errorf("armed: %+v", armed)
 		}
 		time.Sleep(2 * 24 * time.Hour)
-		if d := r.deliver(click("e1", run+":ask:1", "billing")); d.Answered != run {
+		if d := r.deliver(click("e1", id+":ask:1", "billing")); d.Answered != id {
 			t.Errorf("delivery %+v", d)
 		}
-		if got := r.status(run); got != flow.StatusSucceeded || r.phone.count("You tapped Label. Invoices go out on the first of the month.") != 1 {
+		if got := r.status(id); got != run.StatusSucceeded || r.phone.count("You tapped Label. Invoices go out on the first of the month.") != 1 {
 			t.Errorf("%s, calls %+v", got, r.phone.calls)
 		}
-		if d := r.deliver(click("e1", run+":ask:1", "billing")); !d.Duplicate {
+		if d := r.deliver(click("e1", id+":ask:1", "billing")); !d.Duplicate {
 			t.Errorf("a second delivery: %+v", d)
 		}
-		if answered := r.steps(run)[flow.StepWaitAnswered]; len(answered) != 1 || answered[0].ButtonID != "billing" || answered[0].MessageID != "M1" {
+		if answered := r.steps(id)[run.TraceWaitAnswered]; len(answered) != 1 || answered[0].ButtonID != "billing" || answered[0].MessageID != "M1" {
 			t.Errorf("answered: %+v", answered)
 		}
 		time.Sleep(2 * 24 * time.Hour) // the timeout that was disarmed
-		if n := len(r.steps(run)[flow.StepWaitTimeout]); n != 0 {
+		if n := len(r.steps(id)[run.TraceWaitTimeout]); n != 0 {
 			t.Errorf("%d timeouts after the click", n)
 		}
 	})
@@ -52,21 +53,21 @@ func TestBackToMenu(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, example(t, "menu.yaml"))
 		defer r.stop()
-		run := r.run(engine.Request{Flow: "menu"})
+		id := r.run(engine.Request{Flow: "menu"})
 		synctest.Wait()
-		r.deliver(click("e1", run+":ask:1", "support"))
+		r.deliver(click("e1", id+":ask:1", "support"))
 		synctest.Wait()
-		r.deliver(click("e2", run+":support:2", "back"))
+		r.deliver(click("e2", id+":support:2", "back"))
 		synctest.Wait()
-		r.deliver(click("e3", run+":ask:3", "sales"))
-		if got := r.status(run); got != flow.StatusSucceeded {
+		r.deliver(click("e3", id+":ask:3", "sales"))
+		if got := r.status(id); got != run.StatusSucceeded {
 			t.Fatalf("%s, want succeeded", got)
 		}
-		if d := r.deliver(click("e4", run+":support:2", "on")); d.Answered != run {
+		if d := r.deliver(click("e4", id+":support:2", "on")); d.Answered != id {
 			t.Errorf("the old menu: %+v", d)
 		}
 		synctest.Wait()
-		if n := r.phone.count("Then we look into it. Your ticket is " + run + "."); n != 1 {
+		if n := r.phone.count("Then we look into it. Your ticket is " + id + "."); n != 1 {
 			t.Errorf("%d tickets, want 1", n)
 		}
 	})
@@ -100,26 +101,26 @@ func TestOneAnswerWins(t *testing.T) {
 			r, other := newRig(t, log, p, race), newRig(t, log, p, race) // two hosts on one log
 			defer r.stop()
 			defer other.stop()
-			run := r.run(engine.Request{Flow: "race"})
+			id := r.run(engine.Request{Flow: "race"})
 			synctest.Wait()
 			time.Sleep(at)
 			var wg sync.WaitGroup
 			for i := range 32 {
 				wg.Go(func() {
 					to := []*rig{r, other}[i%2]
-					to.deliver(click(fmt.Sprint("e", i), run+":ask:1", string(rune('a'+i/2%2))))
+					to.deliver(click(fmt.Sprint("e", i), id+":ask:1", string(rune('a'+i/2%2))))
 				})
 			}
 			wg.Wait()
-			status := r.status(run)
-			if n := p.count("A") + p.count("B") + p.count("C"); n != 1 || status != flow.StatusSucceeded {
+			status := r.status(id)
+			if n := p.count("A") + p.count("B") + p.count("C"); n != 1 || status != run.StatusSucceeded {
 				t.Errorf("%d branches ran, the run %s; want one, and succeeded", n, status)
 			}
-			steps := r.steps(run)
-			if n := len(steps[flow.StepWaitAnswered]) + len(steps[flow.StepWaitTimeout]); n != 1 {
+			steps := r.steps(id)
+			if n := len(steps[run.TraceWaitAnswered]) + len(steps[run.TraceWaitTimeout]); n != 1 {
 				t.Errorf("%d settled the wait", n)
 			}
-			if n := len(steps[flow.StepWaitRefused]); n < 31 {
+			if n := len(steps[run.TraceWaitRefused]); n < 31 {
 				t.Errorf("%d of the others were refused, want at least 31", n)
 			}
 		})
@@ -131,14 +132,14 @@ func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, race)
 		defer r.stop()
-		run := r.run(engine.Request{Flow: "race"})
+		id := r.run(engine.Request{Flow: "race"})
 		synctest.Wait()
 		time.Sleep(time.Hour - time.Second)
-		if got := r.status(run); got != flow.StatusRunning {
+		if got := r.status(id); got != run.StatusRunning {
 			t.Errorf("too early: %s", got)
 		}
 		time.Sleep(2 * time.Second)
-		if got := r.status(run); got != flow.StatusSucceeded || r.phone.count("C") != 1 {
+		if got := r.status(id); got != run.StatusSucceeded || r.phone.count("C") != 1 {
 			t.Errorf("%s, C went out %d times", got, r.phone.count("C"))
 		}
 	})
@@ -158,16 +159,16 @@ func TestRetry(t *testing.T) {
 		}}
 		r := newRig(t, engine.NewMemory(0), p, race)
 		defer r.stop()
-		run := r.run(engine.Request{Flow: "race"})
+		id := r.run(engine.Request{Flow: "race"})
 		time.Sleep(time.Minute)
-		if got := r.status(run); got != flow.StatusRunning || p.count("Menu") != 1 {
+		if got := r.status(id); got != run.StatusRunning || p.count("Menu") != 1 {
 			t.Errorf("%s, %d menus", got, p.count("Menu"))
 		}
 		if fmt.Sprint(at) != "[0s 2s 6s]" {
 			t.Errorf("attempts at %v, want 0s 2s 6s", at)
 		}
 		for _, c := range p.calls {
-			if c.Key != run+":ask:1" || c.Correlation != c.Key {
+			if c.Key != id+":ask:1" || c.Correlation != c.Key {
 				t.Errorf("key %s, correlation %s", c.Key, c.Correlation)
 			}
 		}
@@ -181,12 +182,12 @@ func TestDeadline(t *testing.T) {
 		p := &phone{before: func(ctx context.Context, _ engine.Call, _ int) error { <-ctx.Done(); return ctx.Err() }}
 		r := newRig(t, engine.NewMemory(0), p, race)
 		defer r.stop()
-		run := r.run(engine.Request{Flow: "race"})
+		id := r.run(engine.Request{Flow: "race"})
 		time.Sleep(3*flow.DefaultDeadline + time.Minute)
-		if got := r.status(run); got != flow.StatusFailed || len(p.calls) != flow.DefaultAttempts {
+		if got := r.status(id); got != run.StatusFailed || len(p.calls) != flow.DefaultAttempts {
 			t.Errorf("%s after %d calls", got, len(p.calls))
 		}
-		if s, err := r.State(context.Background(), run); err != nil || s.Error.Code != "deadline_exceeded" {
+		if s, err := r.State(context.Background(), id); err != nil || s.Error.Code != "deadline_exceeded" {
 			t.Errorf("error %+v (%v)", s.Error, err)
 		}
 	})
@@ -199,7 +200,7 @@ func TestStopAndCarryOn(t *testing.T) {
 		log := engine.NewMemory(0)
 		stuck := &phone{before: func(ctx context.Context, _ engine.Call, _ int) error { <-ctx.Done(); return ctx.Err() }}
 		r := newRig(t, log, stuck, race)
-		run := r.run(engine.Request{Flow: "race"})
+		id := r.run(engine.Request{Flow: "race"})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -209,7 +210,7 @@ func TestStopAndCarryOn(t *testing.T) {
 		next := newRig(t, log, &phone{}, race)
 		defer next.stop()
 		time.Sleep(flow.DefaultDeadline + time.Minute) // the lease of the cut call runs out
-		if got := next.status(run); got != flow.StatusRunning || next.phone.count("Menu") != 1 {
+		if got := next.status(id); got != run.StatusRunning || next.phone.count("Menu") != 1 {
 			t.Errorf("%s, %d menus", got, next.phone.count("Menu"))
 		}
 		if a, b := stuck.calls[0].Key, next.phone.calls[0].Key; a != b {
@@ -236,8 +237,8 @@ edges:
   - {from: bug.error, to: say}
 `)
 		defer r.stop()
-		run := r.run(engine.Request{Flow: "f"})
-		if got := r.status(run); got != flow.StatusSucceeded || r.phone.count("panic: panics@1 panicked: a bug") != 1 {
+		id := r.run(engine.Request{Flow: "f"})
+		if got := r.status(id); got != run.StatusSucceeded || r.phone.count("panic: panics@1 panicked: a bug") != 1 {
 			t.Errorf("%s, calls %+v", got, r.phone.calls)
 		}
 	})
@@ -264,15 +265,15 @@ edges:
   - {from: "which.case:two", to: bug}
 `)
 		defer r.stop()
-		run := r.run(engine.Request{Flow: "f"})
-		if rec, err := r.log.Load(context.Background(), run); err != nil || rec.Revision != 1 {
+		id := r.run(engine.Request{Flow: "f"})
+		if rec, err := r.log.Load(context.Background(), id); err != nil || rec.Revision != 1 {
 			t.Errorf("revision %d (%v), want everything up to the send in one", rec.Revision, err)
 		}
-		if got := r.status(run); got != flow.StatusSucceeded || r.phone.count("n is 2") != 1 {
+		if got := r.status(id); got != run.StatusSucceeded || r.phone.count("n is 2") != 1 {
 			t.Errorf("%s, calls %+v", got, r.phone.calls)
 		}
-		run = r.run(engine.Request{Flow: "f", Vars: map[string]any{"fail": true}})
-		if got := r.status(run); got != flow.StatusFailed || r.phone.count("n is 2") != 1 {
+		id = r.run(engine.Request{Flow: "f", Vars: map[string]any{"fail": true}})
+		if got := r.status(id); got != run.StatusFailed || r.phone.count("n is 2") != 1 {
 			t.Errorf("%s; the send beside the failure went out: %+v", got, r.phone.calls)
 		}
 	})

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
-	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // Every flow a newcomer can run does what its comment says, without variables.
@@ -27,14 +27,14 @@ func TestExampleFlows(t *testing.T) {
 				r := newRig(t, engine.NewMemory(0), &phone{}, example(t, c.file))
 				defer r.stop()
 				id := c.file[:len(c.file)-len(".yaml")]
-				run := r.run(engine.Request{Flow: id})
+				runID := r.run(engine.Request{Flow: id})
 				synctest.Wait()
 				if c.clicked == "" {
 					time.Sleep(4 * 24 * time.Hour)
 				} else {
 					r.deliver(click("e1", r.phone.calls[0].Correlation, c.clicked))
 				}
-				if got := r.status(run); got != flow.StatusSucceeded || r.phone.count(c.last) != 1 {
+				if got := r.status(runID); got != run.StatusSucceeded || r.phone.count(c.last) != 1 {
 					t.Errorf("%s, calls %+v", got, r.phone.calls)
 				}
 			})

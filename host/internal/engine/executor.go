@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -57,7 +58,7 @@ type Result struct {
 
 // call makes a call, wherever the operation lives, and says how it went as an
 // event for the interpreter.
-func (e *Engine) call(ctx context.Context, x flow.Execute, progress func(Progress)) flow.Event {
+func (e *Engine) call(ctx context.Context, x run.Execute, progress func(Progress)) run.Event {
 	ctx, cancel := context.WithTimeout(ctx, x.Deadline)
 	defer cancel()
 	var data any
@@ -69,12 +70,12 @@ func (e *Engine) call(ctx context.Context, x flow.Execute, progress func(Progres
 		data, warnings, err = e.remote(ctx, x, progress)
 	}
 	if err != nil {
-		return flow.Event{Kind: flow.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: problem(ctx, err)}
+		return run.Event{Kind: run.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: problem(ctx, err)}
 	}
-	return flow.Event{Kind: flow.Succeeded, Visit: x.Visit, Attempt: x.Attempt, Data: data, Warnings: warnings}
+	return run.Event{Kind: run.Succeeded, Visit: x.Visit, Attempt: x.Attempt, Data: data, Warnings: warnings}
 }
 
-func (e *Engine) remote(ctx context.Context, x flow.Execute, progress func(Progress)) (any, []sdk.Warning, error) {
+func (e *Engine) remote(ctx context.Context, x run.Execute, progress func(Progress)) (any, []sdk.Warning, error) {
 	input, err := json.Marshal(x.Input)
 	if err != nil {
 		return nil, nil, fmt.Errorf("input of %s: %w", x.Operation, err)

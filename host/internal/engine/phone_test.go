@@ -13,6 +13,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/host/internal/nodes"
 )
 
@@ -126,18 +127,18 @@ func (r *rig) stop() {
 
 func (r *rig) run(req engine.Request) string {
 	r.t.Helper()
-	run, err := r.Run(context.Background(), req)
+	id, err := r.Run(context.Background(), req)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return run
+	return id
 }
 
 // status waits until nothing moves any more and says how the run stands.
-func (r *rig) status(run string) flow.Status {
+func (r *rig) status(id string) run.Status {
 	r.t.Helper()
 	synctest.Wait()
-	s, err := r.State(context.Background(), run)
+	s, err := r.State(context.Background(), id)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -145,15 +146,15 @@ func (r *rig) status(run string) flow.Status {
 }
 
 // steps are the kept steps of a run, by name.
-func (r *rig) steps(run string) map[flow.TraceStep][]engine.Step {
+func (r *rig) steps(id string) map[run.TraceKind][]engine.Step {
 	synctest.Wait()
 	ctx, cancel := context.WithCancel(context.Background())
-	out := map[flow.TraceStep][]engine.Step{}
+	out := map[run.TraceKind][]engine.Step{}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for st := range r.Watch(ctx, run, 0) {
-			out[st.Step] = append(out[st.Step], st)
+		for st := range r.Watch(ctx, id, 0) {
+			out[st.Kind] = append(out[st.Kind], st)
 		}
 	}()
 	synctest.Wait()

@@ -4,24 +4,25 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/sdk"
 )
 
 // Step is one thing that went on in a run, for people who watch. Which fields it
-// has depends on Step; see the constants of flow.TraceStep.
+// has depends on Kind; see the constants of run.TraceKind.
 type Step struct {
-	Sequence  uint64         `json:"sequence"` // 1, 2, 3 … with gaps
-	Time      time.Time      `json:"time"`
-	Run       string         `json:"run,omitempty"`
-	Flow      string         `json:"flow,omitempty"`
-	Step      flow.TraceStep `json:"step"`
-	Node      string         `json:"node,omitempty"`
-	Visit     int            `json:"visit,omitempty"`
-	Attempt   int            `json:"attempt,omitempty"`
-	Operation string         `json:"operation,omitempty"`
-	Port      string         `json:"port,omitempty"`
-	Code      string         `json:"code,omitempty"`
-	Message   string         `json:"message,omitempty"`
+	Sequence  uint64        `json:"sequence"` // 1, 2, 3 … with gaps
+	Time      time.Time     `json:"time"`
+	Run       string        `json:"run,omitempty"`
+	Flow      string        `json:"flow,omitempty"`
+	Kind      run.TraceKind `json:"step"`
+	Node      string        `json:"node,omitempty"`
+	Visit     int           `json:"visit,omitempty"`
+	Attempt   int           `json:"attempt,omitempty"`
+	Operation string        `json:"operation,omitempty"`
+	Port      string        `json:"port,omitempty"`
+	Code      string        `json:"code,omitempty"`
+	Message   string        `json:"message,omitempty"`
 	// MessageID is the message that was sent or answered, if the data names one.
 	MessageID string `json:"messageId,omitempty"`
 	// ButtonID is the button that was tapped, if the data names one.
@@ -36,23 +37,23 @@ type Step struct {
 const MaxStepData = 16 << 10
 
 // steps are the traces among the effects, told with time and run.
-func steps(s flow.State, ev flow.Event, effects []flow.Effect) []Step {
+func steps(s run.State, ev run.Event, effects []run.Effect) []Step {
 	var out []Step
 	sent := map[int]string{} // message by visit, for the wait that follows its send
 	for _, x := range effects {
-		t, ok := x.(flow.Trace)
+		t, ok := x.(run.Trace)
 		if !ok {
 			continue
 		}
-		st := Step{Time: ev.At, Run: s.Run, Flow: s.Flow, Step: t.Step, Node: t.Node, Visit: t.Visit, Attempt: t.Attempt,
+		st := Step{Time: ev.At, Run: s.Run, Flow: s.Flow, Kind: t.Kind, Node: t.Node, Visit: t.Visit, Attempt: t.Attempt,
 			Operation: t.Operation, Port: t.Port, Code: t.Code, Message: t.Message, Data: t.Data, Warnings: t.Warnings}
-		switch t.Step {
-		case flow.StepNodeSucceeded:
+		switch t.Kind {
+		case run.TraceNodeSucceeded:
 			st.MessageID = lookup(t.Data, "messageId")
 			sent[t.Visit] = st.MessageID
-		case flow.StepWaitArmed:
+		case run.TraceWaitArmed:
 			st.MessageID = sent[t.Visit]
-		case flow.StepWaitAnswered, flow.StepWaitRestarted, flow.StepWaitRefused, flow.StepWaitIgnored:
+		case run.TraceWaitAnswered, run.TraceWaitRestarted, run.TraceWaitRefused, run.TraceWaitIgnored:
 			st.MessageID, st.ButtonID = lookup(t.Data, "menu", "messageId"), lookup(t.Data, "button", "id")
 		}
 		if st.Cut = flow.Size(st.Data) > MaxStepData; st.Cut {

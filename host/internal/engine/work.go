@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // unknownFlow is how long a task rests whose flow version is not deployed here.
@@ -50,9 +50,9 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskCall:
 		err = e.makeCall(ctx, t)
 	case TaskRetry:
-		_, err = e.apply(ctx, t.Run, flow.Event{Kind: flow.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, t.ID)
+		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, t.ID)
 	case TaskTimeout:
-		_, err = e.apply(ctx, t.Run, flow.Event{Kind: flow.TimedOut, Visit: t.Visit}, t.ID)
+		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.TimedOut, Visit: t.Visit}, t.ID)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound): // the run was forgotten
@@ -77,7 +77,7 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	if err != nil {
 		return err
 	}
-	x, ok := p.Call(s, t.Visit, t.Attempt)
+	x, ok := run.Call(p, s, t.Visit, t.Attempt)
 	if !ok { // it has an outcome, or the run is over: only the task is left
 		return e.log.Drop(ctx, t.ID)
 	}
@@ -93,9 +93,9 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 }
 
 // tell publishes the progress of a call.
-func (e *Engine) tell(ctx context.Context, s flow.State, x flow.Execute) func(Progress) {
+func (e *Engine) tell(ctx context.Context, s run.State, x run.Execute) func(Progress) {
 	return func(p Progress) {
-		st := Step{Time: time.Now(), Run: s.Run, Flow: s.Flow, Step: flow.StepNodeProgress, Node: x.Node, Visit: x.Visit, Attempt: x.Attempt,
+		st := Step{Time: time.Now(), Run: s.Run, Flow: s.Flow, Kind: run.TraceNodeProgress, Node: x.Node, Visit: x.Visit, Attempt: x.Attempt,
 			Operation: x.Operation, Code: p.Stage, Message: p.Message}
 		if st.Cut = len(p.Data) > MaxStepData; len(p.Data) > 0 && !st.Cut {
 			st.Data = p.Data

@@ -92,7 +92,7 @@ func (c *Catalogue) routeTriggers() {
 
 // schemaDoc is a schema as a value; nil when it is absent or a boolean.
 func schemaDoc(src []byte) map[string]any {
-	v, err := decodeJSON(src)
+	v, err := DecodeJSON(src)
 	if err != nil {
 		return nil
 	}

@@ -1,24 +1,19 @@
-// Package flow is the meaning of a flow file: reading it, checking it, and
-// deciding what happens next in a run of it.
+// Package flow is the meaning of a flow file: reading it, checking it, and the
+// parts that a run of it is made of.
 //
 // Parse turns YAML or JSON into a Flow, within limits. Compile checks a Flow
 // against a Catalogue of operations, reports every finding at once, and returns
-// a Program. Program.Step is the interpreter: from a State and an Event it
-// computes the next State and the Effects to carry out.
+// a Program: nodes, edges and compiled expressions. What happens next in a run
+// is decided by package run.
 //
 // The package is pure. It does no I/O, reads no clock, starts no goroutine and
-// draws no random number: equal arguments give equal results, which is what lets
-// a host replay a run. A State survives a round trip through JSON unchanged.
+// draws no random number: equal arguments give equal results.
 //
-// # What the interpreter guarantees
+// # What it guarantees
 //
-//   - A wait is armed in the same step that asks for the message to be sent.
-//   - Of several answers to one wait, a timeout and a cancellation, the first
-//     event applied settles it; what comes later follows the wait's late policy
-//     and leaves a trace. An answer on a port the message did not offer is
-//     refused.
-//   - An effect whose outcome is unknown is repeated only under the same
-//     idempotency key, and only if the operation keeps one effect per key.
-//   - A run ends: visits, state size, attempts and the length of every wait are
-//     bounded, and running into a bound fails the run with a code that names it.
+//   - What it cannot read or does not understand is a finding with its place and
+//     what to do, never silence.
+//   - A Program has no edge that leads nowhere, no port its node does not have
+//     and no circle that never waits.
+//   - An expression ends, and is bounded in the memory it takes.
 package flow

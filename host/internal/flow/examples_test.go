@@ -8,22 +8,8 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
-	"github.com/tapnode/tapnode/host/internal/nodes"
 	"github.com/tapnode/tapnode/schemas"
 )
-
-func catalogue(t testing.TB) *flow.Catalogue {
-	t.Helper()
-	ops := flowtest.Operations()
-	for _, n := range nodes.All(nodes.Options{}) {
-		ops = append(ops, n.Operation())
-	}
-	c, err := flow.NewCatalogue(ops...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 // The example in the published schema is a flow, too.
 func TestSchemaExample(t *testing.T) {
@@ -34,7 +20,7 @@ func TestSchemaExample(t *testing.T) {
 		t.Fatalf("no example: %v", err)
 	}
 	for _, src := range schema.Examples {
-		if _, findings, err := flow.Load(src, catalogue(t)); err != nil || len(findings) > 0 {
+		if _, findings, err := flow.Load(src, flowtest.Catalogue(t)); err != nil || len(findings) > 0 {
 			t.Errorf("%v, %v", err, findings)
 		}
 	}
@@ -52,7 +38,7 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, findings, err := flow.Load(src, catalogue(t))
+			_, findings, err := flow.Load(src, flowtest.Catalogue(t))
 			if err != nil {
 				t.Error(err)
 			}

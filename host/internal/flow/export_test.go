@@ -13,5 +13,5 @@ func EvalTemplate(s string, vars map[string]any) (any, error) {
 	for _, e := range errs {
 		return nil, e.err
 	}
-	return in.eval(scope{"vars": vars, "nodes": map[string]any{}, "event": nil, "error": nil, "run": map[string]any{}, meterName: meter()})
+	return in.eval(bindings{"vars": vars, "nodes": map[string]any{}, "event": nil, "error": nil, "run": map[string]any{}, meterName: meter()})
 }

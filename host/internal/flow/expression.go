@@ -20,10 +20,6 @@ const (
 	maxText            = 256 << 10
 )
 
-// scope is what expressions see: vars, event, error, nodes and run. The values
-// are those of this package's JSON.
-type scope map[string]any
-
 // template is a compiled string value.
 type template struct {
 	parts []compiledPart
@@ -90,7 +86,7 @@ func compileExpression(src string, env expr.Option) (*vm.Program, error) {
 // loop such as filter(…) count.
 type guard struct{ err error }
 
-// meterName is what a loop calls at each turn. It is part of every scope.
+// meterName is what a loop calls at each turn. It is part of all bindings.
 const meterName = "__turn"
 
 // Visit implements ast.Visitor.
@@ -151,7 +147,7 @@ func kindOf(p *vm.Program) reflect.Kind {
 }
 
 // eval computes the template.
-func (t *template) eval(env scope) (any, error) {
+func (t *template) eval(env bindings) (any, error) {
 	if len(t.parts) == 1 && t.parts[0].program != nil {
 		return run(t.parts[0], env)
 	}
@@ -177,7 +173,7 @@ func (t *template) eval(env scope) (any, error) {
 	return b.String(), nil
 }
 
-func run(p compiledPart, env scope) (any, error) {
+func run(p compiledPart, env bindings) (any, error) {
 	machine := vm.VM{MemoryBudget: memoryBudget}
 	out, err := machine.Run(p.program, map[string]any(env))
 	if err != nil {

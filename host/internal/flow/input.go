@@ -71,7 +71,7 @@ func (in *input) constant() bool {
 
 // eval computes the value, members in the order of their names. An error begins
 // with the place in the input.
-func (in *input) eval(env scope) (any, error) {
+func (in *input) eval(env bindings) (any, error) {
 	switch {
 	case in.text != nil:
 		v, err := in.text.eval(env)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -81,5 +82,26 @@ nodes: [{id: a, type: log@1, with: {message: "é", n: 1.0, big: 1234567890123456
 	if other := digest(`{"apiVersion": "flow/v1", "kind": "Flow", "metadata": {"id": "f", "version": 3},
 "nodes": [{"id": "a", "type": "log@1"}], "triggers": [{"id": "t", "type": "manual", "to": "a"}]}`); other == json {
 		t.Error("another flow has the same digest")
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"30s": 30 * time.Second, "1h30m": 90 * time.Minute, "3d": 72 * time.Hour, "0s": 0,
+		"": -1, "5": -1, "h": -1, "1w": -1, "-1s": -1, "1h ": -1, "999999999999d": -1, "999999999d999999999d": -1,
+	} {
+		var d flow.Duration
+		err := d.UnmarshalText([]byte(text))
+		if err == nil != (want >= 0) || err == nil && time.Duration(d) != want {
+			t.Errorf("%q: %v, %v; want %v", text, time.Duration(d), err, want)
+		}
+		if err != nil {
+			continue
+		}
+		var back flow.Duration
+		again, _ := d.MarshalText()
+		if err := back.UnmarshalText(again); err != nil || back != d {
+			t.Errorf("%q comes back as %s: %v, %v", text, again, back, err)
+		}
 	}
 }

@@ -1,33 +1,33 @@
 package flow
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
-// Program is a Flow that was checked and can run. It does not change and may be
-// used from several goroutines.
+// Program is a Flow that was checked and can run; package run interprets it. It
+// does not change and may be used from several goroutines.
 type Program struct {
 	flow     *Flow
 	vars     *schema // nil: no variables
-	nodes    map[string]*node
+	nodes    map[string]*CompiledNode
 	triggers map[string]*trigger
 }
 
-// node is a Node ready to run.
-type node struct {
+// CompiledNode is a Node ready to run.
+type CompiledNode struct {
 	Node
+	// Waits means that a run stops here for an answer.
+	Waits bool
+	// Timeout and Late are the wait's, defaults included.
+	Timeout time.Duration
+	Late    Late
+
 	index int
 	op    *operation
 	input *input
 	edges map[string][]string // targets by port, in the order of the file
-	waits bool
-	// timeout and late are the wait's, defaults included.
-	timeout time.Duration
-	late    Late
 }
 
 // trigger is a Trigger ready to start runs.
@@ -38,264 +38,132 @@ type trigger struct {
 	vars   *input
 }
 
-// Compile checks a flow against a catalogue. The Program is nil if a finding is
-// an error. Findings are in the order of the file.
-func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
-	c := &compiler{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*node{}, triggers: map[string]*trigger{}}}
-	c.nodes()
-	c.variables()
-	c.edges()
-	c.inputs()
-	c.ports()
-	c.waits()
-	c.triggers()
-	c.graph()
-	sortFindings(c.findings)
-	if HasErrors(c.findings) {
-		return nil, c.findings
-	}
-	return c.program, c.findings
+// Scope is what expressions see. Its values are those DecodeJSON gives.
+type Scope struct {
+	Run     string         // id of the run
+	Vars    map[string]any // of the run
+	Outputs map[string]any // last output by node
+	Event   any            // that led to the node, or starts the run
+	Error   any            // that led to the node
 }
 
-// Load is Parse and Compile in one. The error is an *InvalidError; warnings come
-// with the Program.
-func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
-	f, err := Parse(src)
-	if err != nil {
-		return nil, nil, err
+// bindings are the values behind the names of an environment.
+type bindings map[string]any
+
+// bind gives the expressions of a node their values.
+func (p *Program) bind(s Scope) bindings {
+	b := p.bindTrigger(s)
+	b["vars"], b["nodes"], b["error"] = orEmpty(s.Vars), orEmpty(s.Outputs), s.Error
+	return b
+}
+
+// bindTrigger gives the expressions of a trigger theirs: before a run there is
+// nothing but the event.
+func (p *Program) bindTrigger(s Scope) bindings {
+	return bindings{"event": s.Event, meterName: meter(),
+		"run": map[string]any{"id": s.Run, "flow": p.flow.Metadata.ID, "version": p.flow.Metadata.Version}}
+}
+
+func orEmpty(m map[string]any) map[string]any {
+	if m == nil {
+		return map[string]any{}
 	}
-	p, findings := Compile(f, cat)
-	if p == nil {
-		return nil, findings, &InvalidError{Findings: findings}
-	}
-	return p, findings, nil
+	return m
 }
 
 // Flow is what was compiled.
 func (p *Program) Flow() *Flow { return p.flow }
 
-// compiler collects findings while it builds a Program.
-type compiler struct {
-	flow     *Flow
-	cat      *Catalogue
-	program  *Program
-	findings []Finding
-}
+// Node finds a node by its id; nil if there is none.
+func (p *Program) Node(id string) *CompiledNode { return p.nodes[id] }
 
-func (c *compiler) report(sev Severity, ptr, code, suggestion, format string, args ...any) {
-	c.findings = append(c.findings, Finding{Pointer: ptr, Line: c.flow.doc.line(ptr), Severity: sev, Code: code,
-		Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
-}
-
-func (c *compiler) fail(ptr, code, suggestion, format string, args ...any) {
-	c.report(SeverityError, ptr, code, suggestion, format, args...)
-}
-
-// nodes fills program.nodes; a node of an unknown type has no op.
-func (c *compiler) nodes() {
-	for i, n := range c.flow.Nodes {
-		ptr := pointer("/nodes", i)
-		if first, ok := c.program.nodes[n.ID]; ok {
-			c.fail(pointer(ptr, "id"), "duplicate_id", "give one of them another id",
-				"node %q is there twice; the first is nodes/%d", n.ID, first.index)
-			continue
-		}
-		c.program.nodes[n.ID] = &node{Node: n, index: i, op: c.action(n.Type, pointer(ptr, "type")), edges: map[string][]string{}}
-		if d := time.Duration(n.Deadline); d < time.Second || d > MaxDeadline {
-			c.fail(pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
-		}
-	}
-}
-
-// action finds the operation of a node.
-func (c *compiler) action(id, ptr string) *operation {
-	op, ok := c.cat.ops[id]
-	switch {
-	case !ok:
-		c.fail(ptr, "unknown_type", DidYouMean(id, c.cat.kind(kindAction)), "no node of type %q is installed", id)
-	case op.Kind != kindAction:
-		c.fail(ptr, "not_a_step", "", "%s is no step of a flow but a %s", id, strings.ToLower(string(op.Kind)))
-		return nil
-	}
-	return op
-}
-
-func (c *compiler) variables() {
-	if c.flow.Vars == nil {
-		return
-	}
-	s, err := compileSchemaValue("vars", c.flow.Vars)
+// Input evaluates what a node's call is given. The error begins with the place
+// of the expression that failed.
+func (p *Program) Input(n *CompiledNode, s Scope) (map[string]any, error) {
+	v, err := n.input.eval(p.bind(s))
 	if err != nil {
-		c.fail("/vars", "vars_schema", "", "vars is not a JSON Schema 2020-12: %v", err)
-		return
+		return nil, err
 	}
-	c.program.vars = s
-	for _, v := range s.violations(withDefaults(c.flow.Vars, map[string]any{})) {
-		if v.code != "required" { // a default that its own schema refuses
-			c.fail("/vars/properties"+v.pointer, v.code, v.suggestion, "default: %s", v.message)
-		}
-	}
+	return v.(map[string]any), nil // with is an object
 }
 
-func (c *compiler) inputs() {
-	env := c.environments()
-	for i := range c.flow.Nodes {
-		n := c.program.nodes[c.flow.Nodes[i].ID]
-		if n.index != i {
-			continue // a duplicate
-		}
-		ptr := pointer("/nodes", i, "with")
-		with := n.With
-		if with == nil {
-			with = map[string]any{}
-		}
-		var errs []inputError
-		n.input, errs = compileInput(with, ptr, env(n.ID))
-		for _, e := range errs {
-			c.expression(e.pointer, e.err, "vars", "event", "error", "nodes", "run")
-		}
-		if n.op != nil {
-			c.checkInput(n.op, n.input, ptr)
-			if n.op.Assigns {
-				c.assigned(n, ptr)
-			}
-		}
+// Trigger finds a trigger by its id.
+func (p *Program) Trigger(id string) (Trigger, error) {
+	t, err := p.trigger(id)
+	if err != nil {
+		return Trigger{}, err
 	}
+	return t.Trigger, nil
 }
 
-// expression reports one that does not compile, or only with a doubt. roots are
-// the names it may begin with.
-func (c *compiler) expression(ptr string, err error, roots ...string) {
-	severity, code := SeverityError, "expression"
-	var d *doubt
-	if errors.As(err, &d) {
-		severity, code = SeverityWarning, "unknown_name"
+func (p *Program) trigger(id string) (*trigger, error) {
+	t, ok := p.triggers[id]
+	if !ok {
+		return nil, fmt.Errorf("flow %s has no trigger %q", p.flow.Metadata.ID, id)
 	}
-	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
+	return t, nil
 }
 
-// checkInput holds an input against the operation's schema. Below an expression
-// whose kind is open nothing is known; of one whose kind is known only the type.
-func (c *compiler) checkInput(op *operation, in *input, ptr string) {
-	open, typed := map[string]bool{}, map[string]bool{}
-	v := in.outline("", open, typed)
-	if op.input != nil {
-		for _, e := range op.input.violations(v) {
-			if open[e.pointer] || typed[e.pointer] && e.code != "type" {
-				continue
-			}
-			c.fail(ptr+e.pointer, e.code, e.suggestion, "%s: %s", op.ID, e.message)
+// Triggers lists the triggers that take events of a type, in the order of the
+// file.
+func (p *Program) Triggers(eventType string) []Trigger {
+	var out []Trigger
+	for _, t := range p.flow.Triggers {
+		if slices.Contains(p.triggers[t.ID].events, eventType) {
+			out = append(out, t)
 		}
 	}
-	for _, d := range duplicates(op.inputDoc, v) {
-		c.fail(ptr+d.pointer, d.code, d.suggestion, "%s: %s", op.ID, d.message)
-	}
+	return out
 }
 
-// assigned checks that a node sets only variables that exist.
-func (c *compiler) assigned(n *node, ptr string) {
-	values, _ := n.With["values"].(map[string]any)
-	known := properties(c.flow.Vars)
-	for k := range values {
-		if _, ok := known[k]; !ok {
-			c.fail(pointer(ptr, "values", k), "unknown_variable", DidYouMean(k, keys(known)), "vars has no %q", k)
-		}
+// Match reports whether an event passes the condition of a trigger.
+func (p *Program) Match(triggerID string, data any) (bool, error) {
+	t, err := p.trigger(triggerID)
+	if err != nil || t.when == nil {
+		return err == nil, err
 	}
+	v, err := t.when.eval(p.bindTrigger(Scope{Event: data}))
+	if err != nil {
+		return false, fmt.Errorf("trigger %s: when: %w", t.ID, err)
+	}
+	return v == true, nil
 }
 
-func (c *compiler) edges() {
-	seen := map[Edge]bool{}
-	for i, e := range c.flow.Edges {
-		ptr := pointer("/edges", i)
-		if _, ok := c.program.nodes[e.To]; !ok {
-			c.fail(pointer(ptr, "to"), "unknown_node", DidYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
-		}
-		if seen[e] {
-			c.report(SeverityWarning, ptr, "duplicate_edge", "remove one", "%s leads to %s twice", e.From, e.To)
-			continue
-		}
-		seen[e] = true
-		id, port := e.Source()
-		n, ok := c.program.nodes[id]
-		if !ok {
-			c.fail(pointer(ptr, "from"), "unknown_node", DidYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
-			continue
-		}
-		n.edges[port] = append(n.edges[port], e.To)
-	}
-}
+// Operation is what the node calls.
+func (n *CompiledNode) Operation() *Operation { return &n.op.Operation }
 
-// ports checks that every edge starts from a port its node has.
-func (c *compiler) ports() {
-	for i, e := range c.flow.Edges {
-		id, port := e.Source()
-		if n, ok := c.program.nodes[id]; ok && n.op != nil {
-			c.port(n, port, pointer("/edges", i, "from"))
-		}
-	}
-}
-
-func (c *compiler) port(n *node, port, ptr string) {
-	ports, _, open := n.op.ports(n.input.mask())
-	ids := make([]string, 0, len(ports))
-	for _, p := range ports {
-		ids = append(ids, p.ID)
-	}
-	if slices.Contains(ids, port) || open && n.op.derives(port) {
-		return
-	}
-	c.fail(ptr, "unknown_port", DidYouMean(port, ids), "node %q has no port %q", n.ID, port)
-}
-
-// waits decides which nodes wait for an answer, and for how long.
-func (c *compiler) waits() {
-	for _, n := range c.program.nodes {
-		if n.op == nil {
-			continue
-		}
-		ptr := pointer("/nodes", n.index)
-		if !n.op.waits() {
-			if n.Wait != nil {
-				c.fail(pointer(ptr, "wait"), "no_answers", "remove wait", "%s gets no answers to wait for", n.Type)
-			}
-			continue
-		}
-		n.timeout, n.late = DefaultWait, LateRestart
-		if n.Wait != nil {
-			n.waits, n.timeout, n.late = true, time.Duration(n.Wait.Timeout), n.Wait.Late
-		}
-		for port := range n.edges {
-			n.waits = n.waits || n.op.byAnswer(port)
-		}
-		if n.timeout < time.Second || n.timeout > MaxWait {
-			c.fail(pointer(ptr, "wait", "timeout"), "out_of_range", "", "the timeout must be between 1s and 90d")
-		}
-		if n.waits {
-			c.wired(n, ptr)
-		}
-	}
-}
-
-// wired warns of answers that lead nowhere.
-func (c *compiler) wired(n *node, ptr string) {
-	if len(n.edges[PortTimeout]) == 0 {
-		c.report(SeverityWarning, ptr, "no_timeout_edge", fmt.Sprintf("add an edge from %s.timeout", n.ID),
-			"node %q waits, but nothing follows when no answer comes", n.ID)
-	}
-	_, offered, _ := n.op.ports(n.input.mask())
-	for _, port := range offered {
-		if len(n.targets(port)) == 0 {
-			c.report(SeverityWarning, ptr, "unwired_port", fmt.Sprintf("add an edge from %s.%s", n.ID, port),
-				"a click that leaves node %q by %q ends there", n.ID, port)
-		}
-	}
-}
-
-// targets are the nodes an edge from port leads to, by its own edges or else by
+// Targets are the nodes an edge from port leads to, by its own edges or else by
 // the wildcard of its kind.
-func (n *node) targets(port string) []string {
+func (n *CompiledNode) Targets(port string) []string {
 	if to := n.edges[port]; len(to) > 0 {
 		return to
 	}
 	return n.edges[portKind(port)+":*"]
+}
+
+// Offered are the ports among which an answer to a call with this input chooses.
+func (n *CompiledNode) Offered(input map[string]any) []string {
+	_, offered, _ := n.op.ports(input)
+	return offered
+}
+
+// AnswerPort is the port that an event asks for; empty if events of its type do
+// not answer the node. Whether that port was offered is another question.
+func (n *CompiledNode) AnswerPort(eventType string, data any) string {
+	port, _ := fill(n.op.answers[eventType], data)
+	return port
+}
+
+// TakesWords reports whether a port takes answers that are no choice among the
+// offered, such as typed text.
+func (n *CompiledNode) TakesWords(port string) bool { return n.op.static(port) && n.op.byAnswer(port) }
+
+// Exit is the port that a call which worked leaves by, when its output decides
+// that. Without chosen it leaves by PortSent and PortOut.
+func (n *CompiledNode) Exit(output any) (port string, chosen bool) {
+	if n.op.Exit == "" {
+		return "", false
+	}
+	port, _ = fill(n.op.Exit, output)
+	return port, true
 }

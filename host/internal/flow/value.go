@@ -12,8 +12,10 @@ import (
 	"strings"
 )
 
-// decodeJSON reads one JSON value into the values this package works with.
-func decodeJSON(src []byte) (any, error) {
+// DecodeJSON reads one JSON document into the values that flows work with:
+// map[string]any, []any, string, bool, nil, int for whole numbers that are exact,
+// and float64 for all others.
+func DecodeJSON(src []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
 	var v any
@@ -23,31 +25,47 @@ func decodeJSON(src []byte) (any, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON value")
 	}
-	return normalize(v)
+	return exact(v)
 }
 
-// normalize replaces json.Number by int or float64 throughout, in place.
-func normalize(v any) (any, error) {
+// exact replaces json.Number by int or float64 throughout, in place.
+func exact(v any) (any, error) {
 	var err error
 	switch v := v.(type) {
 	case json.Number:
 		return number(v)
 	case map[string]any:
 		for k := range v {
-			if v[k], err = normalize(v[k]); err != nil {
+			if v[k], err = exact(v[k]); err != nil {
 				return nil, err
 			}
 		}
 	case []any:
 		for i := range v {
-			if v[i], err = normalize(v[i]); err != nil {
+			if v[i], err = exact(v[i]); err != nil {
 				return nil, err
 			}
 		}
-	default:
-		return normal(v), nil
 	}
 	return v, nil
+}
+
+// Normalize gives a value that encoding/json decoded the types DecodeJSON gives,
+// throughout and in place.
+func Normalize(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k := range v {
+			v[k] = Normalize(v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = Normalize(v[i])
+		}
+	default:
+		return normal(v)
+	}
+	return v
 }
 
 func number(n json.Number) (any, error) {
@@ -158,5 +176,27 @@ func Plain(v any) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the result is no JSON value: %w", err)
 	}
-	return decodeJSON(raw)
+	return DecodeJSON(raw)
+}
+
+// Size is about the length of a value as JSON, without writing it.
+func Size(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v) + 2
+	case map[string]any:
+		n := 2
+		for k, m := range v {
+			n += len(k) + 4 + Size(m)
+		}
+		return n
+	case []any:
+		n := 2
+		for _, m := range v {
+			n += 1 + Size(m)
+		}
+		return n
+	default:
+		return 8
+	}
 }

@@ -38,6 +38,41 @@ var rules = []rule{
 		why: "there is one strict reader of JSON, internal/jsonstrict; when the toolchain has encoding/json/v2, only it changes",
 	},
 	{
+		from: []string{"internal"}, forbid: []string{module + "schemas", module + "sdk", module + "plugin", module + "host"}, tests: true,
+		why: "internal/ is what plugin and host share: it knows neither WhatsApp nor flows",
+	},
+	{
+		from: []string{"plugin", "host"}, except: []string{"plugin/wasim", "host/internal/bench"}, forbid: []string{"modernc.org/", "=github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/stdlib"},
+		why: "databases are opened by internal/sqldb alone",
+	},
+	{
+		from:   []string{"plugin/internal/store"},
+		forbid: []string{module + "plugin/internal/node", module + "plugin/internal/send", module + "plugin/internal/receive", module + "plugin/internal/pool", module + "plugin/internal/problem", module + "sdk"},
+		why:    "stores are below what uses them",
+	},
+	{
+		from: []string{"plugin/internal/store"}, except: []string{"plugin/internal/store/session"}, forbid: []string{"=go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store"},
+		why: "only the session store knows whatsmeow's stores",
+	},
+	{
+		from:   []string{"plugin/internal/store/outbox", "plugin/internal/store/menus", "plugin/internal/store/registry", "plugin/internal/store/inbox", "plugin/internal/store/cache", "plugin/internal/store/session"},
+		forbid: []string{module + "plugin/internal/store"},
+		why:    "a concept knows no other: only the ledger stores a menu with its intent, and an event with its change",
+	},
+	{
+		from: []string{"plugin/internal/store/ledger"}, forbid: []string{"=" + module + "plugin/internal/store"},
+		why: "the ledger knows menus and events, and not who opens it",
+	},
+	{
+		from:   []string{"plugin/internal/pool", "plugin/internal/media", "plugin/internal/receive", "plugin/internal/problem"},
+		forbid: []string{module + "plugin/internal/node", module + "plugin/internal/send"},
+		why:    "the way of a message leads down: node, send and receive, pool and media, store",
+	},
+	{
+		from: []string{"plugin/internal/send", "plugin/internal/receive"}, forbid: []string{module + "plugin/internal/node"},
+		why: "the operations are adapters: nothing below them knows them",
+	},
+	{
 		from: []string{"sdk"}, forbid: []string{module + "plugin", module + "host"}, tests: true,
 		why: "the sdk is what third parties import: it knows neither our node nor our host",
 	},
@@ -82,7 +117,16 @@ var rules = []rule{
 	{
 		from:   []string{"host/internal/flow"},
 		forbid: []string{"net", "net/http", "os", "os/exec", "database/sql", "log/slog", module + "host/internal/engine", module + "sdk/client"},
-		why:    "the flow package is PURE: state and event in, state and effects out",
+		except: []string{"host/internal/flow/flowtest"},
+		why:    "flow and flow/run are PURE: a file in, a program out; state and event in, state and effects out",
+	},
+	{
+		from: []string{"host/internal/flow"}, except: []string{"host/internal/flow/run"}, forbid: []string{"=" + module + "host/internal/flow/run"}, tests: true,
+		why: "a program does not know who interprets it: the arrow goes from flow/run to flow",
+	},
+	{
+		from: []string{"host/internal/flow"}, except: []string{"host/internal/flow/flowtest"}, forbid: []string{module + "host/internal/flow/flowtest", module + "host/internal/nodes"},
+		why: "flowtest, and the built-in nodes it brings, are for tests",
 	},
 }
 
@@ -96,7 +140,7 @@ func TestImportDirection(t *testing.T) {
 				continue
 			}
 			for _, imp := range imports {
-				if forbidden(imp, r.forbid) && !sameTree(file, imp, r) {
+				if r.broken(path.Dir(file), imp) {
 					t.Errorf("%s imports %s: %s", file, imp, r.why)
 				}
 			}
@@ -104,35 +148,36 @@ func TestImportDirection(t *testing.T) {
 	}
 }
 
-// sameTree lets a package import its own sub-packages when its tree is what the
-// rule forbids to others.
-func sameTree(file, imp string, r rule) bool {
-	for _, from := range r.from {
-		if from != "" && strings.HasPrefix(imp, module+from) && strings.HasPrefix(file, from) {
+// broken reports whether a package in dir may not import imp. What a rule forbids
+// by a wide name, such as the whole module, it does not forbid inside the tree it
+// is about.
+func (r rule) broken(dir, imp string) bool {
+	for _, f := range r.forbid {
+		if !matches(imp, f) {
+			continue
+		}
+		inside := false
+		for _, from := range r.from {
+			inside = inside || from != "" && under(dir, []string{from}) && under(imp, []string{module + from}) && !under(strings.TrimPrefix(f, "="), []string{module + from})
+		}
+		if !inside {
 			return true
 		}
 	}
 	return false
 }
 
-// forbidden matches prefixes ending in "/" or being a module path as prefixes,
-// and anything else as a whole import path.
-func forbidden(imp string, list []string) bool {
-	for _, f := range list {
-		switch {
-		case strings.HasPrefix(f, "="):
-			if imp == f[1:] {
-				return true
-			}
-		case strings.HasSuffix(f, "/"):
-			if strings.HasPrefix(imp, f) {
-				return true
-			}
-		case imp == f || strings.HasPrefix(imp, f+"/") && strings.Contains(f, "."):
-			return true
-		}
+// matches takes a pattern that ends in "/" or has a dot, as module paths do, as a
+// prefix, and any other as a whole import path; one that begins with "=", too.
+func matches(imp, pattern string) bool {
+	switch {
+	case strings.HasPrefix(pattern, "="):
+		return imp == pattern[1:]
+	case strings.HasSuffix(pattern, "/"):
+		return strings.HasPrefix(imp, pattern)
+	default:
+		return imp == pattern || strings.HasPrefix(imp, pattern+"/") && strings.Contains(pattern, ".")
 	}
-	return false
 }
 
 func under(dir string, prefixes []string) bool {
@@ -142,6 +187,26 @@ func under(dir string, prefixes []string) bool {
 		}
 	}
 	return false
+}
+
+// TestRules holds the reading of the rules themselves to examples.
+func TestRules(t *testing.T) {
+	for _, c := range []struct {
+		rule     rule
+		dir, imp string
+		broken   bool
+	}{
+		{rule{from: []string{"schemas"}, forbid: []string{module}}, "schemas", module + "sdk", true},
+		{rule{from: []string{"schemas"}, forbid: []string{module}}, "schemas", module + "schemas/x", false},
+		{rule{from: []string{"plugin"}, forbid: []string{module + "plugin/wasim"}}, "plugin/internal/pool", module + "plugin/wasim/bare", true},
+		{rule{from: []string{"host/flow"}, forbid: []string{"=" + module + "host/flow/run"}}, "host/flow", module + "host/flow/run", true},
+		{rule{from: []string{"host/flow"}, forbid: []string{"os"}}, "host/flow", "os/exec", false},
+		{rule{from: []string{""}, forbid: []string{"go.mau.fi/"}}, "sdk", "go.mau.fi/whatsmeow", true},
+	} {
+		if got := c.rule.broken(c.dir, c.imp); got != c.broken {
+			t.Errorf("%s imports %s: broken is %v, want %v", c.dir, c.imp, got, c.broken)
+		}
+	}
 }
 
 func importsByFile(t *testing.T) map[string][]string {

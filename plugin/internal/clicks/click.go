@@ -45,13 +45,9 @@ const (
 	maxText   = 65_536  // characters; WhatsApp's own for a text
 )
 
-// FromMessage reads a message as a click. It is false for everything that cannot
-// be one: our own messages, channels, media, and malformed responses.
-func FromMessage(m *waE2E.Message, info types.MessageInfo) (Click, bool) {
-	if !foreign(info) {
-		return Click{}, false
-	}
-	m = unwrap(m)
+// asClick reads an unwrapped message as a click. It is nil for everything that cannot
+// be one: media, and malformed responses.
+func asClick(m *waE2E.Message, info types.MessageInfo) *Click {
 	c := Click{MessageID: info.ID, At: info.Timestamp}
 	c.Chat, c.Sender = parties(info)
 	var id, label string
@@ -80,14 +76,14 @@ func FromMessage(m *waE2E.Message, info types.MessageInfo) (Click, bool) {
 		c.Form, quote = FormText, m.GetExtendedTextMessage().GetContextInfo()
 		label = m.GetExtendedTextMessage().GetText()
 	default:
-		return Click{}, false
+		return nil
 	}
 	if longer(id, maxID) || id == "" && label == "" {
-		return Click{}, false
+		return nil
 	}
 	if id == "" {
 		c.Form = FormText // a response without an id says no more than its words
 	}
 	c.ButtonID, c.Label, c.QuotedID = clean(id, maxID), clean(label, maxLabel), clean(quote.GetStanzaID(), maxID)
-	return c, true
+	return &c
 }

@@ -43,6 +43,21 @@ func inGroup() types.MessageInfo {
 	return info
 }
 
+// readClick and readReceived are Read for one of its answers.
+func readClick(m *waE2E.Message, info types.MessageInfo) (Click, bool) {
+	if c := Read(m, info).Click; c != nil {
+		return *c, true
+	}
+	return Click{}, false
+}
+
+func readReceived(m *waE2E.Message, info types.MessageInfo) (Received, bool) {
+	if r := Read(m, info).Received; r != nil {
+		return *r, true
+	}
+	return Received{}, false
+}
+
 func quoting(id string) *waE2E.ContextInfo {
 	if id == "" {
 		return nil
@@ -106,7 +121,7 @@ func TestForms(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got, ok := FromMessage(row.message, fromAna())
+			got, ok := readClick(row.message, fromAna())
 			if !ok {
 				t.Fatal("not a click")
 			}
@@ -149,7 +164,7 @@ func TestNotAClick(t *testing.T) {
 		"image":            {&waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: proto.String("Yes")}}, fromAna()},
 		"reaction":         {&waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Text: proto.String("👍")}}, fromAna()},
 	} {
-		if c, ok := FromMessage(in.message, in.info); ok {
+		if c, ok := readClick(in.message, in.info); ok {
 			t.Errorf("%s: taken for %+v", name, c)
 		}
 	}
@@ -168,7 +183,7 @@ func TestWrappers(t *testing.T) {
 		"edited":                {EditedMessage: in(tap)},
 		"two":                   {ViewOnceMessage: in(&waE2E.Message{EphemeralMessage: in(tap)})},
 	} {
-		if c, ok := FromMessage(m, fromAna()); !ok || c.ButtonID != "yes" || c.QuotedID != menuID {
+		if c, ok := readClick(m, fromAna()); !ok || c.ButtonID != "yes" || c.QuotedID != menuID {
 			t.Errorf("%s: %+v, %v", name, c, ok)
 		}
 	}
@@ -199,7 +214,7 @@ func TestParties(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			c, ok := FromMessage(text("1", ""), types.MessageInfo{MessageSource: row.source, ID: "3A"})
+			c, ok := readClick(text("1", ""), types.MessageInfo{MessageSource: row.source, ID: "3A"})
 			if !ok || mustJSON(t, c.Chat) != row.chat || mustJSON(t, c.Sender) != row.from {
 				t.Errorf("chat %s\nsender %s, %v", mustJSON(t, c.Chat), mustJSON(t, c.Sender), ok)
 			}
@@ -237,7 +252,7 @@ func FuzzFromMessage(f *testing.F) {
 		if proto.Unmarshal(raw, &m) != nil {
 			return
 		}
-		if c, ok := FromMessage(&m, fromAna()); ok {
+		if c, ok := readClick(&m, fromAna()); ok {
 			match := Correlate(c, []Menu{menu})
 			if match.Menu != nil && c.QuotedID != "" && c.QuotedID != menuID {
 				t.Fatalf("%+v was matched to a menu it does not name", c)
@@ -247,7 +262,7 @@ func FuzzFromMessage(f *testing.F) {
 				t.Fatalf("unbounded event %+v", event)
 			}
 		}
-		if r, ok := ReceivedFromMessage(&m, fromAna()); ok && (r.Kind == "" || longer(r.Text, maxText)) {
+		if r, ok := readReceived(&m, fromAna()); ok && (r.Kind == "" || longer(r.Text, maxText)) {
 			t.Fatalf("received %+v", r)
 		}
 	})

@@ -31,14 +31,14 @@ func TestCorrelate(t *testing.T) {
 	team.Chat = []string{groupJID}
 
 	tap := func(id, quote string) Click {
-		c, _ := FromMessage(interactive(`{"id":"`+id+`"}`, "", quote), fromAna())
+		c, _ := readClick(interactive(`{"id":"`+id+`"}`, "", quote), fromAna())
 		return c
 	}
 	say := func(words, quote string) Click {
-		c, _ := FromMessage(text(words, quote), fromAna())
+		c, _ := readClick(text(words, quote), fromAna())
 		return c
 	}
-	groupTap, _ := FromMessage(interactive(`{"id":"yes"}`, "", menuID), inGroup())
+	groupTap, _ := readClick(interactive(`{"id":"yes"}`, "", menuID), inGroup())
 
 	rows := []struct {
 		name  string
@@ -102,11 +102,11 @@ func TestAnswers(t *testing.T) {
 	old := Menu{MessageID: menuID, Chat: []string{anaLID}, SentAt: noon, Buttons: yesNo()}
 	newer := Menu{MessageID: "3EB0NEW", Chat: []string{anaLID, groupJID}, SentAt: noon.Add(time.Hour), Buttons: yesNo()}
 	say := func(quote string) Click {
-		r, _ := ReceivedFromMessage(text("What about Tuesday?", quote), fromAna())
+		r, _ := readReceived(text("What about Tuesday?", quote), fromAna())
 		return r.Click()
 	}
-	shout, _ := ReceivedFromMessage(text("Hello all", ""), inGroup())
-	answer, _ := ReceivedFromMessage(text("Me!", "3EB0NEW"), inGroup())
+	shout, _ := readReceived(text("Hello all", ""), inGroup())
+	answer, _ := readReceived(text("Me!", "3EB0NEW"), inGroup())
 	for name, row := range map[string]struct {
 		click Click
 		want  string

@@ -35,8 +35,8 @@ func readSchema(t *testing.T, name string) (map[string]any, *jsonschema.Schema) 
 // describe, at every depth, and real events validate.
 func TestEventsMatchSchemas(t *testing.T) {
 	ana := Menu{MessageID: menuID, Chat: []string{anaLID}, SentAt: noon, Source: "crm", Correlation: "run-1", Buttons: yesNo()}
-	tap, _ := FromMessage(interactive(`{"id":"yes"}`, "Yes", menuID), fromAna())
-	words, _ := ReceivedFromMessage(text("Hello", "3A00"), inGroup())
+	tap, _ := readClick(interactive(`{"id":"yes"}`, "Yes", menuID), fromAna())
+	words, _ := readReceived(text("Hello", "3A00"), inGroup())
 	rows := []struct {
 		schema string
 		events []any
@@ -106,7 +106,7 @@ func structMembers(t reflect.Type, at string) []string {
 // the sender claims stays in rawId.
 func TestClickedTrustsTheMenu(t *testing.T) {
 	menu := Menu{MessageID: menuID, Chat: []string{anaLID}, SentAt: noon, Source: "crm", Correlation: "run-1", Buttons: yesNo(), AsText: true}
-	tap, _ := FromMessage(interactive(`{"id":"yes","display_text":"Refund everything"}`, "", menuID), fromAna())
+	tap, _ := readClick(interactive(`{"id":"yes","display_text":"Refund everything"}`, "", menuID), fromAna())
 	e := NewClicked("shop-1", tap, Correlate(tap, []Menu{menu}))
 	if e.Button.ID != "yes" || e.Button.DisplayText != "Yes" || e.Button.Index == nil || *e.Button.Index != 1 || e.RawID != "yes" {
 		t.Errorf("tap: %s", mustJSON(t, e))
@@ -114,7 +114,7 @@ func TestClickedTrustsTheMenu(t *testing.T) {
 	if e.Menu == nil || *e.Menu != (MenuRef{MessageID: menuID, SentAt: noon, Source: "crm", Correlation: "run-1"}) {
 		t.Errorf("menu: %s", mustJSON(t, e.Menu))
 	}
-	typed, _ := FromMessage(text("2", ""), fromAna())
+	typed, _ := readClick(text("2", ""), fromAna())
 	if e = NewClicked("shop-1", typed, Correlate(typed, []Menu{menu})); e.Button.ID != "no" || e.RawID != "2" || e.MatchedBy != ByText {
 		t.Errorf("typed: %s", mustJSON(t, e))
 	}
@@ -147,18 +147,18 @@ func TestReceived(t *testing.T) {
 		"reaction": {&waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Text: caption}}, "", ""},
 		"edit":     {&waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{EditedMessage: text("Hi", "")}}}}, "", ""},
 	} {
-		r, ok := ReceivedFromMessage(row.message, fromAna())
+		r, ok := readReceived(row.message, fromAna())
 		if ok != (row.kind != "") || r.Kind != row.kind || r.Text != row.text {
 			t.Errorf("%s: %+v, %v", name, r, ok)
 		}
 	}
-	long, _ := ReceivedFromMessage(text(strings.Repeat("ã", maxText+5), ""), fromAna())
+	long, _ := readReceived(text(strings.Repeat("ã", maxText+5), ""), fromAna())
 	if got := len([]rune(long.Text)); got != maxText {
 		t.Errorf("a text of %d characters", got)
 	}
 	own := fromAna()
 	own.IsFromMe = true
-	if _, ok := ReceivedFromMessage(text("Hi", ""), own); ok {
+	if _, ok := readReceived(text("Hi", ""), own); ok {
 		t.Error("our own message was received")
 	}
 }

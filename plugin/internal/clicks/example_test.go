@@ -28,7 +28,7 @@ func ExampleCorrelate() {
 	}}
 	info := types.MessageInfo{ID: "3A1F", MessageSource: types.MessageSource{Chat: ana, Sender: ana}}
 
-	click, _ := clicks.FromMessage(tap, info)
+	click := *clicks.Read(tap, info).Click
 	match := clicks.Correlate(click, menus)
 	fmt.Println(match.Button().DisplayText, "to", match.Menu.Correlation, "by", match.MatchedBy)
 	// Output: Yes to order 17 by quote

@@ -43,23 +43,20 @@ func (r Received) Click() Click {
 	}
 }
 
-// ReceivedFromMessage reads a message that a person wrote. It is false for our own
-// messages, for channels, and for what WhatsApp sends without anybody writing:
-// keys, receipts, reactions, votes, edits and deletions.
-func ReceivedFromMessage(m *waE2E.Message, info types.MessageInfo) (Received, bool) {
-	if !foreign(info) {
-		return Received{}, false
-	}
-	kind, text, quote := content(unwrap(m))
+// asReceived reads an unwrapped message as something a person wrote. It is nil for what
+// WhatsApp sends without anybody writing: keys, receipts, reactions, votes, edits and
+// deletions.
+func asReceived(m *waE2E.Message, info types.MessageInfo) *Received {
+	kind, text, quote := content(m)
 	if kind == "" {
-		return Received{}, false
+		return nil
 	}
 	r := Received{
 		MessageID: info.ID, At: info.Timestamp,
 		Kind: kind, Text: clean(text, maxText), QuotedID: clean(quote.GetStanzaID(), maxID),
 	}
 	r.Chat, r.Sender = parties(info)
-	return r, true
+	return &r
 }
 
 // content is empty for what nobody wrote.

@@ -10,7 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/cache"
 )
 
 // ChannelUploader is what whatsmeow.Client does for channels: everybody may read
@@ -49,7 +49,7 @@ func (l *Loader) Handle(ctx context.Context, instance string, post *waE2E.Messag
 	if l.opt.Cache == nil {
 		return "", forgotten
 	}
-	found, err := l.opt.Cache.Upload(ctx, store.Upload{Instance: instance, Kind: inTheClear + string(kind), SHA256: hash})
+	found, err := l.opt.Cache.Upload(ctx, cache.Upload{Instance: instance, Kind: inTheClear + string(kind), SHA256: hash})
 	var at location
 	if err == nil {
 		err = json.Unmarshal(found.Descriptor, &at)

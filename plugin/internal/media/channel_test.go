@@ -13,6 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/cache"
 )
 
 // UploadNewsletterReader makes the server one for channels too: nothing is sealed, and there is a handle.
@@ -27,7 +29,7 @@ type bufferFile struct{ bytes.Buffer }
 
 func (*bufferFile) Seek(int64, int) (int64, error) { return 0, nil }
 
-func open(t *testing.T) *store.Store {
+func open(t *testing.T) *cache.Cache {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -38,7 +40,7 @@ func open(t *testing.T) *store.Store {
 			t.Error(err)
 		}
 	})
-	return s
+	return s.Cache
 }
 
 // A channel's file is uploaded apart from the same file in a chat, and its handle is found again for a post that is

@@ -190,7 +190,7 @@ func TestUploadIsReused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	l, up, link := loader(t, media.Options{Cache: s}), &server{}, serve(t, pngOf(t, 30, 20))
+	l, up, link := loader(t, media.Options{Cache: s.Cache}), &server{}, serve(t, pngOf(t, 30, 20))
 	var headers []*buttons.Media
 	for _, instance := range []string{"shop", "shop", "bar"} {
 		m, err := l.Header(t.Context(), up, instance, link, buttons.Image, nil)

@@ -12,7 +12,9 @@ import (
 	"go.mau.fi/whatsmeow"
 
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/cache"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // Uploader is what whatsmeow.Client does: it encrypts what it reads into the
@@ -21,10 +23,10 @@ type Uploader interface {
 	UploadReader(ctx context.Context, plaintext io.Reader, tempFile io.ReadWriteSeeker, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error)
 }
 
-// Cache remembers uploads; store.Store is one.
+// Cache remembers uploads; cache.Cache is one.
 type Cache interface {
-	Upload(ctx context.Context, u store.Upload) (store.Upload, error)
-	PutUpload(ctx context.Context, u store.Upload) error
+	Upload(ctx context.Context, u cache.Upload) (cache.Upload, error)
+	PutUpload(ctx context.Context, u cache.Upload) error
 }
 
 // cacheTime is how long an upload is used again. WhatsApp keeps one for weeks; a
@@ -57,7 +59,7 @@ func (l *Loader) upload(ctx context.Context, to host, instance string, file *os.
 	if err != nil {
 		return &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
 	}
-	entry := store.Upload{Instance: instance, Kind: to.prefix + string(m.Type), SHA256: hash.Sum(nil)}
+	entry := cache.Upload{Instance: instance, Kind: to.prefix + string(m.Type), SHA256: hash.Sum(nil)}
 	release, err := l.uploads.take(ctx, instance+" "+entry.Kind+" "+string(entry.SHA256))
 	if err != nil {
 		return &Error{Reason: Upload, Retry: true, Message: "the same file is being uploaded for too long", Err: err}
@@ -102,13 +104,13 @@ type location struct {
 
 // recall completes m from the cache. The name, the type and the thumbnail stay
 // those of this request.
-func (l *Loader) recall(ctx context.Context, entry store.Upload, m *buttons.Media) bool {
+func (l *Loader) recall(ctx context.Context, entry cache.Upload, m *buttons.Media) bool {
 	if l.opt.Cache == nil {
 		return false
 	}
 	found, err := l.opt.Cache.Upload(ctx, entry)
 	if err != nil {
-		if !errors.Is(err, store.ErrNotFound) {
+		if !errors.Is(err, sqldb.ErrNotFound) {
 			l.opt.Log.Warn("the upload cache cannot be read", "error", err)
 		}
 		return false
@@ -125,7 +127,7 @@ func (l *Loader) recall(ctx context.Context, entry store.Upload, m *buttons.Medi
 }
 
 // remember caches an upload. Without it the next send uploads again, no more.
-func (l *Loader) remember(ctx context.Context, entry store.Upload, m *buttons.Media) {
+func (l *Loader) remember(ctx context.Context, entry cache.Upload, m *buttons.Media) {
 	if l.opt.Cache == nil {
 		return
 	}

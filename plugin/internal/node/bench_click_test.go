@@ -8,6 +8,8 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // BenchmarkClicks is the way of clicks that have gathered at the server while it held
@@ -24,7 +26,7 @@ func BenchmarkClicks(b *testing.B) {
 	node := benchNode(b, sim)
 	ana, err := sim.NewPhone(b.Context(), anaNumber)
 	check(b, err)
-	_, err = node.Execute(b.Context(), client.Request{Operation: opSendButtons, Input: fmt.Appendf(nil,
+	_, err = node.Execute(b.Context(), client.Request{Operation: send.OpButtons, Input: fmt.Appendf(nil,
 		`{"instance":"shop","number":%q,"contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Talk to sales"}]}`, anaNumber)}, nil)
 	check(b, err)
 	menu, err := ana.Wait(b.Context(), func(m wasim.Message) bool { return len(m.Buttons) > 0 })

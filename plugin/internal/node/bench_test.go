@@ -22,6 +22,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // BenchmarkSend compares one warm send through the node, from the host's Execute to
@@ -47,7 +49,7 @@ func BenchmarkSend(b *testing.B) {
 		send func(ctx context.Context, i int)
 	}{
 		{"node", func(ctx context.Context, i int) {
-			_, err := node.Execute(ctx, client.Request{Operation: opSendButtons, Input: input, Key: fmt.Sprint(time.Now().UnixNano(), i)}, nil)
+			_, err := node.Execute(ctx, client.Request{Operation: send.OpButtons, Input: input, Key: fmt.Sprint(time.Now().UnixNano(), i)}, nil)
 			check(b, err)
 		}},
 		{"bare", func(ctx context.Context, _ int) {

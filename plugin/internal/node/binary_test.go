@@ -21,6 +21,8 @@ import (
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // binaries is where the real binary is built, once.
@@ -141,7 +143,7 @@ func TestDescribeOffline(t *testing.T) {
 		t.Fatalf("describe: %v, %d operations", err, len(m.Operations))
 	}
 	menu := m.Operations[0]
-	if menu.ID != opSendButtons || menu.Replay != sdk.Keyed || menu.HTTP.Path != "/api/message/button/{instance}" ||
+	if menu.ID != send.OpButtons || menu.Replay != sdk.Keyed || menu.HTTP.Path != "/api/message/button/{instance}" ||
 		len(menu.PortRules) != 1 || menu.PortRules[0].ID != "reply:{id}" || menu.Events[0].Port != "reply:{/button/id}" {
 		t.Errorf("sendButtons = %+v", menu)
 	}

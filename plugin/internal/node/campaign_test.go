@@ -10,6 +10,8 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // TestOnePictureForFifty: a campaign is one upload, however many messages are on their way at once, and everybody gets
@@ -33,12 +35,12 @@ func TestOnePictureForFifty(t *testing.T) {
 		menu := menuTo(number)
 		menu["mediaUrl"], menu["mediaType"] = files.URL+"/menu.png", "IMAGE"
 		all.Go(func() {
-			res, err := w.node.Execute(w.ctx(), client.Request{Operation: opSendButtons, Input: raw(t, menu)}, nil)
+			res, err := w.node.Execute(w.ctx(), client.Request{Operation: send.OpButtons, Input: raw(t, menu)}, nil)
 			if err != nil {
 				t.Errorf("recipient %d: %v", i, err)
 				return
 			}
-			var out output
+			var out send.Output
 			if err := json.Unmarshal(res.Output, &out); err != nil {
 				t.Error(err)
 			}

@@ -6,9 +6,12 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 // TestChannelPostIsSentAnew: a post whose answer was lost goes out again under its id and with its picture's handle,
@@ -21,8 +24,8 @@ func TestChannelPostIsSentAnew(t *testing.T) {
 	files := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(content) }))
 	menu := menuTo(offers.JID().String())
 	menu["mediaUrl"], menu["mediaType"] = files.URL+"/menu.png", "IMAGE"
-	r := client.Request{Operation: opSendButtons, Input: raw(t, menu), Key: "k"}
-	id := store.MessageID("shop", scopeFallback, r.Key)
+	r := client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: "k"}
+	id := ledger.MessageID("shop", send.ScopeFallback, r.Key)
 
 	w.fault(wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageMessage, MessageID: id}, Times: 1, Action: wasim.Fault{DropAck: true}})
 	ctx, leave := context.WithCancel(w.ctx())
@@ -39,7 +42,7 @@ func TestChannelPostIsSentAnew(t *testing.T) {
 	}
 	files.Close()
 
-	var out output
+	var out send.Output
 	w.must(w.repeat(r, &out))
 	posts := offers.Posts()
 	if out.MessageID != id || len(posts) != 2 || posts[1].ID != id || posts[1].MediaID == "" || posts[1].MediaID != posts[0].MediaID {
@@ -53,7 +56,7 @@ func (w *world) repeat(r client.Request, into any) error {
 	ctx := w.ctx()
 	for {
 		err := w.execute(r, into)
-		if err == nil || ctx.Err() != nil || problemOf(w.t, err).Code != codeInFlight {
+		if err == nil || ctx.Err() != nil || problemOf(w.t, err).Code != "in_flight" {
 			return err
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/plugin/wasim/bare"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 const bobNumber = "5511988880002"
@@ -23,8 +25,8 @@ var everything = obj{"unknownMenus": true, "refused": true}
 // ask sends a menu and waits until a phone shows it.
 func (w *world) ask(menu obj, phone *wasim.Phone) wasim.Message {
 	w.t.Helper()
-	var out output
-	w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(w.t, menu), Correlation: fmt.Sprint("about ", menu["contentText"])}, &out))
+	var out send.Output
+	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(w.t, menu), Correlation: fmt.Sprint("about ", menu["contentText"])}, &out))
 	m, err := phone.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
 	return m

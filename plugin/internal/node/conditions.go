@@ -2,11 +2,12 @@ package node
 
 import (
 	"sync"
-	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/pool"
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // conditions grades the instances for the host: by their connection, and by whether they
@@ -16,26 +17,16 @@ type conditions struct {
 
 	mu        sync.Mutex
 	instances map[string]*condition // as many as the pool has
-	closed    bool
 }
 
 type condition struct {
 	status pool.Status
-	known  bool          // the pool has reported
-	pauses []store.Pause // the last to end first
-	end    *time.Timer   // at the end of the pauses
+	known  bool            // the pool has reported
+	pause  *registry.Pause // nil: the instance may write to new contacts
 }
 
-func newConditions(board *sdk.Board, pauses []store.Pause) *conditions {
-	c := &conditions{board: board, instances: map[string]*condition{}}
-	of := map[string][]store.Pause{}
-	for _, p := range pauses {
-		of[p.Instance] = append(of[p.Instance], p)
-	}
-	for instance, list := range of {
-		c.pause(instance, list)
-	}
-	return c
+func newConditions(board *sdk.Board) *conditions {
+	return &conditions{board: board, instances: map[string]*condition{}}
 }
 
 // connection is pool.Options.Notify.
@@ -47,62 +38,21 @@ func (c *conditions) connection(instance string, s pool.Status) {
 	c.show(instance, i)
 }
 
-// pause takes the pauses of new contacts that are on, and forgets them when they end.
-func (c *conditions) pause(instance string, pauses []store.Pause) {
+// pause is send.PauseOptions.Changed.
+func (c *conditions) pause(instance string, p *registry.Pause) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.get(instance)
-	if i.end != nil {
-		i.end.Stop()
-		i.end = nil
-	}
-	i.pauses = pauses
-	if len(pauses) > 0 && !c.closed {
-		i.end = time.AfterFunc(time.Until(pauses[0].Until), func() { c.ended(instance, pauses[0]) })
-	}
+	i.pause = p
 	c.show(instance, i)
 }
 
-func (c *conditions) ended(instance string, p store.Pause) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if i := c.instances[instance]; i != nil && len(i.pauses) > 0 && i.pauses[0] == p {
-		i.pauses = nil
-		c.show(instance, i)
-	}
-}
-
-// paused is the pause that ends last; nil for none.
-func (c *conditions) paused(instance string) *store.Pause {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if i := c.instances[instance]; i != nil && len(i.pauses) > 0 && time.Now().Before(i.pauses[0].Until) {
-		return &i.pauses[0]
-	}
-	return nil
-}
-
-// remove is pool.Options.Removed.
+// remove forgets an instance that is gone.
 func (c *conditions) remove(instance string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if i := c.instances[instance]; i != nil && i.end != nil {
-		i.end.Stop()
-	}
 	delete(c.instances, instance)
 	c.board.Remove(instance)
-}
-
-// close ends the timers.
-func (c *conditions) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for _, i := range c.instances {
-		if i.end != nil {
-			i.end.Stop()
-		}
-	}
 }
 
 func (c *conditions) get(instance string) *condition {
@@ -119,9 +69,9 @@ func (c *conditions) show(instance string, i *condition) {
 		return
 	}
 	h := health(instance, i.status)
-	if h.State == sdk.Healthy && len(i.pauses) > 0 {
-		h.State, h.Reason, h.Since = sdk.Degraded, codePaused, i.pauses[0].Since
-		h.Message = pausedMessage(i.pauses[0]) + ", and whatsapp.instance.resumeNewContacts ends the pause"
+	if h.State == sdk.Healthy && i.pause != nil {
+		h.State, h.Reason, h.Since = sdk.Degraded, send.CodePaused, i.pause.Since
+		h.Message = send.PausedMessage(*i.pause) + ", and whatsapp.instance.resumeNewContacts ends the pause"
 	}
 	c.board.Set(h)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
 	"github.com/tapnode/tapnode/sdk/nodetest"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // TestConformance proves every promise of the contract for the real binary, paired
@@ -35,14 +37,14 @@ func TestConformance(t *testing.T) {
 		Prepare:  c.login,
 		Samples: []nodetest.Sample{
 			{Operation: "whatsapp.instance.list@1", Input: []byte(`{}`)},
-			{Operation: opSendText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "Thank you!"})},
-			{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber))},
+			{Operation: send.OpText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "Thank you!"})},
+			{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber))},
 		},
-		Slow: &nodetest.Sample{Operation: opSendButtons, Input: raw(t, slow)},
+		Slow: &nodetest.Sample{Operation: send.OpButtons, Input: raw(t, slow)},
 		Keyed: func(i int) nodetest.Sample {
 			menu := menuTo(anaNumber)
 			menu["contentText"] = fmt.Sprintf("Question %d", i)
-			return nodetest.Sample{Operation: opSendButtons, Input: raw(t, menu)}
+			return nodetest.Sample{Operation: send.OpButtons, Input: raw(t, menu)}
 		},
 		Effects: c.effects,
 		Trigger: &nodetest.Trigger{Operation: opButtonClick},

@@ -13,6 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // Size of the crash test.
@@ -147,7 +149,7 @@ func (c *crash) send(node *child) {
 					continue
 				}
 				res, err := node.Execute(c.ctx(), client.Request{
-					Operation: opSendButtons, Input: raw(c.t, menuTo(anaNumber)), Key: fmt.Sprint("crash-", n), Correlation: fmt.Sprint(n),
+					Operation: send.OpButtons, Input: raw(c.t, menuTo(anaNumber)), Key: fmt.Sprint("crash-", n), Correlation: fmt.Sprint(n),
 				}, nil)
 				if p, ok := errors.AsType[*sdk.Problem](err); ok && !p.Retryable && p.Code != "cancelled" {
 					c.t.Errorf("call %d: %+v", n, p)

@@ -6,9 +6,12 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 // TestRetryKeepsTheButtons: a phone that could not decrypt a menu gets it again with
@@ -22,7 +25,7 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, ana := shop(t, wasim.Options{})
 			received := w.subscribe(opMessageReceived, nil)
-			w.must(w.call(opSendText, obj{"instance": "shop", "number": anaNumber, "contentText": "hello"}, nil))
+			w.must(w.call(send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "hello"}, nil))
 			m, err := ana.Wait(w.ctx(), func(m wasim.Message) bool { return m.Text == "hello" })
 			w.must(err)
 			_, err = ana.SendText(w.ctx(), m.From, "hi") // from here on a damaged message cannot be read
@@ -31,11 +34,11 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 
 			ana.Disconnect()
 			w.fault(wasim.FaultRule{
-				Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, MessageID: store.MessageID("shop", opSendButtons, "k")},
+				Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, MessageID: ledger.MessageID("shop", send.OpButtons, "k")},
 				Times: 1, Action: wasim.Fault{Corrupt: true},
 			})
-			var out output
-			w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}, &out))
+			var out send.Output
+			w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}, &out))
 			if restart {
 				w.shut()
 				w.start()
@@ -68,11 +71,11 @@ func TestRetryOfText(t *testing.T) {
 	w.must(err)
 	w.next(received, new(clicks.MessageReceived))
 	w.fault(wasim.FaultRule{
-		Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, MessageID: store.MessageID("shop", opSendText, "k")},
+		Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, MessageID: ledger.MessageID("shop", send.OpText, "k")},
 		Times: 1, Action: wasim.Fault{Corrupt: true},
 	})
-	var out output
-	w.must(w.execute(client.Request{Operation: opSendText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "hello"}), Key: "k"}, &out))
+	var out send.Output
+	w.must(w.execute(client.Request{Operation: send.OpText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "hello"}), Key: "k"}, &out))
 	m, err := ana.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
 	if m.Text != "hello" || m.Retry == 0 || m.Copies != 1 {
@@ -84,8 +87,8 @@ func TestRetryOfText(t *testing.T) {
 func TestCutWire(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{Disconnect: wasim.Before}})
-	var out output
-	w.must(w.call(opSendButtons, menuTo(anaNumber), &out))
+	var out send.Output
+	w.must(w.call(send.OpButtons, menuTo(anaNumber), &out))
 	m, err := ana.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
 	if m.Copies != 1 || m.Biz != 1 {
@@ -98,7 +101,7 @@ func TestDelayShowsTyping(t *testing.T) {
 	menu := menuTo(anaNumber)
 	menu["delay"] = 2
 	done := make(chan error, 1)
-	go func() { done <- w.call(opSendButtons, menu, nil) }()
+	go func() { done <- w.call(send.OpButtons, menu, nil) }()
 	own := w.sim.Account(shopNumber).LID()
 	w.must(ana.WaitTyping(w.ctx(), own, true))
 	w.must(ana.WaitTyping(w.ctx(), own, false))
@@ -115,8 +118,8 @@ func TestQuotes(t *testing.T) {
 	w.next(received, &r)
 
 	text := obj{"instance": "shop", "number": r.Chat.JID, "contentText": "Yes", "replyTo": r.MessageID}
-	var out, second output
-	w.must(w.call(opSendText, text, &out))
+	var out, second send.Output
+	w.must(w.call(send.OpText, text, &out))
 	m, err := ana.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
 	if m.Quoted != r.MessageID || out.ReplyTo.MessageID != r.MessageID {
@@ -125,7 +128,7 @@ func TestQuotes(t *testing.T) {
 
 	menu := menuTo(anaNumber) // our own message can be quoted too
 	menu["replyTo"] = out.MessageID
-	w.must(w.call(opSendButtons, menu, &second))
+	w.must(w.call(send.OpButtons, menu, &second))
 	m, err = ana.WaitID(w.ctx(), second.MessageID)
 	w.must(err)
 	if m.Quoted != out.MessageID || len(m.Buttons) != 2 {
@@ -141,9 +144,9 @@ func TestGroupAndPrivateAnswer(t *testing.T) {
 	group := team.JID()
 	clicked, received := w.subscribe(opButtonClick, obj{"chats": "group"}), w.subscribe(opMessageReceived, nil)
 
-	var out output
+	var out send.Output
 	menu := menuTo(group.String())
-	w.must(w.call(opSendButtons, menu, &out))
+	w.must(w.call(send.OpButtons, menu, &out))
 	for n, phone := range []*wasim.Phone{ana, bob} {
 		m, err := phone.WaitID(w.ctx(), out.MessageID)
 		w.must(err)
@@ -163,8 +166,8 @@ func TestGroupAndPrivateAnswer(t *testing.T) {
 	w.must(err)
 	var r clicks.MessageReceived
 	w.next(received, &r)
-	var private output
-	w.must(w.call(opSendText, obj{"instance": "shop", "number": group.String(), "contentText": "to you only", "replyTo": r.MessageID, "replyPrivate": true}, &private))
+	var private send.Output
+	w.must(w.call(send.OpText, obj{"instance": "shop", "number": group.String(), "contentText": "to you only", "replyTo": r.MessageID, "replyPrivate": true}, &private))
 	m, err := bob.WaitID(w.ctx(), private.MessageID)
 	w.must(err)
 	if m.Chat.Server != types.HiddenUserServer || m.Quoted != r.MessageID {
@@ -180,8 +183,8 @@ func TestGroupAndPrivateAnswer(t *testing.T) {
 func TestNumberInBothForms(t *testing.T) {
 	w, _ := shop(t, wasim.Options{})
 	old := w.customer("556199990001", wasim.Aliases("5561999990001")) // made before the ninth digit
-	var out output
-	res, err := w.node.Execute(w.ctx(), client.Request{Operation: opSendButtons, Input: raw(t, menuTo("5561999990001"))}, nil)
+	var out send.Output
+	res, err := w.node.Execute(w.ctx(), client.Request{Operation: send.OpButtons, Input: raw(t, menuTo("5561999990001"))}, nil)
 	w.must(err)
 	unmarshal(t, res.Output, &out)
 	if out.Chat.JID != old.LID().String() || *out.Chat.Phone != "556199990001" || len(res.Warnings) != 1 || res.Warnings[0].Code != "number_adjusted" {

@@ -11,6 +11,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/tapnode/tapnode/schemas"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // TestDeliveryPage: docs/delivery.md shows valid events and every refusal as it is.
@@ -40,10 +42,10 @@ func TestDeliveryPage(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for number, r := range refusals {
-		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %d \\| `%s` \\| [^|]+ \\| %s \\|$", number, r.code, regexp.QuoteMeta(r.next)))
+	for number, r := range send.Refusals {
+		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %d \\| `%s` \\| [^|]+ \\| %s \\|$", number, r.Code, regexp.QuoteMeta(r.Next)))
 		if !row.Match(page) {
-			t.Errorf("no row for %d, %s, %q", number, r.code, r.next)
+			t.Errorf("no row for %d, %s, %q", number, r.Code, r.Next)
 		}
 	}
 }

@@ -9,10 +9,13 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 // withFallback is a menu that may go out as text.
@@ -35,9 +38,9 @@ func TestRefusedButtonsFallBackToText(t *testing.T) {
 	for _, code := range []int{405, 473, 479} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			key := fmt.Sprint("k", code)
-			asButtons, asText := store.MessageID("shop", opSendButtons, key), store.MessageID("shop", scopeFallback, key)
+			asButtons, asText := ledger.MessageID("shop", send.OpButtons, key), ledger.MessageID("shop", send.ScopeFallback, key)
 			w.refuse(asButtons, code)
-			r := client.Request{Operation: opSendButtons, Input: raw(t, withFallback()), Key: key, Correlation: "run-" + key}
+			r := client.Request{Operation: send.OpButtons, Input: raw(t, withFallback()), Key: key, Correlation: "run-" + key}
 			for repeat := range 3 {
 				if repeat == 2 {
 					w.shut()
@@ -64,7 +67,7 @@ func TestRefusedButtonsFallBackToText(t *testing.T) {
 				t.Errorf("Ana reads %q", m.Text)
 			}
 			text, refused := w.message(obj{"key": key}), w.message(obj{"messageId": asButtons})
-			if text.MessageID != asText || *text.Replaces != asButtons || len(text.Warnings) != 1 || text.Operation != opSendButtons ||
+			if text.MessageID != asText || *text.Replaces != asButtons || len(text.Warnings) != 1 || text.Operation != send.OpButtons ||
 				refused.State != "failed" || *refused.ReplacedBy != asText || refused.Problem.Ack != code {
 				t.Errorf("text %+v, refused %+v", text, refused)
 			}
@@ -95,9 +98,9 @@ func TestNoFallback(t *testing.T) {
 		menu obj
 	}{{473, menuTo(anaNumber)}, {463, withFallback()}, {499, withFallback()}} {
 		key := fmt.Sprint("k", c.code)
-		w.refuse(store.MessageID("shop", opSendButtons, key), c.code)
-		p := problemOf(t, w.execute(client.Request{Operation: opSendButtons, Input: raw(t, c.menu), Key: key}, nil))
-		if p.Code != codeSendFailed || p.HTTPStatus != 500 || p.Effect != sdk.EffectNone || p.Retryable || !strings.HasPrefix(p.Message, "Failed to send buttons message: ") {
+		w.refuse(ledger.MessageID("shop", send.OpButtons, key), c.code)
+		p := problemOf(t, w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, c.menu), Key: key}, nil))
+		if p.Code != "send_failed" || p.HTTPStatus != 500 || p.Effect != sdk.EffectNone || p.Retryable || !strings.HasPrefix(p.Message, "Failed to send buttons message: ") {
 			t.Errorf("%d: %+v", c.code, p)
 		}
 	}
@@ -110,7 +113,7 @@ func TestNoFallback(t *testing.T) {
 // Ana never sees two messages; and one as soon as it is known that the buttons were
 // refused.
 func TestFallbackOverAKill(t *testing.T) {
-	asButtons, asText := store.MessageID("shop", opSendButtons, "k"), store.MessageID("shop", scopeFallback, "k")
+	asButtons, asText := ledger.MessageID("shop", send.OpButtons, "k"), ledger.MessageID("shop", send.ScopeFallback, "k")
 	for _, c := range []struct {
 		name  string
 		fault wasim.FaultRule   // what the server does, beside refusing the buttons
@@ -131,7 +134,7 @@ func TestFallbackOverAKill(t *testing.T) {
 				w.fault(c.fault)
 			}
 			w.refuse(asButtons, 473)
-			r := client.Request{Operation: opSendButtons, Input: raw(t, withFallback()), Key: "k"}
+			r := client.Request{Operation: send.OpButtons, Input: raw(t, withFallback()), Key: "k"}
 			node := w.child()
 			told, done := make(chan struct{}, 1), make(chan error, 1)
 			go func() {
@@ -161,9 +164,9 @@ func TestFallbackOverAKill(t *testing.T) {
 				_, err = ana.WaitID(w.ctx(), asText)
 				w.must(err)
 			}
-			_, err = node.Execute(w.ctx(), client.Request{Operation: opSendText, Input: raw(t, textTo(anaNumber)), Key: "last"}, nil)
+			_, err = node.Execute(w.ctx(), client.Request{Operation: send.OpText, Input: raw(t, textTo(anaNumber)), Key: "last"}, nil)
 			w.must(err)
-			_, err = ana.WaitID(w.ctx(), store.MessageID("shop", opSendText, "last")) // everything before it has arrived
+			_, err = ana.WaitID(w.ctx(), ledger.MessageID("shop", send.OpText, "last")) // everything before it has arrived
 			w.must(err)
 			var seen []types.MessageID
 			for _, m := range ana.Inbox() { // the wire may carry a message twice, under one id

@@ -6,6 +6,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // peer is a second process on the same database.
@@ -33,7 +35,7 @@ func TestHandover(t *testing.T) {
 	device := account.Linked()[0]
 	a.must(a.under(1, connect, named{"shop"}))
 	hello := obj{"instance": "shop", "number": anaNumber, "contentText": "from A"}
-	a.must(a.under(1, opSendText, hello))
+	a.must(a.under(1, send.OpText, hello))
 	health := a.watch()
 	health.until(t, a.ctx(), "healthy", healthy)
 
@@ -49,7 +51,7 @@ func TestHandover(t *testing.T) {
 			t.Errorf("%s under epoch %d: %+v", operation, epoch, p)
 		}
 	}
-	stale(b, 0, opSendText, hello)
+	stale(b, 0, send.OpText, hello)
 
 	b.must(b.under(2, connect, named{"shop"}))
 	if h := health.until(t, a.ctx(), "without its lease", reason("lease_lost")); h.State != sdk.Unhealthy || h.Message == "" {
@@ -57,7 +59,7 @@ func TestHandover(t *testing.T) {
 	}
 	logins, sent := device.Logins(), len(a.outgoing())
 	for _, epoch := range []uint64{0, 1} {
-		stale(a, epoch, opSendText, hello)
+		stale(a, epoch, send.OpText, hello)
 	}
 	for _, operation := range []string{connect, "whatsapp.instance.disconnect@1", "whatsapp.instance.logout@1", "whatsapp.instance.delete@1"} {
 		stale(a, 1, operation, named{"shop"})
@@ -66,14 +68,14 @@ func TestHandover(t *testing.T) {
 		t.Errorf("the old owner sent %d messages", got-sent)
 	}
 
-	b.must(b.under(2, opSendText, obj{"instance": "shop", "number": anaNumber, "contentText": "from B"}))
+	b.must(b.under(2, send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "from B"}))
 	if device.Logins() != logins || !device.Online() {
 		t.Errorf("the processes fought for the connection: %d logins more", device.Logins()-logins)
 	}
 
 	a.must(a.under(3, connect, named{"shop"})) // and back: A reads the session anew
-	a.must(a.under(3, opSendText, obj{"instance": "shop", "number": anaNumber, "contentText": "from A again"}))
-	stale(b, 2, opSendText, hello)
+	a.must(a.under(3, send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "from A again"}))
+	stale(b, 2, send.OpText, hello)
 	_, err := ana.Wait(a.ctx(), func(m wasim.Message) bool { return m.Text == "from A again" })
 	a.must(err)
 	for n, want := range []string{"from A", "from B", "from A again"} {

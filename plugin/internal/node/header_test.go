@@ -11,6 +11,8 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 func TestMediaHeader(t *testing.T) {
@@ -28,8 +30,8 @@ func TestMediaHeader(t *testing.T) {
 
 	menu := menuTo(anaNumber)
 	menu["mediaUrl"], menu["mediaType"], menu["headerText"] = files.URL+"/menu.png", "image", "not shown"
-	var out output
-	w.must(w.call(opSendButtons, menu, &out))
+	var out send.Output
+	w.must(w.call(send.OpButtons, menu, &out))
 	m, err := ana.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
 	header := m.Message.GetInteractiveMessage().GetHeader()
@@ -41,7 +43,7 @@ func TestMediaHeader(t *testing.T) {
 	}
 
 	menu["mediaUrl"] = files.URL + "/missing.png"
-	p := problemOf(t, w.call(opSendButtons, menu, nil))
+	p := problemOf(t, w.call(send.OpButtons, menu, nil))
 	if p.HTTPStatus != 400 || p.Effect != sdk.EffectNone || !strings.HasPrefix(p.Message, "MediaURL: ") || p.Violations[0].Pointer != "/mediaUrl" {
 		t.Errorf("problem = %+v", p)
 	}

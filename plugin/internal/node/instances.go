@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/pool"
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/schemas"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/problem"
 )
 
 // named is the input that most instance operations have.
@@ -77,7 +79,7 @@ func (p *process) describe(i *pool.Instance) instanceOutput {
 		at := s.Since.UTC()
 		out.ConnectedAt = &at
 	}
-	if pause := p.conditions.paused(i.Name()); pause != nil {
+	if pause := p.pauses.Now(i.Name()); pause != nil {
 		out.NewContacts = &pausedOutput{pause.Reason, pause.Since.UTC(), pause.Until.UTC()}
 	}
 	if s.Trouble != nil {
@@ -154,7 +156,7 @@ func (n *node) instanceOperations() []sdk.Offer {
 func (n *node) createInstance(ctx context.Context, _ *sdk.Call, in named) (oneInstance, error) {
 	i, err := n.process.Load().pool.Create(ctx, in.Instance)
 	if err != nil {
-		return oneInstance{}, poolProblem(err)
+		return oneInstance{}, problem.Of(err)
 	}
 	return oneInstance{n.process.Load().describe(i)}, nil
 }
@@ -164,7 +166,7 @@ func (n *node) listInstances(_ context.Context, _ *sdk.Call, in named) (allInsta
 	if in.Instance != "" {
 		i, err := p.pool.Get(in.Instance)
 		if err != nil {
-			return out, poolProblem(err)
+			return out, problem.Of(err)
 		}
 		out.Instances = append(out.Instances, p.describe(i))
 		return out, nil
@@ -185,16 +187,16 @@ func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectIn
 		err = i.Lease(ctx, call.LeaseEpoch)
 	}
 	if err != nil {
-		return oneInstance{}, poolProblem(err)
+		return oneInstance{}, problem.Of(err)
 	}
-	p.showPause(ctx, in.Instance) // another process may have had the instance
+	p.pauses.Reload(ctx, in.Instance) // another process may have had the instance
 	phone := ""
 	if in.Method == "code" {
 		phone = in.Phone
 	}
 	ctx, cancel := context.WithTimeout(ctx, in.Timeout.duration())
 	defer cancel()
-	err = i.Connect(ctx, phone, func(s pool.Step) { call.Progress(s.Stage, stageText[s.Stage], s) })
+	err = i.Connect(ctx, phone, func(s pool.Prompt) { call.Progress(s.Stage, stageText[s.Stage], s) })
 	if err != nil {
 		return oneInstance{}, pairProblem(err)
 	}
@@ -222,7 +224,7 @@ func onInstance(n *node, do func(*pool.Instance, context.Context) error) func(co
 			err = do(i, ctx)
 		}
 		if err != nil {
-			return oneInstance{}, poolProblem(err)
+			return oneInstance{}, problem.Of(err)
 		}
 		return oneInstance{n.process.Load().describe(i)}, nil
 	}
@@ -237,8 +239,23 @@ func (n *node) deleteInstance(ctx context.Context, call *sdk.Call, in named) (de
 	if err == nil {
 		err = p.Delete(ctx, in.Instance)
 	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) || i == nil {
-		return deleted{}, poolProblem(err)
+	if err != nil && !errors.Is(err, sqldb.ErrNotFound) || i == nil {
+		return deleted{}, problem.Of(err)
 	}
 	return deleted{Instance: in.Instance, Deleted: true}, nil
+}
+
+func (n *node) resumeNewContacts(ctx context.Context, call *sdk.Call, in named) (oneInstance, error) {
+	p := n.process.Load()
+	i, err := p.pool.Get(in.Instance)
+	if err == nil {
+		err = i.Lease(ctx, call.LeaseEpoch)
+	}
+	if err == nil {
+		err = p.pauses.Resume(ctx, in.Instance)
+	}
+	if err != nil {
+		return oneInstance{}, problem.Of(err)
+	}
+	return oneInstance{p.describe(i)}, nil
 }

@@ -3,15 +3,18 @@ package node
 import (
 	"testing"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 func TestOneMessagePerKey(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
-	r := client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), Key: "order-17"}
+	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "order-17"}
 	first, err := w.node.Execute(w.ctx(), r, nil)
 	w.must(err)
 	again, err := w.node.Execute(w.ctx(), r, nil)
@@ -19,7 +22,7 @@ func TestOneMessagePerKey(t *testing.T) {
 	if !again.Replayed || first.Replayed || string(again.Output) != string(first.Output) {
 		t.Errorf("the repeat answered %s (replayed %v), not %s", again.Output, again.Replayed, first.Output)
 	}
-	if got := outputOf(t, first).MessageID; got != store.MessageID("shop", opSendButtons, "order-17") {
+	if got := outputOf(t, first).MessageID; got != ledger.MessageID("shop", send.OpButtons, "order-17") {
 		t.Errorf("message id %s is not derived from the key", got)
 	}
 
@@ -45,7 +48,7 @@ func TestOneMessagePerKey(t *testing.T) {
 func TestLostAck(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true}})
-	r := client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
+	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
 	p := problemOf(t, w.execute(r, nil))
 	if p.Code != "send_failed" || p.Effect != sdk.EffectUnknown || !p.Retryable {
 		t.Errorf("problem = %+v", p)
@@ -63,7 +66,7 @@ func TestInFlight(t *testing.T) {
 	w, _ := shop(t, wasim.Options{})
 	menu := menuTo(anaNumber)
 	menu["delay"] = 1
-	r := client.Request{Operation: opSendButtons, Input: raw(t, menu), Key: "k"}
+	r := client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: "k"}
 	typing, done := make(chan struct{}, 1), make(chan error, 1)
 	go func() {
 		_, err := w.node.Execute(w.ctx(), r, func(p client.Progress) {
@@ -86,7 +89,7 @@ func TestInFlight(t *testing.T) {
 
 func TestStaleEpoch(t *testing.T) {
 	w, _ := shop(t, wasim.Options{})
-	r := client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), LeaseEpoch: 7}
+	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), LeaseEpoch: 7}
 	w.must(w.execute(r, nil))
 	r.LeaseEpoch = 6
 	if p := problemOf(t, w.execute(r, nil)); p.Code != "stale_epoch" || p.Effect != sdk.EffectNone {
@@ -94,9 +97,9 @@ func TestStaleEpoch(t *testing.T) {
 	}
 }
 
-func outputOf(t *testing.T, r client.Result) output {
+func outputOf(t *testing.T, r client.Result) send.Output {
 	t.Helper()
-	var out output
+	var out send.Output
 	unmarshal(t, r.Output, &out)
 	return out
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // watch follows the health of the instance "shop" until the test ends.
@@ -116,7 +118,7 @@ func TestEndsOfAConnection(t *testing.T) {
 				v.until(t, w.ctx(), "healthy again", healthy)
 				return
 			}
-			p := problemOf(t, w.call(opSendText, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}, nil))
+			p := problemOf(t, w.call(send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}, nil))
 			if p.Code != "disconnected" || p.Effect != sdk.EffectNone {
 				t.Errorf("a send meanwhile: %+v", p)
 			}

@@ -15,10 +15,13 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 // check sends one cell and looks at it from every side.
@@ -29,10 +32,10 @@ func (x *matrix) check(c cell) {
 			Action: wasim.Fault{AckError: &wasim.AckError{Code: 473}},
 		})
 	}
-	res, err := x.node.Execute(x.ctx(), client.Request{Operation: opSendButtons, Input: raw(x.t, c.request(x.files))}, nil)
+	res, err := x.node.Execute(x.ctx(), client.Request{Operation: send.OpButtons, Input: raw(x.t, c.request(x.files))}, nil)
 	if c.extra == privately && c.place.channel != nil {
 		p := problemOf(x.t, err)
-		if p.HTTPStatus != http.StatusBadRequest || p.Code != codeInvalid || p.Effect != sdk.EffectNone || p.Violations[0].Pointer != "/replyTo" {
+		if p.HTTPStatus != http.StatusBadRequest || p.Code != "invalid_request" || p.Effect != sdk.EffectNone || p.Violations[0].Pointer != "/replyTo" {
 			x.t.Errorf("problem = %+v", p)
 		}
 		return
@@ -49,18 +52,18 @@ func (x *matrix) checkRefusal(c cell) {
 	})
 	key := "refused " + c.place.name
 	for range 2 { // the second is answered from the ledger
-		_, err := x.node.Execute(x.ctx(), client.Request{Operation: opSendButtons, Input: raw(x.t, c.request(x.files)), Key: key}, nil)
+		_, err := x.node.Execute(x.ctx(), client.Request{Operation: send.OpButtons, Input: raw(x.t, c.request(x.files)), Key: key}, nil)
 		p := problemOf(x.t, err)
-		if p.Code != codeSendFailed || p.HTTPStatus != http.StatusInternalServerError || p.Effect != sdk.EffectNone || p.Retryable ||
+		if p.Code != "send_failed" || p.HTTPStatus != http.StatusInternalServerError || p.Effect != sdk.EffectNone || p.Retryable ||
 			!strings.HasPrefix(p.Message, "Failed to send buttons message: ") || !strings.Contains(p.Message, "473") {
 			x.t.Errorf("problem = %+v", p)
 		}
 	}
-	scope := opSendButtons
+	scope := send.OpButtons
 	if c.place.channel != nil {
-		scope = scopeFallback
+		scope = send.ScopeFallback
 	}
-	rec, _ := x.sim.Record(store.MessageID("shop", scope, key))
+	rec, _ := x.sim.Record(ledger.MessageID("shop", scope, key))
 	if len(rec.Attempts) != 1 || rec.Attempts[0].Error != 473 || len(rec.Deliveries) != 0 {
 		x.t.Errorf("the server's record: %+v", rec)
 	}
@@ -68,7 +71,7 @@ func (x *matrix) checkRefusal(c cell) {
 
 // arrived compares everything about a cell that was sent.
 func (x *matrix) arrived(c cell, res client.Result) {
-	var out output
+	var out send.Output
 	unmarshal(x.t, res.Output, &out)
 	place := *c.place
 	if c.extra == privately { // to its author, wherever the request said
@@ -96,7 +99,7 @@ func (x *matrix) arrived(c cell, res client.Result) {
 	}
 }
 
-func (x *matrix) checkAnswer(c cell, p place, out output, warnings []sdk.Warning) {
+func (x *matrix) checkAnswer(c cell, p place, out send.Output, warnings []sdk.Warning) {
 	rendered := "buttons"
 	if c.asText() {
 		rendered = "text"
@@ -174,7 +177,7 @@ func (x *matrix) checkDelay(c cell) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		res, err := x.node.Execute(context.WithoutCancel(x.t.Context()), client.Request{Operation: opSendButtons, Input: raw(x.t, c.request(x.files))}, nil)
+		res, err := x.node.Execute(context.WithoutCancel(x.t.Context()), client.Request{Operation: send.OpButtons, Input: raw(x.t, c.request(x.files))}, nil)
 		done <- outcome{res, err}
 	}()
 	if c.place.channel == nil {

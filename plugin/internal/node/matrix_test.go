@@ -14,6 +14,8 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/wasim"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // original is a message that others can quote.
@@ -141,8 +143,8 @@ func newMatrix(t *testing.T) *matrix {
 		&place{name: "newsletter", number: offers.JID().String(), readers: []*wasim.Phone{ana}, went: offers.JID(), chat: offers.JID(),
 			fault: offers.JID().String(), inGroup: inTeam, channel: offers},
 	)
-	var post output
-	w.must(w.call(opSendText, obj{"instance": "shop", "number": offers.JID().String(), "contentText": "Hello"}, &post))
+	var post send.Output
+	w.must(w.call(send.OpText, obj{"instance": "shop", "number": offers.JID().String(), "contentText": "Hello"}, &post))
 	x.places[len(x.places)-1].said = original{post.MessageID, offers.JID(), offers.JID(), &waE2E.Message{Conversation: proto.String("Hello")}}
 	return x
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // left counts the messages that reached the server.
@@ -35,7 +37,10 @@ func TestRefusedNewChatsPause(t *testing.T) {
 		until  func(from time.Time) time.Time
 	}{
 		{463, "new_chats_locked", func(from time.Time) time.Time { return from.Add(24 * time.Hour) }},
-		{475, "new_chats_capped", endOfMonth},
+		{475, "new_chats_capped", func(from time.Time) time.Time {
+			y, m, _ := from.UTC().Date()
+			return time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC)
+		}},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			w, ana := shop(t, wasim.Options{})
@@ -47,11 +52,11 @@ func TestRefusedNewChatsPause(t *testing.T) {
 			w.fault(wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: bobNumber}, Times: 1,
 				Action: wasim.Fault{AckError: &wasim.AckError{Code: c.ack}}})
 			began := time.Now()
-			refused := client.Request{Operation: opSendText, Input: raw(t, textTo(bobNumber)), Key: "refused"}
-			if p := problemOf(t, w.execute(refused, nil)); p.Code != codeSendFailed || p.Retryable {
+			refused := client.Request{Operation: send.OpText, Input: raw(t, textTo(bobNumber)), Key: "refused"}
+			if p := problemOf(t, w.execute(refused, nil)); p.Code != "send_failed" || p.Retryable {
 				t.Errorf("the refused one: %+v", p)
 			}
-			if h := v.until(t, w.ctx(), codePaused, reason(codePaused)); h.State != sdk.Degraded || h.Message == "" {
+			if h := v.until(t, w.ctx(), send.CodePaused, reason(send.CodePaused)); h.State != sdk.Degraded || h.Message == "" {
 				t.Errorf("health = %+v", h)
 			}
 			for _, restarted := range []bool{false, true} {
@@ -65,22 +70,22 @@ func TestRefusedNewChatsPause(t *testing.T) {
 					t.Fatalf("restarted %v: paused %+v", restarted, pause)
 				}
 				before := w.left()
-				p := problemOf(t, w.call(opSendButtons, menuTo(bobNumber), nil))
-				if p.Code != codePaused || p.HTTPStatus != 429 || p.Effect != sdk.EffectNone || !p.Retryable || p.RetryAfter <= 0 {
+				p := problemOf(t, w.call(send.OpButtons, menuTo(bobNumber), nil))
+				if p.Code != send.CodePaused || p.HTTPStatus != 429 || p.Effect != sdk.EffectNone || !p.Retryable || p.RetryAfter <= 0 {
 					t.Errorf("restarted %v: problem = %+v", restarted, p)
 				}
 				if n := w.left() - before; n != 0 {
 					t.Errorf("restarted %v: %d messages left", restarted, n)
 				}
-				w.must(w.call(opSendButtons, menuTo(anaNumber), nil))
-				w.must(w.call(opSendText, textTo(team.JID().String()), nil))
+				w.must(w.call(send.OpButtons, menuTo(anaNumber), nil))
+				w.must(w.call(send.OpText, textTo(team.JID().String()), nil))
 			}
 			var one oneInstance
 			w.must(w.call("whatsapp.instance.resumeNewContacts@1", named{"shop"}, &one))
 			if one.Instance.NewContacts != nil || w.paused() != nil {
 				t.Error("the pause is still on")
 			}
-			w.must(w.call(opSendText, textTo(bobNumber), nil))
+			w.must(w.call(send.OpText, textTo(bobNumber), nil))
 		})
 	}
 }
@@ -93,16 +98,16 @@ func TestTimelock(t *testing.T) {
 	until := time.Now().Add(3 * time.Hour).Truncate(time.Second)
 	account := w.sim.Account(shopNumber)
 	account.LockNewChats(until)
-	v.until(t, w.ctx(), codePaused, reason(codePaused))
+	v.until(t, w.ctx(), send.CodePaused, reason(send.CodePaused))
 	if pause := w.paused(); pause == nil || !pause.Until.Equal(until) {
 		t.Errorf("paused %+v, want until %v", pause, until)
 	}
-	if p := problemOf(t, w.call(opSendText, textTo(anaNumber), nil)); p.Code != codePaused || p.RetryAfter > 3*time.Hour {
+	if p := problemOf(t, w.call(send.OpText, textTo(anaNumber), nil)); p.Code != send.CodePaused || p.RetryAfter > 3*time.Hour {
 		t.Errorf("problem = %+v", p)
 	}
 	w.writes(ana, "hello") // from now on it is a reply, and 463 does not shorten what WhatsApp said
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{AckError: &wasim.AckError{Code: 463}}})
-	problemOf(t, w.call(opSendText, textTo(anaNumber), nil))
+	problemOf(t, w.call(send.OpText, textTo(anaNumber), nil))
 	if pause := w.paused(); pause == nil || !pause.Until.Equal(until) {
 		t.Errorf("paused %+v, want until %v", pause, until)
 	}
@@ -121,29 +126,13 @@ func TestPauseStopsWhatIsWaiting(t *testing.T) {
 	const calls = 4
 	problems := make(chan *sdk.Problem, calls)
 	for range calls {
-		go func() { problems <- problemOf(t, w.call(opSendText, textTo(anaNumber), nil)) }()
+		go func() { problems <- problemOf(t, w.call(send.OpText, textTo(anaNumber), nil)) }()
 	}
 	codes := map[string]int{}
 	for range calls {
 		codes[(<-problems).Code]++
 	}
-	if codes[codeSendFailed] != 1 || codes[codePaused] != calls-1 || w.left() != 1 {
+	if codes["send_failed"] != 1 || codes[send.CodePaused] != calls-1 || w.left() != 1 {
 		t.Errorf("%d messages left, problems %v", w.left(), codes)
-	}
-}
-
-func TestPausesEndByTime(t *testing.T) {
-	for now, want := range map[string]string{
-		"2026-11-22T15:00:00Z":      "2026-12-01T00:00:00Z",
-		"2026-12-31T23:59:59Z":      "2027-01-01T00:00:00Z",
-		"2026-12-31T23:30:00-03:00": "2027-02-01T00:00:00Z",
-	} {
-		at, err := time.Parse(time.RFC3339, now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := endOfMonth(at).Format(time.RFC3339); got != want {
-			t.Errorf("%s: %s, want %s", now, got, want)
-		}
 	}
 }

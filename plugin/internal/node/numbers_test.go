@@ -7,6 +7,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // TestNumbersInBothForms: in countries whose numbers are written in two ways, one question finds the account whichever
@@ -29,9 +31,9 @@ func TestNumbersInBothForms(t *testing.T) {
 			w.must(err)
 			for _, written := range []string{c.other, c.canonical, c.other + "@s.whatsapp.net"} {
 				before := len(w.questions())
-				res, err := w.node.Execute(w.ctx(), client.Request{Operation: opSendText, Input: raw(t, obj{"instance": "shop", "number": written, "contentText": "Hi"})}, nil)
+				res, err := w.node.Execute(w.ctx(), client.Request{Operation: send.OpText, Input: raw(t, obj{"instance": "shop", "number": written, "contentText": "Hi"})}, nil)
 				w.must(err)
-				var out output
+				var out send.Output
 				unmarshal(t, res.Output, &out)
 				adjusted := slices.ContainsFunc(res.Warnings, func(s sdk.Warning) bool { return s.Code == "number_adjusted" })
 				if out.Chat.JID != account.LID().String() || *out.Chat.Phone != c.canonical || adjusted != (written != c.canonical) {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/problem"
 )
 
 type passkeyInput struct {
@@ -28,7 +30,7 @@ func (n *node) answerPasskey(ctx context.Context, call *sdk.Call, in passkeyInpu
 		err = i.Lease(ctx, call.LeaseEpoch)
 	}
 	if err != nil {
-		return oneInstance{}, poolProblem(err)
+		return oneInstance{}, problem.Of(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeouts.Query.duration())
 	defer cancel()
@@ -53,17 +55,17 @@ func pairProblem(err error) error {
 	var failed *pool.PairError
 	switch {
 	case errors.Is(err, pool.ErrPasskeyRefused) && errors.As(err, &refused):
-		p := problem(http.StatusUnprocessableEntity, "passkey_refused", sdk.FaultCaller, fmt.Sprintf("WhatsApp refused the passkey's answer (%d %s); ", refused.Code, refused.Text)+
+		p := problem.New(http.StatusUnprocessableEntity, "passkey_refused", sdk.FaultCaller, fmt.Sprintf("WhatsApp refused the passkey's answer (%d %s); ", refused.Code, refused.Text)+
 			"answer the newest request of this pairing, with a passkey of the account that scanned the code")
 		p.Err = err
 		return p
 	case errors.Is(err, pool.ErrNotAsked):
-		return problem(http.StatusConflict, "passkey_not_asked", sdk.FaultCaller,
+		return problem.New(http.StatusConflict, "passkey_not_asked", sdk.FaultCaller,
 			"The pairing does not wait for this; a response follows a passkey step, a confirmation a confirm step")
 	case errors.As(err, &failed):
-		p := retryable(problem(http.StatusBadGateway, codePairing, sdk.FaultDownstream, failed.Error()+"; connect the instance again"), 0)
+		p := problem.Retryable(problem.New(http.StatusBadGateway, "pairing_failed", sdk.FaultDownstream, failed.Error()+"; connect the instance again"), 0)
 		p.Err = err
 		return p
 	}
-	return poolProblem(err)
+	return problem.Of(err)
 }

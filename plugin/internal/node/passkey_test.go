@@ -10,6 +10,8 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // pairing is a connect that runs, and what it shows.
@@ -91,8 +93,8 @@ func TestPairingWithPasskey(t *testing.T) {
 		t.Errorf("stages = %q, want %q", p.stages, want)
 	}
 	ana := w.customer(anaNumber)
-	var out output
-	w.must(w.call(opSendButtons, menuTo(anaNumber), &out))
+	var out send.Output
+	w.must(w.call(send.OpButtons, menuTo(anaNumber), &out))
 	if _, err := ana.WaitID(w.ctx(), out.MessageID); err != nil {
 		t.Error(err)
 	}
@@ -129,7 +131,7 @@ func TestPasskeyRefused(t *testing.T) {
 	}
 	p, account := connecting(w)
 	refused(obj{"instance": "shop", "confirm": false}, http.StatusBadRequest, "passkey_required")
-	refused(obj{"instance": "other", "confirm": true}, http.StatusNotFound, codeNotFound)
+	refused(obj{"instance": "other", "confirm": true}, http.StatusNotFound, "not_found")
 	options := p.scan(w, account)
 	refused(obj{"instance": "shop", "confirm": true}, http.StatusConflict, "passkey_not_asked")
 

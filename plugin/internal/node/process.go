@@ -3,36 +3,36 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
-	"go.mau.fi/whatsmeow/proto/waE2E"
 	wastore "go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/types"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/receive"
+	"github.com/tapnode/tapnode/plugin/internal/send"
+	"github.com/tapnode/tapnode/plugin/internal/store/cache"
 )
 
 // process is a configured node: everything that Close has to end.
 type process struct {
 	settings   settings
-	profile    buttons.Profile
 	store      *store.Store
 	pool       *pool.Pool
-	numbers    *directory
 	media      *media.Loader
+	pauses     *send.Pauses
+	send       *send.Sender
 	conditions *conditions
-	log        *slog.Logger
 }
 
 // open opens the store and begins to connect the instances.
@@ -48,49 +48,79 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	if err := presentAs(s); err != nil {
 		return nil, err
 	}
-	p := &process{settings: s, log: slog.Default()}
-	if p.profile, err = buttons.ParseProfile(string(s.Encoder.Profile)); err != nil {
+	profile, err := buttons.ParseProfile(string(s.Encoder.Profile))
+	if err != nil {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/encoder/profile", Code: "profile", Message: err.Error()})
 	}
+	log := slog.Default()
+	p := &process{settings: s, conditions: newConditions(board)}
 	p.store, err = store.Open(ctx, store.Options{
 		Dir: filepath.Join(setup.StateDir, "store"), Postgres: string(setup.Secrets["/store/dsn"]),
-		Retention: s.retention(), Log: p.log, Status: statusEvent,
+		Retention: s.retention(), Log: log, Status: send.StatusEvent,
 	})
 	if err != nil {
 		return nil, &sdk.Problem{Code: "store_unavailable", HTTPStatus: http.StatusServiceUnavailable, Err: err,
 			Message: "the node's database cannot be opened: " + err.Error(), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
 	}
-	pauses, err := p.store.Pauses(ctx, "")
-	if err != nil {
-		return nil, errors.Join(storeProblem(err), p.store.Close())
-	}
-	p.conditions = newConditions(board, pauses)
 	p.store.Start()
-	p.numbers = newDirectory(p.store)
-	if p.media, err = openMedia(s, setup.StateDir, p.store); err != nil {
+	if p.media, err = openMedia(s, setup.StateDir, p.store.Cache); err != nil {
 		return nil, errors.Join(err, p.store.Close())
+	}
+	p.pauses, err = send.OpenPauses(ctx, send.PauseOptions{
+		Store: p.store, Log: log, Lock: s.lock(), Cap: s.NewContacts.Cap.duration(), Changed: p.conditions.pause,
+	})
+	if err != nil {
+		return nil, errors.Join(problem.Storage(err), p.store.Close())
 	}
 	if server != nil {
 		board.Set(sdk.Health{State: sdk.Degraded, Reason: "simulated",
 			Message: "this process talks to a test server, not to WhatsApp; remove server.url from the settings to change that"})
 	}
+	in := receive.New(p.store)
 	p.pool, err = pool.Open(ctx, pool.Options{
-		Store: p.store, Log: p.log, Server: server, Limits: s.limits(),
+		Registry: p.store.Registry, Devices: p.store.Devices, Log: log, Server: server, Limits: s.limits(),
 		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
-		OnMessage:      p.receive, OnReceipt: p.receipt, OnTimelock: p.timelock, Find: p.find,
-		Notify: p.conditions.connection, Removed: p.conditions.remove,
+		OnMessage:      in.Message, OnReceipt: in.Receipt, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
+		Notify: p.conditions.connection, Removed: p.removed,
 	})
 	if err != nil {
+		p.pauses.Close()
 		return nil, errors.Join(err, p.store.Close())
 	}
+	p.send = send.New(send.Options{
+		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,
+		SendTime: s.Timeouts.Send.duration(), QueryTime: s.Timeouts.Query.duration(), MediaTime: s.Timeouts.Media.duration(),
+	})
 	return p, nil
+}
+
+// removed is pool.Options.Removed.
+func (p *process) removed(instance string) {
+	p.pauses.Remove(instance)
+	p.conditions.remove(instance)
 }
 
 func (p *process) close(ctx context.Context) error {
 	p.media.Close()
 	err := p.pool.Close(ctx)
-	p.conditions.close()
+	p.pauses.Close()
 	return errors.Join(err, p.store.Close())
+}
+
+// everywhere opens all addresses to mediaUrl, private ones included.
+var everywhere = []string{"0.0.0.0/0", "::/0"}
+
+func openMedia(s settings, dir string, c *cache.Cache) (*media.Loader, error) {
+	o := media.Options{
+		Dir: filepath.Join(dir, "media"), MaxBytes: s.Media.MaxBytes, Timeout: s.Timeouts.Media.duration(), Cache: c,
+	}
+	if s.Media.AllowPrivate {
+		o.Allow = everywhere
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	return media.New(o)
 }
 
 // presentAs sets what the phone shows under linked devices. whatsmeow keeps it in
@@ -134,37 +164,4 @@ func health(instance string, s pool.Status) sdk.Health {
 		}
 	}
 	return h
-}
-
-// find is pool.Options.Find: what a message of ours looked like when it left.
-func (p *process) find(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*pool.Sent, error) {
-	e, err := p.store.MessageForRetry(ctx, instance, chat.ToNonAD().String(), id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out, err := outgoing(e)
-	return &pool.Sent{Message: out.Message, Nodes: out.Nodes}, err
-}
-
-// outgoing rebuilds a message of the ledger. The stanza nodes depend on the profile,
-// the id and the time only, so they are made again rather than stored.
-func outgoing(e store.Entry) (pool.Outgoing, error) {
-	out := pool.Outgoing{ID: e.MessageID, Message: &waE2E.Message{}}
-	if err := proto.Unmarshal(e.Message, out.Message); err != nil {
-		return out, fmt.Errorf("read the stored message: %w", err)
-	}
-	if e.Profile != "" {
-		_, out.Nodes = buttons.Profile(e.Profile).Encode(buttons.Request{}, buttons.Send{MessageID: e.MessageID, At: e.CreatedAt})
-	}
-	return out, nil
-}
-
-const settleTime = 10 * time.Second // to store an outcome after the caller has gone
-
-// after is a context for what has to be stored whatever becomes of the call.
-func after(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 }

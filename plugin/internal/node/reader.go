@@ -3,43 +3,50 @@ package node
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
+
+// ackTime is how long an acknowledgement may take to store, also after its stream ended.
+const ackTime = 10 * time.Second
 
 // batch is how many events are read from the store at once.
 const batch = 100
 
 // reader reads the store's event log for one subscriber.
 type reader struct {
-	store      *store.Store
+	outbox     *outbox.Outbox
 	subscriber string
-	filter     store.Filter
+	filter     outbox.Filter
 	match      func(data []byte) (bool, error) // what the store's filter cannot say
 	cursor     []byte
 	resumed    bool
-	ahead      []store.Event // read and not yet given
+	ahead      []outbox.Event // read and not yet given
 	acks       acks
 }
 
-func openReader(ctx context.Context, s *store.Store, sub sdk.Subscription, kind string, instances []string, match func([]byte) (bool, error)) (sdk.Reader, error) {
+func openReader(ctx context.Context, o *outbox.Outbox, sub sdk.Subscription, kind string, instances []string, match func([]byte) (bool, error)) (sdk.Reader, error) {
 	r := &reader{
-		store: s, subscriber: sub.Operation + "/" + sub.Subscriber, match: match,
-		filter: store.Filter{Types: []string{kind}, Instances: instances},
+		outbox: o, subscriber: sub.Operation + "/" + sub.Subscriber, match: match,
+		filter: outbox.Filter{Types: []string{kind}, Instances: instances},
 	}
 	var err error
-	r.cursor, r.resumed, err = s.Subscribe(ctx, r.subscriber, r.filter, sub.Cursor)
-	if errors.Is(err, store.ErrCursor) {
+	r.cursor, r.resumed, err = o.Subscribe(ctx, r.subscriber, r.filter, sub.Cursor)
+	if errors.Is(err, outbox.ErrCursor) {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/cursor", Code: "cursor", Message: err.Error()})
 	}
 	if err != nil {
-		return nil, storeProblem(err)
+		return nil, problem.Storage(err)
 	}
 	r.acks.store = func(cursor []byte) error {
-		ctx, cancel := after(ctx)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTime)
 		defer cancel()
-		return s.Ack(ctx, r.subscriber, cursor)
+		return o.Ack(ctx, r.subscriber, cursor)
 	}
 	return r, nil
 }
@@ -73,9 +80,9 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 // fill waits until the store has events after the cursor and reads some.
 func (r *reader) fill(ctx context.Context) error {
 	for {
-		changed := r.store.Changed(r.filter.Types[0]) // before Read: nothing is missed in between
+		changed := r.outbox.Changed(r.filter.Types[0]) // before Read: nothing is missed in between
 		var err error
-		if r.ahead, err = r.store.Read(ctx, r.cursor, r.filter, batch); err != nil || len(r.ahead) > 0 {
+		if r.ahead, err = r.outbox.Read(ctx, r.cursor, r.filter, batch); err != nil || len(r.ahead) > 0 {
 			return err
 		}
 		select {
@@ -92,3 +99,57 @@ func (r *reader) Ack(_ context.Context, cursor []byte) error { return r.acks.put
 // Close stores the last acknowledgement. The subscription outlives the stream, so
 // that its events are kept until the host is back.
 func (r *reader) Close() error { return r.acks.close() }
+
+// acks stores a host's acknowledgements beside the stream of events, which would
+// otherwise stand still for every one of them. They are cumulative, so while one is
+// being stored only the newest waits. One that a crash takes brings its events
+// again, with the same ids.
+type acks struct {
+	store func(cursor []byte) error
+
+	mu      sync.Mutex
+	next    []byte // to be stored; nil: none
+	err     error  // of the last one stored
+	storing sync.WaitGroup
+	busy    bool
+}
+
+// put takes a cursor and returns at once, with the error of an earlier one.
+func (a *acks) put(cursor []byte) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.next = cursor
+	if !a.busy {
+		a.busy = true
+		a.storing.Go(a.flush)
+	}
+	err := a.err
+	a.err = nil
+	return err
+}
+
+// flush stores what is waiting, until nothing is.
+func (a *acks) flush() {
+	for {
+		a.mu.Lock()
+		cursor := a.next
+		a.next, a.busy = nil, cursor != nil
+		a.mu.Unlock()
+		if cursor == nil {
+			return
+		}
+		if err := a.store(cursor); err != nil {
+			a.mu.Lock()
+			a.err = err
+			a.mu.Unlock()
+		}
+	}
+}
+
+// close waits until everything is stored, and returns the error of the last.
+func (a *acks) close() error {
+	a.storing.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}

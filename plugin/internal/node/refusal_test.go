@@ -9,6 +9,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 func TestRefusedBeforeAnythingLeaves(t *testing.T) {
@@ -41,7 +43,7 @@ func TestRefusedBeforeAnythingLeaves(t *testing.T) {
 		{"an unpaired instance", with(obj{"instance": "idle"}), 503, "disconnected", "Instance is not connected to WhatsApp"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := problemOf(t, w.call(opSendButtons, c.input, nil))
+			p := problemOf(t, w.call(send.OpButtons, c.input, nil))
 			if p.HTTPStatus != c.status || p.Code != c.code || p.Message != c.message || p.Effect != sdk.EffectNone {
 				t.Errorf("got %d %s %q (effect %s), want %d %s %q", p.HTTPStatus, p.Code, p.Message, p.Effect, c.status, c.code, c.message)
 			}
@@ -55,12 +57,12 @@ func TestRefusedBeforeAnythingLeaves(t *testing.T) {
 func TestRefusedByWhatsApp(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
 	w.writes(ana, "hello") // so that no pause of new contacts stands in the way
-	for code, r := range refusals {
+	for code, r := range send.Refusals {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{AckError: &wasim.AckError{Code: code}}})
-			req := client.Request{Operation: opSendText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}), Key: fmt.Sprint(code)}
+			req := client.Request{Operation: send.OpText, Input: raw(t, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}), Key: fmt.Sprint(code)}
 			p := problemOf(t, w.execute(req, nil))
-			if p.Code != codeSendFailed || p.HTTPStatus != 500 || p.Effect != sdk.EffectNone || p.Fault != r.fault || p.Retryable != (r.retry > 0) ||
+			if p.Code != "send_failed" || p.HTTPStatus != 500 || p.Effect != sdk.EffectNone || p.Fault != r.Fault || p.Retryable != (r.Retry > 0) ||
 				p.Message != "Failed to send text message: "+r.String() {
 				t.Errorf("problem = %+v", p)
 			}
@@ -82,7 +84,7 @@ func TestRefusedByWhatsApp(t *testing.T) {
 func TestDryRunSendsNothing(t *testing.T) {
 	w, _ := shop(t, wasim.Options{})
 	var p buttons.Preview
-	w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), DryRun: true}, &p))
+	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), DryRun: true}, &p))
 	if p.To != anaNumber+"@s.whatsapp.net" || p.Body != "How can we help?" || len(p.Buttons) != 2 || !strings.Contains(p.Text, "1. Talk to sales") {
 		t.Errorf("preview = %+v", p)
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // team is a world with a group of the shop and some customers.
@@ -159,7 +161,7 @@ func TestWordsAndRules(t *testing.T) {
 
 func TestAllowedSendersExist(t *testing.T) {
 	w, _ := shop(t, wasim.Options{})
-	p := problemOf(t, w.call(opSendButtons, rules(anaNumber, obj{"allowedSenders": []string{anaNumber, "5511977770000"}}), nil))
+	p := problemOf(t, w.call(send.OpButtons, rules(anaNumber, obj{"allowedSenders": []string{anaNumber, "5511977770000"}}), nil))
 	if len(p.Violations) != 1 || p.Violations[0].Pointer != "/menu/allowedSenders/1" || p.Effect != "NONE" ||
 		p.Violations[0].Message != "Menu: AllowedSender 2: the number is not on WhatsApp" {
 		t.Errorf("problem = %+v", p)

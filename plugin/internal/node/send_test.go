@@ -6,6 +6,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // shop is a world with a connected instance and one customer.
@@ -23,10 +25,10 @@ func TestMenuAndClick(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
 	sub := w.subscribe(opButtonClick, nil)
 
-	var out output
+	var out send.Output
 	menu := menuTo(anaNumber)
 	menu["headerText"], menu["footerText"], menu["source"] = "Shop", "We answer at once", "crm"
-	w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(t, menu), Correlation: "run-1/ask"}, &out))
+	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menu), Correlation: "run-1/ask"}, &out))
 	if out.Status != "sent" || out.MessageType != "buttons" || out.RenderedAs != "buttons" || out.Content != menu["contentText"] ||
 		out.Chat.JID != ana.LID().String() || *out.Chat.LID != ana.LID().String() || *out.Chat.Phone != anaNumber || out.SentAt.IsZero() {
 		t.Errorf("output = %+v", out)
@@ -56,8 +58,8 @@ func TestMenuAndClick(t *testing.T) {
 func TestWordsTakeTheTextPort(t *testing.T) {
 	w, ana := shop(t, wasim.Options{})
 	received, clicked := w.subscribe(opMessageReceived, nil), w.subscribe(opButtonClick, nil)
-	var out output
-	w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), Correlation: "run-2/ask"}, &out))
+	var out send.Output
+	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Correlation: "run-2/ask"}, &out))
 	m, err := ana.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
 	_, err = ana.SendText(w.ctx(), m.From, "1") // a number is an answer only to a menu that went out as text

@@ -80,6 +80,9 @@ func (s settings) limits() pool.Limits {
 	}
 }
 
+// lock is how long WhatsApp's lock of new chats is taken to last.
+func (s settings) lock() time.Duration { return time.Duration(s.NewContacts.LockHours) * time.Hour }
+
 func (s settings) retention() store.Retention {
 	return store.Retention{
 		Ledger: s.Retention.Ledger.duration(), Menus: s.Retention.Menu.duration(), Events: s.Retention.Event.duration(),

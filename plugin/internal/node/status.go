@@ -2,143 +2,79 @@ package node
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"time"
+	"slices"
 
-	"go.mau.fi/whatsmeow/types"
-	"go.mau.fi/whatsmeow/types/events"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/schemas"
+	"github.com/tapnode/tapnode/sdk"
 
-	"github.com/tapnode/tapnode/plugin/internal/pool"
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// typeStatus is the event that a message of ours came a step further.
-const typeStatus = "whatsapp.message.status.v1"
-
-// messageStatus is the data of whatsapp.message.status.v1; the schema of that name
-// describes every member.
-type messageStatus struct {
-	Instance    string         `json:"instance"`
-	MessageID   string         `json:"messageId"`
-	Operation   string         `json:"operation"`
-	Chat        outputChat     `json:"chat"`
-	From        string         `json:"from"`
-	To          string         `json:"to"`
-	At          time.Time      `json:"at"`
-	Recipient   *outputChat    `json:"recipient"`
-	Source      string         `json:"source"`
-	Correlation string         `json:"correlation"`
-	Problem     *statusProblem `json:"problem"`
+func (n *node) messageStatus() sdk.Offer {
+	return sdk.Trigger{
+		ID: opMessageStatus, Title: "When a message's status changes", Icon: "check-check",
+		Summary: "Starts when a message this node sent was sent, delivered, read, refused, or got no answer.",
+		Filter:  schemas.Read(schemas.MessageStatusFilter),
+		Events:  []sdk.EventType{{Type: send.TypeStatus, Title: "Message status", Schema: schemas.Read(schemas.MessageStatus)}},
+		Ports:   []sdk.Port{{ID: "out", Label: "Changed"}},
+		Open: func(ctx context.Context, s sdk.Subscription) (sdk.Reader, error) {
+			f, violations := parseStatusFilter(s.Filter)
+			if len(violations) > 0 {
+				return nil, sdk.Invalid(violations...)
+			}
+			return openReader(ctx, n.process.Load().store.Outbox, s, send.TypeStatus, f.Instances, matching(f.match))
+		},
+	}
 }
 
-// statusProblem is why a message failed, and what to do.
-type statusProblem struct {
-	Code     string `json:"code"`
-	Ack      int    `json:"ack"` // the number WhatsApp refused with; 0: none
-	Message  string `json:"message"`
-	NextStep string `json:"nextStep"`
+// statusFilter is whatsapp.messageStatus.filter.json. An empty list lets all through.
+type statusFilter struct {
+	Instances, States, Sources []string
 }
 
-// statusEvent is store.Options.Status. The event answers no call: its correlation is
-// in the data only, so that it can start a flow and never takes a waiting menu's exit.
-func statusEvent(c store.Change) (store.Event, error) {
-	e := c.Entry
-	s := messageStatus{
-		Instance: e.Instance, MessageID: e.MessageID, Operation: operationOf(e), Chat: chatNames(e.Chat),
-		From: c.From.String(), To: c.To.String(), At: c.At.UTC(), Source: e.Source, Correlation: e.Correlation,
+var changedStates = []string{"unknown", "failed", "sent", "delivered", "read"}
+
+func parseStatusFilter(data []byte) (f statusFilter, violations []sdk.Violation) {
+	if len(data) == 0 {
+		return f, nil
 	}
-	if c.Member != "" {
-		member, err := types.ParseJID(c.Member)
-		if err != nil {
-			return store.Event{}, fmt.Errorf("read the stored member: %w", err)
-		}
-		names := chatNames(chatOf(member))
-		s.Recipient = &names
+	for _, fault := range jsonstrict.Read(data, buttons.Limits, func(o *jsonstrict.Object) {
+		o.Strings("instances", &f.Instances)
+		o.Strings("states", &f.States)
+		o.Strings("sources", &f.Sources)
+	}) {
+		violations = append(violations, sdk.Violation{
+			Pointer: fault.Pointer, Code: buttons.CodeInvalidBody,
+			Message: "Invalid filter: " + fault.Message, Suggestion: fault.Suggestion,
+		})
 	}
-	if c.To == store.Failed {
-		var err error
-		if s.Problem, err = whyFailed(e); err != nil {
-			return store.Event{}, err
+	for _, state := range f.States {
+		if !slices.Contains(changedStates, state) {
+			violations = append(violations, sdk.Violation{
+				Pointer: "/states", Code: problem.CodeInvalid,
+				Message: "States must be among: unknown, failed, sent, delivered, read", Suggestion: "leave it out for all",
+			})
+			break
 		}
 	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		return store.Event{}, fmt.Errorf("encode the status: %w", err)
-	}
-	return store.Event{
-		ID:   store.EventID(typeStatus, e.Instance, s.To, c.Member, e.MessageID),
-		Type: typeStatus, Instance: e.Instance, Subject: e.Instance, Time: c.At, Data: data,
-	}, nil
+	return f, violations
 }
 
-// operationOf is the operation that a caller knows.
-func operationOf(e store.Entry) string {
-	if e.Operation == scopeFallback {
-		return opSendButtons
-	}
-	return e.Operation
+func (f statusFilter) match(s send.Status) bool {
+	has := func(allowed []string, value string) bool { return len(allowed) == 0 || slices.Contains(allowed, value) }
+	return has(f.Instances, s.Instance) && has(f.States, s.To) && has(f.Sources, s.Source)
 }
 
-// whyFailed reads the outcome of a failed send.
-func whyFailed(e store.Entry) (*statusProblem, error) {
-	var f failure
-	if err := json.Unmarshal(e.Outcome, &f); err != nil || f.Problem == nil {
-		return nil, fmt.Errorf("read the stored failure: %w", err)
+func (n *node) getMessage() sdk.Offer {
+	return sdk.Operation[send.Query, send.Sent]{
+		ID: "whatsapp.message.get@1", Title: "Look a message up", Icon: "search",
+		Summary: "How far a sent message came, when, and why not further.", Replay: sdk.Pure,
+		Input: schemas.Read(schemas.MessageGetInput), Output: schemas.Read(schemas.MessageGetOutput),
+		Run: func(ctx context.Context, _ *sdk.Call, q send.Query) (send.Sent, error) {
+			return n.process.Load().send.LookUp(ctx, q)
+		},
 	}
-	r, known := refusals[f.Ack]
-	if !known {
-		r = refusal{code: "refused", next: "look the number up, and do not repeat the same message"}
-	}
-	return &statusProblem{Code: r.code, Ack: f.Ack, Message: f.Problem.Message, NextStep: r.next}, nil
-}
-
-// chatNames are the names of a stored chat: the LID is where WhatsApp keeps it.
-func chatNames(c store.Chat) outputChat {
-	out := outputChat{JID: c.JID, LID: text(c.LID)}
-	if c.LID != "" {
-		out.JID = c.LID
-	}
-	if jid, err := types.ParseJID(c.JID); err == nil && jid.Server == types.DefaultUserServer {
-		out.Phone = text(jid.User)
-	}
-	return out
-}
-
-// receiptStates are the receipts that say how far a message came. The others are
-// about our own devices, or ask for the message again.
-var receiptStates = map[types.ReceiptType]store.State{
-	types.ReceiptTypeDelivered: store.Delivered,
-	types.ReceiptTypeInactive:  store.Delivered,
-	types.ReceiptTypeRead:      store.Read,
-	types.ReceiptTypePlayed:    store.Read,
-}
-
-// receipt is pool.Options.OnReceipt. It also settles a send whose answer was lost.
-func (p *process) receipt(ctx context.Context, i *pool.Instance, r *events.Receipt) error {
-	state, ok := receiptStates[r.Type]
-	if !ok || r.IsFromMe { // another own device has it, which says nothing about the recipient
-		return nil
-	}
-	told := store.Receipt{MessageIDs: r.MessageIDs, State: state, At: r.Timestamp}
-	if r.Chat.Server == types.GroupServer {
-		told.Member = p.member(ctx, i, r).ToNonAD().String()
-	}
-	return p.store.Receipt(ctx, i.Name(), told)
-}
-
-// member is who a group's receipt is from, under the one name that tells it from the
-// other members: the LID if it is known.
-func (p *process) member(ctx context.Context, i *pool.Instance, r *events.Receipt) types.JID {
-	for _, jid := range []types.JID{r.Sender, r.SenderAlt} {
-		if jid.Server == types.HiddenUserServer {
-			return jid
-		}
-	}
-	if cli, err := i.Client(); err == nil {
-		if lid, err := cli.Store.LIDs.GetLIDForPN(ctx, r.Sender); err == nil && !lid.IsEmpty() {
-			return lid
-		}
-	}
-	return r.Sender
 }

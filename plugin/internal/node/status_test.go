@@ -5,14 +5,16 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // steps waits for changes and writes them as "from>to".
-func (w *world) steps(s *client.Subscription, n int) (list []string, last messageStatus) {
+func (w *world) steps(s *client.Subscription, n int) (list []string, last send.Status) {
 	w.t.Helper()
 	for range n {
-		last = messageStatus{}
-		if e := w.next(s, &last); e.Correlation != "" || e.Type != typeStatus || e.Subject != "shop" {
+		last = send.Status{}
+		if e := w.next(s, &last); e.Correlation != "" || e.Type != send.TypeStatus || e.Subject != "shop" {
 			w.t.Errorf("event = %+v", e)
 		}
 		list = append(list, last.From+">"+last.To)
@@ -21,14 +23,14 @@ func (w *world) steps(s *client.Subscription, n int) (list []string, last messag
 }
 
 // message looks a message up.
-func (w *world) message(query obj) (m sentMessage) {
+func (w *world) message(query obj) (m send.Sent) {
 	w.t.Helper()
 	query["instance"] = "shop"
 	w.must(w.call("whatsapp.message.get@1", query, &m))
 	return m
 }
 
-func states(m sentMessage) (list []string) {
+func states(m send.Sent) (list []string) {
 	for _, h := range m.History {
 		list = append(list, h.State)
 	}
@@ -44,11 +46,11 @@ func TestStatusOfAMessage(t *testing.T) {
 	w.must(err)
 	ana.Disconnect()
 	text := obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}
-	w.must(w.call(opSendText, text, nil)) // without a source
+	w.must(w.call(send.OpText, text, nil)) // without a source
 	menu := menuTo(anaNumber)
 	menu["source"] = "crm"
-	var out output
-	w.must(w.execute(client.Request{Operation: opSendButtons, Input: raw(t, menu), Key: "order-17", Correlation: "run-1"}, &out))
+	var out send.Output
+	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: "order-17", Correlation: "run-1"}, &out))
 	if got, last := w.steps(all, 2); got[0] != "intent>sent" || got[1] != "intent>sent" || !last.At.Equal(out.SentAt) {
 		t.Errorf("while Ana is away: %v", got)
 	}
@@ -59,13 +61,13 @@ func TestStatusOfAMessage(t *testing.T) {
 	w.must(ana.Read(w.ctx(), m))
 	w.must(ana.Read(w.ctx(), m)) // again: no second event
 	_, s := w.steps(onlyRead, 1)
-	if s.MessageID != out.MessageID || s.From != "delivered" || s.Operation != opSendButtons || s.Source != "crm" || s.Correlation != "run-1" ||
+	if s.MessageID != out.MessageID || s.From != "delivered" || s.Operation != send.OpButtons || s.Source != "crm" || s.Correlation != "run-1" ||
 		s.Chat.JID != ana.LID().String() || *s.Chat.Phone != anaNumber || s.Recipient != nil || s.Problem != nil {
 		t.Errorf("read = %+v", s)
 	}
 	w.steps(all, 1)
 	w.writes(ana, "thanks") // behind the second receipt
-	w.must(w.call(opSendText, text, nil))
+	w.must(w.call(send.OpText, text, nil))
 	if got, s := w.steps(all, 1); s.MessageID == out.MessageID {
 		t.Errorf("after a repeated receipt: %v", got)
 	}
@@ -96,7 +98,7 @@ func TestReceiptSettlesUnknown(t *testing.T) {
 	status := w.subscribe(opMessageStatus, nil)
 	ana.Disconnect()
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true}})
-	r := client.Request{Operation: opSendButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
+	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
 	problemOf(t, w.execute(r, nil))
 	if got, _ := w.steps(status, 1); got[0] != "intent>unknown" {
 		t.Errorf("told %v", got)
@@ -126,7 +128,7 @@ func TestStatusOfAFailure(t *testing.T) {
 	status := w.subscribe(opMessageStatus, obj{"states": []string{"failed"}})
 	for ack, want := range map[int]string{473: "shape_refused", 499: "refused"} {
 		w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{AckError: &wasim.AckError{Code: ack}}})
-		problemOf(t, w.call(opSendButtons, menuTo(anaNumber), nil))
+		problemOf(t, w.call(send.OpButtons, menuTo(anaNumber), nil))
 		_, s := w.steps(status, 1)
 		if s.Problem == nil || s.Problem.Code != want || s.Problem.Ack != ack || s.Problem.NextStep == "" || s.Problem.Message == "" {
 			t.Errorf("%d: %+v", ack, s.Problem)
@@ -144,8 +146,8 @@ func TestStatusInAGroup(t *testing.T) {
 	team, err := w.sim.NewGroup("Team", w.sim.Account(shopNumber), ana.Account(), bob.Account())
 	w.must(err)
 	status := w.subscribe(opMessageStatus, obj{"states": []string{"delivered", "read"}})
-	var out output
-	w.must(w.call(opSendButtons, menuTo(team.JID().String()), &out))
+	var out send.Output
+	w.must(w.call(send.OpButtons, menuTo(team.JID().String()), &out))
 	m, err := bob.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
 	got := map[string]int{}

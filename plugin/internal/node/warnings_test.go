@@ -8,6 +8,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
+
+	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
 // TestWarnings: what WhatsApp is known to hide or refuse is said by Validate, with the
@@ -37,12 +39,12 @@ func TestWarnings(t *testing.T) {
 			is := func(warning sdk.Warning) bool {
 				return warning.Pointer == c.pointer && warning.Code == c.code && warning.Message != ""
 			}
-			violations, warnings, err := w.node.Validate(w.ctx(), opSendButtons, raw(t, menu))
+			violations, warnings, err := w.node.Validate(w.ctx(), send.OpButtons, raw(t, menu))
 			w.must(err)
 			if len(violations) != 0 || len(warnings) != 1 || !is(warnings[0]) {
 				t.Errorf("Validate: %+v, %+v", violations, warnings)
 			}
-			r := client.Request{Operation: opSendButtons, Input: raw(t, menu), Key: c.name}
+			r := client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: c.name}
 			for range 2 {
 				res, err := w.node.Execute(w.ctx(), r, nil)
 				w.must(err)
@@ -61,7 +63,7 @@ func TestWarnings(t *testing.T) {
 func TestWarningsOfTheAnswer(t *testing.T) {
 	w, _ := shop(t, wasim.Options{})
 	w.customer("556199990001", wasim.Aliases("5561999990001"))
-	r := client.Request{Operation: opSendText, Input: raw(t, textTo("5561999990001")), Key: "k"}
+	r := client.Request{Operation: send.OpText, Input: raw(t, textTo("5561999990001")), Key: "k"}
 	for repeat := range 2 {
 		res, err := w.node.Execute(w.ctx(), r, nil)
 		w.must(err)

@@ -18,7 +18,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 	"golang.org/x/time/rate"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // Instance is one WhatsApp account in the pool. Its methods are safe for
@@ -69,7 +69,7 @@ type signal struct {
 // not be stored.
 type errNotStored struct{ err error }
 
-func newInstance(ctx context.Context, p *Pool, r store.Instance) (*Instance, error) {
+func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, error) {
 	i := &Instance{
 		name:     r.Name,
 		created:  r.CreatedAt,
@@ -81,7 +81,7 @@ func newInstance(ctx context.Context, p *Pool, r store.Instance) (*Instance, err
 		turn:     make(chan struct{}, 1),
 		claiming: make(chan struct{}, 1),
 		lost:     r.Epoch > 0,
-		online:   r.Wanted == store.Connected,
+		online:   r.Wanted == registry.Connected,
 		changed:  make(chan struct{}),
 	}
 	if n := p.opts.Limits.PerMinute; n > 0 {
@@ -270,11 +270,11 @@ func (i *Instance) set(state State, trouble *Trouble) {
 
 // want records whether the instance should be online.
 func (i *Instance) want(ctx context.Context, online bool) error {
-	wanted := store.Disconnected
+	wanted := registry.Disconnected
 	if online {
-		wanted = store.Connected
+		wanted = registry.Connected
 	}
-	if err := i.pool.opts.Store.SetWanted(ctx, i.name, wanted); err != nil {
+	if err := i.pool.opts.Registry.SetWanted(ctx, i.name, wanted); err != nil {
 		return err
 	}
 	i.mu.Lock()

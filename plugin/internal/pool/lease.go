@@ -8,7 +8,8 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // A lease says which of the processes on one database an instance belongs to. Its
@@ -23,19 +24,19 @@ const (
 // Lease checks the lease that a caller holds on the instance, and claims the instance
 // when its epoch is newer than the one this process knows. A claim makes the process
 // load the session anew: another one may have used it. 0 is a caller without a lease.
-// store.ErrLeaseLost: the instance belongs to somebody else.
+// registry.ErrLeaseLost: the instance belongs to somebody else.
 func (i *Instance) Lease(ctx context.Context, epoch uint64) error {
 	lost := i.isLost()
 	switch {
 	case epoch == 0 && lost:
-		return store.ErrLeaseLost
+		return registry.ErrLeaseLost
 	case epoch == 0:
 		return nil
 	case epoch == i.epoch.Load() && !lost:
 		return i.owned(ctx)
 	}
 	err := i.claim(ctx, epoch)
-	if errors.Is(err, store.ErrLeaseLost) {
+	if errors.Is(err, registry.ErrLeaseLost) {
 		err = errors.Join(err, i.owned(ctx)) // is it the caller's epoch that is old, or ours?
 	}
 	return err
@@ -48,7 +49,7 @@ func (i *Instance) claim(ctx context.Context, epoch uint64) error {
 		return err
 	}
 	defer release()
-	if err := i.pool.opts.Store.ClaimLease(ctx, i.name, epoch); err != nil {
+	if err := i.pool.opts.Registry.ClaimLease(ctx, i.name, epoch); err != nil {
 		return err
 	}
 	i.epoch.Store(max(epoch, i.epoch.Load()))
@@ -74,7 +75,7 @@ func (i *Instance) Take(ctx context.Context) error {
 	if !i.isLost() || i.epoch.Load() != 0 {
 		return nil
 	}
-	r, err := i.pool.opts.Store.Instance(ctx, i.name)
+	r, err := i.pool.opts.Registry.Instance(ctx, i.name)
 	if err != nil {
 		return fmt.Errorf("read the lease: %w", err)
 	}
@@ -89,7 +90,7 @@ func (i *Instance) owned(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	r, err := i.pool.opts.Store.Instance(ctx, i.name)
+	r, err := i.pool.opts.Registry.Instance(ctx, i.name)
 	if err != nil {
 		return fmt.Errorf("read the lease: %w", err)
 	}
@@ -100,14 +101,14 @@ func (i *Instance) owned(ctx context.Context) error {
 	i.lost = true
 	i.mu.Unlock()
 	i.stir()
-	return store.ErrLeaseLost
+	return registry.ErrLeaseLost
 }
 
 // leased is owned for an instance that this process holds under a lease; one that
 // nobody leases is not worth a question for every message.
 func (i *Instance) leased(ctx context.Context) error {
 	if i.isLost() {
-		return store.ErrLeaseLost
+		return registry.ErrLeaseLost
 	}
 	if i.epoch.Load() == 0 {
 		return nil
@@ -124,7 +125,7 @@ func (i *Instance) isLost() bool {
 
 // reload takes over what the registry and the session store say now.
 func (i *Instance) reload(ctx context.Context) error {
-	r, err := i.pool.opts.Store.Instance(ctx, i.name)
+	r, err := i.pool.opts.Registry.Instance(ctx, i.name)
 	if err != nil {
 		return fmt.Errorf("read the instance: %w", err)
 	}
@@ -132,7 +133,7 @@ func (i *Instance) reload(ctx context.Context) error {
 		return err
 	}
 	i.mu.Lock()
-	i.online, i.lost = r.Wanted == store.Connected, false
+	i.online, i.lost = r.Wanted == registry.Connected, false
 	i.mu.Unlock()
 	now := i.recall(r)
 	i.set(now.State, now.Trouble)
@@ -142,7 +143,7 @@ func (i *Instance) reload(ctx context.Context) error {
 
 // load makes the client of the device that the registry names; none for an instance
 // that is not paired.
-func (i *Instance) load(ctx context.Context, r store.Instance) error {
+func (i *Instance) load(ctx context.Context, r registry.Instance) error {
 	i.cli.Store(nil)
 	if r.JID == "" {
 		return nil
@@ -151,8 +152,8 @@ func (i *Instance) load(ctx context.Context, r store.Instance) error {
 	if err != nil {
 		return fmt.Errorf("stored device id: %w", err)
 	}
-	device, err := i.pool.opts.Store.Device(ctx, jid)
-	if errors.Is(err, store.ErrNotFound) { // the session went before our record of it
+	device, err := i.pool.opts.Devices.Device(ctx, jid)
+	if errors.Is(err, sqldb.ErrNotFound) { // the session went before our record of it
 		return nil
 	}
 	if err != nil {

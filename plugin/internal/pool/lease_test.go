@@ -7,8 +7,9 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // TestLeaseLostInSilence: another process has claimed the instance, and nothing on the
@@ -22,9 +23,9 @@ func TestLeaseLostInSilence(t *testing.T) {
 	must(t, i.Lease(w.ctx(), 1))
 	w.until(i, "connected", in(Connected))
 
-	must(t, w.db.ClaimLease(w.ctx(), "shop-001", 2))
+	must(t, w.db.Registry.ClaimLease(w.ctx(), "shop-001", 2))
 	_, err = i.Send(w.ctx(), Outgoing{To: device.LID().ToNonAD(), ID: "3EB0C0FFEE", Message: &waE2E.Message{Conversation: proto.String("late")}})
-	if !errors.Is(err, store.ErrLeaseLost) {
+	if !errors.Is(err, registry.ErrLeaseLost) {
 		t.Errorf("a send under the old lease = %v, want ErrLeaseLost", err)
 	}
 	if s := w.until(i, "told", trouble(codeLeaseLost)); s.State != Replaced {
@@ -33,10 +34,10 @@ func TestLeaseLostInSilence(t *testing.T) {
 	if rec, _ := w.sim.Record("3EB0C0FFEE"); len(rec.Attempts) != 0 {
 		t.Error("the message left")
 	}
-	if err := i.Lease(w.ctx(), 1); !errors.Is(err, store.ErrLeaseLost) {
+	if err := i.Lease(w.ctx(), 1); !errors.Is(err, registry.ErrLeaseLost) {
 		t.Errorf("the old lease = %v, want ErrLeaseLost", err)
 	}
-	if err := i.Lease(w.ctx(), 0); !errors.Is(err, store.ErrLeaseLost) {
+	if err := i.Lease(w.ctx(), 0); !errors.Is(err, registry.ErrLeaseLost) {
 		t.Errorf("no lease = %v, want ErrLeaseLost", err)
 	}
 	must(t, i.Lease(w.ctx(), 3)) // it came back
@@ -51,14 +52,14 @@ func TestLeaseLostInSilence(t *testing.T) {
 func TestLeasedInstanceWaitsForItsClaim(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
-	must(t, w.db.ClaimLease(w.ctx(), "shop-001", 4))
+	must(t, w.db.Registry.ClaimLease(w.ctx(), "shop-001", 4))
 	p := w.open(nil)
 	i, err := p.Get("shop-001")
 	must(t, err)
 	if s := i.Status(); s.State != Disconnected || s.Trouble == nil || s.Trouble.Code != codeUnclaimed {
 		t.Errorf("status = %+v", s)
 	}
-	if err := i.Lease(w.ctx(), 3); !errors.Is(err, store.ErrLeaseLost) {
+	if err := i.Lease(w.ctx(), 3); !errors.Is(err, registry.ErrLeaseLost) {
 		t.Errorf("an old epoch = %v", err)
 	}
 	must(t, i.Take(w.ctx())) // a host without leases connects it

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// patience is how long a send waits for an instance that is on its way to a login:
+// comingBack is how long a send waits for an instance that is on its way to a login:
 // longer than a restart of the process takes, shorter than a caller's.
-const patience = 5 * time.Second
+const comingBack = 5 * time.Second
 
 // Online returns at once when the instance is connected. One that is connecting it
 // gives a few seconds, so that a restart or a dropped line is a delay and not a
@@ -16,7 +16,7 @@ func (i *Instance) Online(ctx context.Context) error {
 	if _, err := i.Client(); err == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, comingBack)
 	defer cancel()
 	now, err := i.await(ctx, func(s Status) bool {
 		_, gone := i.Client() // also when the line has dropped and nobody has noticed yet

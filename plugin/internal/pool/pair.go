@@ -23,8 +23,8 @@ const (
 	StageConnecting = "connecting"
 )
 
-// Step is what somebody has to see or do for a pairing to go on.
-type Step struct {
+// Prompt is what somebody has to see or do for a pairing to go on.
+type Prompt struct {
 	Stage     string                   `json:"stage"`
 	QR        string                   `json:"qr,omitempty"`
 	Code      string                   `json:"code,omitempty"`
@@ -43,23 +43,23 @@ const (
 )
 
 // Connect brings the instance online and waits until it is. An instance that is not
-// paired is paired first: step hears of every QR code, or of the one pairing code
+// paired is paired first: show hears of every QR code, or of the one pairing code
 // when phone (digits with country code) is set.
-func (i *Instance) Connect(ctx context.Context, phone string, step func(Step)) error {
+func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt)) error {
 	if i.cli.Load() == nil {
-		err := i.pair(ctx, phone, step)
+		err := i.pair(ctx, phone, show)
 		if old := (*outdatedError)(nil); errors.As(err, &old) && i.pool.web.renew(ctx, old.presented) {
-			err = i.pair(ctx, phone, step)
+			err = i.pair(ctx, phone, show)
 		}
 		if err != nil {
 			return err
 		}
-		step(Step{Stage: StagePaired})
+		show(Prompt{Stage: StagePaired})
 	}
 	if i.Status().State == Connected {
 		return nil
 	}
-	step(Step{Stage: StageConnecting})
+	show(Prompt{Stage: StageConnecting})
 	asked := time.Now()
 	if err := i.want(ctx, true); err != nil {
 		return err
@@ -86,13 +86,13 @@ type RefusedError struct{ Status Status }
 func (e *RefusedError) Error() string { return e.Status.Trouble.Message }
 
 // pair links a new device and leaves its client, disconnected, to the supervisor.
-func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err error) {
+func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(i.ctx, cancel)()
 	line, hangUp := context.WithCancel(context.WithoutCancel(ctx)) // see login
 	defer hangUp()
-	cli := i.newClient(i.pool.opts.Store.NewDevice())
+	cli := i.newClient(i.pool.opts.Devices.NewDevice())
 	if !i.pairing.CompareAndSwap(nil, cli) {
 		return ErrPairing
 	}
@@ -107,7 +107,7 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 	cli.PrePairCallback = func(jid types.JID, _, _ string) bool {
 		// Recorded before whatsmeow stores the keys: a crash in between leaves an
 		// instance that is logged out, never keys that nobody owns.
-		if err := i.pool.opts.Store.SetDevice(ctx, i.name, jid.String(), ""); err != nil {
+		if err := i.pool.opts.Registry.SetDevice(ctx, i.name, jid.String(), ""); err != nil {
 			i.log.Error("the pairing could not be stored", "error", err)
 			return false
 		}
@@ -141,7 +141,7 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 			case asked: // whatsmeow goes on with codes whose secret is no longer valid
 			case phone == "":
 				until := time.Now().Add(item.Timeout)
-				step(Step{Stage: StageQR, QR: item.Code, ExpiresAt: &until})
+				show(Prompt{Stage: StageQR, QR: item.Code, ExpiresAt: &until})
 			case !coded:
 				coded = true
 				code, err := cli.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, displayName)
@@ -149,13 +149,13 @@ func (i *Instance) pair(ctx context.Context, phone string, step func(Step)) (err
 					return &PairError{fmt.Errorf("ask for a pairing code: %w", err)}
 				}
 				until := time.Now().Add(codeLife)
-				step(Step{Stage: StageCode, Code: code, ExpiresAt: &until})
+				show(Prompt{Stage: StageCode, Code: code, ExpiresAt: &until})
 			}
 		case whatsmeow.QRChannelEventPasskeyRequest:
 			asked = true
-			step(Step{Stage: StagePasskey, Passkey: item.PasskeyRequest.PublicKey})
+			show(Prompt{Stage: StagePasskey, Passkey: item.PasskeyRequest.PublicKey})
 		case whatsmeow.QRChannelEventPasskeyResponse:
-			step(Step{Stage: StageConfirm, Code: item.PasskeyConfirmation.Code})
+			show(Prompt{Stage: StageConfirm, Code: item.PasskeyConfirmation.Code})
 		case whatsmeow.QRChannelSuccess.Event:
 			return i.adopt(ctx, cli, ended)
 		case whatsmeow.QRChannelTimeout.Event:
@@ -220,7 +220,7 @@ func (i *Instance) Logout(ctx context.Context) error {
 	if i.cli.Load() == nil { // the server's word came first, and whatsmeow has deleted the session
 		return nil
 	}
-	if err := i.pool.opts.Store.SetDevice(ctx, i.name, "", ""); err != nil {
+	if err := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); err != nil {
 		return err
 	}
 	i.cli.Store(nil)

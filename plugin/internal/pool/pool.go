@@ -16,7 +16,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // maxDialing is how many instances dial at the same time: a process that starts with
@@ -31,10 +33,11 @@ type Sent struct {
 
 // Options of a pool. Those not called optional are required.
 type Options struct {
-	Store  *store.Store
-	Log    *slog.Logger
-	Server *Server // nil: WhatsApp itself
-	Limits Limits
+	Registry *registry.Registry
+	Devices  *session.Devices
+	Log      *slog.Logger
+	Server   *Server // nil: WhatsApp itself
+	Limits   Limits
 	// RefreshVersion lets the pool ask web.whatsapp.com which version of WhatsApp Web is
 	// current, at the start and when WhatsApp calls ours outdated.
 	RefreshVersion bool
@@ -109,7 +112,7 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 		opts.Server.trust()
 		opts.Log.Warn("WhatsApp is simulated: this process trusts another server and cannot reach the real one", "server", opts.Server.addr)
 	}
-	records, err := opts.Store.Instances(ctx)
+	records, err := opts.Registry.Instances(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the instances: %w", err)
 	}
@@ -133,7 +136,7 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 }
 
 // add takes an instance in and starts its supervisor.
-func (p *Pool) add(ctx context.Context, r store.Instance) (*Instance, error) {
+func (p *Pool) add(ctx context.Context, r registry.Instance) (*Instance, error) {
 	i, err := newInstance(ctx, p, r)
 	if err != nil {
 		return nil, fmt.Errorf("instance %s: %w", r.Name, err)
@@ -144,7 +147,7 @@ func (p *Pool) add(ctx context.Context, r store.Instance) (*Instance, error) {
 	case p.closed:
 		return nil, ErrClosed
 	case p.byName[r.Name] != nil:
-		return nil, store.ErrExists
+		return nil, sqldb.ErrExists
 	}
 	p.byName[r.Name] = i
 	now := i.Status()
@@ -155,21 +158,21 @@ func (p *Pool) add(ctx context.Context, r store.Instance) (*Instance, error) {
 
 // Create registers a new instance. It is not connected. The errors are the store's.
 func (p *Pool) Create(ctx context.Context, name string) (*Instance, error) {
-	r, err := p.opts.Store.CreateInstance(ctx, name)
+	r, err := p.opts.Registry.Create(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	return p.add(ctx, r)
 }
 
-// Get returns an instance by name, or store.ErrNotFound.
+// Get returns an instance by name, or sqldb.ErrNotFound.
 func (p *Pool) Get(name string) (*Instance, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if i := p.byName[name]; i != nil {
 		return i, nil
 	}
-	return nil, store.ErrNotFound
+	return nil, sqldb.ErrNotFound
 }
 
 // Find is Get for an instance that another process on the same database may have
@@ -178,12 +181,12 @@ func (p *Pool) Find(ctx context.Context, name string) (*Instance, error) {
 	if i, err := p.Get(name); err == nil {
 		return i, nil
 	}
-	r, err := p.opts.Store.Instance(ctx, name)
+	r, err := p.opts.Registry.Instance(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	i, err := p.add(ctx, r)
-	if errors.Is(err, store.ErrExists) { // another call was faster
+	if errors.Is(err, sqldb.ErrExists) { // another call was faster
 		return p.Get(name)
 	}
 	return i, err
@@ -217,7 +220,7 @@ func (p *Pool) Delete(ctx context.Context, name string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := p.opts.Store.DeleteInstance(ctx, name); err != nil {
+	if err := p.opts.Registry.Delete(ctx, name); err != nil {
 		return err
 	}
 	p.mu.Lock()

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // told is a Trouble as the registry keeps it, so that it is still known after a
@@ -23,7 +23,7 @@ func (i *Instance) remember(ctx context.Context, s State, t *Trouble) {
 	if t != nil {
 		reason, _ = json.Marshal(told{t.Code, t.Message, t.Until}) // strings and a time always encode
 	}
-	if err := i.pool.opts.Store.SetState(ctx, i.name, string(s), string(reason)); err != nil {
+	if err := i.pool.opts.Registry.SetState(ctx, i.name, string(s), string(reason)); err != nil {
 		i.log.Error("the instance's state could not be stored", "error", err)
 		return
 	}
@@ -42,7 +42,7 @@ func (i *Instance) forgive() {
 
 // recall is the status that an instance starts with: what was remembered of it, and
 // otherwise what its pairing says.
-func (i *Instance) recall(r store.Instance) Status {
+func (i *Instance) recall(r registry.Instance) Status {
 	s := Status{State: New, Since: r.StateAt}
 	if i.cli.Load() != nil {
 		s.State = Disconnected

@@ -41,7 +41,7 @@ func TestUnstoredMessageComesAgain(t *testing.T) {
 
 	texts, broken := make(chan string, 10), true
 	p, err := Open(ctx, Options{
-		Store: s, Server: server, Log: slog.New(slog.DiscardHandler),
+		Registry: s.Registry, Devices: s.Devices, Server: server, Log: slog.New(slog.DiscardHandler),
 		OnMessage: func(_ context.Context, _ *Instance, m *events.Message) error {
 			text := m.Message.GetConversation()
 			if text == "" {
@@ -64,7 +64,7 @@ func TestUnstoredMessageComesAgain(t *testing.T) {
 	must(t, err)
 	i, err := p.Create(ctx, "shop")
 	must(t, err)
-	must(t, i.Connect(ctx, "", func(step Step) {
+	must(t, i.Connect(ctx, "", func(step Prompt) {
 		if step.Stage == StageQR {
 			go func() {
 				if err := account.Scan(ctx, step.QR); err != nil {

@@ -33,7 +33,7 @@ type Ack struct {
 }
 
 // Send sends a message in the instance's turn. An error is a *SendError, or
-// ErrNotConnected, ErrBusy, store.ErrLeaseLost, Ready's or the context's error when the
+// ErrNotConnected, ErrBusy, registry.ErrLeaseLost, Ready's or the context's error when the
 // message did not leave.
 func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	release, err := i.take(ctx)

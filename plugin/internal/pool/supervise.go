@@ -10,7 +10,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 const (
@@ -118,7 +118,7 @@ func (i *Instance) accept(v *verdict) (again bool) {
 	}
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
-	if errors.Is(i.owned(ctx), store.ErrLeaseLost) {
+	if errors.Is(i.owned(ctx), registry.ErrLeaseLost) {
 		return false // the registry is the new owner's to write
 	}
 	if v.retry > 0 {
@@ -143,7 +143,7 @@ func (i *Instance) accept(v *verdict) (again bool) {
 
 // forget drops the paired device, in the registry and here.
 func (i *Instance) forget(ctx context.Context) {
-	if err := i.pool.opts.Store.SetDevice(ctx, i.name, "", ""); err != nil {
+	if err := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); err != nil {
 		i.notStored("the unpairing could not be stored", err)
 	}
 	i.cli.Store(nil)
@@ -226,7 +226,7 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 			lost := i.leased(ctx)
 			cancel()
-			if errors.Is(lost, store.ErrLeaseLost) {
+			if errors.Is(lost, registry.ErrLeaseLost) {
 				return
 			}
 			if !cli.IsLoggedIn() || !cli.IsConnected() {

@@ -78,7 +78,7 @@ func (w *web) raise(v wastore.WAVersionContainer) bool {
 // recall presents the version that was asked for before, and reports whether it is
 // still fresh.
 func (w *web) recall(ctx context.Context) bool {
-	text, err := w.pool.opts.Store.WebVersion(ctx)
+	text, err := w.pool.opts.Registry.WebVersion(ctx)
 	if err != nil || text == "" {
 		return false
 	}
@@ -118,7 +118,7 @@ func (w *web) ask(ctx context.Context) bool {
 	defer cancel()
 	v, err := whatsmeow.GetLatestVersion(ctx, w.http)
 	if err == nil {
-		err = w.pool.opts.Store.PutWebVersion(ctx, v.String(), time.Now().Add(versionLife))
+		err = w.pool.opts.Registry.PutWebVersion(ctx, v.String(), time.Now().Add(versionLife))
 	}
 	if err != nil {
 		w.pool.opts.Log.Warn("the version of WhatsApp Web could not be refreshed; the known one is used", "error", redact(err.Error()))

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // world is a simulated WhatsApp and a database, with pools on it.
@@ -46,7 +48,7 @@ func (w *world) open(change func(*Options)) *Pool {
 	server, err := ParseServer(w.sim.URL(), w.sim.RootKey())
 	must(w.t, err)
 	o := Options{
-		Store: w.db, Server: server, Log: slog.New(slog.DiscardHandler),
+		Registry: w.db.Registry, Devices: w.db.Devices, Server: server, Log: slog.New(slog.DiscardHandler),
 		OnMessage: func(context.Context, *Instance, *events.Message) error { return nil },
 		Find:      func(context.Context, string, types.JID, types.MessageID) (*Sent, error) { return nil, nil },
 	}
@@ -77,20 +79,20 @@ func (w *world) adopt(n int) *wasim.Device {
 	w.t.Helper()
 	account, err := w.sim.NewAccount(fmt.Sprintf("55113%08d", n))
 	must(w.t, err)
-	device, err := account.Adopt(w.ctx(), w.db.NewDevice())
+	device, err := account.Adopt(w.ctx(), w.db.Devices.NewDevice())
 	must(w.t, err)
 	name := fmt.Sprintf("shop-%03d", n)
-	_, err = w.db.CreateInstance(w.ctx(), name)
+	_, err = w.db.Registry.Create(w.ctx(), name)
 	must(w.t, err)
-	must(w.t, w.db.SetDevice(w.ctx(), name, device.JID().String(), ""))
-	must(w.t, w.db.SetWanted(w.ctx(), name, store.Connected))
+	must(w.t, w.db.Registry.SetDevice(w.ctx(), name, device.JID().String(), ""))
+	must(w.t, w.db.Registry.SetWanted(w.ctx(), name, registry.Connected))
 	return device
 }
 
 // link connects an instance and scans the code it shows.
 func (w *world) link(i *Instance, account *wasim.Account) error {
 	scanned := make(chan error, 1)
-	err := i.Connect(w.ctx(), "", func(step Step) {
+	err := i.Connect(w.ctx(), "", func(step Prompt) {
 		if step.Stage == StageQR {
 			go func() { scanned <- account.Scan(w.ctx(), step.QR) }()
 		}

@@ -18,6 +18,11 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 // BenchmarkSend measures the SQL of one warm 1:1 message to two devices, as
@@ -50,7 +55,7 @@ func openBench(b *testing.B, relaxed bool) *store.Store {
 }
 
 // benchSend lets every client send its share, one message at a time, as whatsmeow does.
-func benchSend(b *testing.B, clients int, devices []*wastore.Device, ledger *store.Store) {
+func benchSend(b *testing.B, clients int, devices []*wastore.Device, full *store.Store) {
 	b.ReportAllocs()
 	var next, key atomic.Int64
 	run := fmt.Sprint(time.Now().UnixNano())
@@ -58,20 +63,20 @@ func benchSend(b *testing.B, clients int, devices []*wastore.Device, ledger *sto
 	b.RunParallel(func(pb *testing.PB) {
 		d := devices[int(next.Add(1)-1)%len(devices)]
 		for pb.Next() {
-			if ledger == nil {
+			if full == nil {
 				sendSQL(b, d)
 				continue
 			}
-			c, err := ledger.Begin(b.Context(), "op", fmt.Sprint(run, key.Add(1)), "shop", "f")
+			c, err := full.Ledger.Begin(b.Context(), "op", fmt.Sprint(run, key.Add(1)), "shop", "f")
 			if err != nil {
 				b.Error(err)
 				return
 			}
-			if err := ledger.Intend(b.Context(), c, store.Plan{Chat: ada, Message: make([]byte, 400), Menu: &store.Menu{}}); err != nil {
+			if err := full.Ledger.Intend(b.Context(), c, ledger.Plan{Chat: ada, Message: make([]byte, 400), Menu: &menus.Menu{}}); err != nil {
 				b.Error(err)
 			}
 			sendSQL(b, d)
-			if err := ledger.Settle(b.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`)}); err != nil {
+			if err := full.Ledger.Conclude(b.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`)}); err != nil {
 				b.Error(err)
 			}
 			c.Release()
@@ -134,7 +139,7 @@ func bareDevices(b *testing.B, relaxed bool, n int) []*wastore.Device {
 func ourDevices(b *testing.B, s *store.Store, n int) []*wastore.Device {
 	devices := make([]*wastore.Device, n)
 	for i := range devices {
-		devices[i] = pair(b, s.NewDevice(), i)
+		devices[i] = pair(b, s.Devices.NewDevice(), i)
 	}
 	return devices
 }
@@ -179,7 +184,7 @@ func benchReceive(b *testing.B, clients int, devices []*wastore.Device, s *store
 			if s == nil {
 				continue
 			}
-			if _, err := s.Append(b.Context(), store.Event{ID: id, Type: clicked, Data: make([]byte, 400)}); err != nil {
+			if _, err := appendEvent(b.Context(), s, outbox.Event{ID: id, Type: clicked, Data: make([]byte, 400)}); err != nil {
 				b.Error(err)
 			}
 		}

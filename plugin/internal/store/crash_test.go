@@ -16,6 +16,10 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 const crashDir = "TAPNODE_TEST_CRASH_DIR"
@@ -44,7 +48,7 @@ func crashWriter(dir, round string) {
 		fmt.Println(append([]any{what}, args...)...)
 	}
 	for worker := range 4 {
-		d, err := s.Device(ctx, crashJID(worker))
+		d, err := s.Devices.Device(ctx, crashJID(worker))
 		if err != nil {
 			say("fail", err)
 			return
@@ -63,13 +67,13 @@ func crashWriter(dir, round string) {
 
 // crashSend is one send and one click on it.
 func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key string, n int, say func(string, ...any)) error {
-	c, err := s.Begin(ctx, operation, key, "shop", "f")
+	c, err := s.Ledger.Begin(ctx, operation, key, "shop", "f")
 	if err != nil {
 		return err
 	}
 	defer c.Release()
-	menu := &store.Menu{Buttons: []store.Button{{ID: "yes"}}}
-	if err := s.Intend(ctx, c, store.Plan{Chat: ada, Message: []byte(key), Menu: menu}); err != nil {
+	menu := &menus.Menu{Buttons: []menus.Button{{ID: "yes"}}}
+	if err := s.Ledger.Intend(ctx, c, ledger.Plan{Chat: ada, Message: []byte(key), Menu: menu}); err != nil {
 		return err
 	}
 	say("intended", key)
@@ -77,12 +81,12 @@ func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key strin
 		return err
 	}
 	say("ratchet", d.ID, key)
-	if err := s.Settle(ctx, c, store.Outcome{State: store.Sent, JSON: []byte(key)}); err != nil {
+	if err := s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Sent, JSON: []byte(key)}); err != nil {
 		return err
 	}
 	say("settled", key)
-	e := store.Event{ID: key, Type: clicked, Instance: "shop"}
-	if _, err := s.AppendClick(ctx, e, store.Press{MessageID: c.Entry.MessageID}, func(store.Count) ([]byte, error) { return []byte(key), nil }); err != nil {
+	e := outbox.Event{ID: key, Type: clicked, Instance: "shop"}
+	if _, err := appendClick(ctx, s, e, menus.Press{MessageID: c.Entry.MessageID}, func(menus.Count) ([]byte, error) { return []byte(key), nil }); err != nil {
 		return err
 	}
 	say("clicked", key)
@@ -96,7 +100,7 @@ func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	dir := t.TempDir()
 	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
 	for worker := range 4 {
-		pair(t, s.NewDevice(), worker)
+		pair(t, s.Devices.NewDevice(), worker)
 	}
 	check(t, s.Close())
 	said := map[string]map[string]string{"intended": {}, "ratchet": {}, "settled": {}, "clicked": {}}
@@ -107,14 +111,14 @@ func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	defer s.Close()
 	ctx := t.Context()
 	for key := range said["intended"] {
-		e := must[store.Entry](t)(s.Lookup(ctx, operation, key))
-		if _, settled := said["settled"][key]; settled && (e.State != store.Sent || string(e.Outcome) != key) {
+		e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, key))
+		if _, settled := said["settled"][key]; settled && (e.State != ledger.Sent || string(e.Outcome) != key) {
 			t.Errorf("%s was settled and is %v %q", key, e.State, e.Outcome)
 		}
-		must[store.Menu](t)(s.Menu(ctx, "shop", e.MessageID))
+		must[menus.Menu](t)(s.Menus.Get(ctx, "shop", e.MessageID))
 	}
 	for worker := range 4 {
-		d := must[*wastore.Device](t)(s.Device(ctx, crashJID(worker)))
+		d := must[*wastore.Device](t)(s.Devices.Device(ctx, crashJID(worker)))
 		got := must[map[string][]byte](t)(d.Sessions.GetManySessions(ctx, []string{"a", "b"}))
 		if string(got["a"]) != string(got["b"]) {
 			t.Errorf("half a send's ratchets: %s and %s", got["a"], got["b"])
@@ -125,13 +129,13 @@ func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	}
 	stored := map[string]bool{}
 	for cursor := []byte(nil); ; {
-		events := must[[]store.Event](t)(s.Read(ctx, cursor, store.Filter{}, 1000))
+		events := must[[]outbox.Event](t)(s.Outbox.Read(ctx, cursor, outbox.Filter{}, 1000))
 		if len(events) == 0 {
 			break
 		}
 		for _, e := range events {
 			stored[e.ID], cursor = true, e.Cursor
-			if m := must[store.Menu](t)(s.Menu(ctx, "shop", store.MessageID("shop", operation, e.ID))); m.Clicks != 1 {
+			if m := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", ledger.MessageID("shop", operation, e.ID))); m.Clicks != 1 {
 				t.Errorf("%s has an event and %d clicks", e.ID, m.Clicks)
 			}
 		}

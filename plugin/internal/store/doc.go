@@ -1,9 +1,10 @@
-// Package store keeps what a WhatsApp process must not forget: instances and
-// their Signal sessions, the ledger of sends, menus waiting for a click, events
-// on their way to a host, and a few caches. It runs on SQLite (a file of its
-// own) and on Postgres behind one API.
+// Package store keeps what a WhatsApp process must not forget, in one database, SQLite
+// or Postgres. Each concept is a package of its own: the ledger of sends, the menus that
+// wait for a click, the outbox of events for hosts, the registry of instances,
+// whatsmeow's sessions, the inbox of messages, a cache. This package opens the database,
+// holds its schema, and removes what is old.
 //
-// What the package guarantees:
+// What all of them guarantee:
 //
 //   - Committed before visible. A method that writes returns only after its
 //     transaction is committed, so a crash of the process takes nothing of it. What
@@ -14,14 +15,10 @@
 //     again, and is repeated under its id), receipts, caches. Postgres syncs
 //     every commit.
 //   - All or nothing. Every call is one transaction; after an error nothing of it
-//     is stored. [ErrDiskFull] and [ErrBusy] name the two that an operator can mend.
+//     is stored.
 //   - Unique by index. One ledger row per (operation, key), one event per id, one
 //     owner per instance epoch; never by reading first and writing later.
-//   - Bounded. Every table has a retention and a limit, kept by [Store.Start]'s
-//     janitor in small batches.
-//   - Writes of many instances share commits: one goroutine batches what is
-//     waiting into one transaction, so a hundred senders do not queue for a
-//     hundred fsyncs.
+//   - Bounded. Every table has a retention and a limit, kept by [Store.Start].
 //
 // Times are stored in milliseconds and come back in UTC. JIDs are strings without
 // a device part unless a field says otherwise.

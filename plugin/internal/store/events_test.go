@@ -10,6 +10,10 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 const (
@@ -17,22 +21,22 @@ const (
 	received = "whatsapp.message.received.v1"
 )
 
-func event(kind, instance, id string) store.Event {
-	return store.Event{ID: id, Type: kind, Instance: instance, Data: []byte(`"` + id + `"`), Time: time.UnixMilli(1234).UTC()}
+func event(kind, instance, id string) outbox.Event {
+	return outbox.Event{ID: id, Type: kind, Instance: instance, Data: []byte(`"` + id + `"`), Time: time.UnixMilli(1234).UTC()}
 }
 
-func appendAll(t *testing.T, s *store.Store, events ...store.Event) {
+func appendAll(t *testing.T, s *store.Store, events ...outbox.Event) {
 	t.Helper()
 	for _, e := range events {
-		must[store.Appended](t)(s.Append(t.Context(), e))
+		must[appended](t)(appendEvent(t.Context(), s, e))
 	}
 }
 
 // ids reads everything after cursor.
-func ids(t *testing.T, s *store.Store, cursor []byte, f store.Filter) (out []string, last []byte) {
+func ids(t *testing.T, s *store.Store, cursor []byte, f outbox.Filter) (out []string, last []byte) {
 	t.Helper()
 	last = cursor
-	for _, e := range must[[]store.Event](t)(s.Read(t.Context(), cursor, f, 1000)) {
+	for _, e := range must[[]outbox.Event](t)(s.Outbox.Read(t.Context(), cursor, f, 1000)) {
 		out, last = append(out, e.ID), e.Cursor
 	}
 	return out, last
@@ -43,26 +47,26 @@ func TestEventsAreReadInOrderByFilter(t *testing.T) {
 		s := open()
 		appendAll(t, s, event(clicked, "a", "1"), event(received, "a", "2"), event(clicked, "b", "3"), event(clicked, "a", "4"))
 		for _, tc := range []struct {
-			filter store.Filter
+			filter outbox.Filter
 			want   []string
 		}{
-			{store.Filter{}, []string{"1", "2", "3", "4"}},
-			{store.Filter{Types: []string{clicked}}, []string{"1", "3", "4"}},
-			{store.Filter{Types: []string{clicked}, Instances: []string{"a"}}, []string{"1", "4"}},
-			{store.Filter{Instances: []string{"b", "c"}}, []string{"3"}},
-			{store.Filter{Types: []string{"x"}}, nil},
+			{outbox.Filter{}, []string{"1", "2", "3", "4"}},
+			{outbox.Filter{Types: []string{clicked}}, []string{"1", "3", "4"}},
+			{outbox.Filter{Types: []string{clicked}, Instances: []string{"a"}}, []string{"1", "4"}},
+			{outbox.Filter{Instances: []string{"b", "c"}}, []string{"3"}},
+			{outbox.Filter{Types: []string{"x"}}, nil},
 		} {
 			if got, _ := ids(t, s, nil, tc.filter); !slices.Equal(got, tc.want) {
 				t.Errorf("%+v: %v, want %v", tc.filter, got, tc.want)
 			}
 		}
-		first := must[[]store.Event](t)(s.Read(t.Context(), nil, store.Filter{}, 1))
+		first := must[[]outbox.Event](t)(s.Outbox.Read(t.Context(), nil, outbox.Filter{}, 1))
 		want := event(clicked, "a", "1")
 		want.Cursor = first[0].Cursor
 		if fmt.Sprint(first[0]) != fmt.Sprint(want) {
 			t.Errorf("got %+v\nwant %+v", first[0], want)
 		}
-		if got, _ := ids(t, open(), first[0].Cursor, store.Filter{}); !slices.Equal(got, []string{"2", "3", "4"}) {
+		if got, _ := ids(t, open(), first[0].Cursor, outbox.Filter{}); !slices.Equal(got, []string{"2", "3", "4"}) {
 			t.Errorf("after a restart: %v", got)
 		}
 	})
@@ -72,9 +76,9 @@ func TestClickIsCountedOnce(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		menu := intend(t, s, "k").Entry.MessageID
-		click := func(id string) store.Appended {
-			return must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: id, Type: clicked, Instance: "shop"}, store.Press{MessageID: menu},
-				func(c store.Count) ([]byte, error) { return json.Marshal(map[string]int{"n": c.N}) }))
+		click := func(id string) appended {
+			return must[appended](t)(appendClick(ctx, s, outbox.Event{ID: id, Type: clicked, Instance: "shop"}, menus.Press{MessageID: menu},
+				func(c menus.Count) ([]byte, error) { return json.Marshal(map[string]int{"n": c.N}) }))
 		}
 		var wg sync.WaitGroup
 		for i := range 20 {
@@ -88,7 +92,7 @@ func TestClickIsCountedOnce(t *testing.T) {
 			t.Errorf("next click is number %d, want 11", got.Click.N)
 		}
 		var numbers []int
-		for _, e := range must[[]store.Event](t)(s.Read(ctx, nil, store.Filter{}, 100)) {
+		for _, e := range must[[]outbox.Event](t)(s.Outbox.Read(ctx, nil, outbox.Filter{}, 100)) {
 			var data struct{ N int }
 			check(t, json.Unmarshal(e.Data, &data))
 			numbers = append(numbers, data.N)
@@ -103,20 +107,20 @@ func TestClickThatCannotBeDescribedLeavesNothing(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		menu := intend(t, s, "k").Entry.MessageID
-		e := store.Event{ID: "1", Type: clicked, Instance: "shop"}
-		for name, data := range map[string]func(store.Count) ([]byte, error){
-			"error": func(store.Count) ([]byte, error) { return nil, errors.New("broken") },
-			"panic": func(store.Count) ([]byte, error) { panic("broken") },
+		e := outbox.Event{ID: "1", Type: clicked, Instance: "shop"}
+		for name, data := range map[string]func(menus.Count) ([]byte, error){
+			"error": func(menus.Count) ([]byte, error) { return nil, errors.New("broken") },
+			"panic": func(menus.Count) ([]byte, error) { panic("broken") },
 		} {
-			if _, err := s.AppendClick(ctx, e, store.Press{MessageID: menu}, data); err == nil {
+			if _, err := appendClick(ctx, s, e, menus.Press{MessageID: menu}, data); err == nil {
 				t.Errorf("%s: no error", name)
 			}
 		}
-		got := must[store.Appended](t)(s.AppendClick(ctx, e, store.Press{MessageID: menu}, func(store.Count) ([]byte, error) { return []byte(`{}`), nil }))
+		got := must[appended](t)(appendClick(ctx, s, e, menus.Press{MessageID: menu}, func(menus.Count) ([]byte, error) { return []byte(`{}`), nil }))
 		if got.Duplicate || got.Click.N != 1 {
 			t.Errorf("after two failures: %+v, want the first click", got)
 		}
-		none := must[store.Appended](t)(s.AppendClick(ctx, store.Event{ID: "2", Type: clicked}, store.Press{MessageID: "unknown"}, func(store.Count) ([]byte, error) { return []byte(`{}`), nil }))
+		none := must[appended](t)(appendClick(ctx, s, outbox.Event{ID: "2", Type: clicked}, menus.Press{MessageID: "unknown"}, func(menus.Count) ([]byte, error) { return []byte(`{}`), nil }))
 		if none.Click.N != 0 {
 			t.Errorf("without a menu: number %d, want 0", none.Click.N)
 		}
@@ -127,13 +131,13 @@ func TestChangedWakesReaders(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
 		woken := make(chan struct{})
-		changed := s.Changed(clicked)
+		changed := s.Outbox.Changed(clicked)
 		go func() { <-changed; close(woken) }()
 		appendAll(t, s, event(clicked, "a", "1"))
 		<-woken
 		check(t, s.Close())
-		<-s.Changed(clicked)
-		if _, err := s.Append(t.Context(), event(clicked, "a", "2")); !errors.Is(err, store.ErrClosed) {
+		<-s.Outbox.Changed(clicked)
+		if _, err := appendEvent(t.Context(), s, event(clicked, "a", "2")); !errors.Is(err, sqldb.ErrClosed) {
 			t.Errorf("append to a closed store: %v, want closed", err)
 		}
 	})
@@ -144,18 +148,18 @@ func TestSubscriptions(t *testing.T) {
 	opt := store.Options{Now: c.now, Limits: store.Limits{Subscribers: 2}}
 	onEach(t, opt, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		sub := func(name string, cursor []byte, f store.Filter) (from []byte, resumed bool) {
+		sub := func(name string, cursor []byte, f outbox.Filter) (from []byte, resumed bool) {
 			t.Helper()
-			from, resumed, err := s.Subscribe(ctx, name, f, cursor)
+			from, resumed, err := s.Outbox.Subscribe(ctx, name, f, cursor)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return from, resumed
 		}
-		clicks := store.Filter{Types: []string{clicked}}
+		clicks := outbox.Filter{Types: []string{clicked}}
 		appendAll(t, s, event(clicked, "a", "1"), event(received, "a", "2"), event(clicked, "a", "3"))
 		check(t, s.Sweep(ctx))
-		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 3 {
+		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 3 {
 			t.Errorf("events were freed before anybody subscribed: %v", got)
 		}
 
@@ -164,36 +168,36 @@ func TestSubscriptions(t *testing.T) {
 		if !resumed || !slices.Equal(got, []string{"1", "3"}) {
 			t.Errorf("first subscription: resumed %v, %v", resumed, got)
 		}
-		sub("host-2", nil, store.Filter{})
-		if _, _, err := s.Subscribe(ctx, "host-3", clicks, nil); !errors.Is(err, store.ErrLimit) {
+		sub("host-2", nil, outbox.Filter{})
+		if _, _, err := s.Outbox.Subscribe(ctx, "host-3", clicks, nil); !errors.Is(err, sqldb.ErrLimit) {
 			t.Errorf("third subscriber: %v, want the limit", err)
 		}
-		check(t, s.Ack(ctx, "host-1", last))
+		check(t, s.Outbox.Ack(ctx, "host-1", last))
 		check(t, s.Sweep(ctx))
-		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 3 {
+		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 3 {
 			t.Errorf("freed although host-2 has not acknowledged: %v", got)
 		}
-		first := must[[]store.Event](t)(s.Read(ctx, nil, store.Filter{}, 1))[0].Cursor
-		check(t, s.Ack(ctx, "host-2", first))
+		first := must[[]outbox.Event](t)(s.Outbox.Read(ctx, nil, outbox.Filter{}, 1))[0].Cursor
+		check(t, s.Outbox.Ack(ctx, "host-2", first))
 		check(t, s.Sweep(ctx))
-		if got, _ := ids(t, s, nil, store.Filter{}); !slices.Equal(got, []string{"2", "3"}) {
+		if got, _ := ids(t, s, nil, outbox.Filter{}); !slices.Equal(got, []string{"2", "3"}) {
 			t.Errorf("after both acknowledged the first: %v left, want 2 and 3", got)
 		}
-		if dup := must[store.Appended](t)(s.Append(ctx, event(clicked, "a", "1"))); !dup.Duplicate {
+		if dup := must[appended](t)(appendEvent(ctx, s, event(clicked, "a", "1"))); !dup.Duplicate {
 			t.Error("a freed event was stored again")
 		}
 
-		check(t, s.Ack(ctx, "host-1", first)) // behind: changes nothing
+		check(t, s.Outbox.Ack(ctx, "host-1", first)) // behind: changes nothing
 		if from, resumed := sub("host-1", nil, clicks); !resumed || string(from) != string(last) {
 			t.Errorf("reconnect without a cursor: resumed %v, want the last acknowledged", resumed)
 		}
 
 		c.add(15 * 24 * time.Hour)
 		check(t, s.Sweep(ctx))
-		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 0 {
+		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 0 {
 			t.Errorf("after the retention: %v left", got)
 		}
-		if _, resumed := sub("host-2", first, store.Filter{}); resumed {
+		if _, resumed := sub("host-2", first, outbox.Filter{}); resumed {
 			t.Error("host-2 was told that nothing is missing")
 		}
 		if _, resumed := sub("host-1", last, clicks); !resumed {
@@ -202,11 +206,11 @@ func TestSubscriptions(t *testing.T) {
 		if _, resumed := sub("host-1", make([]byte, 16), clicks); resumed {
 			t.Error("a cursor of another database resumed")
 		}
-		if _, _, err := s.Subscribe(ctx, "host-1", clicks, []byte("x")); !errors.Is(err, store.ErrCursor) {
+		if _, _, err := s.Outbox.Subscribe(ctx, "host-1", clicks, []byte("x")); !errors.Is(err, outbox.ErrCursor) {
 			t.Errorf("broken cursor: %v", err)
 		}
-		check(t, s.Unsubscribe(ctx, "host-2"))
-		if err := s.Ack(ctx, "host-2", last); !errors.Is(err, store.ErrNotFound) {
+		check(t, s.Outbox.Unsubscribe(ctx, "host-2"))
+		if err := s.Outbox.Ack(ctx, "host-2", last); !errors.Is(err, sqldb.ErrNotFound) {
 			t.Errorf("acknowledgement of a stranger: %v, want not found", err)
 		}
 	})
@@ -222,8 +226,8 @@ func FuzzCursor(f *testing.F) {
 	f.Add(make([]byte, 16))
 	f.Add(slices.Repeat([]byte{0xff}, 16))
 	f.Fuzz(func(t *testing.T, cursor []byte) {
-		_, err := s.Read(t.Context(), cursor, store.Filter{}, 1)
-		if err != nil && !errors.Is(err, store.ErrCursor) {
+		_, err := s.Outbox.Read(t.Context(), cursor, outbox.Filter{}, 1)
+		if err != nil && !errors.Is(err, outbox.ErrCursor) {
 			t.Errorf("%x: %v", cursor, err)
 		}
 	})

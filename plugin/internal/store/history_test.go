@@ -9,21 +9,24 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 const status = "whatsapp.message.status.v1"
 
 // steps makes an event that says what changed.
-func steps(c store.Change) (store.Event, error) {
+func steps(c ledger.Change) (outbox.Event, error) {
 	data, err := json.Marshal(strings.TrimSpace(fmt.Sprintf("%s %v>%v@%d %s %s",
 		c.Entry.Key, c.From, c.To, c.At.Unix(), c.Entry.Correlation, c.Member)))
-	return store.Event{ID: string(data), Type: status, Instance: c.Entry.Instance, Data: data, Time: c.At}, err
+	return outbox.Event{ID: string(data), Type: status, Instance: c.Entry.Instance, Data: data, Time: c.At}, err
 }
 
 // told reads what hosts were told.
 func told(t *testing.T, s *store.Store) (all []string) {
 	t.Helper()
-	for _, e := range must[[]store.Event](t)(s.Read(t.Context(), nil, store.Filter{Types: []string{status}}, 1000)) {
+	for _, e := range must[[]outbox.Event](t)(s.Outbox.Read(t.Context(), nil, outbox.Filter{Types: []string{status}}, 1000)) {
 		var line string
 		check(t, json.Unmarshal(e.Data, &line))
 		all = append(all, line)
@@ -33,35 +36,35 @@ func told(t *testing.T, s *store.Store) (all []string) {
 
 func subscribe(t *testing.T, s *store.Store) {
 	t.Helper()
-	_, _, err := s.Subscribe(t.Context(), "host", store.Filter{Types: []string{status}}, nil)
+	_, _, err := s.Outbox.Subscribe(t.Context(), "host", outbox.Filter{Types: []string{status}}, nil)
 	check(t, err)
 }
 
 // plan begins a send and puts it on disk.
-func plan(t *testing.T, s *store.Store, key string) *store.Claim {
+func plan(t *testing.T, s *store.Store, key string) *ledger.Claim {
 	t.Helper()
 	c := begin(t, s, key, "f")
-	check(t, s.Intend(t.Context(), c, store.Plan{Chat: ada, Message: []byte("m"), Source: "crm", Correlation: "run-1"}))
+	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{Chat: ada, Message: []byte("m"), Source: "crm", Correlation: "run-1"}))
 	return c
 }
 
 // TestEveryStepIsToldOnce: whatever the order of acknowledgement and receipts, a state is
 // told when it is reached, and never one below it.
 func TestEveryStepIsToldOnce(t *testing.T) {
-	sent := func(s *store.Store, c *store.Claim) error {
-		return s.Settle(t.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)})
+	sent := func(s *store.Store, c *ledger.Claim) error {
+		return s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)})
 	}
-	failed := func(s *store.Store, c *store.Claim) error {
-		return s.Settle(t.Context(), c, store.Outcome{State: store.Failed, JSON: []byte(`{}`)})
+	failed := func(s *store.Store, c *ledger.Claim) error {
+		return s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Failed, JSON: []byte(`{}`)})
 	}
-	receipt := func(state store.State, at int64) func(*store.Store, *store.Claim) error {
-		return func(s *store.Store, c *store.Claim) error {
-			return s.Receipt(t.Context(), "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: state, At: time.Unix(at, 0)})
+	receipt := func(state ledger.State, at int64) func(*store.Store, *ledger.Claim) error {
+		return func(s *store.Store, c *ledger.Claim) error {
+			return s.Ledger.Receipt(t.Context(), "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: state, At: time.Unix(at, 0)})
 		}
 	}
-	unknown := func(s *store.Store, c *store.Claim) error { return s.MarkUnknown(t.Context(), c) }
-	delivered, read := receipt(store.Delivered, 200), receipt(store.Read, 300)
-	type step = func(*store.Store, *store.Claim) error
+	unknown := func(s *store.Store, c *ledger.Claim) error { return s.Ledger.MarkUnknown(t.Context(), c) }
+	delivered, read := receipt(ledger.Delivered, 200), receipt(ledger.Read, 300)
+	type step = func(*store.Store, *ledger.Claim) error
 	clock := newClock()
 	now := clock.now().Unix()
 	onEach(t, store.Options{Status: steps, Now: clock.now}, func(t *testing.T, open func() *store.Store) {
@@ -96,7 +99,7 @@ func TestEveryStepIsToldOnce(t *testing.T) {
 			if strings.Join(got, ",") != tc.want {
 				t.Errorf("%s: told %v, want %s", tc.name, got, tc.want)
 			}
-			e := must[store.Entry](t)(s.SentMessage(t.Context(), "shop", c.Entry.MessageID))
+			e := must[ledger.Entry](t)(s.Ledger.SentMessage(t.Context(), "shop", c.Entry.MessageID))
 			var history []string
 			for _, h := range e.History() {
 				history = append(history, h.State.String())
@@ -112,13 +115,13 @@ func TestEveryStepIsToldOnce(t *testing.T) {
 func TestStatesWithoutAListener(t *testing.T) {
 	onEach(t, store.Options{Status: steps}, func(t *testing.T, open func() *store.Store) {
 		s := open()
-		_, _, err := s.Subscribe(t.Context(), "clicks", store.Filter{Types: []string{clicked}}, nil)
+		_, _, err := s.Outbox.Subscribe(t.Context(), "clicks", outbox.Filter{Types: []string{clicked}}, nil)
 		check(t, err)
 		c := plan(t, s, "before")
-		check(t, s.Settle(t.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`)}))
+		check(t, s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`)}))
 		subscribe(t, s)
-		changed := s.Changed("")
-		check(t, s.Receipt(t.Context(), "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: store.Read, At: time.Unix(300, 0)}))
+		changed := s.Outbox.Changed("")
+		check(t, s.Ledger.Receipt(t.Context(), "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: ledger.Read, At: time.Unix(300, 0)}))
 		select {
 		case <-changed:
 		default:
@@ -136,27 +139,27 @@ func TestMembersOfAGroup(t *testing.T) {
 		s := open()
 		subscribe(t, s)
 		c := plan(t, s, "g")
-		check(t, s.Settle(t.Context(), c, store.Outcome{State: store.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)}))
-		for _, r := range []store.Receipt{
-			{State: store.Delivered, Member: "ana@lid", At: time.Unix(1, 0)},
-			{State: store.Delivered, Member: "ana@lid", At: time.Unix(2, 0)},
-			{State: store.Read, Member: "bob@lid", At: time.Unix(3, 0)},
-			{State: store.Delivered, Member: "bob@lid", At: time.Unix(4, 0)},
-			{State: store.Read, Member: "ana@lid", At: time.Unix(5, 0)},
+		check(t, s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)}))
+		for _, r := range []ledger.Receipt{
+			{State: ledger.Delivered, Member: "ana@lid", At: time.Unix(1, 0)},
+			{State: ledger.Delivered, Member: "ana@lid", At: time.Unix(2, 0)},
+			{State: ledger.Read, Member: "bob@lid", At: time.Unix(3, 0)},
+			{State: ledger.Delivered, Member: "bob@lid", At: time.Unix(4, 0)},
+			{State: ledger.Read, Member: "ana@lid", At: time.Unix(5, 0)},
 		} {
 			r.MessageIDs = []string{"3EB0OTHER", c.Entry.MessageID}
-			check(t, s.Receipt(t.Context(), "shop", r))
+			check(t, s.Ledger.Receipt(t.Context(), "shop", r))
 		}
 		want := []string{"g intent>sent@100 run-1", "g sent>delivered@1 run-1 ana@lid", "g sent>read@3 run-1 bob@lid", "g delivered>read@5 run-1 ana@lid"}
 		if got := told(t, s); !slices.Equal(got, want) {
 			t.Errorf("told %q\nwant %q", got, want)
 		}
-		members := must[[]store.Member](t)(s.Members(t.Context(), "shop", c.Entry.MessageID))
-		if len(members) != 2 || members[0].JID != "ana@lid" || members[0].State != store.Read || members[0].DeliveredAt.Unix() != 1 ||
+		members := must[[]ledger.Member](t)(s.Ledger.Members(t.Context(), "shop", c.Entry.MessageID))
+		if len(members) != 2 || members[0].JID != "ana@lid" || members[0].State != ledger.Read || members[0].DeliveredAt.Unix() != 1 ||
 			members[0].ReadAt.Unix() != 5 || !members[1].DeliveredAt.IsZero() {
 			t.Errorf("members = %+v", members)
 		}
-		if e := must[store.Entry](t)(s.SentMessage(t.Context(), "shop", c.Entry.MessageID)); e.State != store.Read || e.ReadAt.Unix() != 3 {
+		if e := must[ledger.Entry](t)(s.Ledger.SentMessage(t.Context(), "shop", c.Entry.MessageID)); e.State != ledger.Read || e.ReadAt.Unix() != 3 {
 			t.Errorf("the message is %v since %v", e.State, e.ReadAt)
 		}
 	})
@@ -167,7 +170,7 @@ func TestSequencesAreNotUsedTwice(t *testing.T) {
 	onOptions(t, store.Options{}, func(t *testing.T, opt store.Options) {
 		s := must[*store.Store](t)(store.Open(t.Context(), opt))
 		appendAll(t, s, event(clicked, "a", "1"))
-		_, last := ids(t, s, nil, store.Filter{})
+		_, last := ids(t, s, nil, outbox.Filter{})
 		check(t, s.Close())
 		s = must[*store.Store](t)(store.Open(t.Context(), opt))
 		defer s.Close()
@@ -175,11 +178,11 @@ func TestSequencesAreNotUsedTwice(t *testing.T) {
 		// A host that read thousands more, of which the disk kept nothing.
 		ahead := slices.Clone(last)
 		ahead[14] += 0x27 // 9984 events
-		if got, _ := ids(t, s, ahead, store.Filter{}); !slices.Equal(got, []string{"2", "3"}) {
+		if got, _ := ids(t, s, ahead, outbox.Filter{}); !slices.Equal(got, []string{"2", "3"}) {
 			t.Errorf("after the cut a host reads %v", got)
 		}
 		check(t, s.Sweep(t.Context()))
-		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 3 {
+		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 3 {
 			t.Errorf("the gap cost events: %v are left", got)
 		}
 	})

@@ -9,30 +9,34 @@ import (
 	"testing"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 func TestInstances(t *testing.T) {
 	c := newClock()
 	onEach(t, store.Options{Now: c.now, Limits: store.Limits{Instances: 2}}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		must[store.Instance](t)(s.CreateInstance(ctx, "shop"))
-		must[store.Instance](t)(s.CreateInstance(ctx, "bar"))
-		if _, err := s.CreateInstance(ctx, "third"); !errors.Is(err, store.ErrLimit) {
+		must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))
+		must[registry.Instance](t)(s.Registry.Create(ctx, "bar"))
+		if _, err := s.Registry.Create(ctx, "third"); !errors.Is(err, sqldb.ErrLimit) {
 			t.Errorf("one too many: %v, want the limit", err)
 		}
-		check(t, s.SetDevice(ctx, "shop", "5511@s.whatsapp.net:1", "9@lid"))
-		check(t, s.SetWanted(ctx, "shop", store.Connected))
-		check(t, s.SetState(ctx, "shop", "connected", "login"))
+		check(t, s.Registry.SetDevice(ctx, "shop", "5511@s.whatsapp.net:1", "9@lid"))
+		check(t, s.Registry.SetWanted(ctx, "shop", registry.Connected))
+		check(t, s.Registry.SetState(ctx, "shop", "connected", "login"))
 
-		got := must[store.Instance](t)(s.Instance(ctx, "shop"))
-		want := store.Instance{
-			Name: "shop", JID: "5511@s.whatsapp.net:1", LID: "9@lid", Wanted: store.Connected,
+		got := must[registry.Instance](t)(s.Registry.Instance(ctx, "shop"))
+		want := registry.Instance{
+			Name: "shop", JID: "5511@s.whatsapp.net:1", LID: "9@lid", Wanted: registry.Connected,
 			State: "connected", Reason: "login", StateAt: c.now(), CreatedAt: c.now(),
 		}
 		if got != want {
 			t.Errorf("got %+v\nwant %+v", got, want)
 		}
-		all := must[[]store.Instance](t)(s.Instances(ctx))
+		all := must[[]registry.Instance](t)(s.Registry.Instances(ctx))
 		if names := slices.Collect(func(yield func(string) bool) {
 			for _, i := range all {
 				yield(i.Name)
@@ -43,16 +47,16 @@ func TestInstances(t *testing.T) {
 
 		claim := intend(t, s, "k")
 		claim.Release()
-		check(t, s.DeleteInstance(ctx, "shop"))
+		check(t, s.Registry.Delete(ctx, "shop"))
 		for what, err := range map[string]error{
-			"deleted":        s.DeleteInstance(ctx, "shop"),
-			"state":          s.SetState(ctx, "shop", "x", ""),
-			"lease":          s.ClaimLease(ctx, "shop", 1),
-			"its sends":      errOf(s.Lookup(ctx, operation, "k")),
-			"its menus":      errOf(s.Menu(ctx, "shop", claim.Entry.MessageID)),
-			"the row itself": errOf(s.Instance(ctx, "shop")),
+			"deleted":        s.Registry.Delete(ctx, "shop"),
+			"state":          s.Registry.SetState(ctx, "shop", "x", ""),
+			"lease":          s.Registry.ClaimLease(ctx, "shop", 1),
+			"its sends":      errOf(s.Ledger.Lookup(ctx, operation, "k")),
+			"its menus":      errOf(s.Menus.Get(ctx, "shop", claim.Entry.MessageID)),
+			"the row itself": errOf(s.Registry.Instance(ctx, "shop")),
 		} {
-			if !errors.Is(err, store.ErrNotFound) {
+			if !errors.Is(err, sqldb.ErrNotFound) {
 				t.Errorf("%s of a deleted instance: %v, want not found", what, err)
 			}
 		}
@@ -66,13 +70,13 @@ func TestInstanceIsUnique(t *testing.T) {
 		s := open()
 		errs := make(chan error)
 		for range 8 {
-			go func() { _, err := s.CreateInstance(t.Context(), "shop"); errs <- err }()
+			go func() { _, err := s.Registry.Create(t.Context(), "shop"); errs <- err }()
 		}
 		created := 0
 		for range 8 {
 			if err := <-errs; err == nil {
 				created++
-			} else if !errors.Is(err, store.ErrExists) {
+			} else if !errors.Is(err, sqldb.ErrExists) {
 				t.Error(err)
 			}
 		}
@@ -85,19 +89,19 @@ func TestInstanceIsUnique(t *testing.T) {
 func TestLeaseEpochNeverFalls(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		must[store.Instance](t)(s.CreateInstance(ctx, "shop"))
+		must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))
 		for _, step := range []struct {
 			epoch uint64
 			want  error
-		}{{3, nil}, {3, nil}, {2, store.ErrLeaseLost}, {7, nil}, {3, store.ErrLeaseLost}} {
-			if err := s.ClaimLease(ctx, "shop", step.epoch); !errors.Is(err, step.want) {
+		}{{3, nil}, {3, nil}, {2, registry.ErrLeaseLost}, {7, nil}, {3, registry.ErrLeaseLost}} {
+			if err := s.Registry.ClaimLease(ctx, "shop", step.epoch); !errors.Is(err, step.want) {
 				t.Errorf("epoch %d: %v, want %v", step.epoch, err, step.want)
 			}
 		}
-		if err := s.ClaimLease(ctx, "shop", math.MaxUint64); err == nil {
+		if err := s.Registry.ClaimLease(ctx, "shop", math.MaxUint64); err == nil {
 			t.Error("an epoch below zero in the table was taken")
 		}
-		if i := must[store.Instance](t)(s.Instance(ctx, "shop")); i.Epoch != 7 {
+		if i := must[registry.Instance](t)(s.Registry.Instance(ctx, "shop")); i.Epoch != 7 {
 			t.Errorf("epoch %d, want 7", i.Epoch)
 		}
 	})
@@ -105,25 +109,25 @@ func TestLeaseEpochNeverFalls(t *testing.T) {
 
 func TestInstanceName(t *testing.T) {
 	for _, name := range []string{"a", "shop-1", "Loja São João", strings.Repeat("é", 100)} {
-		if err := store.ValidInstanceName(name); err != nil {
+		if err := registry.ValidInstanceName(name); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
 	for _, name := range []string{"", "a/b", "a\nb", "\x00", "\xff", strings.Repeat("a", 101)} {
-		if err := store.ValidInstanceName(name); err == nil {
+		if err := registry.ValidInstanceName(name); err == nil {
 			t.Errorf("%q passed", name)
 		}
 	}
 }
 
 func TestMessageID(t *testing.T) {
-	id := store.MessageID("shop", operation, "k")
+	id := ledger.MessageID("shop", operation, "k")
 	if id != "3EB0"+strings.ToUpper(id[4:]) || len(id) != 22 {
 		t.Errorf("id %q: want 3EB0 and 18 upper-case hex digits", id)
 	}
 	seen := map[string]string{}
 	for _, parts := range [][3]string{{"shop", operation, "k"}, {"sho", "p" + operation, "k"}, {"shop", operation, "k2"}, {"", "", ""}} {
-		id := store.MessageID(parts[0], parts[1], parts[2])
+		id := ledger.MessageID(parts[0], parts[1], parts[2])
 		if other, ok := seen[id]; ok {
 			t.Errorf("%v and %s share %s", parts, other, id)
 		}

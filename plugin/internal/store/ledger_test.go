@@ -6,27 +6,32 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 )
 
 const operation = "whatsapp.sendButtons@1"
 
-var ada = store.Chat{JID: "5511999999999@s.whatsapp.net"}
+var ada = recipient.Chat{JID: "5511999999999@s.whatsapp.net"}
 
-func begin(t *testing.T, s *store.Store, key, fingerprint string) *store.Claim {
+func begin(t *testing.T, s *store.Store, key, fingerprint string) *ledger.Claim {
 	t.Helper()
-	return must[*store.Claim](t)(s.Begin(t.Context(), operation, key, "shop", fingerprint))
+	return must[*ledger.Claim](t)(s.Ledger.Begin(t.Context(), operation, key, "shop", fingerprint))
 }
 
 // intend begins a fresh send with a menu of one button and puts it on disk.
-func intend(t *testing.T, s *store.Store, key string) *store.Claim {
+func intend(t *testing.T, s *store.Store, key string) *ledger.Claim {
 	t.Helper()
 	c := begin(t, s, key, "f")
-	if c.Verdict != store.Fresh {
+	if c.Verdict != ledger.Fresh {
 		t.Fatalf("key %s: verdict %v, want fresh", key, c.Verdict)
 	}
-	check(t, s.Intend(t.Context(), c, store.Plan{
+	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{
 		Chat: ada, Profile: "direct", Message: []byte("proto"),
-		Menu: &store.Menu{Buttons: []store.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}, Correlation: "run-1"},
+		Menu: &menus.Menu{Buttons: []menus.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}, Correlation: "run-1"},
 	}))
 	return c
 }
@@ -36,40 +41,40 @@ func TestLedger(t *testing.T) {
 		ctx, s := t.Context(), open()
 
 		c := intend(t, s, "k1")
-		if got := begin(t, s, "k1", "f").Verdict; got != store.InFlight {
+		if got := begin(t, s, "k1", "f").Verdict; got != ledger.InFlight {
 			t.Errorf("held key: verdict %v, want in flight", got)
 		}
-		if got := begin(t, s, "k1", "other").Verdict; got != store.Mismatch {
+		if got := begin(t, s, "k1", "other").Verdict; got != ledger.Mismatch {
 			t.Errorf("held key, other request: verdict %v, want mismatch", got)
 		}
 		c.Release()
 
 		again := begin(t, s, "k1", "f")
-		if again.Verdict != store.Resume || string(again.Entry.Message) != "proto" || again.Entry.MessageID != c.Entry.MessageID {
+		if again.Verdict != ledger.Resume || string(again.Entry.Message) != "proto" || again.Entry.MessageID != c.Entry.MessageID {
 			t.Errorf("after a crash: %+v, want the intent to resume", again)
 		}
-		check(t, s.MarkUnknown(ctx, again))
-		check(t, s.Settle(ctx, again, store.Outcome{State: store.Sent, JSON: []byte(`{"ok":true}`), ChatLID: "1@lid", SentAt: time.Unix(100, 0)}))
+		check(t, s.Ledger.MarkUnknown(ctx, again))
+		check(t, s.Ledger.Conclude(ctx, again, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{"ok":true}`), ChatLID: "1@lid", SentAt: time.Unix(100, 0)}))
 		again.Release()
 
 		replay := begin(t, s, "k1", "f")
-		if replay.Verdict != store.Replay || string(replay.Entry.Outcome) != `{"ok":true}` {
+		if replay.Verdict != ledger.Replay || string(replay.Entry.Outcome) != `{"ok":true}` {
 			t.Errorf("settled key: %+v, want a replay", replay)
 		}
-		if got := begin(t, s, "k1", "other").Verdict; got != store.Mismatch {
+		if got := begin(t, s, "k1", "other").Verdict; got != ledger.Mismatch {
 			t.Errorf("settled key, other request: verdict %v, want mismatch", got)
 		}
 
-		menu := must[store.Menu](t)(s.Menu(ctx, "shop", c.Entry.MessageID))
+		menu := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", c.Entry.MessageID))
 		if menu.Chat.LID != "1@lid" || menu.Correlation != "run-1" || !menu.SentAt.Equal(time.Unix(100, 0)) {
 			t.Errorf("menu after settling: %+v", menu)
 		}
 		for _, chat := range []string{ada.JID, "1@lid"} {
-			if e, err := s.MessageForRetry(ctx, "shop", chat, c.Entry.MessageID); err != nil || string(e.Message) != "proto" {
+			if e, err := s.Ledger.MessageForRetry(ctx, "shop", chat, c.Entry.MessageID); err != nil || string(e.Message) != "proto" {
 				t.Errorf("retry for %s: %v %v", chat, e, err)
 			}
 		}
-		if _, err := s.MessageForRetry(ctx, "shop", "2@lid", c.Entry.MessageID); !errors.Is(err, store.ErrNotFound) {
+		if _, err := s.Ledger.MessageForRetry(ctx, "shop", "2@lid", c.Entry.MessageID); !errors.Is(err, sqldb.ErrNotFound) {
 			t.Errorf("retry for a stranger: %v, want not found", err)
 		}
 	})
@@ -80,24 +85,24 @@ func TestReceiptsOnlyRaise(t *testing.T) {
 		ctx, s := t.Context(), open()
 		for _, tc := range []struct {
 			name   string
-			settle store.State // 0: not at all
-			steps  []store.State
-			want   store.State
+			settle ledger.State // 0: not at all
+			steps  []ledger.State
+			want   ledger.State
 		}{
-			{"delivered then read", store.Sent, []store.State{store.Delivered, store.Read}, store.Read},
-			{"read then delivered", store.Sent, []store.State{store.Read, store.Delivered}, store.Read},
-			{"receipt before the outcome", 0, []store.State{store.Delivered}, store.Delivered},
-			{"refused stays refused", store.Failed, []store.State{store.Delivered}, store.Failed},
+			{"delivered then read", ledger.Sent, []ledger.State{ledger.Delivered, ledger.Read}, ledger.Read},
+			{"read then delivered", ledger.Sent, []ledger.State{ledger.Read, ledger.Delivered}, ledger.Read},
+			{"receipt before the outcome", 0, []ledger.State{ledger.Delivered}, ledger.Delivered},
+			{"refused stays refused", ledger.Failed, []ledger.State{ledger.Delivered}, ledger.Failed},
 		} {
 			c := intend(t, s, tc.name)
 			if tc.settle != 0 {
-				check(t, s.Settle(ctx, c, store.Outcome{State: tc.settle, JSON: []byte(`{}`)}))
+				check(t, s.Ledger.Conclude(ctx, c, ledger.Outcome{State: tc.settle, JSON: []byte(`{}`)}))
 			}
 			for _, step := range tc.steps {
-				check(t, s.Receipt(ctx, "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID, "3EB0OTHER"}, State: step}))
+				check(t, s.Ledger.Receipt(ctx, "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID, "3EB0OTHER"}, State: step}))
 			}
-			check(t, s.MarkUnknown(ctx, c)) // late, and must not lower
-			if e := must[store.Entry](t)(s.Lookup(ctx, operation, tc.name)); e.State != tc.want {
+			check(t, s.Ledger.MarkUnknown(ctx, c)) // late, and must not lower
+			if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, tc.name)); e.State != tc.want {
 				t.Errorf("%s: %v, want %v", tc.name, e.State, tc.want)
 			}
 			c.Release()
@@ -109,10 +114,10 @@ func TestOutcomeAfterReceiptIsKept(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		c := intend(t, s, "k")
-		check(t, s.Receipt(ctx, "shop", store.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: store.Read}))
-		check(t, s.Settle(ctx, c, store.Outcome{State: store.Sent, JSON: []byte(`{"n":1}`)}))
+		check(t, s.Ledger.Receipt(ctx, "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: ledger.Read}))
+		check(t, s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{"n":1}`)}))
 		c.Release()
-		if got := begin(t, s, "k", "f"); got.Verdict != store.Replay || got.Entry.State != store.Read || string(got.Entry.Outcome) != `{"n":1}` {
+		if got := begin(t, s, "k", "f"); got.Verdict != ledger.Replay || got.Entry.State != ledger.Read || string(got.Entry.Outcome) != `{"n":1}` {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -122,17 +127,17 @@ func TestRefusedSendTakesItsMenu(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		c := intend(t, s, "k")
-		check(t, s.Settle(ctx, c, store.Outcome{State: store.Failed, JSON: []byte(`{}`)}))
-		if _, err := s.Menu(ctx, "shop", c.Entry.MessageID); !errors.Is(err, store.ErrNotFound) {
+		check(t, s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Failed, JSON: []byte(`{}`)}))
+		if _, err := s.Menus.Get(ctx, "shop", c.Entry.MessageID); !errors.Is(err, sqldb.ErrNotFound) {
 			t.Errorf("menu of a refused send: %v, want not found", err)
 		}
 		seen := intend(t, s, "seen")
-		check(t, s.Receipt(ctx, "shop", store.Receipt{MessageIDs: []string{seen.Entry.MessageID}, State: store.Delivered}))
-		check(t, s.Settle(ctx, seen, store.Outcome{State: store.Failed, JSON: []byte(`{}`)}))
-		if _, err := s.Menu(ctx, "shop", seen.Entry.MessageID); err != nil {
+		check(t, s.Ledger.Receipt(ctx, "shop", ledger.Receipt{MessageIDs: []string{seen.Entry.MessageID}, State: ledger.Delivered}))
+		check(t, s.Ledger.Conclude(ctx, seen, ledger.Outcome{State: ledger.Failed, JSON: []byte(`{}`)}))
+		if _, err := s.Menus.Get(ctx, "shop", seen.Entry.MessageID); err != nil {
 			t.Errorf("menu of a send that a receipt proves: %v", err)
 		}
-		if err := s.Settle(ctx, c, store.Outcome{State: store.Read}); err == nil {
+		if err := s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Read}); err == nil {
 			t.Error("Read was taken for an outcome")
 		}
 	})
@@ -143,12 +148,12 @@ func TestIntentIsUnique(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		a, b := open(), open()
 		first, second := begin(t, a, "k", "f"), begin(t, b, "k", "f")
-		check(t, a.Intend(t.Context(), first, store.Plan{Chat: ada, Message: []byte("a")}))
-		err := b.Intend(t.Context(), second, store.Plan{Chat: ada, Message: []byte("b"), Menu: &store.Menu{}})
-		if !errors.Is(err, store.ErrExists) {
+		check(t, a.Ledger.Intend(t.Context(), first, ledger.Plan{Chat: ada, Message: []byte("a")}))
+		err := b.Ledger.Intend(t.Context(), second, ledger.Plan{Chat: ada, Message: []byte("b"), Menu: &menus.Menu{}})
+		if !errors.Is(err, sqldb.ErrExists) {
 			t.Errorf("second intent: %v, want it to exist", err)
 		}
-		if _, err := b.Menu(t.Context(), "shop", second.Entry.MessageID); !errors.Is(err, store.ErrNotFound) {
+		if _, err := b.Menus.Get(t.Context(), "shop", second.Entry.MessageID); !errors.Is(err, sqldb.ErrNotFound) {
 			t.Errorf("menu of the loser: %v, want nothing", err)
 		}
 	})
@@ -160,7 +165,7 @@ func TestReleasedFreshKeyIsFreshAgain(t *testing.T) {
 		c := begin(t, s, "k", "f")
 		c.Release()
 		c.Release()
-		if got := begin(t, s, "k", "g").Verdict; got != store.Fresh {
+		if got := begin(t, s, "k", "g").Verdict; got != ledger.Fresh {
 			t.Errorf("verdict %v, want fresh: nothing was intended", got)
 		}
 	})
@@ -171,12 +176,12 @@ func TestAbsentDocumentsStayAbsent(t *testing.T) {
 		ctx, s := t.Context(), open()
 		c := begin(t, s, "k", "f")
 		defer c.Release()
-		check(t, s.Intend(ctx, c, store.Plan{Chat: ada, Message: []byte("m"), Warnings: []byte(`[1]`)}))
-		if e := must[store.Entry](t)(s.Lookup(ctx, operation, "k")); e.Outcome != nil || string(e.Warnings) != `[1]` {
+		check(t, s.Ledger.Intend(ctx, c, ledger.Plan{Chat: ada, Message: []byte("m"), Warnings: []byte(`[1]`)}))
+		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "k")); e.Outcome != nil || string(e.Warnings) != `[1]` {
 			t.Errorf("intent: outcome %q, warnings %q", e.Outcome, e.Warnings)
 		}
-		check(t, s.Settle(ctx, c, store.Outcome{State: store.Sent, JSON: []byte(`{}`)}))
-		if e := must[store.Entry](t)(s.Lookup(ctx, operation, "k")); string(e.Warnings) != `[1]` {
+		check(t, s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`)}))
+		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "k")); string(e.Warnings) != `[1]` {
 			t.Errorf("settled: warnings %q, want those of the intent", e.Warnings)
 		}
 	})

@@ -7,16 +7,20 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 )
 
 // sendMenu stores a menu of one button, sent to chat, that lives for ttl (0: for
 // as long as it is kept), and returns its message id.
-func sendMenu(t *testing.T, s *store.Store, key string, chat store.Chat, button string, expires time.Time) string {
+func sendMenu(t *testing.T, s *store.Store, key string, chat recipient.Chat, button string, expires time.Time) string {
 	t.Helper()
 	c := begin(t, s, key, "f")
 	defer c.Release()
-	check(t, s.Intend(t.Context(), c, store.Plan{Chat: chat, Message: []byte("m"), Menu: &store.Menu{
-		Buttons: []store.Button{{ID: button, DisplayText: button, Type: "REPLY"}}, ExpiresAt: expires, Source: "crm",
+	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{Chat: chat, Message: []byte("m"), Menu: &menus.Menu{
+		Buttons: []menus.Button{{ID: button, DisplayText: button, Type: "REPLY"}}, ExpiresAt: expires, Source: "crm",
 	}}))
 	return c.Entry.MessageID
 }
@@ -25,8 +29,8 @@ func TestLiveMenus(t *testing.T) {
 	c := newClock()
 	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		pn, lid := store.Chat{JID: "1@s.whatsapp.net"}, store.Chat{LID: "1@lid"}
-		both := store.Chat{JID: pn.JID, LID: lid.LID}
+		pn, lid := recipient.Chat{JID: "1@s.whatsapp.net"}, recipient.Chat{LID: "1@lid"}
+		both := recipient.Chat{JID: pn.JID, LID: lid.LID}
 		expired := sendMenu(t, s, "expired", both, "yes", c.now().Add(time.Minute))
 		c.add(time.Hour)
 		byPhone := sendMenu(t, s, "phone", pn, "yes", time.Time{})
@@ -34,18 +38,18 @@ func TestLiveMenus(t *testing.T) {
 		byLID := sendMenu(t, s, "lid", lid, "no", c.now().Add(time.Hour))
 		c.add(time.Second)
 		byBoth := sendMenu(t, s, "both", both, "yes", time.Time{})
-		sendMenu(t, s, "stranger", store.Chat{JID: "2@s.whatsapp.net"}, "yes", time.Time{})
-		sendMenu(t, s, "nameless", store.Chat{}, "yes", time.Time{})
+		sendMenu(t, s, "stranger", recipient.Chat{JID: "2@s.whatsapp.net"}, "yes", time.Time{})
+		sendMenu(t, s, "nameless", recipient.Chat{}, "yes", time.Time{})
 
-		list := func(chat store.Chat, at time.Time) (out []string) {
-			for _, m := range must[[]store.Menu](t)(s.LiveMenus(ctx, "shop", chat, at)) {
+		list := func(chat recipient.Chat, at time.Time) (out []string) {
+			for _, m := range must[[]menus.Menu](t)(s.Menus.Live(ctx, "shop", chat, at)) {
 				out = append(out, m.MessageID)
 			}
 			return out
 		}
 		for _, tc := range []struct {
 			name string
-			chat store.Chat
+			chat recipient.Chat
 			at   time.Time
 			want []string
 		}{
@@ -53,14 +57,14 @@ func TestLiveMenus(t *testing.T) {
 			{"by LID", lid, c.now(), []string{byBoth, byLID}},
 			{"by both, each once", both, c.now(), []string{byBoth, byLID, byPhone}},
 			{"as of an hour ago", both, c.now().Add(-time.Hour), []string{byBoth, byLID, byPhone, expired}},
-			{"by nothing", store.Chat{}, c.now(), nil},
+			{"by nothing", recipient.Chat{}, c.now(), nil},
 		} {
 			if got := list(tc.chat, tc.at); !slices.Equal(got, tc.want) {
 				t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 			}
 		}
 		// The quote still finds what has expired: the flow decides what late means.
-		m := must[store.Menu](t)(s.Menu(ctx, "shop", expired))
+		m := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", expired))
 		if !m.ExpiresAt.Before(c.now()) || m.Source != "crm" || m.Buttons[0].ID != "yes" {
 			t.Errorf("expired menu: %+v", m)
 		}
@@ -77,10 +81,10 @@ func TestMenusOfOneSecond(t *testing.T) {
 			c.add(time.Millisecond)
 			newest = sendMenu(t, s, fmt.Sprint(i), ada, "yes", time.Time{})
 			claim := begin(t, s, fmt.Sprint(i), "f")
-			check(t, s.Settle(t.Context(), claim, store.Outcome{State: store.Sent, JSON: []byte("{}"), SentAt: c.now().Truncate(time.Second)}))
+			check(t, s.Ledger.Conclude(t.Context(), claim, ledger.Outcome{State: ledger.Sent, JSON: []byte("{}"), SentAt: c.now().Truncate(time.Second)}))
 			claim.Release()
 		}
-		if menus := must[[]store.Menu](t)(s.LiveMenus(t.Context(), "shop", ada, c.now())); menus[0].MessageID != newest {
+		if menus := must[[]menus.Menu](t)(s.Menus.Live(t.Context(), "shop", ada, c.now())); menus[0].MessageID != newest {
 			t.Errorf("the newest is %+v", menus[0])
 		}
 	})
@@ -95,7 +99,7 @@ func TestLiveMenusAreTheNewest(t *testing.T) {
 			c.add(time.Second)
 			newest = sendMenu(t, s, fmt.Sprint(i), ada, "yes", time.Time{})
 		}
-		menus := must[[]store.Menu](t)(s.LiveMenus(t.Context(), "shop", ada, c.now()))
+		menus := must[[]menus.Menu](t)(s.Menus.Live(t.Context(), "shop", ada, c.now()))
 		if len(menus) != 50 || menus[0].MessageID != newest {
 			t.Errorf("%d menus, the first is %v", len(menus), menus[0])
 		}

@@ -2,133 +2,113 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"embed"
 	"errors"
-	"log/slog"
+	"io/fs"
 	"sync"
-	"time"
 
-	"go.mau.fi/whatsmeow/store/sqlstore"
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/cache"
+	"github.com/tapnode/tapnode/plugin/internal/store/inbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// Store is an open database. Its methods are safe for concurrent use.
-type Store struct {
-	opt     Options
-	db      *sql.DB
-	writer  *writer
-	devices *devices
-	log     *slog.Logger
-	now     func() time.Time
+//go:embed schema/*.sql
+var files embed.FS
 
-	id      [8]byte // of this database, in every cursor
-	held    claims
-	wake    broadcast
-	janitor janitor
+// FileName is the SQLite file in Options.Dir.
+const FileName = "tapnode.db"
+
+// Store is an open database, by concept.
+type Store struct {
+	Registry *registry.Registry
+	Devices  *session.Devices
+	Ledger   *ledger.Ledger
+	Menus    *menus.Menus
+	Outbox   *outbox.Outbox
+	Inbox    *inbox.Inbox
+	Cache    *cache.Cache
+
+	DB      *sqldb.DB
+	sweeper *sqldb.Sweeper
 	close   sync.Once
 }
 
-// Open opens the database, makes or migrates its tables, and whatsmeow's. The
-// caller closes the store.
+// Open opens the database and makes or migrates its tables, and whatsmeow's. The caller
+// closes the store.
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	opt = opt.withDefaults()
-	open := openSQLite
-	if opt.Postgres != "" {
-		open = openPostgres
-	}
-	db, dialect, err := open(ctx, opt)
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: opt.Dir, File: FileName, Postgres: opt.Postgres, Relaxed: opt.Relaxed})
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: opt, db: db, log: opt.Log, now: opt.Now}
-	if err := s.prepare(ctx, dialect); err != nil {
-		return nil, errors.Join(err, s.Close())
+	s := &Store{DB: db, Devices: session.New(db, opt.Log)}
+	if err := s.prepare(ctx, opt); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) prepare(ctx context.Context, dialect string) error {
-	container := sqlstore.NewWithDB(s.db, dialect, waLogger{s.log})
-	err := s.alone(ctx, func() (err error) {
-		if s.id, err = migrate(ctx, s.db); err != nil {
-			return err
-		}
-		return wrap("make whatsmeow's tables", container.Upgrade(ctx))
+func (s *Store) prepare(ctx context.Context, opt Options) error {
+	schema, err := fs.Sub(files, "schema")
+	if err != nil {
+		return err
+	}
+	err = s.DB.Migrate(ctx, sqldb.Schema{Meta: "tapnode_meta", Files: schema}, func() error { return s.Devices.Upgrade(ctx) })
+	if err != nil {
+		return err
+	}
+	keep, limits := opt.Retention, opt.Limits
+	s.Outbox, err = outbox.Open(ctx, s.DB, outbox.Options{
+		Keep: keep.Events, KeepSeen: keep.Seen, KeepSubscribers: keep.Subscribers,
+		Events: limits.Events, Seen: limits.Seen, Subscribers: limits.Subscribers, Now: opt.Now,
 	})
 	if err != nil {
 		return err
 	}
-	if s.writer, err = newWriter(ctx, s.db, dialect); err != nil {
-		return err
-	}
-	s.devices = newDevices(s, container)
-	return s.skip(ctx)
+	s.Ledger = ledger.New(s.DB, s.Outbox, ledger.Options{Keep: keep.Ledger, Limit: limits.Ledger, Status: opt.Status, Now: opt.Now})
+	s.Menus = menus.New(s.DB, keep.Menus, limits.Menus, opt.Now)
+	s.Inbox = inbox.New(s.DB, inbox.Options{
+		Keep: keep.Messages, KeepContacts: keep.Contacts, Messages: limits.Messages, Contacts: limits.Contacts, Now: opt.Now,
+	})
+	s.Cache = cache.New(s.DB, limits.Recipients, limits.Uploads, opt.Now)
+	s.Registry = registry.New(s.DB, limits.Instances, opt.Now, ledger.Forget, menus.Forget, inbox.Forget, cache.Forget)
+	s.sweeper = sqldb.NewSweeper(opt.Log, s.Outbox.Sweep, s.DB.Sweeping(s.sweeps), s.Ledger.Check)
+	return nil
 }
 
-// Close stops the janitor, finishes the writes that are under way and closes the
-// database. Calls made afterwards fail with [ErrClosed]. It is idempotent.
+func (s *Store) sweeps() []sqldb.Sweep {
+	var all []sqldb.Sweep
+	for _, of := range []func() []sqldb.Sweep{
+		s.Ledger.Sweeps, s.Menus.Sweeps, s.Outbox.Sweeps, s.Inbox.Sweeps, s.Registry.Sweeps, s.Cache.Sweeps,
+	} {
+		all = append(all, of()...)
+	}
+	return all
+}
+
+// Start begins to remove old rows in the background, until Stop. It is idempotent.
+func (s *Store) Start() { s.sweeper.Start() }
+
+// Stop ends what Start began and waits for it. It is idempotent.
+func (s *Store) Stop() { s.sweeper.Stop() }
+
+// Sweep removes what is past its retention, what every subscriber has acknowledged and
+// what is over a limit, once.
+func (s *Store) Sweep(ctx context.Context) error { return s.sweeper.Sweep(ctx) }
+
+// Close stops the sweeper, finishes the writes that are under way and closes the
+// database. Calls made afterwards fail with sqldb.ErrClosed. It is idempotent.
 func (s *Store) Close() error {
 	var err error
 	s.close.Do(func() {
 		s.Stop()
-		if s.writer != nil {
-			s.writer.close()
-		}
-		s.wake.close()
-		err = wrap("close the database", s.db.Close())
+		err = s.DB.Close()
+		s.Outbox.Close()
 	})
 	return err
-}
-
-// write runs fn in a transaction that it may share with others, and returns once
-// that is committed. fn may run more than once: it must set its results anew each
-// time, and touch nothing else.
-func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) error {
-	return wrap(what, s.writer.do(ctx, true, fn))
-}
-
-// writeUnsynced is write for what may be lost in a power cut, though not in a
-// crash of the process: SQLite's commit is in the file and not yet on the disk.
-func (s *Store) writeUnsynced(ctx context.Context, what string, fn func(*tx) error) error {
-	return wrap(what, s.writer.do(ctx, false, fn))
-}
-
-// writeSoon is writeUnsynced for what nobody waits for.
-func (s *Store) writeSoon(ctx context.Context, what string, fn func(*tx) error) error {
-	return wrap(what, s.writer.soon(ctx, fn))
-}
-
-// collect reads all rows with scan.
-func collect[T any](ctx context.Context, db *sql.DB, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
-}
-
-// scanner is a *sql.Row or *sql.Rows.
-type scanner interface{ Scan(dest ...any) error }
-
-// millis and fromMillis convert times to columns and back; 0 is the zero time.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

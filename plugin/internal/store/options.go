@@ -3,6 +3,9 @@ package store
 import (
 	"log/slog"
 	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // Options say where the store lives and how long it remembers. The zero value of
@@ -23,7 +26,7 @@ type Options struct {
 	// Status makes the event that tells hosts of a change of a send; nil: they are not
 	// told. Events are stored only while a host has subscribed to them. It runs inside
 	// the transaction and maybe more than once: it must not ask the store for anything.
-	Status func(Change) (Event, error)
+	Status func(ledger.Change) (outbox.Event, error)
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -44,7 +47,7 @@ type Retention struct {
 
 // Limits say how many rows a table may hold. Zero means the default. Over the
 // limit the oldest go first, except in the ledger and among instances and
-// subscribers, where new ones are refused with [ErrLimit].
+// subscribers, where new ones are refused with sqldb.ErrLimit.
 type Limits struct {
 	Instances   int // 1,000
 	Subscribers int // 64

@@ -14,7 +14,7 @@ import (
 func TestPreKeys(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		d := pair(t, s.NewDevice(), 1)
+		d := pair(t, s.Devices.NewDevice(), 1)
 		var mu sync.Mutex
 		ids := map[uint32]bool{}
 		note := func(list ...*keys.PreKey) {

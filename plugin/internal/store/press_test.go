@@ -12,24 +12,29 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // ruled stores a menu with rules and returns its message id.
-func ruled(t *testing.T, s *store.Store, key string, m store.Menu) string {
+func ruled(t *testing.T, s *store.Store, key string, m menus.Menu) string {
 	t.Helper()
 	c := begin(t, s, key, "f")
 	defer c.Release()
-	m.Buttons = []store.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}
-	check(t, s.Intend(t.Context(), c, store.Plan{Chat: ada, Message: []byte("m"), Menu: &m}))
+	m.Buttons = []menus.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}
+	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{Chat: ada, Message: []byte("m"), Menu: &m}))
 	return c.Entry.MessageID
 }
 
 // press makes one press of a person who is known under some addresses.
-func press(t *testing.T, s *store.Store, menu, id string, at time.Time, people ...string) store.Appended {
+func press(t *testing.T, s *store.Store, menu, id string, at time.Time, people ...string) appended {
 	t.Helper()
-	e := store.Event{ID: id, Type: clicked, Instance: "shop", Time: at, Correlation: "run-1"}
-	return must[store.Appended](t)(s.AppendClick(t.Context(), e, store.Press{MessageID: menu, People: people},
-		func(c store.Count) ([]byte, error) { return json.Marshal(c) }))
+	e := outbox.Event{ID: id, Type: clicked, Instance: "shop", Time: at, Correlation: "run-1"}
+	return must[appended](t)(appendClick(t.Context(), s, e, menus.Press{MessageID: menu, People: people},
+		func(c menus.Count) ([]byte, error) { return json.Marshal(c) }))
 }
 
 func TestRulesOfAMenu(t *testing.T) {
@@ -39,29 +44,29 @@ func TestRulesOfAMenu(t *testing.T) {
 		people  []string
 		after   time.Duration
 		n       int
-		refused store.Refusal
+		refused menus.Refusal
 	}
 	both := []string{ana, anaLID}
 	for name, tc := range map[string]struct {
-		menu store.Menu
+		menu menus.Menu
 		rows []row
 	}{
-		"no rules":  {store.Menu{}, []row{{both, 0, 1, ""}, {both, time.Hour, 2, ""}, {[]string{bob}, 48 * time.Hour, 3, ""}}},
-		"the first": {store.Menu{Policy: store.First}, []row{{[]string{bob}, 0, 1, ""}, {both, 0, 0, store.Taken}, {[]string{bob}, 0, 0, store.Taken}}},
-		"once per person": {store.Menu{Policy: store.OncePerPerson}, []row{
-			{[]string{ana}, 0, 1, ""}, {[]string{bob}, 0, 2, ""}, {[]string{bob}, 0, 0, store.Repeated},
-			{both, 0, 0, store.Repeated},             // known by the phone; the LID is learned
-			{[]string{anaLID}, 0, 0, store.Repeated}, // and known from here on
+		"no rules":  {menus.Menu{}, []row{{both, 0, 1, ""}, {both, time.Hour, 2, ""}, {[]string{bob}, 48 * time.Hour, 3, ""}}},
+		"the first": {menus.Menu{Policy: menus.First}, []row{{[]string{bob}, 0, 1, ""}, {both, 0, 0, menus.Taken}, {[]string{bob}, 0, 0, menus.Taken}}},
+		"once per person": {menus.Menu{Policy: menus.OncePerPerson}, []row{
+			{[]string{ana}, 0, 1, ""}, {[]string{bob}, 0, 2, ""}, {[]string{bob}, 0, 0, menus.Repeated},
+			{both, 0, 0, menus.Repeated},             // known by the phone; the LID is learned
+			{[]string{anaLID}, 0, 0, menus.Repeated}, // and known from here on
 		}},
-		"allowed": {store.Menu{Policy: store.First, Allowed: []string{anaLID, ana}}, []row{
-			{[]string{bob}, 0, 0, store.NotAllowed}, {[]string{anaLID}, 0, 1, ""}, {both, 0, 0, store.Taken},
+		"allowed": {menus.Menu{Policy: menus.First, Allowed: []string{anaLID, ana}}, []row{
+			{[]string{bob}, 0, 0, menus.NotAllowed}, {[]string{anaLID}, 0, 1, ""}, {both, 0, 0, menus.Taken},
 		}},
-		"lifetime": {store.Menu{Policy: store.OncePerPerson, ExpiresAt: c.now().Add(time.Minute)}, []row{
-			{[]string{bob}, time.Minute, 1, ""}, {both, time.Minute + time.Second, 0, store.Expired},
-			{[]string{bob}, time.Hour, 0, store.Expired}, {both, 30 * time.Second, 2, ""}, // pressed in time, delivered late
+		"lifetime": {menus.Menu{Policy: menus.OncePerPerson, ExpiresAt: c.now().Add(time.Minute)}, []row{
+			{[]string{bob}, time.Minute, 1, ""}, {both, time.Minute + time.Second, 0, menus.Expired},
+			{[]string{bob}, time.Hour, 0, menus.Expired}, {both, 30 * time.Second, 2, ""}, // pressed in time, delivered late
 		}},
-		"expired for strangers too": {store.Menu{Allowed: []string{ana}, ExpiresAt: c.now().Add(time.Minute)}, []row{
-			{[]string{bob}, time.Hour, 0, store.NotAllowed}, {both, time.Hour, 0, store.Expired},
+		"expired for strangers too": {menus.Menu{Allowed: []string{ana}, ExpiresAt: c.now().Add(time.Minute)}, []row{
+			{[]string{bob}, time.Hour, 0, menus.NotAllowed}, {both, time.Hour, 0, menus.Expired},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +79,7 @@ func TestRulesOfAMenu(t *testing.T) {
 						t.Errorf("press %d: %+v, want %+v", i, got, r)
 					}
 				}
-				events := must[[]store.Event](t)(s.Read(t.Context(), nil, store.Filter{}, 100))
+				events := must[[]outbox.Event](t)(s.Outbox.Read(t.Context(), nil, outbox.Filter{}, 100))
 				for i, e := range events {
 					if refused := tc.rows[i].refused != ""; refused != (e.Correlation == "") {
 						t.Errorf("event %d, refused %v, has the correlation %q", i, refused, e.Correlation)
@@ -92,7 +97,7 @@ func TestRulesOfAMenu(t *testing.T) {
 func TestOneOfManyIsFirst(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
-		first, once := ruled(t, s, "first", store.Menu{Policy: store.First}), ruled(t, s, "once", store.Menu{Policy: store.OncePerPerson})
+		first, once := ruled(t, s, "first", menus.Menu{Policy: menus.First}), ruled(t, s, "once", menus.Menu{Policy: menus.OncePerPerson})
 		const presses = 32
 		var mu sync.Mutex
 		taken := map[string]int{}
@@ -122,12 +127,12 @@ func TestLifeBeginsWithTheMessage(t *testing.T) {
 	c := newClock()
 	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		id := ruled(t, s, "k", store.Menu{ExpiresAt: c.now().Add(time.Minute)})
+		id := ruled(t, s, "k", menus.Menu{ExpiresAt: c.now().Add(time.Minute)})
 		claim := begin(t, s, "k", "f")
 		defer claim.Release()
 		sent := c.now().Add(time.Hour)
-		check(t, s.Settle(ctx, claim, store.Outcome{State: store.Sent, JSON: []byte("{}"), SentAt: sent}))
-		if m := must[store.Menu](t)(s.Menu(ctx, "shop", id)); !m.ExpiresAt.Equal(sent.Add(time.Minute)) {
+		check(t, s.Ledger.Conclude(ctx, claim, ledger.Outcome{State: ledger.Sent, JSON: []byte("{}"), SentAt: sent}))
+		if m := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", id)); !m.ExpiresAt.Equal(sent.Add(time.Minute)) {
 			t.Errorf("the menu ends at %v, sent at %v", m.ExpiresAt, m.SentAt)
 		}
 	})
@@ -140,19 +145,19 @@ func TestMenuOutlivesItsRetention(t *testing.T) {
 	opt := store.Options{Now: c.now, Retention: store.Retention{Menus: 2 * day, Ledger: 100 * day}}
 	onEach(t, opt, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		id := ruled(t, s, "k", store.Menu{Policy: store.OncePerPerson, ExpiresAt: c.now().Add(5 * day)})
+		id := ruled(t, s, "k", menus.Menu{Policy: menus.OncePerPerson, ExpiresAt: c.now().Add(5 * day)})
 		press(t, s, id, "1", c.now(), "1@lid")
 		for _, step := range []struct {
 			after time.Duration
 			want  error
-		}{{3 * day, nil}, {3 * day, nil}, {2 * day, store.ErrNotFound}} { // past the retention, expired, both
+		}{{3 * day, nil}, {3 * day, nil}, {2 * day, sqldb.ErrNotFound}} { // past the retention, expired, both
 			c.add(step.after)
 			check(t, s.Sweep(ctx))
-			if _, err := s.Menu(ctx, "shop", id); !errors.Is(err, step.want) {
+			if _, err := s.Menus.Get(ctx, "shop", id); !errors.Is(err, step.want) {
 				t.Errorf("at %v: %v, want %v", c.now(), err, step.want)
 			}
 		}
-		if got := press(t, s, id, "2", c.now(), "1@lid"); got.Click != (store.Count{}) {
+		if got := press(t, s, id, "2", c.now(), "1@lid"); got.Click != (menus.Count{}) {
 			t.Errorf("a press on a forgotten menu: %+v", got)
 		}
 	})
@@ -175,8 +180,8 @@ func TestMigrationKeepsMenus(t *testing.T) {
 	check(t, db.Close())
 	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
 	defer s.Close()
-	m := must[store.Menu](t)(s.Menu(t.Context(), "shop", "3EB0"))
-	if m.Policy != store.All || m.Allowed == nil || len(m.Allowed) != 0 || m.AsText || m.Clicks != 1 {
+	m := must[menus.Menu](t)(s.Menus.Get(t.Context(), "shop", "3EB0"))
+	if m.Policy != menus.All || m.Allowed == nil || len(m.Allowed) != 0 || m.AsText || m.Clicks != 1 {
 		t.Errorf("menu = %+v", m)
 	}
 	if got := press(t, s, "3EB0", "1", time.Now(), "1@lid"); got.Click.N != 2 || got.Click.Refused != "" {

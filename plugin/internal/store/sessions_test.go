@@ -15,6 +15,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // plain opens the same file with nothing but whatsmeow and the driver.
@@ -28,11 +31,11 @@ func plain(t *testing.T, dir string) *sqlstore.Container {
 func TestDeviceSurvives(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		d := pair(t, s.NewDevice(), 1)
+		d := pair(t, s.Devices.NewDevice(), 1)
 		check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{"1:0": []byte("ratchet"), "2:0": []byte("other")}))
 		check(t, d.Identities.PutIdentity(ctx, "1:0", [32]byte{1}))
 
-		again := must[*wastore.Device](t)(open().Device(ctx, *d.ID))
+		again := must[*wastore.Device](t)(open().Devices.Device(ctx, *d.ID))
 		got := must[map[string][]byte](t)(again.Sessions.GetManySessions(ctx, []string{"1:0", "2:0", "3:0"}))
 		if string(got["1:0"]) != "ratchet" || string(got["2:0"]) != "other" || got["3:0"] != nil {
 			t.Errorf("sessions after a restart: %q", got)
@@ -41,7 +44,7 @@ func TestDeviceSurvives(t *testing.T) {
 			t.Error("a foreign identity is trusted after a restart")
 		}
 		check(t, again.Delete(ctx))
-		if _, err := s.Device(ctx, *d.ID); !errors.Is(err, store.ErrNotFound) {
+		if _, err := s.Devices.Device(ctx, *d.ID); !errors.Is(err, sqldb.ErrNotFound) {
 			t.Errorf("deleted device: %v, want not found", err)
 		}
 	})
@@ -52,7 +55,7 @@ func TestPlainWhatsmeowReadsWhatWeWrite(t *testing.T) {
 	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
 	defer s.Close()
 	ctx := t.Context()
-	d := pair(t, s.NewDevice(), 1)
+	d := pair(t, s.Devices.NewDevice(), 1)
 	check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{"1:0": []byte("ratchet")}))
 	check(t, d.Identities.PutIdentity(ctx, "1:0", [32]byte{1}))
 
@@ -68,7 +71,7 @@ func TestPlainWhatsmeowReadsWhatWeWrite(t *testing.T) {
 func TestIdentityFollowsTheTable(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx := t.Context()
-		d := pair(t, open().NewDevice(), 1)
+		d := pair(t, open().Devices.NewDevice(), 1)
 		old, fresh := [32]byte{1}, [32]byte{2}
 		trusted := func(what string, key [32]byte, want bool) {
 			t.Helper()
@@ -113,7 +116,7 @@ func TestIdentityFollowsTheTable(t *testing.T) {
 func TestPrivacyTokenFollowsBothTables(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx := t.Context()
-		d := pair(t, open().NewDevice(), 1)
+		d := pair(t, open().Devices.NewDevice(), 1)
 		pn, lid := types.NewJID("55", types.DefaultUserServer), types.NewJID("99", types.HiddenUserServer)
 		token := func() string {
 			t.Helper()
@@ -150,7 +153,7 @@ func TestPrivacyTokenFollowsBothTables(t *testing.T) {
 		expect("expired", "")
 		put("c", 400)
 		check(t, d.Delete(ctx))
-		d = pair(t, open().NewDevice(), 1)
+		d = pair(t, open().Devices.NewDevice(), 1)
 		expect("of a deleted and re-paired device", "")
 	})
 }
@@ -158,7 +161,7 @@ func TestPrivacyTokenFollowsBothTables(t *testing.T) {
 func TestSaltFollowsTheTable(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx := t.Context()
-		d := pair(t, open().NewDevice(), 1)
+		d := pair(t, open().Devices.NewDevice(), 1)
 		for _, step := range []struct {
 			act  func() error
 			want string
@@ -185,7 +188,7 @@ func TestAccountsShareADatabase(t *testing.T) {
 		ctx, s := t.Context(), open()
 		var wg sync.WaitGroup
 		for i := range 30 {
-			d := pair(t, s.NewDevice(), i)
+			d := pair(t, s.Devices.NewDevice(), i)
 			wg.Go(func() {
 				for n := range 10 {
 					hash := [32]byte{byte(i), byte(n)}
@@ -205,7 +208,7 @@ func TestAccountsShareADatabase(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if got, _ := ids(t, s, nil, store.Filter{}); len(got) != 300 {
+		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 300 {
 			t.Errorf("%d events, want 300", len(got))
 		}
 	})

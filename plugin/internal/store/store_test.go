@@ -12,6 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // clock is a time that tests move.
@@ -103,4 +107,52 @@ func must[T any](t *testing.T) func(T, error) T {
 		}
 		return v
 	}
+}
+
+// appended is what became of an event.
+type appended struct {
+	Duplicate bool
+	Click     menus.Count // of appendClick; zero without a menu
+}
+
+func appendEvent(ctx context.Context, s *store.Store, e outbox.Event) (appended, error) {
+	fresh, err := s.Outbox.Append(ctx, e, nil)
+	return appended{Duplicate: err == nil && !fresh}, err
+}
+
+// appendClick stores a click as package receive does.
+func appendClick(ctx context.Context, s *store.Store, e outbox.Event, p menus.Press, data func(menus.Count) ([]byte, error)) (appended, error) {
+	var a appended
+	fresh, err := s.Outbox.Append(ctx, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
+		if a.Click, err = p.Count(t, e.Instance, e.Time); err != nil {
+			return err
+		}
+		if a.Click.Refused != "" {
+			e.Correlation = ""
+		}
+		e.Data, err = data(a.Click)
+		return err
+	})
+	a.Duplicate = err == nil && !fresh
+	return a, err
+}
+
+// rows counts the rows of every table in the database, whatsmeow's included.
+func rows(t *testing.T, s *store.Store) map[string]int {
+	t.Helper()
+	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+	if s.DB.Dialect() == "postgres" {
+		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
+	}
+	tables := must[[]string](t)(sqldb.All(t.Context(), s.DB, func(row sqldb.Scanner) (name string, err error) {
+		err = row.Scan(&name)
+		return name, err
+	}, query))
+	counts := make(map[string]int, len(tables))
+	for _, table := range tables {
+		var n int
+		check(t, s.DB.Row(t.Context(), `SELECT count(*) FROM `+table, nil, &n))
+		counts[table] = n
+	}
+	return counts
 }

@@ -13,6 +13,14 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/cache"
+	"github.com/tapnode/tapnode/plugin/internal/store/inbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 const day = 24 * time.Hour
@@ -78,8 +86,8 @@ func TestYear(t *testing.T) {
 	}}
 	onEach(t, opt, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
-		must[store.Instance](t)(s.CreateInstance(ctx, "shop"))
-		d := pair(t, s.NewDevice(), 1)
+		must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))
+		d := pair(t, s.Devices.NewDevice(), 1)
 		must[[]byte](t)(host(ctx, s))
 		most := make(map[string]int)
 		for today := range 365 {
@@ -90,7 +98,7 @@ func TestYear(t *testing.T) {
 			c.add(day)
 			check(t, s.Sweep(ctx))
 			if today%30 == 29 || today == 364 {
-				for table, rows := range must[map[string]int](t)(s.Rows(ctx)) {
+				for table, rows := range rows(t, s) {
 					most[table] = max(most[table], rows)
 				}
 			}
@@ -108,16 +116,16 @@ func TestYear(t *testing.T) {
 }
 
 func host(ctx context.Context, s *store.Store) ([]byte, error) {
-	from, _, err := s.Subscribe(ctx, "host", store.Filter{}, nil)
+	from, _, err := s.Outbox.Subscribe(ctx, "host", outbox.Filter{}, nil)
 	return from, err
 }
 
 // acknowledge is the host taking all events.
 func acknowledge(t *testing.T, s *store.Store) {
 	t.Helper()
-	events := must[[]store.Event](t)(s.Read(t.Context(), nil, store.Filter{}, 1000))
+	events := must[[]outbox.Event](t)(s.Outbox.Read(t.Context(), nil, outbox.Filter{}, 1000))
 	if len(events) > 0 {
-		check(t, s.Ack(t.Context(), "host", events[len(events)-1].Cursor))
+		check(t, s.Outbox.Ack(t.Context(), "host", events[len(events)-1].Cursor))
 	}
 }
 
@@ -129,10 +137,10 @@ func oneMenu(t *testing.T, s *store.Store, d *wastore.Device, c *clock, today, n
 	someone := uint64(today*newcomers + n%newcomers + 1)
 	pn := types.NewJID(fmt.Sprint(551100000000+someone), types.DefaultUserServer)
 	lid := types.NewJID(fmt.Sprint(100000000000+someone), types.HiddenUserServer)
-	chat := store.Chat{JID: pn.String(), LID: lid.String()}
+	chat := recipient.Chat{JID: pn.String(), LID: lid.String()}
 
-	check(t, s.PutRecipient(ctx, store.Recipient{Query: pn.User, Found: true, Chat: chat, ExpiresAt: c.now().Add(day)}))
-	check(t, s.PutUpload(ctx, store.Upload{Instance: "shop", Kind: "IMAGE", SHA256: []byte(fmt.Sprint(today)), Descriptor: []byte("d"), ExpiresAt: c.now().Add(day)}))
+	check(t, s.Cache.PutRecipient(ctx, cache.Recipient{Query: pn.User, Found: true, Chat: chat, ExpiresAt: c.now().Add(day)}))
+	check(t, s.Cache.PutUpload(ctx, cache.Upload{Instance: "shop", Kind: "IMAGE", SHA256: []byte(fmt.Sprint(today)), Descriptor: []byte("d"), ExpiresAt: c.now().Add(day)}))
 	check(t, d.LIDs.PutLIDMapping(ctx, lid, pn))
 	check(t, d.Identities.PutIdentity(ctx, lid.SignalAddress().String(), [32]byte{1}))
 	check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{lid.SignalAddress().String(): []byte(id)}))
@@ -140,21 +148,21 @@ func oneMenu(t *testing.T, s *store.Store, d *wastore.Device, c *clock, today, n
 	check(t, d.MsgSecrets.PutMessageSecret(ctx, lid, lid, id, []byte(id)))
 	must[string](t)(secondOf(d.Contacts.PutPushName(ctx, lid, "Ana")))
 
-	claim := must[*store.Claim](t)(s.Begin(ctx, operation, id, "shop", "f"))
+	claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, operation, id, "shop", "f"))
 	defer claim.Release()
-	check(t, s.Intend(ctx, claim, store.Plan{Chat: chat, Profile: "direct", Message: []byte("m"), Menu: &store.Menu{
-		Buttons: []store.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}, Policy: store.OncePerPerson,
+	check(t, s.Ledger.Intend(ctx, claim, ledger.Plan{Chat: chat, Profile: "direct", Message: []byte("m"), Menu: &menus.Menu{
+		Buttons: []menus.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}, Policy: menus.OncePerPerson,
 	}}))
 	sent := claim.Entry.MessageID
-	check(t, s.Settle(ctx, claim, store.Outcome{State: store.Sent, JSON: []byte(`{}`), ChatLID: chat.LID, SentAt: c.now()}))
-	check(t, s.Receipt(ctx, "shop", store.Receipt{MessageIDs: []string{sent}, State: store.Read, Member: chat.LID}))
-	must[store.Entry](t)(s.MessageForRetry(ctx, "shop", chat.LID, sent))
-	must[[]store.Menu](t)(s.LiveMenus(ctx, "shop", chat, c.now()))
-	check(t, s.PutMessage(ctx, store.Message{Instance: "shop", ID: "in-" + id, Chat: chat, Sender: chat.LID, Body: []byte("m"), SentAt: c.now()}))
+	check(t, s.Ledger.Conclude(ctx, claim, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`), ChatLID: chat.LID, SentAt: c.now()}))
+	check(t, s.Ledger.Receipt(ctx, "shop", ledger.Receipt{MessageIDs: []string{sent}, State: ledger.Read, Member: chat.LID}))
+	must[ledger.Entry](t)(s.Ledger.MessageForRetry(ctx, "shop", chat.LID, sent))
+	must[[]menus.Menu](t)(s.Menus.Live(ctx, "shop", chat, c.now()))
+	check(t, s.Inbox.Put(ctx, inbox.Message{Instance: "shop", ID: "in-" + id, Chat: chat, Sender: chat.LID, Body: []byte("m"), SentAt: c.now()}))
 	if press(t, s, sent, "click-"+id, c.now(), chat.JID, chat.LID).Click.N != 1 {
 		t.Fatalf("the click on %s was not taken", sent)
 	}
-	check(t, s.PutPause(ctx, store.Pause{Instance: "shop", Reason: "locked", Since: c.now(), Until: c.now().Add(time.Hour)}))
+	check(t, s.Registry.PutPause(ctx, registry.Pause{Instance: "shop", Reason: "locked", Since: c.now(), Until: c.now().Add(time.Hour)}))
 }
 
 func secondOf(_ bool, s string, err error) (string, error) { return s, err }
@@ -172,21 +180,21 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 	check(t, must[*store.Store](t)(store.Open(ctx, opt)).Close()) // migrations may read what they like
 	s := must[*store.Store](t)(store.Open(ctx, opt))
 	defer s.Close()
-	must[store.Instance](t)(s.CreateInstance(ctx, "shop"))
+	must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))
 	must[[]byte](t)(host(ctx, s))
-	oneMenu(t, s, pair(t, s.NewDevice(), 1), c, 0, 0)
+	oneMenu(t, s, pair(t, s.Devices.NewDevice(), 1), c, 0, 0)
 	acknowledge(t, s)
-	for _, f := range []store.Filter{{Types: []string{clicked}}, {Instances: []string{"shop"}}, {Types: []string{clicked}, Instances: []string{"shop"}}} {
-		must[[]store.Event](t)(s.Read(ctx, nil, f, 10))
+	for _, f := range []outbox.Filter{{Types: []string{clicked}}, {Instances: []string{"shop"}}, {Types: []string{clicked}, Instances: []string{"shop"}}} {
+		must[[]outbox.Event](t)(s.Outbox.Read(ctx, nil, f, 10))
 	}
-	must[store.Entry](t)(s.Lookup(ctx, operation, "0-0"))
-	must[[]store.Pause](t)(s.Pauses(ctx, "shop"))
-	must[bool](t)(s.Wrote(ctx, "shop", ada))
-	check(t, s.ClaimLease(ctx, "shop", 1))
+	must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "0-0"))
+	must[[]registry.Pause](t)(s.Registry.Pauses(ctx, "shop"))
+	must[bool](t)(s.Inbox.Wrote(ctx, "shop", ada))
+	check(t, s.Registry.ClaimLease(ctx, "shop", 1))
 	check(t, s.Sweep(ctx))
-	check(t, s.DeleteInstance(ctx, "shop"))
+	check(t, s.Registry.Delete(ctx, "shop"))
 
-	plans := must[map[string][]string](t)(s.Plans(ctx))
+	plans := must[map[string][]string](t)(s.DB.Plans(ctx, "tapnode_"))
 	if len(plans) < 40 {
 		t.Errorf("only %d queries were seen", len(plans))
 	}

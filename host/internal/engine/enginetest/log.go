@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
-	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // patience is how long a thing that must happen may take.
@@ -75,15 +75,15 @@ func (s suite) nothing(t *testing.T, q engine.Queue) {
 	if q == engine.Timers {
 		kind = engine.TaskRetry
 	}
-	run := "marker" + fmt.Sprint(time.Now().UnixNano())
-	s.append(t, engine.Batch{Run: run, State: []byte("{}"), Tasks: []engine.Task{{ID: run, Run: run, Kind: kind, Due: time.Now()}}})
-	if got := s.next(t, q); got.ID != run {
+	id := "marker" + fmt.Sprint(time.Now().UnixNano())
+	s.append(t, engine.Batch{Run: id, State: []byte("{}"), Tasks: []engine.Task{{ID: id, Run: id, Kind: kind, Due: time.Now()}}})
+	if got := s.next(t, q); got.ID != id {
 		t.Errorf("task %s was handed out", got.ID)
 	}
 }
 
-func task(run, id string, kind engine.TaskKind, due time.Time) engine.Task {
-	return engine.Task{ID: id, Run: run, Kind: kind, Visit: 1, Attempt: 1, Due: due}
+func task(runID, id string, kind engine.TaskKind, due time.Time) engine.Task {
+	return engine.Task{ID: id, Run: runID, Kind: kind, Visit: 1, Attempt: 1, Due: due}
 }
 
 func appendAndLoad(t *testing.T, s suite) {
@@ -135,7 +135,7 @@ func conflictStoresNothing(t *testing.T, s suite) {
 	_, err := s.Append(s.ctx, engine.Batch{Run: "r", Expect: rev + 1, State: []byte(`{"a":2}`), Done: []string{"keep"},
 		Waits: []engine.Wait{{Correlation: "c", Run: "r", Expires: time.Now().Add(time.Hour)}},
 		Tasks: []engine.Task{task("r", "new", engine.TaskCall, time.Now().Add(-time.Hour))},
-		Steps: []engine.Step{{Run: "r", Step: flow.StepRunStarted}}})
+		Steps: []engine.Step{{Run: "r", Kind: run.TraceRunStarted}}})
 	if !errors.Is(err, engine.ErrConflict) {
 		t.Fatalf("got %v, want ErrConflict", err)
 	}
@@ -148,7 +148,7 @@ func conflictStoresNothing(t *testing.T, s suite) {
 	if got := s.next(t, engine.Calls); got.ID != "keep" {
 		t.Errorf("task %s, want keep", got.ID)
 	}
-	s.append(t, engine.Batch{Run: "marker", State: []byte(`{}`), Steps: []engine.Step{{Run: "marker", Step: flow.StepRunFinished}}})
+	s.append(t, engine.Batch{Run: "marker", State: []byte(`{}`), Steps: []engine.Step{{Run: "marker", Kind: run.TraceRunFinished}}})
 	for st, err := range s.Watch(s.ctx, "", 0) {
 		if err != nil || st.Run != "marker" {
 			t.Errorf("step %+v (%v), want only that of marker", st, err)

@@ -1,10 +1,13 @@
 // Package flowtest gives tests the WhatsApp operations as a node binary
 // describes them, built from the product's own schemas, so that flows can be
-// checked and run without the binary.
+// checked and run without the binary, and reads their golden files.
 package flowtest
 
 import (
+	"testing"
+
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/nodes"
 	"github.com/tapnode/tapnode/schemas"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -37,4 +40,18 @@ func Operations() []flow.Operation {
 			Input: schemas.Read(schemas.MessageReceivedFilter), Events: []sdk.EventType{received},
 		}},
 	}
+}
+
+// Catalogue holds Operations and the built-in nodes.
+func Catalogue(t testing.TB) *flow.Catalogue {
+	t.Helper()
+	ops := Operations()
+	for _, n := range nodes.All(nodes.Options{}) {
+		ops = append(ops, n.Operation())
+	}
+	c, err := flow.NewCatalogue(ops...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -1,0 +1,259 @@
+package flow
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Compile checks a flow against a catalogue. The Program is nil if a finding is
+// an error. Findings are in the order of the file.
+func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
+	c := &compiler{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
+	c.nodes()
+	c.variables()
+	c.edges()
+	c.inputs()
+	c.ports()
+	c.waits()
+	c.triggers()
+	c.graph()
+	sortFindings(c.findings)
+	if HasErrors(c.findings) {
+		return nil, c.findings
+	}
+	return c.program, c.findings
+}
+
+// Load is Parse and Compile in one. The error is an *InvalidError; warnings come
+// with the Program.
+func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
+	f, err := Parse(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, findings := Compile(f, cat)
+	if p == nil {
+		return nil, findings, &InvalidError{Findings: findings}
+	}
+	return p, findings, nil
+}
+
+// compiler collects findings while it builds a Program.
+type compiler struct {
+	flow     *Flow
+	cat      *Catalogue
+	program  *Program
+	findings []Finding
+}
+
+func (c *compiler) report(sev Severity, ptr, code, suggestion, format string, args ...any) {
+	c.findings = append(c.findings, Finding{Pointer: ptr, Line: c.flow.doc.line(ptr), Severity: sev, Code: code,
+		Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+}
+
+func (c *compiler) fail(ptr, code, suggestion, format string, args ...any) {
+	c.report(SeverityError, ptr, code, suggestion, format, args...)
+}
+
+// nodes fills program.nodes; a node of an unknown type has no op.
+func (c *compiler) nodes() {
+	for i, n := range c.flow.Nodes {
+		ptr := pointer("/nodes", i)
+		if first, ok := c.program.nodes[n.ID]; ok {
+			c.fail(pointer(ptr, "id"), "duplicate_id", "give one of them another id",
+				"node %q is there twice; the first is nodes/%d", n.ID, first.index)
+			continue
+		}
+		c.program.nodes[n.ID] = &CompiledNode{Node: n, index: i, op: c.action(n.Type, pointer(ptr, "type")), edges: map[string][]string{}}
+		if d := time.Duration(n.Deadline); d < time.Second || d > MaxDeadline {
+			c.fail(pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
+		}
+	}
+}
+
+// action finds the operation of a node.
+func (c *compiler) action(id, ptr string) *operation {
+	op, ok := c.cat.ops[id]
+	switch {
+	case !ok:
+		c.fail(ptr, "unknown_type", DidYouMean(id, c.cat.kind(kindAction)), "no node of type %q is installed", id)
+	case op.Kind != kindAction:
+		c.fail(ptr, "not_a_step", "", "%s is no step of a flow but a %s", id, strings.ToLower(string(op.Kind)))
+		return nil
+	}
+	return op
+}
+
+func (c *compiler) variables() {
+	if c.flow.Vars == nil {
+		return
+	}
+	s, err := compileSchemaValue("vars", c.flow.Vars)
+	if err != nil {
+		c.fail("/vars", "vars_schema", "", "vars is not a JSON Schema 2020-12: %v", err)
+		return
+	}
+	c.program.vars = s
+	for _, v := range s.violations(withDefaults(c.flow.Vars, map[string]any{})) {
+		if v.code != "required" { // a default that its own schema refuses
+			c.fail("/vars/properties"+v.pointer, v.code, v.suggestion, "default: %s", v.message)
+		}
+	}
+}
+
+func (c *compiler) inputs() {
+	env := c.environments()
+	for i := range c.flow.Nodes {
+		n := c.program.nodes[c.flow.Nodes[i].ID]
+		if n.index != i {
+			continue // a duplicate
+		}
+		ptr := pointer("/nodes", i, "with")
+		with := n.With
+		if with == nil {
+			with = map[string]any{}
+		}
+		var errs []inputError
+		n.input, errs = compileInput(with, ptr, env(n.ID))
+		for _, e := range errs {
+			c.expression(e.pointer, e.err, "vars", "event", "error", "nodes", "run")
+		}
+		if n.op != nil {
+			c.checkInput(n.op, n.input, ptr)
+			if n.op.Assigns {
+				c.assigned(n, ptr)
+			}
+		}
+	}
+}
+
+// expression reports one that does not compile, or only with a doubt. roots are
+// the names it may begin with.
+func (c *compiler) expression(ptr string, err error, roots ...string) {
+	severity, code := SeverityError, "expression"
+	var d *doubt
+	if errors.As(err, &d) {
+		severity, code = SeverityWarning, "unknown_name"
+	}
+	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
+}
+
+// checkInput holds an input against the operation's schema. Below an expression
+// whose kind is open nothing is known; of one whose kind is known only the type.
+func (c *compiler) checkInput(op *operation, in *input, ptr string) {
+	open, typed := map[string]bool{}, map[string]bool{}
+	v := in.outline("", open, typed)
+	if op.input != nil {
+		for _, e := range op.input.violations(v) {
+			if open[e.pointer] || typed[e.pointer] && e.code != "type" {
+				continue
+			}
+			c.fail(ptr+e.pointer, e.code, e.suggestion, "%s: %s", op.ID, e.message)
+		}
+	}
+	for _, d := range duplicates(op.inputDoc, v) {
+		c.fail(ptr+d.pointer, d.code, d.suggestion, "%s: %s", op.ID, d.message)
+	}
+}
+
+// assigned checks that a node sets only variables that exist.
+func (c *compiler) assigned(n *CompiledNode, ptr string) {
+	values, _ := n.With["values"].(map[string]any)
+	known := properties(c.flow.Vars)
+	for k := range values {
+		if _, ok := known[k]; !ok {
+			c.fail(pointer(ptr, "values", k), "unknown_variable", DidYouMean(k, keys(known)), "vars has no %q", k)
+		}
+	}
+}
+
+func (c *compiler) edges() {
+	seen := map[Edge]bool{}
+	for i, e := range c.flow.Edges {
+		ptr := pointer("/edges", i)
+		if _, ok := c.program.nodes[e.To]; !ok {
+			c.fail(pointer(ptr, "to"), "unknown_node", DidYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
+		}
+		if seen[e] {
+			c.report(SeverityWarning, ptr, "duplicate_edge", "remove one", "%s leads to %s twice", e.From, e.To)
+			continue
+		}
+		seen[e] = true
+		id, port := e.Source()
+		n, ok := c.program.nodes[id]
+		if !ok {
+			c.fail(pointer(ptr, "from"), "unknown_node", DidYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
+			continue
+		}
+		n.edges[port] = append(n.edges[port], e.To)
+	}
+}
+
+// ports checks that every edge starts from a port its node has.
+func (c *compiler) ports() {
+	for i, e := range c.flow.Edges {
+		id, port := e.Source()
+		if n, ok := c.program.nodes[id]; ok && n.op != nil {
+			c.port(n, port, pointer("/edges", i, "from"))
+		}
+	}
+}
+
+func (c *compiler) port(n *CompiledNode, port, ptr string) {
+	ports, _, open := n.op.ports(n.input.mask())
+	ids := make([]string, 0, len(ports))
+	for _, p := range ports {
+		ids = append(ids, p.ID)
+	}
+	if slices.Contains(ids, port) || open && n.op.derives(port) {
+		return
+	}
+	c.fail(ptr, "unknown_port", DidYouMean(port, ids), "node %q has no port %q", n.ID, port)
+}
+
+// waits decides which nodes wait for an answer, and for how long.
+func (c *compiler) waits() {
+	for _, n := range c.program.nodes {
+		if n.op == nil {
+			continue
+		}
+		ptr := pointer("/nodes", n.index)
+		if !n.op.waits() {
+			if n.Wait != nil {
+				c.fail(pointer(ptr, "wait"), "no_answers", "remove wait", "%s gets no answers to wait for", n.Type)
+			}
+			continue
+		}
+		n.Timeout, n.Late = DefaultWait, LateRestart
+		if n.Wait != nil {
+			n.Waits, n.Timeout, n.Late = true, time.Duration(n.Wait.Timeout), n.Wait.Late
+		}
+		for port := range n.edges {
+			n.Waits = n.Waits || n.op.byAnswer(port)
+		}
+		if n.Timeout < time.Second || n.Timeout > MaxWait {
+			c.fail(pointer(ptr, "wait", "timeout"), "out_of_range", "", "the timeout must be between 1s and 90d")
+		}
+		if n.Waits {
+			c.wired(n, ptr)
+		}
+	}
+}
+
+// wired warns of answers that lead nowhere.
+func (c *compiler) wired(n *CompiledNode, ptr string) {
+	if len(n.edges[PortTimeout]) == 0 {
+		c.report(SeverityWarning, ptr, "no_timeout_edge", fmt.Sprintf("add an edge from %s.timeout", n.ID),
+			"node %q waits, but nothing follows when no answer comes", n.ID)
+	}
+	_, offered, _ := n.op.ports(n.input.mask())
+	for _, port := range offered {
+		if len(n.Targets(port)) == 0 {
+			c.report(SeverityWarning, ptr, "unwired_port", fmt.Sprintf("add an edge from %s.%s", n.ID, port),
+				"a click that leaves node %q by %q ends there", n.ID, port)
+		}
+	}
+}

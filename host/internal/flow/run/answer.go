@@ -1,0 +1,101 @@
+package run
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// doubleTap is how soon the same choice on a settled wait counts as the same
+// tap of an impatient finger, not as a wish to go that way again.
+const doubleTap = 10 * time.Second
+
+// answered takes an event that belongs to a message of this run: a click, or
+// words written instead. The port comes from the event; whether the message
+// offered that port comes from our own record of it, never from the event.
+func (t *transition) answered(e Event) {
+	v := t.s.visit(e.Visit)
+	if v == nil || v.Wait == WaitNone {
+		t.emit(Trace{Kind: TraceWaitRefused, Visit: e.Visit, Code: "forgotten", Data: e.Data,
+			Message: "the run no longer remembers this wait"})
+		t.emit(Decline{Reason: "forgotten"})
+		return
+	}
+	n := t.p.Node(v.Node)
+	port := n.AnswerPort(e.Type, e.Data)
+	choice := slices.Contains(v.Offered, port)
+	switch {
+	case !choice && n.TakesWords(port):
+		t.words(v, n, port, e)
+		return
+	case !choice:
+		t.refuse(v, port, "not_offered", "the message did not offer this", e)
+	case v.Wait == WaitArmed:
+		t.take(v, n, port, e)
+	default:
+		t.late(v, n, port, e)
+	}
+	t.seen(e.ID)
+}
+
+// words takes an answer that was no choice of the message, such as typed text.
+// It only counts while the wait stands and if the flow has an edge for it.
+func (t *transition) words(v *Visit, n *flow.CompiledNode, port string, e Event) {
+	if v.Wait != WaitArmed || len(n.Targets(port)) == 0 {
+		t.emit(Decline{Reason: "no_edge"})
+		return
+	}
+	t.seen(e.ID)
+	t.take(v, n, port, e)
+}
+
+func (t *transition) take(v *Visit, n *flow.CompiledNode, port string, e Event) {
+	t.settle(v, port)
+	if v.Call == CallRetrying { // answered, so it had arrived
+		v.Call, v.Input = CallDone, nil
+	}
+	t.emit(Trace{Kind: TraceWaitAnswered, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
+	t.follow(n, port, e.Data, nil)
+}
+
+// late takes a choice whose wait has ended, by the flow's policy.
+func (t *transition) late(v *Visit, n *flow.CompiledNode, port string, e Event) {
+	switch {
+	case t.s.Status == StatusCancelled:
+		t.refuse(v, port, "cancelled", "the run was cancelled", e)
+	case n.Late == flow.LateIgnore:
+		t.emit(Trace{Kind: TraceWaitIgnored, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
+	case n.Late == flow.LateReject:
+		t.refuse(v, port, "late", "the wait had ended", e)
+	case v.Port == port && t.at.Sub(v.At) < doubleTap:
+		t.refuse(v, port, "repeated", "the same choice again at once", e)
+	default:
+		if t.s.Status != StatusRunning {
+			t.s.Status, t.s.Error = StatusRunning, nil
+			t.emit(Trace{Kind: TraceRunReopened})
+		}
+		v.Port, v.At = port, t.at
+		t.emit(Trace{Kind: TraceWaitRestarted, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
+		t.follow(n, port, e.Data, nil)
+	}
+}
+
+func (t *transition) refuse(v *Visit, port, code, message string, e Event) {
+	t.emit(Trace{Kind: TraceWaitRefused, Node: v.Node, Visit: v.N, Port: port, Code: code, Message: message, Data: e.Data})
+}
+
+func (t *transition) timedOut(e Event) {
+	v := t.s.visit(e.Visit)
+	if v == nil || v.Wait != WaitArmed || v.Deadline.IsZero() {
+		return
+	}
+	n := t.p.Node(v.Node)
+	if t.at.Before(v.Deadline) { // a timer that fired early
+		t.emit(Arm{Node: n.ID, Visit: v.N, Correlation: Key(t.s.Run, n.ID, v.N), Ports: v.Offered, Deadline: v.Deadline})
+		return
+	}
+	t.settle(v, flow.PortTimeout)
+	t.emit(Trace{Kind: TraceWaitTimeout, Node: n.ID, Visit: v.N, Operation: n.Type, Port: flow.PortTimeout})
+	t.follow(n, flow.PortTimeout, v.Event, nil)
+}

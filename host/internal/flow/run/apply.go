@@ -1,0 +1,238 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// ErrNotThisFlow means that a state belongs to another version of the flow.
+var ErrNotThisFlow = errors.New("the run is pinned to another version of the flow")
+
+// Apply applies one event to a run of the program. The first event of a run is
+// Started, on a State with only Run set. s is not changed. An error means that
+// the event does not fit (a *flow.InvalidError for variables the flow does not
+// take, ErrSeen for an answer that was applied before) and nothing happened;
+// failures inside the run are part of the state instead.
+func Apply(p *flow.Program, s State, e Event) (State, []Effect, error) {
+	t := &transition{p: p, s: s.clone(), at: e.At}
+	if e.Kind == Started {
+		if err := t.start(e); err != nil {
+			return s, nil, err
+		}
+	} else {
+		if s.Digest != p.Flow().Digest {
+			return s, nil, fmt.Errorf("run %s: %w", s.Run, ErrNotThisFlow)
+		}
+		if err := t.apply(e); err != nil {
+			return s, nil, err
+		}
+	}
+	t.walk()
+	if size := t.s.size(); size > MaxState {
+		t.undo(s, size)
+	}
+	t.finish()
+	t.s.forget()
+	return t.s, t.effects, nil
+}
+
+// transition is one Apply in progress.
+type transition struct {
+	p       *flow.Program
+	s       State
+	at      time.Time
+	effects []Effect
+	queue   []entry // nodes to enter, in order
+}
+
+// entry is a node about to be entered, and what led there.
+type entry struct {
+	node  string
+	event any
+	err   any
+}
+
+func (t *transition) emit(e Effect) { t.effects = append(t.effects, e) }
+
+// start makes the state of a new run and queues its first node.
+func (t *transition) start(e Event) error {
+	if t.s.Digest != "" {
+		return fmt.Errorf("run %s: it has already started", t.s.Run)
+	}
+	f := t.p.Flow()
+	trigger, err := t.p.Trigger(e.Trigger)
+	if err != nil {
+		return err
+	}
+	vars, err := t.p.Variables(e.Trigger, flow.Scope{Run: t.s.Run, Event: e.Data}, e.Vars)
+	if err != nil {
+		return err
+	}
+	t.s = State{Run: t.s.Run, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest,
+		Trigger: trigger.ID, Started: t.at, Status: StatusRunning, Vars: vars}
+	t.emit(Trace{Kind: TraceRunStarted, Data: vars})
+	t.queue = append(t.queue, entry{trigger.To, e.Data, nil})
+	return nil
+}
+
+// apply changes the state of a run that has started.
+func (t *transition) apply(e Event) error {
+	switch e.Kind {
+	case Succeeded:
+		t.succeeded(e)
+	case Failed:
+		t.failed(e)
+	case RetryDue:
+		t.retryDue(e)
+	case Answered:
+		if e.ID != "" && slices.Contains(t.s.Seen, e.ID) {
+			return fmt.Errorf("run %s: %w", t.s.Run, ErrSeen)
+		}
+		t.answered(e)
+	case TimedOut:
+		t.timedOut(e)
+	case Cancelled:
+		t.cancel(e.Reason)
+	default:
+		return fmt.Errorf("run %s: unknown event %q", t.s.Run, e.Kind)
+	}
+	return nil
+}
+
+// seen notes that an answer was dealt with; one without an id is always new.
+func (t *transition) seen(id string) {
+	if id == "" {
+		return
+	}
+	t.s.Seen = append(t.s.Seen, id)
+	if over := len(t.s.Seen) - keepSeen; over > 0 {
+		t.s.Seen = slices.Delete(t.s.Seen, 0, over)
+	}
+}
+
+// follow queues the nodes behind a port.
+func (t *transition) follow(n *flow.CompiledNode, port string, event, err any) {
+	for _, to := range n.Targets(port) {
+		t.queue = append(t.queue, entry{to, event, err})
+	}
+}
+
+// walk enters the queued nodes until all calls are asked for.
+func (t *transition) walk() {
+	for len(t.queue) > 0 && t.s.Status == StatusRunning {
+		next := t.queue[0]
+		t.queue = t.queue[1:]
+		t.enter(next)
+	}
+	t.queue = nil
+}
+
+func (t *transition) enter(e entry) {
+	n := t.p.Node(e.node)
+	if t.s.Count >= MaxVisits {
+		t.fail(n.ID, "visit_limit", fmt.Sprintf("the run entered %d nodes, which is the limit", MaxVisits))
+		return
+	}
+	t.s.Count++
+	v := Visit{N: t.s.Count, Node: n.ID, Call: CallRunning, Attempt: 1, Event: e.event, Error: e.err}
+	with, err := t.p.Input(n, t.scope(e))
+	if err != nil {
+		v.Call = CallDone
+		t.s.Visits = append(t.s.Visits, v)
+		t.emit(Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type})
+		t.broken(n, v.N, &sdk.Problem{Code: "expression_failed", HTTPStatus: 422, Message: err.Error(),
+			Effect: sdk.EffectNone, Fault: sdk.FaultCaller})
+		return
+	}
+	v.Input = with
+	t.emit(Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type, Data: with})
+	if n.Waits {
+		v.Offered = n.Offered(with)
+		v.Wait = WaitArmed
+		t.emit(Arm{Node: n.ID, Visit: v.N, Correlation: Key(t.s.Run, n.ID, v.N), Ports: v.Offered})
+	}
+	t.s.Visits = append(t.s.Visits, v)
+	t.emit(call(t.s.Run, n, &v))
+}
+
+// scope is what the expressions of a node see.
+func (t *transition) scope(e entry) flow.Scope {
+	return flow.Scope{Run: t.s.Run, Vars: t.s.Vars, Outputs: t.s.Outputs, Event: e.event, Error: e.err}
+}
+
+// fail ends the run. Calls still running are no longer listened to.
+func (t *transition) fail(node, code, message string) {
+	t.s.Error = &Error{Node: node, Code: code, Message: message}
+	t.end(StatusFailed)
+}
+
+func (t *transition) cancel(reason string) {
+	if t.s.Status == StatusCancelled {
+		return
+	}
+	if reason == "" {
+		reason = "cancelled"
+	}
+	t.s.Error = &Error{Code: "cancelled", Message: reason}
+	t.end(StatusCancelled)
+}
+
+// end settles every wait and drops every call, also those of this very transition.
+func (t *transition) end(status Status) {
+	t.s.Status = status
+	t.effects = slices.DeleteFunc(t.effects, func(e Effect) bool {
+		switch e.(type) {
+		case Execute, Later:
+			return true
+		}
+		return false
+	})
+	for i := range t.s.Visits {
+		v := &t.s.Visits[i]
+		v.Call = CallDone
+		if v.Wait == WaitArmed {
+			t.settle(v, "")
+		}
+	}
+	t.finished()
+}
+
+// settle ends a wait by a port; the empty port means that the run ended.
+func (t *transition) settle(v *Visit, port string) {
+	v.Wait, v.Port, v.At = WaitSettled, port, t.at
+	t.emit(Disarm{Visit: v.N, Correlation: Key(t.s.Run, v.Node, v.N)})
+}
+
+// finish ends a run that has nothing left to happen by itself.
+func (t *transition) finish() {
+	if t.s.Status == StatusRunning && t.s.open() == 0 {
+		t.s.Status = StatusSucceeded
+		t.finished()
+	}
+}
+
+func (t *transition) finished() {
+	tr := Trace{Kind: TraceRunFinished, Code: string(t.s.Status)}
+	if t.s.Error != nil {
+		tr.Node, tr.Message = t.s.Error.Node, t.s.Error.Message
+	}
+	t.emit(tr)
+	t.emit(Finish{Status: t.s.Status, Error: t.s.Error})
+}
+
+// undo goes back to before the event and fails the run, because what the event
+// led to is too large to keep.
+func (t *transition) undo(before State, size int) {
+	*t = transition{p: t.p, s: before.clone(), at: t.at}
+	if before.Digest == "" {
+		f := t.p.Flow()
+		t.s.Flow, t.s.Version, t.s.Digest = f.Metadata.ID, f.Metadata.Version, f.Digest
+		t.s.Started = t.at
+	}
+	t.fail("", "state_limit", fmt.Sprintf("the run would hold %d bytes; the limit is %d", size, MaxState))
+}

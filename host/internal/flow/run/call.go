@@ -1,0 +1,156 @@
+package run
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// calling finds the visit an outcome is about. An outcome of an earlier attempt,
+// or of a run that is over, is nobody's.
+func (t *transition) calling(e Event, phase CallPhase) (*Visit, *flow.CompiledNode) {
+	v := t.s.visit(e.Visit)
+	if v == nil || v.Call != phase || v.Attempt != e.Attempt {
+		return nil, nil
+	}
+	return v, t.p.Node(v.Node)
+}
+
+func (t *transition) succeeded(e Event) {
+	v, n := t.calling(e, CallRunning)
+	if v == nil {
+		return
+	}
+	v.Call, v.Input = CallDone, nil
+	if t.s.Outputs == nil {
+		t.s.Outputs = map[string]any{}
+	}
+	t.s.Outputs[n.ID] = e.Data
+	if out, ok := e.Data.(map[string]any); ok && n.Operation().Assigns {
+		if t.s.Vars == nil {
+			t.s.Vars = map[string]any{}
+		}
+		maps.Copy(t.s.Vars, out)
+	}
+	port, chosen := n.Exit(e.Data)
+	t.emit(Trace{Kind: TraceNodeSucceeded, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Port: port,
+		Data: e.Data, Warnings: e.Warnings})
+	if v.Wait == WaitArmed {
+		v.Deadline = t.at.Add(n.Timeout)
+		t.emit(Arm{Node: n.ID, Visit: v.N, Correlation: Key(t.s.Run, n.ID, v.N), Ports: v.Offered, Deadline: v.Deadline})
+		t.emit(Trace{Kind: TraceWaitArmed, Node: n.ID, Visit: v.N, Operation: n.Type, Data: ports(v.Offered)})
+	}
+	if chosen {
+		t.follow(n, port, v.Event, nil)
+		return
+	}
+	t.follow(n, flow.PortSent, v.Event, nil)
+	t.follow(n, flow.PortOut, v.Event, nil)
+}
+
+func ports(ids []string) []any {
+	out := make([]any, len(ids))
+	for i, id := range ids {
+		out[i] = id
+	}
+	return out
+}
+
+func (t *transition) failed(e Event) {
+	v, n := t.calling(e, CallRunning)
+	if v == nil {
+		return
+	}
+	p := e.Problem
+	if p == nil {
+		p = &sdk.Problem{Code: "internal", Message: "the call failed without a reason", Effect: sdk.EffectUnknown, Fault: sdk.FaultNode}
+	}
+	if v.Wait == WaitSettled {
+		// It was answered, so it had arrived: the failure is only about our knowledge.
+		v.Call, v.Input = CallDone, nil
+		t.emit(Trace{Kind: TraceNodeFailed, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
+			Message: p.Message + " (but it was answered)"})
+		return
+	}
+	if due, again := retry(n, p, v.Attempt, t.at); again {
+		t.emit(Trace{Kind: TraceNodeRetry, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
+			Message: fmt.Sprintf("%s; again in %s", p.Message, due.Sub(t.at))})
+		v.Call, v.Attempt = CallRetrying, v.Attempt+1
+		t.emit(Later{Visit: v.N, Attempt: v.Attempt, Due: due})
+		return
+	}
+	v.Call = CallDone
+	t.broken(n, v.N, p)
+}
+
+// broken leaves a visit by its error port, or fails the run.
+func (t *transition) broken(n *flow.CompiledNode, visit int, p *sdk.Problem) {
+	v := t.s.visit(visit)
+	v.Input = nil
+	if v.Wait == WaitArmed {
+		t.settle(v, flow.PortError)
+	}
+	t.emit(Trace{Kind: TraceNodeFailed, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code, Message: p.Message})
+	if len(n.Targets(flow.PortError)) == 0 {
+		t.fail(n.ID, p.Code, p.Message)
+		return
+	}
+	t.follow(n, flow.PortError, v.Event, map[string]any{"code": p.Code, "message": p.Message, "httpStatus": p.HTTPStatus, "node": n.ID})
+}
+
+// retry says when to try again, if at all: attempts must be left, the problem
+// must be one that passes, and the effect must be none or repeatable.
+func retry(n *flow.CompiledNode, p *sdk.Problem, attempt int, now time.Time) (time.Time, bool) {
+	if !p.Retryable || attempt >= n.Retry.Max {
+		return time.Time{}, false
+	}
+	replay := n.Operation().Replay
+	repeatable := replay == sdk.Pure || replay == sdk.Keyed
+	if p.Effect != sdk.EffectNone && !repeatable {
+		return time.Time{}, false
+	}
+	pause := time.Duration(n.Retry.Initial)
+	if n.Retry.Backoff != "constant" {
+		for range attempt - 1 {
+			pause = min(2*pause, flow.MaxPause)
+		}
+	}
+	return now.Add(min(max(pause, p.RetryAfter), flow.MaxPause)), true
+}
+
+func (t *transition) retryDue(e Event) {
+	v, n := t.calling(e, CallRetrying)
+	if v == nil {
+		return
+	}
+	if v.Wait == WaitSettled { // answered meanwhile: it had arrived
+		v.Call, v.Input = CallDone, nil
+		return
+	}
+	v.Call = CallRunning
+	t.emit(Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Data: v.Input})
+	t.emit(call(t.s.Run, n, v))
+}
+
+// call is the Execute of a visit whose call is running.
+func call(run string, n *flow.CompiledNode, v *Visit) Execute {
+	e := Execute{Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Input: v.Input,
+		Key: Key(run, n.ID, v.N), Deadline: time.Duration(n.Deadline)}
+	if v.Wait != WaitNone {
+		e.Correlation = e.Key
+	}
+	return e
+}
+
+// Call is the Execute that Apply asked for and that has no outcome yet: a host
+// that was interrupted carries on from the state alone.
+func Call(p *flow.Program, s State, visit, attempt int) (Execute, bool) {
+	v := s.visit(visit)
+	if v == nil || v.Call != CallRunning || v.Attempt != attempt {
+		return Execute{}, false
+	}
+	return call(s.Run, p.Node(v.Node), v), true
+}

@@ -1,0 +1,172 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// Bounds of one run. Running into one fails the run with the code named here.
+const (
+	// MaxVisits is how many nodes a run may enter: visit_limit.
+	MaxVisits = 10_000
+	// MaxState is the size of a state in bytes, roughly as JSON: state_limit.
+	MaxState = 1 << 20
+	// keepSettled is how many ended waits a run remembers for late answers.
+	keepSettled = 200
+	// keepSeen is how many answers a run remembers in order not to apply one twice.
+	keepSeen = 64
+)
+
+// Status says how a run stands.
+type Status string
+
+// The statuses. A late answer may take a run from succeeded or failed back to
+// running; cancelled is final.
+const (
+	StatusRunning   Status = "running"
+	StatusSucceeded Status = "succeeded"
+	StatusFailed    Status = "failed"
+	StatusCancelled Status = "cancelled"
+)
+
+// State is a run between two events. It is plain data: a round trip through
+// JSON changes nothing. Apply never changes the State it is given.
+type State struct {
+	Run     string         `json:"run"`
+	Flow    string         `json:"flow"`
+	Version int            `json:"version"`
+	Digest  string         `json:"digest"`
+	Trigger string         `json:"trigger"`
+	Started time.Time      `json:"started"`
+	Status  Status         `json:"status"`
+	Error   *Error      `json:"error,omitempty"`
+	Vars    map[string]any `json:"vars,omitempty"`
+	Outputs map[string]any `json:"outputs,omitempty"` // last output by node
+	Count   int            `json:"count"`             // visits so far
+	Visits  []Visit        `json:"visits,omitempty"`  // those that still matter, oldest first
+	Seen    []string       `json:"seen,omitempty"`    // ids of the newest answers, oldest first
+}
+
+// Error says why a run failed.
+type Error struct {
+	Node    string `json:"node,omitempty"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Error implements error.
+func (e *Error) Error() string { return fmt.Sprintf("node %s: %s: %s", e.Node, e.Code, e.Message) }
+
+// CallPhase says how the call of a visit stands.
+type CallPhase string
+
+// WaitPhase says how the wait of a visit stands.
+type WaitPhase string
+
+// The phases of a visit.
+const (
+	CallRunning  CallPhase = "running"
+	CallRetrying CallPhase = "retrying"
+	CallDone     CallPhase = "done"
+
+	WaitNone    WaitPhase = ""
+	WaitArmed   WaitPhase = "armed"
+	WaitSettled WaitPhase = "settled"
+)
+
+// Visit is one entry into a node.
+type Visit struct {
+	N       int            `json:"n"` // 1, 2, 3 … in the run
+	Node    string         `json:"node"`
+	Call    CallPhase      `json:"call"`
+	Attempt int            `json:"attempt"`
+	Input   map[string]any `json:"input,omitempty"` // while the call is not done
+	Event   any            `json:"event,omitempty"` // that led here
+	Error   any            `json:"error,omitempty"` // that led here
+	Wait    WaitPhase      `json:"wait,omitempty"`
+	Offered []string       `json:"offered,omitempty"` // ports an answer may pick
+	// Deadline of the wait; zero until the message is sent.
+	Deadline time.Time `json:"deadline,omitzero"`
+	// Port and At say how and when the wait was settled last.
+	Port string    `json:"port,omitempty"`
+	At   time.Time `json:"at,omitzero"`
+}
+
+// UnmarshalJSON keeps the number types that expressions rely on.
+func (s *State) UnmarshalJSON(src []byte) error {
+	type plain State
+	if err := json.Unmarshal(src, (*plain)(s)); err != nil {
+		return err
+	}
+	flow.Normalize(s.Vars)
+	flow.Normalize(s.Outputs)
+	for i := range s.Visits {
+		v := &s.Visits[i]
+		flow.Normalize(v.Input)
+		v.Event, v.Error = flow.Normalize(v.Event), flow.Normalize(v.Error)
+	}
+	return nil
+}
+
+// clone copies what Apply changes. Values inside are never changed in place.
+func (s State) clone() State {
+	s.Vars = maps.Clone(s.Vars)
+	s.Outputs = maps.Clone(s.Outputs)
+	s.Visits = slices.Clone(s.Visits)
+	s.Seen = slices.Clone(s.Seen)
+	return s
+}
+
+// visit finds a visit by its number.
+func (s *State) visit(n int) *Visit {
+	i, ok := slices.BinarySearchFunc(s.Visits, n, func(v Visit, n int) int { return v.N - n })
+	if !ok {
+		return nil
+	}
+	return &s.Visits[i]
+}
+
+// open counts the visits that something may still happen to by itself.
+func (s *State) open() int {
+	n := 0
+	for _, v := range s.Visits {
+		if v.Call != CallDone || v.Wait == WaitArmed {
+			n++
+		}
+	}
+	return n
+}
+
+// forget drops visits that are over, but for the newest settled waits.
+func (s *State) forget() {
+	settled := 0
+	for i := len(s.Visits) - 1; i >= 0; i-- {
+		v := &s.Visits[i]
+		over := v.Call == CallDone && v.Wait != WaitArmed
+		if over && v.Wait == WaitSettled && settled < keepSettled {
+			v.Input, v.Event, v.Error = nil, nil, nil
+			settled++
+			continue
+		}
+		if over {
+			s.Visits = slices.Delete(s.Visits, i, i+1)
+		}
+	}
+}
+
+// size is about the length of the state as JSON.
+func (s *State) size() int {
+	n := flow.Size(s.Vars) + flow.Size(s.Outputs)
+	for _, v := range s.Visits {
+		n += 200 + flow.Size(v.Input) + flow.Size(v.Event) + flow.Size(v.Error)
+		for _, p := range v.Offered {
+			n += len(p) + 3
+		}
+	}
+	return n
+}

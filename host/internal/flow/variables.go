@@ -1,0 +1,71 @@
+package flow
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+)
+
+// Variables are those a run begins with: the schema's defaults, then what the
+// trigger takes from the event, then what the caller gives. The error is an
+// *InvalidError if they do not fit the flow's schema.
+func (p *Program) Variables(triggerID string, s Scope, given map[string]any) (map[string]any, error) {
+	t, err := p.trigger(triggerID)
+	if err != nil {
+		return nil, err
+	}
+	vars := map[string]any{}
+	if len(t.Vars) > 0 {
+		v, err := t.vars.eval(p.bindTrigger(s))
+		if err != nil {
+			return nil, &InvalidError{Findings: []Finding{{Pointer: "/vars", Severity: SeverityError, Code: "expression_failed", Message: err.Error()}}}
+		}
+		maps.Copy(vars, v.(map[string]any))
+	}
+	maps.Copy(vars, given)
+	known := properties(p.flow.Vars)
+	var findings []Finding
+	for _, name := range keys(vars) {
+		if known[name] == nil {
+			findings = append(findings, Finding{Pointer: pointer("/vars", name), Severity: SeverityError, Code: "unknown_variable",
+				Message: fmt.Sprintf("the flow has no variable %q", name), Suggestion: DidYouMean(name, keys(known))})
+		}
+	}
+	vars, _ = withDefaults(p.flow.Vars, vars).(map[string]any)
+	if p.vars != nil {
+		for _, v := range p.vars.violations(vars) {
+			findings = append(findings, Finding{Pointer: "/vars" + v.pointer, Severity: SeverityError, Code: v.code,
+				Message: v.message, Suggestion: v.suggestion})
+		}
+	}
+	if len(findings) > 0 {
+		sortFindings(findings)
+		return nil, &InvalidError{Findings: findings}
+	}
+	return vars, nil
+}
+
+// ParseVars reads variables written as text, as on a command line, by the types
+// of the flow's schema. What cannot be read stays text, for Variables to refuse.
+func (f *Flow) ParseVars(texts map[string]string) map[string]any {
+	out := make(map[string]any, len(texts))
+	known := properties(f.Vars)
+	for name, s := range texts {
+		out[name] = s
+		switch member(known[name], "type") {
+		case "integer", "number":
+			if n, err := strconv.ParseFloat(s, 64); err == nil {
+				out[name] = normal(n)
+			}
+		case "boolean":
+			if b, err := strconv.ParseBool(s); err == nil {
+				out[name] = b
+			}
+		case "object", "array":
+			if v, err := DecodeJSON([]byte(s)); err == nil {
+				out[name] = v
+			}
+		}
+	}
+	return out
+}

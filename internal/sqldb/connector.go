@@ -1,0 +1,229 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"strings"
+	"time"
+)
+
+// connector gives every SQLite connection three things the driver does not have:
+// compiled statements that are reused by their text (whatsmeow's included), a fair
+// queue for the write lock in place of SQLite's sleeping and retrying, and
+// transactions that are not synced (see [Unsynced]).
+type connector struct {
+	driver.Connector
+	relaxed bool          // nothing is synced anyway
+	turn    chan struct{} // holds one token: the right to write
+}
+
+func newConnector(c driver.Connector, relaxed bool) *connector {
+	return &connector{Connector: c, relaxed: relaxed, turn: make(chan struct{}, 1)}
+}
+
+type unsyncedKey struct{}
+
+// Unsynced makes a transaction that is begun with ctx return when it is in the file
+// and not yet on the disk. The next synced commit, of any connection, takes it there.
+func Unsynced(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unsyncedKey{}, true)
+}
+
+// Connect opens a connection.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	plain, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	full, ok := plain.(liteConn)
+	if !ok {
+		return nil, errors.Join(errors.New("the SQLite driver lacks an interface this store needs"), plain.Close())
+	}
+	return &conn{liteConn: full, turn: c.turn, relaxed: c.relaxed, full: !c.relaxed, stmts: make(map[string]*cached)}, nil
+}
+
+// liteConn is what modernc.org/sqlite's connection implements.
+type liteConn interface {
+	driver.Conn
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+	driver.Pinger
+}
+
+// conn is one connection. database/sql uses it from one goroutine at a time.
+type conn struct {
+	liteConn
+	turn    chan struct{}
+	relaxed bool
+	full    bool // PRAGMA synchronous is FULL and not NORMAL
+	inTx    bool
+	broken  bool // a rollback failed: a transaction may be open still
+	stmts   map[string]*cached
+}
+
+// sync sets how the next commit is made.
+func (c *conn) sync(ctx context.Context, full bool) error {
+	if c.relaxed || c.full == full {
+		return nil
+	}
+	pragma := "PRAGMA synchronous=NORMAL"
+	if full {
+		pragma = "PRAGMA synchronous=FULL"
+	}
+	_, err := c.liteConn.ExecContext(context.WithoutCancel(ctx), pragma, nil)
+	if err == nil {
+		c.full = full
+	}
+	return err
+}
+
+// IsValid lets database/sql close a broken connection. A write in a transaction
+// that nobody commits would be lost.
+func (c *conn) IsValid() bool { return !c.broken && c.liteConn.IsValid() }
+
+// lock waits for the right to write.
+func (c *conn) lock(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(lockWait)
+	defer timer.Stop()
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return ErrBusy
+	}
+}
+
+func (c *conn) unlock() { <-c.turn }
+
+// BeginTx begins an immediate transaction when it is this connection's turn.
+func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
+	if c.broken {
+		return nil, driver.ErrBadConn
+	}
+	if err := c.lock(ctx); err != nil {
+		return nil, err
+	}
+	err := c.sync(ctx, ctx.Value(unsyncedKey{}) == nil)
+	if err == nil {
+		err = c.run(context.WithoutCancel(ctx), "BEGIN IMMEDIATE")
+	}
+	if err != nil {
+		c.unlock()
+		return nil, err
+	}
+	c.inTx = true
+	return (*liteTx)(c), nil
+}
+
+// ExecContext runs a statement outside or inside a transaction. Statements are
+// short, so the context is checked before and not watched while they run, for
+// which the driver would start a goroutine each time.
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !c.inTx {
+		if err := c.lock(ctx); err != nil {
+			return nil, err
+		}
+		defer c.unlock()
+		if err := c.sync(ctx, true); err != nil {
+			return nil, err
+		}
+	}
+	ctx = context.WithoutCancel(ctx)
+	s, err := c.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return c.liteConn.ExecContext(ctx, positional(query), args)
+	}
+	return s.ExecContext(ctx, args)
+}
+
+// QueryContext reads. Reading needs no turn: the file is in WAL mode.
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	s, err := c.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return c.liteConn.QueryContext(ctx, positional(query), args)
+	}
+	rows, err := s.QueryContext(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	s.open = true
+	return &cachedRows{Rows: rows, stmt: s}, nil
+}
+
+// run executes a statement without arguments.
+func (c *conn) run(ctx context.Context, query string) error {
+	s, err := c.statement(ctx, query)
+	if err != nil {
+		return err
+	}
+	_, err = s.ExecContext(ctx, nil)
+	return err
+}
+
+// Close closes the cached statements and the connection.
+func (c *conn) Close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	clear(c.stmts)
+	return errors.Join(append(errs, c.liteConn.Close())...)
+}
+
+// liteTx is the transaction of its connection.
+type liteTx conn
+
+// Commit commits, or leaves nothing behind.
+func (t *liteTx) Commit() error {
+	c := (*conn)(t)
+	defer c.unlock()
+	c.inTx = false
+	err := c.run(context.Background(), "COMMIT")
+	if err != nil {
+		err = errors.Join(err, c.rollback())
+	}
+	return err
+}
+
+// Rollback rolls back.
+func (t *liteTx) Rollback() error {
+	c := (*conn)(t)
+	defer c.unlock()
+	c.inTx = false
+	return c.rollback()
+}
+
+// rollback fails also when SQLite has rolled back by itself, as it does when the
+// disk is full. The connection is given up then, too: the two look alike.
+func (c *conn) rollback() error {
+	err := c.run(context.Background(), "ROLLBACK")
+	c.broken = err != nil
+	return err
+}
+
+// positional turns $1 into SQLite's ?1. No statement here holds another dollar sign.
+func positional(query string) string { return strings.ReplaceAll(query, "$", "?") }

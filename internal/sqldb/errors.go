@@ -1,0 +1,69 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The errors callers tell apart, with errors.Is.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("already exists")
+	ErrLimit    = errors.New("limit reached")
+	ErrDiskFull = errors.New("the database's disk is full: free space and try again")
+	ErrBusy     = errors.New("the database is locked by another process: stop it or try again")
+	ErrClosed   = errors.New("the store is closed")
+)
+
+// Wrap names what was being done and maps the drivers' errors to ours. It keeps
+// nil nil.
+func Wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if kind := kindOf(err); kind != nil {
+		return fmt.Errorf("%s: %w (%w)", what, kind, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// notFound gives the absence of a row our name.
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+func kindOf(err error) error {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch lite.Code() & 0xff { // the primary result code
+		case sqlite3.SQLITE_FULL:
+			return ErrDiskFull
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return ErrBusy
+		}
+		return nil
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pg.Code {
+		case "53100": // disk_full
+			return ErrDiskFull
+		case "55P03", "40P01", "40001": // lock_not_available, deadlock_detected, serialization_failure
+			return ErrBusy
+		}
+	}
+	return nil
+}
+
+// infrastructure reports whether err is about the database rather than an answer
+// of a statement, so that repeating the work alone cannot help.
+func infrastructure(err error) bool {
+	return kindOf(err) != nil || errors.Is(err, ErrBusy) || errors.Is(err, context.DeadlineExceeded)
+}

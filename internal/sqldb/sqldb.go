@@ -1,0 +1,185 @@
+// Package sqldb opens SQLite and PostgreSQL behind one door: pooled connections, a
+// writer that commits in groups, migrations, and a sweeper that keeps tables small.
+// One text of SQL serves both, with $1 for arguments.
+//
+// What the package guarantees:
+//
+//   - Committed before visible. [DB.Write] returns only after its transaction is on
+//     disk, [DB.WriteUnsynced] and [DB.WriteSoon] when a crash of the process cannot
+//     take it any more, though a power cut may. PostgreSQL syncs every commit.
+//   - All or nothing. Every write is one transaction; after an error nothing of it is
+//     stored. [ErrDiskFull] and [ErrBusy] name the two errors an operator can mend.
+//   - Group commit. One goroutine commits together what has gathered while the last
+//     commit was being synced; a write that fails does not take its neighbours along.
+//   - A fair queue for SQLite's write lock, and statements compiled once per
+//     connection, also for other users of [DB.SQL].
+//   - The directory of a SQLite file is private (0700), and so is the file (0600).
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Options say where a database is.
+type Options struct {
+	// Dir holds the SQLite file; it is made with mode 0700. Not used with Postgres.
+	Dir string
+	// File is the name of the SQLite file in Dir; SQLite adds -wal and -shm.
+	File string
+	// Postgres is a connection string (libpq URL or key=value form); empty means SQLite.
+	Postgres string
+	// Relaxed lets a power cut (not a crash of the process) take the last commits:
+	// PRAGMA synchronous=NORMAL, or synchronous_commit=off.
+	Relaxed bool
+}
+
+// DB is an open database. Its methods are safe for concurrent use.
+type DB struct {
+	opt     Options
+	sql     *sql.DB
+	dialect string
+	writer  *writer
+	close   sync.Once
+
+	meta string  // Schema.Meta
+	id   [8]byte // see ID
+}
+
+// Open opens the database. The caller closes it.
+func Open(ctx context.Context, opt Options) (*DB, error) {
+	open := openSQLite
+	if opt.Postgres != "" {
+		open = openPostgres
+	}
+	plain, dialect, err := open(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{opt: opt, sql: plain, dialect: dialect}
+	if db.writer, err = newWriter(ctx, db); err != nil {
+		return nil, errors.Join(err, plain.Close())
+	}
+	return db, nil
+}
+
+// Close finishes the writes that are under way and closes the database. Calls made
+// afterwards fail with [ErrClosed]. It is idempotent.
+func (db *DB) Close() error {
+	var err error
+	db.close.Do(func() {
+		db.writer.close()
+		err = Wrap("close the database", db.sql.Close())
+	})
+	return err
+}
+
+// SQL is the pool itself, for a library that brings its own statements. What it
+// writes waits for the same turn as [DB.Write].
+func (db *DB) SQL() *sql.DB { return db.sql }
+
+// Dialect is "sqlite3" or "postgres".
+func (db *DB) Dialect() string { return db.dialect }
+
+// Write runs fn in a transaction that it may share with others, and returns once
+// that is committed. fn may run more than once: it must set its results anew each
+// time, and touch nothing else. A context that ends before the transaction begins
+// leaves nothing; later it is not heeded, since the caller must know whether the
+// write is there.
+func (db *DB) Write(ctx context.Context, what string, fn func(*Tx) error) error {
+	return Wrap(what, db.writer.wait(newJob(ctx, fn, synced)))
+}
+
+// WriteUnsynced is Write for what may be lost in a power cut, though not in a crash
+// of the process: SQLite's commit is in the file and not yet on the disk.
+func (db *DB) WriteUnsynced(ctx context.Context, what string, fn func(*Tx) error) error {
+	return Wrap(what, db.writer.wait(newJob(ctx, fn, unsynced)))
+}
+
+// WriteSoon is WriteUnsynced for a write that may wait a moment for another to share
+// its commit.
+func (db *DB) WriteSoon(ctx context.Context, what string, fn func(*Tx) error) error {
+	return Wrap(what, db.writer.wait(newJob(ctx, fn, lingering)))
+}
+
+// Hand gives a write to the writer and does not wait for it: it goes with the next
+// commit. Its error is lost.
+func (db *DB) Hand(ctx context.Context, what string, fn func(*Tx) error) error {
+	return Wrap(what, db.writer.put(newJob(context.WithoutCancel(ctx), fn, lingering)))
+}
+
+// Committed notes an unsynced commit that was made through [DB.SQL] and returns its
+// number for [DB.OnDisk].
+func (db *DB) Committed() uint64 { return db.writer.commits.Add(1) }
+
+// OnDisk reports whether a synced write has followed the unsynced commit, and so has
+// taken it to the disk with it.
+func (db *DB) OnDisk(commit uint64) bool { return commit <= db.writer.onDisk.Load() }
+
+// Querier is what reads: a [DB], or a [Tx] that sees its own writes.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// QueryContext reads outside any transaction of [DB.Write].
+func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return db.sql.QueryContext(ctx, query, args...)
+}
+
+// Row reads one row into dest; none is [ErrNotFound].
+func (db *DB) Row(ctx context.Context, query string, args []any, dest ...any) error {
+	return notFound(db.sql.QueryRowContext(ctx, query, args...).Scan(dest...))
+}
+
+// Scanner is a *sql.Row or *sql.Rows.
+type Scanner interface{ Scan(dest ...any) error }
+
+// One reads one row with scan; none is [ErrNotFound].
+func One[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) (T, error) {
+	var none T
+	all, err := All(ctx, q, scan, query, args...)
+	if err == nil && len(all) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return none, err
+	}
+	return all[0], nil
+}
+
+// All reads all rows with scan.
+func All[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// Millis converts a time to a column; the zero time is 0.
+func Millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// Time converts a column of [Millis] back, in UTC.
+func Time(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,265 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// batchSize bounds how many waiting writes share a transaction.
+	batchSize = 256
+	// linger is how long a write of [DB.WriteSoon] waits for one to go with.
+	linger = 20 * time.Millisecond
+	// writeTime bounds a transaction on Postgres; SQLite's are bounded by its disk.
+	writeTime = 30 * time.Second
+)
+
+// writer commits the writes of all instances. One goroutine takes what has
+// gathered while the last commit was being synced and commits it together; a
+// lone write waits for nobody. Lingering writes go with the next one, or alone after
+// a moment.
+//
+// The statements of a batch that fails are undone together and its writes run
+// again one by one, so that each has its own answer.
+type writer struct {
+	db    *DB
+	conn  *sql.Conn
+	bound time.Duration
+
+	// commits counts the unsynced commits of decryptions, and onDisk how many of them
+	// a synced commit has taken to the disk with it.
+	commits, onDisk atomic.Uint64
+
+	jobs chan *job
+	quit chan struct{}
+	done chan struct{}
+	once sync.Once
+}
+
+// job is one caller's write.
+type job struct {
+	ctx  context.Context
+	how  durability
+	fn   func(*Tx) error
+	done chan error // buffered
+}
+
+// durability is what a write waits for.
+type durability int
+
+const (
+	synced    durability = iota // the disk
+	unsynced                    // the file
+	lingering                   // the file, with another write if one comes soon
+)
+
+func newWriter(ctx context.Context, db *DB) (*writer, error) {
+	conn, err := db.sql.Conn(ctx)
+	if err != nil {
+		return nil, Wrap("open the writing connection", err)
+	}
+	w := &writer{
+		db: db, conn: conn, jobs: make(chan *job, batchSize), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if db.dialect == "postgres" {
+		w.bound = writeTime
+	}
+	go w.loop()
+	return w, nil
+}
+
+// newJob makes a write that goes to the disk in one of three ways.
+func newJob(ctx context.Context, fn func(*Tx) error, how durability) *job {
+	return &job{ctx: ctx, how: how, fn: fn, done: make(chan error, 1)}
+}
+
+// wait hands a job over and returns when its transaction is committed.
+func (w *writer) wait(j *job) error {
+	if err := w.put(j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-w.done:
+	}
+	select {
+	case err := <-j.done:
+		return err
+	default:
+		return ErrClosed // it came too late
+	}
+}
+
+// put hands a job over and does not wait for it.
+func (w *writer) put(j *job) error {
+	select {
+	case w.jobs <- j:
+		return nil
+	case <-j.ctx.Done():
+		return j.ctx.Err()
+	case <-w.quit:
+		return ErrClosed
+	}
+}
+
+// close lets the current batch end and refuses what comes later.
+func (w *writer) close() {
+	w.once.Do(func() { close(w.quit) })
+	<-w.done
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	batch := make([]*job, 0, batchSize)
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	for open := true; open; {
+		var alone <-chan time.Time
+		if len(batch) > 0 {
+			alone = timer.C
+		}
+		select {
+		case j := <-w.jobs:
+			if len(batch) == 0 {
+				timer.Reset(linger)
+			}
+			if batch = append(batch, j); j.how == lingering && len(batch) < batchSize {
+				continue
+			}
+		case <-alone:
+		case <-w.quit:
+			open = false
+		}
+		w.commit(w.gather(batch))
+		batch = batch[:0]
+	}
+	_ = w.conn.Close() // gives the connection back to the pool
+}
+
+// gather adds the writes that are already waiting.
+func (w *writer) gather(batch []*job) []*job {
+	for len(batch) < batchSize {
+		select {
+		case j := <-w.jobs:
+			batch = append(batch, j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (w *writer) commit(batch []*job) {
+	live := batch[:0]
+	for _, j := range batch {
+		if err := j.ctx.Err(); err != nil {
+			j.done <- err
+			continue
+		}
+		live = append(live, j)
+	}
+	if len(live) == 0 {
+		return
+	}
+	err := w.transact(live)
+	if err == nil || len(live) == 1 || infrastructure(err) {
+		for _, j := range live {
+			j.done <- err
+		}
+		return
+	}
+	for _, j := range live {
+		j.done <- w.transact([]*job{j})
+	}
+}
+
+// transact runs jobs in one transaction: all of them or none.
+func (w *writer) transact(jobs []*job) error {
+	ctx := context.Background()
+	if w.bound > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.bound)
+		defer cancel()
+	}
+	toDisk := slices.ContainsFunc(jobs, func(j *job) bool { return j.how == synced })
+	if !toDisk {
+		ctx = Unsynced(ctx)
+	}
+	covers := w.commits.Load()
+	t, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if err := j.run(&Tx{w.db, ctx, t}); err != nil {
+			_ = t.Rollback() // fails only when the database has already done so
+			return err
+		}
+	}
+	err = t.Commit()
+	if err == nil && toDisk {
+		w.onDisk.Store(covers)
+	}
+	return err
+}
+
+// run turns a panic of a caller's function into an error: the goroutine serves
+// every instance.
+func (j *job) run(t *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a write: %v", p)
+		}
+	}()
+	return j.fn(t)
+}
+
+// begin replaces a connection that has broken, e.g. when Postgres restarted.
+func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
+	t, err := w.conn.BeginTx(ctx, nil)
+	if err == nil || infrastructure(err) {
+		return t, err
+	}
+	fresh, connErr := w.db.sql.Conn(ctx)
+	if connErr != nil {
+		return nil, err
+	}
+	_ = w.conn.Close() // it is broken
+	w.conn = fresh
+	return w.conn.BeginTx(ctx, nil)
+}
+
+// Tx is the transaction a write runs in.
+type Tx struct {
+	db  *DB
+	ctx context.Context
+	sql *sql.Tx
+}
+
+// Context is the transaction's, for [One] and [All].
+func (t *Tx) Context() context.Context { return t.ctx }
+
+// Exec runs a statement and reports how many rows it touched.
+func (t *Tx) Exec(query string, args ...any) (int64, error) {
+	res, err := t.sql.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Row reads one row into dest; none is [ErrNotFound].
+func (t *Tx) Row(query string, args []any, dest ...any) error {
+	return notFound(t.sql.QueryRowContext(t.ctx, query, args...).Scan(dest...))
+}
+
+// QueryContext reads what the transaction sees.
+func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return t.sql.QueryContext(ctx, query, args...)
+}

@@ -1,0 +1,94 @@
+// Package problem says what an error of the pool or the store means to a caller of the
+// node: a code, a status, whose fault it is, what is known of the effect, and what to do.
+package problem
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// CodeInvalid is the code of a request that only the service could find fault with.
+const CodeInvalid = "invalid_request"
+
+// New is a failure without effect.
+func New(status int, code string, fault sdk.Fault, message string) *sdk.Problem {
+	return &sdk.Problem{Code: code, HTTPStatus: status, Message: message, Effect: sdk.EffectNone, Fault: fault}
+}
+
+// Retryable says when to repeat the call.
+func Retryable(p *sdk.Problem, after time.Duration) *sdk.Problem {
+	p.Retryable, p.RetryAfter = true, after
+	return p
+}
+
+// Disconnected is an instance that is not online.
+func Disconnected() *sdk.Problem {
+	return Retryable(New(http.StatusServiceUnavailable, "disconnected", sdk.FaultCaller,
+		"Instance is not connected to WhatsApp"), 5*time.Second)
+}
+
+// Invalid is a request that only the service could find fault with.
+func Invalid(pointer, message, suggestion string) *sdk.Problem {
+	return sdk.Invalid(sdk.Violation{Pointer: pointer, Code: CodeInvalid, Message: message, Suggestion: suggestion})
+}
+
+// Of says what an error of the pool or the store means to a caller.
+func Of(err error) error {
+	var refused *pool.RefusedError
+	switch {
+	case errors.Is(err, sqldb.ErrNotFound):
+		return New(http.StatusNotFound, "not_found", sdk.FaultCaller, "Instance not found")
+	case errors.Is(err, sqldb.ErrExists):
+		return New(http.StatusConflict, "instance_exists", sdk.FaultCaller, "Instance already exists")
+	case errors.Is(err, sqldb.ErrLimit):
+		return New(http.StatusTooManyRequests, "limit_reached", sdk.FaultCaller, err.Error())
+	case errors.Is(err, registry.ErrLeaseLost):
+		return New(http.StatusConflict, "stale_epoch", sdk.FaultCaller, "A newer lease owns the instance; ask its owner")
+	case errors.As(err, &refused):
+		p := New(http.StatusBadGateway, refused.Status.Trouble.Code, sdk.FaultDownstream, refused.Error())
+		if until := refused.Status.Trouble.Until; !until.IsZero() {
+			return Retryable(p, time.Until(until))
+		}
+		return p
+	case errors.Is(err, pool.ErrPairTimeout):
+		return Retryable(New(http.StatusRequestTimeout, "pairing_timeout", sdk.FaultCaller, "Nobody paired the instance in time; connect it again for new codes"), 0)
+	case errors.Is(err, pool.ErrPairing):
+		return New(http.StatusConflict, "pairing", sdk.FaultCaller, "The instance is already being paired")
+	case errors.Is(err, pool.ErrNotPairing):
+		return New(http.StatusConflict, "not_pairing", sdk.FaultCaller, "The instance is not waiting to be paired; connect it first")
+	case errors.Is(err, pool.ErrNotConnected):
+		return Disconnected()
+	case errors.Is(err, pool.ErrBusy):
+		return Retryable(New(http.StatusTooManyRequests, "busy", sdk.FaultCaller, "Too many messages wait for this instance"), 5*time.Second)
+	case errors.Is(err, context.DeadlineExceeded):
+		p := Retryable(New(http.StatusGatewayTimeout, "timeout", sdk.FaultDownstream, "The time limit passed: "+err.Error()), 0)
+		p.Effect = sdk.EffectUnknown
+		return p
+	}
+	return err
+}
+
+// Storage is a failure of our own database.
+func Storage(err error) error {
+	p := New(http.StatusInternalServerError, "storage_failed", sdk.FaultNode, "The node's database failed: "+err.Error())
+	p.Err = err
+	return Retryable(p, time.Second)
+}
+
+// Number is a number or JID that names nobody.
+func Number(err error) *sdk.Problem {
+	v := sdk.Violation{Pointer: "/number", Code: recipient.CodeInvalidNumber, Message: err.Error()}
+	var bad *recipient.Error
+	if errors.As(err, &bad) {
+		v.Suggestion = bad.Suggestion
+	}
+	return sdk.Invalid(v)
+}

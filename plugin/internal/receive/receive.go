@@ -1,0 +1,201 @@
+// Package receive takes what WhatsApp delivers to an instance, a message or a receipt,
+// to what is stored of it.
+//
+// What the package guarantees:
+//
+//   - A message is stored, as a click, as a message received or as nothing of interest,
+//     when [Receiver.Message] returns nil; WhatsApp forgets it then. After an error
+//     WhatsApp delivers it again.
+//   - A message is taken out of its wrappers once, and the menus it may answer are read
+//     once.
+//   - A click and the message it came in are stored in one transaction, once per message
+//     of the person who pressed.
+package receive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/inbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+)
+
+// Receiver stores what comes in. Its methods are the hooks of a pool.
+type Receiver struct{ store *store.Store }
+
+// New returns a receiver into a store.
+func New(s *store.Store) *Receiver { return &Receiver{s} }
+
+// arrived is one message on its way into the store.
+type arrived struct {
+	instance string
+	keep     inbox.Message
+	menus    []clicks.Menu // those it may answer
+}
+
+// Message is pool.Options.OnMessage.
+func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Message) error {
+	in := clicks.Read(m.Message, m.Info)
+	answer := in.Answer()
+	if answer == nil {
+		return nil
+	}
+	a := arrived{instance: i.Name()}
+	var err error
+	if a.keep, err = kept(i.Name(), m, *answer); err != nil {
+		return err
+	}
+	if a.menus, err = r.menus(ctx, i.Name(), *answer); err != nil {
+		return err
+	}
+	if in.Click != nil {
+		match := clicks.Correlate(*in.Click, a.menus)
+		if clicks.IsClick(*in.Click, match) {
+			if err := r.click(ctx, a, *in.Click, match); !errors.Is(err, errWords) {
+				return err
+			}
+		}
+	}
+	if in.Received == nil {
+		return nil
+	}
+	return r.words(ctx, a, *in.Received)
+}
+
+// menus reads those a message can answer: the one it names, however old, or else the
+// chat's live ones.
+func (r *Receiver) menus(ctx context.Context, instance string, c clicks.Click) ([]clicks.Menu, error) {
+	if c.QuotedID != "" {
+		named, err := r.store.Menus.Get(ctx, instance, c.QuotedID)
+		if errors.Is(err, sqldb.ErrNotFound) {
+			return nil, nil
+		}
+		return []clicks.Menu{menuOf(named)}, err
+	}
+	live, err := r.store.Menus.Live(ctx, instance, chatOf(c.Chat.Party), c.At)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]clicks.Menu, 0, len(live))
+	for _, m := range live {
+		found = append(found, menuOf(m))
+	}
+	return found, nil
+}
+
+// errWords undoes a click that was typed and that the menu's rules refuse: it stays
+// what it was, words, which may answer something else.
+var errWords = errors.New("the menu does not take these words as a click")
+
+// click stores a click and, in the same transaction, lets its menu decide about it: a
+// redelivered click is neither stored nor counted, and of two at once only one is first.
+// A refused click is stored without its correlation, so that it answers nothing.
+func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m clicks.Match) error {
+	event := clicks.NewClicked(a.instance, c, m)
+	e := outbox.Event{
+		ID:   outbox.EventID(clicks.TypeClicked, a.instance, c.Chat.JID, c.Sender.JID, c.MessageID),
+		Type: clicks.TypeClicked, Instance: a.instance, Subject: a.instance, Time: c.At,
+	}
+	_, err := r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
+		if m.Menu != nil {
+			press := menus.Press{MessageID: m.Menu.MessageID, People: c.Sender.Keys()}
+			count, err := press.Count(t, a.instance, c.At)
+			if err != nil {
+				return err
+			}
+			if count.Refused == "" {
+				e.Correlation = m.Menu.Correlation
+			} else if c.Form == clicks.FormText {
+				return errWords
+			}
+			event.Click = clicks.Count{First: count.N == 1, N: count.N, LateByMs: count.Late.Milliseconds(), Refused: reason(count.Refused)}
+		}
+		if e.Data, err = json.Marshal(event); err != nil {
+			return fmt.Errorf("encode the click: %w", err)
+		}
+		return r.store.Inbox.Keep(t, a.keep)
+	})
+	return err
+}
+
+// words stores a message that is no click.
+func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) error {
+	match := clicks.Answers(m.Click(), a.menus)
+	data, err := json.Marshal(clicks.NewMessageReceived(a.instance, m, match))
+	if err != nil {
+		return fmt.Errorf("encode the message: %w", err)
+	}
+	e := outbox.Event{
+		ID:   outbox.EventID(clicks.TypeReceived, a.instance, m.Chat.JID, m.Sender.JID, m.MessageID),
+		Type: clicks.TypeReceived, Instance: a.instance, Subject: a.instance, Time: m.At, Data: data,
+	}
+	if match.Menu != nil {
+		e.Correlation = match.Menu.Correlation
+	}
+	_, err = r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, _ *outbox.Event) error { return r.store.Inbox.Keep(t, a.keep) })
+	return err
+}
+
+// kept is a message as it is stored with its event, so that it can be quoted.
+func kept(instance string, m *events.Message, c clicks.Click) (inbox.Message, error) {
+	body, err := proto.Marshal(m.Message)
+	if err != nil {
+		return inbox.Message{}, fmt.Errorf("encode the message to keep: %w", err)
+	}
+	return inbox.Message{
+		Instance: instance, ID: m.Info.ID, Chat: chatOf(c.Chat.Party), Sender: c.Sender.JID,
+		Body: body, SentAt: m.Info.Timestamp,
+	}, nil
+}
+
+func chatOf(p clicks.Party) recipient.Chat {
+	c := recipient.Chat{JID: p.JID}
+	if p.LID != nil {
+		c.LID = *p.LID
+		if c.JID == c.LID {
+			c.JID = ""
+		}
+	}
+	if p.Phone != nil {
+		c.JID = types.NewJID(*p.Phone, types.DefaultUserServer).String()
+	}
+	return c
+}
+
+func menuOf(m menus.Menu) clicks.Menu {
+	out := clicks.Menu{
+		MessageID: m.MessageID, SentAt: m.SentAt, Source: m.Source, Correlation: m.Correlation,
+		AsText: m.AsText, ExpiresAt: m.ExpiresAt, Allowed: m.Allowed,
+	}
+	for _, jid := range []string{m.Chat.JID, m.Chat.LID} {
+		if jid != "" {
+			out.Chat = append(out.Chat, jid)
+		}
+	}
+	for _, b := range m.Buttons {
+		out.Buttons = append(out.Buttons, buttons.Button{ID: b.ID, DisplayText: b.DisplayText, Type: buttons.Type(b.Type)})
+	}
+	return out
+}
+
+// reason is nil for a press that was taken.
+func reason(r menus.Refusal) *string {
+	if r == "" {
+		return nil
+	}
+	s := string(r)
+	return &s
+}

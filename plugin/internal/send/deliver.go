@@ -1,0 +1,132 @@
+package send
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/sdk"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// deliver sends a message once per key, however often it is called.
+func (s *Sender) deliver(ctx context.Context, call *sdk.Call, o order) (sdk.JSON, error) {
+	inst, err := s.Pool.Get(o.instance)
+	if err == nil {
+		err = inst.Lease(ctx, call.LeaseEpoch)
+	}
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	mark, err := fingerprint(o.request)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := s.Store.Ledger.Begin(ctx, o.scope, call.Key, o.instance, mark)
+	if err != nil {
+		return nil, problem.Storage(err)
+	}
+	defer claim.Release()
+	switch claim.Verdict {
+	case ledger.Replay:
+		out, err := replay(claim.Entry, o)
+		if !o.replaced(err) {
+			call.Replayed()
+			err = errors.Join(err, o.warnAgain(call, claim.Entry))
+		}
+		return out, err
+	case ledger.Mismatch:
+		return nil, problem.New(http.StatusUnprocessableEntity, "idempotency_mismatch", sdk.FaultCaller,
+			"The idempotency key belongs to another request; use a new key for a new message")
+	case ledger.InFlight:
+		return nil, problem.Retryable(problem.New(http.StatusConflict, "in_flight", sdk.FaultCaller,
+			"A call with this idempotency key is still running; wait for its outcome"), time.Second)
+	}
+	if err := inst.Online(ctx); err != nil {
+		return nil, problem.Disconnected()
+	}
+	var out pool.Outgoing
+	if claim.Verdict == ledger.Resume {
+		if out, err = outgoing(claim.Entry); err == nil {
+			out.To, err = claim.Entry.Chat.Addressee()
+		}
+		if err == nil && out.To.Server == types.NewsletterServer {
+			if out.MediaHandle, err = s.Media.Handle(ctx, o.instance, out.Message); err != nil {
+				err = mediaProblem(err)
+			}
+		}
+	} else {
+		out, err = s.prepare(ctx, call, inst, claim, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.transmit(ctx, inst, claim, o, out)
+}
+
+// transmit sends what is on disk as an intent, and stores how that ended.
+func (s *Sender) transmit(ctx context.Context, inst *pool.Instance, claim *ledger.Claim, o order, out pool.Outgoing) (sdk.JSON, error) {
+	limited, cancel := context.WithTimeout(ctx, s.SendTime)
+	defer cancel()
+	allowed := s.Pauses.mayWrite
+	if claim.Verdict == ledger.Resume {
+		allowed = s.Pauses.mayRepeat
+	}
+	out.Ready = func(ctx context.Context) error { return allowed(ctx, o.instance, claim.Entry.Chat) }
+	out.Refused = func(code int) { s.Pauses.begin(ctx, o.instance, code) }
+	ack, err := inst.Send(limited, out)
+	last, stop := after(ctx)
+	defer stop()
+	if err != nil {
+		return nil, s.failed(last, claim, o, err)
+	}
+	chat, lid := claim.Entry.Chat, ""
+	if ack.Chat.Server == types.HiddenUserServer {
+		lid = ack.Chat.String()
+		chat.LID = lid
+	}
+	body, err := o.answer(out.ID, chat, ack.Chat, ack.At)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Store.Ledger.Conclude(last, claim, ledger.Outcome{State: ledger.Sent, JSON: body, ChatLID: lid, SentAt: ack.At}); err != nil {
+		// The message is out: a repeat sends the same bytes under the same id.
+		s.Log.Error("the outcome of a send could not be stored", "instance", o.instance, "error", err)
+	}
+	return body, nil
+}
+
+// failed stores what is known about a send that did not work.
+func (s *Sender) failed(ctx context.Context, claim *ledger.Claim, o order, err error) error {
+	prob := sendProblem(o.what, err)
+	var refused *pool.SendError
+	if claim.Verdict == ledger.Resume && prob.Effect == sdk.EffectNone && errors.As(err, &refused) {
+		// An earlier attempt left, and its answer was lost. That WhatsApp refuses the
+		// repeat says nothing about it: only a receipt does, and until then neither a
+		// failure nor a fallback is true.
+		prob.Effect, prob.Retryable, prob.RetryAfter = sdk.EffectUnknown, true, 2*time.Second
+		prob.Message += "; an earlier attempt may have arrived, which a receipt will tell: repeat with the same idempotency key"
+	}
+	switch {
+	case prob.Effect == sdk.EffectUnknown:
+		if err := s.Store.Ledger.MarkUnknown(ctx, claim); err != nil {
+			s.Log.Error("an unknown outcome could not be stored", "instance", o.instance, "error", err)
+		}
+	case !prob.Retryable && errors.As(err, &refused):
+		f := failure{Problem: prob, Ack: refused.Code}
+		body, err := json.Marshal(f)
+		if err == nil {
+			err = s.Store.Ledger.Conclude(ctx, claim, ledger.Outcome{State: ledger.Failed, JSON: body})
+		}
+		if err != nil {
+			s.Log.Error("the failure of a send could not be stored", "instance", o.instance, "error", err)
+		}
+		return &refusedError{Problem: prob, ack: refused.Code}
+	}
+	return prob
+}

@@ -1,0 +1,150 @@
+package send
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/cache"
+)
+
+const (
+	knownFor   = 7 * 24 * time.Hour // a number keeps its account for years
+	unknownFor = 10 * time.Minute   // somebody may install WhatsApp any moment
+	inMemory   = 20_000             // answers; 150 bytes each
+)
+
+// directory remembers which numbers are on WhatsApp: in memory, and in the store.
+type directory struct {
+	cache *cache.Cache
+
+	mu    sync.Mutex
+	known map[string]cache.Recipient
+}
+
+func newDirectory(c *cache.Cache) *directory {
+	return &directory{cache: c, known: map[string]cache.Recipient{}}
+}
+
+// lookup is a recipient.Resolver: it asks on behalf of one connected client.
+type lookup struct {
+	*directory
+	client  *whatsmeow.Client
+	timeout time.Duration
+}
+
+// Lookup answers from the caches if they know every candidate, and else asks
+// WhatsApp once for all of them.
+func (l lookup) Lookup(ctx context.Context, candidates []string) ([]recipient.Answer, error) {
+	answers := make([]recipient.Answer, 0, len(candidates))
+	for _, c := range candidates {
+		r, ok := l.cached(ctx, c)
+		if !ok {
+			return l.ask(ctx, candidates)
+		}
+		answer, err := answerOf(r)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, answer)
+	}
+	return answers, nil
+}
+
+func (l lookup) ask(ctx context.Context, candidates []string) ([]recipient.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	queries := make([]string, len(candidates))
+	for i, c := range candidates {
+		queries[i] = "+" + c
+	}
+	found, err := l.client.IsOnWhatsApp(ctx, queries)
+	if err != nil {
+		return nil, fmt.Errorf("ask WhatsApp for the number: %w", err)
+	}
+	answers := make([]recipient.Answer, 0, len(found))
+	for _, f := range found {
+		a := recipient.Answer{Query: f.Query, Exists: f.IsIn, JID: f.JID.ToNonAD(), Phone: f.PhoneNumber.ToNonAD()}
+		answers = append(answers, a)
+		l.remember(ctx, recipientOf(a))
+	}
+	return answers, nil
+}
+
+func (d *directory) cached(ctx context.Context, query string) (cache.Recipient, bool) {
+	d.mu.Lock()
+	r, ok := d.known[query]
+	d.mu.Unlock()
+	if ok && time.Now().Before(r.ExpiresAt) {
+		return r, true
+	}
+	r, err := d.cache.Recipient(ctx, query)
+	if err != nil { // not there, or not readable: WhatsApp knows
+		return r, false
+	}
+	d.keep(r)
+	return r, true
+}
+
+// remember caches an answer. A cache that cannot be written costs a query later.
+func (d *directory) remember(ctx context.Context, r cache.Recipient) {
+	if r.Query == "" {
+		return
+	}
+	d.keep(r)
+	_ = d.cache.PutRecipient(ctx, r)
+}
+
+func (d *directory) keep(r cache.Recipient) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.known) >= inMemory {
+		clear(d.known) // the store still knows them
+	}
+	d.known[r.Query] = r
+}
+
+func recipientOf(a recipient.Answer) cache.Recipient {
+	r := cache.Recipient{Query: digitsOf(a.Query), Found: a.Exists, ExpiresAt: time.Now().Add(unknownFor)}
+	if a.Exists {
+		r.ExpiresAt = time.Now().Add(knownFor)
+		r.Chat = recipient.ChatOf(a.JID, a.Phone)
+	}
+	return r
+}
+
+func answerOf(r cache.Recipient) (recipient.Answer, error) {
+	a := recipient.Answer{Query: r.Query, Exists: r.Found}
+	if !r.Found {
+		return a, nil
+	}
+	var err, errLID error
+	if r.Chat.JID != "" {
+		a.Phone, err = types.ParseJID(r.Chat.JID)
+		a.JID = a.Phone
+	}
+	if r.Chat.LID != "" {
+		a.JID, errLID = types.ParseJID(r.Chat.LID)
+	}
+	return a, errors.Join(err, errLID)
+}
+
+// digitsOf is a query as Candidates wrote it.
+func digitsOf(query string) string {
+	digits := make([]byte, 0, len(query))
+	for _, c := range []byte(query) {
+		if c == '@' {
+			break
+		}
+		if c >= '0' && c <= '9' {
+			digits = append(digits, c)
+		}
+	}
+	return string(digits)
+}

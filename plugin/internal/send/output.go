@@ -1,0 +1,109 @@
+package send
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/sdk"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// Output is the answer of both send operations.
+type Output struct {
+	MessageID   string     `json:"messageId"`
+	Content     string     `json:"content"`
+	MessageType string     `json:"messageType"`
+	RenderedAs  string     `json:"renderedAs,omitempty"`
+	Status      string     `json:"status"`
+	Instance    string     `json:"instance"`
+	Chat        outputChat `json:"chat"`
+	SentAt      time.Time  `json:"sentAt"`
+	ReplyTo     *quotedID  `json:"replyTo,omitempty"`
+	Source      string     `json:"source,omitempty"`
+}
+
+type outputChat struct {
+	JID   string  `json:"jid"`
+	LID   *string `json:"lid"`
+	Phone *string `json:"phone"`
+}
+
+type quotedID struct {
+	MessageID string `json:"messageId"`
+}
+
+// failure is a final outcome in the ledger.
+type failure struct {
+	Problem *sdk.Problem `json:"problem"`
+	Ack     int          `json:"ack"` // the number WhatsApp refused with
+}
+
+// refusedError is a message that WhatsApp refused for good.
+type refusedError struct {
+	*sdk.Problem
+	ack int
+}
+
+// Unwrap lets the sdk find the Problem.
+func (e *refusedError) Unwrap() error { return e.Problem }
+
+// answer is the output of a message that arrived at the server.
+func (o order) answer(id string, chat recipient.Chat, went types.JID, at time.Time) (sdk.JSON, error) {
+	out := o.output
+	out.MessageID, out.Status, out.Instance, out.SentAt = id, "sent", o.instance, at.UTC()
+	out.Chat = outputChat{JID: went.ToNonAD().String(), LID: text(chat.LID), Phone: text(chat.Phone())}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("encode the output: %w", err)
+	}
+	return body, nil
+}
+
+// replay answers with the stored outcome.
+func replay(e ledger.Entry, o order) (sdk.JSON, error) {
+	if e.State == ledger.Failed {
+		var f failure
+		if err := json.Unmarshal(e.Outcome, &f); err != nil || f.Problem == nil {
+			return nil, fmt.Errorf("read the stored failure: %w", err)
+		}
+		return nil, &refusedError{Problem: f.Problem, ack: f.Ack}
+	}
+	if len(e.Outcome) > 0 {
+		return sdk.JSON(e.Outcome), nil
+	}
+	to, err := e.Chat.Addressee() // no answer came, but a receipt proved the delivery
+	if err != nil {
+		return nil, err
+	}
+	return o.answer(e.MessageID, e.Chat, to, e.UpdatedAt)
+}
+
+// fingerprint tells requests under one key apart.
+func fingerprint(request any) (string, error) {
+	b, err := json.Marshal(request)
+	if err != nil {
+		return "", fmt.Errorf("fingerprint the request: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+func quoted(id string) *quotedID {
+	if id == "" {
+		return nil
+	}
+	return &quotedID{MessageID: id}
+}
+
+// text is nil for a value that is not known.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,73 @@
+package send
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/sdk"
+	"google.golang.org/protobuf/proto"
+)
+
+// prepare does everything before the message may leave, ending with the intent on
+// disk.
+func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instance, claim *ledger.Claim, o order) (pool.Outgoing, error) {
+	to, chat, err := s.resolve(ctx, call, inst, &o)
+	if err != nil {
+		return pool.Outgoing{}, err
+	}
+	if len(o.rules.AllowedSenders) > 0 {
+		if o.menu.Allowed, err = s.admit(ctx, inst, o); err != nil {
+			return pool.Outgoing{}, err
+		}
+	}
+	b := buttons.Send{MessageID: claim.Entry.MessageID}
+	if o.replyTo != "" {
+		if to, chat, b.Quote, err = s.quote(ctx, o, to, chat); err != nil {
+			return pool.Outgoing{}, err
+		}
+	}
+	if err := s.Pauses.mayWrite(ctx, o.instance, chat); err != nil {
+		return pool.Outgoing{}, err
+	}
+	if o.header != nil {
+		if b.Media, err = s.upload(ctx, call, inst, o, to); err != nil {
+			return pool.Outgoing{}, err
+		}
+	}
+	if o.delay > 0 {
+		call.Progress("typing", "Typing", map[string]int{"seconds": o.delay})
+		if err := inst.Type(ctx, to, time.Duration(o.delay)*time.Second); err != nil {
+			return pool.Outgoing{}, problem.Of(err)
+		}
+	}
+	b.At = time.Now()
+	if life := o.rules.ExpiresIn; life != nil {
+		o.menu.ExpiresAt = b.At.Add(time.Duration(*life) * time.Second)
+	}
+	message, nodes, profile := o.encode(b)
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
+	if err != nil {
+		return pool.Outgoing{}, fmt.Errorf("encode the message: %w", err)
+	}
+	warnings, err := marshalWarnings(o.warnings)
+	if err != nil {
+		return pool.Outgoing{}, err
+	}
+	plan := ledger.Plan{
+		Chat: chat, Profile: string(profile), Message: body, Menu: o.menu, Warnings: warnings,
+		Source: o.output.Source, Correlation: call.Correlation,
+	}
+	if err := s.Store.Ledger.Intend(ctx, claim, plan); err != nil {
+		return pool.Outgoing{}, problem.Storage(err)
+	}
+	out := pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes}
+	if b.Media != nil {
+		out.MediaHandle = b.Media.Handle
+	}
+	return out, nil
+}

@@ -1,0 +1,81 @@
+package send
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Refusal is what the number in a message acknowledgement means (facts/wire.md §6.1).
+type Refusal struct {
+	Code   string // of the problem in events; callers of a send see send_failed
+	Reason string
+	Next   string        // what to do
+	Retry  time.Duration // 0: not with the same message
+	Fault  sdk.Fault
+}
+
+// String is the reason and what to do.
+func (r Refusal) String() string { return r.Reason + "; " + r.Next }
+
+const (
+	ackNewChatsLocked = 463
+	ackNewChatsCapped = 475
+)
+
+// Refusals are the numbers that mean something to a caller.
+var Refusals = map[int]Refusal{
+	405: {Code: "shape_refused", Reason: "WhatsApp does not take this shape of message (405)",
+		Next: "set fallback to text", Fault: sdk.FaultDownstream},
+	421: {Code: "group_changed", Reason: "the group's addressing changed (421)",
+		Next: "repeat the call", Retry: time.Second, Fault: sdk.FaultDownstream},
+	429: {Code: "slow_down", Reason: "WhatsApp asks to slow down (429)",
+		Next: "wait some minutes and repeat the call; lower pacing.perMinute", Retry: 5 * time.Minute, Fault: sdk.FaultCaller},
+	ackNewChatsLocked: {Code: "new_chats_locked", Reason: "the account may not open new chats now (463)",
+		Next: "answer people who wrote first, and do not repeat this", Fault: sdk.FaultCaller},
+	473: {Code: "shape_refused", Reason: "WhatsApp refused the buttons (473)",
+		Next: "set fallback to text", Fault: sdk.FaultDownstream},
+	ackNewChatsCapped: {Code: "new_chats_capped", Reason: "the account's monthly quota of new chats is used up (475)",
+		Next: "answer people who wrote first; new chats work again next month", Fault: sdk.FaultCaller},
+	479: {Code: "shape_refused", Reason: "WhatsApp did not understand the message (479)",
+		Next: "set fallback to text", Fault: sdk.FaultDownstream},
+}
+
+// refusesButtons reports whether the number speaks of the message's shape, so that
+// the same words as plain text may still pass.
+func refusesButtons(code int) bool { return code == 405 || code == 473 || code == 479 }
+
+// sendProblem is a message that did not go out, or may not have. what is "buttons"
+// or "text", as in the seed's sentence.
+func sendProblem(what string, err error) *sdk.Problem {
+	p := problem.New(http.StatusInternalServerError, "send_failed", sdk.FaultDownstream, "")
+	p.Err = err
+	var failed *pool.SendError
+	if !errors.As(err, &failed) {
+		if mapped, ok := errors.AsType[*sdk.Problem](problem.Of(err)); ok {
+			return mapped
+		}
+		failed = pool.Grade(err)
+	}
+	reason := failed.Error()
+	switch r, known := Refusals[failed.Code]; {
+	case known:
+		reason, p.Fault = r.String(), r.Fault
+		p.Retryable, p.RetryAfter = r.Retry > 0, r.Retry
+	case errors.Is(failed.Err, pool.ErrNotConnected):
+		return problem.Disconnected()
+	case failed.Unknown:
+		reason = "WhatsApp did not answer in time; repeat the call with the same idempotency key"
+		p.Effect = sdk.EffectUnknown
+		p.Retryable, p.RetryAfter = true, time.Second
+	case failed.Code == 0:
+		p.Retryable, p.RetryAfter = true, time.Second
+	}
+	p.Message = fmt.Sprintf("Failed to send %s message: %s", what, reason)
+	return p
+}

@@ -1,0 +1,44 @@
+package send
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+)
+
+// Finder makes pool.Options.Find of a ledger: what a message of ours looked like when
+// it left.
+func Finder(l *ledger.Ledger) func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*pool.Sent, error) {
+	return func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*pool.Sent, error) {
+		e, err := l.MessageForRetry(ctx, instance, chat.ToNonAD().String(), id)
+		if errors.Is(err, sqldb.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out, err := outgoing(e)
+		return &pool.Sent{Message: out.Message, Nodes: out.Nodes}, err
+	}
+}
+
+// outgoing rebuilds a message of the ledger. The stanza nodes depend on the profile,
+// the id and the time only, so they are made again rather than stored.
+func outgoing(e ledger.Entry) (pool.Outgoing, error) {
+	out := pool.Outgoing{ID: e.MessageID, Message: &waE2E.Message{}}
+	if err := proto.Unmarshal(e.Message, out.Message); err != nil {
+		return out, fmt.Errorf("read the stored message: %w", err)
+	}
+	if e.Profile != "" {
+		_, out.Nodes = buttons.Profile(e.Profile).Encode(buttons.Request{}, buttons.Send{MessageID: e.MessageID, At: e.CreatedAt})
+	}
+	return out, nil
+}

@@ -1,0 +1,48 @@
+package send
+
+import (
+	"context"
+	"errors"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// resolve finds the account a request is for, and the names of its chat.
+func (s *Sender) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instance, o *order) (types.JID, recipient.Chat, error) {
+	r, err := recipient.Parse(o.number)
+	if err != nil { // Check has let it through; a number by expression has not been there
+		return types.JID{}, recipient.Chat{}, problem.Number(err)
+	}
+	cli, err := inst.Client()
+	if err != nil {
+		return types.JID{}, recipient.Chat{}, problem.Disconnected()
+	}
+	res, err := recipient.Resolve(ctx, r, lookup{s.numbers, cli, s.QueryTime})
+	if err != nil {
+		return types.JID{}, recipient.Chat{}, resolveProblem(o.what, err)
+	}
+	if res.Warning != "" {
+		o.warn(call, sdk.Warning{Pointer: "/number", Code: res.Warning, Message: res.Message})
+	}
+	if res.JID.Server == types.HiddenUserServer && res.Phone.IsEmpty() {
+		// A click may come back under the phone number.
+		if res.Phone, err = cli.Store.LIDs.GetPNForLID(ctx, res.JID); err != nil {
+			s.Log.Warn("the phone number of a LID could not be read", "instance", o.instance, "error", err)
+		}
+	}
+	return res.JID, recipient.ChatOf(res.JID, res.Phone), nil
+}
+
+func resolveProblem(what string, err error) error {
+	if errors.Is(err, recipient.ErrNotOnWhatsApp) {
+		return problem.Number(&recipient.Error{Detail: err.Error(), Suggestion: "check the number; it needs its country code"})
+	}
+	p := sendProblem(what, err)
+	p.Effect = sdk.EffectNone // nothing but a question was sent
+	return p
+}

@@ -1,0 +1,101 @@
+package send
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// TypeStatus is the event that a message of ours came a step further.
+const TypeStatus = "whatsapp.message.status.v1"
+
+// Status is the data of whatsapp.message.status.v1; the schema of that name
+// describes every member.
+type Status struct {
+	Instance    string         `json:"instance"`
+	MessageID   string         `json:"messageId"`
+	Operation   string         `json:"operation"`
+	Chat        outputChat     `json:"chat"`
+	From        string         `json:"from"`
+	To          string         `json:"to"`
+	At          time.Time      `json:"at"`
+	Recipient   *outputChat    `json:"recipient"`
+	Source      string         `json:"source"`
+	Correlation string         `json:"correlation"`
+	Problem     *statusProblem `json:"problem"`
+}
+
+// statusProblem is why a message failed, and what to do.
+type statusProblem struct {
+	Code     string `json:"code"`
+	Ack      int    `json:"ack"` // the number WhatsApp refused with; 0: none
+	Message  string `json:"message"`
+	NextStep string `json:"nextStep"`
+}
+
+// StatusEvent is store.Options.Status. The event answers no call: its correlation is
+// in the data only, so that it can start a flow and never takes a waiting menu's exit.
+func StatusEvent(c ledger.Change) (outbox.Event, error) {
+	e := c.Entry
+	s := Status{
+		Instance: e.Instance, MessageID: e.MessageID, Operation: operationOf(e), Chat: chatNames(e.Chat),
+		From: c.From.String(), To: c.To.String(), At: c.At.UTC(), Source: e.Source, Correlation: e.Correlation,
+	}
+	if c.Member != "" {
+		member, err := types.ParseJID(c.Member)
+		if err != nil {
+			return outbox.Event{}, fmt.Errorf("read the stored member: %w", err)
+		}
+		names := chatNames(recipient.ChatOf(member))
+		s.Recipient = &names
+	}
+	if c.To == ledger.Failed {
+		var err error
+		if s.Problem, err = whyFailed(e); err != nil {
+			return outbox.Event{}, err
+		}
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return outbox.Event{}, fmt.Errorf("encode the status: %w", err)
+	}
+	return outbox.Event{
+		ID:   outbox.EventID(TypeStatus, e.Instance, s.To, c.Member, e.MessageID),
+		Type: TypeStatus, Instance: e.Instance, Subject: e.Instance, Time: c.At, Data: data,
+	}, nil
+}
+
+// operationOf is the operation that a caller knows.
+func operationOf(e ledger.Entry) string {
+	if e.Operation == ScopeFallback {
+		return OpButtons
+	}
+	return e.Operation
+}
+
+// whyFailed reads the outcome of a failed send.
+func whyFailed(e ledger.Entry) (*statusProblem, error) {
+	var f failure
+	if err := json.Unmarshal(e.Outcome, &f); err != nil || f.Problem == nil {
+		return nil, fmt.Errorf("read the stored failure: %w", err)
+	}
+	r, known := Refusals[f.Ack]
+	if !known {
+		r = Refusal{Code: "refused", Next: "look the number up, and do not repeat the same message"}
+	}
+	return &statusProblem{Code: r.Code, Ack: f.Ack, Message: f.Problem.Message, NextStep: r.Next}, nil
+}
+
+// chatNames are the names of a stored chat: the LID is where WhatsApp keeps it.
+func chatNames(c recipient.Chat) outputChat {
+	out := outputChat{JID: c.JID, LID: text(c.LID), Phone: text(c.Phone())}
+	if c.LID != "" {
+		out.JID = c.LID
+	}
+	return out
+}

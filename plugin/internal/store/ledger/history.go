@@ -1,0 +1,106 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Reached is a state that a send came to, and when.
+type Reached struct {
+	State State
+	At    time.Time
+}
+
+// Change is the way of a send to a higher state.
+type Change struct {
+	Entry    Entry // as it is after the change
+	From, To State
+	At       time.Time
+	Member   string // JID of the group member it is about; "" for the message itself
+}
+
+// reachedAt are the columns with the times of the states. An entry is an Intent from
+// its creation.
+var reachedAt = map[State]string{
+	Unknown: "unknown_at", Failed: "failed_at", Sent: "sent_at", Delivered: "delivered_at", Read: "read_at",
+}
+
+// History is every state the send reached, from the lowest. A state that was jumped
+// over (a receipt can be faster than the acknowledgement) is not in it.
+func (e Entry) History() []Reached {
+	steps := []Reached{
+		{Intent, e.CreatedAt}, {Unknown, e.UnknownAt}, {Failed, e.FailedAt},
+		{Sent, e.SentAt}, {Delivered, e.DeliveredAt}, {Read, e.ReadAt},
+	}
+	reached := steps[:0]
+	for _, s := range steps {
+		if !s.At.IsZero() {
+			reached = append(reached, s)
+		}
+	}
+	return reached
+}
+
+// before is the state from which the send came to a state.
+func (e Entry) before(to State) State {
+	from := Intent
+	for _, s := range e.History() {
+		if s.State < to {
+			from = s.State
+		}
+	}
+	return from
+}
+
+// raise lifts a send to a state at a time, unless it is there already or beyond, or
+// was refused, and tells hosts of it.
+func (l *Ledger) raise(t *sqldb.Tx, instance, messageID string, to State, at time.Time) (told string, err error) {
+	c, raised, err := l.lift(t, instance, messageID, to, at)
+	if err != nil || !raised {
+		return "", err
+	}
+	return l.tell(t, c)
+}
+
+func (l *Ledger) lift(t *sqldb.Tx, instance, messageID string, to State, at time.Time) (c Change, raised bool, err error) {
+	e, err := sqldb.One(t.Context(), t, scanEntry, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[to]+` = $4, updated_at = $5
+		WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $6 RETURNING `+entryColumns,
+		instance, messageID, to, sqldb.Millis(at), sqldb.Millis(l.now()), Failed)
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return c, false, nil
+	}
+	return Change{Entry: e, From: e.before(to), To: to, At: at}, err == nil, err
+}
+
+// tell stores the event of a change, in the transaction that made it, if a host has
+// subscribed to such events. It returns the event's type, or "" when there is none.
+func (l *Ledger) tell(t *sqldb.Tx, c Change) (told string, err error) {
+	if l.opt.Status == nil {
+		return "", nil
+	}
+	e, err := l.opt.Status(c)
+	if err != nil {
+		return "", err
+	}
+	if wanted, err := l.outbox.Wanted(t, e.Type, e.Instance); err != nil || !wanted {
+		return "", err
+	}
+	return e.Type, l.outbox.Insert(t, e)
+}
+
+// writeTelling is writeUnsynced for changes of state; told is the type of the events
+// that others wait for, or "". A power cut takes a change and its event together.
+func (l *Ledger) writeTelling(ctx context.Context, what string, fn func(*sqldb.Tx) (told string, err error)) error {
+	var told string
+	err := l.db.WriteUnsynced(ctx, what, func(t *sqldb.Tx) (err error) {
+		told, err = fn(t)
+		return err
+	})
+	if err == nil && told != "" {
+		l.outbox.Wake(told)
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+)
+
+// State is how far a send is known to have come. It only grows, except that
+// Failed and Sent both follow Unknown.
+type State int
+
+// The states, in the order they are reached.
+const (
+	Intent    State = 10 // on disk, not known to have left
+	Unknown   State = 20 // it may have left: no answer came
+	Failed    State = 30 // the server refused it; final
+	Sent      State = 40 // the server acknowledged it
+	Delivered State = 50 // a device of the receiver has it
+	Read      State = 60 // the receiver opened it
+)
+
+// String is the state's name in lower case.
+func (s State) String() string {
+	switch s {
+	case Intent:
+		return "intent"
+	case Unknown:
+		return "unknown"
+	case Failed:
+		return "failed"
+	case Sent:
+		return "sent"
+	case Delivered:
+		return "delivered"
+	case Read:
+		return "read"
+	}
+	return fmt.Sprintf("state(%d)", int(s))
+}
+
+// Entry is a row of the ledger: one send, by the operation and the idempotency
+// key it was asked for with.
+type Entry struct {
+	Operation   string
+	Key         string
+	Fingerprint string // of the request; the same key with another one is a mistake
+	Instance    string
+	Chat        recipient.Chat
+	MessageID   string
+	State       State
+	Profile     string // encoder profile of Message
+	Message     []byte // marshalled waE2E.Message: re-sent as it is
+	Outcome     []byte // JSON; nil until settled
+	Warnings    []byte // JSON; nil when there are none
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	ExpiresAt   time.Time
+	Source      string // the request's
+	Correlation string // the call's
+
+	// When it reached each state; zero for never. See [Entry.History].
+	UnknownAt, FailedAt, SentAt, DeliveredAt, ReadAt time.Time
+}
+
+// Verdict says what a key stands for.
+type Verdict int
+
+// What Begin finds. Only Fresh and Resume hold the key.
+const (
+	Fresh    Verdict = iota // not seen: do the work, Intend before sending
+	Replay                  // settled: answer with Entry's outcome
+	Resume                  // intended, outcome unknown: send Entry.Message again under Entry.MessageID
+	InFlight                // another call holds the key now
+	Mismatch                // the key belongs to a different request
+)
+
+// Claim is a key being worked on. While it is held no other call gets the key.
+type Claim struct {
+	Verdict Verdict
+	Entry   Entry // as stored; for Fresh only what was asked
+
+	release func()
+}
+
+// Release gives the key back. It is idempotent and safe on every verdict.
+func (c *Claim) Release() {
+	if c.release != nil {
+		c.release()
+	}
+}
+
+// Begin looks a key up and holds it for the caller, who releases the claim. Keys
+// are held in memory: one process owns an instance (see ClaimLease), and what a
+// crash leaves is in the ledger. sqldb.ErrLimit means that the ledger is full.
+func (l *Ledger) Begin(ctx context.Context, operation, key, instance, fingerprint string) (*Claim, error) {
+	c := &Claim{Entry: Entry{
+		Operation: operation, Key: key, Instance: instance, Fingerprint: fingerprint,
+		MessageID: MessageID(instance, operation, key),
+	}}
+	holder, release := l.held.take(operation, key, fingerprint)
+	if release == nil {
+		c.Verdict = InFlight
+		if holder != fingerprint {
+			c.Verdict = Mismatch
+		}
+		return c, nil
+	}
+	entry, err := l.Lookup(ctx, operation, key)
+	switch {
+	case errors.Is(err, sqldb.ErrNotFound):
+		if l.full.Load() {
+			release()
+			return nil, fmt.Errorf("begin: %w: %d sends are remembered: shorten the ledger's retention", sqldb.ErrLimit, l.opt.Limit)
+		}
+		c.Verdict, c.release = Fresh, release
+	case err != nil:
+		release()
+		return nil, err
+	case entry.Fingerprint != fingerprint || entry.Instance != instance:
+		release()
+		c.Verdict, c.Entry = Mismatch, entry
+	case entry.State <= Unknown:
+		c.Verdict, c.Entry, c.release = Resume, entry, release
+	default:
+		release()
+		c.Verdict, c.Entry = Replay, entry
+	}
+	return c, nil
+}
+
+const entryColumns = `operation, idem_key, fingerprint, instance, chat, chat_lid, message_id, state, profile,
+	message, outcome, warnings, created_at, updated_at, expires_at, source, correlation,
+	unknown_at, failed_at, sent_at, delivered_at, read_at`
+
+// Lookup reads an entry. Error: sqldb.ErrNotFound.
+func (l *Ledger) Lookup(ctx context.Context, operation, key string) (Entry, error) {
+	e, err := sqldb.One(ctx, l.db, scanEntry,
+		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE operation = $1 AND idem_key = $2`, operation, key)
+	return e, sqldb.Wrap("look the key up", err)
+}
+
+// SentMessage reads the entry of a message by its id. Error: sqldb.ErrNotFound.
+func (l *Ledger) SentMessage(ctx context.Context, instance, messageID string) (Entry, error) {
+	e, err := sqldb.One(ctx, l.db, scanEntry,
+		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE instance = $1 AND message_id = $2`, instance, messageID)
+	return e, sqldb.Wrap("look the message up", err)
+}
+
+func scanEntry(row sqldb.Scanner) (Entry, error) {
+	var e Entry
+	var createdAt, updatedAt, expiresAt, unknownAt, failedAt, sentAt, deliveredAt, readAt int64
+	err := row.Scan(&e.Operation, &e.Key, &e.Fingerprint, &e.Instance, &e.Chat.JID, &e.Chat.LID, &e.MessageID,
+		&e.State, &e.Profile, &e.Message, &e.Outcome, &e.Warnings, &createdAt, &updatedAt, &expiresAt,
+		&e.Source, &e.Correlation, &unknownAt, &failedAt, &sentAt, &deliveredAt, &readAt)
+	e.CreatedAt, e.UpdatedAt, e.ExpiresAt = sqldb.Time(createdAt), sqldb.Time(updatedAt), sqldb.Time(expiresAt)
+	e.UnknownAt, e.FailedAt, e.SentAt = sqldb.Time(unknownAt), sqldb.Time(failedAt), sqldb.Time(sentAt)
+	e.DeliveredAt, e.ReadAt = sqldb.Time(deliveredAt), sqldb.Time(readAt)
+	return e, err
+}
+
+// claims are the keys being worked on. Its size is the number of running calls.
+type claims struct {
+	mu   sync.Mutex
+	keys map[[2]string]string // to the fingerprint of the holder
+}
+
+// take holds a key and returns how to give it back, or, when it is held already,
+// nil and the holder's fingerprint.
+func (c *claims) take(operation, key, fingerprint string) (holder string, release func()) {
+	k := [2]string{operation, key}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if holder, busy := c.keys[k]; busy {
+		return holder, nil
+	}
+	if c.keys == nil {
+		c.keys = make(map[[2]string]string)
+	}
+	c.keys[k] = fingerprint
+	return "", sync.OnceFunc(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.keys, k)
+	})
+}

@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Receipt is a phone's word about messages of ours.
+type Receipt struct {
+	MessageIDs []string
+	State      State     // Delivered or Read
+	At         time.Time // zero: now
+	Member     string    // of a group: whose phone, as a JID without device; "" in a private chat
+}
+
+// Receipt raises the state of the instance's sends. Ids that are not ours, a refused
+// send and a state that is already higher are left alone, so that receipts may come
+// twice and in any order. In a group the message is delivered or read with its first
+// member, and each member's step is a change.
+func (l *Ledger) Receipt(ctx context.Context, instance string, r Receipt) error {
+	if r.State != Delivered && r.State != Read {
+		return fmt.Errorf("receipt: %v is not a receipt's state", r.State)
+	}
+	at := r.At
+	if at.IsZero() {
+		at = l.now()
+	}
+	return l.writeTelling(ctx, "store the receipt", func(t *sqldb.Tx) (told string, err error) {
+		for _, id := range r.MessageIDs {
+			c, raised, err := l.lift(t, instance, id, r.State, at)
+			if err == nil && r.Member != "" {
+				c, raised, err = l.liftMember(t, instance, id, r, at)
+			}
+			if err != nil {
+				return "", err
+			}
+			if !raised {
+				continue
+			}
+			one, err := l.tell(t, c)
+			if err != nil {
+				return "", err
+			}
+			if one != "" {
+				told = one
+			}
+		}
+		return told, nil
+	})
+}
+
+// liftMember does for one member of a group what lift does for the message.
+func (l *Ledger) liftMember(t *sqldb.Tx, instance, id string, r Receipt, at time.Time) (c Change, raised bool, err error) {
+	var delivered, read int64
+	if r.State == Delivered {
+		delivered = sqldb.Millis(at)
+	} else {
+		read = sqldb.Millis(at)
+	}
+	err = t.Row(`INSERT INTO tapnode_receipts (instance, message_id, member, state, delivered_at, read_at)
+		SELECT instance, message_id, $3, $4, $5, $6 FROM tapnode_ledger
+			WHERE instance = $1 AND message_id = $2 AND state <> $7
+		ON CONFLICT (instance, message_id, member) DO UPDATE SET state = excluded.state, read_at = excluded.read_at
+			WHERE tapnode_receipts.state < excluded.state RETURNING delivered_at`,
+		[]any{instance, id, r.Member, r.State, delivered, read, Failed}, &delivered)
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, err
+	}
+	c = Change{From: Sent, To: r.State, At: at, Member: r.Member}
+	if r.State == Read && delivered != 0 {
+		c.From = Delivered
+	}
+	c.Entry, err = sqldb.One(t.Context(), t, scanEntry, `SELECT `+entryColumns+` FROM tapnode_ledger WHERE instance = $1 AND message_id = $2`, instance, id)
+	return c, err == nil, err
+}
+
+// Member is how far a message came with one member of a group.
+type Member struct {
+	JID         string
+	State       State
+	DeliveredAt time.Time // zero: not told
+	ReadAt      time.Time
+}
+
+// Members are the members of a group whose phones have told of a message, by JID.
+func (l *Ledger) Members(ctx context.Context, instance, messageID string) ([]Member, error) {
+	found, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (m Member, err error) {
+		var delivered, read int64
+		err = row.Scan(&m.JID, &m.State, &delivered, &read)
+		m.DeliveredAt, m.ReadAt = sqldb.Time(delivered), sqldb.Time(read)
+		return m, err
+	}, `SELECT member, state, delivered_at, read_at FROM tapnode_receipts
+		WHERE instance = $1 AND message_id = $2 ORDER BY member`, instance, messageID)
+	return found, sqldb.Wrap("read the members' receipts", err)
+}

@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+)
+
+// Plan is what is about to be sent.
+type Plan struct {
+	Chat     recipient.Chat
+	Profile  string
+	Message  []byte      // marshalled waE2E.Message
+	Warnings []byte      // JSON or nil
+	Menu     *menus.Menu // stored with the intent; nil for a message without buttons
+
+	Source, Correlation string // told with every change of the state
+}
+
+// Intend puts a fresh claim's send and its menu on disk, in one transaction,
+// before anything leaves. The menu's instance, message id, chat and time are set
+// from the claim and the plan. sqldb.ErrExists: another process was faster.
+func (l *Ledger) Intend(ctx context.Context, c *Claim, p Plan) error {
+	now := l.now()
+	e := c.Entry
+	e.Chat, e.Profile, e.Message, e.Warnings, e.State = p.Chat, p.Profile, p.Message, p.Warnings, Intent
+	e.Source, e.Correlation = p.Source, p.Correlation
+	e.CreatedAt, e.UpdatedAt = sqldb.Time(sqldb.Millis(now)), sqldb.Time(sqldb.Millis(now))
+	e.ExpiresAt = sqldb.Time(sqldb.Millis(now.Add(l.opt.Keep)))
+	// A message to people is not synced by itself: before it leaves, its ratchets are
+	// committed to the same log with an fsync (the session store), which takes
+	// the intent along. A channel's post has no ratchets.
+	write := l.db.WriteUnsynced
+	if e.Chat.Channel() {
+		write = l.db.Write
+	}
+	err := write(ctx, "store the intent", func(t *sqldb.Tx) error {
+		n, err := t.Exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)
+			ON CONFLICT DO NOTHING`,
+			e.Operation, e.Key, e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
+			e.Message, e.Outcome, e.Warnings, sqldb.Millis(e.CreatedAt), sqldb.Millis(e.UpdatedAt), sqldb.Millis(e.ExpiresAt),
+			e.Source, e.Correlation)
+		if err == nil && n == 0 {
+			err = sqldb.ErrExists
+		}
+		if err != nil || p.Menu == nil {
+			return err
+		}
+		m := *p.Menu
+		m.Instance, m.MessageID, m.Chat, m.SentAt = e.Instance, e.MessageID, e.Chat, e.CreatedAt
+		return m.Insert(t)
+	})
+	if err == nil {
+		c.Entry = e
+	}
+	return err
+}
+
+// Outcome is how a send ended.
+type Outcome struct {
+	State    State     // Sent or Failed
+	JSON     []byte    // what the operation answered, to be replayed
+	Warnings []byte    // JSON; nil keeps what Intend stored
+	ChatLID  string    // as SendResponse.Chat says; "" keeps what is known
+	SentAt   time.Time // the server's time; zero keeps the intent's
+}
+
+// Conclude stores how the send ended. What a power cut (not a crash) takes of it is
+// an intent again, and is sent again under the same id. A receipt that was faster is
+// kept: the state never goes back. A send that ends as Failed takes its menu with it,
+// since nobody can press what was refused.
+func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
+	if o.State != Sent && o.State != Failed {
+		return fmt.Errorf("conclude: %v is not an outcome", o.State)
+	}
+	e, at, sentAt, proof := c.Entry, l.now(), time.Time{}, Failed // a failure does not replace what a receipt proves
+	if o.State == Sent {
+		if !o.SentAt.IsZero() {
+			at = o.SentAt
+		}
+		sentAt, proof = at, Read
+	}
+	return l.writeTelling(ctx, "store the outcome", func(t *sqldb.Tx) (told string, err error) {
+		n, err := t.Exec(`UPDATE tapnode_ledger SET
+				outcome = CASE WHEN state > $3 THEN outcome ELSE $4 END,
+				warnings = COALESCE($5, warnings),
+				chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END,
+				sent_at = CASE WHEN sent_at = 0 THEN $7 ELSE sent_at END
+			WHERE operation = $1 AND idem_key = $2`,
+			e.Operation, e.Key, proof, o.JSON, o.Warnings, o.ChatLID, sqldb.Millis(sentAt))
+		if err == nil && n == 0 {
+			err = sqldb.ErrNotFound
+		}
+		if err != nil {
+			return "", err
+		}
+		if told, err = l.raise(t, e.Instance, e.MessageID, o.State, at); err != nil {
+			return "", err
+		}
+		if o.State == Failed {
+			_, err = t.Exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
+				(SELECT 1 FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3)`, e.Instance, e.MessageID, Failed)
+			return told, err
+		}
+		if o.ChatLID != "" && o.ChatLID != e.Chat.LID {
+			_, err = t.Exec(`UPDATE tapnode_menus SET chat_lid = $3 WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, o.ChatLID)
+		}
+		if err == nil && !o.SentAt.IsZero() {
+			// The menu's life begins with the message, by the server's clock, which also dates
+			// the clicks.
+			_, err = t.Exec(`UPDATE tapnode_menus SET sent_at = $3,
+				expires_at = CASE WHEN expires_at = 0 THEN 0 ELSE expires_at + $3 - sent_at END
+				WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, sqldb.Millis(o.SentAt))
+		}
+		return told, err
+	})
+}
+
+// MarkUnknown stores that the send left and no answer came. The key can be
+// resumed; a receipt can still settle it.
+func (l *Ledger) MarkUnknown(ctx context.Context, c *Claim) error {
+	return l.writeTelling(ctx, "store the unknown outcome", func(t *sqldb.Tx) (string, error) {
+		return l.raise(t, c.Entry.Instance, c.Entry.MessageID, Unknown, l.now())
+	})
+}
+
+// MessageForRetry is the answer to whatsmeow's GetMessageForRetry: the encoded
+// message that was sent to chat (phone or LID form) under id. Error: sqldb.ErrNotFound,
+// also when the id was sent to someone else.
+func (l *Ledger) MessageForRetry(ctx context.Context, instance, chat, id string) (Entry, error) {
+	e, err := sqldb.One(ctx, l.db, scanEntry, `SELECT `+entryColumns+` FROM tapnode_ledger
+		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3)`, instance, id, chat)
+	return e, sqldb.Wrap("find the message to retry", err)
+}

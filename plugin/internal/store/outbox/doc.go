@@ -1,0 +1,57 @@
+// Package outbox keeps events on their way to hosts: a log with one sequence, and for
+// each host how far it has acknowledged.
+//
+// What the package guarantees:
+//
+//   - An event is stored once per id, in the transaction of what it tells, and on disk
+//     before [Outbox.Append] returns.
+//   - Readers see events in the order of their sequences, never one before a smaller
+//     one that commits later.
+//   - An event is kept until every subscriber that wants it has acknowledged it, within
+//     the retention and the limit; a subscriber that missed one is told so.
+package outbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Options bound what an outbox keeps. All are required.
+type Options struct {
+	Keep            time.Duration // events, for hosts that do not acknowledge
+	KeepSeen        time.Duration // ids of events
+	KeepSubscribers time.Duration // since a host was last heard of
+	Events          int           // over it the oldest go first
+	Seen            int
+	Subscribers     int // one more is refused
+	Now             func() time.Time
+}
+
+// Outbox is the events of a database. Its methods are safe for concurrent use.
+type Outbox struct {
+	db        *sqldb.DB
+	opt       Options
+	now       func() time.Time
+	id        [8]byte // of the database, in every cursor
+	broadcast broadcast
+}
+
+// Open returns the outbox of a migrated database.
+func Open(ctx context.Context, db *sqldb.DB, opt Options) (*Outbox, error) {
+	o := &Outbox{db: db, opt: opt, now: opt.Now, id: db.ID()}
+	return o, o.skip(ctx)
+}
+
+// Close wakes everybody who waits for an event.
+func (o *Outbox) Close() { o.broadcast.close() }
+
+// Sweeps are the tables that time and limits empty; [Outbox.Sweep] does the events.
+func (o *Outbox) Sweeps() []sqldb.Sweep {
+	now := o.now()
+	return []sqldb.Sweep{
+		{Table: "tapnode_seen", Key: "id", Order: "seen_at", Over: "seen_at < $1", Before: now.Add(-o.opt.KeepSeen), Limit: o.opt.Seen},
+		{Table: "tapnode_subscribers", Key: "name", Order: "seen_at", Over: "seen_at < $1", Before: now.Add(-o.opt.KeepSubscribers)},
+	}
+}

@@ -1,0 +1,132 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Event is something that happened on an instance and waits for its hosts.
+type Event struct {
+	ID          string // see EventID
+	Type        string // e.g. "whatsapp.button.clicked.v1"
+	Instance    string
+	Subject     string
+	Time        time.Time // when it happened
+	Data        []byte    // JSON
+	Correlation string
+	Cursor      []byte // set by Read: resume after it
+}
+
+// Append stores an event for every subscriber, and reports false when its id was stored
+// before, delivered and freed or not: then nothing is stored. with may complete the
+// event in the transaction that stores it; when it fails nothing is stored. It may run
+// more than once, and must not ask the database for anything but through its Tx.
+func (o *Outbox) Append(ctx context.Context, e Event, with func(*sqldb.Tx, *Event) error) (fresh bool, err error) {
+	if e.ID == "" || e.Type == "" {
+		return false, errors.New("append the event: it has no id or no type")
+	}
+	err = o.db.Write(ctx, "store the event", func(t *sqldb.Tx) error {
+		fresh = false
+		n, err := t.Exec(`INSERT INTO tapnode_seen (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, e.ID, sqldb.Millis(o.now()))
+		if err != nil || n == 0 {
+			return err
+		}
+		fresh = true
+		e := e
+		if with != nil {
+			if err := with(t, &e); err != nil {
+				return err
+			}
+		}
+		return o.Insert(t, e)
+	})
+	if err != nil {
+		return false, err
+	}
+	if fresh {
+		o.Wake(e.Type)
+	}
+	return fresh, nil
+}
+
+// Insert puts an event at the end of the log, in the transaction of what it tells. The
+// caller calls Wake when that is committed.
+func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
+	// The counter's row is locked until the commit, so that a reader never sees a
+	// sequence before a smaller one.
+	var seq int64
+	err := t.Row(`INSERT INTO tapnode_sequence (name, value) VALUES ('events', 1)
+		ON CONFLICT (name) DO UPDATE SET value = tapnode_sequence.value + 1 RETURNING value`, nil, &seq)
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(`INSERT INTO tapnode_events (seq, id, type, instance, subject, correlation, data, time, stored_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		seq, e.ID, e.Type, e.Instance, e.Subject, e.Correlation, e.Data, sqldb.Millis(e.Time), sqldb.Millis(o.now()))
+	return err
+}
+
+// skipped is more sequences than can be unsynced at one time: SQLite syncs its log
+// every thousand pages at the latest.
+const skipped = 100_000
+
+// skip leaves out the sequences that a power cut may have taken back. A host may have
+// read events under them, and must not take later ones for those.
+func (o *Outbox) skip(ctx context.Context) error {
+	return o.db.Write(ctx, "skip sequences", func(t *sqldb.Tx) error {
+		_, err := t.Exec(`UPDATE tapnode_sequence SET value = value + $1 WHERE name = 'events'`, skipped)
+		return err
+	})
+}
+
+// Filter selects events; an empty list selects all.
+type Filter struct {
+	Types     []string
+	Instances []string
+}
+
+// maxRead bounds one Read.
+const maxRead = 1000
+
+// Read reads the events after cursor that the filter selects, in order, at most
+// limit (1 to 1000). An empty cursor is before the oldest kept event.
+func (o *Outbox) Read(ctx context.Context, cursor []byte, f Filter, limit int) ([]Event, error) {
+	seq, ours, err := o.sequence(cursor)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	if !ours {
+		seq = 0
+	}
+	args := []any{seq, min(max(limit, 1), maxRead)}
+	where := in(&args, "type", f.Types) + in(&args, "instance", f.Instances)
+	events, err := sqldb.All(ctx, o.db, o.scanEvent, `SELECT seq, id, type, instance, subject, correlation, data, time
+		FROM tapnode_events WHERE seq > $1`+where+` ORDER BY seq LIMIT $2`, args...)
+	return events, sqldb.Wrap("read events", err)
+}
+
+func (o *Outbox) scanEvent(row sqldb.Scanner) (Event, error) {
+	var e Event
+	var seq, at int64
+	err := row.Scan(&seq, &e.ID, &e.Type, &e.Instance, &e.Subject, &e.Correlation, &e.Data, &at)
+	e.Cursor, e.Time = o.cursor(seq), sqldb.Time(at)
+	return e, err
+}
+
+// in adds "AND column IN (…)" for a list that is not empty.
+func in(args *[]any, column string, list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	marks := make([]string, len(list))
+	for i, v := range list {
+		*args = append(*args, v)
+		marks[i] = fmt.Sprintf("$%d", len(*args))
+	}
+	return " AND " + column + " IN (" + strings.Join(marks, ", ") + ")"
+}

@@ -1,0 +1,147 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Subscribe makes a host's subscription known, so that events it wants are kept
+// until it acknowledges them. It returns the cursor to read from, and resumed:
+// false when events that the filter selects are gone since the host's cursor (or
+// the cursor is of another database, and reading starts at the oldest kept
+// event). An empty cursor resumes where the subscriber's acknowledgements ended,
+// or, for a new one, at the oldest kept event. Errors: ErrCursor, sqldb.ErrLimit.
+func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []byte) (from []byte, resumed bool, err error) {
+	if name == "" {
+		return nil, false, errors.New("subscribe: the subscriber has no name")
+	}
+	seq, ours, err := o.sequence(cursor)
+	if err != nil {
+		return nil, false, fmt.Errorf("subscribe: %w", err)
+	}
+	types, instances := list(f.Types), list(f.Instances)
+	err = o.db.Write(ctx, "subscribe", func(t *sqldb.Tx) error {
+		var known, acked int64
+		err := t.Row(`SELECT count(*), COALESCE(max(acked), 0) FROM tapnode_subscribers WHERE name = $1`, []any{name}, &known, &acked)
+		if err != nil {
+			return err
+		}
+		if err := o.room(t, known == 0); err != nil {
+			return err
+		}
+		if len(cursor) == 0 {
+			seq = acked
+		}
+		_, err = t.Exec(`INSERT INTO tapnode_subscribers (name, types, instances, acked, seen_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (name) DO UPDATE SET types = excluded.types, instances = excluded.instances,
+				acked = excluded.acked, seen_at = excluded.seen_at`, name, types, instances, seq, sqldb.Millis(o.now()))
+		if err != nil {
+			return err
+		}
+		gap, err := o.gap(t, f, seq)
+		resumed = ours && !gap
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return o.cursor(seq), resumed, nil
+}
+
+// room refuses one subscriber too many.
+func (o *Outbox) room(t *sqldb.Tx, isNew bool) error {
+	if !isNew {
+		return nil
+	}
+	var count int
+	if err := t.Row(`SELECT count(*) FROM tapnode_subscribers`, nil, &count); err != nil {
+		return err
+	}
+	if count >= o.opt.Subscribers {
+		return fmt.Errorf("%w: %d subscribers: unsubscribe one", sqldb.ErrLimit, count)
+	}
+	return nil
+}
+
+// gap reports whether an event that the filter selects was removed after seq.
+// A new subscriber (seq 0) has missed nothing.
+func (o *Outbox) gap(t *sqldb.Tx, f Filter, seq int64) (bool, error) {
+	if seq == 0 {
+		return false, nil
+	}
+	args := []any{seq}
+	where := in(&args, "type", f.Types) + in(&args, "instance", f.Instances)
+	var floors int
+	err := t.Row(`SELECT count(*) FROM tapnode_event_floors WHERE seq > $1`+where, args, &floors)
+	return floors > 0, err
+}
+
+// Ack says that the subscriber has stored everything up to cursor. A cursor
+// behind an earlier one changes nothing. What a power cut takes of it comes again, with
+// the events. Errors: ErrCursor, and sqldb.ErrNotFound for
+// one that never subscribed or was silent for longer than the retention: it
+// subscribes again, with its cursor.
+func (o *Outbox) Ack(ctx context.Context, name string, cursor []byte) error {
+	seq, ours, err := o.sequence(cursor)
+	if err == nil && !ours {
+		err = ErrCursor
+	}
+	if err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
+	}
+	return o.db.WriteSoon(ctx, "acknowledge", func(t *sqldb.Tx) error {
+		n, err := t.Exec(`UPDATE tapnode_subscribers SET
+			acked = CASE WHEN acked < $2 THEN $2 ELSE acked END, seen_at = $3 WHERE name = $1`, name, seq, sqldb.Millis(o.now()))
+		if err == nil && n == 0 {
+			err = sqldb.ErrNotFound
+		}
+		return err
+	})
+}
+
+// Unsubscribe forgets a subscriber: no event waits for it any more.
+func (o *Outbox) Unsubscribe(ctx context.Context, name string) error {
+	return o.db.Write(ctx, "unsubscribe", func(t *sqldb.Tx) error {
+		n, err := t.Exec(`DELETE FROM tapnode_subscribers WHERE name = $1`, name)
+		if err == nil && n == 0 {
+			err = sqldb.ErrNotFound
+		}
+		return err
+	})
+}
+
+// subscriber is a row of the table, with its filter read.
+type subscriber struct {
+	filter Filter
+	acked  int64
+}
+
+func scanSubscriber(row sqldb.Scanner) (subscriber, error) {
+	var sub subscriber
+	var types, instances string
+	if err := row.Scan(&types, &instances, &sub.acked); err != nil {
+		return sub, err
+	}
+	err := errors.Join(json.Unmarshal([]byte(types), &sub.filter.Types), json.Unmarshal([]byte(instances), &sub.filter.Instances))
+	return sub, err
+}
+
+// selects reports whether the filter selects events of a stream.
+func (f Filter) selects(kind, instance string) bool {
+	return (len(f.Types) == 0 || slices.Contains(f.Types, kind)) &&
+		(len(f.Instances) == 0 || slices.Contains(f.Instances, instance))
+}
+
+// list is a JSON array; strings always marshal.
+func list(v []string) string {
+	if len(v) == 0 {
+		return "[]"
+	}
+	b, _ := json.Marshal(v)
+	return string(b)
+}

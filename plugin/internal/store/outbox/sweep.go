@@ -1,0 +1,127 @@
+package outbox
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// stream is the events of one type and instance: what a subscriber's filter takes
+// or leaves as a whole.
+type stream struct{ kind, instance string }
+
+// Sweep frees what all who want it have acknowledged, then what is too old
+// or too much. Nothing is freed while nobody has subscribed to it.
+func (o *Outbox) Sweep(ctx context.Context, count bool) error {
+	streams, err := sqldb.All(ctx, o.db, func(row sqldb.Scanner) (st stream, err error) {
+		err = row.Scan(&st.kind, &st.instance)
+		return st, err
+	}, `SELECT DISTINCT type, instance FROM tapnode_events`)
+	if err != nil {
+		return sqldb.Wrap("list the event streams", err)
+	}
+	for _, st := range streams {
+		err := o.removeEvents(ctx, func(t *sqldb.Tx) (string, []any, error) {
+			acked, _, err := ackedBy(t, st)
+			return `type = $1 AND instance = $2 AND seq <= $3`, []any{st.kind, st.instance, acked}, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	cutoff := sqldb.Millis(o.now().Add(-o.opt.Keep))
+	// By their age and then by their number: in one go SQLite would read every event,
+	// each minute, to find those few.
+	err = o.removeEvents(ctx, func(*sqldb.Tx) (string, []any, error) {
+		return `seq IN (SELECT seq FROM tapnode_events WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)`, []any{cutoff, sqldb.SweepBatch}, nil
+	})
+	if err != nil {
+		return err
+	}
+	if count { // sequences have gaps: see skip
+		err = o.removeEvents(ctx, func(*sqldb.Tx) (string, []any, error) {
+			return `seq <= (SELECT seq FROM tapnode_events ORDER BY seq DESC LIMIT 1 OFFSET $1)`, []any{o.opt.Events}, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// A floor is needed as long as a cursor below it may come back, and a stream
+	// that still exists has one row for good.
+	return o.db.WriteUnsynced(ctx, "forget streams that are gone", func(t *sqldb.Tx) error {
+		_, err := t.Exec(`DELETE FROM tapnode_event_floors WHERE moved_at < $1 AND
+			NOT EXISTS (SELECT 1 FROM tapnode_instances i WHERE i.name = tapnode_event_floors.instance)`,
+			sqldb.Millis(o.now().Add(-o.opt.KeepSubscribers)))
+		return err
+	})
+}
+
+// ackedBy is the sequence that all subscribers of the stream have acknowledged, and
+// whether there is one.
+func ackedBy(t *sqldb.Tx, st stream) (acked int64, wanted bool, err error) {
+	subscribers, err := sqldb.All(t.Context(), t, scanSubscriber, `SELECT types, instances, acked FROM tapnode_subscribers`)
+	for _, sub := range subscribers {
+		if sub.filter.selects(st.kind, st.instance) && (!wanted || sub.acked < acked) {
+			acked, wanted = sub.acked, true
+		}
+	}
+	return acked, wanted, err
+}
+
+// Wanted reports whether somebody has subscribed to events of a type and instance.
+func (o *Outbox) Wanted(t *sqldb.Tx, kind, instance string) (bool, error) {
+	_, wanted, err := ackedBy(t, stream{kind, instance})
+	return wanted, err
+}
+
+// removeEvents removes the events that which selects, oldest first and in
+// batches, and raises their streams' floors in the same transactions.
+func (o *Outbox) removeEvents(ctx context.Context, which func(*sqldb.Tx) (where string, args []any, err error)) error {
+	for n := sqldb.SweepBatch; n == sqldb.SweepBatch; {
+		err := o.db.WriteUnsynced(ctx, "remove old events", func(t *sqldb.Tx) error {
+			where, args, err := which(t)
+			if err != nil {
+				return err
+			}
+			old, err := sqldb.All(t.Context(), t, func(row sqldb.Scanner) (e placed, err error) {
+				err = row.Scan(&e.seq, &e.kind, &e.instance)
+				return e, err
+			}, `SELECT seq, type, instance FROM tapnode_events WHERE `+where+` ORDER BY seq LIMIT `+strconv.Itoa(sqldb.SweepBatch), args...)
+			if err != nil {
+				return err
+			}
+			n = len(old)
+			return freeEvents(t, old, sqldb.Millis(o.now()))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placed is an event's place in the log, and its stream.
+type placed struct {
+	seq int64
+	stream
+}
+
+func freeEvents(t *sqldb.Tx, old []placed, now int64) error {
+	floors := make(map[stream]int64)
+	for _, e := range old {
+		floors[e.stream] = e.seq
+		if _, err := t.Exec(`DELETE FROM tapnode_events WHERE seq = $1`, e.seq); err != nil {
+			return err
+		}
+	}
+	for st, seq := range floors {
+		_, err := t.Exec(`INSERT INTO tapnode_event_floors (type, instance, seq, moved_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (type, instance) DO UPDATE SET seq = excluded.seq, moved_at = excluded.moved_at
+			WHERE tapnode_event_floors.seq < excluded.seq`, st.kind, st.instance, seq, now)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Wanted is what the operator asked an instance to be.
+type Wanted string
+
+// An instance is created Disconnected.
+const (
+	Connected    Wanted = "connected"
+	Disconnected Wanted = "disconnected"
+)
+
+// Instance is one WhatsApp account this process looks after.
+type Instance struct {
+	Name   string
+	JID    string // of the paired device, with its device number; "" when not paired
+	LID    string // of the account; "" when unknown
+	Wanted Wanted
+
+	State   string // the pool's own word, as last stored
+	Reason  string
+	StateAt time.Time
+
+	Epoch     uint64 // of the lease that last claimed it; 0: none
+	CreatedAt time.Time
+}
+
+const instanceColumns = `name, jid, lid, wanted, state, reason, state_at, epoch, created_at`
+
+func scanInstance(row sqldb.Scanner) (Instance, error) {
+	var i Instance
+	var stateAt, epoch, createdAt int64
+	err := row.Scan(&i.Name, &i.JID, &i.LID, &i.Wanted, &i.State, &i.Reason, &stateAt, &epoch, &createdAt)
+	i.StateAt, i.Epoch, i.CreatedAt = sqldb.Time(stateAt), uint64(epoch), sqldb.Time(createdAt)
+	return i, err
+}
+
+// ValidInstanceName explains what is wrong with a name: it has 1 to 100
+// characters, none of them a control character or a slash.
+func ValidInstanceName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the instance name is empty")
+	case !utf8.ValidString(name):
+		return errors.New("the instance name is not UTF-8")
+	case utf8.RuneCountInString(name) > 100:
+		return errors.New("the instance name is longer than 100 characters")
+	case strings.ContainsFunc(name, func(r rune) bool { return r == '/' || unicode.IsControl(r) }):
+		return errors.New("the instance name holds a slash or a control character")
+	}
+	return nil
+}
+
+// Create adds an instance. Errors: sqldb.ErrExists, sqldb.ErrLimit, or why the name
+// will not do.
+func (r *Registry) Create(ctx context.Context, name string) (Instance, error) {
+	if err := ValidInstanceName(name); err != nil {
+		return Instance{}, err
+	}
+	i := Instance{Name: name, Wanted: Disconnected, CreatedAt: sqldb.Time(sqldb.Millis(r.now()))}
+	err := r.db.Write(ctx, "create the instance", func(t *sqldb.Tx) error {
+		var count int
+		if err := t.Row(`SELECT count(*) FROM tapnode_instances`, nil, &count); err != nil {
+			return err
+		}
+		if count >= r.limit {
+			return fmt.Errorf("%w: %d instances", sqldb.ErrLimit, count)
+		}
+		n, err := t.Exec(`INSERT INTO tapnode_instances (name, wanted, created_at)
+			VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING`, name, i.Wanted, sqldb.Millis(i.CreatedAt))
+		if err == nil && n == 0 {
+			err = sqldb.ErrExists
+		}
+		return err
+	})
+	if err != nil {
+		return Instance{}, err
+	}
+	return i, nil
+}
+
+// Instance reads one. Error: sqldb.ErrNotFound.
+func (r *Registry) Instance(ctx context.Context, name string) (Instance, error) {
+	i, err := sqldb.One(ctx, r.db, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances WHERE name = $1`, name)
+	return i, sqldb.Wrap("read the instance", err)
+}
+
+// Instances reads all, by name.
+func (r *Registry) Instances(ctx context.Context) ([]Instance, error) {
+	all, err := sqldb.All(ctx, r.db, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances ORDER BY name`)
+	return all, sqldb.Wrap("read the instances", err)
+}
+
+// SetDevice remembers the paired device; empty strings forget it.
+func (r *Registry) SetDevice(ctx context.Context, name, jid, lid string) error {
+	return r.update(ctx, "store the instance's device",
+		`UPDATE tapnode_instances SET jid = $2, lid = $3 WHERE name = $1`, name, jid, lid)
+}
+
+// SetWanted stores what the operator asked for.
+func (r *Registry) SetWanted(ctx context.Context, name string, wanted Wanted) error {
+	return r.update(ctx, "store the wanted state",
+		`UPDATE tapnode_instances SET wanted = $2 WHERE name = $1`, name, wanted)
+}
+
+// SetState stores the last state and why.
+func (r *Registry) SetState(ctx context.Context, name, state, reason string) error {
+	return r.update(ctx, "store the instance's state",
+		`UPDATE tapnode_instances SET state = $2, reason = $3, state_at = $4 WHERE name = $1`,
+		name, state, reason, sqldb.Millis(r.now()))
+}
+
+// ClaimLease makes epoch the instance's owner. The same or a higher epoch than
+// the stored one is taken; a lower one is [ErrLeaseLost].
+func (r *Registry) ClaimLease(ctx context.Context, name string, epoch uint64) error {
+	if epoch > math.MaxInt64 {
+		return fmt.Errorf("claim the lease: epoch %d is not one: a lease counts up from 1", epoch)
+	}
+	return r.db.Write(ctx, "claim the lease", func(t *sqldb.Tx) error {
+		n, err := t.Exec(`UPDATE tapnode_instances SET epoch = $2 WHERE name = $1 AND epoch <= $2`, name, int64(epoch))
+		if err != nil || n == 1 {
+			return err
+		}
+		if err := t.Row(`SELECT count(*) FROM tapnode_instances WHERE name = $1`, []any{name}, &n); err != nil {
+			return err
+		}
+		if n == 0 {
+			return sqldb.ErrNotFound
+		}
+		return ErrLeaseLost
+	})
+}
+
+// Delete forgets the instance and everything that was stored for it. Its
+// WhatsApp device is deleted with [store.Device.Delete] of whatsmeow, before.
+func (r *Registry) Delete(ctx context.Context, name string) error {
+	return r.db.Write(ctx, "delete the instance", func(t *sqldb.Tx) error {
+		n, err := t.Exec(`DELETE FROM tapnode_instances WHERE name = $1`, name)
+		if err == nil && n == 0 {
+			err = sqldb.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := t.Exec(`DELETE FROM tapnode_pauses WHERE instance = $1`, name); err != nil {
+			return err
+		}
+		for _, forget := range r.forget {
+			if err := forget(t, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// update changes the one row of an instance.
+func (r *Registry) update(ctx context.Context, what, query string, args ...any) error {
+	return r.db.Write(ctx, what, func(t *sqldb.Tx) error {
+		n, err := t.Exec(query, args...)
+		if err == nil && n == 0 {
+			err = sqldb.ErrNotFound
+		}
+		return err
+	})
+}

@@ -1,0 +1,48 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+
+	wastore "go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// lids is whatsmeow's map between phone numbers and LIDs, shared by all devices.
+// A mapping that is new decides which privacy token belongs to a contact, so the
+// devices' token memos are valid for one edition of the map only.
+type lids struct {
+	wastore.LIDStore
+	edition atomic.Uint64
+}
+
+// PutLIDMapping stores a mapping.
+func (l *lids) PutLIDMapping(ctx context.Context, lid, pn types.JID) error {
+	return l.PutManyLIDMappings(ctx, []wastore.LIDMapping{{LID: lid, PN: pn}})
+}
+
+// PutManyLIDMappings stores mappings; whatsmeow brings mostly known ones.
+func (l *lids) PutManyLIDMappings(ctx context.Context, mappings []wastore.LIDMapping) error {
+	pns := make([]types.JID, 0, len(mappings))
+	for _, m := range mappings {
+		if m.LID.Server == types.HiddenUserServer && m.PN.Server == types.DefaultUserServer {
+			pns = append(pns, m.PN)
+		}
+	}
+	known, err := l.GetManyLIDsForPNs(ctx, pns)
+	if err != nil {
+		return err
+	}
+	fresh := slices.DeleteFunc(slices.Clone(mappings), func(m wastore.LIDMapping) bool {
+		lid, ok := known[m.PN]
+		return ok && lid.User == m.LID.User
+	})
+	if len(fresh) == 0 {
+		return nil
+	}
+	// Before and after: what is read in between must not be remembered either.
+	l.edition.Add(1)
+	defer l.edition.Add(1)
+	return l.LIDStore.PutManyLIDMappings(ctx, fresh)
+}

@@ -1,0 +1,123 @@
+package session
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	wastore "go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// sessions is whatsmeow's SQL store of one device, without what every send
+// repeats to no effect: libsignal saves the peer's unchanged identity key for each
+// device it encrypts for (a commit and an fsync each time), and whatsmeow reads
+// the privacy token and the NCT salt for each message. The ratchet is written on
+// every send as before, in a transaction that other instances' writes may share.
+type sessions struct {
+	*sqlstore.SQLStore
+	devices *Devices
+
+	keys      sync.Mutex    // held by the transaction that makes one-time keys, to its end
+	decrypted atomic.Uint64 // commit of the device's last decryption, see sqldb.DB.Committed
+
+	identities *memo[string, [32]byte]
+	tokens     *memo[tokenKey, *wastore.PrivacyToken] // nil: there is none
+	salt       *memo[struct{}, []byte]                // nil: there is none
+}
+
+var _ wastore.AllSessionSpecificStores = (*sessions)(nil)
+
+// remembered is how many peers' identities and tokens a device keeps in memory.
+const remembered = 1024
+
+func newSessions(c *Devices, plain *sqlstore.SQLStore) *sessions {
+	return &sessions{
+		SQLStore: plain, devices: c,
+		identities: newMemo[string, [32]byte](remembered),
+		tokens:     newMemo[tokenKey, *wastore.PrivacyToken](remembered),
+		salt:       newMemo[struct{}, []byte](1),
+	}
+}
+
+// PutManySessions commits the ratchets of a send before it returns.
+func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]byte) error {
+	if decrypting(ctx) != nil {
+		return d.SQLStore.PutManySessions(ctx, ratchets)
+	}
+	return d.devices.db.Write(ctx, "store the ratchets", func(t *sqldb.Tx) error {
+		for address, ratchet := range ratchets {
+			_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
+				ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, d.JID, address, ratchet)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// PutIdentity writes a key that is new or changed.
+func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte) error {
+	if known, ok, _ := d.identities.get(address); ok && known == key {
+		return nil
+	}
+	if dec := decrypting(ctx); dec != nil {
+		dec.until(d.identities.write(func(k string) bool { return k == address }))
+		return d.SQLStore.PutIdentity(ctx, address, key)
+	}
+	return d.identities.set(address, key, func() error {
+		return d.devices.db.Write(ctx, "store the identity", func(t *sqldb.Tx) error {
+			_, err := t.Exec(`INSERT INTO whatsmeow_identity_keys (our_jid, their_id, identity) VALUES ($1, $2, $3)
+				ON CONFLICT (our_jid, their_id) DO UPDATE SET identity = excluded.identity`, d.JID, address, key[:])
+			return err
+		})
+	})
+}
+
+// IsTrustedIdentity compares with the known key.
+func (d *sessions) IsTrustedIdentity(ctx context.Context, address string, key [32]byte) (bool, error) {
+	if known, ok, _ := d.identities.get(address); ok {
+		return known == key, nil
+	}
+	return d.SQLStore.IsTrustedIdentity(ctx, address, key)
+}
+
+// DeleteIdentity forgets the key of one address.
+func (d *sessions) DeleteIdentity(ctx context.Context, address string) error {
+	defer d.forget(ctx, d.identities, address)()
+	return d.SQLStore.DeleteIdentity(ctx, address)
+}
+
+// DeleteAllIdentities forgets the keys of all of a user's devices.
+func (d *sessions) DeleteAllIdentities(ctx context.Context, user string) error {
+	defer d.forget(ctx, d.identities, user+":")()
+	return d.SQLStore.DeleteAllIdentities(ctx, user)
+}
+
+// MigratePNToLID moves what is stored under the phone number to the LID.
+func (d *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
+	defer d.forget(ctx, d.identities, pn.SignalAddressUser()+":", lid.SignalAddressUser()+":")()
+	return d.SQLStore.MigratePNToLID(ctx, pn, lid)
+}
+
+// forget drops the addresses with these prefixes for the time of a write: until
+// the decryption's transaction ends, or until the function it returns is called.
+func (d *sessions) forget(ctx context.Context, m *memo[string, [32]byte], prefixes ...string) (end func()) {
+	end = m.write(func(address string) bool {
+		for _, p := range prefixes {
+			if strings.HasPrefix(address, p) {
+				return true
+			}
+		}
+		return false
+	})
+	if dec := decrypting(ctx); dec != nil {
+		dec.until(end)
+		return func() {}
+	}
+	return end
+}
