@@ -54,7 +54,7 @@ func (d *document) fromJSON(v *jsonstrict.Value, ptr string, ends lineIndex) (an
 	case jsonstrict.KindObject:
 		m := make(map[string]any, len(v.Names))
 		for i, name := range v.Names {
-			if m[name], err = d.fromJSON(&v.Items[i], pointer(ptr, name), ends); err != nil {
+			if m[name], err = d.fromJSON(&v.Items[i], jsonstrict.Pointer(ptr, name), ends); err != nil {
 				return nil, err
 			}
 		}
@@ -62,7 +62,7 @@ func (d *document) fromJSON(v *jsonstrict.Value, ptr string, ends lineIndex) (an
 	case jsonstrict.KindArray:
 		list := make([]any, len(v.Items))
 		for i := range v.Items {
-			if list[i], err = d.fromJSON(&v.Items[i], pointer(ptr, i), ends); err != nil {
+			if list[i], err = d.fromJSON(&v.Items[i], jsonstrict.Pointer(ptr, i), ends); err != nil {
 				return nil, err
 			}
 		}
