@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
@@ -116,7 +117,7 @@ func decodeStrict(document []byte, v any) *Violation {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		v := &Violation{Code: "type", Message: "a " + wrong.Value + " does not fit here"}
 		if member, _, _ := strings.Cut(wrong.Field, "."); member != "" { // deeper, encoding/json leaves out array indexes
-			v.Pointer = "/" + schema.Escape(member)
+			v.Pointer = jsonstrict.Pointer("", member)
 		}
 		return v
 	}

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
 )
 
 // accountView is an account in the control API.
@@ -130,12 +130,12 @@ func (s *Server) createGroup(r *jsonapi.Request) (any, error) {
 	members := make([]*Account, len(in.Members))
 	for i, number := range in.Members {
 		if members[i] = s.Account(number); members[i] == nil {
-			return nil, strictjson.Errorf("/members/"+strconv.Itoa(i), "no account has this number")
+			return nil, jsonstrict.Errorf("/members/"+strconv.Itoa(i), "no account has this number")
 		}
 	}
 	g, err := s.NewGroup(in.Subject, members...)
 	if err != nil {
-		return nil, strictjson.Errorf("/members", "%s", err)
+		return nil, jsonstrict.Errorf("/members", "%s", err)
 	}
 	return jsonapi.Created{Value: struct {
 		JID string `json:"jid"`

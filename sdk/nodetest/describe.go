@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk"
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 	"github.com/tapnode/tapnode/sdk/schema"
@@ -108,7 +109,7 @@ func (s *suite) describeWellFormed(t *testing.T) {
 			ports[p.ID] = true
 		}
 		for _, r := range op.PortRules {
-			if _, ok := schema.Tokens(r.Each); !ok || r.Each == "" || r.ID == "" {
+			if _, ok := jsonstrict.Tokens(r.Each); !ok || r.Each == "" || r.ID == "" {
 				t.Errorf("%s: port rule %+v names no array or no port", op.ID, r)
 			}
 		}

@@ -1,6 +1,10 @@
 package schema
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+)
 
 // whereNamed finds the one member of a name, anywhere in a value; "" when there
 // are several. It stands in for the location of a failed propertyNames, which
@@ -16,7 +20,7 @@ func membersNamed(value any, name, at string) (found []string) {
 	switch v := value.(type) {
 	case map[string]any:
 		for member, inner := range v {
-			here := at + "/" + Escape(member)
+			here := jsonstrict.Pointer(at, member)
 			if member == name {
 				found = append(found, here)
 			}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -86,8 +87,8 @@ func Describe(ctx context.Context, path string) (sdk.Manifest, error) {
 // ParseManifest reads a printed manifest. Members it does not know are ignored: a
 // newer sdk may have more.
 func ParseManifest(data []byte) (sdk.Manifest, error) {
-	if err := wellFormed(data); err != nil {
-		return sdk.Manifest{}, err
+	if fault := jsonstrict.Check(data, manifestLimits); fault != nil {
+		return sdk.Manifest{}, join(data, []jsonstrict.Error{*fault})
 	}
 	var m sdk.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {

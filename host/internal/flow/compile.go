@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
 // Compile checks a flow against a catalogue. The Program is nil if a finding is
@@ -61,15 +64,15 @@ func (c *compiler) fail(ptr, code, suggestion, format string, args ...any) {
 // nodes fills program.nodes; a node of an unknown type has no op.
 func (c *compiler) nodes() {
 	for i, n := range c.flow.Nodes {
-		ptr := pointer("/nodes", i)
+		ptr := jsonstrict.Pointer("/nodes", i)
 		if first, ok := c.program.nodes[n.ID]; ok {
-			c.fail(pointer(ptr, "id"), "duplicate_id", "give one of them another id",
+			c.fail(jsonstrict.Pointer(ptr, "id"), "duplicate_id", "give one of them another id",
 				"node %q is there twice; the first is nodes/%d", n.ID, first.index)
 			continue
 		}
-		c.program.nodes[n.ID] = &CompiledNode{Node: n, index: i, op: c.action(n.Type, pointer(ptr, "type")), edges: map[string][]string{}}
+		c.program.nodes[n.ID] = &CompiledNode{Node: n, index: i, op: c.action(n.Type, jsonstrict.Pointer(ptr, "type")), edges: map[string][]string{}}
 		if d := time.Duration(n.Deadline); d < time.Second || d > MaxDeadline {
-			c.fail(pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
+			c.fail(jsonstrict.Pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
 		}
 	}
 }
@@ -91,15 +94,15 @@ func (c *compiler) variables() {
 	if c.flow.Vars == nil {
 		return
 	}
-	s, err := compileSchemaValue("vars", c.flow.Vars)
+	s, err := schema.CompileValue(c.flow.Vars, schema.AssertFormats())
 	if err != nil {
 		c.fail("/vars", "vars_schema", "", "vars is not a JSON Schema 2020-12: %v", err)
 		return
 	}
 	c.program.vars = s
-	for _, v := range s.violations(withDefaults(c.flow.Vars, map[string]any{})) {
-		if v.code != "required" { // a default that its own schema refuses
-			c.fail("/vars/properties"+v.pointer, v.code, v.suggestion, "default: %s", v.message)
+	for _, f := range s.Findings(s.WithDefaults(map[string]any{})) {
+		if f.Code != "required" { // a default that its own schema refuses
+			c.fail("/vars/properties"+f.Pointer, f.Code, f.Suggestion, "default: %s", f.Message)
 		}
 	}
 }
@@ -111,7 +114,7 @@ func (c *compiler) inputs() {
 		if n.index != i {
 			continue // a duplicate
 		}
-		ptr := pointer("/nodes", i, "with")
+		ptr := jsonstrict.Pointer("/nodes", i, "with")
 		with := n.With
 		if with == nil {
 			with = map[string]any{}
@@ -146,16 +149,11 @@ func (c *compiler) expression(ptr string, err error, roots ...string) {
 func (c *compiler) checkInput(op *operation, in *input, ptr string) {
 	open, typed := map[string]bool{}, map[string]bool{}
 	v := in.outline("", open, typed)
-	if op.input != nil {
-		for _, e := range op.input.violations(v) {
-			if open[e.pointer] || typed[e.pointer] && e.code != "type" {
-				continue
-			}
-			c.fail(ptr+e.pointer, e.code, e.suggestion, "%s: %s", op.ID, e.message)
+	for _, f := range op.input.Findings(v) {
+		unknown := open[f.Pointer] || typed[f.Pointer] && f.Code != "type"
+		if !unknown || f.Code == "duplicate" { // the same expression twice is the same text twice
+			c.fail(ptr+f.Pointer, f.Code, f.Suggestion, "%s: %s", op.ID, f.Message)
 		}
-	}
-	for _, d := range duplicates(op.inputDoc, v) {
-		c.fail(ptr+d.pointer, d.code, d.suggestion, "%s: %s", op.ID, d.message)
 	}
 }
 
@@ -165,7 +163,7 @@ func (c *compiler) assigned(n *CompiledNode, ptr string) {
 	known := properties(c.flow.Vars)
 	for k := range values {
 		if _, ok := known[k]; !ok {
-			c.fail(pointer(ptr, "values", k), "unknown_variable", DidYouMean(k, keys(known)), "vars has no %q", k)
+			c.fail(jsonstrict.Pointer(ptr, "values", k), "unknown_variable", DidYouMean(k, keys(known)), "vars has no %q", k)
 		}
 	}
 }
@@ -173,9 +171,9 @@ func (c *compiler) assigned(n *CompiledNode, ptr string) {
 func (c *compiler) edges() {
 	seen := map[Edge]bool{}
 	for i, e := range c.flow.Edges {
-		ptr := pointer("/edges", i)
+		ptr := jsonstrict.Pointer("/edges", i)
 		if _, ok := c.program.nodes[e.To]; !ok {
-			c.fail(pointer(ptr, "to"), "unknown_node", DidYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
+			c.fail(jsonstrict.Pointer(ptr, "to"), "unknown_node", DidYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
 		}
 		if seen[e] {
 			c.report(SeverityWarning, ptr, "duplicate_edge", "remove one", "%s leads to %s twice", e.From, e.To)
@@ -185,7 +183,7 @@ func (c *compiler) edges() {
 		id, port := e.Source()
 		n, ok := c.program.nodes[id]
 		if !ok {
-			c.fail(pointer(ptr, "from"), "unknown_node", DidYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
+			c.fail(jsonstrict.Pointer(ptr, "from"), "unknown_node", DidYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
 			continue
 		}
 		n.edges[port] = append(n.edges[port], e.To)
@@ -197,7 +195,7 @@ func (c *compiler) ports() {
 	for i, e := range c.flow.Edges {
 		id, port := e.Source()
 		if n, ok := c.program.nodes[id]; ok && n.op != nil {
-			c.port(n, port, pointer("/edges", i, "from"))
+			c.port(n, port, jsonstrict.Pointer("/edges", i, "from"))
 		}
 	}
 }
@@ -220,10 +218,10 @@ func (c *compiler) waits() {
 		if n.op == nil {
 			continue
 		}
-		ptr := pointer("/nodes", n.index)
+		ptr := jsonstrict.Pointer("/nodes", n.index)
 		if !n.op.waits() {
 			if n.Wait != nil {
-				c.fail(pointer(ptr, "wait"), "no_answers", "remove wait", "%s gets no answers to wait for", n.Type)
+				c.fail(jsonstrict.Pointer(ptr, "wait"), "no_answers", "remove wait", "%s gets no answers to wait for", n.Type)
 			}
 			continue
 		}
@@ -235,7 +233,7 @@ func (c *compiler) waits() {
 			n.Waits = n.Waits || n.op.byAnswer(port)
 		}
 		if n.Timeout < time.Second || n.Timeout > MaxWait {
-			c.fail(pointer(ptr, "wait", "timeout"), "out_of_range", "", "the timeout must be between 1s and 90d")
+			c.fail(jsonstrict.Pointer(ptr, "wait", "timeout"), "out_of_range", "", "the timeout must be between 1s and 90d")
 		}
 		if n.Waits {
 			c.wired(n, ptr)

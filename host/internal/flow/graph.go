@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // graph looks for nodes no run can reach, and for circles that never wait.
@@ -27,12 +29,12 @@ func (c *compiler) graph() {
 	}
 	for _, n := range c.program.nodes {
 		if !reached[n.ID] {
-			c.report(SeverityWarning, pointer("/nodes", n.index), "unreachable", "add an edge that leads to it, or remove it",
+			c.report(SeverityWarning, jsonstrict.Pointer("/nodes", n.index), "unreachable", "add an edge that leads to it, or remove it",
 				"no trigger leads to node %q", n.ID)
 		}
 	}
 	for _, circle := range c.hotLoops() {
-		c.fail(pointer("/nodes", c.program.nodes[circle[0]].index), "hot_loop", "let the circle pass a node that waits for an answer",
+		c.fail(jsonstrict.Pointer("/nodes", c.program.nodes[circle[0]].index), "hot_loop", "let the circle pass a node that waits for an answer",
 			"%s goes round without ever waiting", strings.Join(append(circle, circle[0]), " → "))
 	}
 }

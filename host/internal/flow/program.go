@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
 // Program is a Flow that was checked and can run; package run interprets it. It
 // does not change and may be used from several goroutines.
 type Program struct {
 	flow     *Flow
-	vars     *schema // nil: no variables
+	vars     *schema.Schema // nil: no variables
 	nodes    map[string]*CompiledNode
 	triggers map[string]*trigger
 }

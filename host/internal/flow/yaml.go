@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // readYAML reads the part of YAML 1.2 that says the same as JSON: one document,
@@ -60,7 +62,7 @@ func (d *document) fromYAML(n *yaml.Node, ptr string, depth int) (any, error) {
 	case yaml.SequenceNode:
 		list := make([]any, 0, len(n.Content))
 		for i, c := range n.Content {
-			v, err := d.fromYAML(c, pointer(ptr, i), depth+1)
+			v, err := d.fromYAML(c, jsonstrict.Pointer(ptr, i), depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -80,9 +82,9 @@ func (d *document) yamlMapping(n *yaml.Node, ptr string, depth int) (any, error)
 			return nil, &syntaxError{line: k.Line, pointer: ptr, code: "key_not_string",
 				message: fmt.Sprintf("key %q is not a string", k.Value), suggested: "put it in quotes"}
 		}
-		p := pointer(ptr, k.Value)
+		p := jsonstrict.Pointer(ptr, k.Value)
 		if _, ok := m[k.Value]; ok {
-			return nil, duplicateKey(k.Line, p, k.Value)
+			return nil, duplicateKey(k.Line, p)
 		}
 		val, err := d.fromYAML(v, p, depth+1)
 		if err != nil {

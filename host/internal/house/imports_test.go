@@ -30,6 +30,14 @@ var rules = []rule{
 		why: "schemas are the product's forms: they know nothing of the code",
 	},
 	{
+		from: []string{"internal/jsonstrict"}, forbid: []string{module}, tests: true,
+		why: "the reader of JSON serves sdk, node, simulator and host alike: it knows no WhatsApp, no flows, nothing of this module",
+	},
+	{
+		from: []string{""}, except: []string{"internal/jsonstrict", "schemas"}, forbid: []string{"github.com/go-json-experiment/"}, tests: true,
+		why: "there is one strict reader of JSON, internal/jsonstrict; when the toolchain has encoding/json/v2, only it changes",
+	},
+	{
 		from: []string{"internal"}, forbid: []string{module + "schemas", module + "sdk", module + "plugin", module + "host"}, tests: true,
 		why: "internal/ is what plugin and host share: it knows neither WhatsApp nor flows",
 	},

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // Stage is the point of the server at which a rule is asked.
@@ -114,10 +114,10 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// Parse reads one rule. The error is a *strictjson.Error with the place of the mistake.
+// Parse reads one rule. The error is a *jsonstrict.Error with the place of the mistake.
 func Parse(data []byte) (Rule, error) {
 	var r Rule
-	if err := strictjson.Decode(data, &r); err != nil {
+	if err := jsonstrict.Decode(data, jsonstrict.Limits{Bytes: 1 << 20, Depth: 64}, &r); err != nil {
 		return Rule{}, err
 	}
 	return r, r.Validate()

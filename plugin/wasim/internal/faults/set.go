@@ -49,7 +49,7 @@ type entry struct {
 // NewSet makes an empty set that holds at most limit rules.
 func NewSet(limit int) *Set { return &Set{limit: limit} }
 
-// Add appends a rule and returns its id. Errors: *strictjson.Error for a rule that makes no sense, ErrTooMany, ErrTaken.
+// Add appends a rule and returns its id. Errors: *jsonstrict.Error for a rule that makes no sense, ErrTooMany, ErrTaken.
 func (s *Set) Add(r Rule) (string, error) {
 	if err := r.Validate(); err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-package strictjson_test
+package jsonstrict_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 type item struct {
@@ -26,7 +26,7 @@ type doc struct {
 func TestDecodeReadsEveryKind(t *testing.T) {
 	var d doc
 	in := ` {"title":"x","count":3,"on":true,"at":"2026-11-22T00:00:00Z","items":[{"name":"a","size":7},{"name":"b","size":null}],"inner":{"name":"c"}} `
-	if err := strictjson.Decode([]byte(in), &d); err != nil {
+	if err := jsonstrict.Decode([]byte(in), limits, &d); err != nil {
 		t.Fatal(err)
 	}
 	if d.Title != "x" || d.Count != 3 || !d.On || d.At.Year() != 2026 || len(d.Items) != 2 ||
@@ -38,7 +38,7 @@ func TestDecodeReadsEveryKind(t *testing.T) {
 func TestDecodeNamesThePlace(t *testing.T) {
 	for _, c := range []struct{ name, in, pointer, message string }{
 		{"empty", " ", "", "empty"},
-		{"syntax", `{"title":`, "", "not valid JSON"},
+		{"syntax", `{"title":`, "/title", "not valid JSON"},
 		{"trailing", `{} {}`, "", "not valid JSON"},
 		{"top type", `[]`, "", "must be an object, not an array"},
 		{"unknown", `{"titel":"x"}`, "/titel", "known here: at, count"},
@@ -55,8 +55,8 @@ func TestDecodeNamesThePlace(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var d doc
-			err := strictjson.Decode([]byte(c.in), &d)
-			var e *strictjson.Error
+			err := jsonstrict.Decode([]byte(c.in), limits, &d)
+			var e *jsonstrict.Error
 			if !errors.As(err, &e) || e.Pointer != c.pointer || !strings.Contains(e.Message, c.message) {
 				t.Fatalf("got %v, want %q at %q", err, c.message, c.pointer)
 			}
@@ -69,8 +69,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"items":[[[{"name":1e99}]]]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d doc
-		var e *strictjson.Error
-		if err := strictjson.Decode(data, &d); err != nil && !errors.As(err, &e) {
+		var e *jsonstrict.Error
+		if err := jsonstrict.Decode(data, limits, &d); err != nil && !errors.As(err, &e) {
 			t.Fatalf("an error without a place: %v", err)
 		}
 	})
