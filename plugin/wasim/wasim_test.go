@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/appstate"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/store/sqlstore"
@@ -142,7 +143,8 @@ func (b *business) position() int {
 	return len(b.events)
 }
 
-// pair links the client by QR code and waits until it is logged in and knows its push name.
+// pair links the client by QR code and waits until it is logged in and has read the account's settings. Until then a
+// client must not be unlinked: whatsmeow empties its device while its own goroutine still reads settings into it.
 func (b *business) pair() {
 	b.t.Helper()
 	ctx := within(b.t)
@@ -155,7 +157,8 @@ func (b *business) pair() {
 	}
 	await[*events.PairSuccess](b.t, b, at, nil)
 	await[*events.Connected](b.t, b, at, nil)
-	await[*events.AppStateSyncComplete](b.t, b, at, func(e *events.AppStateSyncComplete) bool { return e.Name == "critical_block" })
+	last := appstate.AllPatchNames[len(appstate.AllPatchNames)-1]
+	await(b.t, b, at, func(e *events.AppStateSyncComplete) bool { return e.Name == last })
 }
 
 func (b *business) device() *wasim.Device { return b.account.Linked()[0] }
