@@ -100,6 +100,7 @@ func newInstance(ctx context.Context, p *Pool, r store.Instance) (*Instance, err
 
 // newClient makes a client that leaves reconnecting, and all history, to us.
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
+	device.Container = container{device.Container, i.pool.opts.Limits.Store}
 	cli := whatsmeow.NewClient(device, waLogger{i.log})
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
