@@ -79,6 +79,14 @@ func open(t *testing.T, s *wasim.Server, phone string, options ...wasim.Option) 
 // attach makes a client that is not linked yet, to an account that there is.
 func attach(t *testing.T, s *wasim.Server, account *wasim.Account) *business {
 	t.Helper()
+	b := stored(t, account)
+	b.use(s, whatsmeow.NewClient(b.store.NewDevice(), nil))
+	return b
+}
+
+// stored is an account's client to be: its database.
+func stored(t *testing.T, account *wasim.Account) *business {
+	t.Helper()
 	ctx := within(t)
 	dsn := "file:" + t.TempDir() + "/wa.db?_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_txlock=immediate"
 	container, err := sqlstore.New(ctx, "sqlite", dsn, nil)
@@ -91,7 +99,6 @@ func attach(t *testing.T, s *wasim.Server, account *wasim.Account) *business {
 			t.Error(err)
 		}
 	})
-	b.use(s, whatsmeow.NewClient(container.NewDevice(), nil))
 	return b
 }
 
@@ -159,6 +166,16 @@ func (b *business) pair() {
 	await[*events.Connected](b.t, b, at, nil)
 	last := appstate.AllPatchNames[len(appstate.AllPatchNames)-1]
 	await(b.t, b, at, func(e *events.AppStateSyncComplete) bool { return e.Name == last })
+}
+
+// connect connects a client that has been linked, and waits for its login.
+func (b *business) connect() {
+	b.t.Helper()
+	at := b.position()
+	if err := b.cli.Connect(); err != nil {
+		b.t.Fatal(err)
+	}
+	await(b.t, b, at, func(*events.Connected) bool { return true })
 }
 
 func (b *business) device() *wasim.Device { return b.account.Linked()[0] }
