@@ -99,6 +99,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 
 // newClient makes a client that leaves reconnecting, and all history, to us.
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
+	device.Container = container{device.Container, i.pool.opts.Limits.Store}
 	cli := whatsmeow.NewClient(device, waLogger{i.log})
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true

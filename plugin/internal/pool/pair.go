@@ -224,7 +224,7 @@ func (i *Instance) Logout(ctx context.Context) error {
 		return err
 	}
 	i.cli.Store(nil)
-	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); err != nil {
+	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); !errors.Is(err, errDeleted) {
 		return fmt.Errorf("delete the session: %w", err)
 	}
 	i.remember(ctx, LoggedOut, nil)
