@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"os"
@@ -57,6 +58,13 @@ func hclogNames(groups []string, a slog.Attr) slog.Attr {
 		return slog.String("@message", a.Value.String())
 	}
 	return a
+}
+
+// linesDropped is the line that says what the log lacks.
+func linesDropped(n int) []byte {
+	var line bytes.Buffer
+	slog.New(newLogHandler(&line, "")).Warn("log lines were lost: nobody read stderr in time", "lost", n)
+	return line.Bytes()
 }
 
 // lineLimit replaces a line that a host would cut.

@@ -28,7 +28,7 @@ func TestPassHandshake(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var out closing
 			var errs bytes.Buffer
-			passHandshake(strings.NewReader(tt.in), &out, &errs)
+			passHandshake(strings.NewReader(tt.in), &out, &errs, func() { t.Error("unheard") })
 			if out.String() != tt.stdout || errs.String() != tt.stderr || out.closed != (tt.stdout != "") {
 				t.Errorf("stdout %q (closed %v), stderr %q", out.String(), out.closed, errs.String())
 			}

@@ -124,7 +124,7 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), s.Binary, s.Args...) // until kill
 	cmd.Env = append([]string{
-		sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue,
+		sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, sdk.LifelineKey + "=" + sdk.LifelineStdin,
 		"PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=" + socketDir(t),
 	}, s.Env...)
 	p := &process{cmd: cmd, stdout: &record{}, stderr: &record{}, exited: make(chan struct{})}

@@ -6,8 +6,9 @@
 //   - Nothing a node prints, sends or leaves undone can stop, block or crash the
 //     host: its output is read by this package alone, in bounded lines, and every
 //     wait for it has a deadline.
-//   - A node never outlives its host: its stdin closes with the host, and on Linux the
-//     kernel kills it. Whatever is left of its process group when it ends is killed.
+//   - A node never outlives its host: its stdin is a pipe that closes with the host, and
+//     on Linux the kernel kills it. Whatever is left of its process group when it ends is
+//     killed.
 //   - A node sees of the host's environment an allow-list, and of its files a
 //     socket in a directory of mode 0700 that is removed with the process.
 //   - Starts, stops and calls can be cancelled. A stop drains, closes, and kills
