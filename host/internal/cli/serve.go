@@ -27,6 +27,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
+	c, end := c.heedless()
+	defer end()
 	if len(paths) == 0 && *hf.simulate { // real people get no flow that nobody named
 		if paths, err = filepath.Glob("examples/flows/*.yaml"); err != nil {
 			return err

@@ -30,6 +30,10 @@ var rules = []rule{
 		why: "schemas are the product's forms: they know nothing of the code",
 	},
 	{
+		from: []string{"internal"}, forbid: []string{module + "sdk", module + "plugin", module + "host"}, tests: true,
+		why: "what plugin and host share knows neither, nor the contract between them",
+	},
+	{
 		from: []string{"sdk"}, forbid: []string{module + "plugin", module + "host"}, tests: true,
 		why: "the sdk is what third parties import: it knows neither our node nor our host",
 	},
@@ -59,7 +63,7 @@ var rules = []rule{
 	},
 	{
 		from: []string{""}, except: []string{"sdk", "host/internal/process"}, forbid: []string{"github.com/hashicorp/"}, tests: true,
-		why: "go-plugin is imported only by sdk (serving) and host/internal/process (starting)",
+		why: "go-plugin is imported only by sdk (serving), sdk/client (which makes a plain go-plugin host out of three lines) and host/internal/process (our own way to start a node)",
 	},
 	{
 		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks"},
