@@ -46,6 +46,9 @@ func newLogHandler(w io.Writer, level string) slog.Handler {
 
 // hclogNames gives slog's own attributes the names and forms of hclog.
 func hclogNames(groups []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration { // JSON would have it in nanoseconds
+		return slog.String(a.Key, a.Value.Duration().String())
+	}
 	if len(groups) > 0 {
 		return a
 	}

@@ -70,7 +70,7 @@ func commands() []command {
 		{"serve", "[FLOW…] [--simulate] [--listen ADDRESS] [--data DIR]", "serve flows and the HTTP API until stopped", serve},
 		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance", call},
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
-		{"nodes", "[--json] | lock", "list the node binaries that may run; lock accepts them as they are", nodesCommand},
+		{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},
 		{"token", "[--instance NAME]", "make a token for the HTTP API", token},
 		{"version", "", "print the version", version},
 		{"help", "[COMMAND]", "print this, or the flags of a command", help},

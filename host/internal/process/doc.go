@@ -16,7 +16,10 @@
 //   - A node that keeps crashing is started ever more slowly and then not at all:
 //     after [Spec.CrashBudget] crashes in [Spec.CrashWindow] it is [Quarantined]
 //     until [Supervisor.Restart].
-//   - Each change of [State] is one line in the log and one wake-up of [Supervisor.Watch].
+//   - A process that lives and does not answer is [Unresponsive] within seconds, and is
+//     killed and replaced when that lasts.
+//   - Each change of [State] is one line in the log and one wake-up of [Supervisor.Watch];
+//     an end that nobody asked for is an error there, with its exit status.
 //
 // go-plugin is used for what it is good at, negotiating versions and certificates.
 // Pipes, process group, connection and end of life are ours: see runner.go for
