@@ -53,7 +53,7 @@ func (g *stdioGuard) close() {
 	case <-g.copied:
 	case <-time.After(lossy.Patience): // a process that the author started has it, too
 	}
-	_ = g.log.Close() // it never fails
+	g.log.Close()
 }
 
 // passHandshake gives the first line that is go-plugin's handshake to stdout and

@@ -144,7 +144,7 @@ func (w *Writer) ended() bool {
 
 // Close waits, for at most [Patience], until the reader has everything. What is written
 // afterwards is dropped.
-func (w *Writer) Close() error {
+func (w *Writer) Close() {
 	w.mu.Lock()
 	w.closed = true
 	w.nudge()
@@ -155,5 +155,4 @@ func (w *Writer) Close() error {
 	case <-w.done:
 	case <-timer.C:
 	}
-	return nil
 }

@@ -161,7 +161,7 @@ func (c console) heedless() (console, func()) {
 		to = o.w // what it cannot write is no failure of the command
 	}
 	shown := lossy.New(to, nil)
-	return console{shown, c.err}, func() { _ = shown.Close() }
+	return console{shown, c.err}, shown.Close
 }
 
 // signals ends the context on the first SIGINT or SIGTERM and the process on the
