@@ -30,6 +30,14 @@ var rules = []rule{
 		why: "schemas are the product's forms: they know nothing of the code",
 	},
 	{
+		from: []string{"internal/netguard"}, forbid: []string{module}, tests: true,
+		why: "the guard of outgoing addresses is trusted by plugin and host alike: it knows neither, nor anything between them",
+	},
+	{
+		from: []string{""}, except: []string{"internal/netguard"}, forbid: []string{"code.dny.dev/"}, tests: true,
+		why: "which address is public is decided in one place",
+	},
+	{
 		from: []string{"sdk"}, forbid: []string{module + "plugin", module + "host"}, tests: true,
 		why: "the sdk is what third parties import: it knows neither our node nor our host",
 	},

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/tapnode/tapnode/internal/netguard"
 )
 
 const (
@@ -25,12 +27,12 @@ type fetched struct {
 	name        string
 }
 
-// newClient makes a client that obeys the policy. It knows no proxy: a proxy would
-// do the dialling, and the policy would check the proxy's address.
-func newClient(p *policy) *http.Client {
+// newClient makes a client that obeys the guard. It knows no proxy: a proxy would
+// do the dialling, and the guard would check the proxy's address.
+func newClient(guard *netguard.Guard) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:            p.dial,
+			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  30 * time.Second,
 			MaxResponseHeaderBytes: 64 << 10,
@@ -144,7 +146,7 @@ func explain(err error, timeout time.Duration) error {
 		err = wrapped.Err
 	}
 	switch {
-	case errors.Is(err, errAddress):
+	case errors.Is(err, netguard.ErrRefused):
 		return &Error{Reason: Refused, Message: "mediaUrl leads to an address that is not public: use a public one, or allow it in the node's settings"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Reason: Unreachable, Retry: true, Message: fmt.Sprintf("mediaUrl was not fetched within %s", timeout), Err: err}

@@ -4,9 +4,8 @@
 //
 // What the package guarantees:
 //
-//   - The address is checked when it is dialled, for every redirect and every
-//     address a name resolves to. Private, loopback, link-local, shared and
-//     metadata addresses are refused unless Options.Allow names them.
+//   - Every address is dialled through package netguard, redirects too: one that is
+//     not public is refused unless Options.Allow names it.
 //   - Nothing is unbounded: bytes, pixels, redirects, time, and how many files are
 //     worked on at once.
 //   - The content decides the type, not its name or its Content-Type.
@@ -27,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
@@ -67,7 +67,7 @@ const atOnce = 4
 
 // New makes a Loader. The error names an entry of Allow that cannot be read.
 func New(opt Options) (*Loader, error) {
-	policy, err := newPolicy(opt.Allow)
+	guard, err := netguard.New(opt.Allow...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func New(opt Options) (*Loader, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Loader{opt: opt, client: newClient(policy), slots: make(chan struct{}, atOnce)}, nil
+	return &Loader{opt: opt, client: newClient(guard), slots: make(chan struct{}, atOnce)}, nil
 }
 
 // Close closes idle connections.
