@@ -66,7 +66,7 @@ var rules = []rule{
 		why: "whatsmeow is imported only under plugin/",
 	},
 	{
-		from: []string{""}, except: []string{"sdk", "host/internal/process"}, forbid: []string{"github.com/hashicorp/"}, tests: true,
+		from: []string{""}, except: []string{"sdk", "host/internal/process"}, forbid: []string{"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog"}, tests: true,
 		why: "go-plugin is imported only by sdk (serving) and host/internal/process (starting)",
 	},
 	{

@@ -23,8 +23,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
@@ -55,15 +56,21 @@ type Progress func(stage string, done, total int64)
 type Loader struct {
 	opt    Options
 	client *http.Client
-	slots  chan struct{}
 
-	decoding sync.Mutex // pictures take memory: one at a time
-	uploads  turns      // of the same file: the second finds what the first has uploaded
+	places  *semaphore.Weighted // of all instances together
+	own     *places             // of one instance
+	memory  *semaphore.Weighted // bytes that pictures are decoded into
+	uploads *places             // one for the same file: the second finds what the first has uploaded
 }
 
-// atOnce is how many files a Loader works on at the same time; more wait. It
-// bounds the disk: two copies of each, one of them encrypted.
-const atOnce = 4
+// How many files are worked on at the same time; more wait in the order of their
+// coming. The sum bounds the disk: two copies of each, one of them encrypted. An
+// instance has so few of it that those of one instance, however slow the servers
+// it names, never keep another from its own.
+const (
+	maxPlaces    = 32
+	maxOwnPlaces = 4
+)
 
 // New makes a Loader. The error names an entry of Allow that cannot be read.
 func New(opt Options) (*Loader, error) {
@@ -77,7 +84,10 @@ func New(opt Options) (*Loader, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Loader{opt: opt, client: newClient(guard), slots: make(chan struct{}, atOnce)}, nil
+	return &Loader{
+		opt: opt, client: newClient(guard),
+		places: semaphore.NewWeighted(maxPlaces), own: newPlaces(maxOwnPlaces), uploads: newPlaces(1), memory: semaphore.NewWeighted(maxDecoded),
+	}, nil
 }
 
 // Close closes idle connections.
@@ -93,19 +103,18 @@ func (l *Loader) header(ctx context.Context, to host, instance, rawURL string, k
 	if progress == nil {
 		progress = func(string, int64, int64) {}
 	}
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-ctx.Done():
-		return nil, &Error{Reason: Unreachable, Message: "too many files were being fetched at the same time", Err: ctx.Err()}
+	release, err := l.place(ctx, instance)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	got, err := l.fetch(ctx, rawURL, l.limit(kind), progress)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { got.file.Close() }()
 
-	header, err := l.examine(got, kind)
+	header, err := l.examine(ctx, got, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +122,23 @@ func (l *Loader) header(ctx context.Context, to host, instance, rawURL string, k
 		return nil, err
 	}
 	return header, nil
+}
+
+// place waits for a place of the instance, and only then, for fairness, for one of
+// all.
+func (l *Loader) place(ctx context.Context, instance string) (release func(), err error) {
+	leave, err := l.own.take(ctx, instance)
+	if err != nil {
+		return nil, &Error{Reason: Unreachable, Retry: true, Message: fmt.Sprintf("%d other files of this instance were being fetched for too long", maxOwnPlaces), Err: err}
+	}
+	if err := l.places.Acquire(ctx, 1); err != nil {
+		leave()
+		return nil, &Error{Reason: Internal, Retry: true, Message: "too many files were being fetched at the same time", Err: err}
+	}
+	return func() {
+		l.places.Release(1)
+		leave()
+	}, nil
 }
 
 // limit is how many bytes a file of the kind may have.
@@ -128,7 +154,7 @@ func (l *Loader) limit(kind buttons.MediaType) int64 {
 // examine finds out what the file is, makes sure that it is what was asked for,
 // and describes what can be seen without WhatsApp. It may put a converted file in
 // place of the fetched one.
-func (l *Loader) examine(got *fetched, kind buttons.MediaType) (*buttons.Media, error) {
+func (l *Loader) examine(ctx context.Context, got *fetched, kind buttons.MediaType) (*buttons.Media, error) {
 	head := make([]byte, sniffSize)
 	n, err := got.file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -141,7 +167,7 @@ func (l *Loader) examine(got *fetched, kind buttons.MediaType) (*buttons.Media, 
 	m := &buttons.Media{Type: kind, Mimetype: mimetype}
 	switch kind {
 	case buttons.Image:
-		if err := l.examineImage(got, m); err != nil {
+		if err := l.examineImage(ctx, got, m); err != nil {
 			return nil, err
 		}
 	case buttons.Document:

@@ -94,7 +94,7 @@ func FuzzExamine(f *testing.F) {
 				t.Fatal(err)
 			}
 			got := &fetched{file: file, name: "x"}
-			m, err := l.examine(got, kind)
+			m, err := l.examine(t.Context(), got, kind)
 			if err != nil {
 				if e, ok := err.(*Error); !ok || e.Reason == Internal { //nolint:errorlint // never wrapped
 					t.Errorf("%s: %v", kind, err)
