@@ -6,9 +6,11 @@
 //
 //   - Every address is dialled through package netguard, redirects too: one that is
 //     not public is refused unless Options.Allow names it.
-//   - Nothing is unbounded: bytes, pixels, redirects, time, and how many files are
-//     worked on at once.
-//   - The content decides the type, not its name or its Content-Type.
+//   - Nothing is unbounded: bytes, memory for pixels, redirects, time, and how many
+//     files are worked on at once; files of one instance do not wait for another's.
+//   - The content decides the type, not its name or its Content-Type, and documents
+//     are named for what they are. What may surprise is in [buttons.Media.Warnings].
+//   - A JPEG, PNG, video or document is sent byte for byte.
 //   - Files live in nameless temporary files: nothing is left behind, not even by
 //     kill -9.
 //
@@ -25,6 +27,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gabriel-vasile/mimetype"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/tapnode/tapnode/internal/netguard"
@@ -84,6 +87,7 @@ func New(opt Options) (*Loader, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	mimetype.SetLimit(headSize)
 	return &Loader{
 		opt: opt, client: newClient(guard),
 		places: semaphore.NewWeighted(maxPlaces), own: newPlaces(maxOwnPlaces), uploads: newPlaces(1), memory: semaphore.NewWeighted(maxDecoded),
@@ -155,23 +159,23 @@ func (l *Loader) limit(kind buttons.MediaType) int64 {
 // and describes what can be seen without WhatsApp. It may put a converted file in
 // place of the fetched one.
 func (l *Loader) examine(ctx context.Context, got *fetched, kind buttons.MediaType) (*buttons.Media, error) {
-	head := make([]byte, sniffSize)
+	head := make([]byte, headSize)
 	n, err := got.file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
 	}
-	mimetype := Sniff(head[:n])
-	if !fits(mimetype, kind) {
-		return nil, mismatch(mimetype, kind)
+	mediaType, under := sniff(head[:n])
+	if !fits(mediaType, kind) {
+		return nil, mismatch(mediaType, kind)
 	}
-	m := &buttons.Media{Type: kind, Mimetype: mimetype}
+	m := &buttons.Media{Type: kind, Mimetype: mediaType}
 	switch kind {
 	case buttons.Image:
 		if err := l.examineImage(ctx, got, m); err != nil {
 			return nil, err
 		}
 	case buttons.Document:
-		m.Mimetype, m.FileName = documentType(mimetype, got.contentType, got.name)
+		describe(m, mediaType, under, got)
 	}
 	return m, nil
 }
@@ -191,14 +195,14 @@ func (l *Loader) temporary() (*os.File, error) {
 }
 
 // mismatch explains that the content is not of the kind.
-func mismatch(mimetype string, kind buttons.MediaType) error {
+func mismatch(mediaType string, kind buttons.MediaType) error {
 	const takes = "%s takes %s; mediaUrl answers %s"
 	formats := map[buttons.MediaType]string{
 		buttons.Image: "a JPEG, PNG, WebP or GIF file",
 		buttons.Video: "an MP4 or 3GP file",
 	}
-	e := &Error{Reason: WrongType, Message: fmt.Sprintf(takes, "mediaType "+string(kind), formats[kind], mimetype)}
-	if mimetype == "text/html" {
+	e := &Error{Reason: WrongType, Message: fmt.Sprintf(takes, "mediaType "+string(kind), formats[kind], mediaType)}
+	if mediaType == "text/html" {
 		e.Message += ": it is a page, link the file itself"
 	}
 	return e

@@ -30,7 +30,7 @@ func TestSniff(t *testing.T) {
 		"<!DOCTYPE html><html>":            "text/html",
 		"\x00\x01\x02\x03":                 "application/octet-stream",
 	} {
-		if got := Sniff([]byte(head)); got != want {
+		if got, _ := sniff([]byte(head)); got != want {
 			t.Errorf("%q: %s, want %s", head, got, want)
 		}
 	}
@@ -58,11 +58,21 @@ func TestCleanName(t *testing.T) {
 }
 
 func FuzzFileName(f *testing.F) {
-	f.Add(`attachment; filename="a.pdf"`, "/x/y.pdf")
-	f.Add(`attachment; filename*=UTF-8''%e2%82%ac%20..%2f`, "/")
-	f.Fuzz(func(t *testing.T, disposition, path string) {
-		name := fileName(disposition, &url.URL{Path: path})
-		if strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") || utf8.RuneCountInString(name) > maxName ||
+	f.Add(`attachment; filename="a.pdf"`, "/x/y.pdf", "%PDF-1.7")
+	f.Add(`attachment; filename*=UTF-8''%e2%82%ac%20..%2f`, "/", "<html>")
+	f.Add(`filename=C:\a.php`, "/a.docx", "PK\x03\x04")
+	f.Fuzz(func(t *testing.T, disposition, path, head string) {
+		mediaType, under := sniff([]byte(head))
+		got := &fetched{contentType: disposition}
+		for _, name := range []string{dispositionName(disposition), urlName(&url.URL{Path: path})} {
+			if name != "" {
+				got.names = append(got.names, name)
+			}
+		}
+		var m buttons.Media
+		describe(&m, mediaType, under, got)
+		name := m.FileName
+		if name == "" || strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") || utf8.RuneCountInString(name) > maxName ||
 			!utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 			t.Errorf("%q and %q give %q", disposition, path, name)
 		}
@@ -78,6 +88,8 @@ func FuzzExamine(f *testing.F) {
 	}
 	f.Add(small.Bytes())
 	f.Add([]byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"))
+	dot := "VP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00\x00"
+	f.Add([]byte("RIFF\x5a\x00\x00\x00WEBP" + "VP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x09\x00\x00\x09\x00\x00" + "ANMF\x26\x00\x00\x00" + strings.Repeat("\x00", 16) + dot))
 	f.Add([]byte("\x00\x00\x00\x18ftypmp42"))
 	f.Add([]byte("%PDF-1.7"))
 	l, err := New(Options{Dir: f.TempDir()})
@@ -93,7 +105,7 @@ func FuzzExamine(f *testing.F) {
 			if _, err := file.Write(body); err != nil {
 				t.Fatal(err)
 			}
-			got := &fetched{file: file, name: "x"}
+			got := &fetched{file: file, names: []string{"x"}}
 			m, err := l.examine(t.Context(), got, kind)
 			if err != nil {
 				if e, ok := err.(*Error); !ok || e.Reason == Internal { //nolint:errorlint // never wrapped

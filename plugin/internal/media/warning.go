@@ -7,6 +7,7 @@ const (
 	warnAnimation = "media_animation_lost"
 	warnNoPreview = "media_without_preview"
 	warnPage      = "media_is_a_page"
+	warnMisnamed  = "media_is_not_as_named"
 )
 
 func warn(m *buttons.Media, code, message string) {
