@@ -7,8 +7,9 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/wasim"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // TestUnlinkedWhileItReadsSettings: the owner unlinks a device that has just been
@@ -29,7 +30,7 @@ func TestUnlinkedWhileItReadsSettings(t *testing.T) {
 	<-asked
 	cli := i.cli.Load()
 	device := account.Linked()[0].JID()
-	if _, err := w.db.Device(w.ctx(), device); err != nil {
+	if _, err := w.db.Devices.Device(w.ctx(), device); err != nil {
 		t.Fatalf("the session of a paired device: %v", err)
 	}
 	account.Logout()
@@ -48,8 +49,8 @@ func TestUnlinkedWhileItReadsSettings(t *testing.T) {
 func (w *world) gone(device types.JID) {
 	w.t.Helper()
 	for ctx := w.ctx(); ; {
-		_, err := w.db.Device(ctx, device)
-		if errors.Is(err, store.ErrNotFound) {
+		_, err := w.db.Devices.Device(ctx, device)
+		if errors.Is(err, sqldb.ErrNotFound) {
 			return
 		}
 		must(w.t, err)
