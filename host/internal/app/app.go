@@ -189,11 +189,17 @@ func (a *App) Stop(ctx context.Context) error {
 	return errors.Join(append(errs, a.runDir.Close())...)
 }
 
-// Ready says whether every node takes calls; the error names the one that does not.
+// Ready says whether every node takes calls and can do its work; the error names the one
+// that cannot, and why.
 func (a *App) Ready() error {
 	for _, n := range a.nodes {
 		if s := n.State(); !s.State.Serving() {
 			return fmt.Errorf("node %s is %s: %s", n.manifest.Name, s.State, s.Reason)
+		}
+		for _, h := range n.Health() {
+			if h.Subject == "" && h.State == sdk.Unhealthy { // the process, not one of its instances
+				return fmt.Errorf("node %s is unhealthy: %s", n.manifest.Name, h.Message)
+			}
 		}
 	}
 	return nil

@@ -3,10 +3,14 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // node is what GET /v1/nodes says of the only one.
@@ -26,6 +30,40 @@ func (s *served) node(t *testing.T) (node struct {
 	return node
 }
 
+// readyz asks whether GET /readyz answers with a status and some words.
+func (s *served) readyz(t *testing.T, want int, words string) func() bool {
+	return func() bool {
+		status, body := s.do(t, "GET", "/readyz", "")
+		return status == want && strings.Contains(body, words)
+	}
+}
+
+// TestReadyWithoutDatabase: a host whose node cannot write its database is not ready, says
+// why, and is again when it can.
+func TestReadyWithoutDatabase(t *testing.T) {
+	data := shortDir(t)
+	s := serveSimulated(t, "--data", data)
+	go func() { // the rest of the steps
+		for s.lines.Scan() {
+		}
+	}()
+	deadline(t, s.readyz(t, 200, "ready"))
+	db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: filepath.Join(data, "nodes/whatsapp-send-buttons/store"), File: "tapnode.db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, held := make(chan struct{}), make(chan error, 1)
+	go func() {
+		held <- db.Write(t.Context(), "hold the lock", func(*sqldb.Tx) error { <-release; return nil })
+	}()
+	deadline(t, s.readyz(t, 503, "database cannot be used"))
+	close(release)
+	if err := errors.Join(<-held, db.Close()); err != nil {
+		t.Error(err)
+	}
+	deadline(t, s.readyz(t, 200, "ready"))
+}
+
 // TestNodeStates: a stopped node is not ready, and is again when it goes on; one that
 // keeps crashing is quarantined, says the way out, and takes it.
 func TestNodeStates(t *testing.T) {
@@ -42,12 +80,7 @@ func TestNodeStates(t *testing.T) {
 	if err := syscall.Kill(first.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	readyz := func(want int, words string) func() bool {
-		return func() bool {
-			status, body := s.do(t, "GET", "/readyz", "")
-			return status == want && strings.Contains(body, words)
-		}
-	}
+	readyz := func(want int, words string) func() bool { return s.readyz(t, want, words) }
 	deadline(t, readyz(503, "whatsapp-send-buttons is unresponsive"))
 	if err := syscall.Kill(first.PID, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
