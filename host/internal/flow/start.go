@@ -22,7 +22,7 @@ func (st *step) start(e Event) error {
 		return err
 	}
 	st.s = State{Run: st.s.Run, Flow: p.flow.Metadata.ID, Version: p.flow.Metadata.Version, Digest: p.flow.Digest,
-		Trigger: t.ID, Started: st.at, Status: StatusRunning, Vars: vars}
+		Trigger: t.ID, Request: e.ID, Started: st.at, Status: StatusRunning, Vars: vars}
 	st.emit(Trace{Step: StepRunStarted, Data: vars})
 	st.queue = append(st.queue, entry{t.To, e.Data, nil})
 	return nil
