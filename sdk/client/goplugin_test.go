@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc/codes"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -95,5 +97,25 @@ func TestStdinStaysTheHosts(t *testing.T) {
 	}
 	if process.Exited() {
 		t.Error("the node has ended")
+	}
+}
+
+// What cannot travel is refused here and has no effect: no repetition changes it.
+func TestWhatCannotTravel(t *testing.T) {
+	c, stop, err := client.Local(shouter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for name, r := range map[string]client.Request{
+		"key":         {Key: "\xff"},
+		"correlation": {Correlation: "\xc0\xaf"},
+		"operation":   {Operation: "\xff"},
+		"input":       {Input: make([]byte, sdk.MaxMessage)},
+	} {
+		_, err := c.Execute(t.Context(), r, nil)
+		if te, ok := errors.AsType[*client.TransportError](err); !ok || te.Code != codes.InvalidArgument || te.Effect() != sdk.EffectNone {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

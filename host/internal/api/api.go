@@ -60,7 +60,7 @@ type Server struct {
 	opt      Options
 	hub      *hub
 	limit    *limiter
-	watchers chan struct{} // holds one for every stream of steps
+	watchers watchers
 	http     *http.Server
 	listener net.Listener
 }
@@ -79,7 +79,7 @@ func New(opt Options) (*Server, error) {
 	if opt.PerMinute == 0 {
 		opt.PerMinute = 100
 	}
-	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), watchers: make(chan struct{}, maxWatchers)}
+	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), watchers: watchers{each: map[string]int{}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -171,18 +171,33 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// LocalOnly refuses what a reverse proxy passes on: the handler needs no token and is for
-// this machine alone.
+// LocalOnly refuses what does not come from this machine and what a reverse proxy passes
+// on: the handler needs no token and is for this machine alone.
 func LocalOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
-			if r.Header.Get(name) != "" {
-				fail(w, http.StatusForbidden, "forbidden", "this endpoint answers to this machine only, not through a proxy")
-				return
-			}
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil || !isLoopback(host) || forwarded(r.Header) {
+			fail(w, http.StatusForbidden, "forbidden", "this endpoint answers to this machine only, not through a proxy")
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// forwarded says whether a proxy has left its mark, whatever that says: its presence is
+// the news, also of an empty one.
+func forwarded(h http.Header) bool {
+	for name := range h {
+		switch {
+		case strings.HasPrefix(name, "X-Forwarded"), strings.HasPrefix(name, "X-Original"), strings.HasSuffix(name, "-Client-Ip"), strings.HasSuffix(name, "-Connecting-Ip"):
+			return true
+		}
+		switch name {
+		case "Forwarded", "Via", "X-Real-Ip", "X-Envoy-External-Address":
+			return true
+		}
+	}
+	return false
 }
 
 func loopback(addr string) error {

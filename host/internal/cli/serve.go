@@ -17,6 +17,9 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
+// callGrace is how long HTTP calls may take to finish when the server stops.
+const callGrace = 10 * time.Second
+
 // serve hosts flows and the HTTP API until it is stopped.
 func serve(ctx context.Context, c console, args []string) error {
 	flags := newFlags("serve")
@@ -98,8 +101,8 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err := server.Start(ctx); err != nil {
 		return environment(err)
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer func() { // before the nodes: calls that run still need them
+		ctx, cancel := context.WithTimeout(context.Background(), callGrace)
 		defer cancel()
 		if err := server.Stop(ctx); err != nil {
 			h.log.Warn("stop http", "err", err)

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +15,28 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/api"
 )
+
+// TestLongPaths: where neither the data directory nor TMPDIR leaves room for a socket's
+// name, a place is found.
+func TestLongPaths(t *testing.T) {
+	long := filepath.Join(shortDir(t), strings.Repeat("a/long/way/down/", 6))
+	if err := os.MkdirAll(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Setenv("RUNTIME_DIRECTORY", "")
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", long)
+	for _, args := range [][]string{
+		{"call", "whatsapp.instance.list@1", "--simulate", "--data", filepath.Join(long, "data")},
+		{"call", "whatsapp.instance.list@1", "--simulate"},
+	} {
+		var out, errs bytes.Buffer
+		if code := Main(args, &out, &errs); code != exitOK {
+			t.Errorf("%v: exit code %d\n%s", args, code, &errs)
+		}
+	}
+}
 
 // TestOutputThatNobodyReads: a server whose stdout and stderr nobody reads, or which
 // somebody has closed, serves on and stops on SIGTERM as always.

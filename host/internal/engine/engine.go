@@ -49,6 +49,8 @@ const (
 var (
 	// ErrUnknownFlow means that no such flow, or no such version, is deployed.
 	ErrUnknownFlow = errors.New("the flow is not deployed")
+	// ErrKeyUsed means that a key has started a run of the flow with other variables.
+	ErrKeyUsed = errors.New("the key was used for another request")
 	// ErrState means that Start or Stop was called out of order.
 	ErrState = errors.New("the engine is not in that state")
 )

@@ -223,6 +223,13 @@ func watchOne(t *testing.T, s suite) {
 		first = st.Sequence
 		break
 	}
+	kept, err := s.Steps(s.ctx, "a", first)
+	if err != nil || len(kept) != 2 || kept[0].Visit != 2 || kept[1].Visit != 4 {
+		t.Errorf("the kept steps are %+v (%v), want the visits 2 and 4", kept, err)
+	}
+	if none, err := s.Steps(s.ctx, "nobody", 0); err != nil || len(none) != 0 {
+		t.Errorf("steps of no run: %+v, %v", none, err)
+	}
 	var got []int
 	for st, err := range s.Watch(s.ctx, "a", first) {
 		if err != nil {

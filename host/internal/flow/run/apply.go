@@ -74,7 +74,7 @@ func (t *transition) start(e Event) error {
 		return err
 	}
 	t.s = State{Run: t.s.Run, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest,
-		Trigger: trigger.ID, Started: t.at, Status: StatusRunning, Vars: vars}
+		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars}
 	t.emit(Trace{Kind: TraceRunStarted, Data: vars})
 	t.queue = append(t.queue, entry{trigger.To, e.Data, nil})
 	return nil

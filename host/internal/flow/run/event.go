@@ -12,7 +12,7 @@ type EventKind string
 
 // The kinds, and which fields of Event they use beside At.
 const (
-	Started   EventKind = "started"   // Trigger, Vars, Data
+	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Vars, Data
 	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
 	Failed    EventKind = "failed"    // Visit, Attempt, Problem
 	RetryDue  EventKind = "retryDue"  // Visit, Attempt

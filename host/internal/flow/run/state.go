@@ -42,6 +42,7 @@ type State struct {
 	Version int            `json:"version"`
 	Digest  string         `json:"digest"`
 	Trigger string         `json:"trigger"`
+	Request string         `json:"request,omitempty"` // what was asked for, as far as the asker needs to know it again
 	Started time.Time      `json:"started"`
 	Status  Status         `json:"status"`
 	Error   *Error         `json:"error,omitempty"`
