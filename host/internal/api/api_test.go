@@ -207,6 +207,9 @@ func TestIdempotencyKeyAndLimits(t *testing.T) {
 	if a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account, "Idempotency-Key", strings.Repeat("k", 201)); a.status != 400 {
 		t.Errorf("long key: %d", a.status)
 	}
+	if a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account, "Idempotency-Key", "run:e23:ask:1"); a.status != 400 || !strings.Contains(a.body, "flows") {
+		t.Errorf("a flow's key: %d %s", a.status, a.body)
+	}
 	huge := f.post(t, "/api/demo/echo/shop", `{"x":"`+strings.Repeat("a", maxBody)+`"}`, "token", f.account)
 	if huge.status != 400 || !strings.Contains(huge.body, "Invalid request body: larger than") {
 		t.Errorf("huge body: %d %s", huge.status, huge.body)

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -37,6 +38,8 @@ func keyOf(r *http.Request) (key, mistake string) {
 		return "", fmt.Sprintf("Idempotency-Key is longer than %d bytes", maxKey)
 	case !utf8.ValidString(keys[0]):
 		return "", "Idempotency-Key is not UTF-8"
+	case strings.HasPrefix(keys[0], engine.RunKeys):
+		return "", fmt.Sprintf("Idempotency-Key begins with %q, which the keys of flows do; take another", engine.RunKeys)
 	}
 	return keys[0], ""
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
@@ -29,6 +30,9 @@ func (w *world) message(query obj) (m send.Sent) {
 	w.must(w.call("whatsapp.message.get@1", query, &m))
 	return m
 }
+
+// sentAs is the id of the message that went out for a key.
+func (w *world) sentAs(key string) types.MessageID { return w.message(obj{"key": key}).MessageID }
 
 func states(m send.Sent) (list []string) {
 	for _, h := range m.History {

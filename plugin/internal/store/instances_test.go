@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
-	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
@@ -52,7 +50,7 @@ func TestInstances(t *testing.T) {
 			"deleted":        s.Registry.Delete(ctx, "shop"),
 			"state":          s.Registry.SetState(ctx, "shop", "x", ""),
 			"lease":          s.Registry.ClaimLease(ctx, "shop", 1),
-			"its sends":      errOf(s.Ledger.Lookup(ctx, operation, "k")),
+			"its sends":      errOf(s.Ledger.Lookup(ctx, operation, "shop", "k")),
 			"its menus":      errOf(s.Menus.Get(ctx, "shop", claim.Entry.MessageID)),
 			"the row itself": errOf(s.Registry.Instance(ctx, "shop")),
 		} {
@@ -117,20 +115,5 @@ func TestInstanceName(t *testing.T) {
 		if err := registry.ValidInstanceName(name); err == nil {
 			t.Errorf("%q passed", name)
 		}
-	}
-}
-
-func TestMessageID(t *testing.T) {
-	id := ledger.MessageID("shop", operation, "k")
-	if id != "3EB0"+strings.ToUpper(id[4:]) || len(id) != 22 {
-		t.Errorf("id %q: want 3EB0 and 18 upper-case hex digits", id)
-	}
-	seen := map[string]string{}
-	for _, parts := range [][3]string{{"shop", operation, "k"}, {"sho", "p" + operation, "k"}, {"shop", operation, "k2"}, {"", "", ""}} {
-		id := ledger.MessageID(parts[0], parts[1], parts[2])
-		if other, ok := seen[id]; ok {
-			t.Errorf("%v and %s share %s", parts, other, id)
-		}
-		seen[id] = fmt.Sprint(parts)
 	}
 }

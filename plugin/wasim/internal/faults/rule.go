@@ -21,10 +21,13 @@ const (
 	Handshake Stage = "handshake" // a websocket was accepted, before the Noise handshake [empty]
 	Login     Stage = "login"     // a client has said who it is [register, login]
 	IQ        Stage = "iq"        // a query came in [its xmlns: usync, encrypt, w:m …]
-	Message   Stage = "message"   // a message came in, nothing has been answered or relayed [stanza type: text, media …]
+	Message   Stage = "message"   // a message came in, nothing has been answered or relayed [stanza type: text, media …; TypeButtons]
 	Delivery  Stage = "delivery"  // a message is about to leave for one device [stanza type]
 	Media     Stage = "media"     // an HTTP request for a blob came in [upload, download, delete]
 )
+
+// TypeButtons is Match.Type for a message that carries buttons (a <biz> node), beside its stanza type.
+const TypeButtons = "buttons"
 
 // Rule is one misbehaviour.
 type Rule struct {
