@@ -45,13 +45,15 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	t := &template{}
 	var errs []error
 	kind := reflect.String
-	for _, p := range parts {
+	for i, p := range parts {
 		c := compiledPart{text: p.text}
 		if p.expr {
 			if c.program, err = compileExpression(p.text, env.lenient); err != nil {
 				errs = append(errs, err)
 			} else if _, err := compileExpression(p.text, env.strict); err != nil {
-				errs = append(errs, &doubt{err})
+				errs = append(errs, &doubt{err, "unknown_name"})
+			} else if err := unencoded(parts[:i], p.text, c.program); err != nil {
+				errs = append(errs, &doubt{err, "unencoded_text"})
 			}
 			if len(parts) == 1 && c.program != nil {
 				kind = kindOf(c.program)
@@ -62,8 +64,12 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	return t, kind, errs
 }
 
-// doubt is an expression that compiles and still names something no schema knows.
-type doubt struct{ error }
+// doubt is an expression that compiles and still may not do what is meant. code is
+// the finding's.
+type doubt struct {
+	error
+	code string
+}
 
 func (d *doubt) Unwrap() error { return d.error }
 
@@ -75,6 +81,7 @@ func compileExpression(src string, env expr.Option) (*vm.Program, error) {
 		expr.DisableBuiltin("now"),      // the interpreter reads no clock
 		expr.DisableBuiltin("timezone"), // reads files
 		expr.DisableBuiltin("uniq"),     // quadratic
+		urlEncode,
 		expr.Patch(g),
 	)
 	if err != nil {

@@ -169,7 +169,7 @@ func (c *compiler) expression(ptr string, err error, roots ...string) {
 	severity, code := SeverityError, "expression"
 	var d *doubt
 	if errors.As(err, &d) {
-		severity, code = SeverityWarning, "unknown_name"
+		severity, code = SeverityWarning, d.code
 	}
 	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
 }
