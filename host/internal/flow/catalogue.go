@@ -35,6 +35,7 @@ type operation struct {
 	// answers maps the types of the events that may answer a call to the template
 	// of the port they take.
 	answers map[string]string
+	shown   map[string]any // the input's schema, for Conceal
 }
 
 // NewCatalogue reads the schemas of the operations. Every schema must stand
@@ -58,6 +59,7 @@ func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 				o.answeredBy(e)
 			}
 		}
+		o.shown = schemaDoc(op.Input)
 		c.ops[op.ID] = o
 		c.ids = append(c.ids, op.ID)
 	}

@@ -139,7 +139,7 @@ func (c *compilation) expression(ptr string, err error, roots ...string) {
 	severity, code := SeverityError, "expression"
 	var d *doubt
 	if errors.As(err, &d) {
-		severity, code = SeverityWarning, "unknown_name"
+		severity, code = SeverityWarning, d.code
 	}
 	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
 }

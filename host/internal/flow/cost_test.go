@@ -165,7 +165,7 @@ func TestCostOfEveryFunction(t *testing.T) {
 	names := slices.Sorted(maps.Keys(vars))
 	pick := func() string { return "vars." + names[rnd.IntN(len(names))] }
 	var forms []func() string
-	for _, name := range slices.Sorted(maps.Keys(functions)) {
+	for _, name := range append(slices.Sorted(maps.Keys(functions)), slices.Sorted(maps.Keys(own))...) {
 		for n := range 5 {
 			forms = append(forms, func() string {
 				args := make([]string, n)

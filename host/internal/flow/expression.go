@@ -3,6 +3,7 @@ package flow
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -46,7 +47,7 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	t := &template{}
 	var errs []error
 	kind := reflect.String
-	for _, p := range parts {
+	for i, p := range parts {
 		c := compiledPart{text: p.text}
 		if p.expr {
 			var of reflect.Kind
@@ -55,6 +56,8 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 				errs = append(errs, err)
 			} else if doubtful != nil {
 				errs = append(errs, doubtful)
+			} else if err := unencoded(parts[:i], p.text, of); err != nil {
+				errs = append(errs, &doubt{err, "unencoded_text"})
 			}
 			if len(parts) == 1 && err == nil {
 				kind = of
@@ -65,8 +68,12 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	return t, kind, errs
 }
 
-// doubt is an expression that compiles and still names something no schema knows.
-type doubt struct{ error }
+// doubt is an expression that compiles and still may not do what is meant. code is
+// the finding's.
+type doubt struct {
+	error
+	code string
+}
 
 func (d *doubt) Unwrap() error { return d.error }
 
@@ -82,7 +89,7 @@ func compileExpression(src string, env environment) (p *vm.Program, kind reflect
 		return nil, 0, nil, fmt.Errorf("${ %s }: %w", src, oneLine(err))
 	}
 	if doubtful != nil {
-		doubtful = &doubt{fmt.Errorf("${ %s }: %w", src, oneLine(doubtful))}
+		doubtful = &doubt{fmt.Errorf("${ %s }: %w", src, oneLine(doubtful)), "unknown_name"}
 	}
 	return p, kind, doubtful, nil
 }
@@ -102,6 +109,7 @@ func config() *conf.Config {
 func checkExpression(src string, env expr.Option) (reflect.Kind, error) {
 	c := config()
 	env(c)
+	maps.Copy(c.Functions, ownFunctions())
 	tree, err := parser.ParseWithConfig(src, c)
 	if err != nil {
 		return 0, err

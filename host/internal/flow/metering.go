@@ -36,7 +36,11 @@ func (r *metering) Visit(n *ast.Node) {
 		x.From, x.To = touched(x.From), touched(x.To)
 	case *ast.PairNode:
 		x.Key = touched(x.Key)
-	case *ast.CallNode: // a method of a date or a duration
+	case *ast.CallNode: // one of our functions, or a method of a date or a duration
+		if id, ok := x.Callee.(*ast.IdentifierNode); ok && own[id.Value].call != nil {
+			ast.Patch(n, pay(id.Value, x.Arguments...))
+			return
+		}
 		for i, a := range x.Arguments {
 			x.Arguments[i] = pay("touch", a)
 		}
@@ -135,15 +139,17 @@ var hiddenFunctions = sync.OnceValue(func() map[string]*builtin.Function {
 		out[hidden+name] = &builtin.Function{Name: hidden + name, Types: []reflect.Type{reflect.TypeFor[func(...any) any]()},
 			Func: func(args ...any) (any, error) { return call(args[0].(*meter), args[1:]) }}
 	}
-	for name, f := range functions {
-		paid := f.paid(name)
-		add(name, func(m *meter, args []any) (any, error) {
-			v, err := paid(m, args)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			return v, nil
-		})
+	for _, all := range []map[string]function{functions, own} {
+		for name, f := range all {
+			paid := f.paid(name)
+			add(name, func(m *meter, args []any) (any, error) {
+				v, err := paid(m, args)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", name, err)
+				}
+				return v, nil
+			})
+		}
 	}
 	out[hidden+"date"].Types = []reflect.Type{reflect.TypeFor[func(...any) time.Time]()} // it has methods
 	same := func(args ...any) (any, error) { return args[0], nil }

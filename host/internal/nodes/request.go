@@ -75,6 +75,7 @@ func (requestNode) Operation() flow.Operation {
 type request struct {
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
+	Query   query             `json:"query"`
 	Headers map[string]string `json:"headers"`
 	Body    json.RawMessage   `json:"body"`
 	Timeout int               `json:"timeout"` // seconds
@@ -115,9 +116,9 @@ func (n requestNode) Execute(ctx context.Context, input map[string]any) (any, er
 }
 
 func (in request) build(ctx context.Context) (*http.Request, error) {
-	u, err := url.Parse(in.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, sdk.Invalid(sdk.Violation{Pointer: "/url", Code: "invalid_url", Message: "the url must be http:// or https:// with a host"})
+	u, err := in.address()
+	if err != nil {
+		return nil, err
 	}
 	if len(in.Body) > maxBody {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/body", Code: "too_large", Message: fmt.Sprintf("the body has more than %d bytes", maxBody)})
@@ -126,7 +127,7 @@ func (in request) build(ctx context.Context) (*http.Request, error) {
 	if len(in.Body) > 0 {
 		body = bytes.NewReader(in.Body)
 	}
-	req, err := http.NewRequestWithContext(ctx, in.Method, in.URL, body)
+	req, err := http.NewRequestWithContext(ctx, in.Method, u.String(), body)
 	if err != nil {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/method", Code: "invalid_request", Message: err.Error()})
 	}
