@@ -22,7 +22,8 @@ type delivery struct {
 	sent    uint64
 	acked   uint64
 	cursors [][]byte // of the events acked+1 … sent
-	cursor  []byte   // of the last acked event
+	cursor  []byte   // of the last acked event, or of the progress behind it
+	skipped []byte   // progress behind the last sent event; nil: none
 }
 
 func newDelivery(stream nodepb.NodeService_SubscribeServer, reader Reader, window int, cursor []byte) *delivery {
@@ -77,7 +78,7 @@ func (d *delivery) run(ctx context.Context, drain <-chan struct{}, events <-chan
 			if !ok || ctx.Err() != nil {
 				return endOf(ctx)
 			}
-			if err := d.send(n); err != nil {
+			if err := d.send(ctx, n); err != nil {
 				return err
 			}
 		case m := <-in:
@@ -100,14 +101,20 @@ func endOf(ctx context.Context) error {
 	return status.FromContextError(ctx.Err()).Err()
 }
 
-func (d *delivery) send(n next) error {
+func (d *delivery) send(ctx context.Context, n next) error {
 	if n.err != nil {
 		slog.Error("the trigger cannot be read", "error", n.err)
 		return status.Error(codes.Internal, problemOf(n.err).Message)
 	}
+	if n.event.isProgress() {
+		d.skipped = n.event.Cursor
+		d.credits <- struct{}{} // it takes no place in the window
+		return d.progress(ctx)
+	}
 	if n.event.ID == "" || n.event.Type == "" {
 		return status.Error(codes.Internal, "the trigger has an event without id or type")
 	}
+	d.skipped = nil // the event's own cursor is behind it
 	d.sent++
 	n.event.Sequence = d.sent
 	d.cursors = append(d.cursors, n.event.Cursor)
@@ -138,15 +145,36 @@ func (d *delivery) ack(ctx context.Context, sequence uint64) error {
 		return nil
 	}
 	n := int(sequence - d.acked) // at most the window
-	cursor := d.cursors[n-1]
-	if err := guard("Ack of a reader", func() error { return d.reader.Ack(ctx, cursor) }); err != nil {
-		slog.Error("the trigger cannot store an ack", "error", err)
-		return status.Error(codes.Internal, problemOf(err).Message)
+	if err := d.store(ctx, d.cursors[n-1]); err != nil {
+		return err
 	}
-	d.acked, d.cursor = sequence, cursor
+	d.acked = sequence
 	d.cursors = append(d.cursors[:0:0], d.cursors[n:]...)
 	for range n {
 		d.credits <- struct{}{}
 	}
+	return d.progress(ctx)
+}
+
+// progress acknowledges what the filter left out, once nothing before it is open, and
+// tells the host.
+func (d *delivery) progress(ctx context.Context) error {
+	if d.skipped == nil || d.acked != d.sent {
+		return nil
+	}
+	if err := d.store(ctx, d.skipped); err != nil {
+		return err
+	}
+	d.skipped = nil
+	return d.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Progress{Progress: &nodepb.SubscribeProgress{Cursor: d.cursor}}})
+}
+
+// store hands a cursor to the reader.
+func (d *delivery) store(ctx context.Context, cursor []byte) error {
+	if err := guard("Ack of a reader", func() error { return d.reader.Ack(ctx, cursor) }); err != nil {
+		slog.Error("the trigger cannot store an ack", "error", err)
+		return status.Error(codes.Internal, problemOf(err).Message)
+	}
+	d.cursor = cursor
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -148,6 +149,9 @@ func (s *server) checkStart(start *nodepb.SubscribeStart) (*operation, Subscript
 	case window == 0:
 		window = defaultWindow
 	}
+	if len(start.GetSubscribers()) > 0 && !slices.Contains(start.GetSubscribers(), start.GetSubscriber()) {
+		return invalid("subscribers are all of the host's, and %q is not among them", start.GetSubscriber())
+	}
 	filter, violations, _, err := op.examine(start.GetFilter())
 	if err != nil {
 		return invalid("%v", err)
@@ -157,6 +161,7 @@ func (s *server) checkStart(start *nodepb.SubscribeStart) (*operation, Subscript
 	}
 	return op, Subscription{
 		Operation: op.manifest.ID, Subscriber: start.GetSubscriber(), Filter: filter.(json.RawMessage), Cursor: start.GetCursor(),
+		Subscribers: start.GetSubscribers(),
 	}, window, nil
 }
 
