@@ -74,7 +74,7 @@ func TestExecuteIsRefused(t *testing.T) {
 	_, c := serve(t)
 	_, err := c.Execute(within(t), behave("nothing"), nil)
 	wantCode(t, err, codes.FailedPrecondition)
-	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {

@@ -32,7 +32,7 @@ func TestConfigure(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d, c := serve(t)
-			p := wantProblem(t, c.Configure(within(t), sdk.Setup{Settings: []byte(tt.settings), Secrets: tt.secrets}))
+			p := wantProblem(t, c.Configure(within(t), sdk.Setup{Settings: []byte(tt.settings), Secrets: tt.secrets, StateDir: t.TempDir()}))
 			if got := p.Code + " " + p.Violations[0].Pointer; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -119,7 +119,7 @@ func TestClose(t *testing.T) {
 	default:
 		t.Error("the node's Close was not called")
 	}
-	wantCode(t, c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}), codes.Unavailable)
+	wantCode(t, c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}), codes.Unavailable)
 }
 
 func TestWatchHealth(t *testing.T) {
@@ -128,7 +128,7 @@ func TestWatchHealth(t *testing.T) {
 	n.Health.Set(sdk.Health{Subject: "shop", State: sdk.Degraded, Reason: "slow"})
 	c := local(t, n)
 	wantCode(t, c.WatchHealth(within(t), func(sdk.Health) {}), codes.FailedPrecondition)
-	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	seen, ended := make(chan sdk.Health), make(chan error, 1)

@@ -51,7 +51,7 @@ func TestAReaderThatFailsEndsItsStreamOnly(t *testing.T) {
 			c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{sdk.Trigger{
 				ID: "demo.t@1", Open: func(context.Context, sdk.Subscription) (sdk.Reader, error) { return tt.reader, nil },
 			}}})
-			if err := c.Configure(within(t), sdk.Setup{}); err != nil {
+			if err := c.Configure(within(t), sdk.Setup{StateDir: t.TempDir()}); err != nil {
 				t.Fatal(err)
 			}
 			err := func() error {

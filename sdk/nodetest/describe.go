@@ -2,7 +2,6 @@ package nodetest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os/exec"
 	"regexp"
@@ -51,11 +50,10 @@ func (s *suite) describeOffline(t *testing.T) {
 	if s.Binary == "" {
 		t.Skip("needs a binary")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, s.Binary, append(s.Args, "describe")...)
+	cmd := exec.CommandContext(bounded(t), s.Binary, append(s.Args, "describe")...)
 	cmd.Env = append([]string{}, s.Env...)
 	cmd.Dir = t.TempDir()
+	cmd.WaitDelay = lastWords
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
 // Package api serves HTTP on a loopback address: the seed's API under /api, runs of
-// flows under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
+// flows and node processes under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
 //
 // An endpoint under /api exists because an operation's manifest names it
 // (sdk.Route): the package knows envelopes, tokens and limits, and of buttons only
@@ -47,7 +47,8 @@ type Options struct {
 	Tokens     *Tokens
 	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
 	Ready      func() error                                          // nil error: ready for work
-	Engine     *engine.Engine                                        // for /v1; nil leaves it out
+	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
+	Nodes      Nodes                                                 // for nodes under /v1; nil leaves them out
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Logger     *slog.Logger
 	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
@@ -93,6 +94,9 @@ func New(opt Options) (*Server, error) {
 	}
 	if opt.Engine != nil {
 		s.runs(mux, opt.Engine)
+	}
+	if opt.Nodes != nil {
+		s.nodes(mux, opt.Nodes)
 	}
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)

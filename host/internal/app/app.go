@@ -3,7 +3,7 @@
 //
 // What it guarantees:
 //
-//   - Only verified binaries run, as private copies.
+//   - Only verified binaries run, as private copies that are hashed before each start.
 //   - An event is acknowledged to its node only after the engine has taken it and
 //     every listener has seen it; whatever dies in between, it comes again with the same id.
 //   - A call goes to the node that offers the operation, waits for a restarting node
@@ -102,6 +102,7 @@ func (a *App) prepare() error {
 		}
 		supervisor, err := process.New(process.Spec{
 			Name: installed.Name, Path: installed.Binary, Accept: installed.Accept,
+			Verify:   installed.verify,
 			StateDir: filepath.Join(a.opt.DataDir, "nodes", installed.Name), RunDir: a.runDir,
 			Settings: settings, Secrets: secrets, Logger: a.log, Timing: a.opt.Timing,
 		})

@@ -47,6 +47,13 @@ func (e Entry) Install(stateDir string) (string, error) {
 	if err := e.Verify(); err != nil {
 		return "", err
 	}
+	return e.EnsureCopy(stateDir)
+}
+
+// EnsureCopy hashes the private copy and returns its path. A copy that is damaged or
+// gone is made again from the binary, as Install makes it; while it is good, the binary
+// does not matter. Call it before each start: the copy may have been replaced since.
+func (e Entry) EnsureCopy(stateDir string) (string, error) {
 	bin, err := filepath.Abs(filepath.Join(stateDir, "bin"))
 	if err != nil {
 		return "", err

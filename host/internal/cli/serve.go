@@ -27,6 +27,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
+	c, end := c.heedless()
+	defer end()
 	if len(paths) == 0 && *hf.simulate { // real people get no flow that nobody named
 		if paths, err = filepath.Glob("examples/flows/*.yaml"); err != nil {
 			return err
@@ -80,7 +82,7 @@ func (h *host) deploy(c console, paths []string) ([]*flow.Program, error) {
 
 func (h *host) apiOptions(listen string, keys *api.Tokens) api.Options {
 	opt := api.Options{
-		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Ready: h.Ready, Logger: h.log,
+		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err

@@ -8,7 +8,7 @@ import (
 const kindAction = sdk.KindAction
 
 // triggers checks what starts runs. Only event and run are known before one.
-func (c *compiler) triggers() {
+func (c *compilation) triggers() {
 	for i, t := range c.flow.Triggers {
 		ptr := jsonstrict.Pointer("/triggers", i)
 		if _, ok := c.program.triggers[t.ID]; ok {
@@ -38,7 +38,7 @@ func (c *compiler) triggers() {
 	}
 }
 
-func (c *compiler) triggerType(t *trigger, ptr string) {
+func (c *compilation) triggerType(t *trigger, ptr string) {
 	if t.Type == TriggerManual || t.Type == TriggerHTTP {
 		return
 	}
@@ -66,7 +66,7 @@ func (c *compiler) triggerType(t *trigger, ptr string) {
 }
 
 // condition compiles a template that must be exactly one expression.
-func (c *compiler) condition(src, ptr string, env environment) *template {
+func (c *compilation) condition(src, ptr string, env environment) *template {
 	t, _, errs := compileTemplate(src, env)
 	for _, err := range errs {
 		c.expression(ptr, err, "event", "run")

@@ -14,7 +14,7 @@ import (
 // Compile checks a flow against a catalogue. The Program is nil if a finding is
 // an error. Findings are in the order of the file.
 func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
-	c := &compiler{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
+	c := &compilation{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
 	c.nodes()
 	c.variables()
 	c.edges()
@@ -44,25 +44,25 @@ func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
 	return p, findings, nil
 }
 
-// compiler collects findings while it builds a Program.
-type compiler struct {
+// compilation collects findings while it builds a Program.
+type compilation struct {
 	flow     *Flow
 	cat      *Catalogue
 	program  *Program
 	findings []Finding
 }
 
-func (c *compiler) report(sev Severity, ptr, code, suggestion, format string, args ...any) {
+func (c *compilation) report(sev Severity, ptr, code, suggestion, format string, args ...any) {
 	c.findings = append(c.findings, Finding{Pointer: ptr, Line: c.flow.doc.line(ptr), Severity: sev, Code: code,
 		Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
 }
 
-func (c *compiler) fail(ptr, code, suggestion, format string, args ...any) {
+func (c *compilation) fail(ptr, code, suggestion, format string, args ...any) {
 	c.report(SeverityError, ptr, code, suggestion, format, args...)
 }
 
 // nodes fills program.nodes; a node of an unknown type has no op.
-func (c *compiler) nodes() {
+func (c *compilation) nodes() {
 	for i, n := range c.flow.Nodes {
 		ptr := jsonstrict.Pointer("/nodes", i)
 		if first, ok := c.program.nodes[n.ID]; ok {
@@ -78,7 +78,7 @@ func (c *compiler) nodes() {
 }
 
 // action finds the operation of a node.
-func (c *compiler) action(id, ptr string) *operation {
+func (c *compilation) action(id, ptr string) *operation {
 	op, ok := c.cat.ops[id]
 	switch {
 	case !ok:
@@ -90,7 +90,7 @@ func (c *compiler) action(id, ptr string) *operation {
 	return op
 }
 
-func (c *compiler) variables() {
+func (c *compilation) variables() {
 	if c.flow.Vars == nil {
 		return
 	}
@@ -107,7 +107,7 @@ func (c *compiler) variables() {
 	}
 }
 
-func (c *compiler) inputs() {
+func (c *compilation) inputs() {
 	env := c.environments()
 	for i := range c.flow.Nodes {
 		n := c.program.nodes[c.flow.Nodes[i].ID]
@@ -135,7 +135,7 @@ func (c *compiler) inputs() {
 
 // expression reports one that does not compile, or only with a doubt. roots are
 // the names it may begin with.
-func (c *compiler) expression(ptr string, err error, roots ...string) {
+func (c *compilation) expression(ptr string, err error, roots ...string) {
 	severity, code := SeverityError, "expression"
 	var d *doubt
 	if errors.As(err, &d) {
@@ -146,7 +146,7 @@ func (c *compiler) expression(ptr string, err error, roots ...string) {
 
 // checkInput holds an input against the operation's schema. Below an expression
 // whose kind is open nothing is known; of one whose kind is known only the type.
-func (c *compiler) checkInput(op *operation, in *input, ptr string) {
+func (c *compilation) checkInput(op *operation, in *input, ptr string) {
 	open, typed := map[string]bool{}, map[string]bool{}
 	v := in.outline("", open, typed)
 	for _, f := range op.input.Findings(v) {
@@ -158,7 +158,7 @@ func (c *compiler) checkInput(op *operation, in *input, ptr string) {
 }
 
 // assigned checks that a node sets only variables that exist.
-func (c *compiler) assigned(n *CompiledNode, ptr string) {
+func (c *compilation) assigned(n *CompiledNode, ptr string) {
 	values, _ := n.With["values"].(map[string]any)
 	known := properties(c.flow.Vars)
 	for k := range values {
@@ -168,7 +168,7 @@ func (c *compiler) assigned(n *CompiledNode, ptr string) {
 	}
 }
 
-func (c *compiler) edges() {
+func (c *compilation) edges() {
 	seen := map[Edge]bool{}
 	for i, e := range c.flow.Edges {
 		ptr := jsonstrict.Pointer("/edges", i)
@@ -191,7 +191,7 @@ func (c *compiler) edges() {
 }
 
 // ports checks that every edge starts from a port its node has.
-func (c *compiler) ports() {
+func (c *compilation) ports() {
 	for i, e := range c.flow.Edges {
 		id, port := e.Source()
 		if n, ok := c.program.nodes[id]; ok && n.op != nil {
@@ -200,7 +200,7 @@ func (c *compiler) ports() {
 	}
 }
 
-func (c *compiler) port(n *CompiledNode, port, ptr string) {
+func (c *compilation) port(n *CompiledNode, port, ptr string) {
 	ports, _, open := n.op.ports(n.input.mask())
 	ids := make([]string, 0, len(ports))
 	for _, p := range ports {
@@ -213,7 +213,7 @@ func (c *compiler) port(n *CompiledNode, port, ptr string) {
 }
 
 // waits decides which nodes wait for an answer, and for how long.
-func (c *compiler) waits() {
+func (c *compilation) waits() {
 	for _, n := range c.program.nodes {
 		if n.op == nil {
 			continue
@@ -242,7 +242,7 @@ func (c *compiler) waits() {
 }
 
 // wired warns of answers that lead nowhere.
-func (c *compiler) wired(n *CompiledNode, ptr string) {
+func (c *compilation) wired(n *CompiledNode, ptr string) {
 	if len(n.edges[PortTimeout]) == 0 {
 		c.report(SeverityWarning, ptr, "no_timeout_edge", fmt.Sprintf("add an edge from %s.timeout", n.ID),
 			"node %q waits, but nothing follows when no answer comes", n.ID)

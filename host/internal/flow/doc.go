@@ -15,5 +15,6 @@
 //     what to do, never silence.
 //   - A Program has no edge that leads nowhere, no port its node does not have
 //     and no circle that never waits.
-//   - An expression ends, and is bounded in the memory it takes.
+//   - An expression pays for its work before it does it, and what the expressions
+//     of one node may cost together is bounded.
 package flow

@@ -8,7 +8,7 @@ const anyEvent = ""
 // eventTypes works out, for every node that can be reached, the one type of event
 // that expressions there see, or anyEvent. An answer brings its own event; every
 // other port passes on the one that led to its node.
-func (c *compiler) eventTypes() map[string]string {
+func (c *compilation) eventTypes() map[string]string {
 	types := map[string]string{}
 	var queue []string
 	reach := func(node, event string) {

@@ -9,7 +9,7 @@ import (
 )
 
 // graph looks for nodes no run can reach, and for circles that never wait.
-func (c *compiler) graph() {
+func (c *compilation) graph() {
 	reached := map[string]bool{}
 	var queue []string
 	for _, t := range c.flow.Triggers {
@@ -41,7 +41,7 @@ func (c *compiler) graph() {
 
 // hotLoops finds one circle per node that closes one, over edges that are taken
 // at once: all but those from ports an answer or a timeout takes.
-func (c *compiler) hotLoops() [][]string {
+func (c *compilation) hotLoops() [][]string {
 	const (
 		unseen = iota
 		onPath

@@ -62,7 +62,7 @@ func (p *Program) bind(s Scope) bindings {
 // bindTrigger gives the expressions of a trigger theirs: before a run there is
 // nothing but the event.
 func (p *Program) bindTrigger(s Scope) bindings {
-	return bindings{"event": s.Event, meterName: meter(),
+	return bindings{"event": s.Event, meterName: newMeter(),
 		"run": map[string]any{"id": s.Run, "flow": p.flow.Metadata.ID, "version": p.flow.Metadata.Version}}
 }
 

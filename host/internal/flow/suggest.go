@@ -60,7 +60,7 @@ var unknownName = regexp.MustCompile(`unknown (name|field) (\w+)`)
 
 // hint helps with a name an expression does not know. roots are what it may
 // begin with.
-func (c *compiler) hint(err error, roots []string) string {
+func (c *compilation) hint(err error, roots []string) string {
 	m := unknownName.FindStringSubmatch(err.Error())
 	if m == nil {
 		return ""

@@ -15,7 +15,7 @@ type environment struct{ lenient, strict expr.Option }
 // environments returns what the expressions of a node may name: the run's
 // variables, the output of every node, the error that led here, and the event,
 // whose type depends on the way to the node.
-func (c *compiler) environments() func(node string) environment {
+func (c *compilation) environments() func(node string) environment {
 	events := c.eventTypes()
 	byEvent := map[string]environment{}
 	return func(node string) environment {
@@ -29,7 +29,7 @@ func (c *compiler) environments() func(node string) environment {
 	}
 }
 
-func (c *compiler) declare(event string, strict bool) expr.Option {
+func (c *compilation) declare(event string, strict bool) expr.Option {
 	vars := types.Map{}
 	for name, s := range properties(c.flow.Vars) {
 		vars[name] = typeOf(s, strict)
@@ -59,7 +59,6 @@ func beforeRun(event any) environment {
 // expressions; expr.Env would work the types out again for each.
 func declare(env types.Map) expr.Option {
 	env["run"] = types.Map{"id": types.String, "flow": types.String, "version": types.Int}
-	env[meterName] = types.TypeOf(func() bool { return true })
 	nature := env.Nature()
 	return func(c *conf.Config) { c.EnvObject, c.Env, c.Strict = env, nature, true }
 }

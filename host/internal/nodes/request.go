@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -36,14 +37,11 @@ var errRedirect = errors.New("redirect refused")
 type requestNode struct{ client *http.Client }
 
 func newRequestNode(allowPrivate bool) requestNode {
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	if !allowPrivate {
-		dialer.Control = onlyPublic
-	}
+	guard := &netguard.Guard{Open: allowPrivate}
 	return requestNode{&http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil, // a proxy would dial for us, past the guard
-			DialContext:            dialer.DialContext,
+			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  time.Minute,
 			MaxResponseHeaderBytes: maxHeaders,
@@ -152,8 +150,9 @@ func unreachable(err error, method string) *sdk.Problem {
 	if errors.As(err, &op) && op.Op == "dial" || method == http.MethodGet || method == http.MethodHead {
 		p.Effect = sdk.EffectNone
 	}
-	if errors.Is(err, errPrivate) {
+	if errors.Is(err, netguard.ErrRefused) {
 		p.Code, p.HTTPStatus, p.Retryable, p.Fault = "address_refused", http.StatusForbidden, false, sdk.FaultCaller
+		p.Message = "the url leads to an address that is not public: use a public one, or let the host's owner allow private ones (--allow-private)"
 	}
 	if errors.Is(err, errRedirect) {
 		p.Code, p.Retryable = "redirect_refused", false

@@ -40,6 +40,11 @@ type session struct {
 // launch starts, checks and configures a process. Its error says what the node did;
 // the runner, if there was one, is returned with it for the report.
 func launch(ctx context.Context, spec Spec, log *slog.Logger) (*session, *runner, error) {
+	if spec.Verify != nil {
+		if err := spec.Verify(); err != nil {
+			return nil, nil, fmt.Errorf("the binary is not run: %w (%w)", err, errPermanent)
+		}
+	}
 	start, cancel := context.WithTimeoutCause(ctx, spec.StartTimeout, errNoHandshake)
 	defer cancel()
 	run, conn, err := handshake(start, spec, log)

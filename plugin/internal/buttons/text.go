@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -95,3 +97,9 @@ func Answer(buttons []Button, typed string) (int, bool) {
 
 // keycaps turns the keyboard's number emoji into plain digits.
 var keycaps = strings.NewReplacer("\ufe0f", "", "\u20e3", "")
+
+// FoldLabel is a label as far as a person tells labels apart when typing one: its
+// case, its spaces and the way its accents are composed do not count.
+func FoldLabel(label string) string {
+	return norm.NFC.String(cases.Fold().String(norm.NFKC.String(strings.Join(strings.Fields(label), " "))))
+}

@@ -50,6 +50,12 @@ func newDatabase(t *testing.T) string {
 	if server == "" {
 		return ""
 	}
+	return databaseOn(t, server)
+}
+
+// databaseOn makes a database on a server, for as long as the test.
+func databaseOn(t *testing.T, server string) string {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), server)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"go.mau.fi/whatsmeow"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // Errors that callers tell apart.
@@ -53,7 +55,9 @@ var ackNumber = regexp.MustCompile(`(\d+)$`)
 func Grade(err error) *SendError {
 	e := &SendError{Err: err}
 	var iq *whatsmeow.IQError
+	var store *session.Error
 	switch {
+	case errors.As(err, &store): // before the message could leave
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
 		if m := ackNumber.FindString(err.Error()); m != "" {
 			e.Code, _ = strconv.Atoi(m)

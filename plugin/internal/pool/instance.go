@@ -49,6 +49,9 @@ type Instance struct {
 
 	account atomic.Pointer[Account] // whatsmeow writes its own without a lock
 
+	unstored atomic.Pointer[error] // why the present connection's stores failed; nil: they work
+	kept     atomic.Int64          // what could not be stored since the last login
+
 	mu      sync.Mutex
 	online  bool // wanted
 	lost    bool // another process may own the instance, see Lease
@@ -64,10 +67,6 @@ type signal struct {
 	cli *whatsmeow.Client
 	evt any
 }
-
-// errNotStored is the signal that a message waits at the server because it could
-// not be stored.
-type errNotStored struct{ err error }
 
 func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, error) {
 	i := &Instance{
@@ -100,6 +99,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 
 // newClient makes a client that leaves reconnecting, and all history, to us.
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
+	device.Container = container{device.Container, i.pool.opts.Limits.Store}
 	cli := whatsmeow.NewClient(device, waLogger{i.log})
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
@@ -160,6 +160,9 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 }
 
 func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
+	if i.storeFailed() != nil {
+		return false // this line has ended; WhatsApp delivers the message again on the next
+	}
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
 	var err error
@@ -180,6 +183,7 @@ func (i *Instance) stored(cli *whatsmeow.Client, what string, err error) bool {
 	}
 	if i.ctx.Err() == nil {
 		i.log.Error("an incoming "+what+" could not be stored; WhatsApp keeps it", "error", err)
+		i.kept.Add(1)
 		i.signal(cli, errNotStored{err})
 	}
 	return false

@@ -224,7 +224,7 @@ func (i *Instance) Logout(ctx context.Context) error {
 		return err
 	}
 	i.cli.Store(nil)
-	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); err != nil {
+	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); !errors.Is(err, errDeleted) {
 		return fmt.Errorf("delete the session: %w", err)
 	}
 	i.remember(ctx, LoggedOut, nil)
@@ -243,4 +243,51 @@ func unlink(ctx context.Context, cli *whatsmeow.Client) error {
 		}},
 	})
 	return err
+}
+
+// Errors of answers to a passkey step. The pairing goes on after both.
+var (
+	ErrPasskeyRefused = errors.New("WhatsApp refused the passkey's answer")
+	ErrNotAsked       = errors.New("the pairing does not ask for this")
+)
+
+// Passkey hands the browser's answer to a passkey step to the pairing that waits
+// for it. The error is ErrNotPairing, ErrPasskeyRefused or ErrNotAsked, or about the
+// connection; after each of them the same step can be answered again.
+func (i *Instance) Passkey(ctx context.Context, answer *types.WebAuthnResponse) error {
+	cli := i.pairing.Load()
+	if cli == nil {
+		return ErrNotPairing
+	}
+	return passkeyError(cli.SendPasskeyResponse(ctx, answer))
+}
+
+// ConfirmPasskey says that the code of a confirm step is the one on the phone. The
+// errors are those of Passkey.
+func (i *Instance) ConfirmPasskey(ctx context.Context) error {
+	cli := i.pairing.Load()
+	if cli == nil {
+		return ErrNotPairing
+	}
+	return passkeyError(cli.SendPasskeyConfirmation(ctx))
+}
+
+// passkeyError sorts what whatsmeow says: refusals have a type, the line's errors
+// too, and what is left is its complaint that the pairing is not that far.
+func passkeyError(err error) error {
+	var refused *whatsmeow.IQError
+	var lost *whatsmeow.DisconnectedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return fmt.Errorf("%w: %w", ErrPasskeyRefused, err)
+	case errors.As(err, &lost), errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrIQDisconnected):
+		return fmt.Errorf("%w: %w", ErrNotConnected, err)
+	case errors.Is(err, whatsmeow.ErrIQTimedOut):
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotAsked, err)
 }

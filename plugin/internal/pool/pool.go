@@ -42,6 +42,9 @@ type Options struct {
 	// current, at the start and when WhatsApp calls ours outdated.
 	RefreshVersion bool
 
+	// Storage knows whether the database of Registry and Devices works.
+	Storage *sqldb.Monitor
+
 	// OnMessage stores an incoming message. WhatsApp gets its acknowledgement after
 	// it returned nil, and delivers the message again after an error.
 	OnMessage func(ctx context.Context, i *Instance, m *events.Message) error

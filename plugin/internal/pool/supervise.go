@@ -50,6 +50,10 @@ func (i *Instance) supervise() {
 			i.rest()
 			continue
 		}
+		i.awaitStore()
+		if i.ctx.Err() != nil || !i.wanted() {
+			continue
+		}
 		end := i.connection(i.cli.Load())
 		switch {
 		case i.ctx.Err() != nil || !i.wanted():
@@ -62,7 +66,7 @@ func (i *Instance) supervise() {
 			continue
 		case end.login:
 			delay, refused = firstRetry, 0
-		case end.dialled:
+		case end.dialled && end.code != codeStorage:
 			refused++
 		}
 		pause := delay/2 + rand.N(delay)
@@ -70,6 +74,9 @@ func (i *Instance) supervise() {
 		trouble := &Trouble{Code: end.code, At: time.Now(), Message: "the connection to WhatsApp was lost; it is being restored"}
 		if !end.dialled {
 			trouble.Message = "WhatsApp cannot be reached; check the network. It is tried again. (" + redactErr(end.err) + ")"
+		}
+		if end.code == codeStorage {
+			trouble = i.notStoring(end.err)
 		}
 		if refused >= refusals {
 			pause = slowRetry/2 + rand.N(slowRetry)
@@ -194,6 +201,7 @@ func (i *Instance) connection(cli *whatsmeow.Client) ending {
 	end := i.login(line, hangUp, cli)
 	<-i.pool.dials
 	if end.login {
+		i.kept.Store(0)
 		i.set(Connected, nil)
 		i.forgive()
 		i.watch(cli, &end)
@@ -217,6 +225,10 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 			return
 		case <-i.wake:
 			if !i.wanted() {
+				return
+			}
+			if err := i.storeFailed(); err != nil {
+				end.code, end.err = codeStorage, err
 				return
 			}
 		case <-again:
@@ -259,6 +271,10 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 			case *events.KeepAliveRestored:
 				i.set(Connected, nil)
 			case errNotStored:
+				if i.hopeless() {
+					end.code, end.err = codeStorage, e.err
+					return
+				}
 				if again == nil {
 					again = time.After(redelivery)
 					i.set(Connected, &Trouble{Code: codeStorage, At: time.Now(), Message: "an incoming message could not be stored; free disk space or mend the database. WhatsApp keeps the message"})
@@ -276,6 +292,7 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 	defer cancel()
 	dialling := context.AfterFunc(ctx, hangUp)
 	i.presented = i.pool.web.current()
+	i.arm(cli)
 	i.dials.Add(1)
 	err := cli.ConnectContext(line)
 	dialling()
@@ -289,6 +306,9 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 		case <-i.wake:
 			if !i.wanted() {
 				return ending{dialled: true}
+			}
+			if err := i.storeFailed(); err != nil {
+				return ending{dialled: true, code: codeStorage, err: err}
 			}
 		case s := <-i.signals:
 			if s.cli != cli {

@@ -77,7 +77,7 @@ func Of(err error) error {
 }
 
 // Storage is a failure of our own database.
-func Storage(err error) error {
+func Storage(err error) *sdk.Problem {
 	p := New(http.StatusInternalServerError, "storage_failed", sdk.FaultNode, "The node's database failed: "+err.Error())
 	p.Err = err
 	return Retryable(p, time.Second)

@@ -9,6 +9,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/problem"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // Refusal is what the number in a message acknowledgement means (facts/wire.md §6.1).
@@ -61,6 +63,9 @@ func sendProblem(what string, err error) *sdk.Problem {
 			return mapped
 		}
 		failed = pool.Grade(err)
+	}
+	if store, ok := errors.AsType[*session.Error](failed.Err); ok {
+		return problem.Storage(store)
 	}
 	reason := failed.Error()
 	switch r, known := Refusals[failed.Code]; {

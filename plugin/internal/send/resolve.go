@@ -3,6 +3,7 @@ package send
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.mau.fi/whatsmeow/types"
 
@@ -45,4 +46,49 @@ func resolveProblem(what string, err error) error {
 	p := sendProblem(what, err)
 	p.Effect = sdk.EffectNone // nothing but a question was sent
 	return p
+}
+
+// admit finds the accounts of the people whose clicks a menu takes, with one question
+// for all of them. It gives every address they are known under, because a click comes
+// from any.
+func (s *Sender) admit(ctx context.Context, inst *pool.Instance, o order) ([]string, error) {
+	var people []recipient.Recipient
+	var candidates []string
+	for i, sender := range o.rules.AllowedSenders {
+		who, err := recipient.Parse(sender)
+		if err != nil { // Check has let it through
+			return nil, notAdmitted(i, "it is not a phone number or JID", "")
+		}
+		people = append(people, who)
+		candidates = append(candidates, who.Candidates()...)
+	}
+	var answers []recipient.Answer
+	if len(candidates) > 0 {
+		cli, err := inst.Client()
+		if err != nil {
+			return nil, problem.Disconnected()
+		}
+		if answers, err = (lookup{s.numbers, cli, s.QueryTime}).Lookup(ctx, candidates); err != nil {
+			return nil, resolveProblem(o.what, err)
+		}
+	}
+	var addresses []string
+	for i, who := range people {
+		found := recipient.Resolution{JID: who.JID()}
+		if who.Kind == recipient.Phone {
+			var err error
+			if found, err = recipient.Choose(who.Candidates(), answers, who.User); err != nil {
+				return nil, notAdmitted(i, err.Error(), "check the number; it needs its country code")
+			}
+		}
+		addresses = append(addresses, found.JID.String())
+		if !found.Phone.IsEmpty() && found.Phone != found.JID {
+			addresses = append(addresses, found.Phone.String())
+		}
+	}
+	return addresses, nil
+}
+
+func notAdmitted(i int, detail, suggestion string) error {
+	return problem.Invalid(fmt.Sprintf("/menu/allowedSenders/%d", i), fmt.Sprintf("Menu: AllowedSender %d: %s", i+1, detail), suggestion)
 }

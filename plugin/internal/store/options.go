@@ -30,15 +30,15 @@ type Options struct {
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Log takes what the janitor and the session store report; nil discards it.
+	// Log takes what the sweeper and the session store report; nil discards it.
 	Log *slog.Logger
 }
 
 // Retention says how long rows are kept. Zero means the default.
 type Retention struct {
-	Ledger      time.Duration // of a settled send and its key; 30 days
+	Ledger      time.Duration // of a concluded send and its key; 7 days
 	Menus       time.Duration // after a menu was sent, or has expired if that is later; 90 days
-	Events      time.Duration // for hosts that do not acknowledge; 14 days
+	Events      time.Duration // for hosts that do not acknowledge; 30 days
 	Seen        time.Duration // ids of incoming messages; 30 days (WhatsApp redelivers for 14)
 	Messages    time.Duration // for replyTo; 30 days
 	Subscribers time.Duration // since a host was last heard of; 30 days
@@ -63,9 +63,9 @@ type Limits struct {
 
 func (o Options) withDefaults() Options {
 	const day = 24 * time.Hour
-	or(&o.Retention.Ledger, 30*day)
+	or(&o.Retention.Ledger, 7*day)
 	or(&o.Retention.Menus, 90*day)
-	or(&o.Retention.Events, 14*day)
+	or(&o.Retention.Events, 30*day)
 	or(&o.Retention.Seen, 30*day)
 	or(&o.Retention.Messages, 30*day)
 	or(&o.Retention.Subscribers, 30*day)

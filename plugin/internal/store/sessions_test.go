@@ -13,11 +13,12 @@ import (
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
-
-	"github.com/tapnode/tapnode/plugin/internal/store"
+	"go.mau.fi/whatsmeow/util/keys"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // plain opens the same file with nothing but whatsmeow and the driver.
@@ -211,5 +212,93 @@ func TestAccountsShareADatabase(t *testing.T) {
 		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 300 {
 			t.Errorf("%d events, want 300", len(got))
 		}
+	})
+}
+
+// A batch and single keys asked for at the same time neither block each other nor
+// get the same id, and all of them are stored.
+func TestPreKeys(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		d := pair(t, s.Devices.NewDevice(), 1)
+		var mu sync.Mutex
+		ids := map[uint32]bool{}
+		note := func(list ...*keys.PreKey) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, k := range list {
+				if ids[k.KeyID] {
+					t.Errorf("key %d was made twice", k.KeyID)
+				}
+				ids[k.KeyID] = true
+			}
+		}
+		var work sync.WaitGroup
+		work.Go(func() {
+			list, err := d.PreKeys.GetOrGenPreKeys(ctx, 50)
+			if err != nil || len(list) != 50 {
+				t.Errorf("got %d keys, want 50: %v", len(list), err)
+			}
+			note(list...)
+		})
+		for range 8 {
+			work.Go(func() {
+				k, err := d.PreKeys.GenOnePreKey(ctx)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				note(k)
+			})
+		}
+		work.Wait()
+		for id := range ids {
+			if k, err := d.PreKeys.GetPreKey(ctx, id); err != nil || k == nil {
+				t.Errorf("key %d is not stored: %v", id, err)
+			}
+		}
+	})
+}
+
+// A store that fails is no message that cannot be decrypted: its error makes whatsmeow
+// leave the message at the server, and nothing works until the next connection.
+func TestFailedStoreIsNoBadMessage(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		d := pair(t, s.Devices.NewDevice(), 1)
+		var told []error
+		arm := func() { session.Arm(d, func(err error) { told = append(told, err) }) }
+		rename := func(from, to string) {
+			t.Helper()
+			check(t, errOf(s.DB.SQL().ExecContext(ctx, `ALTER TABLE `+from+` RENAME TO `+to)))
+		}
+		arm()
+		rename("whatsmeow_event_buffer", "hidden")
+		fails := func(what string, err error) {
+			t.Helper()
+			if failed := (*session.Error)(nil); !errors.As(err, &failed) || !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v, want an error after which whatsmeow says nothing", what, err)
+			}
+		}
+		fails("the buffer", errOf(d.EventBuffer.GetBufferedEvent(ctx, [32]byte{1})))
+		fails("a session, whose table works", errOf(d.Sessions.GetSession(ctx, "1:0")))
+		fails("a LID", errOf(d.LIDs.GetLIDForPN(ctx, types.NewJID("55", types.DefaultUserServer))))
+		fails("a transaction", d.EventBuffer.DoDecryptionTxn(ctx, func(context.Context) error { return nil }))
+		rename("hidden", "whatsmeow_event_buffer")
+		fails("the buffer before the next connection", errOf(d.EventBuffer.GetBufferedEvent(ctx, [32]byte{1})))
+		if len(told) != 1 {
+			t.Errorf("told of %d failures, want the first: %v", len(told), told)
+		}
+		arm()
+		check(t, errOf(d.EventBuffer.GetBufferedEvent(ctx, [32]byte{1})))
+
+		bad := errors.New("the message is no good")
+		if err := d.EventBuffer.DoDecryptionTxn(ctx, func(context.Context) error { return bad }); !errors.Is(err, bad) || errors.Is(err, context.Canceled) {
+			t.Errorf("a message that cannot be decrypted: %v", err)
+		}
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = errOf(d.Sessions.GetSession(gone, "1:0"))
+		check(t, errOf(d.Sessions.GetSession(ctx, "1:0"))) // a caller that went is no failure
 	})
 }

@@ -11,9 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tapnode/tapnode/plugin/internal/store"
-
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
@@ -155,4 +154,25 @@ func rows(t *testing.T, s *store.Store) map[string]int {
 		counts[table] = n
 	}
 	return counts
+}
+
+func TestProcessesMayStartAtOnce(t *testing.T) {
+	onOptions(t, store.Options{}, func(t *testing.T, opt store.Options) {
+		stores := make([]*store.Store, 4)
+		var wg sync.WaitGroup
+		for i := range stores {
+			wg.Go(func() {
+				var err error
+				if stores[i], err = store.Open(t.Context(), opt); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, s := range stores {
+			if s != nil {
+				check(t, s.Close())
+			}
+		}
+	})
 }

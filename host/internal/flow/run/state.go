@@ -44,7 +44,7 @@ type State struct {
 	Trigger string         `json:"trigger"`
 	Started time.Time      `json:"started"`
 	Status  Status         `json:"status"`
-	Error   *Error      `json:"error,omitempty"`
+	Error   *Error         `json:"error,omitempty"`
 	Vars    map[string]any `json:"vars,omitempty"`
 	Outputs map[string]any `json:"outputs,omitempty"` // last output by node
 	Count   int            `json:"count"`             // visits so far

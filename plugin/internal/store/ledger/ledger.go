@@ -2,13 +2,16 @@ package ledger
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // State is how far a send is known to have come. It only grows, except that
@@ -188,4 +191,13 @@ func (c *claims) take(operation, key, fingerprint string) (holder string, releas
 		defer c.mu.Unlock()
 		delete(c.keys, k)
 	})
+}
+
+// MessageID derives the WhatsApp id of the message that (instance, operation,
+// key) sends: "3EB0" and 18 upper-case hex digits, the form of whatsmeow's
+// Client.GenerateMessageID. The same three always give the same id, so a send
+// that is repeated after a crash is recognised by every receiver.
+func MessageID(instance, operation, key string) string {
+	sum := outbox.Digest("tapnode/message-id/v1", instance, operation, key)
+	return "3EB0" + strings.ToUpper(hex.EncodeToString(sum[:9]))
 }

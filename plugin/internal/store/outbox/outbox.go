@@ -2,6 +2,9 @@ package outbox
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -129,4 +132,51 @@ func in(args *[]any, column string, list []string) string {
 		marks[i] = fmt.Sprintf("$%d", len(*args))
 	}
 	return " AND " + column + " IN (" + strings.Join(marks, ", ") + ")"
+}
+
+// A cursor is the sequence of an event in this database: the database's id and
+// the sequence, 8 bytes each, big endian. To its holder it is opaque.
+const cursorSize = 16
+
+// ErrCursor is a cursor that no store has made.
+var ErrCursor = errors.New("the cursor is broken: subscribe without one to read from the oldest kept event")
+
+func (o *Outbox) cursor(seq int64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, cursorSize), o.id[:]...), uint64(seq))
+}
+
+// sequence reads a cursor; an empty one is before everything. ours is false for
+// one of another database.
+func (o *Outbox) sequence(cursor []byte) (seq int64, ours bool, err error) {
+	switch {
+	case len(cursor) == 0:
+		return 0, true, nil
+	case len(cursor) != cursorSize:
+		return 0, false, ErrCursor
+	case [8]byte(cursor[:8]) != o.id:
+		return 0, false, nil
+	}
+	seq = int64(binary.BigEndian.Uint64(cursor[8:]))
+	if seq < 0 {
+		return 0, false, ErrCursor
+	}
+	return seq, true, nil
+}
+
+// EventID derives the id of the event about one incoming message. WhatsApp
+// delivers a message again until it is acknowledged; sender is without its
+// device, so that every delivery of a message gives the same id.
+func EventID(kind, instance, chat, sender, messageID string) string {
+	sum := Digest("tapnode/event-id/v1", kind, instance, chat, sender, messageID)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Digest hashes parts unambiguously: each is preceded by its length.
+func Digest(domain string, parts ...string) [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s", len(domain), domain)
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 
+	"go.mau.fi/whatsmeow/util/keys"
+
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -30,7 +32,7 @@ func (d *decryption) until(end func()) { d.ends = append(d.ends, end) }
 // message's event or else ClearBufferedEventPlaintext.
 func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
 	if decrypting(ctx) != nil {
-		return d.SQLStore.DoDecryptionTxn(ctx, fn)
+		return d.guarded.DoDecryptionTxn(ctx, fn)
 	}
 	err := d.transaction(sqldb.Unsynced(ctx), fn)
 	if err == nil {
@@ -54,7 +56,7 @@ func (d *sessions) transaction(ctx context.Context, fn func(context.Context) err
 			end()
 		}
 	}()
-	return d.SQLStore.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
+	return d.guarded.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
 }
 
 // ClearBufferedEventPlaintext marks a message as handled. The mark is synced when
@@ -63,7 +65,7 @@ func (d *sessions) transaction(ctx context.Context, fn func(context.Context) err
 // a duplicate.
 func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHash [32]byte) error {
 	if decrypting(ctx) != nil {
-		return d.SQLStore.ClearBufferedEventPlaintext(ctx, ciphertextHash)
+		return d.guarded.ClearBufferedEventPlaintext(ctx, ciphertextHash)
 	}
 	const what = "mark the message as handled"
 	mark := func(t *sqldb.Tx) error {
@@ -71,7 +73,47 @@ func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHa
 		return err
 	}
 	if !d.devices.db.OnDisk(d.decrypted.Load()) {
-		return d.devices.db.Write(ctx, what, mark)
+		return d.write(ctx, what, mark)
 	}
-	return d.devices.db.Hand(ctx, what, mark)
+	return d.latch(ctx, d.devices.db.Hand(ctx, what, mark))
+}
+
+// GetOrGenPreKeys makes the missing one-time keys in one transaction. A new device
+// wants 812 of them, and whatsmeow commits, and syncs, each.
+func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*keys.PreKey, err error) {
+	err = d.keysTxn(ctx, func(ctx context.Context) error {
+		list, err = d.guarded.GetOrGenPreKeys(ctx, count)
+		return err
+	})
+	return list, err
+}
+
+// GenOnePreKey makes a key for a peer that needs one now. It takes whatsmeow's lock
+// for keys inside the transaction, too: in the other order the two would wait for
+// each other.
+func (d *sessions) GenOnePreKey(ctx context.Context) (key *keys.PreKey, err error) {
+	err = d.keysTxn(ctx, func(ctx context.Context) error {
+		key, err = d.guarded.GenOnePreKey(ctx)
+		return err
+	})
+	return key, err
+}
+
+// keysTxn joins the transaction of a decryption, or makes one that is synced: the
+// keys go to the server next. It holds the device's keys until that transaction is
+// over: whatsmeow counts on from the highest id it sees, and Postgres does not show
+// one that is not committed.
+func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) error {
+	numbered := func(ctx context.Context) error {
+		if dec := decrypting(ctx); !dec.numbering {
+			d.keys.Lock()
+			dec.numbering = true
+			dec.until(d.keys.Unlock)
+		}
+		return fn(ctx)
+	}
+	if decrypting(ctx) != nil {
+		return numbered(ctx)
+	}
+	return d.transaction(ctx, numbered)
 }

@@ -1,15 +1,30 @@
+// Package session is whatsmeow's stores on our database: devices and their Signal
+// sessions.
+//
+// What the package guarantees:
+//
+//   - The ratchets of a send are on disk before whatsmeow sends the message.
+//   - A decryption, with its ratchet and plaintext, is one transaction, which is on disk
+//     before WhatsApp gets the acknowledgement of the message.
+//   - What is remembered in memory is never what a transaction may still undo, nor what
+//     a write has overtaken.
 package session
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
 
-	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/jackc/pgx/v5/pgtype"
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
+	waLog "go.mau.fi/whatsmeow/util/log"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // Devices is whatsmeow's device container on our database, with the reads and
@@ -89,7 +104,56 @@ func (c *Devices) DeleteDevice(ctx context.Context, d *wastore.Device) error {
 
 // adopt puts our stores in place of the plain ones.
 func (c *Devices) adopt(d *wastore.Device) {
+	own := newSessions(c, sqlstore.NewSQLStore(c.inner, *d.ID))
 	d.Container = c
-	d.LIDs = c.lids
-	d.SetAllStores(newSessions(c, sqlstore.NewSQLStore(c.inner, *d.ID)))
+	d.LIDs = deviceLIDs{c.lids, &own.guarded}
+	d.SetAllStores(own)
 }
+
+// waLogger gives whatsmeow's session store our log. Its messages name addresses,
+// which are phone numbers, so only the level and the format reach the log.
+type waLogger struct{ log *slog.Logger }
+
+var _ waLog.Logger = waLogger{}
+
+// Errorf logs the format at level error.
+func (l waLogger) Errorf(format string, _ ...any) { l.log.Error("session store", "event", format) }
+
+// Warnf logs the format at level warn.
+func (l waLogger) Warnf(format string, _ ...any) { l.log.Warn("session store", "event", format) }
+
+// Infof logs the format at level debug.
+func (l waLogger) Infof(format string, _ ...any) { l.log.Debug("session store", "event", format) }
+
+// Debugf discards.
+func (l waLogger) Debugf(string, ...any) {}
+
+// Sub names the module.
+func (l waLogger) Sub(module string) waLog.Logger {
+	return waLogger{l.log.With(slog.String("module", module))}
+}
+
+// whatsmeow passes lists of strings to ANY($1); pgx encodes a []string itself, so
+// the wrapper only has to carry it.
+func init() { sqlstore.PostgresArrayWrapper = wrapArray }
+
+// array carries a list through sqlstore's driver.Valuer and sql.Scanner to pgx,
+// as the text form of a Postgres array.
+type array struct{ list []string }
+
+func wrapArray(v any) interface {
+	driver.Valuer
+	sql.Scanner
+} {
+	list, _ := v.([]string)
+	return array{list}
+}
+
+// Value is the array's text form.
+func (a array) Value() (driver.Value, error) {
+	buf, err := pgtype.NewMap().Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, a.list, nil)
+	return string(buf), err
+}
+
+// Scan is not used: whatsmeow only writes arrays.
+func (a array) Scan(any) error { return errors.New("arrays are write-only") }

@@ -7,6 +7,11 @@
 // proto package and the go-plugin protocol version; inside a major the contract
 // only grows, and both sides announce what they understand as feature names.
 //
+// The node ends when its parent process has ended, within a second. A host that
+// is not the parent, or wants more than that, gives it a pipe as stdin, keeps the
+// other end open and sets FLOWNODE_LIFELINE=stdin: the node then also ends with
+// its stdin. Without the variable it does not read stdin.
+//
 // # Order of calls
 //
 //	Describe, Validate          any time, also before Configure
@@ -1171,7 +1176,8 @@ type ConfigureRequest struct {
 	Settings []byte `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
 	// Secrets by JSON Pointer into settings. Never logged.
 	Secrets map[string][]byte `protobuf:"bytes,2,rep,name=secrets,proto3" json:"secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Directory the process owns, mode 0700. It survives restarts.
+	// Directory the process owns, mode 0700; required. It survives restarts. Only one
+	// process at a time may be configured with it.
 	StateDir      string `protobuf:"bytes,3,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1,0 +1,65 @@
+// Package registry knows the WhatsApp instances of a database: which device each is
+// paired with, what the operator wants of it, how it was last, which lease owns it, and
+// until when it may not write to new contacts.
+//
+// An instance has one owner: [Registry.ClaimLease] takes the highest epoch it has seen
+// and refuses lower ones, in one statement.
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// ErrLeaseLost means that a newer lease owns the instance.
+var ErrLeaseLost = errors.New("a newer lease owns the instance")
+
+// Registry is the instances of a database. Its methods are safe for concurrent use.
+type Registry struct {
+	db     *sqldb.DB
+	limit  int
+	now    func() time.Time
+	forget []func(t *sqldb.Tx, instance string) error
+}
+
+// New returns the registry of a migrated database for at most limit instances. forget
+// removes what others keep of an instance, in the transaction that deletes it.
+func New(db *sqldb.DB, limit int, now func() time.Time, forget ...func(*sqldb.Tx, string) error) *Registry {
+	return &Registry{db: db, limit: limit, now: now, forget: forget}
+}
+
+// Sweeps are the tables that time empties.
+func (r *Registry) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{{Table: "tapnode_pauses", Key: "instance, reason", Order: "until", Over: "until < $1", Before: r.now()}}
+}
+
+// WebVersion reads the version of WhatsApp Web that was stored last, while it is
+// fresh; "" when there is none.
+func (r *Registry) WebVersion(ctx context.Context) (string, error) {
+	value, err := r.db.Meta(ctx, "web_version")
+	if err != nil || value == "" {
+		return "", sqldb.Wrap("read the version of WhatsApp Web", err)
+	}
+	version, end, _ := strings.Cut(value, " until ")
+	until, err := strconv.ParseInt(end, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("read the version of WhatsApp Web: %q has no end: %w", value, err)
+	}
+	if until <= sqldb.Millis(r.now()) {
+		return "", nil
+	}
+	return version, nil
+}
+
+// PutWebVersion stores a version until its end.
+func (r *Registry) PutWebVersion(ctx context.Context, version string, until time.Time) error {
+	return r.db.WriteUnsynced(ctx, "store the version of WhatsApp Web", func(t *sqldb.Tx) error {
+		return t.PutMeta("web_version", version+" until "+strconv.FormatInt(sqldb.Millis(until), 10))
+	})
+}
