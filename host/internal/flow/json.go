@@ -39,10 +39,11 @@ func jsonFault(fault *jsonstrict.Error, line int) *syntaxError {
 		return tooDeep(line, fault.Pointer)
 	case jsonstrict.DuplicateMember:
 		return duplicateKey(line, fault.Pointer)
-	case jsonstrict.NotJSON:
+	case jsonstrict.NotUTF8: // read has looked at the bytes: it is the escapes
+		return &syntaxError{line: line, pointer: fault.Pointer, code: "invalid_utf8", message: fault.Message, suggested: "write the character itself, or both escapes"}
+	default:
 		return &syntaxError{line: line, code: "syntax", message: "not JSON: " + fault.Message}
 	}
-	return &syntaxError{line: line, pointer: fault.Pointer, code: string(fault.Code), message: fault.Message, suggested: fault.Suggestion}
 }
 
 // fromJSON notes the line of every value, which is for a member that of its key.

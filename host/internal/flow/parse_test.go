@@ -24,6 +24,7 @@ func TestParseLimits(t *testing.T) {
 		"yaml blocks 200 deep":  {blocks(200), "too_deep"},
 		"not UTF-8":             {"a: \xff", "invalid_utf8"},
 		"not UTF-8 in json":     {"{\"a\": \"\xc3\x28\"}", "invalid_utf8"},
+		"half a pair in json":   {`{"a": "\ud83d"}`, "invalid_utf8"},
 		"control character":     {"a: \x00", "syntax"},
 		"billion laughs":        {"a: &a [x]\nb: &b [*a,*a]\n", "alias"},
 		"merge key":             {"a: {<<: {b: c}}", "key_not_string"},

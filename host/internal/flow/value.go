@@ -13,7 +13,8 @@ import (
 
 // DecodeJSON reads one JSON document into the values that flows work with:
 // map[string]any, []any, string, bool, nil, int for whole numbers that are exact,
-// and float64 for all others.
+// and float64 for all others. It is for what programs answer, and of two members of
+// one name takes the last, as encoding/json does; what people write goes through Parse.
 func DecodeJSON(src []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
