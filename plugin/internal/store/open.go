@@ -70,7 +70,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{DB: db, Devices: session.New(db, opt.Log)}
+	s := &Store{DB: db, Devices: session.New(db, opt.Log, opt.Now)}
 	if err := s.prepare(ctx, opt); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -108,7 +108,7 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 func (s *Store) sweeps() []sqldb.Sweep {
 	var all []sqldb.Sweep
 	for _, of := range []func() []sqldb.Sweep{
-		s.Ledger.Sweeps, s.Menus.Sweeps, s.Outbox.Sweeps, s.Inbox.Sweeps, s.Registry.Sweeps, s.Cache.Sweeps,
+		s.Ledger.Sweeps, s.Menus.Sweeps, s.Outbox.Sweeps, s.Inbox.Sweeps, s.Registry.Sweeps, s.Cache.Sweeps, s.Devices.Sweeps,
 	} {
 		all = append(all, of()...)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -300,5 +301,39 @@ func TestFailedStoreIsNoBadMessage(t *testing.T) {
 		cancel()
 		_ = errOf(d.Sessions.GetSession(gone, "1:0"))
 		check(t, errOf(d.Sessions.GetSession(ctx, "1:0"))) // a caller that went is no failure
+	})
+}
+
+// The buffer of handled messages is emptied by the sweeper, on an index, and not by the
+// first message after a start, which would read all of it.
+func TestEventBufferIsSwept(t *testing.T) {
+	c := &clock{t: time.Now()} // whatsmeow dates the rows itself
+	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		d := pair(t, s.Devices.NewDevice(), 1)
+		const old = 1_200
+		for i := range old {
+			hash := [32]byte{byte(i), byte(i >> 8)}
+			check(t, d.EventBuffer.PutBufferedEvent(ctx, hash, []byte("text"), time.Now()))
+		}
+		check(t, d.EventBuffer.DeleteOldBufferedHashes(ctx))
+		check(t, s.Sweep(ctx))
+		if n := rows(t, s)["whatsmeow_event_buffer"]; n != old {
+			t.Errorf("%d rows after a sweep in time, want %d", n, old)
+		}
+		c.add(16 * 24 * time.Hour)
+		check(t, s.Sweep(ctx))
+		if n := rows(t, s)["whatsmeow_event_buffer"]; n != 0 {
+			t.Errorf("%d rows are older than their time", n)
+		}
+		c.add(-16 * 24 * time.Hour)
+		if s.DB.Dialect() != "sqlite3" {
+			return
+		}
+		for query, plan := range must[map[string][]string](t)(s.DB.Plans(ctx, "whatsmeow_event_buffer")) {
+			if strings.HasPrefix(query, "DELETE") && !strings.Contains(strings.Join(plan, " "), "tapnode_event_buffer_age") {
+				t.Errorf("%s: %v", query, plan)
+			}
+		}
 	})
 }

@@ -117,3 +117,7 @@ func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) 
 	}
 	return d.transaction(ctx, numbered)
 }
+
+// DeleteOldBufferedHashes does nothing: whatsmeow asks for it at the first message and
+// reads the whole table under the write lock. [Devices.Sweeps] does it in small batches.
+func (d *sessions) DeleteOldBufferedHashes(context.Context) error { return nil }
