@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // Compile checks a flow against a catalogue. The Program is nil if a finding is
@@ -136,7 +138,7 @@ func (c *compilation) expression(ptr string, err error, roots ...string) {
 	severity, code := SeverityError, "expression"
 	var d *doubt
 	if errors.As(err, &d) {
-		severity, code = SeverityWarning, "unknown_name"
+		severity, code = SeverityWarning, d.code
 	}
 	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
 }
@@ -192,8 +194,14 @@ func (c *compilation) edges() {
 	}
 }
 
-// ports checks that every edge starts from a port its node has.
+// ports checks that every edge starts from a port its node has, and that no two
+// ports of a node have the same name.
 func (c *compilation) ports() {
+	for _, n := range c.program.nodes {
+		if n.op != nil {
+			c.reserved(n, pointer("/nodes", n.index))
+		}
+	}
 	for i, e := range c.flow.Edges {
 		id, port := e.Source()
 		if n, ok := c.program.nodes[id]; ok && n.op != nil {
@@ -212,6 +220,24 @@ func (c *compilation) port(n *CompiledNode, port, ptr string) {
 		return
 	}
 	c.fail(ptr, "unknown_port", DidYouMean(port, ids), "node %q has no port %q", n.ID, port)
+}
+
+// reserved refuses choices whose port is one that the node has anyway, such as a
+// button with the id "*": an edge from there would not say which of them it means.
+func (c *compilation) reserved(n *CompiledNode, ptr string) {
+	input := withDefaults(n.op.inputDoc, withoutEmpty(n.input.mask()))
+	for _, r := range n.op.PortRules {
+		each, _ := resolve(input, r.Each)
+		for i, el := range asList(each) {
+			derived, _ := derive(sdk.PortRule{Where: r.Where, ID: r.ID, Label: r.Label}, []any{el})
+			for _, p := range derived {
+				if p.ID == wildcard(r) || n.op.static(p.ID) || p.ID == PortError || p.ID == PortTimeout && n.op.waits() {
+					c.fail(pointer(pointer(ptr, "with")+r.Each, i), "reserved_id", "give it another id",
+						"its port would be %s, which node %q has for another purpose", p.ID, n.ID)
+				}
+			}
+		}
+	}
 }
 
 // waits decides which nodes wait for an answer, and for how long.

@@ -2,48 +2,60 @@ package flow
 
 import "github.com/tapnode/tapnode/sdk"
 
-// anyEvent is the type of an event that depends on the way a run takes.
-const anyEvent = ""
+// Types of events beside those of the catalogue.
+const (
+	anyEvent = ""  // nothing is known of it
+	noEvent  = "-" // there is none: somebody starts the run by hand
+)
 
-// eventTypes works out, for every node that can be reached, the one type of event
-// that expressions there see, or anyEvent. An answer brings its own event; every
+// eventTypes works out, for every node that can be reached, the types of the
+// events that expressions there may see. An answer brings its own event; every
 // other port passes on the one that led to its node.
-func (c *compilation) eventTypes() map[string]string {
-	types := map[string]string{}
+func (c *compilation) eventTypes() map[string][]string {
+	types := map[string]map[string]bool{}
 	var queue []string
 	reach := func(node, event string) {
-		switch old, seen := types[node]; {
-		case !seen:
-			types[node] = event
-		case old == event || old == anyEvent:
+		if types[node][event] {
 			return
-		default:
-			types[node] = anyEvent
 		}
+		if types[node] == nil {
+			types[node] = map[string]bool{}
+		}
+		types[node][event] = true
 		queue = append(queue, node)
 	}
 	for _, t := range c.flow.Triggers {
-		reach(t.To, c.cat.triggerEvent(t.Type))
+		if t.Type == TriggerManual {
+			reach(t.To, noEvent)
+		} else {
+			reach(t.To, c.cat.triggerEvent(t.Type))
+		}
 	}
-	for len(queue) > 0 { // each node changes at most twice
+	for len(queue) > 0 { // a node comes once for each type
 		n, ok := c.program.nodes[queue[0]]
 		queue = queue[1:]
 		if !ok {
 			continue
 		}
 		for port, targets := range n.edges {
-			event := types[n.ID]
+			events := keys(types[n.ID])
 			if n.op == nil {
-				event = anyEvent
+				events = []string{anyEvent}
 			} else if answer, ok := n.op.answerTo(port); ok {
-				event = answer
+				events = []string{answer}
 			}
 			for _, to := range targets {
-				reach(to, event)
+				for _, event := range events {
+					reach(to, event)
+				}
 			}
 		}
 	}
-	return types
+	out := make(map[string][]string, len(types))
+	for node, events := range types {
+		out[node] = keys(events)
+	}
+	return out
 }
 
 // triggerEvent is the type of event that a trigger starts runs with.
