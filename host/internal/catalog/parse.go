@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Parse reads the contents of a lock file strictly: every member known, present and
+// parse reads the contents of a lock file strictly: every member known, present and
 // used once. The error joins all mistakes, each led by its JSON Pointer.
-func Parse(data []byte) (Lockfile, error) {
+func parse(data []byte) (Lockfile, error) {
 	if len(data) > maxLockfile {
 		return Lockfile{}, fmt.Errorf("more than %d bytes", maxLockfile)
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Compile checks a flow against a catalogue. The Program is nil if a finding is
+// compile checks a flow against a catalogue. The Program is nil if a finding is
 // an error. Findings are in the order of the file.
-func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
+func compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	c := &compilation{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
 	c.nodes()
 	c.variables()
@@ -29,14 +29,15 @@ func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	return c.program, c.findings
 }
 
-// Load is Parse and Compile in one. The error is an *InvalidError; warnings come
-// with the Program.
+// Load reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks it
+// against a catalogue. The error is an *InvalidError with all that was found;
+// warnings come with the Program.
 func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
-	f, err := Parse(src)
+	f, err := parse(src)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, findings := Compile(f, cat)
+	p, findings := compile(f, cat)
 	if p == nil {
 		return nil, findings, &InvalidError{Findings: findings}
 	}

@@ -48,7 +48,9 @@ func TestEveryFunctionHasAPrice(t *testing.T) {
 		delete(known, b.Name)
 	}
 	for name := range known {
-		t.Errorf("expr-lang has no function %s", name)
+		if f := functions[name]; f.typ == nil || f.call == nil {
+			t.Errorf("expr-lang has no function %s, and we neither", name)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
@@ -118,6 +119,11 @@ func config() *conf.Config {
 	for name := range missing {
 		delete(c.Builtins, name)
 		c.Disabled[name] = true
+	}
+	for name, f := range functions {
+		if f.typ != nil {
+			c.Functions[name] = &builtin.Function{Name: name, Func: f.call, Types: []reflect.Type{f.typ}}
+		}
 	}
 	return c
 }
