@@ -48,9 +48,7 @@ func TestEveryFunctionHasAPrice(t *testing.T) {
 		delete(known, b.Name)
 	}
 	for name := range known {
-		if f := functions[name]; f.typ == nil || f.call == nil {
-			t.Errorf("expr-lang has no function %s, and we neither", name)
-		}
+		t.Errorf("expr-lang has no function %s", name)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
@@ -67,10 +66,11 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	return t, kind, errs
 }
 
-// doubt is an expression that compiles, and may still not do what it is meant to.
+// doubt is an expression that compiles and still may not do what is meant. code is
+// the finding's.
 type doubt struct {
-	code string
 	error
+	code string
 }
 
 func (d *doubt) Unwrap() error { return d.error }
@@ -79,7 +79,7 @@ func (d *doubt) Unwrap() error { return d.error }
 // one of the ways to it does not have.
 func doubts(src string, env environment) error {
 	if _, err := checkExpression(src, env.strict); err != nil {
-		return &doubt{"unknown_name", fmt.Errorf("${ %s }: %w", src, oneLine(err))}
+		return &doubt{fmt.Errorf("${ %s }: %w", src, oneLine(err)), "unknown_name"}
 	}
 	if absence.MatchString(src) {
 		return nil
@@ -90,7 +90,7 @@ func doubts(src string, env environment) error {
 			if w.event == noEvent {
 				with = "without an event, started by hand"
 			}
-			return &doubt{"not_on_every_way", fmt.Errorf("${ %s }: a run can come here %s: %w", src, with, oneLine(err))}
+			return &doubt{fmt.Errorf("${ %s }: a run can come here %s: %w", src, with, oneLine(err)), "not_on_every_way"}
 		}
 	}
 	return nil
@@ -119,11 +119,6 @@ func config() *conf.Config {
 	for name := range missing {
 		delete(c.Builtins, name)
 		c.Disabled[name] = true
-	}
-	for name, f := range functions {
-		if f.typ != nil {
-			c.Functions[name] = &builtin.Function{Name: name, Func: f.call, Types: []reflect.Type{f.typ}}
-		}
 	}
 	return c
 }

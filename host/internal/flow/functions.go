@@ -23,8 +23,6 @@ type function struct {
 	price func(m *meter, args []any) (int, error)
 	// call does the work; nil: expr-lang's function of this name.
 	call func(args ...any) (any, error)
-	// typ is the type of a function that expr-lang does not have; it needs a call.
-	typ reflect.Type
 }
 
 // functions by name. The loops, such as filter, are in loops instead.

@@ -36,12 +36,8 @@ func (r *metering) Visit(n *ast.Node) {
 		x.From, x.To = touched(x.From), touched(x.To)
 	case *ast.PairNode:
 		x.Key = touched(x.Key)
-	case *ast.CallNode:
-		if name, ok := x.Callee.(*ast.IdentifierNode); ok { // a function of ours
-			ast.Patch(n, pay(name.Value, x.Arguments...))
-			return
-		}
-		for i, a := range x.Arguments { // a method of a date or a duration
+	case *ast.CallNode: // a method of a date or a duration
+		for i, a := range x.Arguments {
 			x.Arguments[i] = pay("touch", a)
 		}
 	case *ast.BuiltinNode:
@@ -152,17 +148,15 @@ var hiddenFunctions = sync.OnceValue(func() map[string]*builtin.Function {
 	out[hidden+"date"].Types = []reflect.Type{reflect.TypeFor[func(...any) time.Time]()} // it has methods
 	same := func(args ...any) (any, error) { return args[0], nil }
 	// touch is its argument, paid for as a whole.
-	add("touch", function{price: deep(1), call: same}.paid("touch"))
+	add("touch", function{deep(1), same}.paid("touch"))
 	// loop is a list whose members a loop goes through at a cost each.
-	add("loop", function{price: loopPrice, call: same}.paid("loop"))
+	add("loop", function{func(_ *meter, args []any) (int, error) { return mul(args[1].(int), length(args[0])), nil }, same}.paid("loop"))
 	// sortKey is what sortBy compares, with as many others as there can be.
-	add("sortKey", function{price: deep(compared(maxWork, 1)), call: same}.paid("sortKey"))
-	add("range", function{price: rangePrice, call: makeRange}.paid("range"))
+	add("sortKey", function{deep(compared(maxWork, 1)), same}.paid("sortKey"))
+	add("range", function{rangePrice, makeRange}.paid("range"))
 	add("matches", matches)
 	return out
 })
-
-func loopPrice(_ *meter, args []any) (int, error) { return mul(args[1].(int), length(args[0])), nil }
 
 func rangePrice(_ *meter, args []any) (int, error) {
 	from, to := runtime.ToInt(args[0]), runtime.ToInt(args[1])
