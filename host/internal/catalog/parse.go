@@ -16,9 +16,9 @@ var (
 	manifestLimits = jsonstrict.Limits{Bytes: maxManifest, Depth: 128} // it has whole schemas in it
 )
 
-// Parse reads the contents of a lock file strictly: every member known, present and
+// parse reads the contents of a lock file strictly: every member known, present and
 // used once. The error joins the mistakes (at most 20), each led by its JSON Pointer.
-func Parse(data []byte) (Lockfile, error) {
+func parse(data []byte) (Lockfile, error) {
 	var lock Lockfile
 	faults := jsonstrict.Read(data, lockfileLimits, func(o *jsonstrict.Object) {
 		o.Require("version", "nodes")

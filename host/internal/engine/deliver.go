@@ -26,7 +26,7 @@ type Event struct {
 	ID string
 	// Type such as "whatsapp.button.clicked.v1".
 	Type string
-	// Data is JSON, at most MaxEvent bytes.
+	// Data is JSON, at most maxEvent bytes.
 	Data json.RawMessage
 	// Correlation of the call this answers. May be empty.
 	Correlation string
@@ -49,8 +49,8 @@ type Delivery struct {
 // it. After an error nothing was decided and the event is to be delivered again,
 // unless it is ErrBadEvent.
 func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
-	if ev.ID == "" || ev.Type == "" || len(ev.Data) > MaxEvent {
-		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, MaxEvent)
+	if ev.ID == "" || ev.Type == "" || len(ev.Data) > maxEvent {
+		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
 	}
 	data, err := flow.DecodeJSON(ev.Data)
 	if err != nil {

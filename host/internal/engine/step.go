@@ -29,12 +29,12 @@ type Step struct {
 	ButtonID string        `json:"buttonId,omitempty"`
 	Data     any           `json:"data,omitempty"` // without secrets: see flow.Conceal
 	Warnings []sdk.Warning `json:"warnings,omitempty"`
-	// Cut means that Data was left out, being larger than MaxStepData.
+	// Cut means that Data was left out, being larger than maxStepData.
 	Cut bool `json:"cut,omitempty"`
 }
 
-// MaxStepData is the size of a step's Data in bytes, roughly as JSON.
-const MaxStepData = 16 << 10
+// maxStepData is the size of a step's Data in bytes, roughly as JSON.
+const maxStepData = 16 << 10
 
 // steps are the traces among the effects, told with time and run.
 func steps(p *flow.Program, s run.State, ev run.Event, effects []run.Effect) []Step {
@@ -56,7 +56,7 @@ func steps(p *flow.Program, s run.State, ev run.Event, effects []run.Effect) []S
 		case run.TraceWaitAnswered, run.TraceWaitRestarted, run.TraceWaitRefused, run.TraceWaitIgnored:
 			st.MessageID, st.ButtonID = lookup(t.Data, "menu", "messageId"), lookup(t.Data, "button", "id")
 		}
-		if st.Cut = flow.Size(st.Data) > MaxStepData; st.Cut {
+		if st.Cut = flow.Size(st.Data) > maxStepData; st.Cut {
 			st.Data = nil
 		}
 		st.conceal(p)

@@ -98,7 +98,7 @@ func (e *Engine) tell(ctx context.Context, s run.State, x run.Execute) func(Prog
 	return func(p Progress) {
 		st := Step{Time: time.Now(), Run: s.Run, Flow: s.Flow, Kind: run.TraceNodeProgress, Node: x.Node, Visit: x.Visit, Attempt: x.Attempt,
 			Operation: x.Operation, Code: p.Stage, Message: flow.ConcealText(p.Message)}
-		if st.Cut = len(p.Data) > MaxStepData; len(p.Data) > 0 && !st.Cut {
+		if st.Cut = len(p.Data) > maxStepData; len(p.Data) > 0 && !st.Cut {
 			if data, err := flow.DecodeJSON(p.Data); err == nil {
 				st.Data = flow.Conceal(data)
 			}

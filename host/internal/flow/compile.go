@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
+	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// Compile checks a flow against a catalogue. The Program is nil if a finding is
+// compile checks a flow against a catalogue. The Program is nil if a finding is
 // an error. Findings are in the order of the file.
-func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
+func compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	c := &compilation{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
 	c.nodes()
 	c.variables()
@@ -30,14 +31,15 @@ func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	return c.program, c.findings
 }
 
-// Load is Parse and Compile in one. The error is an *InvalidError; warnings come
-// with the Program.
+// Load reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks it
+// against a catalogue. The error is an *InvalidError with all that was found;
+// warnings come with the Program.
 func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
-	f, err := Parse(src)
+	f, err := parse(src)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, findings := Compile(f, cat)
+	p, findings := compile(f, cat)
 	if p == nil {
 		return nil, findings, &InvalidError{Findings: findings}
 	}
@@ -190,8 +192,14 @@ func (c *compilation) edges() {
 	}
 }
 
-// ports checks that every edge starts from a port its node has.
+// ports checks that every edge starts from a port its node has, and that no two
+// ports of a node have the same name.
 func (c *compilation) ports() {
+	for _, n := range c.program.nodes {
+		if n.op != nil {
+			c.reserved(n, jsonstrict.Pointer("/nodes", n.index))
+		}
+	}
 	for i, e := range c.flow.Edges {
 		id, port := e.Source()
 		if n, ok := c.program.nodes[id]; ok && n.op != nil {
@@ -210,6 +218,24 @@ func (c *compilation) port(n *CompiledNode, port, ptr string) {
 		return
 	}
 	c.fail(ptr, "unknown_port", DidYouMean(port, ids), "node %q has no port %q", n.ID, port)
+}
+
+// reserved refuses choices whose port is one that the node has anyway, such as a
+// button with the id "*": an edge from there would not say which of them it means.
+func (c *compilation) reserved(n *CompiledNode, ptr string) {
+	input := n.op.input.WithDefaults(withoutEmpty(n.input.mask()))
+	for _, r := range n.op.PortRules {
+		each, _ := jsonstrict.Resolve(input, r.Each)
+		for i, el := range asList(each) {
+			derived, _ := derive(sdk.PortRule{Where: r.Where, ID: r.ID, Label: r.Label}, []any{el})
+			for _, p := range derived {
+				if p.ID == wildcard(r) || n.op.static(p.ID) || p.ID == PortError || p.ID == PortTimeout && n.op.waits() {
+					c.fail(jsonstrict.Pointer(jsonstrict.Pointer(ptr, "with")+r.Each, i), "reserved_id", "give it another id",
+						"its port would be %s, which node %q has for another purpose", p.ID, n.ID)
+				}
+			}
+		}
+	}
 }
 
 // waits decides which nodes wait for an answer, and for how long.

@@ -7,10 +7,10 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// Concealed stands for a value that watchers must not see.
-const Concealed = "(concealed)"
+// concealed stands for a value that watchers must not see.
+const concealed = "(concealed)"
 
-// Conceal returns a call's input as watchers may see it: Concealed in place of
+// Conceal returns a call's input as watchers may see it: concealed in place of
 // everything that the operation's schema marks writeOnly or of format "password",
 // whatever node it belongs to, and of what Conceal takes for a secret without a
 // schema. The input itself does not change.
@@ -36,8 +36,8 @@ func ConcealText(s string) string {
 	if !strings.Contains(s, "://") {
 		return s
 	}
-	s = userinfo.ReplaceAllString(s, "${1}"+Concealed+"@")
-	return credential.ReplaceAllString(s, "${1}"+Concealed)
+	s = userinfo.ReplaceAllString(s, "${1}"+concealed+"@")
+	return credential.ReplaceAllString(s, "${1}"+concealed)
 }
 
 var (
@@ -51,7 +51,7 @@ var (
 func conceal(v any, s applied, in string) any {
 	s = s.all()
 	if v != nil && s.secret() {
-		return Concealed
+		return concealed
 	}
 	switch v := v.(type) {
 	case string:
@@ -68,7 +68,7 @@ func conceal(v any, s applied, in string) any {
 		out := make(map[string]any, len(v))
 		for k := range v {
 			if named && v[k] != nil && secretName.MatchString(k) {
-				out[k] = Concealed
+				out[k] = concealed
 			} else {
 				out[k] = conceal(v[k], s.member(k), k)
 			}

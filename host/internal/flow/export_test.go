@@ -1,5 +1,11 @@
 package flow
 
+// For tests.
+const Concealed = concealed
+
+// Parse is parse, for tests.
+var Parse = parse
+
 // EvalTemplate compiles and evaluates a template over untyped vars, the way a
 // node's input is.
 func EvalTemplate(s string, vars map[string]any) (any, error) {

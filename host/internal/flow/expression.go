@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/expr-lang/expr"
@@ -77,21 +78,41 @@ type doubt struct {
 
 func (d *doubt) Unwrap() error { return d.error }
 
+// doubts says what an expression names that no schema knows, or that the event of
+// one of the ways to it does not have.
+func doubts(src string, env environment) error {
+	if _, err := checkExpression(src, env.strict); err != nil {
+		return &doubt{fmt.Errorf("${ %s }: %w", src, oneLine(err)), "unknown_name"}
+	}
+	if absence.MatchString(src) {
+		return nil
+	}
+	for _, w := range env.ways {
+		if _, err := checkExpression(src, w.Option); err != nil {
+			with := "with " + w.event
+			if w.event == noEvent {
+				with = "without an event, started by hand"
+			}
+			return &doubt{fmt.Errorf("${ %s }: a run can come here %s: %w", src, with, oneLine(err)), "not_on_every_way"}
+		}
+	}
+	return nil
+}
+
+// absence finds expressions that reckon with something not being there.
+var absence = regexp.MustCompile(`\?\.|\?\?|\bnil\b`)
+
 // compileExpression checks an expression as it is written and compiles it with
 // its costs metered. doubtful says what strict does not know.
 func compileExpression(src string, env environment) (p *vm.Program, kind reflect.Kind, doubtful, err error) {
 	kind, err = checkExpression(src, env.lenient)
 	if err == nil {
-		_, doubtful = checkExpression(src, env.strict)
 		p, err = compileMetered(src)
 	}
 	if err != nil {
 		return nil, 0, nil, fmt.Errorf("${ %s }: %w", src, oneLine(err))
 	}
-	if doubtful != nil {
-		doubtful = &doubt{fmt.Errorf("${ %s }: %w", src, oneLine(doubtful)), "unknown_name"}
-	}
-	return p, kind, doubtful, nil
+	return p, kind, doubts(src, env), nil
 }
 
 // config is that of all expressions.

@@ -32,10 +32,10 @@ var shape = sync.OnceValue(func() *schema.Schema {
 	return s
 })
 
-// Parse reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks
+// parse reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks
 // its shape against schemas/flow.json. The error is an *InvalidError; after a
 // fault of syntax it holds one finding, after faults of shape all of them.
-func Parse(src []byte) (*Flow, error) {
+func parse(src []byte) (*Flow, error) {
 	doc, syntax := read(src)
 	if syntax != nil {
 		return nil, &InvalidError{Findings: []Finding{syntax.finding()}}
