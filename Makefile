@@ -11,6 +11,8 @@ FUZZTIME       ?= 20s
 export GOTOOLCHAIN := local
 export TAPNODE_TOOLS := $(CURDIR)/.tmp/bin
 
+SHELL := bash
+
 GO_BUILD := CGO_ENABLED=0 go build -trimpath
 TOOLS    := $(addprefix $(TAPNODE_TOOLS)/,buf protoc-gen-go protoc-gen-go-grpc golangci-lint)
 
@@ -33,8 +35,9 @@ test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code,
 	.ci/test
 
 .PHONY: crash
-crash: ## 200 kills and a chaos of faults, at full size (with -race in make test: a tenth)
-	go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
+crash: ## 200 kills, a chaos of faults and hostile documents, at full size (with -race in make test: a tenth)
+	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
+	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 
 .PHONY: vet
 vet: ## gofmt and go vet, the quick part of lint

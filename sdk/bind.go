@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
@@ -124,13 +125,21 @@ func decodeStrict(document []byte, v any) *Violation {
 	return &Violation{Code: "invalid", Message: strings.TrimPrefix(err.Error(), "json: ")}
 }
 
+// maxViolations is how many violations of one document are told, and one more that
+// counts the rest: a document can have a hundred thousand, and nobody reads them.
+const maxViolations = 1000
+
 func violationsOf(findings []schema.Finding) []Violation {
 	if len(findings) == 0 {
 		return nil
 	}
-	out := make([]Violation, len(findings))
-	for i, f := range findings {
+	told := min(len(findings), maxViolations)
+	out := make([]Violation, told, told+1)
+	for i, f := range findings[:told] {
 		out[i] = Violation(f)
+	}
+	if more := len(findings) - told; more > 0 {
+		out = append(out, Violation{Code: "too_many", Message: fmt.Sprintf("and %d more violations", more), Suggestion: "mend these first"})
 	}
 	return out
 }

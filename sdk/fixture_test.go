@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 const asNode = "SDK_TEST_AS_NODE"
 
 // patience is how long a test waits for what has to happen.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func within(t testing.TB) context.Context {
 	t.Helper()

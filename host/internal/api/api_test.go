@@ -62,7 +62,7 @@ func start(t *testing.T, change func(*Options)) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := f.Stop(ctx); err != nil {
 			t.Error(err)

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -81,7 +83,7 @@ func TestStopEndsStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hurried.http.ReadTimeout = 50 * time.Millisecond
+	hurried.http.ReadTimeout, hurried.http.ReadHeaderTimeout = 2*time.Second, 2*time.Second
 	if err := hurried.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +105,15 @@ func TestStopEndsStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.CloseNow() }()
-	time.Sleep(4 * hurried.http.ReadTimeout) // the limit has to have passed
+	// A request that came later and never ends is cut: the limit has passed for both.
+	late, err := net.Dial("tcp", strings.TrimPrefix(hurried.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	if _, err := io.Copy(io.Discard, late); err != nil {
+		t.Fatal(err)
+	}
 	hurried.Publish(sdk.Event{Subject: "shop", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
 	if _, _, err := conn.Read(t.Context()); err != nil {
 		t.Fatalf("the WebSocket was cut: %v", err)
@@ -116,7 +126,7 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 	closed := make(chan error, 1)
 	go func() { _, _, err := conn.Read(context.WithoutCancel(t.Context())); closed <- err }()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if err := hurried.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
@@ -143,7 +153,7 @@ func TestStopEndsAWatchedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if err := f.Stop(ctx); err != nil {
 		t.Errorf("stop waited for a run that goes on: %v", err)

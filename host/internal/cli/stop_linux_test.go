@@ -132,7 +132,7 @@ func TestInterrupt(t *testing.T) {
 			if err := r.cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
-			stopped := time.AfterFunc(20*time.Second, func() { _ = r.cmd.Process.Kill() })
+			stopped := time.AfterFunc(time.Minute, func() { _ = r.cmd.Process.Kill() })
 			_ = r.cmd.Wait() // its code is in ProcessState
 			if !stopped.Stop() {
 				t.Error("it does not stop")

@@ -128,3 +128,34 @@ func TestLeftOut(t *testing.T) {
 		t.Errorf("with a compiler it ends with %v and says:\n%s", err, out)
 	}
 }
+
+// TestCrashesThatFail wants make crash to fail when its tests do, though their output
+// goes through a filter.
+func TestCrashesThatFail(t *testing.T) {
+	m := newMachine(t)
+	for _, name := range []string{"make", "grep"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Skipf("this machine has no %s", name)
+		}
+		if err := os.Remove(filepath.Join(m.bin, name)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(m.bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	crash := func() (string, error) {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(m.bin, "make"), "-C", root, "crash")
+		cmd.Env = []string{"PATH=" + m.bin}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := crash(); err != nil || !strings.Contains(out, "TestChaos") {
+		t.Errorf("with tests that pass: %v\n%s", err, out)
+	}
+	m.add("go", `case "$*" in *TestChaos*) echo FAIL; exit 1;; esac`)
+	if out, err := crash(); err == nil || !strings.Contains(out, "FAIL") {
+		t.Errorf("with tests that fail it passes:\n%s", out)
+	}
+}

@@ -85,7 +85,7 @@ func (w *world) shut() {
 
 // ctx is for one step: whatever hangs fails there.
 func (w *world) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	w.t.Cleanup(cancel)
 	return ctx
 }

@@ -65,7 +65,7 @@ func databaseOn(t *testing.T, server string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
 		if err := errors.Join(err, conn.Close(ctx)); err != nil {

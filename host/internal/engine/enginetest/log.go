@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a thing that must happen may take.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // Log runs the conformance tests, each on a Log of its own that open returns.
 func Log(t *testing.T, open func(t *testing.T) engine.Log) {
