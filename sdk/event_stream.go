@@ -12,9 +12,9 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// delivery is the state of one subscription: what was sent and what was acked.
+// eventStream is the state of one subscription: what was sent and what was acked.
 // Only the stream's handler touches it, except credits.
-type delivery struct {
+type eventStream struct {
 	stream  nodepb.NodeService_SubscribeServer
 	reader  Reader
 	credits chan struct{} // one for each event that may be read
@@ -25,12 +25,12 @@ type delivery struct {
 	cursor  []byte   // of the last acked event
 }
 
-func newDelivery(stream nodepb.NodeService_SubscribeServer, reader Reader, window int, cursor []byte) *delivery {
-	d := &delivery{stream: stream, reader: reader, credits: make(chan struct{}, window), cursor: cursor}
+func newEventStream(stream nodepb.NodeService_SubscribeServer, reader Reader, window int, cursor []byte) *eventStream {
+	s := &eventStream{stream: stream, reader: reader, credits: make(chan struct{}, window), cursor: cursor}
 	for range window {
-		d.credits <- struct{}{}
+		s.credits <- struct{}{}
 	}
-	return d
+	return s
 }
 
 // next is what one Reader.Next gave.
@@ -40,19 +40,19 @@ type next struct {
 }
 
 // pump reads events while there are credits, until ctx ends or the reader fails.
-func (d *delivery) pump(ctx context.Context) <-chan next {
+func (s *eventStream) pump(ctx context.Context) <-chan next {
 	events := make(chan next)
 	go func() {
 		defer close(events)
 		for {
 			select {
-			case <-d.credits:
+			case <-s.credits:
 			case <-ctx.Done():
 				return
 			}
 			var n next
 			n.err = guard("Next of a reader", func() (err error) {
-				n.event, err = d.reader.Next(ctx)
+				n.event, err = s.reader.Next(ctx)
 				return err
 			})
 			select {
@@ -70,18 +70,18 @@ func (d *delivery) pump(ctx context.Context) <-chan next {
 
 // run sends events and takes acks until the subscription ends: errStop in order,
 // anything else as the stream's status.
-func (d *delivery) run(ctx context.Context, drain <-chan struct{}, events <-chan next, in <-chan incoming) error {
+func (s *eventStream) run(ctx context.Context, drain <-chan struct{}, events <-chan next, in <-chan incoming) error {
 	for {
 		select {
 		case n, ok := <-events:
 			if !ok || ctx.Err() != nil {
 				return endOf(ctx)
 			}
-			if err := d.send(n); err != nil {
+			if err := s.send(n); err != nil {
 				return err
 			}
 		case m := <-in:
-			if err := d.take(ctx, m); err != nil {
+			if err := s.take(ctx, m); err != nil {
 				return err
 			}
 		case <-drain:
@@ -100,7 +100,7 @@ func endOf(ctx context.Context) error {
 	return status.FromContextError(ctx.Err()).Err()
 }
 
-func (d *delivery) send(n next) error {
+func (s *eventStream) send(n next) error {
 	if n.err != nil {
 		slog.Error("the trigger cannot be read", "error", n.err)
 		return status.Error(codes.Internal, problemOf(n.err).Message)
@@ -108,13 +108,13 @@ func (d *delivery) send(n next) error {
 	if n.event.ID == "" || n.event.Type == "" {
 		return status.Error(codes.Internal, "the trigger has an event without id or type")
 	}
-	d.sent++
-	n.event.Sequence = d.sent
-	d.cursors = append(d.cursors, n.event.Cursor)
-	return d.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Event{Event: eventToProto(n.event)}})
+	s.sent++
+	n.event.Sequence = s.sent
+	s.cursors = append(s.cursors, n.event.Cursor)
+	return s.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Event{Event: eventToProto(n.event)}})
 }
 
-func (d *delivery) take(ctx context.Context, in incoming) error {
+func (s *eventStream) take(ctx context.Context, in incoming) error {
 	switch {
 	case errors.Is(in.err, io.EOF):
 		return errStop
@@ -123,30 +123,30 @@ func (d *delivery) take(ctx context.Context, in incoming) error {
 	case in.message.GetStop() != nil:
 		return errStop
 	case in.message.GetAck() != nil:
-		return d.ack(ctx, in.message.GetAck().GetSequence())
+		return s.ack(ctx, in.message.GetAck().GetSequence())
 	}
 	return status.Error(codes.InvalidArgument, "after start only ack and stop may come")
 }
 
 // ack hands the cursor of a sequence to the reader and frees the window. A
 // sequence acked before is no news.
-func (d *delivery) ack(ctx context.Context, sequence uint64) error {
-	if sequence > d.sent {
-		return status.Errorf(codes.InvalidArgument, "ack of sequence %d, but only %d were sent", sequence, d.sent)
+func (s *eventStream) ack(ctx context.Context, sequence uint64) error {
+	if sequence > s.sent {
+		return status.Errorf(codes.InvalidArgument, "ack of sequence %d, but only %d were sent", sequence, s.sent)
 	}
-	if sequence <= d.acked {
+	if sequence <= s.acked {
 		return nil
 	}
-	n := int(sequence - d.acked) // at most the window
-	cursor := d.cursors[n-1]
-	if err := guard("Ack of a reader", func() error { return d.reader.Ack(ctx, cursor) }); err != nil {
+	n := int(sequence - s.acked) // at most the window
+	cursor := s.cursors[n-1]
+	if err := guard("Ack of a reader", func() error { return s.reader.Ack(ctx, cursor) }); err != nil {
 		slog.Error("the trigger cannot store an ack", "error", err)
 		return status.Error(codes.Internal, problemOf(err).Message)
 	}
-	d.acked, d.cursor = sequence, cursor
-	d.cursors = append(d.cursors[:0:0], d.cursors[n:]...)
+	s.acked, s.cursor = sequence, cursor
+	s.cursors = append(s.cursors[:0:0], s.cursors[n:]...)
 	for range n {
-		d.credits <- struct{}{}
+		s.credits <- struct{}{}
 	}
 	return nil
 }
