@@ -29,12 +29,12 @@ func TestMain(m *testing.M) {
 
 const asNode = "SDK_TEST_AS_NODE"
 
-// patience is how long a test waits for what has to happen.
-const patience = 30 * time.Second
+// testTimeout is how long a test waits for what has to happen.
+const testTimeout = 30 * time.Second
 
 func within(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	t.Cleanup(cancel)
 	return ctx
 }

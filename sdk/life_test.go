@@ -90,7 +90,7 @@ func TestDrainWaits(t *testing.T) {
 	<-d.started
 	drained := make(chan []string, 1)
 	go func() {
-		cut, _ := c.Drain(within(t), patience)
+		cut, _ := c.Drain(within(t), testTimeout)
 		drained <- cut
 	}()
 	for { // until the drain has begun

@@ -255,9 +255,9 @@ func (s *server) Close(ctx context.Context, _ *nodepb.CloseRequest) (*nodepb.Clo
 func (s *server) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	patience, enough := context.WithTimeout(ctx, endTimeout)
-	s.life.end(patience)
-	enough()
+	endCtx, cancelEnd := context.WithTimeout(ctx, endTimeout)
+	s.life.end(endCtx)
+	cancelEnd()
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.release(ctx)

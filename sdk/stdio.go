@@ -51,7 +51,7 @@ func (g *stdioGuard) close() {
 	_ = g.out.Close()
 	select {
 	case <-g.copied:
-	case <-time.After(lossy.Patience): // a process that the author started has it, too
+	case <-time.After(lossy.MaxWait): // a process that the author started has it, too
 	}
 	g.log.Close()
 }

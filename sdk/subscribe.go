@@ -57,8 +57,8 @@ func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
 		leave()
 		return err
 	}
-	d := newDelivery(stream, reader, window, sub.Cursor)
-	events := d.pump(ctx)
+	es := newEventStream(stream, reader, window, sub.Cursor)
+	events := es.pump(ctx)
 	defer func() {
 		cancel(nil)
 		go func() {
@@ -73,12 +73,12 @@ func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
 	}}); err != nil {
 		return err
 	}
-	err = d.run(ctx, s.life.draining.Done(), events, in)
+	err = es.run(ctx, s.life.draining.Done(), events, in)
 	if !errors.Is(err, errStop) {
 		return err
 	}
 	return stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Stopped{
-		Stopped: &nodepb.SubscribeStopped{Cursor: d.cursor},
+		Stopped: &nodepb.SubscribeStopped{Cursor: es.cursor},
 	}})
 }
 

@@ -1,7 +1,7 @@
 // Package lossy lets a program write to somebody who may not read: a log pipe whose
 // reader hangs, a closed stderr, a full disk.
 //
-// What it guarantees: Write never fails, and holds its caller up for at most [Patience]
+// What it guarantees: Write never fails, and holds its caller up for at most [MaxWait]
 // each time the reader stops reading. While somebody reads, a Write returns when its
 // bytes are with the reader, as a plain one does: a program that ends right after it
 // loses nothing. What does not fit into the buffer is dropped in whole writes, and
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Patience is how long the first Write waits for a reader that has stopped reading.
-const Patience = 250 * time.Millisecond
+// MaxWait is how long the first Write waits for a reader that has stopped reading.
+const MaxWait = 250 * time.Millisecond
 
 // maxQueued bounds what waits for the reader, in bytes.
 const maxQueued = 1 << 20
@@ -51,7 +51,7 @@ func New(w io.Writer, tell func(dropped int) []byte) *Writer {
 // Write takes a copy of p. It always reports success.
 func (w *Writer) Write(p []byte) (int, error) {
 	if written := w.put(p); written != nil {
-		timer := time.NewTimer(Patience)
+		timer := time.NewTimer(MaxWait)
 		defer timer.Stop()
 		select {
 		case <-written:
@@ -142,14 +142,14 @@ func (w *Writer) ended() bool {
 	return w.closed && len(w.queue) == 0
 }
 
-// Close waits, for at most [Patience], until the reader has everything. What is written
+// Close waits, for at most [MaxWait], until the reader has everything. What is written
 // afterwards is dropped.
 func (w *Writer) Close() {
 	w.mu.Lock()
 	w.closed = true
 	w.nudge()
 	w.mu.Unlock()
-	timer := time.NewTimer(Patience)
+	timer := time.NewTimer(MaxWait)
 	defer timer.Stop()
 	select {
 	case <-w.done:

@@ -42,8 +42,8 @@ type Subscription struct {
 
 	stream   nodepb.NodeService_SubscribeClient
 	progress func(cursor []byte)
-	ctx    context.Context // ends when this side wants the end
-	cancel context.CancelFunc
+	ctx      context.Context // ends when this side wants the end
+	cancel   context.CancelFunc
 
 	sending   sync.Mutex
 	receiving sync.Mutex

@@ -12,10 +12,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// patience bounds everything that has to happen, and promiseLimit what a promise takes
+// waitLimit bounds everything that has to happen, and promiseLimit what a promise takes
 // in all. Promised times are shorter and checked where they are promised.
 var (
-	patience     = 30 * time.Second
+	waitLimit    = 30 * time.Second
 	promiseLimit = 5 * time.Minute
 )
 
@@ -31,11 +31,11 @@ func begin(t *testing.T) {
 // limitKey is the key of a bounded context's deadline, for hung.
 type limitKey struct{}
 
-// bounded is the context of one wait: it ends after patience, or with the time of the
+// bounded is the context of one wait: it ends after waitLimit, or with the time of the
 // promise.
 func bounded(t *testing.T) context.Context {
 	t.Helper()
-	limit := time.Now().Add(patience)
+	limit := time.Now().Add(waitLimit)
 	if end, ok := ends.Load(t); ok && end.(time.Time).Before(limit) {
 		limit = end.(time.Time)
 	}
@@ -44,10 +44,10 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// await waits for c, for at most patience; if that is in vain it says what hangs.
+// await waits for c, for at most waitLimit; if that is in vain it says what hangs.
 func await[T any](t *testing.T, c <-chan T, what string) (v T, ok bool) {
 	t.Helper()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(waitLimit)
 	defer timer.Stop()
 	select {
 	case v = <-c:
@@ -83,7 +83,7 @@ func (s *suite) nameHangingCall(t *testing.T) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		err := call(ctx, method, req, reply, cc, opts...)
 		if hung(ctx, err) {
-			t.Errorf("%s hangs: no answer to %s within %v", s.name(), method, patience)
+			t.Errorf("%s hangs: no answer to %s within %v", s.name(), method, waitLimit)
 		}
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *suite) nameHangingStream(t *testing.T) grpc.StreamClientInterceptor {
 		}
 		return &watched{stream, func(err error) {
 			if hung(ctx, err) {
-				t.Errorf("%s hangs: nothing more comes from %s within %v", s.name(), method, patience)
+				t.Errorf("%s hangs: nothing more comes from %s within %v", s.name(), method, waitLimit)
 			}
 		}}, nil
 	}

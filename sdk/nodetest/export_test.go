@@ -3,4 +3,4 @@ package nodetest
 import "time"
 
 // Hurry makes the suite give up sooner, to test that it does.
-func Hurry() { patience, promiseLimit = 2*time.Second, 8*time.Second }
+func Hurry() { waitLimit, promiseLimit = 2*time.Second, 8*time.Second }

@@ -140,7 +140,7 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 	}
 	_ = w.Close()
 	lines := bufio.NewReader(out)
-	_ = out.SetReadDeadline(time.Now().Add(patience)) // pipes can
+	_ = out.SetReadDeadline(time.Now().Add(waitLimit)) // pipes can
 	first, err := lines.ReadString('\n')
 	_ = out.SetReadDeadline(time.Time{})
 	read := make(chan struct{})
@@ -160,7 +160,7 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 	if err != nil || len(fields) < 5 || fields[0] != "1" || fields[1] != "1" || fields[2] != "unix" || strings.TrimSpace(fields[4]) != "grpc" {
 		p.kill()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("%s hangs: no handshake line within %v; stderr:\n%s", s.name(), patience, p.stderr)
+			t.Fatalf("%s hangs: no handshake line within %v; stderr:\n%s", s.name(), waitLimit, p.stderr)
 		}
 		t.Fatalf("the handshake line is %q (%v), want 1|1|unix|<path>|grpc; stderr:\n%s", first, err, p.stderr)
 	}

@@ -79,7 +79,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	if h.claim, err = app.Claim(h.dataDir); err != nil {
 		return nil, environment(err)
 	}
-	if err := app.Settle(h.dataDir, *f.simulate); err != nil {
+	if err := app.PinWorld(h.dataDir, *f.simulate); err != nil {
 		return nil, environment(err)
 	}
 	installed, err := installation(ctx, *f.nodes, h.dataDir)

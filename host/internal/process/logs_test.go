@@ -51,7 +51,7 @@ func TestTheEndIsToldWithItsStatus(t *testing.T) {
 // await waits for a text in the log.
 func (l *logs) await(t *testing.T, text string) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(testTimeout)
 	for {
 		l.mu.Lock()
 		found, changed := strings.Contains(l.text.String(), text), l.changed

@@ -16,8 +16,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// taskPatience is how long the functions of OnReady have to return.
-const taskPatience = 10 * time.Second
+// taskLimit is how long the functions of OnReady have to return.
+const taskLimit = 10 * time.Second
 
 // session is one process from its handshake to its end.
 type session struct {
@@ -196,8 +196,8 @@ func (s *session) await() {
 	}()
 	select {
 	case <-returned:
-	case <-time.After(taskPatience):
-		s.log.Error("an OnReady function does not return; the node goes on without it", "waited", taskPatience)
+	case <-time.After(taskLimit):
+		s.log.Error("an OnReady function does not return; the node goes on without it", "waited", taskLimit)
 	}
 }
 

@@ -36,7 +36,7 @@ type Spec struct {
 	Timing
 }
 
-// Timing are the deadlines and the patience of a Supervisor. Zero members take the
+// Timing are the deadlines and the bounds of a Supervisor. Zero members take the
 // default in their comment.
 type Timing struct {
 	StartTimeout     time.Duration // 10 s, exec to handshake

@@ -263,7 +263,7 @@ func childrenOf(t *testing.T, pid int) (children []int) {
 
 func awaitProcState(t *testing.T, pid int, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
 		stat, err := os.ReadFile("/proc/" + itoa(pid) + "/stat")
 		if err == nil && strings.Contains(string(stat), ") "+want+" ") {
 			return

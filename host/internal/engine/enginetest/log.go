@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// patience is how long a thing that must happen may take.
-const patience = 30 * time.Second
+// waitLimit is how long a thing that must happen may take.
+const waitLimit = 30 * time.Second
 
 // Log runs the conformance tests, each on a Log of its own that open returns.
 func Log(t *testing.T, open func(t *testing.T) engine.Log) {
@@ -36,7 +36,7 @@ func Log(t *testing.T, open func(t *testing.T) engine.Log) {
 		"watch one run, from here":   watchOne,
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 			defer cancel()
 			test(t, suite{Log: open(t), ctx: ctx})
 		})

@@ -12,9 +12,9 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// delivery is the state of one subscription: what was sent and what was acked.
+// eventStream is the state of one subscription: what was sent and what was acked.
 // Only the stream's handler touches it, except credits.
-type delivery struct {
+type eventStream struct {
 	stream  nodepb.NodeService_SubscribeServer
 	reader  Reader
 	credits chan struct{} // one for each event that may be read
@@ -26,12 +26,12 @@ type delivery struct {
 	skipped []byte   // progress behind the last sent event; nil: none
 }
 
-func newDelivery(stream nodepb.NodeService_SubscribeServer, reader Reader, window int, cursor []byte) *delivery {
-	d := &delivery{stream: stream, reader: reader, credits: make(chan struct{}, window), cursor: cursor}
+func newEventStream(stream nodepb.NodeService_SubscribeServer, reader Reader, window int, cursor []byte) *eventStream {
+	s := &eventStream{stream: stream, reader: reader, credits: make(chan struct{}, window), cursor: cursor}
 	for range window {
-		d.credits <- struct{}{}
+		s.credits <- struct{}{}
 	}
-	return d
+	return s
 }
 
 // next is what one Reader.Next gave.
@@ -41,19 +41,19 @@ type next struct {
 }
 
 // pump reads events while there are credits, until ctx ends or the reader fails.
-func (d *delivery) pump(ctx context.Context) <-chan next {
+func (s *eventStream) pump(ctx context.Context) <-chan next {
 	events := make(chan next)
 	go func() {
 		defer close(events)
 		for {
 			select {
-			case <-d.credits:
+			case <-s.credits:
 			case <-ctx.Done():
 				return
 			}
 			var n next
 			n.err = guard("Next of a reader", func() (err error) {
-				n.event, err = d.reader.Next(ctx)
+				n.event, err = s.reader.Next(ctx)
 				return err
 			})
 			select {
@@ -71,18 +71,18 @@ func (d *delivery) pump(ctx context.Context) <-chan next {
 
 // run sends events and takes acks until the subscription ends: errStop in order,
 // anything else as the stream's status.
-func (d *delivery) run(ctx context.Context, drain <-chan struct{}, events <-chan next, in <-chan incoming) error {
+func (s *eventStream) run(ctx context.Context, drain <-chan struct{}, events <-chan next, in <-chan incoming) error {
 	for {
 		select {
 		case n, ok := <-events:
 			if !ok || ctx.Err() != nil {
 				return endOf(ctx)
 			}
-			if err := d.send(ctx, n); err != nil {
+			if err := s.send(ctx, n); err != nil {
 				return err
 			}
 		case m := <-in:
-			if err := d.take(ctx, m); err != nil {
+			if err := s.take(ctx, m); err != nil {
 				return err
 			}
 		case <-drain:
@@ -101,27 +101,27 @@ func endOf(ctx context.Context) error {
 	return status.FromContextError(ctx.Err()).Err()
 }
 
-func (d *delivery) send(ctx context.Context, n next) error {
+func (s *eventStream) send(ctx context.Context, n next) error {
 	if n.err != nil {
 		slog.Error("the trigger cannot be read", "error", n.err)
 		return status.Error(codes.Internal, problemOf(n.err).Message)
 	}
 	if n.event.isProgress() {
-		d.skipped = n.event.Cursor
-		d.credits <- struct{}{} // it takes no place in the window
-		return d.progress(ctx)
+		s.skipped = n.event.Cursor
+		s.credits <- struct{}{} // it takes no place in the window
+		return s.progress(ctx)
 	}
 	if n.event.ID == "" || n.event.Type == "" {
 		return status.Error(codes.Internal, "the trigger has an event without id or type")
 	}
-	d.skipped = nil // the event's own cursor is behind it
-	d.sent++
-	n.event.Sequence = d.sent
-	d.cursors = append(d.cursors, n.event.Cursor)
-	return d.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Event{Event: eventToProto(n.event)}})
+	s.skipped = nil // the event's own cursor is behind it
+	s.sent++
+	n.event.Sequence = s.sent
+	s.cursors = append(s.cursors, n.event.Cursor)
+	return s.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Event{Event: eventToProto(n.event)}})
 }
 
-func (d *delivery) take(ctx context.Context, in incoming) error {
+func (s *eventStream) take(ctx context.Context, in incoming) error {
 	switch {
 	case errors.Is(in.err, io.EOF):
 		return errStop
@@ -130,51 +130,51 @@ func (d *delivery) take(ctx context.Context, in incoming) error {
 	case in.message.GetStop() != nil:
 		return errStop
 	case in.message.GetAck() != nil:
-		return d.ack(ctx, in.message.GetAck().GetSequence())
+		return s.ack(ctx, in.message.GetAck().GetSequence())
 	}
 	return status.Error(codes.InvalidArgument, "after start only ack and stop may come")
 }
 
 // ack hands the cursor of a sequence to the reader and frees the window. A
 // sequence acked before is no news.
-func (d *delivery) ack(ctx context.Context, sequence uint64) error {
-	if sequence > d.sent {
-		return status.Errorf(codes.InvalidArgument, "ack of sequence %d, but only %d were sent", sequence, d.sent)
+func (s *eventStream) ack(ctx context.Context, sequence uint64) error {
+	if sequence > s.sent {
+		return status.Errorf(codes.InvalidArgument, "ack of sequence %d, but only %d were sent", sequence, s.sent)
 	}
-	if sequence <= d.acked {
+	if sequence <= s.acked {
 		return nil
 	}
-	n := int(sequence - d.acked) // at most the window
-	if err := d.store(ctx, d.cursors[n-1]); err != nil {
+	n := int(sequence - s.acked) // at most the window
+	if err := s.store(ctx, s.cursors[n-1]); err != nil {
 		return err
 	}
-	d.acked = sequence
-	d.cursors = append(d.cursors[:0:0], d.cursors[n:]...)
+	s.acked = sequence
+	s.cursors = append(s.cursors[:0:0], s.cursors[n:]...)
 	for range n {
-		d.credits <- struct{}{}
+		s.credits <- struct{}{}
 	}
-	return d.progress(ctx)
+	return s.progress(ctx)
 }
 
 // progress acknowledges what the filter left out, once nothing before it is open, and
 // tells the host.
-func (d *delivery) progress(ctx context.Context) error {
-	if d.skipped == nil || d.acked != d.sent {
+func (s *eventStream) progress(ctx context.Context) error {
+	if s.skipped == nil || s.acked != s.sent {
 		return nil
 	}
-	if err := d.store(ctx, d.skipped); err != nil {
+	if err := s.store(ctx, s.skipped); err != nil {
 		return err
 	}
-	d.skipped = nil
-	return d.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Progress{Progress: &nodepb.SubscribeProgress{Cursor: d.cursor}}})
+	s.skipped = nil
+	return s.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Progress{Progress: &nodepb.SubscribeProgress{Cursor: s.cursor}}})
 }
 
 // store hands a cursor to the reader.
-func (d *delivery) store(ctx context.Context, cursor []byte) error {
-	if err := guard("Ack of a reader", func() error { return d.reader.Ack(ctx, cursor) }); err != nil {
+func (s *eventStream) store(ctx context.Context, cursor []byte) error {
+	if err := guard("Ack of a reader", func() error { return s.reader.Ack(ctx, cursor) }); err != nil {
 		slog.Error("the trigger cannot store an ack", "error", err)
 		return status.Error(codes.Internal, problemOf(err).Message)
 	}
-	d.cursor = cursor
+	s.cursor = cursor
 	return nil
 }

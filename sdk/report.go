@@ -16,10 +16,10 @@ const (
 	maxWarnings     = 100
 )
 
-// outbox holds what a running call has reported and its host has not read.
+// report holds what a running call has reported and its host has not read.
 // Progress is dropped, oldest first, when the host is slower than the node; the
 // completion never is.
-type outbox struct {
+type report struct {
 	wake chan struct{}
 
 	mu        sync.Mutex
@@ -29,9 +29,9 @@ type outbox struct {
 	completed bool
 }
 
-func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
+func newReport() *report { return &report{wake: make(chan struct{}, 1)} }
 
-func (o *outbox) progress(stage, message string, data any) {
+func (r *report) progress(stage, message string, data any) {
 	p := &nodepb.Progress{Stage: stage, Message: message}
 	if data != nil {
 		b, err := json.Marshal(data)
@@ -41,45 +41,45 @@ func (o *outbox) progress(stage, message string, data any) {
 		}
 		p.Data = b
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.completed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.completed {
 		return
 	}
-	if len(o.pending) == maxProgress {
-		o.pending = o.pending[1:]
+	if len(r.pending) == maxProgress {
+		r.pending = r.pending[1:]
 	}
-	o.pending = append(o.pending, p)
+	r.pending = append(r.pending, p)
 	select {
-	case o.wake <- struct{}{}:
+	case r.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (o *outbox) warn(w Warning) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.completed && len(o.warnings) < maxWarnings {
-		o.warnings = append(o.warnings, w)
+func (r *report) warn(w Warning) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.completed && len(r.warnings) < maxWarnings {
+		r.warnings = append(r.warnings, w)
 	}
 }
 
-func (o *outbox) replayed() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.repeated = !o.completed || o.repeated
+func (r *report) replayed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.repeated = !r.completed || r.repeated
 }
 
-// complete closes the outbox and makes the completion.
-func (o *outbox) complete(output []byte, warnings []Warning, problem *Problem) *nodepb.ExecuteResponse {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.completed = true
+// complete closes the report and makes the completion.
+func (r *report) complete(output []byte, warnings []Warning, problem *Problem) *nodepb.ExecuteResponse {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.completed = true
 	if problem != nil {
 		return failed(problem)
 	}
 	resp := &nodepb.ExecuteResponse{Result: &nodepb.ExecuteResponse_Succeeded{Succeeded: &nodepb.Succeeded{
-		Output: output, Warnings: warningsToProto(append(warnings, o.warnings...)), Replayed: o.repeated,
+		Output: output, Warnings: warningsToProto(append(warnings, r.warnings...)), Replayed: r.repeated,
 	}}}
 	if !fits(resp) {
 		return failed(&Problem{
@@ -91,11 +91,11 @@ func (o *outbox) complete(output []byte, warnings []Warning, problem *Problem) *
 }
 
 // flush sends the progress that waits.
-func (o *outbox) flush(stream nodepb.NodeService_ExecuteServer) error {
-	o.mu.Lock()
-	batch := o.pending
-	o.pending = nil
-	o.mu.Unlock()
+func (r *report) flush(stream nodepb.NodeService_ExecuteServer) error {
+	r.mu.Lock()
+	batch := r.pending
+	r.pending = nil
+	r.mu.Unlock()
 	for _, p := range batch {
 		if err := stream.Send(&nodepb.ExecuteResponse{Result: &nodepb.ExecuteResponse_Progress{Progress: p}}); err != nil {
 			return err
