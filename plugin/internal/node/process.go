@@ -12,6 +12,7 @@ import (
 
 	wastore "go.mau.fi/whatsmeow/store"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -60,7 +61,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	})
 	if err != nil {
 		return nil, &sdk.Problem{Code: "store_unavailable", HTTPStatus: http.StatusServiceUnavailable, Err: err,
-			Message: "the node's database cannot be opened: " + err.Error(), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
+			Message: "the node's database cannot be opened: " + sqldb.Reason(err), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
 	}
 	p.store.Start()
 	if p.media, err = openMedia(s, setup.StateDir, p.store.Cache); err != nil {
@@ -85,7 +86,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	})
 	if err != nil {
 		p.pauses.Close()
-		return nil, errors.Join(err, p.store.Close())
+		return nil, errors.Join(problem.Of(err), p.store.Close())
 	}
 	p.send = send.New(send.Options{
 		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,
