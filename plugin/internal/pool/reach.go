@@ -54,8 +54,8 @@ func unreachable(err error) (code, message string) {
 		return codeUnreachable, "the proxy cannot be reached; check HTTPS_PROXY and the network"
 	case errors.As(err, &name):
 		return codeUnreachable, "WhatsApp's name cannot be resolved; check DNS and the network"
-	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &record):
-		return codeUntrusted, "who answers in WhatsApp's place has no valid certificate; check the clock, and look for a proxy or a firewall that opens TLS"
+	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return codeUntrusted, "who answers in WhatsApp's place has no valid certificate or speaks no TLS; check the clock, and look for a proxy or a firewall that opens TLS"
 	case err != nil && strings.Contains(err.Error(), "verify server cert"): // whatsmeow has no error of its own for it
 		return codeUntrusted, "the server that answers is not signed by the trusted root key; check server.rootKey, or look for a machine in between"
 	case errors.Is(err, syscall.ECONNREFUSED):
