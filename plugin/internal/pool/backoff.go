@@ -27,7 +27,8 @@ type backoff struct {
 	delay   time.Duration // the next, give or take a half
 	refused int           // connections in a row that ended before their login
 	brief   int           // connections in a row that ended soon after it
-	told    int           // refusals in words in a row that ask for patience
+	told    int           // refusals in words that ask for patience, since a connection lasted
+	ours    bool          // the last connection ended because we could not store
 }
 
 // next is how long to wait before the next dial.
@@ -49,6 +50,7 @@ func (b *backoff) patience(first time.Duration) time.Duration {
 
 // ended takes note of how a connection ended.
 func (b *backoff) ended(end ending, lasting time.Duration) {
+	b.ours = end.code == codeStorage
 	switch {
 	case end.stood >= lasting:
 		*b = backoff{}
@@ -57,13 +59,13 @@ func (b *backoff) ended(end ending, lasting time.Duration) {
 			b.delay = 0 // the dials before could not help it that there was no way
 		}
 		b.brief++
-		b.refused, b.told = 0, 0
+		b.refused = 0
 	case end.dialled && end.by == nil:
 		b.refused++
 	}
 }
 
-// unstable reports whether logins do not last.
-func (b *backoff) unstable() bool { return b.brief >= flapping }
+// unstable reports whether logins do not last, for no reason of ours.
+func (b *backoff) unstable() bool { return b.brief >= flapping && !b.ours }
 
 func about(d time.Duration) time.Duration { return d/2 + rand.N(d) }

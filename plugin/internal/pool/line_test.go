@@ -97,6 +97,10 @@ func TestAskedToSlowDown(t *testing.T) {
 			if err := i.Connect(w.ctx(), "", func(Prompt) {}); err == nil {
 				t.Error("Connect reports success")
 			}
+			s = w.until(i, "told again", func(now Status) bool { return trouble(codeSlow)(now) && now.Trouble.At.After(s.Trouble.At) })
+			if wait := s.Trouble.Until.Sub(s.Trouble.At); wait < slowRetry {
+				t.Errorf("the second time it is tried again after %s", wait)
+			}
 			w.sim.ClearFaults()
 			must(t, i.Connect(w.ctx(), "", func(Prompt) {}))
 		})

@@ -75,6 +75,8 @@ func lost(end ending, b *backoff) *Trouble {
 	case !end.dialled:
 		t.Code, t.Message = unreachable(end.err)
 		t.Message += triedAgain
+	case end.code == codeStorage:
+		t.Message = "an incoming message could not be stored; free disk space or mend the database. WhatsApp keeps the message"
 	case b.refused >= refusals:
 		t.Code = codeRefused
 		t.Message = "WhatsApp closes the connection before the login; check the account on its phone" + triedAgain
