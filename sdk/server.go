@@ -221,7 +221,7 @@ func (s *server) open(ctx context.Context, setup Setup) []Violation {
 	if len(p.Violations) > 0 {
 		return p.Violations
 	}
-	slog.Error("the node could not be configured", "code", p.Code, "error", err)
+	slog.Error("the node could not be configured", "code", p.Code, "error", err, "cause", p.Err)
 	return []Violation{{Code: p.Code, Message: p.Message}}
 }
 

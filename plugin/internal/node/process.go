@@ -12,6 +12,7 @@ import (
 
 	wastore "go.mau.fi/whatsmeow/store"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -23,7 +24,6 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 	"github.com/tapnode/tapnode/plugin/internal/store/cache"
 
-	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // process is a configured node: everything that Close has to end.
@@ -63,7 +63,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	})
 	if err != nil {
 		return nil, &sdk.Problem{Code: "store_unavailable", HTTPStatus: http.StatusServiceUnavailable, Err: err,
-			Message: "the node's database cannot be opened: " + err.Error(), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
+			Message: "the node's database cannot be opened: " + sqldb.Reason(err), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
 	}
 	p.store.Start()
 	p.storage = p.store.DB.Monitor(p.conditions.storage)
@@ -85,11 +85,11 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 		Registry: p.store.Registry, Devices: p.store.Devices, Storage: p.storage, Log: log, Server: server, Limits: s.limits(),
 		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
 		OnMessage:      in.Message, OnReceipt: in.Receipt, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
-		Notify: p.conditions.connection, Removed: p.removed,
+		Changed: p.pauses.Reload, Notify: p.conditions.connection, Removed: p.removed,
 	})
 	if err != nil {
 		p.pauses.Close()
-		return nil, errors.Join(err, p.closeStore())
+		return nil, errors.Join(problem.Of(err), p.closeStore())
 	}
 	p.send = send.New(send.Options{
 		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,

@@ -35,7 +35,7 @@ type Instance struct {
 	cli     atomic.Pointer[whatsmeow.Client] // nil: not paired
 	signals chan signal                      // connection events for the supervisor
 	wake    chan struct{}                    // online changed
-	pairing atomic.Pointer[whatsmeow.Client] // the client that waits for a phone
+	pairing atomic.Pointer[pairing]          // the one that waits for a phone
 
 	dials    atomic.Uint64 // connections begun
 	turn     chan struct{} // held by the send that is under way
@@ -55,6 +55,7 @@ type Instance struct {
 	mu      sync.Mutex
 	online  bool // wanted
 	lost    bool // another process may own the instance, see Lease
+	unsure  bool // the last logins did not last
 	status  Status
 	changed chan struct{} // closed at the next change of status
 }
@@ -253,7 +254,16 @@ func (i *Instance) Client() (*whatsmeow.Client, error) {
 
 // set records a new status and tells everybody.
 func (i *Instance) set(state State, trouble *Trouble) {
+	i.change(func(Status) bool { return true }, state, trouble)
+}
+
+// change is set for a status of which when says so.
+func (i *Instance) change(when func(Status) bool, state State, trouble *Trouble) {
 	i.mu.Lock()
+	if !when(i.status) {
+		i.mu.Unlock()
+		return
+	}
 	if state != i.status.State || i.status.Since.IsZero() {
 		i.status.Since = time.Now()
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/problem"
 	"github.com/tapnode/tapnode/sdk"
@@ -69,6 +70,9 @@ func sendProblem(what string, err error) *sdk.Problem {
 	}
 	reason := failed.Error()
 	switch r, known := Refusals[failed.Code]; {
+	case sqldb.Failed(err): // below whatsmeow, whose text repeats the database's
+		reason, p.Fault = "the node's database failed: "+sqldb.Reason(err), sdk.FaultNode
+		p.Retryable, p.RetryAfter = true, time.Second
 	case known:
 		reason, p.Fault = r.String(), r.Fault
 		p.Retryable, p.RetryAfter = r.Retry > 0, r.Retry

@@ -100,7 +100,11 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 		Keep: keep.Messages, KeepContacts: keep.Contacts, Messages: limits.Messages, Contacts: limits.Contacts, Now: opt.Now,
 	})
 	s.Cache = cache.New(s.DB, limits.Recipients, limits.Uploads, opt.Now)
-	s.Registry = registry.New(s.DB, limits.Instances, opt.Now, ledger.Forget, menus.Forget, inbox.Forget, cache.Forget)
+	s.Registry = registry.New(s.DB, limits.Instances, opt.Now,
+		registry.Kept{Forget: ledger.Forget, Leave: ledger.Leave},
+		registry.Kept{Forget: menus.Forget, Leave: menus.Forget},
+		registry.Kept{Forget: inbox.Forget, Leave: inbox.Forget},
+		registry.Kept{Forget: cache.Forget, Leave: cache.Forget})
 	s.sweeper = sqldb.NewSweeper(opt.Log, s.Outbox.Sweep, s.DB.Sweeping(s.sweeps), s.Ledger.Check)
 	return nil
 }

@@ -70,3 +70,11 @@ func Forget(t *sqldb.Tx, instance string) error {
 	_, err := t.Exec(`DELETE FROM tapnode_ledger WHERE instance = $1`, instance)
 	return err
 }
+
+// Leave takes the messages out of an instance's sends, because another account has its
+// name now: the keys answer as before, and nothing is sent again, neither to a device
+// that asks for it nor for an outcome that is still unknown.
+func Leave(t *sqldb.Tx, instance string) error {
+	_, err := t.Exec(`UPDATE tapnode_ledger SET message = NULL WHERE instance = $1`, instance)
+	return err
+}

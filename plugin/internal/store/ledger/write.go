@@ -131,9 +131,9 @@ func (l *Ledger) MarkUnknown(ctx context.Context, c *Claim) error {
 
 // MessageForRetry is the answer to whatsmeow's GetMessageForRetry: the encoded
 // message that was sent to chat (phone or LID form) under id. Error: sqldb.ErrNotFound,
-// also when the id was sent to someone else.
+// also when the id was sent to someone else or by another account.
 func (l *Ledger) MessageForRetry(ctx context.Context, instance, chat, id string) (Entry, error) {
 	e, err := sqldb.One(ctx, l.db, scanEntry, `SELECT `+entryColumns+` FROM tapnode_ledger
-		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3)`, instance, id, chat)
+		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3) AND message IS NOT NULL`, instance, id, chat)
 	return e, sqldb.Wrap("find the message to retry", err)
 }
