@@ -40,6 +40,8 @@ type Instance struct {
 	dials    atomic.Uint64 // connections begun
 	turn     chan struct{} // held by the send that is under way
 	line     atomic.Int64  // sends that wait or are under way
+	asking   asking        // retry receipts with keys
+	waiting  atomic.Int64  // copies of messages that are tried again later
 	pace     *rate.Limiter // nil: no limit
 	epoch    atomic.Uint64 // of the lease this process has claimed; 0: none
 	claiming chan struct{} // held by the call that claims a lease
@@ -100,7 +102,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 
 // newClient makes a client that leaves reconnecting, and all history, to us.
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
-	cli := whatsmeow.NewClient(device, waLogger{i.log})
+	cli := whatsmeow.NewClient(device, clientLog{waLogger{i.log}, i.asking.see})
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
 	cli.EnableDecryptedEventBuffer = true // a redelivery finds its plaintext after the ratchet moved on

@@ -50,8 +50,9 @@ var Refusals = map[int]Refusal{
 // the same words as plain text may still pass.
 func refusesButtons(code int) bool { return code == 405 || code == 473 || code == 479 }
 
-// sendProblem is a message that did not go out, or may not have. what is "buttons"
-// or "text", as in the seed's sentence.
+// sendProblem is a message that did not go out, or may not have: the one place where
+// what WhatsApp said becomes what a caller is told. what is "buttons" or "text", as in
+// the seed's sentence.
 func sendProblem(what string, err error) *sdk.Problem {
 	p := problem.New(http.StatusInternalServerError, "send_failed", sdk.FaultDownstream, "")
 	p.Err = err
@@ -63,19 +64,38 @@ func sendProblem(what string, err error) *sdk.Problem {
 		failed = pool.Grade(err)
 	}
 	reason := failed.Error()
-	switch r, known := Refusals[failed.Code]; {
-	case known:
-		reason, p.Fault = r.String(), r.Fault
-		p.Retryable, p.RetryAfter = r.Retry > 0, r.Retry
+	switch {
+	case failed.Code != 0: // about the message
+		if r, known := Refusals[failed.Code]; known {
+			reason, p.Fault = r.String(), r.Fault
+			p.Retryable, p.RetryAfter = r.Retry > 0, r.Retry
+		}
 	case errors.Is(failed.Err, pool.ErrNotConnected):
 		return problem.Disconnected()
+	case failed.Query != 0: // about a question before it: the message stayed here
+		reason = fmt.Sprintf("WhatsApp refused a question before the message (%d); nothing was sent: %s", failed.Query, reason)
+		p.Retryable = momentary(failed.Query)
+		if p.Retryable {
+			p.RetryAfter = 2 * time.Second
+		}
+		if failed.Query == tooManyQueries {
+			p.RetryAfter, p.Fault = Refusals[tooManyQueries].Retry, sdk.FaultCaller
+		}
 	case failed.Unknown:
 		reason = "WhatsApp did not answer in time; repeat the call with the same idempotency key"
 		p.Effect = sdk.EffectUnknown
 		p.Retryable, p.RetryAfter = true, time.Second
-	case failed.Code == 0:
+	default: // it never left
 		p.Retryable, p.RetryAfter = true, time.Second
 	}
 	p.Message = fmt.Sprintf("Failed to send %s message: %s", what, reason)
 	return p
+}
+
+const tooManyQueries = 429
+
+// momentary reports whether the number of a refused query speaks of WhatsApp's state
+// and not of what was asked.
+func momentary(code int) bool {
+	return code >= 500 || code == http.StatusRequestTimeout || code == tooManyQueries
 }

@@ -48,6 +48,9 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 	if decrypting(ctx) != nil {
 		return d.SQLStore.PutManySessions(ctx, ratchets)
 	}
+	if f, ok := ctx.Value(fanoutKey{}).(Fanout); ok {
+		f.Encrypted(ratchets)
+	}
 	return d.devices.db.Write(ctx, "store the ratchets", func(t *sqldb.Tx) error {
 		for address, ratchet := range ratchets {
 			_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
