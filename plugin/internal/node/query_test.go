@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -100,13 +99,12 @@ func TestRefusalAfterLostAnswer(t *testing.T) {
 		t.Errorf("at once: %+v", p)
 	}
 	w.shut()
-	s, err := store.Open(w.ctx(), store.Options{Dir: filepath.Join(w.dir, "store"), Postgres: w.dsn})
-	w.must(err)
-	w.must(s.DB.Write(w.ctx(), "let time pass", func(t *sqldb.Tx) error {
-		_, err := t.Exec(`UPDATE tapnode_ledger SET unknown_at = unknown_at - $1`, time.Hour.Milliseconds())
-		return err
-	}))
-	w.must(s.Close())
+	w.inStore(func(s *store.Store) {
+		w.must(s.DB.Write(w.ctx(), "let time pass", func(t *sqldb.Tx) error {
+			_, err := t.Exec(`UPDATE tapnode_ledger SET unknown_at = unknown_at - $1`, time.Hour.Milliseconds())
+			return err
+		}))
+	})
 	w.start()
 	w.must(w.call("whatsapp.instance.connect@1", named{"shop"}, nil))
 	var out send.Output

@@ -18,6 +18,9 @@ var (
 	ErrPairTimeout  = errors.New("nobody paired the instance in time")
 	ErrBusy         = errors.New("too many sends wait for this instance")
 	ErrClosed       = errors.New("the pool is closed")
+	// ErrNoDevice is a message that stayed here because no device of the recipient could
+	// have read it.
+	ErrNoDevice = errors.New("WhatsApp gave no keys for any device of the recipient")
 )
 
 // PairError is a pairing that WhatsApp, the phone or whatsmeow has ended.

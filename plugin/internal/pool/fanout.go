@@ -11,9 +11,6 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// errNoDevice is a message that no device of the recipient could have read.
-var errNoDevice = errors.New("WhatsApp gave no keys for any device of the recipient")
-
 // fanout is one message on its way through whatsmeow's encryption: which devices it is
 // for, and which it could be encrypted for. It implements session.Fanout.
 type fanout struct {
@@ -21,6 +18,7 @@ type fanout struct {
 	self bool // the recipient is our own account, on its other devices
 	all  bool // a group may have no other member
 
+	refused error
 	asked   []string // Signal addresses; nil: nothing was encrypted
 	reached map[string]bool
 }
@@ -51,7 +49,8 @@ func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
 	if f.readable(known) {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", errNoDevice, cause)
+	f.refused = fmt.Errorf("%w: %w", ErrNoDevice, cause)
+	return f.refused
 }
 
 // Encrypted notes which devices got their copy.

@@ -54,7 +54,7 @@ func TestGrade(t *testing.T) {
 	}{
 		{fmt.Errorf("%w 479", whatsmeow.ErrServerReturnedError), 479, 0, false},
 		{fmt.Errorf("failed to get user info: %w", &whatsmeow.IQError{Code: 429}), 0, 429, false},
-		{fmt.Errorf("%w: %w", errNoDevice, &whatsmeow.IQError{Code: 503}), 0, 503, false},
+		{fmt.Errorf("%w: %w", ErrNoDevice, &whatsmeow.IQError{Code: 503}), 0, 503, false},
 		{whatsmeow.ErrNotConnected, 0, 0, false},
 		{whatsmeow.ErrMessageTimedOut, 0, 0, true},
 		{fmt.Errorf("send: %w", context.DeadlineExceeded), 0, 0, true},

@@ -37,6 +37,8 @@ type Ack struct {
 	// Missed is how many of the recipient's Devices the message could not be encrypted
 	// for. They get it later, or when they ask for it.
 	Missed, Devices int
+	// Readdressed is WhatsApp's word that the recipient has another address by now.
+	Readdressed bool
 }
 
 // Send sends a message in the instance's turn. An error is a *SendError, or
@@ -92,6 +94,12 @@ func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing
 	dials, devices := i.dials.Load(), newFanout(cli, out.To)
 	resp, err := cli.SendMessage(session.WithFanout(ctx, devices), out.To, out.Message, extra)
 	ack := Ack{At: resp.Timestamp, Chat: resp.Chat}
+	if id := i.readdressed.Load(); id != nil {
+		ack.Readdressed = *id == out.ID
+	}
+	if devices.refused != nil {
+		err = devices.refused // without whatsmeow's words for it
+	}
 	if err != nil {
 		failed := Grade(err)
 		switch {

@@ -40,6 +40,19 @@ func (l stanzaLog) Debugf(_ string, args ...any) {
 	}
 }
 
+// see takes what whatsmeow's events leave out of a stanza.
+func (i *Instance) see(node *waBinary.Node) {
+	switch node.Tag {
+	case "receipt":
+		i.asking.see(node)
+	case "ack":
+		if attrs := node.AttrGetter(); attrs.OptionalString("refresh_lid") == "true" {
+			id := attrs.OptionalString("id")
+			i.readdressed.Store(&id)
+		}
+	}
+}
+
 // maxAsking is how many retry receipts wait for whatsmeow to get to them: it works on
 // a few at a time.
 const maxAsking = 256
@@ -58,9 +71,9 @@ type question struct {
 	id     types.MessageID
 }
 
-// see keeps a stanza that is a retry receipt with keys.
+// see keeps a receipt that is a retry receipt with keys.
 func (a *asking) see(node *waBinary.Node) {
-	if node.Tag != "receipt" || node.Attrs["type"] != string(types.ReceiptTypeRetry) {
+	if node.Attrs["type"] != string(types.ReceiptTypeRetry) {
 		return
 	}
 	retry, _ := node.GetOptionalChildByTag("retry")

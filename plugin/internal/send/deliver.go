@@ -87,8 +87,11 @@ func (s *Sender) transmit(ctx context.Context, call *sdk.Call, inst *pool.Instan
 		lid = ack.Chat.String()
 		chat.LID = lid
 	}
+	if ack.Readdressed {
+		s.numbers.forget(last, claim.Entry.Chat)
+	}
 	if err != nil {
-		return nil, s.failed(last, claim, o, lid, err)
+		return nil, s.failed(last, inst, claim, o, lid, err)
 	}
 	sent := ledger.Outcome{State: ledger.Sent, ChatLID: lid, SentAt: ack.At}
 	if ack.Missed > 0 {
@@ -110,7 +113,7 @@ func (s *Sender) transmit(ctx context.Context, call *sdk.Call, inst *pool.Instan
 
 // failed stores what is known about a send that did not work: that it may have arrived,
 // that WhatsApp refused the message for good, or, of a first attempt, that nothing left.
-func (s *Sender) failed(ctx context.Context, claim *ledger.Claim, o order, lid string, err error) error {
+func (s *Sender) failed(ctx context.Context, inst *pool.Instance, claim *ledger.Claim, o order, lid string, err error) error {
 	prob, ack := sendProblem(o.what, err), 0
 	if refused, ok := errors.AsType[*pool.SendError](err); ok {
 		ack = refused.Code
@@ -118,6 +121,13 @@ func (s *Sender) failed(ctx context.Context, claim *ledger.Claim, o order, lid s
 	if ack != 0 && unanswered(claim, time.Now()) {
 		prob.Effect, prob.Retryable, prob.RetryAfter = sdk.EffectUnknown, true, 2*time.Second
 		prob.Message += "; an earlier attempt may have arrived, which a receipt will tell: repeat with the same idempotency key"
+	}
+	if chat := claim.Entry.Chat; chat.Person() && (ack != 0 || errors.Is(err, pool.ErrNoDevice)) {
+		s.numbers.forget(ctx, chat)
+		if ack == ackNotUnderstood && claim.Verdict == ledger.Fresh && s.moved(ctx, inst, o.number, chat) {
+			prob.Retryable, prob.RetryAfter = true, time.Second
+			prob.Message += "; the number has another account by now: repeat the call"
+		}
 	}
 	told := error(prob)
 	switch {

@@ -26,6 +26,7 @@ func (r Refusal) String() string { return r.Reason + "; " + r.Next }
 const (
 	ackNewChatsLocked = 463
 	ackNewChatsCapped = 475
+	ackNotUnderstood  = 479 // the shape, or nobody is at that address
 )
 
 // Refusals are the numbers that mean something to a caller.
@@ -42,13 +43,13 @@ var Refusals = map[int]Refusal{
 		Next: "set fallback to text", Fault: sdk.FaultDownstream},
 	ackNewChatsCapped: {Code: "new_chats_capped", Reason: "the account's monthly quota of new chats is used up (475)",
 		Next: "answer people who wrote first; new chats work again next month", Fault: sdk.FaultCaller},
-	479: {Code: "shape_refused", Reason: "WhatsApp did not understand the message (479)",
+	ackNotUnderstood: {Code: "shape_refused", Reason: "WhatsApp did not understand the message (479)",
 		Next: "set fallback to text", Fault: sdk.FaultDownstream},
 }
 
 // refusesButtons reports whether the number speaks of the message's shape, so that
 // the same words as plain text may still pass.
-func refusesButtons(code int) bool { return code == 405 || code == 473 || code == 479 }
+func refusesButtons(code int) bool { return code == 405 || code == 473 || code == ackNotUnderstood }
 
 // sendProblem is a message that did not go out, or may not have: the one place where
 // what WhatsApp said becomes what a caller is told. what is "buttons" or "text", as in
