@@ -80,7 +80,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	p.pool, err = pool.Open(ctx, pool.Options{
 		Registry: p.store.Registry, Devices: p.store.Devices, Log: log, Server: server, Limits: s.limits(),
 		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
-		OnMessage:      in.Message, OnReceipt: in.Receipt, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
+		OnMessage:      in.Message, OnReceipt: in.Receipt, OnGroup: in.Group, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
 		Notify: p.conditions.connection, Removed: p.removed,
 	})
 	if err != nil {

@@ -25,14 +25,13 @@ func remembering(t *testing.T, lid func(*world) string) (*world, *wasim.Phone) {
 	w := newWorld(t, wasim.Options{})
 	eva := w.customer(evaNumber)
 	w.customer(bobNumber)
-	w.pair("shop", shopNumber)
 	w.shut()
 	w.inStore(func(s *store.Store) {
 		w.must(s.Cache.PutRecipient(w.ctx(), cache.Recipient{Query: evaNumber, Found: true, ExpiresAt: time.Now().Add(20 * time.Hour),
 			Chat: recipient.Chat{JID: evaNumber + "@s.whatsapp.net", LID: lid(w)}}))
 	})
 	w.start()
-	w.must(w.call("whatsapp.instance.connect@1", named{"shop"}, nil))
+	w.pair("shop", shopNumber)
 	return w, eva
 }
 
@@ -98,7 +97,6 @@ func TestReplyUnderTheOtherName(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	ana := w.customer(anaNumber, wasim.HiddenNumber())
 	w.customer(bobNumber)
-	w.pair("shop", shopNumber)
 	w.shut()
 	w.inStore(func(s *store.Store) { // as servers answer that know no LIDs yet
 		for _, query := range []string{anaNumber, "551188880001"} {
@@ -107,7 +105,7 @@ func TestReplyUnderTheOtherName(t *testing.T) {
 		}
 	})
 	w.start()
-	w.must(w.call("whatsapp.instance.connect@1", named{"shop"}, nil))
+	w.pair("shop", shopNumber)
 	w.writes(ana, "hello")
 	w.fault(wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageMessage, Account: shopNumber}, Times: 1,
 		Action: wasim.Fault{AckError: &wasim.AckError{Code: 463}}})

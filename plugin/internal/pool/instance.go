@@ -144,6 +144,12 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 			defer cancel()
 			return i.stored(cli, "receipt", on(ctx, i, e))
 		}
+	case *events.GroupInfo:
+		if on := i.pool.opts.OnGroup; on != nil {
+			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
+			defer cancel()
+			return i.stored(cli, "change of a group", on(ctx, i, e))
+		}
 	case *events.NotifyAccountReachoutTimelock:
 		if on := i.pool.opts.OnTimelock; on != nil {
 			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)

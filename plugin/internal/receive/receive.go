@@ -49,14 +49,17 @@ type arrived struct {
 // Message is pool.Options.OnMessage.
 func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Message) error {
 	in := clicks.Read(m.Message, m.Info)
-	answer := in.Answer()
+	answer, timer := in.Answer(), clicks.ReadTimer(m)
 	if answer == nil {
-		return nil
+		return r.timer(ctx, i.Name(), timer)
 	}
 	a := arrived{instance: i.Name()}
 	var err error
 	if a.keep, err = kept(i.Name(), m, *answer); err != nil {
 		return err
+	}
+	if timer != nil {
+		a.keep.Timer = timerOf(*timer)
 	}
 	if a.menus, err = r.menus(ctx, i.Name(), *answer); err != nil {
 		return err

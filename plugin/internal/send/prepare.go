@@ -27,13 +27,18 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 	}
 	b := buttons.Send{MessageID: claim.Entry.MessageID}
 	if o.replyTo != "" {
-		if to, chat, b.Quote, err = s.quote(ctx, o, to, chat); err != nil {
+		if to, chat, b.Context, err = s.quote(ctx, o, to, chat); err != nil {
 			return pool.Outgoing{}, err
 		}
 	}
 	if err := s.Pauses.mayWrite(ctx, o.instance, chat); err != nil {
 		return pool.Outgoing{}, err
 	}
+	timer, err := s.timer(ctx, inst, o, to, chat)
+	if err != nil {
+		return pool.Outgoing{}, err
+	}
+	b.Context = buttons.Disappearing(b.Context, timer.Seconds, timer.Told)
 	if o.header != nil {
 		if b.Media, err = s.upload(ctx, call, inst, o, to); err != nil {
 			return pool.Outgoing{}, err
