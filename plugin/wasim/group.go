@@ -139,7 +139,7 @@ func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 
 func (g *Group) node() waBinary.Node {
 	members := *g.members.Load()
-	list := make([]waBinary.Node, len(members))
+	list := make([]waBinary.Node, 0, len(members)+1)
 	for i, a := range members {
 		attrs := waBinary.Attrs{"jid": a.in(g.server())}
 		switch {
@@ -151,7 +151,7 @@ func (g *Group) node() waBinary.Node {
 		if i == 0 {
 			attrs["type"] = "superadmin"
 		}
-		list[i] = waBinary.Node{Tag: "participant", Attrs: attrs}
+		list = append(list, waBinary.Node{Tag: "participant", Attrs: attrs})
 	}
 	if g.timer.Load() > 0 {
 		list = append(list, g.ephemeral())

@@ -7,7 +7,6 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/internal/send"
 	"github.com/tapnode/tapnode/plugin/internal/store"
-	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -93,7 +92,7 @@ func TestRefusalAfterLostAnswer(t *testing.T) {
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true, DropDelivery: true}})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, withFallback()), Key: "k"}
 	problemOf(t, w.execute(r, nil))
-	asButtons := ledger.MessageID("shop", send.OpButtons, "k")
+	asButtons := w.message(obj{"key": "k"}).MessageID
 	w.refuse(asButtons, 473)
 	if p := problemOf(t, w.execute(r, nil)); p.Effect != sdk.EffectUnknown || !p.Retryable {
 		t.Errorf("at once: %+v", p)

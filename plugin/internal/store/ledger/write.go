@@ -138,7 +138,7 @@ func (l *Ledger) Withdraw(ctx context.Context, c *Claim) error {
 	}
 	e := c.Entry
 	return l.db.WriteUnsynced(ctx, "withdraw the send", func(t *sqldb.Tx) error {
-		n, err := t.Exec(`DELETE FROM tapnode_ledger WHERE operation = $1 AND idem_key = $2 AND state = $3`, e.Operation, e.Key, Intent)
+		n, err := t.Exec(`DELETE FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3`, e.Instance, e.MessageID, Intent)
 		if err == nil && n > 0 {
 			_, err = t.Exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID)
 		}
