@@ -19,6 +19,7 @@ type Group struct {
 	created time.Time
 	mode    types.AddressingMode
 	members atomic.Pointer[[]*Account] // the first made it; replaced, never changed
+	timer   atomic.Uint32              // seconds that messages live; 0: they stay
 }
 
 const maxGroupMembers = 1_024
@@ -89,6 +90,27 @@ func (g *Group) Add(a *Account) error {
 	return nil
 }
 
+// SetTimer lets the first member set how many seconds messages of the group live, 0 for ever, and tells everybody.
+func (g *Group) SetTimer(seconds uint32) {
+	g.timer.Store(seconds)
+	members := *g.members.Load()
+	change := waBinary.Node{Tag: "not_ephemeral"}
+	if seconds > 0 {
+		change = g.ephemeral()
+	}
+	for _, a := range members {
+		for _, d := range *a.list.Load() {
+			if !d.played {
+				d.notify("w:gp2", g.jid, waBinary.Attrs{"participant": members[0].in(g.server())}, change)
+			}
+		}
+	}
+}
+
+func (g *Group) ephemeral() waBinary.Node {
+	return waBinary.Node{Tag: "ephemeral", Attrs: waBinary.Attrs{"expiration": int(g.timer.Load())}}
+}
+
 // onGroups answers what clients ask about groups, and makes new ones. Changing groups is not supported.
 func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	switch first(iq).Tag {
@@ -119,7 +141,7 @@ func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 
 func (g *Group) node() waBinary.Node {
 	members := *g.members.Load()
-	list := make([]waBinary.Node, len(members))
+	list := make([]waBinary.Node, 0, len(members)+1)
 	for i, a := range members {
 		attrs := waBinary.Attrs{"jid": a.in(g.server())}
 		switch {
@@ -131,12 +153,15 @@ func (g *Group) node() waBinary.Node {
 		if i == 0 {
 			attrs["type"] = "superadmin"
 		}
-		list[i] = waBinary.Node{Tag: "participant", Attrs: attrs}
+		list = append(list, waBinary.Node{Tag: "participant", Attrs: attrs})
+	}
+	if g.timer.Load() > 0 {
+		list = append(list, g.ephemeral())
 	}
 	owner, t := members[0].in(g.server()), g.created.Unix()
 	return waBinary.Node{Tag: "group", Content: list, Attrs: waBinary.Attrs{
 		"id": g.jid.User, "addressing_mode": string(g.mode), "subject": g.subject, "creator": owner, "creation": t,
-		"s_o": owner, "s_t": t, "size": len(list),
+		"s_o": owner, "s_t": t, "size": len(members),
 	}}
 }
 

@@ -103,7 +103,7 @@ func sending(r Request) Send {
 			q.Group = types.NewJID("120363041234567890", types.GroupServer)
 			q.Original = &waE2E.Message{Conversation: proto.String("What do you sell?")}
 		}
-		s.Quote = Quote(q)
+		s.Context = Quote(q)
 	}
 	return s
 }

@@ -14,7 +14,7 @@ import (
 func interactiveMessage(r Request, s Send) *waE2E.Message {
 	m := &waE2E.InteractiveMessage{
 		Body:        &waE2E.InteractiveMessage_Body{Text: proto.String(r.ContentText)},
-		ContextInfo: s.Quote,
+		ContextInfo: s.Context,
 	}
 	if s.Media != nil {
 		m.Header = s.Media.header()
@@ -90,7 +90,7 @@ func legacyMessage(r Request, s Send) *waE2E.Message {
 	m := &waE2E.ButtonsMessage{
 		ContentText: proto.String(r.ContentText),
 		HeaderType:  waE2E.ButtonsMessage_EMPTY.Enum(),
-		ContextInfo: s.Quote,
+		ContextInfo: s.Context,
 	}
 	if s.Media != nil {
 		s.Media.legacyHeader(m)

@@ -56,20 +56,20 @@ func (m *Media) legacyHeader(to *waE2E.ButtonsMessage) {
 }
 
 // captioned is the media as an ordinary message with a caption.
-func (m *Media) captioned(caption string, quote *waE2E.ContextInfo) *waE2E.Message {
+func (m *Media) captioned(caption string, info *waE2E.ContextInfo) *waE2E.Message {
 	switch m.Type {
 	case Video:
 		v := m.video()
-		v.Caption, v.ContextInfo = proto.String(caption), quote
+		v.Caption, v.ContextInfo = proto.String(caption), info
 		return &waE2E.Message{VideoMessage: v}
 	case Document:
 		d := m.document()
-		d.Caption, d.ContextInfo = proto.String(caption), quote
+		d.Caption, d.ContextInfo = proto.String(caption), info
 		// A document shows its caption only inside this wrapper.
 		return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{DocumentMessage: d}}}
 	default:
 		i := m.image()
-		i.Caption, i.ContextInfo = proto.String(caption), quote
+		i.Caption, i.ContextInfo = proto.String(caption), info
 		return &waE2E.Message{ImageMessage: i}
 	}
 }

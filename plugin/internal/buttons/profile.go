@@ -44,13 +44,13 @@ type Send struct {
 	MessageID string             // the id it will leave under
 	At        time.Time          // when it leaves
 	Media     *Media             // the header, uploaded; nil for none
-	Quote     *waE2E.ContextInfo // from Quote; nil for none
+	Context   *waE2E.ContextInfo // from Quote and Disappearing; nil for none
 }
 
 // Encode builds the message and the nodes to pass as
 // whatsmeow.SendRequestExtra.AdditionalNodes. The same arguments give the same
 // bytes, so a repeated send is a true repetition. The request has passed
-// Validate. Quote becomes part of the message, and whatsmeow writes to the message
+// Validate. Context becomes part of the message, and whatsmeow writes to the message
 // while sending: encode anew for every attempt.
 func (p Profile) Encode(r Request, s Send) (*waE2E.Message, []waBinary.Node) {
 	if p == Legacy && onlyReplies(r.Buttons) {

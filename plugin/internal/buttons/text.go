@@ -11,23 +11,23 @@ import (
 )
 
 // EncodeText builds the message of whatsapp.sendText. It needs no nodes.
-func EncodeText(r TextRequest, quote *waE2E.ContextInfo) *waE2E.Message {
-	return plain(r.ContentText, quote)
+func EncodeText(r TextRequest, info *waE2E.ContextInfo) *waE2E.Message {
+	return plain(r.ContentText, info)
 }
 
 // EncodeFallback builds a menu as numbered text; with media, as its caption.
 func EncodeFallback(r Request, s Send) *waE2E.Message {
 	if s.Media != nil {
-		return s.Media.captioned(Text(r), s.Quote)
+		return s.Media.captioned(Text(r), s.Context)
 	}
-	return plain(Text(r), s.Quote)
+	return plain(Text(r), s.Context)
 }
 
-func plain(text string, quote *waE2E.ContextInfo) *waE2E.Message {
-	if quote == nil {
+func plain(text string, info *waE2E.ContextInfo) *waE2E.Message {
+	if info == nil {
 		return &waE2E.Message{Conversation: proto.String(text)}
 	}
-	return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(text), ContextInfo: quote}}
+	return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(text), ContextInfo: info}}
 }
 
 // Text is a menu for clients without buttons. REPLY buttons are numbered from 1

@@ -23,7 +23,6 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/receive"
 	"github.com/tapnode/tapnode/plugin/internal/send"
 	"github.com/tapnode/tapnode/plugin/internal/store/cache"
-
 )
 
 // process is a configured node: everything that Close has to end.
@@ -84,7 +83,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	p.pool, err = pool.Open(ctx, pool.Options{
 		Registry: p.store.Registry, Devices: p.store.Devices, Storage: p.storage, Log: log, Server: server, Limits: s.limits(),
 		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
-		OnMessage:      in.Message, OnReceipt: in.Receipt, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
+		OnMessage:      in.Message, OnReceipt: in.Receipt, OnGroup: in.Group, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
 		Changed: p.pauses.Reload, Notify: p.conditions.connection, Removed: p.removed,
 	})
 	if err != nil {

@@ -21,6 +21,9 @@ var (
 	ErrPairTimeout  = errors.New("nobody paired the instance in time")
 	ErrBusy         = errors.New("too many sends wait for this instance")
 	ErrClosed       = errors.New("the pool is closed")
+	// ErrNoDevice is a message that stayed here because no device of the recipient could
+	// have read it.
+	ErrNoDevice = errors.New("WhatsApp gave no keys for any device of the recipient")
 )
 
 // PairError is a pairing that WhatsApp, the phone or whatsmeow has ended.
@@ -32,12 +35,17 @@ func (e *PairError) Error() string { return "pairing failed: " + redact(e.Err.Er
 // Unwrap returns the cause.
 func (e *PairError) Unwrap() error { return e.Err }
 
-// SendError is a send that failed.
+// SendError is a send that failed, or one of the queries before it. What WhatsApp said
+// about the message itself, what it said about a query, and that it said nothing are
+// three things: only the first is a verdict on the message.
 type SendError struct {
 	// Code is the number WhatsApp refused the message with (facts: <ack error=N>);
-	// 0 when it did not answer.
+	// 0 when it did not.
 	Code int
-	// Unknown is true when the message may have reached WhatsApp all the same.
+	// Query is the number WhatsApp refused a query with, before the message left;
+	// 0 when it did not.
+	Query int
+	// Unknown is true when the message may have reached WhatsApp, which said nothing.
 	Unknown bool
 	Err     error
 }
@@ -55,7 +63,7 @@ var ackNumber = regexp.MustCompile(`(\d+)$`)
 // left counts as unknown.
 func Grade(err error) *SendError {
 	e := &SendError{Err: err}
-	var iq *whatsmeow.IQError
+	var query *whatsmeow.IQError
 	var store *session.Error
 	switch {
 	case errors.As(err, &store): // before the message could leave
@@ -65,8 +73,8 @@ func Grade(err error) *SendError {
 		}
 	case errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn), errors.Is(err, whatsmeow.ErrIQDisconnected):
 		e.Err = fmt.Errorf("%w: %w", ErrNotConnected, err)
-	case errors.As(err, &iq):
-		e.Code = iq.Code
+	case errors.As(err, &query):
+		e.Query = query.Code
 	case errors.Is(err, whatsmeow.ErrMessageTimedOut),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		e.Unknown = true

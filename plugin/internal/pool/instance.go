@@ -37,12 +37,15 @@ type Instance struct {
 	wake    chan struct{}                    // online changed
 	pairing atomic.Pointer[pairing]          // the one that waits for a phone
 
-	dials    atomic.Uint64 // connections begun
-	turn     chan struct{} // held by the send that is under way
-	line     atomic.Int64  // sends that wait or are under way
-	pace     *rate.Limiter // nil: no limit
-	epoch    atomic.Uint64 // of the lease this process has claimed; 0: none
-	claiming chan struct{} // held by the call that claims a lease
+	dials       atomic.Uint64                   // connections begun
+	turn        chan struct{}                   // held by the send that is under way
+	line        atomic.Int64                    // sends that wait or are under way
+	asking      asking                          // retry receipts with keys
+	readdressed atomic.Pointer[types.MessageID] // the last message whose recipient has another LID by now
+	waiting     atomic.Int64                    // copies of messages that are tried again later
+	pace        *rate.Limiter                   // nil: no limit
+	epoch       atomic.Uint64                   // of the lease this process has claimed; 0: none
+	claiming    chan struct{}                   // held by the call that claims a lease
 
 	presented wastore.WAVersionContainer // the version of the last connection; the supervisor's
 	remembers atomic.Bool                // the registry tells a trouble of the instance
@@ -101,7 +104,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 // newClient makes a client that leaves reconnecting, and all history, to us.
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	device.Container = container{device.Container, i.pool.opts.Limits.Store}
-	cli := whatsmeow.NewClient(device, waLogger{i.log})
+	cli := whatsmeow.NewClient(device, clientLog{waLogger{i.log}, i.see})
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
 	cli.EnableDecryptedEventBuffer = true // a redelivery finds its plaintext after the ratchet moved on
@@ -141,6 +144,12 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 			defer cancel()
 			return i.stored(cli, "receipt", on(ctx, i, e))
+		}
+	case *events.GroupInfo:
+		if on := i.pool.opts.OnGroup; on != nil {
+			ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
+			defer cancel()
+			return i.stored(cli, "change of a group", on(ctx, i, e))
 		}
 	case *events.NotifyAccountReachoutTimelock:
 		if on := i.pool.opts.OnTimelock; on != nil {

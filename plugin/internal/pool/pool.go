@@ -50,6 +50,8 @@ type Options struct {
 	OnMessage func(ctx context.Context, i *Instance, m *events.Message) error
 	// OnReceipt stores a receipt. After an error WhatsApp delivers it again. Optional.
 	OnReceipt func(ctx context.Context, i *Instance, r *events.Receipt) error
+	// OnGroup stores what changed about a group. Optional.
+	OnGroup func(ctx context.Context, i *Instance, g *events.GroupInfo) error
 	// OnTimelock hears that WhatsApp locks or unlocks new chats. Optional.
 	OnTimelock func(ctx context.Context, i *Instance, l *events.NotifyAccountReachoutTimelock)
 	// Find answers from the ledger what a message of ours looked like; nil if it is

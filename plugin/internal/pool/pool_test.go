@@ -59,21 +59,22 @@ func TestJudge(t *testing.T) {
 
 func TestGrade(t *testing.T) {
 	for _, c := range []struct {
-		err     error
-		code    int
-		unknown bool
+		err         error
+		code, query int
+		unknown     bool
 	}{
-		{fmt.Errorf("%w 479", whatsmeow.ErrServerReturnedError), 479, false},
-		{fmt.Errorf("failed to get user info: %w", &whatsmeow.IQError{Code: 429}), 429, false},
-		{whatsmeow.ErrNotConnected, 0, false},
-		{whatsmeow.ErrMessageTimedOut, 0, true},
-		{fmt.Errorf("send: %w", context.DeadlineExceeded), 0, true},
-		{&whatsmeow.DisconnectedError{Action: "message send"}, 0, true},
-		{errors.New("no LID found for 5511999999999@s.whatsapp.net from server"), 0, false},
+		{fmt.Errorf("%w 479", whatsmeow.ErrServerReturnedError), 479, 0, false},
+		{fmt.Errorf("failed to get user info: %w", &whatsmeow.IQError{Code: 429}), 0, 429, false},
+		{fmt.Errorf("%w: %w", ErrNoDevice, &whatsmeow.IQError{Code: 503}), 0, 503, false},
+		{whatsmeow.ErrNotConnected, 0, 0, false},
+		{whatsmeow.ErrMessageTimedOut, 0, 0, true},
+		{fmt.Errorf("send: %w", context.DeadlineExceeded), 0, 0, true},
+		{&whatsmeow.DisconnectedError{Action: "message send"}, 0, 0, true},
+		{errors.New("no LID found for 5511999999999@s.whatsapp.net from server"), 0, 0, false},
 	} {
 		e := Grade(c.err)
-		if e.Code != c.code || e.Unknown != c.unknown || !errors.Is(e, c.err) {
-			t.Errorf("Grade(%v) = code %d, unknown %v", c.err, e.Code, e.Unknown)
+		if e.Code != c.code || e.Query != c.query || e.Unknown != c.unknown || !errors.Is(e, c.err) {
+			t.Errorf("Grade(%v) = %+v", c.err, e)
 		}
 		if strings.Contains(e.Error(), "5511999999999") {
 			t.Errorf("%q names a number", e)

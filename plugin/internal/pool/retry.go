@@ -44,11 +44,22 @@ func (i *Instance) find(ctx context.Context, cli *whatsmeow.Client, chat types.J
 	return sent
 }
 
-// resend answers a retry receipt for a menu or a text, and reports whether it did.
+// copyFor is a message of ours on its way to one device: one that asked for it again,
+// or one that it could not be encrypted for.
+type copyFor struct {
+	receipt *events.Receipt // names the device and the chat, as a retry receipt does
+	id      types.MessageID
+	count   int            // how often the device has asked; 0: not at all
+	keys    *prekey.Bundle // those it sent with its question; nil: none
+	body    []byte         // marshalled, as this device must get it
+	message *waE2E.Message // as it first left
+	nodes   []waBinary.Node
+}
+
+// resend answers a retry receipt for a message of ours, and reports whether it did.
 // whatsmeow would answer it too, but without the stanza nodes (handleRetryReceipt
 // calls getMessageContent with empty nodeExtraParams), and a menu without its <biz>
-// shows no buttons; nor does it wait for a send that moves the same session on. What
-// is left to it is media with a caption, whose stanza it builds by the media.
+// shows no buttons; nor does it wait for a send that moves the same session on.
 //
 // msg is as the recipient must get it: whatsmeow has wrapped it for an own device
 // or added the group's sender key.
@@ -56,62 +67,99 @@ func (i *Instance) resend(cli *whatsmeow.Client, r *events.Receipt, id types.Mes
 	ctx, cancel := context.WithTimeout(i.ctx, retryTimeout)
 	defer cancel()
 	sent := i.find(ctx, cli, r.Chat, id)
-	if sent == nil || len(sent.Nodes) == 0 && !plain(sent.Message) {
+	if sent == nil {
 		return false
 	}
-	if err := i.resendTo(ctx, cli, r, id, count, msg, sent.Nodes); err != nil {
+	c := copyFor{receipt: r, id: id, count: count, message: sent.Message, nodes: sent.Nodes}
+	var err error
+	if node := i.asking.take(r.Sender, id); node != nil {
+		if c.keys, err = bundleOf(*node, r.Sender); err != nil {
+			i.log.Warn("the keys of a device that asked for a message again are broken", "error", redact(err.Error()))
+		}
+	}
+	if c.body, err = proto.Marshal(msg); err == nil {
+		err = i.deliver(ctx, cli, c)
+	}
+	if err != nil {
 		i.log.Warn("a message could not be sent again to a device that asked for it", "error", redact(err.Error()))
+		i.again(c)
 	}
 	return true
 }
 
-func plain(m *waE2E.Message) bool {
-	return m.GetConversation() != "" || m.GetExtendedTextMessage() != nil
-}
-
-func (i *Instance) resendTo(ctx context.Context, cli *whatsmeow.Client, r *events.Receipt, id types.MessageID, count int, msg *waE2E.Message, nodes []waBinary.Node) error {
-	plaintext, err := proto.Marshal(msg)
-	if err != nil {
-		return fmt.Errorf("marshal: %w", err)
-	}
-	release, err := i.take(ctx) // a session must not be used by two encryptions at once
+// deliver sends a copy, in the instance's turn: a session must not be used by two
+// encryptions at once.
+func (i *Instance) deliver(ctx context.Context, cli *whatsmeow.Client, c copyFor) error {
+	release, err := i.take(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	in := cli.DangerousInternals()
-	to, err := encryptionJID(ctx, cli, r.Sender)
+	in, device := cli.DangerousInternals(), c.receipt.Sender
+	to, err := encryptionJID(ctx, cli, device)
 	if err != nil {
 		return err
 	}
-	known, err := cli.Store.ContainsSession(ctx, to.SignalAddress())
-	if err != nil {
-		return fmt.Errorf("look for the session: %w", err)
+	bundle := c.keys
+	if bundle == nil {
+		known, err := cli.Store.ContainsSession(ctx, to.SignalAddress())
+		if err != nil {
+			return fmt.Errorf("look for the session: %w", err)
+		}
+		if !known || c.count > 1 { // the session we have did not help
+			bundles, err := fetchKeys(ctx, cli, []types.JID{device})
+			if bundle = bundles[device]; bundle == nil && !known {
+				return err
+			}
+		}
 	}
-	var bundle *prekey.Bundle
-	if !known || count > 1 { // the session we have did not help
-		bundle = in.FetchPreKeysNoError(ctx, []types.JID{r.Sender})[r.Sender]
+	mediaType := mediaTypeOf(c.message)
+	attrs := waBinary.Attrs{}
+	if mediaType != "" {
+		attrs["mediatype"] = mediaType
 	}
-	enc, withIdentity, err := in.EncryptMessageForDevice(ctx, plaintext, to, bundle, nil, nil)
+	enc, withIdentity, err := in.EncryptMessageForDevice(ctx, c.body, to, bundle, attrs, nil)
 	if err != nil {
 		return fmt.Errorf("encrypt: %w", err)
 	}
-	enc.Attrs["count"] = count
+	if c.count > 0 {
+		enc.Attrs["count"] = c.count
+	}
 	content := []waBinary.Node{*enc}
 	if withIdentity {
 		content = append(content, in.MakeDeviceIdentityNode())
 	}
 	return in.SendNode(ctx, waBinary.Node{
 		Tag:     "message",
-		Attrs:   retryAttrs(r, id),
-		Content: append(content, nodes...),
+		Attrs:   retryAttrs(c.receipt, c.id, mediaType),
+		Content: append(content, c.nodes...),
 	})
+}
+
+// mediaTypeOf is what the stanza says of a message with a file; "" for others. The
+// picture above a menu does not count.
+func mediaTypeOf(m *waE2E.Message) string {
+	if inner := m.GetDocumentWithCaptionMessage().GetMessage(); inner != nil {
+		m = inner
+	}
+	switch {
+	case m.GetImageMessage() != nil:
+		return "image"
+	case m.GetVideoMessage() != nil:
+		return "video"
+	case m.GetDocumentMessage() != nil:
+		return "document"
+	}
+	return ""
 }
 
 // retryAttrs addresses one device: in a group through the group, an own device with
 // the chat as recipient (the attributes handleRetryReceipt copies from the receipt).
-func retryAttrs(r *events.Receipt, id types.MessageID) waBinary.Attrs {
+func retryAttrs(r *events.Receipt, id types.MessageID, mediaType string) waBinary.Attrs {
 	attrs := waBinary.Attrs{"id": id, "type": "text", "t": r.Timestamp.Unix()}
+	if mediaType != "" {
+		attrs["type"] = "media"
+	}
 	switch {
 	case r.IsGroup:
 		attrs["to"], attrs["participant"] = r.Chat, r.Sender
@@ -136,5 +184,6 @@ func encryptionJID(ctx context.Context, cli *whatsmeow.Client, device types.JID)
 	if lid.IsEmpty() {
 		return device, nil
 	}
+	cli.DangerousInternals().MigrateSessionStore(ctx, device, lid)
 	return lid, nil
 }

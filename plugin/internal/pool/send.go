@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,9 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // Outgoing is one message to send.
@@ -30,11 +34,16 @@ type Outgoing struct {
 type Ack struct {
 	At   time.Time
 	Chat types.JID // where the message went: for a person the LID
+	// Missed is how many of the recipient's Devices the message could not be encrypted
+	// for. They get it later, or when they ask for it.
+	Missed, Devices int
+	// Readdressed is WhatsApp's word that the recipient has another address by now.
+	Readdressed bool
 }
 
 // Send sends a message in the instance's turn. An error is a *SendError, or
 // ErrNotConnected, ErrBusy, registry.ErrLeaseLost, Ready's or the context's error when the
-// message did not leave.
+// message did not leave. Ack.Chat is known with some errors, too.
 func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	release, err := i.take(ctx)
 	if err != nil {
@@ -58,25 +67,60 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	if err != nil {
 		return Ack{}, err
 	}
+	message := out.Message
+	out.Message = proto.CloneOf(message) // whatsmeow writes to it
+	ack, err := i.send(ctx, cli, out)
+	if refused, ok := errors.AsType[*SendError](err); ok && refused.Code == staleGroup && out.To.Server == types.GroupServer {
+		// It was written by what whatsmeow remembered of the group. WhatsApp took nothing of
+		// it, so what it says now may be tried at once.
+		if _, err := cli.GetGroupInfo(ctx, out.To); err != nil {
+			return ack, Grade(err)
+		}
+		out.Message = message
+		return i.send(ctx, cli, out)
+	}
+	return ack, err
+}
+
+// staleGroup is the refusal of a message whose group is addressed in another way now.
+const staleGroup = 421
+
+// send hands the message to whatsmeow, in the turn.
+func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing) (Ack, error) {
 	extra := whatsmeow.SendRequestExtra{ID: out.ID, Timeout: i.pool.opts.Limits.Ack, MediaHandle: out.MediaHandle}
 	if len(out.Nodes) > 0 {
 		extra.AdditionalNodes = &out.Nodes
 	}
-	dials := i.dials.Load()
-	resp, err := cli.SendMessage(ctx, out.To, out.Message, extra)
+	dials, devices := i.dials.Load(), newFanout(cli, out.To)
+	resp, err := cli.SendMessage(session.WithFanout(ctx, devices), out.To, out.Message, extra)
+	ack := Ack{At: resp.Timestamp, Chat: resp.Chat}
+	if id := i.readdressed.Load(); id != nil {
+		ack.Readdressed = *id == out.ID
+	}
+	if devices.refused != nil {
+		err = devices.refused // without whatsmeow's words for it
+	}
 	if err != nil {
 		failed := Grade(err)
-		if failed.Code != 0 && i.dials.Load() != dials {
+		switch {
+		case failed.Code != 0 && i.dials.Load() != dials:
 			// The line was cut under way, and whatsmeow sent the frame again on the next.
 			// That one was refused; what became of the first nobody said.
-			return Ack{}, &SendError{Unknown: true, Err: err}
+			return ack, &SendError{Unknown: true, Err: err}
+		case failed.Code == 0 && len(devices.reached) == 0 && out.To.Server != types.NewsletterServer:
+			failed.Unknown = false // it ended before it was encrypted
 		}
 		if out.Refused != nil && failed.Code != 0 {
 			out.Refused(failed.Code)
 		}
-		return Ack{}, failed
+		return ack, failed
 	}
-	return Ack{At: resp.Timestamp, Chat: resp.Chat}, nil
+	missed, theirs, of := devices.missed()
+	ack.Missed, ack.Devices = theirs, of
+	if len(missed) > 0 && out.To.Server != types.GroupServer { // a group's devices get it all the same, and ask for the key
+		i.makeGood(cli, missed, resp.Chat, out)
+	}
+	return ack, nil
 }
 
 // take waits for the instance's turn: a channel of one, whose waiters go in the

@@ -49,14 +49,17 @@ type arrived struct {
 // Message is pool.Options.OnMessage.
 func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Message) error {
 	in := clicks.Read(m.Message, m.Info)
-	answer := in.Answer()
+	answer, timer := in.Answer(), clicks.ReadTimer(m)
 	if answer == nil {
-		return nil
+		return r.timer(ctx, i.Name(), timer)
 	}
 	a := arrived{instance: i.Name()}
 	var err error
 	if a.keep, err = kept(i.Name(), m, *answer); err != nil {
 		return err
+	}
+	if timer != nil {
+		a.keep.Timer = timerOf(*timer)
 	}
 	if a.menus, err = r.menus(ctx, i.Name(), *answer); err != nil {
 		return err
@@ -198,4 +201,29 @@ func reason(r menus.Refusal) *string {
 	}
 	s := string(r)
 	return &s
+}
+
+// timer stores what a message says about its chat's timer when nothing else of it is
+// kept; nil: it says nothing.
+func (r *Receiver) timer(ctx context.Context, instance string, t *clicks.Timer) error {
+	if t == nil {
+		return nil
+	}
+	return r.store.Inbox.SetTimer(ctx, instance, t.Chat, *timerOf(*t))
+}
+
+func timerOf(t clicks.Timer) *inbox.Timer {
+	return &inbox.Timer{Seconds: t.Seconds, SetAt: t.At, Told: t.Told}
+}
+
+// Group is pool.Options.OnGroup: WhatsApp says that a group's timer was changed.
+func (r *Receiver) Group(ctx context.Context, i *pool.Instance, g *events.GroupInfo) error {
+	if g.Ephemeral == nil {
+		return nil
+	}
+	t := inbox.Timer{SetAt: g.Timestamp}
+	if g.Ephemeral.IsEphemeral {
+		t.Seconds = g.Ephemeral.DisappearingTimer
+	}
+	return r.store.Inbox.SetTimer(ctx, i.Name(), recipient.ChatOf(g.JID), t)
 }

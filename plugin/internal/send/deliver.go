@@ -66,11 +66,11 @@ func (s *Sender) deliver(ctx context.Context, call *sdk.Call, o order) (sdk.JSON
 	if err != nil {
 		return nil, err
 	}
-	return s.transmit(ctx, inst, claim, o, out)
+	return s.transmit(ctx, call, inst, claim, o, out)
 }
 
 // transmit sends what is on disk as an intent, and stores how that ended.
-func (s *Sender) transmit(ctx context.Context, inst *pool.Instance, claim *ledger.Claim, o order, out pool.Outgoing) (sdk.JSON, error) {
+func (s *Sender) transmit(ctx context.Context, call *sdk.Call, inst *pool.Instance, claim *ledger.Claim, o order, out pool.Outgoing) (sdk.JSON, error) {
 	limited, cancel := context.WithTimeout(ctx, s.SendTime)
 	defer cancel()
 	allowed := s.Pauses.mayWrite
@@ -82,51 +82,85 @@ func (s *Sender) transmit(ctx context.Context, inst *pool.Instance, claim *ledge
 	ack, err := inst.Send(limited, out)
 	last, stop := after(ctx)
 	defer stop()
-	if err != nil {
-		return nil, s.failed(last, claim, o, err)
-	}
 	chat, lid := claim.Entry.Chat, ""
 	if ack.Chat.Server == types.HiddenUserServer {
 		lid = ack.Chat.String()
 		chat.LID = lid
 	}
+	if ack.Readdressed {
+		s.numbers.forget(last, claim.Entry.Chat)
+	}
+	if err != nil {
+		return nil, s.failed(last, inst, claim, o, lid, err)
+	}
+	sent := ledger.Outcome{State: ledger.Sent, ChatLID: lid, SentAt: ack.At}
+	if ack.Missed > 0 {
+		if sent.Warnings, err = warnPartial(call, claim.Entry.Warnings, ack); err != nil {
+			return nil, err
+		}
+	}
 	body, err := o.answer(out.ID, chat, ack.Chat, ack.At)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.Ledger.Conclude(last, claim, ledger.Outcome{State: ledger.Sent, JSON: body, ChatLID: lid, SentAt: ack.At}); err != nil {
+	sent.JSON = body
+	if err := s.Store.Ledger.Conclude(last, claim, sent); err != nil {
 		// The message is out: a repeat sends the same bytes under the same id.
 		s.Log.Error("the outcome of a send could not be stored", "instance", o.instance, "error", err)
 	}
 	return body, nil
 }
 
-// failed stores what is known about a send that did not work.
-func (s *Sender) failed(ctx context.Context, claim *ledger.Claim, o order, err error) error {
-	prob := sendProblem(o.what, err)
-	var refused *pool.SendError
-	if claim.Verdict == ledger.Resume && prob.Effect == sdk.EffectNone && errors.As(err, &refused) {
-		// An earlier attempt left, and its answer was lost. That WhatsApp refuses the
-		// repeat says nothing about it: only a receipt does, and until then neither a
-		// failure nor a fallback is true.
+// failed stores what is known about a send that did not work: that it may have arrived,
+// that WhatsApp refused the message for good, or, of a first attempt, that nothing left.
+func (s *Sender) failed(ctx context.Context, inst *pool.Instance, claim *ledger.Claim, o order, lid string, err error) error {
+	prob, ack := sendProblem(o.what, err), 0
+	if refused, ok := errors.AsType[*pool.SendError](err); ok {
+		ack = refused.Code
+	}
+	if ack != 0 && unanswered(claim, time.Now()) {
 		prob.Effect, prob.Retryable, prob.RetryAfter = sdk.EffectUnknown, true, 2*time.Second
 		prob.Message += "; an earlier attempt may have arrived, which a receipt will tell: repeat with the same idempotency key"
 	}
+	if chat := claim.Entry.Chat; chat.Person() && (ack != 0 || errors.Is(err, pool.ErrNoDevice)) {
+		s.numbers.forget(ctx, chat)
+		if ack == ackNotUnderstood && claim.Verdict == ledger.Fresh && s.moved(ctx, inst, o.number, chat) {
+			prob.Retryable, prob.RetryAfter = true, time.Second
+			prob.Message += "; the number has another account by now: repeat the call"
+		}
+	}
+	told := error(prob)
 	switch {
 	case prob.Effect == sdk.EffectUnknown:
-		if err := s.Store.Ledger.MarkUnknown(ctx, claim); err != nil {
-			s.Log.Error("an unknown outcome could not be stored", "instance", o.instance, "error", err)
+		err = s.Store.Ledger.MarkUnknown(ctx, claim)
+	case ack != 0 && !prob.Retryable:
+		told = &refusedError{Problem: prob, ack: ack}
+		var body []byte
+		if body, err = json.Marshal(failure{Problem: prob, Ack: ack}); err == nil {
+			err = s.Store.Ledger.Conclude(ctx, claim, ledger.Outcome{State: ledger.Failed, JSON: body, ChatLID: lid})
 		}
-	case !prob.Retryable && errors.As(err, &refused):
-		f := failure{Problem: prob, Ack: refused.Code}
-		body, err := json.Marshal(f)
-		if err == nil {
-			err = s.Store.Ledger.Conclude(ctx, claim, ledger.Outcome{State: ledger.Failed, JSON: body})
-		}
-		if err != nil {
-			s.Log.Error("the failure of a send could not be stored", "instance", o.instance, "error", err)
-		}
-		return &refusedError{Problem: prob, ack: refused.Code}
+	case claim.Verdict == ledger.Fresh:
+		err = s.Store.Ledger.Withdraw(ctx, claim)
+	default:
+		err = nil
 	}
-	return prob
+	if err != nil {
+		s.Log.Error("what became of a send could not be stored", "instance", o.instance, "error", err)
+	}
+	return told
+}
+
+// receiptTime is how long a receipt may be waited for before WhatsApp's refusal of a
+// repeat counts for the attempt before it as well.
+const receiptTime = 10 * time.Minute
+
+// unanswered reports whether an earlier attempt left and may still show that it arrived.
+// A refusal of the repeat says nothing about it: only a receipt does, and until then
+// neither a failure nor a fallback is true.
+func unanswered(claim *ledger.Claim, now time.Time) bool {
+	left := claim.Entry.UnknownAt
+	if left.IsZero() {
+		left = claim.Entry.CreatedAt
+	}
+	return claim.Verdict == ledger.Resume && now.Sub(left) < receiptTime
 }

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	knownFor   = 7 * 24 * time.Hour // a number keeps its account for years
-	unknownFor = 10 * time.Minute   // somebody may install WhatsApp any moment
-	inMemory   = 20_000             // answers; 150 bytes each
+	knownFor   = 24 * time.Hour   // a number keeps its account for years, but not always
+	unknownFor = 10 * time.Minute // somebody may install WhatsApp any moment
+	inMemory   = 20_000           // answers; 150 bytes each
 )
 
 // directory remembers which numbers are on WhatsApp: in memory, and in the store.
@@ -48,6 +48,7 @@ func (l lookup) Lookup(ctx context.Context, candidates []string) ([]recipient.An
 		if !ok {
 			return l.ask(ctx, candidates)
 		}
+		r = l.renewed(ctx, r)
 		answer, err := answerOf(r)
 		if err != nil {
 			return nil, err
@@ -55,6 +56,31 @@ func (l lookup) Lookup(ctx context.Context, candidates []string) ([]recipient.An
 		answers = append(answers, answer)
 	}
 	return answers, nil
+}
+
+// renewed gives an answer the LID that WhatsApp has named since: every question and every
+// message that comes in says which LID a number has.
+func (l lookup) renewed(ctx context.Context, r cache.Recipient) cache.Recipient {
+	lid := lidOf(ctx, l.client, r.Chat)
+	if lid.IsEmpty() || lid.String() == r.Chat.LID {
+		return r
+	}
+	r.Chat.LID = lid.String()
+	l.remember(ctx, r)
+	return r
+}
+
+// lidOf is the LID of a person's number, as far as WhatsApp has said; else empty.
+func lidOf(ctx context.Context, cli *whatsmeow.Client, chat recipient.Chat) types.JID {
+	number := chat.Phone()
+	if number == "" {
+		return types.EmptyJID
+	}
+	lid, err := cli.Store.LIDs.GetLIDForPN(ctx, types.NewJID(number, types.DefaultUserServer))
+	if err != nil { // it is read again with the next message
+		return types.EmptyJID
+	}
+	return lid.ToNonAD()
 }
 
 func (l lookup) ask(ctx context.Context, candidates []string) ([]recipient.Answer, error) {
@@ -108,6 +134,19 @@ func (d *directory) keep(r cache.Recipient) {
 		clear(d.known) // the store still knows them
 	}
 	d.known[r.Query] = r
+}
+
+// forget drops the answers that lead to a person: WhatsApp has refused what went there,
+// and is asked again. A cache that cannot be written keeps them until their end.
+func (d *directory) forget(ctx context.Context, chat recipient.Chat) {
+	d.mu.Lock()
+	for query, r := range d.known {
+		if r.Found && (chat.JID != "" && r.Chat.JID == chat.JID || chat.LID != "" && r.Chat.LID == chat.LID) {
+			delete(d.known, query)
+		}
+	}
+	d.mu.Unlock()
+	_ = d.cache.DropRecipient(ctx, chat)
 }
 
 func recipientOf(a recipient.Answer) cache.Recipient {

@@ -66,7 +66,7 @@ func (s *Sender) Text(ctx context.Context, call *sdk.Call, r buttons.TextRequest
 		scope: OpText, what: "text", request: r, instance: r.Instance, number: r.Number,
 		delay: r.Delay, replyTo: r.ReplyTo, replyPrivate: r.ReplyPrivate, warnings: warnings,
 		encode: func(s buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
-			return buttons.EncodeText(r, s.Quote), nil, ""
+			return buttons.EncodeText(r, s.Context), nil, ""
 		},
 		output: Output{Content: r.ContentText, MessageType: "text", Source: r.Source, ReplyTo: quoted(r.ReplyTo)},
 	})

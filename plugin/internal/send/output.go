@@ -10,6 +10,7 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
+	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/sdk"
@@ -114,6 +115,21 @@ func text(s string) *string {
 func sentAsText(ack int) sdk.Warning {
 	return sdk.Warning{Pointer: "/buttons", Code: "sent_as_text",
 		Message: fmt.Sprintf("WhatsApp refused the buttons (%d); the menu went out as numbered text.", ack)}
+}
+
+// warnPartial gives the caller, and what is stored, the warning that some devices of the
+// recipient do not have the message yet.
+func warnPartial(call *sdk.Call, stored []byte, ack pool.Ack) ([]byte, error) {
+	var all []sdk.Warning
+	if stored != nil {
+		if err := json.Unmarshal(stored, &all); err != nil {
+			return nil, fmt.Errorf("read the stored warnings: %w", err)
+		}
+	}
+	w := sdk.Warning{Pointer: "/number", Code: "partly_sent", Message: fmt.Sprintf(
+		"WhatsApp gave no keys for %d of the recipient's %d devices; they get the message later.", ack.Missed, ack.Devices)}
+	call.Warn(w)
+	return marshalWarnings(append(all, w))
 }
 
 // warn gives a warning to the caller and to the ledger.

@@ -2,14 +2,19 @@ package send
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/inbox"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/sdk"
+	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -27,13 +32,18 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 	}
 	b := buttons.Send{MessageID: claim.Entry.MessageID}
 	if o.replyTo != "" {
-		if to, chat, b.Quote, err = s.quote(ctx, o, to, chat); err != nil {
+		if to, chat, b.Context, err = s.quote(ctx, o, to, chat); err != nil {
 			return pool.Outgoing{}, err
 		}
 	}
 	if err := s.Pauses.mayWrite(ctx, o.instance, chat); err != nil {
 		return pool.Outgoing{}, err
 	}
+	timer, err := s.timer(ctx, inst, o, to, chat)
+	if err != nil {
+		return pool.Outgoing{}, err
+	}
+	b.Context = buttons.Disappearing(b.Context, timer.Seconds, timer.Told)
 	if o.header != nil {
 		if b.Media, err = s.upload(ctx, call, inst, o, to); err != nil {
 			return pool.Outgoing{}, err
@@ -73,4 +83,39 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 		out.MediaHandle = b.Media.Handle
 	}
 	return out, nil
+}
+
+// timer is how long messages of the chat live. A person's phone tells it when it is set
+// and with every message; a group's is asked for once and told from then on.
+func (s *Sender) timer(ctx context.Context, inst *pool.Instance, o order, to types.JID, chat recipient.Chat) (inbox.Timer, error) {
+	t, err := s.Store.Inbox.Timer(ctx, o.instance, chat)
+	if err == nil || !errors.Is(err, sqldb.ErrNotFound) {
+		return t, storage(err)
+	}
+	if to.Server != types.GroupServer {
+		return inbox.Timer{}, nil
+	}
+	cli, err := inst.Client()
+	if err != nil {
+		return t, problem.Disconnected()
+	}
+	// whatsmeow asks the same before its first message to a group, and remembers this answer.
+	asking, cancel := context.WithTimeout(ctx, s.QueryTime)
+	defer cancel()
+	group, err := cli.GetGroupInfo(asking, to)
+	if err != nil {
+		return t, resolveProblem(o.what, err)
+	}
+	t = inbox.Timer{SetAt: time.Now().Truncate(time.Second)} // changes are dated in whole seconds
+	if group.IsEphemeral {
+		t.Seconds = group.DisappearingTimer
+	}
+	return t, storage(s.Store.Inbox.SetTimer(ctx, o.instance, chat, t))
+}
+
+func storage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return problem.Storage(err)
 }

@@ -29,6 +29,7 @@ func (r Refusal) String() string { return r.Reason + "; " + r.Next }
 const (
 	ackNewChatsLocked = 463
 	ackNewChatsCapped = 475
+	ackNotUnderstood  = 479 // the shape, or nobody is at that address
 )
 
 // Refusals are the numbers that mean something to a caller.
@@ -45,16 +46,17 @@ var Refusals = map[int]Refusal{
 		Next: "set fallback to text", Fault: sdk.FaultDownstream},
 	ackNewChatsCapped: {Code: "new_chats_capped", Reason: "the account's monthly quota of new chats is used up (475)",
 		Next: "answer people who wrote first; new chats work again next month", Fault: sdk.FaultCaller},
-	479: {Code: "shape_refused", Reason: "WhatsApp did not understand the message (479)",
+	ackNotUnderstood: {Code: "shape_refused", Reason: "WhatsApp did not understand the message (479)",
 		Next: "set fallback to text", Fault: sdk.FaultDownstream},
 }
 
 // refusesButtons reports whether the number speaks of the message's shape, so that
 // the same words as plain text may still pass.
-func refusesButtons(code int) bool { return code == 405 || code == 473 || code == 479 }
+func refusesButtons(code int) bool { return code == 405 || code == 473 || code == ackNotUnderstood }
 
-// sendProblem is a message that did not go out, or may not have. what is "buttons"
-// or "text", as in the seed's sentence.
+// sendProblem is a message that did not go out, or may not have: the one place where
+// what WhatsApp said becomes what a caller is told. what is "buttons" or "text", as in
+// the seed's sentence.
 func sendProblem(what string, err error) *sdk.Problem {
 	p := problem.New(http.StatusInternalServerError, "send_failed", sdk.FaultDownstream, "")
 	p.Err = err
@@ -69,22 +71,41 @@ func sendProblem(what string, err error) *sdk.Problem {
 		return problem.Storage(store)
 	}
 	reason := failed.Error()
-	switch r, known := Refusals[failed.Code]; {
+	switch {
 	case sqldb.Failed(err): // below whatsmeow, whose text repeats the database's
 		reason, p.Fault = "the node's database failed: "+sqldb.Reason(err), sdk.FaultNode
 		p.Retryable, p.RetryAfter = true, time.Second
-	case known:
-		reason, p.Fault = r.String(), r.Fault
-		p.Retryable, p.RetryAfter = r.Retry > 0, r.Retry
+	case failed.Code != 0: // about the message
+		if r, known := Refusals[failed.Code]; known {
+			reason, p.Fault = r.String(), r.Fault
+			p.Retryable, p.RetryAfter = r.Retry > 0, r.Retry
+		}
 	case errors.Is(failed.Err, pool.ErrNotConnected):
 		return problem.Disconnected()
+	case failed.Query != 0: // about a question before it: the message stayed here
+		reason = fmt.Sprintf("WhatsApp refused a question before the message (%d); nothing was sent: %s", failed.Query, reason)
+		p.Retryable = momentary(failed.Query)
+		if p.Retryable {
+			p.RetryAfter = 2 * time.Second
+		}
+		if failed.Query == tooManyQueries {
+			p.RetryAfter, p.Fault = Refusals[tooManyQueries].Retry, sdk.FaultCaller
+		}
 	case failed.Unknown:
 		reason = "WhatsApp did not answer in time; repeat the call with the same idempotency key"
 		p.Effect = sdk.EffectUnknown
 		p.Retryable, p.RetryAfter = true, time.Second
-	case failed.Code == 0:
+	default: // it never left
 		p.Retryable, p.RetryAfter = true, time.Second
 	}
 	p.Message = fmt.Sprintf("Failed to send %s message: %s", what, reason)
 	return p
+}
+
+const tooManyQueries = 429
+
+// momentary reports whether the number of a refused query speaks of WhatsApp's state
+// and not of what was asked.
+func momentary(code int) bool {
+	return code >= 500 || code == http.StatusRequestTimeout || code == tooManyQueries
 }

@@ -36,7 +36,24 @@ func (s *Sender) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 			s.Log.Warn("the phone number of a LID could not be read", "instance", o.instance, "error", err)
 		}
 	}
-	return res.JID, recipient.ChatOf(res.JID, res.Phone), nil
+	chat := recipient.ChatOf(res.JID, res.Phone)
+	if chat.LID == "" && chat.Person() { // whatsmeow sends to the LID it knows, and people write from theirs
+		chat = recipient.ChatOf(res.JID, lidOf(ctx, cli, chat))
+	}
+	return res.JID, chat, nil
+}
+
+// moved asks WhatsApp anew for a number and reports whether it is somewhere else than it
+// was: a message to nobody is refused like one of a bad shape.
+func (s *Sender) moved(ctx context.Context, inst *pool.Instance, number string, was recipient.Chat) bool {
+	r, err := recipient.Parse(number)
+	cli, gone := inst.Client()
+	if err != nil || gone != nil {
+		return false
+	}
+	now, err := recipient.Resolve(ctx, r, lookup{s.numbers, cli, s.QueryTime})
+	to, bad := was.Addressee()
+	return err == nil && bad == nil && now.JID.Server == to.Server && now.JID != to
 }
 
 func resolveProblem(what string, err error) error {

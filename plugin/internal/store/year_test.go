@@ -51,6 +51,7 @@ var bounds = map[string]struct {
 	"tapnode_seen":         {perDay * 31, "Retention.Seen"},
 	"tapnode_messages":     {perDay * 31, "Retention.Messages"},
 	"tapnode_contacts":     {2 * newcomers * 101, "Retention.Contacts"},
+	"tapnode_timers":       {2 * newcomers * 101, "Retention.Contacts"},
 	"tapnode_recipients":   {newcomers * 3, "ExpiresAt"},
 	"tapnode_uploads":      {3, "ExpiresAt"},
 	"tapnode_pauses":       {2, "their end"},
@@ -158,7 +159,8 @@ func oneMenu(t *testing.T, s *store.Store, d *wastore.Device, c *clock, today, n
 	check(t, s.Ledger.Receipt(ctx, "shop", ledger.Receipt{MessageIDs: []string{sent}, State: ledger.Read, Member: chat.LID}))
 	must[ledger.Entry](t)(s.Ledger.MessageForRetry(ctx, "shop", chat.LID, sent))
 	must[[]menus.Menu](t)(s.Menus.Live(ctx, "shop", chat, c.now()))
-	check(t, s.Inbox.Put(ctx, inbox.Message{Instance: "shop", ID: "in-" + id, Chat: chat, Sender: chat.LID, Body: []byte("m"), SentAt: c.now()}))
+	check(t, s.Inbox.Put(ctx, inbox.Message{Instance: "shop", ID: "in-" + id, Chat: chat, Sender: chat.LID, Body: []byte("m"), SentAt: c.now(),
+		Timer: &inbox.Timer{Seconds: 86_400, SetAt: c.now()}}))
 	if press(t, s, sent, "click-"+id, c.now(), chat.JID, chat.LID).Click.N != 1 {
 		t.Fatalf("the click on %s was not taken", sent)
 	}

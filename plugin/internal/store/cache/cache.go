@@ -66,6 +66,14 @@ func (c *Cache) PutRecipient(ctx context.Context, r Recipient) error {
 	})
 }
 
+// DropRecipient forgets the answers that lead to a chat.
+func (c *Cache) DropRecipient(ctx context.Context, chat recipient.Chat) error {
+	return c.db.WriteUnsynced(ctx, "forget the recipient", func(t *sqldb.Tx) error {
+		_, err := t.Exec(`DELETE FROM tapnode_recipients WHERE (jid <> '' AND jid = $1) OR (lid <> '' AND lid = $2)`, chat.JID, chat.LID)
+		return err
+	})
+}
+
 // Upload is a file that WhatsApp's media servers hold for an instance.
 type Upload struct {
 	Instance   string

@@ -1,6 +1,6 @@
 // Package inbox remembers what people wrote to an instance: the messages, so that they
 // can be quoted, and who has written at all, which decides whom the instance may write
-// to while new contacts are paused.
+// to while new contacts are paused, and how long the messages of a chat live.
 package inbox
 
 import (
@@ -38,6 +38,7 @@ func (i *Inbox) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
 		{Table: "tapnode_messages", Key: "instance, message_id", Order: "stored_at", Over: "stored_at < $1", Before: now.Add(-i.opt.Keep), Limit: i.opt.Messages},
 		{Table: "tapnode_contacts", Key: "instance, jid", Order: "wrote_at", Over: "wrote_at < $1", Before: now.Add(-i.opt.KeepContacts), Limit: i.opt.Contacts},
+		{Table: "tapnode_timers", Key: "instance, chat", Order: "seen_at", Over: "seen_at < $1", Before: now.Add(-i.opt.KeepContacts), Limit: i.opt.Contacts},
 	}
 }
 
@@ -45,7 +46,8 @@ func (i *Inbox) Sweeps() []sqldb.Sweep {
 func Forget(t *sqldb.Tx, instance string) error {
 	_, err := t.Exec(`DELETE FROM tapnode_messages WHERE instance = $1`, instance)
 	_, err2 := t.Exec(`DELETE FROM tapnode_contacts WHERE instance = $1`, instance)
-	return errors.Join(err, err2)
+	_, err3 := t.Exec(`DELETE FROM tapnode_timers WHERE instance = $1`, instance)
+	return errors.Join(err, err2, err3)
 }
 
 // Message is one that was sent or received, kept so that it can be quoted.
@@ -58,6 +60,7 @@ type Message struct {
 	Source   string // of a sent one: the request's
 	Body     []byte // marshalled waE2E.Message
 	SentAt   time.Time
+	Timer    *Timer // of the chat, if the message tells it
 }
 
 // Put keeps a message, and that its sender has written. The first one of an id
@@ -70,6 +73,11 @@ func (i *Inbox) Put(ctx context.Context, m Message) error {
 func (i *Inbox) Keep(t *sqldb.Tx, m Message) error {
 	if !m.FromMe {
 		if err := i.wrote(t, m); err != nil {
+			return err
+		}
+	}
+	if m.Timer != nil {
+		if err := i.setTimer(t, m.Instance, m.Chat, *m.Timer); err != nil {
 			return err
 		}
 	}

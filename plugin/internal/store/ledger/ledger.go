@@ -109,11 +109,7 @@ func (l *Ledger) Begin(ctx context.Context, operation, instance, key, fingerprin
 	}}
 	holder, release := l.held.take(operation, scoped(instance, key), fingerprint)
 	if release == nil {
-		c.Verdict = InFlight
-		if holder != fingerprint {
-			c.Verdict = Mismatch
-		}
-		return c, nil
+		return c, l.beside(ctx, c, holder)
 	}
 	entry, err := l.Lookup(ctx, operation, instance, key)
 	switch {
@@ -136,6 +132,24 @@ func (l *Ledger) Begin(ctx context.Context, operation, instance, key, fingerprin
 		c.Verdict, c.Entry = Replay, entry
 	}
 	return c, nil
+}
+
+// beside is the verdict while another call holds the key. One that only replays holds
+// it for a moment: what is settled can be answered to any number at once.
+func (l *Ledger) beside(ctx context.Context, c *Claim, holder string) error {
+	if c.Entry.Fingerprint != holder {
+		c.Verdict = Mismatch
+		return nil
+	}
+	c.Verdict = InFlight
+	entry, err := l.Lookup(ctx, c.Entry.Operation, c.Entry.Instance, c.Entry.Key)
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return nil
+	}
+	if err == nil && entry.State > Unknown && entry.Fingerprint == holder {
+		c.Verdict, c.Entry = Replay, entry
+	}
+	return err
 }
 
 const entryColumns = `operation, idem_key, fingerprint, instance, chat, chat_lid, message_id, state, profile,

@@ -129,6 +129,23 @@ func (l *Ledger) MarkUnknown(ctx context.Context, c *Claim) error {
 	})
 }
 
+// Withdraw forgets a fresh claim's send and its menu after it is known that nothing of
+// it arrived: the key is as new, and a repeat starts from the beginning. A claim that
+// resumed an older send cannot be withdrawn, since nobody knows what became of that.
+func (l *Ledger) Withdraw(ctx context.Context, c *Claim) error {
+	if c.Verdict != Fresh {
+		return fmt.Errorf("withdraw: an earlier attempt of %s may have arrived", c.Entry.MessageID)
+	}
+	e := c.Entry
+	return l.db.WriteUnsynced(ctx, "withdraw the send", func(t *sqldb.Tx) error {
+		n, err := t.Exec(`DELETE FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3`, e.Instance, e.MessageID, Intent)
+		if err == nil && n > 0 {
+			_, err = t.Exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID)
+		}
+		return err
+	})
+}
+
 // MessageForRetry is the answer to whatsmeow's GetMessageForRetry: the encoded
 // message that was sent to chat (phone or LID form) under id. Error: sqldb.ErrNotFound,
 // also when the id was sent to someone else or by another account.

@@ -53,6 +53,9 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 	if decrypting(ctx) != nil {
 		return d.guarded.PutManySessions(ctx, ratchets)
 	}
+	if f, ok := ctx.Value(fanoutKey{}).(Fanout); ok {
+		f.Encrypted(ratchets)
+	}
 	return d.write(ctx, "store the ratchets", func(t *sqldb.Tx) error {
 		for address, ratchet := range ratchets {
 			_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)

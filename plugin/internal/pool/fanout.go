@@ -1,0 +1,107 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// fanout is one message on its way through whatsmeow's encryption: which devices it is
+// for, and which it could be encrypted for. It implements session.Fanout.
+type fanout struct {
+	cli  *whatsmeow.Client
+	self bool // the recipient is our own account, on its other devices
+	all  bool // a group may have no other member
+
+	refused error
+	asked   []string // Signal addresses; nil: nothing was encrypted
+	reached map[string]bool
+}
+
+func newFanout(cli *whatsmeow.Client, to types.JID) *fanout {
+	return &fanout{cli: cli, self: own(cli, to.User), all: to.Server == types.GroupServer, reached: map[string]bool{}}
+}
+
+// Sessions refuses a message that no device of the recipient could read. When none has
+// a session, as with a new recipient, it asks for keys itself: whatsmeow would swallow
+// the answer.
+func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
+	theirs, lacking := false, make([]string, 0)
+	for address, ratchet := range known {
+		f.asked = append(f.asked, address)
+		theirs = theirs || f.theirs(address)
+		if ratchet == nil {
+			lacking = append(lacking, address)
+		}
+	}
+	if f.readable(known) || f.all && !theirs {
+		return nil
+	}
+	cause := errors.New("it names none")
+	if theirs {
+		cause = beginSessions(ctx, f.cli, known, lacking)
+	}
+	if f.readable(known) {
+		return nil
+	}
+	f.refused = fmt.Errorf("%w: %w", ErrNoDevice, cause)
+	return f.refused
+}
+
+// Encrypted notes which devices got their copy.
+func (f *fanout) Encrypted(ratchets map[string][]byte) {
+	for address := range ratchets {
+		f.reached[address] = true
+	}
+}
+
+// readable reports whether a device of the recipient has a session.
+func (f *fanout) readable(known map[string][]byte) bool {
+	for address, ratchet := range known {
+		if ratchet != nil && f.theirs(address) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fanout) theirs(address string) bool { return f.self || !own(f.cli, deviceAt(address).User) }
+
+// missed are the devices that the message was not encrypted for, and how many of them,
+// and of all, are the recipient's.
+func (f *fanout) missed() (devices []types.JID, theirs, of int) {
+	for _, address := range f.asked {
+		recipient := f.theirs(address)
+		if recipient {
+			of++
+		}
+		if f.reached[address] {
+			continue
+		}
+		devices = append(devices, deviceAt(address))
+		if recipient {
+			theirs++
+		}
+	}
+	return devices, theirs, of
+}
+
+func own(cli *whatsmeow.Client, user string) bool {
+	return user == cli.Store.GetJID().User || user == cli.Store.GetLID().User
+}
+
+// deviceAt is the device of a Signal address, the inverse of types.JID.SignalAddress.
+func deviceAt(address string) types.JID {
+	user, device, _ := strings.Cut(address, ":")
+	user, domain, _ := strings.Cut(user, "_")
+	kind, _ := strconv.ParseUint(domain, 10, 8)
+	number, _ := strconv.ParseUint(device, 10, 16)
+	jid := types.NewADJID(user, uint8(kind), 0)
+	jid.Device = uint16(number)
+	return jid
+}

@@ -1,0 +1,148 @@
+package pool
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.mau.fi/libsignal/ecc"
+	"go.mau.fi/libsignal/keys/identity"
+	"go.mau.fi/libsignal/keys/prekey"
+	"go.mau.fi/libsignal/protocol"
+	"go.mau.fi/libsignal/session"
+	"go.mau.fi/libsignal/signalerror"
+	"go.mau.fi/libsignal/state/record"
+	libstore "go.mau.fi/libsignal/state/store"
+	"go.mau.fi/libsignal/util/optional"
+	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	wastore "go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// fetchKeys asks WhatsApp for what starts a session with each device. whatsmeow's own
+// query does not hand out why there are none. The error is of the query, or else of the
+// devices that are missing in the answer.
+func fetchKeys(ctx context.Context, cli *whatsmeow.Client, devices []types.JID) (map[types.JID]*prekey.Bundle, error) {
+	users := make([]waBinary.Node, len(devices))
+	for i, device := range devices {
+		users[i] = waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{"jid": device, "reason": "identity"}}
+	}
+	answer, err := cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
+		Namespace: "encrypt", Type: "get", To: types.ServerJID,
+		Content: []waBinary.Node{{Tag: "key", Content: users}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for keys: %w", err)
+	}
+	bundles := make(map[types.JID]*prekey.Bundle, len(devices))
+	list := answer.GetChildByTag("list")
+	for _, user := range list.GetChildren() {
+		attrs := user.AttrGetter()
+		jid := attrs.OptionalJIDOrEmpty("jid")
+		bundle, bad := bundleOf(user, jid)
+		if bad != nil {
+			err = errors.Join(err, bad)
+			continue
+		}
+		bundles[jid] = bundle
+	}
+	if err == nil && len(bundles) < len(devices) {
+		err = errors.New("the answer leaves devices out")
+	}
+	return bundles, err
+}
+
+// bundleOf reads the keys of a device, from the answer to a query or from its retry
+// receipt.
+func bundleOf(node waBinary.Node, device types.JID) (*prekey.Bundle, error) {
+	if refused, ok := node.GetOptionalChildByTag("error"); ok {
+		attrs := refused.AttrGetter()
+		return nil, fmt.Errorf("WhatsApp has no keys of a device (%d)", attrs.OptionalInt("code"))
+	}
+	all, ok := node.GetOptionalChildByTag("keys")
+	if !ok {
+		all = node
+	}
+	signed := all.GetChildByTag("skey")
+	registration, okReg := content(node, "registration", 4)
+	identityKey, okIdentity := content(all, "identity", 32)
+	signedID, okID := content(signed, "id", 3)
+	signedKey, okKey := content(signed, "value", 32)
+	signature, okSignature := content(signed, "signature", 64)
+	if !okReg || !okIdentity || !okID || !okKey || !okSignature {
+		return nil, errors.New("the keys of a device are incomplete")
+	}
+	onceID, onceKey := optional.NewEmptyUint32(), ecc.ECPublicKeyable(nil)
+	if once, ok := all.GetOptionalChildByTag("key"); ok {
+		id, okID := content(once, "id", 3)
+		key, okKey := content(once, "value", 32)
+		if !okID || !okKey {
+			return nil, errors.New("the one-time key of a device is broken")
+		}
+		onceID, onceKey = optional.NewOptionalUint32(keyID(id)), ecc.NewDjbECPublicKey([32]byte(key))
+	}
+	return prekey.NewBundle(
+		binary.BigEndian.Uint32(registration), uint32(device.Device), onceID, keyID(signedID), onceKey,
+		ecc.NewDjbECPublicKey([32]byte(signedKey)), [64]byte(signature),
+		identity.NewKey(ecc.NewDjbECPublicKey([32]byte(identityKey))),
+	), nil
+}
+
+func content(node waBinary.Node, tag string, size int) ([]byte, bool) {
+	b, ok := node.GetChildByTag(tag).Content.([]byte)
+	return b, ok && len(b) == size
+}
+
+func keyID(b []byte) uint32 { return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]) }
+
+// beginSessions asks for the keys of the lacking addresses and adds the sessions they
+// begin to known. whatsmeow stores them with the message's ratchets. The error says why
+// some are still missing.
+func beginSessions(ctx context.Context, cli *whatsmeow.Client, known map[string][]byte, lacking []string) error {
+	devices := make([]types.JID, len(lacking))
+	for i, address := range lacking {
+		devices[i] = deviceAt(address)
+	}
+	bundles, err := fetchKeys(ctx, cli, devices)
+	for device, bundle := range bundles {
+		one := &newSession{}
+		if bad := one.begin(ctx, cli, device, bundle); bad != nil {
+			err = errors.Join(err, fmt.Errorf("begin a session: %w", bad))
+			continue
+		}
+		known[device.SignalAddress().String()] = one.record.Serialize()
+	}
+	return err
+}
+
+// newSession is a session store for one session that is not stored yet.
+type newSession struct {
+	libstore.Session // nil: a bundle needs no more than the methods below
+	record           *record.Session
+}
+
+func (s *newSession) begin(ctx context.Context, cli *whatsmeow.Client, device types.JID, bundle *prekey.Bundle) error {
+	serializer := wastore.SignalProtobufSerializer
+	s.record = record.NewSession(serializer.Session, serializer.State)
+	b := session.NewBuilder(s, cli.Store, cli.Store, cli.Store, device.SignalAddress(), serializer)
+	err := b.ProcessBundle(ctx, bundle)
+	if cli.AutoTrustIdentity && errors.Is(err, signalerror.ErrUntrustedIdentity) { // a new phone
+		if err = cli.DangerousInternals().ClearUntrustedIdentity(ctx, device); err == nil {
+			err = b.ProcessBundle(ctx, bundle)
+		}
+	}
+	return err
+}
+
+// LoadSession returns the session.
+func (s *newSession) LoadSession(context.Context, *protocol.SignalAddress) (*record.Session, error) {
+	return s.record, nil
+}
+
+// StoreSession replaces the session.
+func (s *newSession) StoreSession(_ context.Context, _ *protocol.SignalAddress, r *record.Session) error {
+	s.record = r
+	return nil
+}
