@@ -65,7 +65,7 @@ func parseFilter(data []byte, chats *string, fill func(*strict.Object)) []button
 			Message: "Invalid filter: " + fault.Detail, Suggestion: fault.Suggestion,
 		})
 	}
-	if !slices.Contains([]string{"", "any", private, group}, *chats) {
+	if !slices.Contains([]string{"", "any", Private, Group}, *chats) {
 		violations = append(violations, buttons.Violation{
 			Pointer: "/chats", Code: buttons.CodeInvalidRequest,
 			Message: "Chats must be one of: any, private, group", Suggestion: "leave it out for any",

@@ -13,7 +13,7 @@ type Incoming struct {
 }
 
 // Read takes a message out of its wrappers and reads it, once. Our own messages and
-// those of channels, broadcasts and statuses are nothing of interest.
+// those of channels and statuses are nothing of interest.
 func Read(m *waE2E.Message, info types.MessageInfo) Incoming {
 	if !foreign(info) {
 		return Incoming{}
