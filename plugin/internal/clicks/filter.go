@@ -5,6 +5,7 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
+	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
 // ClickFilter is the filter of whatsapp.buttonClick. An empty list lets all
@@ -92,9 +93,9 @@ func (f MessageFilter) Match(e MessageReceived) bool {
 	if !among(f.Instances, e.Instance) || !inChat(f.Chats, e.Chat) || !among(f.Kinds, string(e.Kind)) {
 		return false
 	}
-	text := buttons.FoldLabel(e.Text)
+	text := typed.Fold(e.Text)
 	return len(f.Keywords) == 0 || slices.ContainsFunc(f.Keywords, func(keyword string) bool {
-		return buttons.FoldLabel(keyword) == text
+		return typed.Fold(keyword) == text
 	})
 }
 

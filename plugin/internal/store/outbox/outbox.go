@@ -17,7 +17,7 @@ import (
 type Event struct {
 	ID          string   // see EventID
 	Also        []string // ids that are as good as ID: an event stored under one of them is this one; not read back
-	Type        string // e.g. "whatsapp.button.clicked.v1"
+	Type        string   // e.g. "whatsapp.button.clicked.v1"
 	Instance    string
 	Subject     string
 	Time        time.Time // when it happened
