@@ -94,3 +94,50 @@ func TestBroadcastList(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhatPeopleSee: everything that phones show answers a waiting menu, also what has no
+// kind of its own and what lies in a wrapper; what they do not show does not.
+func TestWhatPeopleSee(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	received := w.subscribe(opMessageReceived, nil)
+	m := w.ask(menuTo(anaNumber), ana)
+	poll := &waE2E.Message{PollCreationMessageV3: &waE2E.PollCreationMessage{Name: proto.String("Friday?"), Options: []*waE2E.PollCreationMessage_Option{{OptionName: proto.String("yes")}}}}
+	in := func(m *waE2E.Message) *waE2E.FutureProofMessage { return &waE2E.FutureProofMessage{Message: m} }
+	for name, sent := range map[string]*waE2E.Message{
+		"poll":           poll,
+		"poll, V4":       {PollCreationMessageV4: in(poll)},
+		"invitation":     {GroupInviteMessage: &waE2E.GroupInviteMessage{GroupName: proto.String("Team")}},
+		"invoice":        {InvoiceMessage: &waE2E.InvoiceMessage{Note: proto.String("May")}},
+		"payment":        {SendPaymentMessage: &waE2E.SendPaymentMessage{NoteMessage: &waE2E.Message{Conversation: proto.String("thanks")}}},
+		"stickers":       {StickerPackMessage: &waE2E.StickerPackMessage{Name: proto.String("Cats")}},
+		"forwarded menu": {InteractiveMessage: m.Message.GetInteractiveMessage()},
+		"buttons":        {DocumentWithCaptionMessage: in(&waE2E.Message{ButtonsMessage: &waE2E.ButtonsMessage{ContentText: proto.String("Which?")}})},
+		"template":       {TemplateMessage: &waE2E.TemplateMessage{}},
+		"list":           {ListMessage: &waE2E.ListMessage{Title: proto.String("Menu")}},
+		"sticker":        {LottieStickerMessage: in(&waE2E.Message{StickerMessage: &waE2E.StickerMessage{}})},
+		"spoiler":        {SpoilerMessage: in(&waE2E.Message{EphemeralMessage: in(&waE2E.Message{ImageMessage: &waE2E.ImageMessage{}})})},
+	} {
+		for _, unseen := range []*waE2E.Message{
+			{ReactionMessage: &waE2E.ReactionMessage{Text: proto.String("👍")}},
+			{PinInChatMessage: &waE2E.PinInChatMessage{}},
+			{AlbumMessage: &waE2E.AlbumMessage{}},
+		} {
+			_, err := ana.Send(w.ctx(), m.From, unseen)
+			w.must(err)
+		}
+		id, err := ana.Send(w.ctx(), m.From, sent)
+		w.must(err)
+		var r clicks.MessageReceived
+		e := w.next(received, &r)
+		kind := clicks.KindOther
+		switch name {
+		case "sticker":
+			kind = clicks.KindSticker
+		case "spoiler":
+			kind = clicks.KindImage
+		}
+		if r.MessageID != id || r.Kind != kind || r.Menu == nil || r.Menu.MessageID != m.ID || e.Correlation == "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
