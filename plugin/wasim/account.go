@@ -33,7 +33,8 @@ type Account struct {
 	state *appstate.Account
 	peer  sync.Mutex // held while the server sends in the phone's name
 
-	list atomic.Pointer[[]*Device] // replaced, never changed: read on every message
+	list  atomic.Pointer[[]*Device] // replaced, never changed: read on every message
+	lists lists                     // what leaves through broadcast lists now
 
 	mu       sync.Mutex
 	pushName string

@@ -199,6 +199,9 @@ func (m *message) deliver(d *Device, enc waBinary.Node) {
 			attrs["sender_lid"] = sender.account.lid
 		}
 	}
+	if list, ok := sender.account.lists.of(m.id); ok && d.account != sender.account {
+		throughList(list, attrs)
+	}
 	m.queue(d, attrs, enc)
 }
 

@@ -157,6 +157,10 @@ func (p *Phone) Send(ctx context.Context, to types.JID, msg *waE2E.Message, extr
 	if len(extra) > 0 {
 		req.AdditionalNodes = &extra
 	}
+	return p.send(ctx, to, msg, req)
+}
+
+func (p *Phone) send(ctx context.Context, to types.JID, msg *waE2E.Message, req whatsmeow.SendRequestExtra) (types.MessageID, error) {
 	if m, ok := p.account.keys.EventBuffer.(*memory); ok {
 		m.ratchets.Lock()
 		defer m.ratchets.Unlock()

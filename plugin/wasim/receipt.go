@@ -25,6 +25,9 @@ func (c *conn) onReceipt(n *waBinary.Node) {
 		c.groupReceipt(n)
 		return
 	}
+	if to.Server == types.BroadcastServer {
+		to = address(n, "participant")
+	}
 	a := c.s.find(to)
 	if a == nil || strings.HasSuffix(kind, "-self") {
 		return // who hides that something was read tells it to nobody

@@ -113,12 +113,12 @@ var rules = []rule{
 		why: "go-plugin is imported only by sdk (serving), sdk/client (which makes a plain go-plugin host out of three lines) and host/internal/process (our own way to start a node)",
 	},
 	{
-		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks"},
+		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks", "plugin/internal/typed"},
 		forbid: []string{"net", "net/http", "os", "os/exec", "database/sql", "modernc.org/", module + "plugin/internal/store", module + "plugin/internal/pool"},
 		why:    "PURE packages do no I/O: they are table-tested and fuzzed",
 	},
 	{
-		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks"},
+		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks", "plugin/internal/typed"},
 		forbid: []string{"=go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store", "go.mau.fi/whatsmeow/socket"},
 		why:    "PURE packages may know WhatsApp's message types, never its client",
 	},

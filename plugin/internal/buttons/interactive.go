@@ -7,6 +7,8 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
 // interactiveMessage is the shape of Direct and Full. Header and footer are left
@@ -66,7 +68,7 @@ func nativeFlowButton(b Button) *waE2E.InteractiveMessage_NativeFlowMessage_Nati
 
 // callNumber is the number without punctuation.
 func callNumber(b Button) string {
-	if number, ok := dialled(b.ID); ok {
+	if number, ok := recipient.Dial(b.ID); ok {
 		return number
 	}
 	return b.ID

@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
 // ValidInstance reports whether a name may be an instance's: 1 to 64 letters,
@@ -57,7 +60,7 @@ func (c *check) value(i int, b Button) {
 		c.webAddress(at+"/id", name+"ID", b.ID)
 	case Call:
 		c.length(at+"/id", name+"ID", b.ID, maxCallNumber)
-		if _, ok := dialled(b.ID); !ok {
+		if _, ok := recipient.Dial(b.ID); !ok {
 			c.refuse(at+"/id", name+"ID must be a phone number", "write it as +5511999999999")
 		}
 	default:
@@ -66,7 +69,7 @@ func (c *check) value(i int, b Button) {
 }
 
 // distinct refuses what would make a click ambiguous: two equal ids, or two
-// labels that a person cannot tell apart when typing them.
+// labels that a person cannot tell apart.
 func (c *check) distinct(buttons []Button) {
 	ids, labels := map[string]int{}, map[string]int{}
 	for i, b := range buttons {
@@ -75,7 +78,7 @@ func (c *check) distinct(buttons []Button) {
 		} else if !taken {
 			ids[b.ID] = i
 		}
-		label := FoldLabel(b.DisplayText)
+		label := typed.Fold(b.DisplayText)
 		if first, taken := labels[label]; taken && label != "" {
 			c.refuse(fmt.Sprintf("/buttons/%d/displayText", i), fmt.Sprintf("Button %d: DisplayText is already used by button %d", i+1, first+1), "give every button its own label")
 		} else if !taken {
@@ -113,23 +116,4 @@ func (c *check) webAddress(pointer, name, s string) {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
 		c.refuse(pointer, name+" must be an http or https address", "begin with https:// and a host")
 	}
-}
-
-// dialled is a CALL number as a phone takes it: digits, with + if it was given.
-func dialled(number string) (string, bool) {
-	number = strings.TrimSpace(number)
-	plus := strings.HasPrefix(number, "+")
-	digits := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" ().-", r) {
-			return -1
-		}
-		return r
-	}, strings.TrimPrefix(number, "+"))
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return "", false
-	}
-	if plus {
-		digits = "+" + digits
-	}
-	return digits, true
 }

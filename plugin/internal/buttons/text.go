@@ -2,12 +2,13 @@ package buttons
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
 // EncodeText builds the message of whatsapp.sendText. It needs no nodes.
@@ -61,45 +62,39 @@ func Text(r Request) string {
 }
 
 // ByLabel finds the REPLY button whose label somebody typed: its index, or false
-// if no label, or more than one, is meant.
-func ByLabel(buttons []Button, typed string) (int, bool) {
-	found, typed := -1, FoldLabel(typed)
-	for i, b := range buttons {
-		if typed == "" || b.Kind() != Reply || FoldLabel(b.DisplayText) != typed {
-			continue
+// if no label, or more than one, is meant. Accents, other digits and a full stop do
+// not count if the label is clear without them.
+func ByLabel(buttons []Button, said string) (int, bool) {
+	for _, as := range []func(string) string{typed.Fold, typed.Loose} {
+		found, n, said := -1, 0, as(said)
+		for i, b := range buttons {
+			if b.Kind() == Reply && said != "" && as(b.DisplayText) == said {
+				found, n = i, n+1
+			}
 		}
-		if found >= 0 {
-			return 0, false
+		if n > 0 {
+			return found, n == 1
 		}
-		found = i
 	}
-	return found, found >= 0
+	return -1, false
 }
 
 // Answer finds the REPLY button that an answer to Text means: a label, or the
-// number before one, as in "2", "2." or "2)". A label that is itself a number wins.
-func Answer(buttons []Button, typed string) (int, bool) {
-	if i, ok := ByLabel(buttons, typed); ok {
+// number before one in the digits of any script, as in "2", "2." or "٢)". A label that
+// is itself a number wins.
+func Answer(buttons []Button, said string) (int, bool) {
+	if i, ok := ByLabel(buttons, said); ok {
 		return i, true
 	}
-	typed = strings.TrimRight(FoldLabel(keycaps.Replace(typed)), ".) ")
+	said = typed.Loose(said)
 	number := 0
 	for i, b := range buttons {
 		if b.Kind() != Reply {
 			continue
 		}
-		if number++; typed == fmt.Sprint(number) {
+		if number++; said == strconv.Itoa(number) {
 			return i, true
 		}
 	}
 	return 0, false
-}
-
-// keycaps turns the keyboard's number emoji into plain digits.
-var keycaps = strings.NewReplacer("\ufe0f", "", "\u20e3", "")
-
-// FoldLabel is a label as far as a person tells labels apart when typing one: its
-// case, its spaces and the way its accents are composed do not count.
-func FoldLabel(label string) string {
-	return norm.NFC.String(cases.Fold().String(norm.NFKC.String(strings.Join(strings.Fields(label), " "))))
 }

@@ -34,12 +34,15 @@ func TestAnswer(t *testing.T) {
 		{ID: "c", DisplayText: "2"},
 	}
 	for typed, want := range map[string]string{
-		"1": "a", " 1. ": "a", "1)": "a", "1️⃣": "a", "１": "a",
+		"1": "a", " 1. ": "a", "1)": "a", "1️⃣": "a", "１": "a", "①": "a", "⑴": "a", "*1*": "a", "«1»": "a", "1\u200b": "a", "\u202a1\u202c": "a",
+		"١": "a", "۱": "a", "१": "a", "၁": "a", "1️⃣.": "a", "\u00a01\u202f": "a", "1、": "a",
+		"٢": "c", "٣": "c", "3)": "c",
 		"2":        "c", // a label goes before a number
 		"3":        "c",
 		"não  SEI": "a", "na\u0303o sei": "a", "NÃO SEI": "a",
-		"strasse 1": "b",
-		"":          "", "0": "", "4": "", "-1": "", "1 2": "", "01": "", "Site": "", "sei": "", ".": "",
+		"strasse 1": "b", "straße ١": "b", "Strasse 1!": "b", "nao sei": "a", "NAO SEI.": "a", "\"não sei\"": "a", "não\u00a0\u200bsei": "a",
+		"1?": "", "#1": "", "não sei?": "",
+		"": "", "0": "", "4": "", "-1": "", "1 2": "", "01": "", "Site": "", "sei": "", ".": "",
 	} {
 		got := ""
 		if i, ok := Answer(menu, typed); ok {
@@ -47,6 +50,13 @@ func TestAnswer(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("Answer(%q) = %q, want %q", typed, got, want)
+		}
+	}
+	accents := []Button{{ID: "a", DisplayText: "Pé"}, {ID: "b", DisplayText: "Pe"}, {ID: "c", DisplayText: "Pê."}}
+	for typed, want := range map[string]string{"pé": "a", "PE": "b", "pê.": "c", "pè": "", "Pe!": ""} {
+		i, ok := ByLabel(accents, typed)
+		if ok != (want != "") || ok && accents[i].ID != want {
+			t.Errorf("ByLabel(%q) = %d, %v, want %q", typed, i, ok, want)
 		}
 	}
 	twice := []Button{{ID: "a", DisplayText: "Yes"}, {ID: "b", DisplayText: "YES "}}

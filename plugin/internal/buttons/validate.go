@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
 // maxViolations bounds the answer to a request with thousands of buttons.
@@ -102,7 +103,7 @@ func (c *check) button(i int, b Button) {
 	if blank(b.ID) {
 		c.add(at+"/id", CodeButtonIDRequired, fmt.Sprintf("Button %d: ID is required", i+1), "REPLY: any id; URL: the link; CALL: the number; COPY: the code")
 	}
-	if blank(b.DisplayText) {
+	if !typed.Visible(b.DisplayText) {
 		c.add(at+"/displayText", CodeButtonLabelRequired, fmt.Sprintf("Button %d: DisplayText is required", i+1), "write the text on the button")
 	}
 	switch b.Kind() {

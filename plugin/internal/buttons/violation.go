@@ -46,6 +46,7 @@ const (
 	WarnNewsletter        = "newsletter_shows_no_buttons"
 	WarnNothingToBeQuoted = "reply_private_ignored"
 	WarnMenuIgnored       = "menu_ignored"
+	WarnWildcardID        = "id_is_a_wildcard"
 )
 
 // First is the violation the HTTP API answers with.

@@ -29,12 +29,15 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 		switch b.Kind() {
 		case Reply:
 			replies++
+			if b.ID == wildcard {
+				add(at+"/id", WarnWildcardID, fmt.Sprintf("Button %d: in a flow reply:* is the exit of every button, so this one has none of its own; use another id.", i+1))
+			}
 		case URL:
 			if strings.HasPrefix(strings.ToLower(b.ID), "http://") {
 				add(at+"/id", WarnInsecureLink, fmt.Sprintf("Button %d: clients may block a link that does not begin with https://.", i+1))
 			}
 		case Call:
-			if number, ok := dialled(b.ID); ok && !strings.HasPrefix(number, "+") {
+			if number, ok := recipient.Dial(b.ID); ok && !strings.HasPrefix(number, "+") {
 				add(at+"/id", WarnNotInternational, fmt.Sprintf("Button %d: the number is dialled as it stands; write it as + and country code.", i+1))
 			}
 		}
@@ -58,6 +61,9 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 	}
 	return append(list, quoteWarnings(r.ReplyTo, r.ReplyPrivate)...)
 }
+
+// wildcard is what stands for every id in a flow's edge "reply:*".
+const wildcard = "*"
 
 func quoteWarnings(replyTo string, private bool) []Warning {
 	if !private || replyTo != "" {

@@ -24,6 +24,8 @@ func TestWarnings(t *testing.T) {
 		{"media type alone", with("mediaType", `"AUDIO"`), "/mediaType media_type_ignored"},
 		{"rules without a reply", with("menu", `{"policy":"first"}`, "buttons", "["+button("X1", "A", "COPY")+"]"), "/menu menu_ignored"},
 		{"rules", menu(`"policy":"first"`), ""},
+		{"wildcard", with("buttons", "["+button("*", "Everything", "")+","+button("b", "Only B", "")+"]"), "/buttons/0/id id_is_a_wildcard"},
+		{"a star to copy", with("buttons", "["+button("*", "Star", "COPY")+"]"), ""},
 		{"private answer to nothing", with("replyPrivate", "true"), "/replyPrivate reply_private_ignored"},
 	}
 	for _, row := range rows {

@@ -143,7 +143,7 @@ func TestNotAClick(t *testing.T) {
 	channel := fromAna()
 	channel.Chat = jid("120363041234567890@newsletter")
 	status := fromAna()
-	status.Chat = types.StatusBroadcastJID
+	status.Chat, status.IsGroup = types.StatusBroadcastJID, true
 	nested := tap
 	for range maxWrappers + 1 {
 		nested = &waE2E.Message{EphemeralMessage: &waE2E.FutureProofMessage{Message: nested}}
@@ -201,16 +201,19 @@ func TestParties(t *testing.T) {
 			`{"jid":"` + anaLID + `","lid":"` + anaLID + `","phone":"5511999999999","name":""}`, anaLID + " " + anaPhone},
 		{"phone first", types.MessageSource{Chat: jid(anaPhone), Sender: jid(anaPhone), SenderAlt: jid(anaLID)},
 			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","type":"private"}`,
-			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","name":""}`, anaPhone + " " + anaLID},
+			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","name":""}`, anaLID + " " + anaPhone},
 		{"phone hidden", types.MessageSource{Chat: jid(anaLID), Sender: jid(anaLID)},
 			`{"jid":"` + anaLID + `","lid":"` + anaLID + `","phone":null,"type":"private"}`,
 			`{"jid":"` + anaLID + `","lid":"` + anaLID + `","phone":null,"name":""}`, anaLID},
+		{"broadcast list", types.MessageSource{Chat: jid("1700000000@broadcast"), Sender: jid(anaPhone), SenderAlt: jid(anaLID), IsGroup: true},
+			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","type":"private"}`,
+			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","name":""}`, anaLID + " " + anaPhone},
 		{"group", types.MessageSource{Chat: jid(groupJID), Sender: jid(anaLID), SenderAlt: jid(anaPhone)},
 			`{"jid":"` + groupJID + `","lid":null,"phone":null,"type":"group"}`,
 			`{"jid":"` + anaLID + `","lid":"` + anaLID + `","phone":"5511999999999","name":""}`, groupJID},
 		{"old and hosted servers", types.MessageSource{Chat: jid("5511999999999@c.us"), Sender: jid("5511999999999:99@hosted"), SenderAlt: jid("123456789012345:99@hosted.lid")},
 			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","type":"private"}`,
-			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","name":""}`, anaPhone + " " + anaLID},
+			`{"jid":"` + anaPhone + `","lid":"` + anaLID + `","phone":"5511999999999","name":""}`, anaLID + " " + anaPhone},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

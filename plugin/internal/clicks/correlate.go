@@ -75,7 +75,7 @@ func Answers(c Click, menus []Menu) Match {
 		menu := &menus[i]
 		switch {
 		case !menu.sentTo(c), !menu.listens(c):
-		case c.QuotedID == "" && c.Chat.Type != group:
+		case c.QuotedID == "" && c.Chat.Type != Group:
 			fitting = append(fitting, Match{Menu: menu, Index: -1, MatchedBy: ByChat})
 		case c.QuotedID == menu.MessageID:
 			fitting = append(fitting, Match{Menu: menu, Index: -1, MatchedBy: ByQuote})

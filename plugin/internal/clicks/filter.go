@@ -5,6 +5,7 @@ import (
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
+	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
 // ClickFilter is the filter of whatsapp.buttonClick. An empty list lets all
@@ -65,7 +66,7 @@ func parseFilter(data []byte, chats *string, fill func(*jsonstrict.Object)) []bu
 			Message: "Invalid filter: " + fault.Message, Suggestion: fault.Suggestion,
 		})
 	}
-	if !slices.Contains([]string{"", "any", private, group}, *chats) {
+	if !slices.Contains([]string{"", "any", Private, Group}, *chats) {
 		violations = append(violations, buttons.Violation{
 			Pointer: "/chats", Code: buttons.CodeInvalidRequest,
 			Message: "Chats must be one of: any, private, group", Suggestion: "leave it out for any",
@@ -92,9 +93,9 @@ func (f MessageFilter) Match(e MessageReceived) bool {
 	if !among(f.Instances, e.Instance) || !inChat(f.Chats, e.Chat) || !among(f.Kinds, string(e.Kind)) {
 		return false
 	}
-	text := buttons.FoldLabel(e.Text)
+	text := typed.Fold(e.Text)
 	return len(f.Keywords) == 0 || slices.ContainsFunc(f.Keywords, func(keyword string) bool {
-		return buttons.FoldLabel(keyword) == text
+		return typed.Fold(keyword) == text
 	})
 }
 

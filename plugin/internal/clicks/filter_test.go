@@ -3,7 +3,7 @@ package clicks
 import "testing"
 
 func TestClickFilter(t *testing.T) {
-	event := Clicked{Instance: "shop-1", Chat: Chat{Type: private}, Button: ClickedButton{ID: "yes"}, Menu: &MenuRef{Source: "crm"}}
+	event := Clicked{Instance: "shop-1", Chat: Chat{Type: Private}, Button: ClickedButton{ID: "yes"}, Menu: &MenuRef{Source: "crm"}}
 	unknown := event
 	unknown.Menu = nil
 	for filter, want := range map[string][2]bool{ // passes: event, unknown
@@ -31,7 +31,7 @@ func TestClickFilter(t *testing.T) {
 }
 
 func TestMessageFilter(t *testing.T) {
-	event := MessageReceived{Instance: "shop-1", Chat: Chat{Type: group}, Kind: KindText, Text: " Menu\n"}
+	event := MessageReceived{Instance: "shop-1", Chat: Chat{Type: Group}, Kind: KindText, Text: " Menu\n"}
 	for filter, want := range map[string]bool{
 		``: true, `{"chats":"group"}`: true, `{"chats":"private"}`: false,
 		`{"kinds":["text"]}`: true, `{"kinds":["image"]}`: false,

@@ -3,6 +3,7 @@ package clicks
 import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Incoming is what one message may be: a click, something that a person wrote, either
@@ -13,7 +14,7 @@ type Incoming struct {
 }
 
 // Read takes a message out of its wrappers and reads it, once. Our own messages and
-// those of channels, broadcasts and statuses are nothing of interest.
+// those of channels and statuses are nothing of interest.
 func Read(m *waE2E.Message, info types.MessageInfo) Incoming {
 	if !foreign(info) {
 		return Incoming{}
@@ -36,11 +37,13 @@ func (in Incoming) Answer() *Click {
 const maxWrappers = 8
 
 // unwrap takes off what may lie around a message: sent by another own device,
-// disappearing, view once, with caption, edited. It mirrors
-// events.Message.UnwrapRaw, in any order of the wrappers, so that raw messages
-// work as well.
+// disappearing, view once, with caption, a comment, and whatever wrapper comes next. nil
+// is a message that is wrapped too often, or that is only part of another.
 func unwrap(m *waE2E.Message) *waE2E.Message {
 	for range maxWrappers {
+		if part(m) {
+			return nil
+		}
 		inner := inside(m)
 		if inner == nil {
 			return m
@@ -50,22 +53,27 @@ func unwrap(m *waE2E.Message) *waE2E.Message {
 	return nil
 }
 
+// inside is the message in a wrapper; nil if m is none. A wrapper is known by its
+// structure: it has a member "message", which is a message again.
 func inside(m *waE2E.Message) *waE2E.Message {
-	if inner := m.GetDeviceSentMessage().GetMessage(); inner != nil {
-		return inner
-	}
-	for _, wrapper := range []*waE2E.FutureProofMessage{
-		m.GetBotInvokeMessage(),
-		m.GetEphemeralMessage(),
-		m.GetViewOnceMessage(),
-		m.GetViewOnceMessageV2(),
-		m.GetViewOnceMessageV2Extension(),
-		m.GetDocumentWithCaptionMessage(),
-		m.GetEditedMessage(),
-	} {
-		if inner := wrapper.GetMessage(); inner != nil {
-			return inner
+	around := m.ProtoReflect()
+	var inner *waE2E.Message
+	populated(around, func(f protoreflect.FieldDescriptor) bool {
+		if in := wrapped(f); in != nil {
+			inner, _ = around.Get(f).Message().Get(in).Message().Interface().(*waE2E.Message)
 		}
+		return inner != nil
+	})
+	return inner
+}
+
+// wrapped is the member of a wrapper that holds the message; nil if f is no wrapper.
+func wrapped(f protoreflect.FieldDescriptor) protoreflect.FieldDescriptor {
+	if f.Message() == nil || f.IsList() {
+		return nil
+	}
+	if in := f.Message().Fields().ByName("message"); in != nil && in.Message() == f.Parent() {
+		return in
 	}
 	return nil
 }

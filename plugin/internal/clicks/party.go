@@ -1,6 +1,10 @@
 package clicks
 
-import "go.mau.fi/whatsmeow/types"
+import (
+	"slices"
+
+	"go.mau.fi/whatsmeow/types"
+)
 
 // Party is a chat or a person under both of its addresses. Either may be unknown:
 // WhatsApp hides phone numbers, and older chats have no LID.
@@ -16,9 +20,10 @@ type Chat struct {
 	Type string `json:"type"` // private or group
 }
 
+// The types of chat.
 const (
-	private = "private"
-	group   = "group"
+	Private = "private"
+	Group   = "group"
 )
 
 // Sender is who did it.
@@ -51,16 +56,18 @@ func party(addresses ...types.JID) Party {
 	return p
 }
 
-// Keys are all JIDs of the party that are known.
+// Keys are all JIDs of the party that are known, the LID first: it is never given to
+// somebody else.
 func (p Party) Keys() []string {
-	keys := []string{p.JID}
-	if p.LID != nil && *p.LID != p.JID {
+	var keys []string
+	if p.LID != nil {
 		keys = append(keys, *p.LID)
 	}
 	if p.Phone != nil {
-		if jid := types.NewJID(*p.Phone, types.DefaultUserServer).String(); jid != p.JID {
-			keys = append(keys, jid)
-		}
+		keys = append(keys, types.NewJID(*p.Phone, types.DefaultUserServer).String())
+	}
+	if !slices.Contains(keys, p.JID) {
+		keys = append(keys, p.JID)
 	}
 	return keys
 }
@@ -78,18 +85,22 @@ func Normal(jid types.JID) types.JID {
 	return jid
 }
 
-// parties reads who wrote where. In a private chat the chat is the person, so the
-// person's other address is the chat's too.
+// parties reads who wrote where. A private chat is the person, under the person's
+// addresses. So is what came through the person's broadcast list: phones show it there.
 func parties(info types.MessageInfo) (Chat, Sender) {
 	sender := Sender{Party: party(info.Sender, info.SenderAlt), Name: clean(info.PushName, maxName)}
 	if info.Chat.Server == types.GroupServer {
-		return Chat{Party: party(info.Chat), Type: group}, sender
+		return Chat{Party: party(info.Chat), Type: Group}, sender
 	}
-	return Chat{Party: party(info.Chat, info.Sender, info.SenderAlt), Type: private}, sender
+	chat := info.Chat
+	if chat.IsBroadcastList() {
+		chat = info.Sender
+	}
+	return Chat{Party: party(chat, info.Sender, info.SenderAlt), Type: Private}, sender
 }
 
 // foreign reports whether a message is somebody's in a chat where menus are
-// answered: not our own echo, a status, a broadcast or a channel.
+// answered: not our own echo, a status or a channel.
 func foreign(info types.MessageInfo) bool {
 	if info.IsFromMe || info.ID == "" || info.Sender.IsEmpty() {
 		return false
@@ -98,5 +109,5 @@ func foreign(info types.MessageInfo) bool {
 	case types.DefaultUserServer, types.HiddenUserServer, types.GroupServer:
 		return true
 	}
-	return false
+	return info.Chat.IsBroadcastList()
 }

@@ -234,6 +234,7 @@ func TestAnswersInWords(t *testing.T) {
 		words, button string
 	}{
 		{"1", "sales"}, {" 2) ", "support"}, {"2️⃣", "support"}, {"TALK to Sales", "sales"},
+		{"١", "sales"}, {"۲", "support"}, {"२", "support"}, {"①.", "sales"}, {"\u202a２\u202c", "support"}, {"Súpport!", "support"}, {"talk\u00a0to\u200b sales", "sales"},
 	} {
 		_, err := ana.SendText(w.ctx(), older.From, tc.words)
 		w.must(err)

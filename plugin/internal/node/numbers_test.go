@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -48,6 +49,55 @@ func TestNumbersInBothForms(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNumbersAsTheyAreCopied: what nobody sees, or types otherwise, in a number changes
+// nothing, wherever the caller gives one.
+func TestNumbersAsTheyAreCopied(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	clicked := w.subscribe(opButtonClick, everything)
+	for _, written := range []string{
+		"\u202a+55 11 98888-0001\u202c", "\u200e+5511988880001", "+55\u202f11\u202f98888\u202f0001", "(+55) 11\u221298888\u20110001", "＋٥٥ ११ 988880001",
+		"\u2066" + ana.LID().String() + "\u2069",
+	} {
+		menu := rules(written, obj{"allowedSenders": []string{written}})
+		m := w.ask(menu, ana)
+		_, err := ana.Click(w.ctx(), m, "sales", "")
+		w.must(err)
+		var c clicks.Clicked
+		if w.next(clicked, &c); c.Menu == nil || c.Menu.MessageID != m.ID || verdict(c) != "" {
+			t.Errorf("%+q: %+v", written, c)
+		}
+	}
+	call := menuTo(anaNumber)
+	call["buttons"] = []obj{{"type": "CALL", "id": "\u202a+55\u00a011\u00a04000\u20110000\u202c", "displayText": "Ring"}}
+	if m := w.ask(call, ana); m.Buttons[0].Phone != "+551140000000" {
+		t.Errorf("to be dialled: %+v", m.Buttons)
+	}
+}
+
+// TestOwnNumber: a menu to the instance's own number is sent, and its sender is told that
+// nobody's taps come back.
+func TestOwnNumber(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	owner := w.customer(shopNumber)
+	w.must(w.call("whatsapp.instance.create@1", named{"shop"}, nil))
+	w.link("shop", owner.Account())
+	for _, to := range []string{shopNumber, owner.LID().String()} {
+		r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(to)), Key: to}
+		for repeat := range 2 {
+			res, err := w.node.Execute(w.ctx(), r, nil)
+			w.must(err)
+			if len(res.Warnings) != 1 || res.Warnings[0].Code != "own_number" || res.Warnings[0].Pointer != "/number" || res.Replayed != (repeat > 0) {
+				t.Errorf("%s, repeat %d: %+v", to, repeat, res)
+			}
+		}
+	}
+	res, err := w.node.Execute(w.ctx(), client.Request{Operation: send.OpText, Input: raw(t, textTo(shopNumber))}, nil)
+	w.must(err)
+	if len(res.Warnings) != 0 {
+		t.Errorf("a note to oneself: %+v", res.Warnings)
 	}
 }
 

@@ -9,7 +9,7 @@
 //   - A message is taken out of its wrappers once, and the menus it may answer are read
 //     once.
 //   - A click and the message it came in are stored in one transaction, once per message
-//     of the person who pressed.
+//     of the person who pressed, whether WhatsApp delivers it under the LID or the number.
 package receive
 
 import (
@@ -108,10 +108,7 @@ var errWords = errors.New("the menu does not take these words as a click")
 // A refused click is stored without its correlation, so that it answers nothing.
 func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m clicks.Match) error {
 	event := clicks.NewClicked(a.instance, c, m)
-	e := outbox.Event{
-		ID:   outbox.EventID(clicks.TypeClicked, a.instance, c.Chat.JID, c.Sender.JID, c.MessageID),
-		Type: clicks.TypeClicked, Instance: a.instance, Subject: a.instance, Time: c.At,
-	}
+	e := a.event(clicks.TypeClicked, c)
 	_, err := r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
 		if m.Menu != nil {
 			press := menus.Press{MessageID: m.Menu.MessageID, People: c.Sender.Keys()}
@@ -136,20 +133,34 @@ func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m click
 
 // words stores a message that is no click.
 func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) error {
-	match := clicks.Answers(m.Click(), a.menus)
+	answer := m.Click()
+	match := clicks.Answers(answer, a.menus)
 	data, err := json.Marshal(clicks.NewMessageReceived(a.instance, m, match))
 	if err != nil {
 		return fmt.Errorf("encode the message: %w", err)
 	}
-	e := outbox.Event{
-		ID:   outbox.EventID(clicks.TypeReceived, a.instance, m.Chat.JID, m.Sender.JID, m.MessageID),
-		Type: clicks.TypeReceived, Instance: a.instance, Subject: a.instance, Time: m.At, Data: data,
-	}
+	e := a.event(clicks.TypeReceived, answer)
+	e.Data = data
 	if match.Menu != nil {
 		e.Correlation = match.Menu.Correlation
 	}
 	_, err = r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, _ *outbox.Event) error { return r.store.Inbox.Keep(t, a.keep) })
 	return err
+}
+
+// event is the event about a message, with an id for each name of its sender: it is the
+// same message whichever it comes under.
+func (a arrived) event(kind string, c clicks.Click) outbox.Event {
+	e := outbox.Event{Type: kind, Instance: a.instance, Subject: a.instance, Time: c.At}
+	for _, name := range c.Sender.Keys() {
+		chat := name
+		if c.Chat.Type == clicks.Group {
+			chat = c.Chat.JID
+		}
+		e.Also = append(e.Also, outbox.EventID(kind, a.instance, chat, name, c.MessageID))
+	}
+	e.ID, e.Also = e.Also[0], e.Also[1:]
+	return e
 }
 
 // kept is a message as it is stored with its event, so that it can be quoted.

@@ -3,24 +3,38 @@ package recipient
 import (
 	"fmt"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
-// punctuation is what people put between the digits of a phone number.
-const punctuation = " ().-/\u00a0\u2010\u2011\u2013"
-
-func parsePhone(number string) (Recipient, error) {
-	plus := strings.HasPrefix(number, "+")
-	bare := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(punctuation, r) {
+// Dial is a phone number as one dials it: its digits, after a + if it has one. Spaces of
+// every kind, the punctuation between the digits and what nobody sees are dropped, and
+// the digits may be those of any script. ok is false for everything else.
+func Dial(number string) (dialled string, ok bool) {
+	dialled = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || strings.ContainsRune(punctuation, r) {
 			return -1
 		}
 		return r
-	}, strings.TrimPrefix(number, "+"))
+	}, typed.Digits(norm.NFKC.String(typed.Clean(number))))
+	return dialled, digits(strings.TrimPrefix(dialled, "+"))
+}
+
+// punctuation is what people put between the digits of a phone number, beside spaces
+// and dashes. Minus signs, dots and bullets come from typography.
+const punctuation = "()./\u2212\u00b7\u2022\u2027\u2219"
+
+func parsePhone(number string) (Recipient, error) {
+	dialled, ok := Dial(number)
+	bare, plus := strings.CutPrefix(dialled, "+")
 	if !plus {
 		bare = strings.TrimPrefix(bare, "00")
 	}
 	switch {
-	case !digits(bare):
+	case !ok || bare == "":
 		return Recipient{}, &Error{
 			Detail:     "it contains more than digits",
 			Suggestion: "write the digits with country code, such as 5511999999999",

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
 // Kind tells destinations apart.
@@ -62,11 +64,12 @@ func (e *Error) Error() string { return "Invalid phone number format: " + e.Deta
 // maxLength bounds the input; the longest JID with device is far below it.
 const maxLength = 128
 
-// Parse reads a phone number (country code first; +, 00, spaces and the usual
-// punctuation are dropped) or a JID on s.whatsapp.net, c.us, lid, g.us or
-// newsletter. Device and agent parts are dropped. The error is an *Error.
+// Parse reads a phone number (country code first; see Dial, a leading + or 00 is
+// dropped, too) or a JID on s.whatsapp.net, c.us, lid, g.us or
+// newsletter. Device and agent parts, and signs that nobody sees, are dropped. The error
+// is an *Error.
 func Parse(number string) (Recipient, error) {
-	number = strings.TrimSpace(number)
+	number = strings.TrimSpace(typed.Clean(number))
 	switch {
 	case number == "":
 		return Recipient{}, &Error{Detail: "it is empty"}

@@ -36,6 +36,9 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 			return pool.Outgoing{}, err
 		}
 	}
+	if toItself(inst, to) && o.menu.HasReply() {
+		o.warn(call, ownNumber)
+	}
 	if err := s.Pauses.mayWrite(ctx, o.instance, chat); err != nil {
 		return pool.Outgoing{}, err
 	}

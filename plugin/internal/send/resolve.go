@@ -56,6 +56,17 @@ func (s *Sender) moved(ctx context.Context, inst *pool.Instance, number string, 
 	return err == nil && bad == nil && now.JID.Server == to.Server && now.JID != to
 }
 
+// ownNumber is the warning of a menu that nobody else sees.
+var ownNumber = sdk.Warning{
+	Pointer: "/number", Code: "own_number",
+	Message: "This is the instance's own number: what its owner taps is no click, so no button leads anywhere.",
+}
+
+func toItself(inst *pool.Instance, to types.JID) bool {
+	self := inst.Account()
+	return to == self.JID || to == self.LID
+}
+
 func resolveProblem(what string, err error) error {
 	if errors.Is(err, recipient.ErrNotOnWhatsApp) {
 		return problem.Number(&recipient.Error{Detail: err.Error(), Suggestion: "check the number; it needs its country code"})

@@ -72,6 +72,36 @@ func TestEventsAreReadInOrderByFilter(t *testing.T) {
 	})
 }
 
+// TestOtherIdsOfAnEvent: an event is stored once under all of its ids, those that a
+// repeat brings included.
+func TestOtherIdsOfAnEvent(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		for _, step := range []struct {
+			id, also  string
+			duplicate bool
+		}{
+			{"lid", "number", false},
+			{"number", "", true},
+			{"lid", "older", true}, // and "older" is learned
+			{"older", "oldest", true},
+			{"oldest", "other", true},
+			{"another", "", false},
+		} {
+			e := event(received, "shop", step.id)
+			if step.also != "" {
+				e.Also = []string{step.also}
+			}
+			if got := must[appended](t)(appendEvent(t.Context(), s, e)); got.Duplicate != step.duplicate {
+				t.Errorf("%s, also %q: duplicate %v", step.id, step.also, got.Duplicate)
+			}
+		}
+		if got, _ := ids(t, s, nil, outbox.Filter{}); !slices.Equal(got, []string{"lid", "another"}) {
+			t.Errorf("stored %v", got)
+		}
+	})
+}
+
 func TestClickIsCountedOnce(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()

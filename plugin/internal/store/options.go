@@ -54,7 +54,7 @@ type Limits struct {
 	Ledger      int // 2,000,000
 	Menus       int // 1,000,000
 	Events      int // 500,000 of each type
-	Seen        int // 5,000,000
+	Seen        int // 10,000,000; an event has an id for each name of its sender
 	Messages    int // 1,000,000
 	Contacts    int // 1,000,000
 	Recipients  int // 500,000
@@ -75,7 +75,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Limits.Ledger, 2_000_000)
 	or(&o.Limits.Menus, 1_000_000)
 	or(&o.Limits.Events, 500_000)
-	or(&o.Limits.Seen, 5_000_000)
+	or(&o.Limits.Seen, 10_000_000)
 	or(&o.Limits.Messages, 1_000_000)
 	or(&o.Limits.Contacts, 1_000_000)
 	or(&o.Limits.Recipients, 500_000)

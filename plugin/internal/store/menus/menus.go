@@ -42,6 +42,11 @@ type Menu struct {
 	AsText      bool     // it went out as numbered text
 }
 
+// HasReply reports whether a button sends clicks back. A nil menu has none.
+func (m *Menu) HasReply() bool {
+	return m != nil && slices.ContainsFunc(m.Buttons, func(b Button) bool { return b.Type == "REPLY" })
+}
+
 const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at,
 	policy, allowed, as_text, created_at`
 

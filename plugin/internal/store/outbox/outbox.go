@@ -15,8 +15,9 @@ import (
 
 // Event is something that happened on an instance and waits for its hosts.
 type Event struct {
-	ID          string // see EventID
-	Type        string // e.g. "whatsapp.button.clicked.v1"
+	ID          string   // see EventID
+	Also        []string // ids that are as good as ID: an event stored under one of them is this one; not read back
+	Type        string   // e.g. "whatsapp.button.clicked.v1"
 	Instance    string
 	Subject     string
 	Time        time.Time // when it happened
@@ -25,8 +26,8 @@ type Event struct {
 	Cursor      []byte // set by Read: resume after it
 }
 
-// Append stores an event for every subscriber, and reports false when its id was stored
-// before, delivered and freed or not: then nothing is stored. with may complete the
+// Append stores an event for every subscriber, and reports false when one of its ids was
+// stored before, delivered and freed or not: then only the other ids are learned. with may complete the
 // event in the transaction that stores it; when it fails nothing is stored. It may run
 // more than once, and must not ask the database for anything but through its Tx.
 func (o *Outbox) Append(ctx context.Context, e Event, with func(*sqldb.Tx, *Event) error) (fresh bool, err error) {
@@ -34,12 +35,10 @@ func (o *Outbox) Append(ctx context.Context, e Event, with func(*sqldb.Tx, *Even
 		return false, errors.New("append the event: it has no id or no type")
 	}
 	err = o.db.Write(ctx, "store the event", func(t *sqldb.Tx) error {
-		fresh = false
-		n, err := t.Exec(`INSERT INTO tapnode_seen (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, e.ID, sqldb.Millis(o.now()))
-		if err != nil || n == 0 {
+		var err error
+		if fresh, err = o.learn(t, e); err != nil || !fresh {
 			return err
 		}
-		fresh = true
 		e := e
 		if with != nil {
 			if err := with(t, &e); err != nil {
@@ -53,6 +52,19 @@ func (o *Outbox) Append(ctx context.Context, e Event, with func(*sqldb.Tx, *Even
 	}
 	if fresh {
 		o.Wake(e.Type)
+	}
+	return fresh, nil
+}
+
+// learn notes the ids of an event, and reports whether none was known.
+func (o *Outbox) learn(t *sqldb.Tx, e Event) (fresh bool, err error) {
+	fresh = true
+	for _, id := range append([]string{e.ID}, e.Also...) {
+		n, err := t.Exec(`INSERT INTO tapnode_seen (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, sqldb.Millis(o.now()))
+		if err != nil {
+			return false, err
+		}
+		fresh = fresh && n > 0
 	}
 	return fresh, nil
 }
@@ -163,9 +175,9 @@ func (o *Outbox) sequence(cursor []byte) (seq int64, ours bool, err error) {
 	return seq, true, nil
 }
 
-// EventID derives the id of the event about one incoming message. WhatsApp
-// delivers a message again until it is acknowledged; sender is without its
-// device, so that every delivery of a message gives the same id.
+// EventID derives the id of the event about one message under one name of its chat and
+// sender, without device. WhatsApp delivers a message again until it is acknowledged,
+// maybe under another name: see Event.Also.
 func EventID(kind, instance, chat, sender, messageID string) string {
 	sum := Digest("tapnode/event-id/v1", kind, instance, chat, sender, messageID)
 	return hex.EncodeToString(sum[:16])
