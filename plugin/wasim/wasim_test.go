@@ -88,7 +88,7 @@ func attach(t *testing.T, s *wasim.Server, account *wasim.Account) *business {
 func stored(t *testing.T, account *wasim.Account) *business {
 	t.Helper()
 	ctx := within(t)
-	dsn := "file:" + t.TempDir() + "/wa.db?_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_txlock=immediate"
+	dsn := "file:" + t.TempDir() + "/wa.db?_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)&_txlock=immediate"
 	container, err := sqlstore.New(ctx, "sqlite", dsn, nil)
 	if err != nil {
 		t.Fatal(err)
