@@ -178,11 +178,11 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	if r.Key != "" {
 		run = runOf(r.Key, r.Flow, r.Trigger)
 	}
-	print, err := r.fingerprint()
+	wanted, err := r.fingerprint()
 	if err != nil {
 		return "", err
 	}
-	err = e.begin(ctx, p, run, flow.Event{Kind: flow.Started, ID: print, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
+	err = e.begin(ctx, p, run, flow.Event{Kind: flow.Started, ID: wanted, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
 	if r.Key == "" || !errors.Is(err, ErrConflict) {
 		return run, err
 	}
@@ -190,7 +190,7 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.Request != print {
+	if s.Request != wanted {
 		return "", fmt.Errorf("run %s: %w", run, ErrKeyUsed)
 	}
 	return run, nil
