@@ -41,6 +41,7 @@ func TestTheSuiteCatches(t *testing.T) {
 		{"close-once", "close/", "close"},
 		{"process-prints", "process/stdout", "noise"},
 		{"process-orphan", "process/stdin", "still lives"},
+		{"process-orphan", "process/does_not_outlive", "outlives its parent"},
 		{"process-dies-of-SIGINT", "process/SIGTERM", "after SIGINT"},
 		{"process-bad-log", "process/log", "not a log line"},
 		{"process-leaks", "process/log", "has the secret"},

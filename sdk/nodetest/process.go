@@ -3,11 +3,16 @@ package nodetest
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // exitLimit is what the contract gives a process that lost its host: a second,
@@ -60,6 +65,58 @@ func (s *suite) processStdin(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wantExit(t, exitLimit)
+}
+
+// processParent starts the node as the child of a shell, with a stdin that says nothing,
+// and kills the shell: the node goes, too.
+func (s *suite) processParent(t *testing.T) {
+	if s.Binary == "" {
+		t.Skip("needs a binary")
+	}
+	shell := exec.CommandContext(bounded(t), "/bin/sh", append([]string{"-c", `"$0" "$@" </dev/null 3>&- & echo $! >&3; wait`, s.Binary}, s.Args...)...)
+	shell.Env = append([]string{
+		sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, "PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=" + socketDir(t),
+	}, s.Env...)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	pids, pidEnd, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pids.Close()
+	shell.Stdout, shell.ExtraFiles = w, []*os.File{pidEnd}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Close(), pidEnd.Close()
+	_, _ = r.SetReadDeadline(time.Now().Add(waitLimit)), pids.SetReadDeadline(time.Now().Add(waitLimit))
+	var pid int
+	if _, err := fmt.Fscan(pids, &pid); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(r).ReadString('\n')
+	_ = shell.Process.Kill()
+	_ = shell.Wait() // killed
+	fields := strings.Split(line, "|")
+	if err != nil || len(fields) < 5 {
+		t.Fatalf("%s: the handshake line is %q (%v)", s.name(), line, err)
+	}
+	for end := time.Now().Add(exitLimit); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("unix", fields[3])
+		if err != nil {
+			return // nobody listens there any more
+		}
+		_ = conn.Close()
+		if time.Now().After(end) {
+			if node, err := os.FindProcess(pid); err == nil {
+				_ = node.Kill() // it would stay for ever
+			}
+			t.Fatalf("%s outlives its parent by %v", s.name(), exitLimit)
+		}
+	}
 }
 
 func (s *suite) processSignals(t *testing.T) {

@@ -232,7 +232,7 @@ func TestRunRequestsAreStrict(t *testing.T) {
 		{"bad UTF-8", "{\"vars\":{\"name\":\"\xff\"}}", "not UTF-8", 400},
 		{"vars is null", `{"vars":null}`, "vars must be an object", 400},
 		{"null", `null`, "must be a JSON object", 400},
-		{"unknown variable", `{"vars":{"nmae":"a"}}`, "nmae", 422},
+		{"unknown variable", `{"vars":{"colour":"a"}}`, "colour", 422},
 		{"too large", `{"vars":{"name":"` + strings.Repeat("a", maxRunBody) + `"}}`, "larger than", 413},
 		{"blanks", " \n", "run", 201},
 		{"good", `{"vars":{"name":"a"}}`, "run", 201},

@@ -179,11 +179,11 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	if r.Key != "" {
 		id = runOf(r.Key, r.Flow, r.Trigger)
 	}
-	print, err := r.fingerprint()
+	wanted, err := r.fingerprint()
 	if err != nil {
 		return "", err
 	}
-	err = e.begin(ctx, p, id, run.Event{Kind: run.Started, ID: print, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
+	err = e.begin(ctx, p, id, run.Event{Kind: run.Started, ID: wanted, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
 	if r.Key == "" || !errors.Is(err, ErrConflict) {
 		return id, err
 	}
@@ -191,7 +191,7 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.Request != print {
+	if s.Request != wanted {
 		return "", fmt.Errorf("run %s: %w", id, ErrKeyUsed)
 	}
 	return id, nil
