@@ -33,7 +33,6 @@ func TestAnotherAccount(t *testing.T) {
 	w.link("shop", other)
 	left := len(w.outgoing())
 
-	received := w.subscribe(opMessageReceived, nil)
 	if _, err := ana.SendText(w.ctx(), other.LID(), "1"); err != nil { // the menu's first answer
 		t.Fatal(err)
 	}

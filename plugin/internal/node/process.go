@@ -23,7 +23,6 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/receive"
 	"github.com/tapnode/tapnode/plugin/internal/send"
 	"github.com/tapnode/tapnode/plugin/internal/store/cache"
-
 )
 
 // process is a configured node: everything that Close has to end.
