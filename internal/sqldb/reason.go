@@ -29,9 +29,9 @@ func (e *Error) Error() string { return e.What + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Failed reports whether err is a failure of the database, and not an answer such as
-// [ErrNotFound] or something else altogether.
+// [ErrNotFound], the end of a caller, or something else altogether.
 func Failed(err error) bool {
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || errors.Is(err, ErrLimit) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || errors.Is(err, ErrLimit) {
 		return false
 	}
 	_, ours := errors.AsType[*Error](err)

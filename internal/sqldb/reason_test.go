@@ -58,7 +58,7 @@ func TestReason(t *testing.T) {
 			}
 		})
 	}
-	for _, err := range []error{Wrap("look", ErrNotFound), Wrap("create", ErrExists), Wrap("create", ErrLimit), errors.New("something"), nil} {
+	for _, err := range []error{Wrap("look", context.Canceled), Wrap("look", ErrNotFound), Wrap("create", ErrExists), Wrap("create", ErrLimit), errors.New("something"), nil} {
 		if Failed(err) {
 			t.Errorf("%v counts as a failure", err)
 		}

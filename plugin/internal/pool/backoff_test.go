@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -58,6 +59,30 @@ func TestBackoffForgetsTheOutage(t *testing.T) {
 	b.ended(ending{dialled: true, entered: true, login: true}, time.Minute)
 	if pause := b.next(); pause > 2*firstRetry {
 		t.Errorf("the first pause after the outage is %s", pause)
+	}
+}
+
+// TestEndsAreNotMixedUp: each end is told as what it is.
+func TestEndsAreNotMixedUp(t *testing.T) {
+	brief, shut := backoff{brief: flapping}, backoff{refused: refusals}
+	own := backoff{brief: flapping, ours: true}
+	failed := errors.New("dial tcp: s3cret")
+	for _, c := range []struct {
+		end  ending
+		b    backoff
+		want string
+	}{
+		{ending{code: codeStorage, err: failed}, backoff{}, codeStorage},
+		{ending{code: codeStorage, dialled: true, entered: true, login: true}, own, codeStorage},
+		{ending{code: codeUnreachable, err: failed}, brief, codeUnreachable},
+		{ending{code: codeLost, dialled: true}, backoff{}, codeLost},
+		{ending{code: codeLost, dialled: true}, shut, codeRefused},
+		{ending{code: codeDeaf, dialled: true, entered: true, err: failed}, backoff{}, codeDeaf},
+		{ending{code: codeLost, dialled: true, entered: true, login: true}, brief, codeUnstable},
+	} {
+		if got := lost(c.end, &c.b); got.Code != c.want || got.Message == "" {
+			t.Errorf("lost(%+v, %+v) = %+v, want %s", c.end, c.b, got, c.want)
+		}
 	}
 }
 

@@ -75,14 +75,10 @@ func unreachable(err error) (code, message string) {
 // addresses.
 func innermost(err error) string {
 	for err != nil {
-		var inner error
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			inner = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			if all := e.Unwrap(); len(all) > 0 {
-				inner = all[len(all)-1]
-			}
+		inner := errors.Unwrap(err)
+		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 0 { //nolint:errorlint // this one layer
+			all := joined.Unwrap()
+			inner = all[len(all)-1]
 		}
 		if inner == nil {
 			return err.Error()

@@ -52,21 +52,15 @@ func (i *Instance) supervise() {
 			continue
 		}
 		b.ended(end, i.pool.opts.Limits.Lasting)
-		pause := time.Duration(0)
-		if end.by == nil {
-			pause = b.next()
-			trouble := lost(end, &b)
-			if end.code == codeStorage && end.err != nil {
-				trouble = i.notStoring(end.err)
-			}
-			trouble.Until = trouble.At.Add(pause)
-			i.log.Debug("connection ended", "reason", end.code, "error", redactErr(end.err))
-			i.set(Connecting, trouble)
-		} else if again := i.accept(end.by, &b); again > 0 {
-			pause = again
-		} else {
+		if end.by != nil {
+			i.sleep(i.accept(end.by, &b))
 			continue
 		}
+		pause := b.next()
+		trouble := lost(end, &b)
+		trouble.Until = trouble.At.Add(pause)
+		i.log.Debug("connection ended", "reason", end.code, "error", redactErr(end.err))
+		i.set(Connecting, trouble)
 		i.sleep(pause)
 	}
 }
@@ -77,6 +71,8 @@ const triedAgain = ". It is tried again"
 func lost(end ending, b *backoff) *Trouble {
 	t := &Trouble{Code: end.code, At: time.Now(), Message: "the connection to WhatsApp was lost; it is being restored"}
 	switch {
+	case end.code == codeStorage && !end.dialled:
+		t.Message = "the node's database cannot be read, and without it nobody knows whose the instance is; mend it" + triedAgain
 	case !end.dialled:
 		t.Code, t.Message = unreachable(end.err)
 		t.Message += triedAgain
