@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // walk calls visit for every object below value that stands where a schema can,
@@ -19,8 +21,7 @@ func walk(value any, pointer string, visit func(string, map[string]any)) {
 					continue
 				}
 			}
-			escaped := strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
-			walk(v[key], pointer+"/"+escaped, visit)
+			walk(v[key], string(jsontext.Pointer(pointer).AppendToken(key)), visit)
 		}
 	case []any:
 		for i, item := range v {

@@ -71,7 +71,7 @@ func BenchmarkExecute(b *testing.B) {
 			go func() { served <- sdk.Serve(ctx, n, lis) }()
 			defer func() { stop(); <-served }()
 			c := client.New(conn)
-			if err := c.Configure(ctx, sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+			if err := c.Configure(ctx, sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: b.TempDir()}); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()

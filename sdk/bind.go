@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
@@ -116,20 +118,28 @@ func decodeStrict(document []byte, v any) *Violation {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		v := &Violation{Code: "type", Message: "a " + wrong.Value + " does not fit here"}
 		if member, _, _ := strings.Cut(wrong.Field, "."); member != "" { // deeper, encoding/json leaves out array indexes
-			v.Pointer = "/" + schema.Escape(member)
+			v.Pointer = jsonstrict.Pointer("", member)
 		}
 		return v
 	}
 	return &Violation{Code: "invalid", Message: strings.TrimPrefix(err.Error(), "json: ")}
 }
 
+// maxViolations is how many violations of one document are told, and one more that
+// counts the rest: a document can have a hundred thousand, and nobody reads them.
+const maxViolations = 1000
+
 func violationsOf(findings []schema.Finding) []Violation {
 	if len(findings) == 0 {
 		return nil
 	}
-	out := make([]Violation, len(findings))
-	for i, f := range findings {
+	told := min(len(findings), maxViolations)
+	out := make([]Violation, told, told+1)
+	for i, f := range findings[:told] {
 		out[i] = Violation(f)
+	}
+	if more := len(findings) - told; more > 0 {
+		out = append(out, Violation{Code: "too_many", Message: fmt.Sprintf("and %d more violations", more), Suggestion: "mend these first"})
 	}
 	return out
 }

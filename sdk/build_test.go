@@ -93,7 +93,7 @@ func TestANilInput(t *testing.T) {
 			return "fine", nil
 		},
 	}}})
-	if err := c.Configure(within(t), sdk.Setup{}); err != nil {
+	if err := c.Configure(within(t), sdk.Setup{StateDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := c.Execute(within(t), client.Request{Operation: "demo.nil@1"}, nil); err != nil || string(got.Output) != `"fine"` {

@@ -13,9 +13,13 @@
 //     the drain's grace is over and when the host is gone.
 //   - A panic fails that call with fault NODE; the process lives.
 //   - Nothing that is printed can disturb the host: stdout is guarded before the
-//     handshake, and the log goes to stderr as JSON.
-//   - The process ends when its stdin, a pipe that the host holds, closes: it never
-//     outlives its host. SIGTERM drains; SIGINT is left to the host.
+//     handshake, and the log goes to stderr as JSON. A host that does not read it
+//     loses lines; the node goes on.
+//   - The process never outlives its host: it ends with its parent process, and with
+//     its stdin if the host says that it holds that ([LifelineKey]); otherwise it does
+//     not touch stdin. SIGTERM drains; SIGINT is left to the host.
+//   - The state directory is the process's alone: another one that is configured with
+//     it is refused until this one has ended.
 //   - Every input is one JSON object, UTF-8, at most 64 deep, no member twice,
 //     before any function of the author sees it.
 //

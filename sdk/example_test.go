@@ -3,7 +3,7 @@ package sdk_test
 import (
 	"context"
 	"fmt"
-	"strings"
+	"os"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -19,7 +19,7 @@ var node = &sdk.Node{Name: "shout", Version: "1.0.0", Operations: []sdk.Offer{
 	sdk.Action[text, text]{
 		ID: "demo.shout@1", Title: "Shout", Replay: sdk.Pure, Input: schema, Output: schema,
 		Run: func(_ context.Context, _ *sdk.Call, in text) (text, error) {
-			return text{strings.ToUpper(in.Text) + "!"}, nil
+			return text{in.Text + "!"}, nil
 		},
 	},
 }}
@@ -31,13 +31,15 @@ func Example() {
 		panic(err)
 	}
 	defer stop()
-	fmt.Println(host.Configure(context.Background(), sdk.Setup{}))
+	state, _ := os.MkdirTemp("", "state") // a real host keeps it
+	defer os.RemoveAll(state)
+	fmt.Println(host.Configure(context.Background(), sdk.Setup{StateDir: state}))
 	out, err := host.Execute(context.Background(), client.Request{Operation: "demo.shout@1", Input: []byte(`{"text":"hello"}`)}, nil)
 	fmt.Println(string(out.Output), err)
 	_, err = host.Execute(context.Background(), client.Request{Operation: "demo.shout@1", Input: []byte(`{"text":7}`)}, nil)
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// {"text":"HELLO!"} <nil>
+	// {"text":"hello!"} <nil>
 	// must be string, not number
 }

@@ -36,7 +36,7 @@ func (s *server) Execute(req *nodepb.ExecuteRequest, stream nodepb.NodeService_E
 	if err != nil {
 		return err
 	}
-	out := newOutbox()
+	out := newReport()
 	call := &Call{
 		Operation: op.manifest.ID, Key: key, Correlation: req.GetCorrelation(), DryRun: req.GetDryRun(),
 		Traceparent: req.GetTraceparent(), LeaseEpoch: req.GetLeaseEpoch(), sink: out,
@@ -68,7 +68,7 @@ func checkExecute(op *operation, req *nodepb.ExecuteRequest) error {
 
 // deliver sends the progress as it comes and then the completion, all from one
 // goroutine.
-func deliver(ctx context.Context, stream nodepb.NodeService_ExecuteServer, out *outbox, done <-chan *nodepb.ExecuteResponse) (*nodepb.ExecuteResponse, error) {
+func deliver(ctx context.Context, stream nodepb.NodeService_ExecuteServer, out *report, done <-chan *nodepb.ExecuteResponse) (*nodepb.ExecuteResponse, error) {
 	var last *nodepb.ExecuteResponse
 	for last == nil {
 		select {

@@ -3,6 +3,7 @@ package sdk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestExecuteIsRefused(t *testing.T) {
 	_, c := serve(t)
 	_, err := c.Execute(within(t), behave("nothing"), nil)
 	wantCode(t, err, codes.FailedPrecondition)
-	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -161,5 +162,22 @@ func TestValidate(t *testing.T) {
 	wantCode(t, err, codes.NotFound)
 	if len(d.started) != 0 {
 		t.Error("validate ran something")
+	}
+}
+
+// A document with more violations than anybody reads gets the first thousand, and the number of the rest.
+func TestValidateTellsNoMoreThanAnybodyReads(t *testing.T) {
+	_, c := serve(t)
+	var b strings.Builder
+	b.WriteString(`{"do":"echo"`)
+	for n := range 1500 {
+		fmt.Fprintf(&b, `,"extra%d":0`, n)
+	}
+	vs, _, err := c.Validate(within(t), "demo.behave@1", []byte(b.String()+"}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(vs) != 1001 || vs[999].Code != "unknown_member" || vs[1000].Code != "too_many" || vs[1000].Message != "and 500 more violations" {
+		t.Errorf("%d violations, the last is %+v", len(vs), vs[len(vs)-1])
 	}
 }

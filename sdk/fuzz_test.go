@@ -21,7 +21,7 @@ func FuzzRequestDoor(f *testing.F) {
 		Run: func(_ context.Context, _ *sdk.Call, in doing) (doing, error) { return in, nil },
 	}}}
 	c := local(f, n)
-	if err := c.Configure(context.Background(), sdk.Setup{}); err != nil {
+	if err := c.Configure(context.Background(), sdk.Setup{StateDir: f.TempDir()}); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {

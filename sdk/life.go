@@ -153,8 +153,8 @@ func (l *life) drain(ctx context.Context, grace time.Duration) []string {
 		}
 	}
 	defer close(l.drained)
-	patience, cancel := context.WithTimeout(ctx, grace)
-	l.answering.wait(patience)
+	graceCtx, cancel := context.WithTimeout(ctx, grace)
+	l.answering.wait(graceCtx)
 	cancel()
 
 	l.mu.Lock()
@@ -163,8 +163,8 @@ func (l *life) drain(ctx context.Context, grace time.Duration) []string {
 	for _, r := range rest {
 		r.cancel(errCut)
 	}
-	patience, cancel = context.WithTimeout(ctx, 2*cutGrace)
-	l.answering.wait(patience)
+	cutCtx, cancel := context.WithTimeout(ctx, 2*cutGrace)
+	l.answering.wait(cutCtx)
 	cancel()
 
 	l.mu.Lock()

@@ -32,7 +32,7 @@ func TestConfigure(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d, c := serve(t)
-			p := wantProblem(t, c.Configure(within(t), sdk.Setup{Settings: []byte(tt.settings), Secrets: tt.secrets}))
+			p := wantProblem(t, c.Configure(within(t), sdk.Setup{Settings: []byte(tt.settings), Secrets: tt.secrets, StateDir: t.TempDir()}))
 			if got := p.Code + " " + p.Violations[0].Pointer; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -90,7 +90,7 @@ func TestDrainWaits(t *testing.T) {
 	<-d.started
 	drained := make(chan []string, 1)
 	go func() {
-		cut, _ := c.Drain(within(t), patience)
+		cut, _ := c.Drain(within(t), testTimeout)
 		drained <- cut
 	}()
 	for { // until the drain has begun
@@ -119,7 +119,7 @@ func TestClose(t *testing.T) {
 	default:
 		t.Error("the node's Close was not called")
 	}
-	wantCode(t, c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}), codes.Unavailable)
+	wantCode(t, c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}), codes.Unavailable)
 }
 
 func TestWatchHealth(t *testing.T) {
@@ -128,7 +128,7 @@ func TestWatchHealth(t *testing.T) {
 	n.Health.Set(sdk.Health{Subject: "shop", State: sdk.Degraded, Reason: "slow"})
 	c := local(t, n)
 	wantCode(t, c.WatchHealth(within(t), func(sdk.Health) {}), codes.FailedPrecondition)
-	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	seen, ended := make(chan sdk.Health), make(chan error, 1)
@@ -154,10 +154,17 @@ func TestWatchHealth(t *testing.T) {
 // The node's own answer may be faster than the transport's; both say the same.
 func TestExecuteDeadline(t *testing.T) {
 	d, c := serveOpen(t)
-	ctx, cancel := context.WithTimeout(within(t), 50*time.Millisecond)
-	defer cancel()
-	_, err := c.Execute(ctx, behave("wait"), nil)
-	<-d.started
+	var err error
+	for limit, begun := 50*time.Millisecond, false; !begun; limit *= 2 { // until the call gets there in time
+		ctx, cancel := context.WithTimeout(within(t), limit)
+		_, err = c.Execute(ctx, behave("wait"), nil)
+		cancel()
+		select {
+		case <-d.started:
+			begun = true
+		default:
+		}
+	}
 	if p, ok := errors.AsType[*sdk.Problem](err); ok {
 		if p.Code != "deadline_exceeded" || p.HTTPStatus != 504 || p.Effect != sdk.EffectUnknown {
 			t.Errorf("got %+v", p)

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"os"
@@ -45,6 +46,9 @@ func newLogHandler(w io.Writer, level string) slog.Handler {
 
 // hclogNames gives slog's own attributes the names and forms of hclog.
 func hclogNames(groups []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration { // JSON would have it in nanoseconds
+		return slog.String(a.Key, a.Value.Duration().String())
+	}
 	if len(groups) > 0 {
 		return a
 	}
@@ -57,6 +61,13 @@ func hclogNames(groups []string, a slog.Attr) slog.Attr {
 		return slog.String("@message", a.Value.String())
 	}
 	return a
+}
+
+// linesDropped is the line that says what the log lacks.
+func linesDropped(n int) []byte {
+	var line bytes.Buffer
+	slog.New(newLogHandler(&line, "")).Warn("log lines were lost: nobody read stderr in time", "lost", n)
+	return line.Bytes()
 }
 
 // lineLimit replaces a line that a host would cut.

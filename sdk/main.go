@@ -16,9 +16,8 @@ const (
 )
 
 // Main is the main function of a node binary. Started by a host it serves n and
-// exits 0 when the host is done with it, when its stdin closes (if that is a
-// pipe, the host holds the other end) or after a drain of at most 10 s on
-// SIGTERM. Without a host it answers the commands describe, version and help;
+// exits 0 when the host is done with it, when the host has died (see [LifelineKey]) or
+// after a drain of at most 10 s on SIGTERM. Without a host it answers the commands describe, version and help;
 // anything else exits 2. It does not return.
 func Main(n *Node) { os.Exit(run(n, os.Args[1:], os.Stdout, os.Stderr)) }
 

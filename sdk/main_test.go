@@ -3,7 +3,6 @@ package sdk_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -87,39 +86,21 @@ func plain(t *testing.T, m sdk.Manifest) string {
 	return string(b)
 }
 
-// hostPlugin is the host's half of go-plugin's set.
-type hostPlugin struct{ plugin.NetRPCUnsupportedPlugin }
-
-func (hostPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error { return nil }
-func (hostPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return client.New(conn), nil
-}
-
 func TestServesAStockHost(t *testing.T) {
 	var log bytes.Buffer
-	host := plugin.NewClient(&plugin.ClientConfig{
-		HandshakeConfig: plugin.HandshakeConfig{
-			ProtocolVersion: sdk.ProtocolVersion, MagicCookieKey: sdk.HandshakeCookieKey, MagicCookieValue: sdk.HandshakeCookieValue,
-		},
-		Plugins: plugin.PluginSet{sdk.PluginName: hostPlugin{}}, AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		Cmd: exec.Command(os.Args[0]), AutoMTLS: true, GRPCDialOptions: client.DialOptions(),
-		Logger: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}),
-	})
+	config := client.PluginConfig(exec.Command(os.Args[0]))
+	config.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace})
+	host := plugin.NewClient(config)
 	defer host.Kill()
-	rpc, err := host.Client()
+	c, err := client.Dispense(host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := rpc.Dispense(sdk.PluginName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := raw.(*client.Client)
 	m, err := c.Describe(within(t))
 	if err != nil || m.Name != "demo" {
 		t.Fatalf("%+v, %v", m, err)
 	}
-	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+	if err := c.Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	big := append(append([]byte(`{"a":"`), bytes.Repeat([]byte("a"), 10<<20)...), `"}`...)
@@ -142,13 +123,9 @@ func TestServesAStockHost(t *testing.T) {
 // process is a node started by hand, as far as its handshake line.
 func process(t *testing.T) (cmd *exec.Cmd, stdin io.Closer, stdout *bufio.Reader, socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sdk") // short, as a socket's path must be
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := shortDir(t)
 	cmd = exec.CommandContext(within(t), os.Args[0])
-	cmd.Env = []string{sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, "PLUGIN_UNIX_SOCKET_DIR=" + dir}
+	cmd.Env = []string{sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, sdk.LifelineKey + "=" + sdk.LifelineStdin, "PLUGIN_UNIX_SOCKET_DIR=" + dir}
 	cmd.Stderr = new(bytes.Buffer)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -177,7 +154,7 @@ func TestOnlyTheHandshakeReachesStdout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := client.New(conn).Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`)}); err != nil {
+	if err := client.New(conn).Configure(within(t), sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	if err := stdin.Close(); err != nil {

@@ -29,7 +29,7 @@ type Node struct {
 type Setup struct {
 	Settings []byte            // JSON, valid against Node.Settings
 	Secrets  map[string][]byte // by JSON Pointer into the settings; never log them
-	StateDir string            // the process's own directory, mode 0700
+	StateDir string            // the process's own directory, mode 0700; it has to be named
 }
 
 // Offer is an [Action], an [Operation] or a [Trigger].

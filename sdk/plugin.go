@@ -28,7 +28,7 @@ func servePlugin(s *server, stdio *stdioGuard) *served {
 				ProtocolVersion: ProtocolVersion, MagicCookieKey: HandshakeCookieKey, MagicCookieValue: HandshakeCookieValue,
 			},
 			Plugins: plugin.PluginSet{PluginName: &grpcPlugin{server: s}},
-			Logger:  hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: stdio.err, JSONFormat: true}),
+			Logger:  hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: stdio.log, JSONFormat: true}),
 			GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 				opts = append(opts, serverOptions()...)
 				opts = append(opts, grpc.UnaryInterceptor(stdio.unary), grpc.StreamInterceptor(stdio.stream))

@@ -10,6 +10,21 @@ import (
 	"time"
 )
 
+// LifelineKey names the variable by which a host says that it holds a pipe to the node
+// for as long as it lives. [LifelineStdin] is the only value: the pipe is the node's
+// stdin, and its end is the host's. Without the variable stdin is not read: it may be
+// somebody else's, as under a plain go-plugin host, which shares its own.
+const (
+	LifelineKey   = "FLOWNODE_LIFELINE"
+	LifelineStdin = "stdin"
+)
+
+// parentEvery is how often a process looks whether its parent still lives.
+const parentEvery = 200 * time.Millisecond
+
+// parent is who started the process: as soon as it has another one, its host has died.
+var parent = os.Getppid()
+
 // How long the end of a process may take.
 const (
 	termGrace   = 10 * time.Second       // for running calls, after SIGTERM
@@ -25,8 +40,11 @@ func serveHost(s *server) int {
 		slog.Error("stdout cannot be guarded", "error", err)
 		return exitEnvironment
 	}
-	setLogger(stdio.err)
+	defer stdio.close()
+	setLogger(stdio.log)
 	signal.Ignore(os.Interrupt) // the terminal sends it to the whole group; the host decides
+	// A write to a stderr that nobody has open then fails, instead of ending the process.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	term := make(chan os.Signal, 2)
 	signal.Notify(term, syscall.SIGTERM)
 	alive := whileHostLives()
@@ -39,6 +57,8 @@ func serveHost(s *server) int {
 			return exitEnvironment // go-plugin found no place for its socket, and said so
 		}
 	case <-alive.Done():
+		limit = orphanLimit
+	case <-stdio.unheard:
 		limit = orphanLimit
 	case <-term:
 		go func() {
@@ -70,17 +90,21 @@ func finish(s *server, limit time.Duration) {
 	}
 }
 
-// whileHostLives ends when stdin does. Only a pipe or a socket has a host at its
-// other end; a terminal, a file or /dev/null says nothing.
+// whileHostLives ends when the parent of this process does, and when stdin does if the
+// host has said that it holds it.
 func whileHostLives() context.Context {
-	info, err := os.Stdin.Stat()
-	if err != nil || info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
-		return context.Background()
-	}
 	alive, gone := context.WithCancel(context.Background())
-	go func() {
+	go func() { // until the process ends
 		defer gone()
-		_, _ = io.Copy(io.Discard, os.Stdin) // any end is the end
+		for os.Getppid() == parent {
+			time.Sleep(parentEvery)
+		}
 	}()
+	if os.Getenv(LifelineKey) == LifelineStdin {
+		go func() {
+			defer gone()
+			_, _ = io.Copy(io.Discard, os.Stdin) // any end is the end
+		}()
+	}
 	return alive
 }

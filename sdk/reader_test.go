@@ -51,7 +51,7 @@ func TestAReaderThatFailsEndsItsStreamOnly(t *testing.T) {
 			c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{sdk.Trigger{
 				ID: "demo.t@1", Open: func(context.Context, sdk.Subscription) (sdk.Reader, error) { return tt.reader, nil },
 			}}})
-			if err := c.Configure(within(t), sdk.Setup{}); err != nil {
+			if err := c.Configure(within(t), sdk.Setup{StateDir: t.TempDir()}); err != nil {
 				t.Fatal(err)
 			}
 			err := func() error {
@@ -77,5 +77,98 @@ func TestAReaderThatFailsEndsItsStreamOnly(t *testing.T) {
 				t.Errorf("the process: %v", err)
 			}
 		})
+	}
+}
+
+// filtering is a reader that gives what it is told, and notes the acks.
+type filtering struct {
+	events chan sdk.Event
+	acked  chan string
+}
+
+func (f *filtering) Resumed() bool { return true }
+func (f *filtering) Close() error  { return nil }
+func (f *filtering) Ack(_ context.Context, cursor []byte) error {
+	f.acked <- string(cursor)
+	return nil
+}
+func (f *filtering) Next(ctx context.Context) (sdk.Event, error) {
+	select {
+	case e := <-f.events:
+		return e, nil
+	case <-ctx.Done():
+		return sdk.Event{}, ctx.Err()
+	}
+}
+
+// What a filter leaves out is acknowledged as soon as every event before it is, and the
+// host hears how far that is.
+func TestProgress(t *testing.T) {
+	f := &filtering{events: make(chan sdk.Event, 10), acked: make(chan string, 10)}
+	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{sdk.Trigger{
+		ID: "demo.t@1", Open: func(context.Context, sdk.Subscription) (sdk.Reader, error) { return f, nil },
+	}}})
+	if err := c.Configure(within(t), sdk.Setup{StateDir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	progress := make(chan string, 10)
+	s, err := c.Subscribe(within(t), client.Start{Operation: "demo.t@1", Subscriber: "x", Window: 1,
+		Progress: func(cursor []byte) { progress <- string(cursor) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := func(cursor string) sdk.Event {
+		return sdk.Event{ID: cursor, Type: "demo.e.v1", Data: sdk.JSON(`{}`), Cursor: []byte(cursor)}
+	}
+	skipped := func(cursor string) sdk.Event { return sdk.Event{Cursor: []byte(cursor)} }
+	want := func(from <-chan string, what, cursor string) {
+		t.Helper()
+		select {
+		case got := <-from:
+			if got != cursor {
+				t.Errorf("%s %s, want %s", what, got, cursor)
+			}
+		case <-within(t).Done():
+			t.Fatalf("no %s", what)
+		}
+	}
+	got := make(chan sdk.Event)
+	go func() {
+		defer close(got)
+		for {
+			e, err := s.Recv()
+			if err != nil {
+				return
+			}
+			got <- e
+		}
+	}()
+	f.events <- skipped("3") // nothing is open: at once
+	want(f.acked, "ack", "3")
+	want(progress, "progress", "3")
+	f.events <- event("4")
+	f.events <- skipped("6")
+	e := <-got
+	if e.ID != "4" || e.Sequence != 1 {
+		t.Errorf("got %+v", e)
+	}
+	f.events <- skipped("7") // and the newest counts
+	if err := s.Ack(1); err != nil {
+		t.Fatal(err)
+	}
+	want(f.acked, "ack", "4")
+	for last := ""; last != "7"; { // 6 may come by itself
+		select {
+		case last = <-f.acked:
+		case <-within(t).Done():
+			t.Fatal("what was skipped behind the event is never acknowledged")
+		}
+		want(progress, "progress", last)
+	}
+	cursor, err := s.Stop(within(t))
+	if err != nil || string(cursor) != "7" {
+		t.Errorf("stopped at %s, %v; want 7", cursor, err)
+	}
+	for range got {
 	}
 }

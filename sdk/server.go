@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type server struct {
 
 	opening    sync.Mutex // held by Configure and Close
 	configured bool
+	stateDir   *os.File // the lock on it, while configured
 }
 
 // operation is an Offer made ready to be called.
@@ -186,10 +188,15 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 	if len(findings) > 0 {
 		return &nodepb.ConfigureResponse{Violations: violationsToProto(violationsOf(findings))}, nil
 	}
-	if violations := s.open(ctx, Setup{Settings: settings, Secrets: req.GetSecrets(), StateDir: req.GetStateDir()}); len(violations) > 0 {
+	lock, violations := claimStateDir(ctx, req.GetStateDir())
+	if len(violations) > 0 {
 		return &nodepb.ConfigureResponse{Violations: violationsToProto(violations)}, nil
 	}
-	s.configured = true
+	if violations := s.open(ctx, Setup{Settings: settings, Secrets: req.GetSecrets(), StateDir: req.GetStateDir()}); len(violations) > 0 {
+		_ = lock.Close() // it was only locked
+		return &nodepb.ConfigureResponse{Violations: violationsToProto(violations)}, nil
+	}
+	s.configured, s.stateDir = true, lock
 	s.board.ensure(Health{State: Healthy})
 	if err := s.life.open(); err != nil { // closed meanwhile
 		s.release(context.WithoutCancel(ctx))
@@ -214,7 +221,7 @@ func (s *server) open(ctx context.Context, setup Setup) []Violation {
 	if len(p.Violations) > 0 {
 		return p.Violations
 	}
-	slog.Error("the node could not be configured", "code", p.Code, "error", err)
+	slog.Error("the node could not be configured", "code", p.Code, "error", err, "cause", p.Err)
 	return []Violation{{Code: p.Code, Message: p.Message}}
 }
 
@@ -248,9 +255,9 @@ func (s *server) Close(ctx context.Context, _ *nodepb.CloseRequest) (*nodepb.Clo
 func (s *server) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	patience, enough := context.WithTimeout(ctx, endTimeout)
-	s.life.end(patience)
-	enough()
+	endCtx, cancelEnd := context.WithTimeout(ctx, endTimeout)
+	s.life.end(endCtx)
+	cancelEnd()
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.release(ctx)
@@ -262,6 +269,7 @@ func (s *server) release(ctx context.Context) {
 		return
 	}
 	s.configured = false
+	defer s.stateDir.Close()
 	if s.node.Close == nil {
 		return
 	}

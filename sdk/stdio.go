@@ -7,14 +7,22 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/tapnode/tapnode/internal/lossy"
 )
 
-// stdioGuard keeps everything but the handshake line away from the real stdout.
+// stdioGuard keeps everything but the handshake line away from the real stdout, and the
+// process from waiting for whoever reads its stderr.
 type stdioGuard struct {
-	err    *os.File // the real stderr
-	settle sync.Once
+	log     *lossy.Writer // to the real stderr
+	unheard chan struct{} // closed when nobody was there to take the handshake
+	out     *os.File      // what os.Stdout is; it ends in log
+	err     *os.File      // the real stderr
+	copied  chan struct{} // closed when everything written to out is in log
+	settle  sync.Once
 }
 
 // takeStdio moves stdout away before anything can print: file descriptor 1
@@ -30,27 +38,44 @@ func takeStdio() (*stdioGuard, error) {
 		return nil, err
 	}
 	os.Stdout = w
-	go passHandshake(r, stdout, stderr)
-	return &stdioGuard{err: stderr}, nil
+	g := &stdioGuard{log: lossy.New(stderr, linesDropped), unheard: make(chan struct{}), copied: make(chan struct{}), out: w, err: stderr}
+	go func() {
+		defer close(g.copied)
+		passHandshake(r, stdout, g.log, func() { close(g.unheard) })
+	}()
+	return g, nil
+}
+
+// close waits a moment until what was printed and logged has reached stderr.
+func (g *stdioGuard) close() {
+	_ = g.out.Close()
+	select {
+	case <-g.copied:
+	case <-time.After(lossy.MaxWait): // a process that the author started has it, too
+	}
+	g.log.Close()
 }
 
 // passHandshake gives the first line that is go-plugin's handshake to stdout and
-// everything else to stderr. It ends with the process.
-func passHandshake(from io.Reader, stdout io.WriteCloser, stderr io.Writer) {
+// everything else to the log. It calls unheard if nobody has stdout open any more, and
+// ends with from.
+func passHandshake(from io.Reader, stdout io.WriteCloser, log io.Writer, unheard func()) {
 	lines := bufio.NewReader(from)
 	for {
 		line, err := lines.ReadString('\n')
 		if isHandshake(line) {
-			_, _ = io.WriteString(stdout, line)
+			if _, err := io.WriteString(stdout, line); err != nil {
+				unheard()
+			}
 			_ = stdout.Close()
 			break
 		}
-		_, _ = io.WriteString(stderr, line)
+		_, _ = io.WriteString(log, line)
 		if err != nil {
 			return
 		}
 	}
-	_, _ = io.Copy(stderr, lines)
+	_, _ = io.Copy(log, lines)
 }
 
 // isHandshake knows go-plugin's line: core|version|network|address|protocol|cert.
@@ -59,11 +84,11 @@ func isHandshake(line string) bool {
 	return len(fields) >= 5 && fields[0] == "1" && (fields[2] == "unix" || fields[2] == "tcp") && strings.TrimSpace(fields[4]) == "grpc"
 }
 
-// settled puts the standard streams back on the real stderr. go-plugin replaces
-// them, after its handshake, with pipes that block when no host reads them; the
-// first call comes after that.
+// settled puts the standard streams back on stderr. go-plugin replaces them, after its
+// handshake, with pipes that block when no host reads them; the first call comes after
+// that.
 func (g *stdioGuard) settled() {
-	g.settle.Do(func() { os.Stdout, os.Stderr = g.err, g.err })
+	g.settle.Do(func() { os.Stdout, os.Stderr = g.out, g.err })
 }
 
 func (g *stdioGuard) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {

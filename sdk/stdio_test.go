@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 type closing struct {
@@ -28,7 +29,7 @@ func TestPassHandshake(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var out closing
 			var errs bytes.Buffer
-			passHandshake(strings.NewReader(tt.in), &out, &errs)
+			passHandshake(strings.NewReader(tt.in), &out, &errs, func() { t.Error("unheard") })
 			if out.String() != tt.stdout || errs.String() != tt.stderr || out.closed != (tt.stdout != "") {
 				t.Errorf("stdout %q (closed %v), stderr %q", out.String(), out.closed, errs.String())
 			}
@@ -39,8 +40,11 @@ func TestPassHandshake(t *testing.T) {
 func TestLogHasTheNamesOfHclog(t *testing.T) {
 	var w bytes.Buffer
 	log := slog.New(newLogHandler(&w, "DEBUG"))
-	log.Debug("small", "time", "mine", "level", "mine", "n", 1)
+	log.Debug("small", "time", "mine", "level", "mine", "n", 1, "took", 1500*time.Millisecond, slog.Group("g", "took", time.Minute))
 	log.Error(strings.Repeat("x", maxLogLine))
+	if text := w.String(); !strings.Contains(text, `"took":"1.5s"`) || !strings.Contains(text, `"took":"1m0s"`) {
+		t.Errorf("durations are not for people: %s", text)
+	}
 	for i, want := range []string{`"small"`, `"a log line was too long and is left out"`} {
 		line, err := w.ReadBytes('\n')
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -56,8 +57,8 @@ func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
 		leave()
 		return err
 	}
-	d := newDelivery(stream, reader, window, sub.Cursor)
-	events := d.pump(ctx)
+	es := newEventStream(stream, reader, window, sub.Cursor)
+	events := es.pump(ctx)
 	defer func() {
 		cancel(nil)
 		go func() {
@@ -72,12 +73,12 @@ func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
 	}}); err != nil {
 		return err
 	}
-	err = d.run(ctx, s.life.draining.Done(), events, in)
+	err = es.run(ctx, s.life.draining.Done(), events, in)
 	if !errors.Is(err, errStop) {
 		return err
 	}
 	return stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Stopped{
-		Stopped: &nodepb.SubscribeStopped{Cursor: d.cursor},
+		Stopped: &nodepb.SubscribeStopped{Cursor: es.cursor},
 	}})
 }
 
@@ -148,6 +149,9 @@ func (s *server) checkStart(start *nodepb.SubscribeStart) (*operation, Subscript
 	case window == 0:
 		window = defaultWindow
 	}
+	if len(start.GetSubscribers()) > 0 && !slices.Contains(start.GetSubscribers(), start.GetSubscriber()) {
+		return invalid("subscribers are all of the host's, and %q is not among them", start.GetSubscriber())
+	}
 	filter, violations, _, err := op.examine(start.GetFilter())
 	if err != nil {
 		return invalid("%v", err)
@@ -157,6 +161,7 @@ func (s *server) checkStart(start *nodepb.SubscribeStart) (*operation, Subscript
 	}
 	return op, Subscription{
 		Operation: op.manifest.ID, Subscriber: start.GetSubscriber(), Filter: filter.(json.RawMessage), Cursor: start.GetCursor(),
+		Subscribers: start.GetSubscribers(),
 	}, window, nil
 }
 

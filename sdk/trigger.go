@@ -26,6 +26,9 @@ type Subscription struct {
 	Subscriber string // one open stream per (operation, subscriber)
 	Filter     []byte // JSON, valid against Trigger.Filter; may be empty
 	Cursor     []byte // of the last event the host has stored; empty: the oldest kept
+	// Subscribers are all names under which the host subscribes to the operation; empty: it
+	// does not say. Every other one can be forgotten.
+	Subscribers []string
 }
 
 // Reader reads stored events in order, from after the subscription's cursor. Ack
@@ -33,7 +36,10 @@ type Subscription struct {
 type Reader interface {
 	// Resumed is false when events after the cursor are gone.
 	Resumed() bool
-	// Next waits for the next event. It ends with ctx's error.
+	// Next waits for the next event. It ends with ctx's error. An event with a Cursor and
+	// nothing else is progress: the filter lets through nothing more up to there. A reader
+	// that filters gives one now and then, so that what it left out does not stay for ever
+	// unacknowledged.
 	Next(ctx context.Context) (Event, error)
 	// Ack says that the host has stored everything up to cursor.
 	Ack(ctx context.Context, cursor []byte) error
@@ -52,4 +58,9 @@ type Event struct {
 	Data        JSON      `json:"data"`
 	Cursor      []byte    `json:"cursor,omitempty"` // opaque; resume after it
 	Correlation string    `json:"correlation,omitempty"`
+}
+
+// isProgress: see [Reader.Next].
+func (e Event) isProgress() bool {
+	return len(e.Cursor) > 0 && e.ID == "" && e.Type == "" && len(e.Data) == 0
 }

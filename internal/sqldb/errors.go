@@ -13,24 +13,30 @@ import (
 
 // The errors callers tell apart, with errors.Is.
 var (
-	ErrNotFound = errors.New("not found")
-	ErrExists   = errors.New("already exists")
-	ErrLimit    = errors.New("limit reached")
-	ErrDiskFull = errors.New("the database's disk is full: free space and try again")
-	ErrBusy     = errors.New("the database is locked by another process: stop it or try again")
-	ErrClosed   = errors.New("the store is closed")
+	ErrNotFound error = plain("not found")
+	ErrExists   error = plain("already exists")
+	ErrLimit    error = plain("limit reached")
+	ErrDiskFull error = plain("the database's disk is full: free space and try again")
+	ErrBusy     error = plain("the database is locked by another process: stop it or try again")
+	ErrClosed   error = plain("the store is closed")
 )
 
-// Wrap names what was being done and maps the drivers' errors to ours. It keeps
-// nil nil.
+// plain is an error of ours: its text names nobody, so [Reason] repeats it.
+type plain string
+
+// Error returns the text.
+func (p plain) Error() string { return string(p) }
+
+// Wrap names what was being done, in an [Error], and maps the drivers' errors to ours.
+// It keeps nil nil.
 func Wrap(what string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if kind := kindOf(err); kind != nil {
-		return fmt.Errorf("%s: %w (%w)", what, kind, err)
+		err = fmt.Errorf("%w (%w)", kind, err)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return &Error{what, err}
 }
 
 // notFound gives the absence of a row our name.

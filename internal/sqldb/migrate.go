@@ -66,7 +66,7 @@ func (t *Tx) upgrade(files fs.FS, version int) error {
 		return err
 	}
 	if version > len(names) {
-		return fmt.Errorf("the database has schema version %d and this program knows %d: use the newer program", version, len(names))
+		return plain(fmt.Sprintf("the database has schema version %d and this program knows %d: use the newer program", version, len(names)))
 	}
 	for _, name := range names[version:] {
 		script, err := fs.ReadFile(files, name)

@@ -26,11 +26,11 @@ const (
 
 func openSQLite(ctx context.Context, opt Options) (*sql.DB, string, error) {
 	if opt.Dir == "" {
-		return nil, "", errors.New("open the database: Options.Dir is empty: name a directory of its own")
+		return nil, "", plain("open the database: Options.Dir is empty: name a directory of its own")
 	}
 	path, err := privateFile(opt.Dir, opt.File)
 	if err != nil {
-		return nil, "", fmt.Errorf("open the database: %w", err)
+		return nil, "", Wrap("open the database", err)
 	}
 	plain, err := sqlite.NewConnector(dsn(path, opt.Relaxed))
 	if err != nil {
@@ -108,7 +108,7 @@ func openPostgres(ctx context.Context, opt Options) (*sql.DB, string, error) {
 	cfg, err := pgx.ParseConfig(opt.Postgres)
 	if err != nil {
 		// pgx repeats the string, which holds the password.
-		return nil, "", errors.New("open the database: the Postgres connection string cannot be read: use postgres://user:password@host/database")
+		return nil, "", plain("open the database: the Postgres connection string cannot be read: use postgres://user:password@host/database")
 	}
 	if opt.Relaxed {
 		cfg.RuntimeParams["synchronous_commit"] = "off"

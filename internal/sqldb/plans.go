@@ -43,7 +43,7 @@ func (db *DB) Plans(ctx context.Context, prefix string) (map[string][]string, er
 			var id, parent, unused int
 			err = row.Scan(&id, &parent, &unused, &step)
 			return step, err
-		}, `EXPLAIN QUERY PLAN `+query, make([]any, strings.Count(query, "$"))...)
+		}, `EXPLAIN QUERY PLAN `+query, make([]any, strings.Count(query, "$")+strings.Count(query, "?"))...)
 		if err != nil {
 			return nil, fmt.Errorf("explain %s: %w", query, err)
 		}

@@ -28,6 +28,7 @@ type Account struct {
 	jid, lid types.JID
 	cfg      accountConfig
 	keys     *store.Device // of the phone: device 0, and the signer of every linked device
+	foreign  bool          // the phone is somebody else's program
 
 	state *appstate.Account
 	peer  sync.Mutex // held while the server sends in the phone's name

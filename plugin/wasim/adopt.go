@@ -2,10 +2,7 @@ package wasim
 
 import (
 	"context"
-	"slices"
 
-	"go.mau.fi/libsignal/ecc"
-	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
 )
 
@@ -22,9 +19,7 @@ func (a *Account) Adopt(ctx context.Context, client *store.Device) (*Device, err
 	if err != nil {
 		return nil, err
 	}
-	signature := ecc.CalculateSignature(ecc.NewDjbECPrivateKey(*client.IdentityKey.Priv), slices.Concat(
-		whatsmeow.AdvDeviceSignaturePrefix, client.Account.Details, client.IdentityKey.Pub[:], client.Account.AccountSignatureKey))
-	client.Account.DeviceSignature = signature[:]
+	countersign(client.Account, client.IdentityKey)
 	jid := d.jid
 	client.ID, client.LID, client.Platform = &jid, d.lid, a.platform()
 	if err := client.Save(ctx); err != nil {

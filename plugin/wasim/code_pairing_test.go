@@ -50,6 +50,23 @@ func TestPairByCode(t *testing.T) {
 	noUnhandled(t, s)
 }
 
+// A client that takes long to be paired sends keep-alives meanwhile.
+func TestKeepAliveBeforePairing(t *testing.T) {
+	s := start(t, wasim.Options{})
+	b := open(t, s, "5511999990000")
+	ctx := within(t)
+	code := b.code(ctx)
+	_, err := b.cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{Namespace: "w:p", Type: "get", To: types.ServerJID})
+	if err != nil {
+		t.Errorf("keep-alive: %v", err)
+	}
+	if err := b.account.EnterCode(ctx, code); err != nil {
+		t.Fatal(err)
+	}
+	await[*events.Connected](t, b, 0, nil)
+	noUnhandled(t, s)
+}
+
 func TestMistypedCode(t *testing.T) {
 	s := start(t, wasim.Options{})
 	b := open(t, s, "5511999990000")

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
 )
 
 // accountView is an account in the control API.
@@ -16,7 +16,7 @@ type accountView struct {
 	Number  string       `json:"number"`
 	LID     string       `json:"lid"`
 	Name    string       `json:"name"`
-	Kind    string       `json:"kind"` // account: the server plays the phone; phone: a customer with an inbox
+	Kind    string       `json:"kind"` // account: the server plays the phone; phone: a customer with an inbox; foreign: a program of yours
 	Devices []deviceView `json:"devices"`
 }
 
@@ -30,6 +30,9 @@ type deviceView struct {
 
 func viewAccount(a *Account) accountView {
 	v := accountView{Number: a.phone, LID: a.lid.String(), Name: a.name(), Kind: "phone", Devices: []deviceView{}}
+	if a.foreign {
+		v.Kind = "foreign"
+	}
 	for _, d := range a.Devices() {
 		if d.played {
 			v.Kind = "account"
@@ -78,6 +81,8 @@ func (s *Server) accountEndpoints() []jsonapi.Endpoint {
 		{Method: "GET", Path: "accounts", Summary: "list every number with its devices", Curl: "$SIM/accounts", Handle: s.listAccounts},
 		{Method: "POST", Path: "accounts", Summary: "make a number whose phone the server plays, for a client to be linked to",
 			Curl: `$SIM/accounts -d '{"number":"5511900000001","name":"Shop"}'`, Handle: s.createAccount},
+		{Method: "POST", Path: "foreign-phones", Summary: "make a number whose phone is a program of yours; the answer is what it logs in with, as device 0",
+			Curl: `$SIM/foreign-phones -d '{"number":"5511900000003","name":"Bia"}'`, Handle: s.createForeignPhone},
 		{Method: "POST", Path: "accounts/{number}/scan", Summary: "scan the QR code a client shows",
 			Curl: `$SIM/accounts/5511900000001/scan -d '{"qr":"https://wa.me/settings/linked_devices#…"}'`, Handle: s.scanQR},
 		{Method: "POST", Path: "accounts/{number}/code", Summary: "type the eight-character code a client shows",
@@ -119,6 +124,18 @@ func (s *Server) createAccount(r *jsonapi.Request) (any, error) {
 	return jsonapi.Created{Value: viewAccount(a)}, nil
 }
 
+func (s *Server) createForeignPhone(r *jsonapi.Request) (any, error) {
+	var in newNumber
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	_, credentials, err := s.NewForeignPhone(in.Number, in.options()...)
+	if err != nil {
+		return nil, err
+	}
+	return jsonapi.Created{Value: credentials}, nil
+}
+
 func (s *Server) createGroup(r *jsonapi.Request) (any, error) {
 	var in struct {
 		Subject string   `json:"subject"`
@@ -130,12 +147,12 @@ func (s *Server) createGroup(r *jsonapi.Request) (any, error) {
 	members := make([]*Account, len(in.Members))
 	for i, number := range in.Members {
 		if members[i] = s.Account(number); members[i] == nil {
-			return nil, strictjson.Errorf("/members/"+strconv.Itoa(i), "no account has this number")
+			return nil, jsonstrict.Errorf("/members/"+strconv.Itoa(i), "no account has this number")
 		}
 	}
 	g, err := s.NewGroup(in.Subject, members...)
 	if err != nil {
-		return nil, strictjson.Errorf("/members", "%s", err)
+		return nil, jsonstrict.Errorf("/members", "%s", err)
 	}
 	return jsonapi.Created{Value: struct {
 		JID string `json:"jid"`

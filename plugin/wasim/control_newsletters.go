@@ -7,8 +7,8 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
 )
 
 func (s *Server) newsletterEndpoints() []jsonapi.Endpoint {
@@ -31,12 +31,12 @@ func (s *Server) createNewsletter(r *jsonapi.Request) (any, error) {
 	}
 	owner := s.Account(in.Owner)
 	if owner == nil {
-		return nil, strictjson.Errorf("/owner", "no account has this number")
+		return nil, jsonstrict.Errorf("/owner", "no account has this number")
 	}
 	followers := make([]*Account, len(in.Followers))
 	for i, number := range in.Followers {
 		if followers[i] = s.Account(number); followers[i] == nil {
-			return nil, strictjson.Errorf("/followers/"+strconv.Itoa(i), "no account has this number")
+			return nil, jsonstrict.Errorf("/followers/"+strconv.Itoa(i), "no account has this number")
 		}
 	}
 	n, err := s.NewNewsletter(in.Name, owner, followers...)

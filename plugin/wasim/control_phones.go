@@ -9,8 +9,8 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
 )
 
 // maxInboxPage is how many messages one answer carries.
@@ -166,7 +166,7 @@ func (s *Server) clickButton(r *jsonapi.Request) (any, error) {
 		return nil, err
 	}
 	if in.Shape != "" && !slices.Contains(Shapes(), in.Shape) {
-		return nil, strictjson.Errorf("/shape", "must be one of %v", Shapes())
+		return nil, jsonstrict.Errorf("/shape", "must be one of %v", Shapes())
 	}
 	has := func(m Message) bool {
 		return (in.MessageID == "" || m.ID == in.MessageID) &&
@@ -215,10 +215,10 @@ func (s *Server) sendText(r *jsonapi.Request) (any, error) {
 	}
 	to, err := s.recipient(in.To)
 	if err != nil {
-		return nil, strictjson.Errorf("/to", "%s", err)
+		return nil, jsonstrict.Errorf("/to", "%s", err)
 	}
 	if in.Text == "" {
-		return nil, strictjson.Errorf("/text", "must not be empty")
+		return nil, jsonstrict.Errorf("/text", "must not be empty")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), actionTimeout)
 	defer cancel()

@@ -10,13 +10,20 @@ import (
 // fewKeys is where the server asks a device for more one-time keys; below it whatsmeow uploads.
 const fewKeys = 4
 
-// onEncrypt handles the keys from which others start sessions: upload, count, digest, and fetching those of others.
+// onEncrypt handles the keys from which others start sessions: upload, rotation of the signed one, count, digest, and
+// fetching those of others.
 func onEncrypt(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	if text(iq, "type") == "set" {
-		if child(iq, "list") == nil {
+		var err error
+		switch {
+		case child(iq, "list") != nil:
+			err = c.dev.keys.upload(iq, c.s.opts.Limits.PreKeys)
+		case child(iq, "rotate") != nil:
+			err = c.dev.keys.rotate(child(child(iq, "rotate"), "skey"))
+		default:
 			return nil, errNotMine
 		}
-		if err := c.dev.keys.upload(iq, c.s.opts.Limits.PreKeys); err != nil {
+		if err != nil {
 			return nil, &IQError{Code: 406, Text: "not-acceptable"}
 		}
 		return nil, nil

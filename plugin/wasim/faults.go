@@ -37,6 +37,9 @@ const (
 	StageDelivery  = faults.Delivery
 	StageMedia     = faults.Media
 
+	// FaultTypeButtons is FaultMatch.Type for messages that carry buttons.
+	FaultTypeButtons = faults.TypeButtons
+
 	Before = faults.Before
 	After  = faults.After
 )

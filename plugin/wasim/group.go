@@ -111,9 +111,11 @@ func (g *Group) ephemeral() waBinary.Node {
 	return waBinary.Node{Tag: "ephemeral", Attrs: waBinary.Attrs{"expiration": int(g.timer.Load())}}
 }
 
-// onGroups answers what clients ask about groups. Changing groups is not supported.
+// onGroups answers what clients ask about groups, and makes new ones. Changing groups is not supported.
 func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	switch first(iq).Tag {
+	case "create":
+		return c.createGroup(first(iq))
 	case "query":
 		g := c.s.group(address(iq, "to"))
 		switch {

@@ -2,6 +2,7 @@ package wasim_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"go.mau.fi/whatsmeow"
@@ -52,6 +53,50 @@ func TestGroup(t *testing.T) {
 	}
 	if _, err := customer(t, s, "5511988880004").Client().GetGroupInfo(ctx, g.JID()); !errors.Is(err, whatsmeow.ErrNotInGroup) {
 		t.Errorf("a stranger's query: %v", err)
+	}
+	noUnhandled(t, s)
+}
+
+// A client makes a group: its members are told, and all of them can write there. A number without an account is named.
+func TestClientMakesGroup(t *testing.T) {
+	s := start(t, wasim.Options{})
+	b := open(t, s, "5511999990000", wasim.PushName("Shop"))
+	b.pair()
+	p := customer(t, s, "5511988880001")
+	ctx := within(t)
+	joined := make(chan *events.JoinedGroup, 1)
+	p.Client().AddEventHandler(func(ev any) {
+		if j, ok := ev.(*events.JoinedGroup); ok {
+			joined <- j
+		}
+	})
+	stranger := types.NewJID("5511900000009", types.DefaultUserServer)
+	info, err := b.cli.CreateGroup(ctx, whatsmeow.ReqCreateGroup{Name: "Team", Participants: []types.JID{p.JID(), p.LID(), stranger}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(info.Participants) != 3 || info.Name != "Team" || info.OwnerJID != b.account.LID() || info.Participants[2].Error != 404 {
+		t.Errorf("the new group: %+v", info)
+	}
+	select {
+	case j := <-joined:
+		if j.JID != info.JID || j.Notify != "Shop" || j.Sender == nil || *j.Sender != b.account.LID() || len(j.Participants) != 2 {
+			t.Errorf("the member is told %+v", j)
+		}
+	case <-ctx.Done():
+		t.Fatal("the member is not told")
+	}
+	if m, err := p.WaitID(ctx, b.menu(info.JID, "Yes", "No")); err != nil || m.Chat != info.JID {
+		t.Errorf("in the group: %+v, %v", m, err)
+	}
+	id, err := p.SendText(ctx, info.JID, "hello all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, b, 0, func(ev *events.Message) bool { return ev.Info.ID == id && ev.Info.Chat == info.JID })
+	long := whatsmeow.ReqCreateGroup{Name: strings.Repeat("x", 101), Participants: []types.JID{p.JID()}}
+	if _, err := b.cli.CreateGroup(ctx, long); !errors.Is(err, whatsmeow.ErrIQNotAcceptable) {
+		t.Errorf("a subject of 101 characters: %v", err)
 	}
 	noUnhandled(t, s)
 }

@@ -54,6 +54,13 @@ func signDevice(phone *keys.KeyPair, identity *[32]byte, index uint32) (*waAdv.A
 	return &waAdv.ADVSignedDeviceIdentity{Details: details, AccountSignatureKey: phone.Pub[:], AccountSignature: signature[:]}, nil
 }
 
+// countersign adds the device's own signature, as the device does when it is paired.
+func countersign(id *waAdv.ADVSignedDeviceIdentity, device *keys.KeyPair) {
+	signature := ecc.CalculateSignature(ecc.NewDjbECPrivateKey(*device.Priv),
+		slices.Concat(whatsmeow.AdvDeviceSignaturePrefix, id.Details, device.Pub[:], id.AccountSignatureKey))
+	id.DeviceSignature = signature[:]
+}
+
 // seal wraps a device identity for the client whose secret stood in the QR code.
 func seal(id *waAdv.ADVSignedDeviceIdentity, secret []byte) ([]byte, error) {
 	details, err := proto.Marshal(id)

@@ -88,6 +88,20 @@ func (k *keyring) upload(iq *waBinary.Node, limit int) error {
 	return nil
 }
 
+// rotate puts a new signed key in place of the old one.
+func (k *keyring) rotate(signed *waBinary.Node) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if signed == nil || k.identity == nil {
+		return errKeys
+	}
+	if err := checkSigned(k.identity, signed); err != nil {
+		return err
+	}
+	k.signed = *signed
+	return nil
+}
+
 // bundle is what one other device gets, with a one-time key if any is left. left counts those that remain.
 func (k *keyring) bundle() (content []waBinary.Node, left int) {
 	k.mu.Lock()

@@ -17,7 +17,8 @@ func (c *conn) onMessage(n *waBinary.Node) {
 	} else if to.Server == types.GroupServer || to.Server == types.NewsletterServer {
 		recipient = to.String()
 	}
-	f := c.s.fault(FaultEvent{Stage: StageMessage, Account: c.dev.account.phone, Recipient: recipient, MessageID: text(n, "id"), Type: text(n, "type")})
+	f := c.s.fault(FaultEvent{Stage: StageMessage, Account: c.dev.account.phone, Recipient: recipient, MessageID: text(n, "id"), Type: text(n, "type"),
+		Buttons: len(n.GetChildrenByTag("biz")) > 0})
 	if f.Delay == 0 {
 		c.relay(n, to, target, f)
 		return

@@ -146,6 +146,9 @@ func onUnpaired(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	if what.Tag == linkcode.Tag {
 		return onLinkCode(c, iq)
 	}
+	if text(iq, "xmlns") == "w:p" {
+		return onPing(c, iq) // whoever takes long to be paired says that it is still there
+	}
 	p := c.passkey.Load()
 	if p == nil {
 		return nil, errNotMine

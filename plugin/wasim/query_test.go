@@ -10,6 +10,7 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -94,6 +95,46 @@ func TestPreKeys(t *testing.T) {
 	for range 10 {
 		take()
 	}
+}
+
+// A client changes its signed key: others get the new one, and what they encrypt with it can be read. A key that it has
+// not signed is refused, and the good one stays.
+func TestRotateSignedKey(t *testing.T) {
+	s := start(t, wasim.Options{})
+	b := open(t, s, "5511999990000")
+	b.pair()
+	ctx := within(t)
+	b.cli.Disconnect()
+	next, at := b.cli.Store.IdentityKey.CreateSignedPreKey(7), b.position()
+	b.cli.Store.SignedPreKey = next
+	b.connect()
+	rotate := func(id uint32, signature []byte) error {
+		_, err := b.cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
+			Namespace: "encrypt", Type: "set", To: types.ServerJID, Content: []waBinary.Node{{Tag: "rotate", Content: []waBinary.Node{{
+				Tag: "skey", Content: []waBinary.Node{
+					{Tag: "id", Content: []byte{0, 0, byte(id)}}, {Tag: "value", Content: next.Pub[:]}, {Tag: "signature", Content: signature},
+				},
+			}}}},
+		})
+		return err
+	}
+	if err := rotate(next.KeyID, next.Signature[:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := rotate(8, make([]byte, 64)); !errors.Is(err, whatsmeow.ErrIQNotAcceptable) {
+		t.Errorf("a key that is not signed: %v", err)
+	}
+	p := customer(t, s, "5511988880001")
+	bundle := p.Client().DangerousInternals().FetchPreKeysNoError(ctx, []types.JID{b.device().LID()})[b.device().LID()]
+	if bundle == nil || bundle.SignedPreKeyID() != next.KeyID {
+		t.Fatalf("others get %+v, want the signed key %d", bundle, next.KeyID)
+	}
+	id, err := p.SendText(ctx, b.account.JID(), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, b, at, func(e *events.Message) bool { return e.Info.ID == id })
+	noUnhandled(t, s)
 }
 
 func TestDigest(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/appstate"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/store/sqlstore"
@@ -78,6 +79,14 @@ func open(t *testing.T, s *wasim.Server, phone string, options ...wasim.Option) 
 // attach makes a client that is not linked yet, to an account that there is.
 func attach(t *testing.T, s *wasim.Server, account *wasim.Account) *business {
 	t.Helper()
+	b := stored(t, account)
+	b.use(s, whatsmeow.NewClient(b.store.NewDevice(), nil))
+	return b
+}
+
+// stored is an account's client to be: its database.
+func stored(t *testing.T, account *wasim.Account) *business {
+	t.Helper()
 	ctx := within(t)
 	dsn := "file:" + t.TempDir() + "/wa.db?_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_txlock=immediate"
 	container, err := sqlstore.New(ctx, "sqlite", dsn, nil)
@@ -90,7 +99,6 @@ func attach(t *testing.T, s *wasim.Server, account *wasim.Account) *business {
 			t.Error(err)
 		}
 	})
-	b.use(s, whatsmeow.NewClient(container.NewDevice(), nil))
 	return b
 }
 
@@ -142,7 +150,8 @@ func (b *business) position() int {
 	return len(b.events)
 }
 
-// pair links the client by QR code and waits until it is logged in and knows its push name.
+// pair links the client by QR code and waits until it is logged in and has read the account's settings. Until then a
+// client must not be unlinked: whatsmeow empties its device while its own goroutine still reads settings into it.
 func (b *business) pair() {
 	b.t.Helper()
 	ctx := within(b.t)
@@ -155,7 +164,18 @@ func (b *business) pair() {
 	}
 	await[*events.PairSuccess](b.t, b, at, nil)
 	await[*events.Connected](b.t, b, at, nil)
-	await[*events.AppStateSyncComplete](b.t, b, at, func(e *events.AppStateSyncComplete) bool { return e.Name == "critical_block" })
+	last := appstate.AllPatchNames[len(appstate.AllPatchNames)-1]
+	await(b.t, b, at, func(e *events.AppStateSyncComplete) bool { return e.Name == last })
+}
+
+// connect connects a client that has been linked, and waits for its login.
+func (b *business) connect() {
+	b.t.Helper()
+	at := b.position()
+	if err := b.cli.Connect(); err != nil {
+		b.t.Fatal(err)
+	}
+	await(b.t, b, at, func(*events.Connected) bool { return true })
 }
 
 func (b *business) device() *wasim.Device { return b.account.Linked()[0] }

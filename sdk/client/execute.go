@@ -3,7 +3,12 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"unicode/utf8"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/sdk"
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
@@ -42,10 +47,14 @@ type Result struct {
 func (c *Client) Execute(ctx context.Context, r Request, onProgress func(Progress)) (Result, error) {
 	ctx, cancel := within(ctx, ExecuteTimeout)
 	defer cancel()
-	stream, err := c.rpc.Execute(ctx, &nodepb.ExecuteRequest{
+	req := &nodepb.ExecuteRequest{
 		Operation: r.Operation, Input: r.Input, IdempotencyKey: r.Key, Correlation: r.Correlation,
 		DryRun: r.DryRun, Traceparent: r.Traceparent, LeaseEpoch: r.LeaseEpoch,
-	})
+	}
+	if err := sendable(req); err != nil {
+		return Result{}, &TransportError{Op: "execute", Code: codes.InvalidArgument, Err: err}
+	}
+	stream, err := c.rpc.Execute(ctx, req)
 	if err != nil {
 		return Result{}, transport("execute", err)
 	}
@@ -72,6 +81,21 @@ func (c *Client) Execute(ctx context.Context, r Request, onProgress func(Progres
 			return Result{}, problemOf(m.Failed)
 		} // a message this client does not know is a feature it did not ask for
 	}
+}
+
+// sendable says why a request cannot travel, which no repetition changes.
+func sendable(r *nodepb.ExecuteRequest) error {
+	for name, text := range map[string]string{
+		"operation": r.GetOperation(), "idempotency key": r.GetIdempotencyKey(), "correlation": r.GetCorrelation(), "traceparent": r.GetTraceparent(),
+	} {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("the %s is not UTF-8", name)
+		}
+	}
+	if size := proto.Size(r); size > sdk.MaxMessage {
+		return fmt.Errorf("the request has %d bytes, the limit is %d", size, sdk.MaxMessage)
+	}
+	return nil
 }
 
 // readEnd takes the end of a stream after its completion, which spares both sides

@@ -21,6 +21,13 @@ type Start struct {
 	Filter     []byte // JSON; empty is {}
 	Cursor     []byte // of the last event stored; empty: the oldest kept
 	Window     int    // events in flight, 1 to 1000; 0 means 100
+
+	// Subscribers are all names under which the host subscribes to the operation: the node
+	// forgets every other one. Empty: it forgets none.
+	Subscribers []string
+	// Progress hears, from within Recv, that the filter lets through nothing more up to a
+	// cursor: resume after it. Everything before it is acked. Optional.
+	Progress func(cursor []byte)
 }
 
 // Ready is the node's first word.
@@ -33,9 +40,10 @@ type Ready struct {
 type Subscription struct {
 	Ready Ready
 
-	stream nodepb.NodeService_SubscribeClient
-	ctx    context.Context // ends when this side wants the end
-	cancel context.CancelFunc
+	stream   nodepb.NodeService_SubscribeClient
+	progress func(cursor []byte)
+	ctx      context.Context // ends when this side wants the end
+	cancel   context.CancelFunc
 
 	sending   sync.Mutex
 	receiving sync.Mutex
@@ -46,7 +54,7 @@ type Subscription struct {
 // Subscribe opens a subscription and waits for it to stand, at most
 // [ReadyTimeout]. The stream lives until ctx ends, Stop, or the node's drain.
 func (c *Client) Subscribe(ctx context.Context, start Start) (*Subscription, error) {
-	s := &Subscription{}
+	s := &Subscription{progress: start.Progress}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	timer := time.AfterFunc(ReadyTimeout, s.cancel)
 	ready, err := s.open(c.rpc, start)
@@ -69,7 +77,7 @@ func (s *Subscription) open(rpc nodepb.NodeServiceClient, start Start) (*nodepb.
 	}
 	err = s.send(&nodepb.SubscribeRequest{Message: &nodepb.SubscribeRequest_Start{Start: &nodepb.SubscribeStart{
 		Operation: start.Operation, Subscriber: start.Subscriber, Filter: start.Filter, Cursor: start.Cursor,
-		Window: int32(start.Window), // the node checks the range
+		Window: int32(start.Window), Subscribers: start.Subscribers, // the node checks them
 	}}})
 	if err != nil {
 		return nil, err
@@ -98,6 +106,10 @@ func (s *Subscription) Recv() (sdk.Event, error) {
 			s.end = s.ended(err)
 		case m.GetStopped() != nil:
 			s.cursor, s.end = m.GetStopped().GetCursor(), io.EOF
+		case m.GetProgress() != nil:
+			if s.progress != nil {
+				s.progress(m.GetProgress().GetCursor())
+			}
 		case m.GetEvent() != nil:
 			return eventOf(m.GetEvent()), nil
 		}

@@ -106,7 +106,7 @@ func TestNothingIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 
 	manifest, err := c.Describe(ctx)
@@ -148,11 +148,11 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	same(t, *problem, f.problem)
 
-	sub, err := c.Subscribe(ctx, client.Start{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before"), Window: 3})
+	sub, err := c.Subscribe(ctx, client.Start{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before"), Window: 3, Subscribers: []string{"me", "other"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, f.sub, sdk.Subscription{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before")})
+	same(t, f.sub, sdk.Subscription{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before"), Subscribers: []string{"me", "other"}})
 	noZero(t, f.sub)
 	event, err := sub.Recv()
 	if err != nil {

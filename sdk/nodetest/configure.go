@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 	"github.com/tapnode/tapnode/sdk/schema"
@@ -54,7 +55,7 @@ func (s *suite) validate(t *testing.T) {
 
 func checkPointer(t *testing.T, operation, pointer, code, message string) {
 	t.Helper()
-	if _, ok := schema.Tokens(pointer); !ok || code == "" || message == "" {
+	if _, ok := jsonstrict.Tokens(pointer); !ok || code == "" || message == "" {
 		t.Errorf("%s: violation or warning %q %q %q: needs a JSON Pointer, a code and a message", operation, pointer, code, message)
 	}
 }

@@ -44,6 +44,16 @@ func TestTheSuiteCatches(t *testing.T) {
 		{"process-dies-of-SIGINT", "process/SIGTERM", "after SIGINT"},
 		{"process-bad-log", "process/log", "not a log line"},
 		{"process-leaks", "process/log", "has the secret"},
+		{"hang-handshake", "describe/twice", "hangs: no handshake line"},
+		{"hang-Describe", "describe/twice", "hangs: no answer to /flownode.v1.NodeService/Describe"},
+		{"hang-Configure", "configure/once", "hangs: no answer to"},
+		{"hang-Execute", "execute/one_completion", "hangs: nothing more comes from"},
+		{"hang-Execute", "execute/hostile", "hangs: nothing more comes from"},
+		{"hang-Subscribe", "subscribe/ready_first", "hangs: nothing more comes from"},
+		{"hang-WatchHealth", "health/", "hangs: nothing more comes from"},
+		{"hang-Drain", "drain/", "hangs: no answer to"},
+		{"hang-Close", "close/", "hangs: no answer to"},
+		{"drain-no-progress", "drain/", "before it reported progress"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.corruption+" "+tt.promise, func(t *testing.T) {
@@ -70,6 +80,9 @@ func TestCorruptNode(t *testing.T) {
 	corruption := os.Getenv(corruptEnv)
 	if corruption == "" {
 		t.Skip("run by TestTheSuiteCatches")
+	}
+	if strings.HasPrefix(corruption, "hang-") || corruption == "drain-no-progress" {
+		nodetest.Hurry()
 	}
 	in := target()
 	in.Binary, in.Env = os.Args[0], []string{asNode + "=" + corruption}

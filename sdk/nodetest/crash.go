@@ -67,7 +67,7 @@ func (s *suite) processKill(t *testing.T) {
 		}
 	}
 	cancel()
-	<-settled
+	await(t, settled, "the subscription outlives its context")
 }
 
 func (b *ledger) count() int {
@@ -87,9 +87,9 @@ func (s *suite) live(t *testing.T, l *live, book *ledger, answers int) {
 		s.follow(ctx, l, book)
 	}()
 	s.call(t, l, book, answers)
-	<-l.process.exited
+	await(t, l.process.exited, s.name()+" hangs: it was killed and still lives")
 	cancel()
-	<-followed
+	await(t, followed, "the subscription outlives its context")
 }
 
 // call runs every call that has no answer yet, four at a time, until all have

@@ -2,7 +2,6 @@ package nodetest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os/exec"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk"
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 	"github.com/tapnode/tapnode/sdk/schema"
@@ -50,11 +50,10 @@ func (s *suite) describeOffline(t *testing.T) {
 	if s.Binary == "" {
 		t.Skip("needs a binary")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, s.Binary, append(s.Args, "describe")...)
+	cmd := exec.CommandContext(bounded(t), s.Binary, append(s.Args, "describe")...)
 	cmd.Env = append([]string{}, s.Env...)
 	cmd.Dir = t.TempDir()
+	cmd.WaitDelay = lastWords
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +107,7 @@ func (s *suite) describeWellFormed(t *testing.T) {
 			ports[p.ID] = true
 		}
 		for _, r := range op.PortRules {
-			if _, ok := schema.Tokens(r.Each); !ok || r.Each == "" || r.ID == "" {
+			if _, ok := jsonstrict.Tokens(r.Each); !ok || r.Each == "" || r.ID == "" {
 				t.Errorf("%s: port rule %+v names no array or no port", op.ID, r)
 			}
 		}

@@ -41,7 +41,11 @@ func (s *suite) drain(t *testing.T) {
 			_, err := l.Execute(bounded(t), request(*s.Slow, "slow"), onFirst(func() { close(running) }))
 			result <- err
 		}()
-		<-running
+		select {
+		case <-running:
+		case err := <-result:
+			t.Fatalf("Slow ended before it reported progress: %v", err)
+		}
 	}
 	cut, err := l.Drain(bounded(t), 100*time.Millisecond)
 	if err != nil {
@@ -51,7 +55,7 @@ func (s *suite) drain(t *testing.T) {
 		if !slices.Contains(cut, "slow") {
 			t.Errorf("cut %v, want the key of the call that ran", cut)
 		}
-		if err := <-result; err == nil {
+		if err, answered := await(t, result, s.name()+" hangs: a call that was cut is not answered"); answered && err == nil {
 			t.Error("a call that was cut has succeeded")
 		}
 	}

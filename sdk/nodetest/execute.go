@@ -154,7 +154,7 @@ func (s *suite) executeCancel(t *testing.T) {
 	_, err = l.Execute(ctx, request(*s.Slow, "cancel"), onFirst(cancel))
 	wantCode(t, err, codes.Canceled)
 	// Cancelled work is no longer there: a drain has nothing to wait for or to cut.
-	cut, err := l.Drain(bounded(t), 3*time.Second)
+	cut, err := l.Drain(bounded(t), 10*time.Second)
 	if err != nil || len(cut) > 0 {
 		t.Errorf("after the cancel %v still runs (%v)", cut, err)
 	}

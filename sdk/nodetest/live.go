@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -21,10 +22,6 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
-
-// patience bounds everything that has to happen; promised times are shorter and
-// checked where they are promised.
-const patience = 30 * time.Second
 
 // live is one running node.
 type live struct {
@@ -44,10 +41,15 @@ type process struct {
 	exited chan struct{}
 }
 
+// kill ends the process and waits until its output is read, or left to a grandchild.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may be gone already
 	<-p.exited
 }
+
+// lastWords is how long the output of a process that has ended is waited for, which a
+// grandchild may hold open.
+const lastWords = 5 * time.Second
 
 // record keeps what a stream has carried, for reading while it goes on.
 type record struct {
@@ -67,13 +69,6 @@ func (r *record) String() string {
 	return r.buf.String()
 }
 
-func bounded(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // start runs the target on a state directory, unconfigured.
 func (s *suite) start(t *testing.T, dir string) *live {
 	t.Helper()
@@ -90,11 +85,11 @@ func (s *suite) start(t *testing.T, dir string) *live {
 	go func() { served <- sdk.Serve(ctx, s.Node(), lis) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-served; err != nil {
+		if err, ended := await(t, served, s.name()+" hangs: it does not end when it is closed"); ended && err != nil {
 			t.Errorf("the node was served until: %v", err)
 		}
 	})
-	return dial(t, socket, dir)
+	return s.dial(t, socket, dir)
 }
 
 // open runs the target on a new state directory, configured.
@@ -124,7 +119,7 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), s.Binary, s.Args...) // until kill
 	cmd.Env = append([]string{
-		sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue,
+		sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, sdk.LifelineKey + "=" + sdk.LifelineStdin,
 		"PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=" + socketDir(t),
 	}, s.Env...)
 	p := &process{cmd: cmd, stdout: &record{}, stderr: &record{}, exited: make(chan struct{})}
@@ -139,14 +134,15 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 		t.Fatal(err)
 	}
 	cmd.Stdout = w
+	cmd.WaitDelay = lastWords
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	_ = w.Close()
 	lines := bufio.NewReader(out)
-	guard := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	_ = out.SetReadDeadline(time.Now().Add(waitLimit)) // pipes can
 	first, err := lines.ReadString('\n')
-	guard.Stop()
+	_ = out.SetReadDeadline(time.Time{})
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -156,22 +152,28 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 	go func() {
 		defer close(p.exited)
 		_ = cmd.Wait() // its code is in ProcessState
+		_ = out.SetReadDeadline(time.Now().Add(lastWords))
 		<-read
 	}()
 	t.Cleanup(p.kill)
 	fields := strings.Split(first, "|")
 	if err != nil || len(fields) < 5 || fields[0] != "1" || fields[1] != "1" || fields[2] != "unix" || strings.TrimSpace(fields[4]) != "grpc" {
 		p.kill()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%s hangs: no handshake line within %v; stderr:\n%s", s.name(), waitLimit, p.stderr)
+		}
 		t.Fatalf("the handshake line is %q (%v), want 1|1|unix|<path>|grpc; stderr:\n%s", first, err, p.stderr)
 	}
-	l := dial(t, fields[3], dir)
+	l := s.dial(t, fields[3], dir)
 	l.process = p
 	return l
 }
 
-func dial(t *testing.T, socket, dir string) *live {
+func (s *suite) dial(t *testing.T, socket, dir string) *live {
 	t.Helper()
-	conn, err := grpc.NewClient("unix:"+socket, append(client.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	options := append(client.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithUnaryInterceptor(s.nameHangingCall(t)), grpc.WithStreamInterceptor(s.nameHangingStream(t)))
+	conn, err := grpc.NewClient("unix:"+socket, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,8 @@
 // directory of its own. What the [Target] gives no means for is skipped, by name,
 // so that a report shows what was not proven. The suite speaks gRPC over a unix
 // socket and does a binary's handshake by hand, without AutoMTLS: it sees the
-// very bytes. Whether a host survives a bad node is another question; badnode is
+// very bytes. It never waits for ever: a call has 30 s, a promise 5 min, and what hangs
+// is named. Whether a host survives a bad node is another question; badnode is
 // there to ask it.
 package nodetest
 
@@ -72,7 +73,10 @@ func Run(t *testing.T, target Target) {
 	}
 	s := &suite{Target: target}
 	for _, promise := range promises {
-		t.Run(promise.name, func(t *testing.T) { promise.prove(s, t) })
+		t.Run(promise.name, func(t *testing.T) {
+			begin(t)
+			promise.prove(s, t)
+		})
 	}
 }
 

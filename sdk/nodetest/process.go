@@ -74,7 +74,7 @@ func (s *suite) processSignals(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	p.wantExit(t, patience)
+	p.wantExit(t, waitLimit)
 }
 
 func (s *suite) processLog(t *testing.T) {

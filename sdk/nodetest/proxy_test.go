@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -40,8 +42,17 @@ func serveCorrupt(corruption string) {
 	if err != nil {
 		panic(err)
 	}
-	g := grpc.NewServer()
+	g := grpc.NewServer(
+		grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+			hangIn(info.FullMethod, corruption)
+			return handler(ctx, req)
+		}),
+		grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+			hangIn(info.FullMethod, corruption)
+			return handler(srv, stream)
+		}))
 	nodepb.RegisterNodeServiceServer(g, &proxy{corruption: corruption, node: nodepb.NewNodeServiceClient(conn)})
+	hangIn("the/handshake", corruption)
 	fmt.Printf("1|1|unix|%s|grpc|\n", outer.Addr())
 	if corruption == "process-prints" {
 		fmt.Println("noise")
@@ -55,8 +66,15 @@ func serveCorrupt(corruption string) {
 	panic(g.Serve(outer))
 }
 
-func listen(path string) net.Listener {
-	lis, err := net.Listen("unix", path)
+// hangIn never returns, whatever the context says, if the method is the one to hang in.
+func hangIn(method, corruption string) {
+	if corruption == "hang-"+path.Base(method) {
+		time.Sleep(10 * time.Minute)
+	}
+}
+
+func listen(socket string) net.Listener {
+	lis, err := net.Listen("unix", socket)
 	if err != nil {
 		panic(err)
 	}
@@ -130,6 +148,8 @@ func (p *proxy) Execute(r *nodepb.ExecuteRequest, out grpc.ServerStreamingServer
 		}
 		done := m.GetSucceeded() != nil
 		switch {
+		case p.corruption == "drain-no-progress" && m.GetProgress() != nil:
+			continue
 		case p.corruption == "execute-no-completion" && done:
 			continue
 		case p.corruption == "execute-two-completions" && done:

@@ -12,5 +12,8 @@
 //   - a member that is missing is pointed at where it should be; its parent
 //     always exists in the document.
 //
-// Formats are annotations, as the specification has it by default.
+// Formats are annotations, as the specification has it by default, unless
+// [AssertFormats] is given. One keyword is this project's own: "x-uniqueBy" beside
+// an array among the schema's properties is a list of JSON Pointers whose texts must
+// differ between the elements.
 package schema

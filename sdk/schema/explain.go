@@ -9,59 +9,78 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
+// explainer words what a validator found.
+type explainer struct {
+	schema   any // the source of the schema, for its examples
+	document any
+}
+
 // explain turns the validator's tree into a flat list. Inner nodes only group;
-// of alternatives the branch that was meant speaks. value is the whole document.
-func explain(e *jsonschema.ValidationError, value any) []Finding {
+// of alternatives the branch that was meant speaks.
+func (x explainer) explain(e *jsonschema.ValidationError) []Finding {
 	at := pointer(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
 	case *kind.OneOf:
 		if len(k.Subschemas) > 0 {
 			return []Finding{{Pointer: at, Code: "one_of", Message: "fits more than one of the allowed shapes"}}
 		}
-		return explainBranches(at, e.Causes, value)
+		return x.explainBranches(at, e.Causes)
 	case *kind.AnyOf:
-		return explainBranches(at, e.Causes, value)
+		return x.explainBranches(at, e.Causes)
 	case *kind.Required:
 		return missing(at, k.Missing, "")
 	case *kind.DependentRequired:
 		return missing(at, k.Missing, k.Prop)
 	case *kind.PropertyNames:
-		at = whereNamed(value, k.Property)
+		at = whereNamed(x.document, k.Property)
 	case *kind.AdditionalProperties:
 		var out []Finding
 		for _, name := range k.Properties {
-			out = append(out, Finding{Pointer: at + "/" + Escape(name), Code: "unknown_member", Message: "this member is not known here", Suggestion: "remove it, or check its spelling"})
+			out = append(out, Finding{Pointer: jsonstrict.Pointer(at, name), Code: "unknown_member", Message: fmt.Sprintf("%q is not known here", name), Suggestion: "check the spelling, or remove it"})
 		}
 		return out
 	}
 	if len(e.Causes) > 0 && !speaksForItself(e.ErrorKind) {
 		var out []Finding
 		for _, cause := range e.Causes {
-			out = append(out, explain(cause, value)...)
+			out = append(out, x.explain(cause)...)
 		}
 		return out
 	}
 	code, message := sentence(e.ErrorKind)
-	return []Finding{{Pointer: at, Code: code, Message: message}}
+	return []Finding{{Pointer: at, Code: code, Message: message, Suggestion: x.example(e)}}
+}
+
+// example is what the schema itself gives as one, where a value does not fit it.
+func (x explainer) example(e *jsonschema.ValidationError) string {
+	_, fragment, _ := strings.Cut(e.SchemaURL, "#")
+	at, _ := jsonstrict.Resolve(x.schema, fragment)
+	schema, _ := at.(map[string]any)
+	if examples, _ := schema["examples"].([]any); len(examples) > 0 {
+		return "for example " + literals(examples[0])
+	}
+	return ""
 }
 
 func missing(at string, names []string, because string) []Finding {
-	message := "is required"
-	if because != "" {
-		message = fmt.Sprintf("is required together with %q", because)
-	}
 	var out []Finding
 	for _, name := range names {
-		out = append(out, Finding{Pointer: at + "/" + Escape(name), Code: "required", Message: message})
+		message := name + " is missing"
+		if because != "" {
+			message += ", which " + because + " needs"
+		}
+		out = append(out, Finding{Pointer: jsonstrict.Pointer(at, name), Code: "required", Message: message})
 	}
 	return out
 }
 
 // explainBranches picks the branch whose constants and types fit best: that is
 // the one the writer meant. Two that fit equally well cannot be told apart.
-func explainBranches(at string, branches []*jsonschema.ValidationError, value any) []Finding {
+func (x explainer) explainBranches(at string, branches []*jsonschema.ValidationError) []Finding {
 	var best *jsonschema.ValidationError
 	least, tie := 0, false
 	for _, b := range branches {
@@ -76,7 +95,7 @@ func explainBranches(at string, branches []*jsonschema.ValidationError, value an
 	if best == nil || tie {
 		return []Finding{{Pointer: at, Code: "no_shape_fits", Message: "fits none of the allowed shapes"}}
 	}
-	return explain(best, value)
+	return x.explain(best)
 }
 
 // mismatches counts what says "another branch was meant".
@@ -104,7 +123,7 @@ func pointer(location []string) string {
 	var b strings.Builder
 	for _, name := range location {
 		b.WriteByte('/')
-		b.WriteString(Escape(name))
+		b.WriteString(jsonstrict.Escape(name))
 	}
 	return b.String()
 }
@@ -138,4 +157,32 @@ func literals(values ...any) string {
 		out = append(out, string(b))
 	}
 	return strings.Join(out, ", ")
+}
+
+// whereNamed finds the one member of a name, anywhere in a value; "" when there
+// are several. It stands in for the location of a failed propertyNames, which
+// jsonschema v6.0.3 reports in a slice that it goes on writing to.
+func whereNamed(value any, name string) string {
+	if found := membersNamed(value, name, ""); len(found) == 1 {
+		return found[0]
+	}
+	return ""
+}
+
+func membersNamed(value any, name, at string) (found []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for member, inner := range v {
+			here := jsonstrict.Pointer(at, member)
+			if member == name {
+				found = append(found, here)
+			}
+			found = append(found, membersNamed(inner, name, here)...)
+		}
+	case []any:
+		for i, element := range v {
+			found = append(found, membersNamed(element, name, at+"/"+strconv.Itoa(i))...)
+		}
+	}
+	return found
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,38 +24,60 @@ type Finding struct {
 // accept every document.
 type Schema struct {
 	root     *jsonschema.Schema
-	defaults bool // it has any default to fill in
+	source   any  // what root was compiled from
+	defaults bool // it may have a default to fill in
 }
+
+// Option changes how a schema is read.
+type Option struct{ apply func(*jsonschema.Compiler) }
+
+// AssertFormats makes format a rule instead of an annotation.
+func AssertFormats() Option { return Option{(*jsonschema.Compiler).AssertFormat} }
 
 // Compile reads a JSON Schema 2020-12. An empty text is the schema that accepts
 // every document.
-func Compile(text []byte) (*Schema, error) {
+func Compile(text []byte, options ...Option) (*Schema, error) {
 	if len(text) == 0 {
 		return &Schema{}, nil
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	source, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("the schema is not JSON: %w", err)
 	}
-	const here = "schema.json"
+	s, err := CompileValue(source, options...)
+	if err != nil {
+		return nil, err
+	}
+	s.defaults = bytes.Contains(text, []byte(`"default"`))
+	return s, nil
+}
+
+// CompileValue is Compile for a schema that is decoded already, into
+// map[string]any, []any, string, bool, nil and any type of number. It must not
+// change afterwards. Defaults have the numbers of source.
+func CompileValue(source any, options ...Option) (*Schema, error) {
+	const here = "tapnode:schema" // a path would show up in errors
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
-	if err := c.AddResource(here, doc); err != nil {
+	for _, option := range options {
+		option.apply(c)
+	}
+	if err := c.AddResource(here, source); err != nil {
 		return nil, err
 	}
 	root, err := c.Compile(here)
 	if err != nil {
 		return nil, err
 	}
-	return &Schema{root: root, defaults: bytes.Contains(text, []byte(`"default"`))}, nil
+	return &Schema{root: root, source: source, defaults: true}, nil
 }
 
 // noLoader refuses references that leave the schema.
 type noLoader struct{}
 
 func (noLoader) Load(url string) (any, error) {
-	return nil, fmt.Errorf("%s: a schema must not refer to another file", url)
+	return nil, fmt.Errorf("%s: a schema may only refer to itself", url)
 }
 
 // Check checks a document against the contract's limits and the schema. It
@@ -81,8 +104,8 @@ func (s *Schema) CheckValue(document []byte) ([]byte, []Finding) {
 		return nil, []Finding{{Code: "not_json", Message: "the document is not JSON"}}
 	}
 	filled := s.defaults && fill(s.root, value, 0)
-	if err := s.root.Validate(value); err != nil {
-		return nil, findings(err, value)
+	if out := s.Findings(value); len(out) > 0 {
+		return nil, out
 	}
 	if !filled {
 		return document, nil
@@ -93,35 +116,34 @@ func (s *Schema) CheckValue(document []byte) ([]byte, []Finding) {
 	return document, nil
 }
 
-func findings(err error, value any) []Finding {
-	failed, ok := errors.AsType[*jsonschema.ValidationError](err)
-	if !ok {
-		return []Finding{{Code: "invalid", Message: "the document does not match its schema"}}
+// Findings is everything wrong with a value that is decoded already, into the
+// types CompileValue takes; nil if it fits. Nothing is filled in.
+func (s *Schema) Findings(value any) []Finding {
+	if s == nil || s.root == nil {
+		return nil
 	}
-	out := explain(failed, value)
-	slices.SortStableFunc(out, func(a, b Finding) int { return comparePointers(a.Pointer, b.Pointer) })
-	return slices.CompactFunc(out, func(a, b Finding) bool { return a == b })
+	out := duplicates(s.source, value)
+	if err := s.root.Validate(value); err != nil {
+		failed, ok := errors.AsType[*jsonschema.ValidationError](err)
+		if !ok {
+			return []Finding{{Code: "invalid", Message: "the document does not match its schema"}}
+		}
+		out = append(out, explainer{schema: s.source, document: value}.explain(failed)...)
+	}
+	slices.SortStableFunc(out, func(a, b Finding) int {
+		return cmp.Or(comparePointers(a.Pointer, b.Pointer), strings.Compare(a.Code, b.Code))
+	})
+	return slices.CompactFunc(out, func(b, a Finding) bool { // a comes before b
+		// That a text is too short says more than the pattern it does not match.
+		return a == b || a.Pointer == b.Pointer && a.Code == "min_length" && b.Code == "pattern"
+	})
 }
 
-// Escape writes a member's name as a token of a JSON Pointer.
-func Escape(name string) string {
-	if !strings.ContainsAny(name, "~/") {
-		return name
+// WithDefaults is a copy of a decoded value with the schema's defaults filled in.
+func (s *Schema) WithDefaults(value any) any {
+	value = clone(value)
+	if s != nil && s.root != nil && s.defaults {
+		fill(s.root, value, 0)
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
-}
-
-// Tokens splits a JSON Pointer into unescaped names; ok is false when it is none.
-func Tokens(pointer string) (names []string, ok bool) {
-	if pointer == "" {
-		return nil, true
-	}
-	if pointer[0] != '/' {
-		return nil, false
-	}
-	names = strings.Split(pointer[1:], "/")
-	for i, n := range names {
-		names[i] = strings.ReplaceAll(strings.ReplaceAll(n, "~1", "/"), "~0", "~")
-	}
-	return names, true
+	return value
 }

@@ -158,16 +158,53 @@ func TestDefaultsOfARecursiveSchemaEnd(t *testing.T) {
 	}
 }
 
+func TestFindingsOfValues(t *testing.T) {
+	s, err := schema.CompileValue(map[string]any{
+		"type": "object",
+		"properties": map[string]any{
+			"buttons": map[string]any{"x-uniqueBy": []any{"/id"}, "maxItems": 4},
+			"code":    map[string]any{"type": "string", "minLength": 2, "pattern": "^[a-z]+$", "examples": []any{"ab"}, "default": "xy"},
+			"at":      map[string]any{"format": "date"},
+			"n":       map[string]any{"type": "integer", "maximum": 3.5, "default": 2},
+		},
+	}, schema.AssertFormats())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := map[string]any{"n": 3, "at": "2026-11-26", "buttons": []any{map[string]any{"id": "a"}, map[string]any{}, map[string]any{"id": 1}, map[string]any{"id": 1}}}
+	if findings := s.Findings(good); findings != nil {
+		t.Error(findings)
+	}
+	filled := s.WithDefaults(good)
+	if _, changed := good["code"]; changed || filled.(map[string]any)["code"] != "xy" || s.WithDefaults(map[string]any{}).(map[string]any)["n"] != 2 {
+		t.Errorf("filled in %v, and changed %v", filled, good)
+	}
+	var got strings.Builder
+	for _, f := range s.Findings(map[string]any{"n": 4.5, "code": "", "at": "noon", "buttons": []any{map[string]any{"id": "a"}, map[string]any{"id": "a"}}}) {
+		fmt.Fprintf(&got, "%s %s: %s: %s\n", f.Code, f.Pointer, f.Message, f.Suggestion)
+	}
+	want := `format /at: is not a valid date:%20
+duplicate /buttons/1/id: is the same as /buttons/0/id: give each its own
+min_length /code: must have at least 2 characters, has 0: for example "ab"
+type /n: must be integer, not number:%20
+`
+	want = strings.ReplaceAll(want, "%20", " ")
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}
+
 func TestDocument(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, schema.MaxDepth)
 	tests := []struct{ name, document, want string }{
 		{"object", `{"a":[1,{"a":2},"a"],"b":"a"}`, ""},
 		{"as deep as it may", deep + "1" + strings.Repeat("}", schema.MaxDepth), ""},
-		{"too deep", deep + "[1]" + strings.Repeat("}", schema.MaxDepth), " too_deep"},
-		{"too deep and broken", strings.Repeat("[", 1<<20), " too_deep"},
+		{"too deep", deep + "[1]" + strings.Repeat("}", schema.MaxDepth), strings.Repeat("/a", schema.MaxDepth) + " too_deep"},
+		{"too deep and broken", strings.Repeat("[", 1<<20), strings.Repeat("/0", schema.MaxDepth) + " too_deep"},
 		{"too large", `{"a":"` + strings.Repeat("a", schema.MaxBytes) + `"}`, " too_large"},
 		{"not UTF-8", "{\"a\":\"\xff\"}", " not_utf8"},
-		{"not JSON", `{"a":}`, " not_json"},
+		{"not JSON", `{"a":}`, "/a not_json"},
+		{"half of a surrogate pair", `{"a":"\ud83d"}`, " not_utf8"},
 		{"two documents", `{} {}`, " not_json"},
 		{"nothing", ` `, " not_json"},
 		{"array", ` [1]`, " not_an_object"},

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // CheckSettings is [Schema.Check] for settings whose writeOnly members travel
@@ -33,9 +35,7 @@ func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]by
 			out = append(out, Finding{Pointer: pointer, Code: "unknown_secret", Message: "the settings have no such secret"})
 		}
 	}
-	if err := s.root.Validate(value); err != nil {
-		out = append(out, findings(err, value)...)
-	}
+	out = append(out, s.Findings(value)...)
 	if len(out) > 0 {
 		return nil, out
 	}
@@ -50,7 +50,7 @@ func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]by
 
 // isSecret reports whether the schema marks what the pointer names writeOnly.
 func (s *Schema) isSecret(pointer string) bool {
-	names, ok := Tokens(pointer)
+	names, ok := jsonstrict.Tokens(pointer)
 	if !ok || len(names) == 0 {
 		return false
 	}
@@ -70,7 +70,7 @@ func plainSecrets(at []*jsonschema.Schema, value any, pointer string) []Finding 
 	switch v := value.(type) {
 	case map[string]any:
 		for _, name := range sortedKeys(v) {
-			out = append(out, plainSecrets(children(at, name), v[name], pointer+"/"+Escape(name))...)
+			out = append(out, plainSecrets(children(at, name), v[name], jsonstrict.Pointer(pointer, name))...)
 		}
 	case []any:
 		for i, element := range v {
@@ -124,7 +124,7 @@ func anyWriteOnly(at []*jsonschema.Schema) bool {
 
 // put sets a member at a pointer, making objects on the way.
 func put(value any, pointer, secret string) bool {
-	names, _ := Tokens(pointer)
+	names, _ := jsonstrict.Tokens(pointer)
 	for i, name := range names {
 		switch v := value.(type) {
 		case map[string]any:
@@ -151,7 +151,7 @@ func put(value any, pointer, secret string) bool {
 
 // take removes what put set.
 func take(value any, pointer string) {
-	names, _ := Tokens(pointer)
+	names, _ := jsonstrict.Tokens(pointer)
 	for i, name := range names {
 		switch v := value.(type) {
 		case map[string]any:

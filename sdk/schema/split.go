@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // SplitSecrets takes the writeOnly members out of settings, for a host whose users write both
@@ -37,7 +39,7 @@ func (s *Schema) SplitSecrets(settings []byte) (plain []byte, secrets map[string
 
 // takeText removes a text from the object it is a member of.
 func takeText(value any, pointer string) (string, bool) {
-	names, _ := Tokens(pointer)
+	names, _ := jsonstrict.Tokens(pointer)
 	for i, name := range names {
 		object, ok := value.(map[string]any)
 		if !ok {

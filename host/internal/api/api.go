@@ -1,5 +1,5 @@
 // Package api serves HTTP on a loopback address: the seed's API under /api, runs of
-// flows under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
+// flows and node processes under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
 //
 // An endpoint under /api exists because an operation's manifest names it
 // (sdk.Route): the package knows envelopes, tokens and limits, and of buttons only
@@ -47,7 +47,8 @@ type Options struct {
 	Tokens     *Tokens
 	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
 	Ready      func() error                                          // nil error: ready for work
-	Engine     *engine.Engine                                        // for /v1; nil leaves it out
+	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
+	Nodes      Nodes                                                 // for nodes under /v1; nil leaves them out
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Logger     *slog.Logger
 	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
@@ -59,7 +60,7 @@ type Server struct {
 	opt      Options
 	hub      *hub
 	limit    *limiter
-	watchers chan struct{} // holds one for every stream of steps
+	watchers watchers
 	http     *http.Server
 	listener net.Listener
 }
@@ -78,7 +79,7 @@ func New(opt Options) (*Server, error) {
 	if opt.PerMinute == 0 {
 		opt.PerMinute = 100
 	}
-	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), watchers: make(chan struct{}, maxWatchers)}
+	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), watchers: watchers{each: map[string]int{}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -93,6 +94,9 @@ func New(opt Options) (*Server, error) {
 	}
 	if opt.Engine != nil {
 		s.runs(mux, opt.Engine)
+	}
+	if opt.Nodes != nil {
+		s.nodes(mux, opt.Nodes)
 	}
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
@@ -167,18 +171,33 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// LocalOnly refuses what a reverse proxy passes on: the handler needs no token and is for
-// this machine alone.
+// LocalOnly refuses what does not come from this machine and what a reverse proxy passes
+// on: the handler needs no token and is for this machine alone.
 func LocalOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
-			if r.Header.Get(name) != "" {
-				fail(w, http.StatusForbidden, "forbidden", "this endpoint answers to this machine only, not through a proxy")
-				return
-			}
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil || !isLoopback(host) || forwarded(r.Header) {
+			fail(w, http.StatusForbidden, "forbidden", "this endpoint answers to this machine only, not through a proxy")
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// forwarded says whether a proxy has left its mark, whatever that says: its presence is
+// the news, also of an empty one.
+func forwarded(h http.Header) bool {
+	for name := range h {
+		switch {
+		case strings.HasPrefix(name, "X-Forwarded"), strings.HasPrefix(name, "X-Original"), strings.HasSuffix(name, "-Client-Ip"), strings.HasSuffix(name, "-Connecting-Ip"):
+			return true
+		}
+		switch name {
+		case "Forwarded", "Via", "X-Real-Ip", "X-Envoy-External-Address":
+			return true
+		}
+	}
+	return false
 }
 
 func loopback(addr string) error {

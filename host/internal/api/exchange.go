@@ -7,10 +7,10 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Envelope is one event for WebSocket readers, in the seed's form: event, data and
+// eventMessage is one event for WebSocket readers, in the seed's form: event, data and
 // instanceData. There is no token in it. Event and data.message are what the seed's
 // integrators read; Type and Detail are the node's own event, whole.
-type Envelope struct {
+type eventMessage struct {
 	Event        string          `json:"event"`
 	ID           string          `json:"id"` // the same for every delivery: deduplicate on it
 	Data         any             `json:"data"`
@@ -101,8 +101,8 @@ func (p person) party() party {
 
 // envelope puts an event into the seed's form. A message or a click of a person is a
 // message.exchange; any other event keeps its own name and data.
-func envelope(ev sdk.Event) Envelope {
-	e := Envelope{Event: ev.Type, ID: ev.ID, Data: json.RawMessage(ev.Data), Type: ev.Type, Detail: json.RawMessage(ev.Data), InstanceData: instanceData{ev.Subject}}
+func envelope(ev sdk.Event) eventMessage {
+	e := eventMessage{Event: ev.Type, ID: ev.ID, Data: json.RawMessage(ev.Data), Type: ev.Type, Detail: json.RawMessage(ev.Data), InstanceData: instanceData{ev.Subject}}
 	var s seen
 	if json.Unmarshal(ev.Data, &s) != nil || s.MessageID == "" || s.Sender.JID == "" {
 		return e

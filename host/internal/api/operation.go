@@ -12,18 +12,37 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// maxBody is the contract's limit for one message.
-const maxBody = 16 << 20
+// maxBody bounds a body so that it fits, with everything around it, into one message of
+// the contract.
+const maxBody = sdk.MaxMessage - 64<<10
 
 // maxKey bounds an Idempotency-Key, in bytes.
-const (
-	maxKey  = 200
-	longKey = "Idempotency-Key is longer than 200 bytes"
-)
+const maxKey = 200
+
+// keyOf reads the Idempotency-Key of a request; "" if there is none. mistake says what is
+// wrong with it.
+func keyOf(r *http.Request) (key, mistake string) {
+	keys := r.Header.Values("Idempotency-Key")
+	switch {
+	case len(keys) == 0:
+		return "", ""
+	case len(keys) > 1:
+		return "", "There is more than one Idempotency-Key"
+	case len(keys[0]) > maxKey:
+		return "", fmt.Sprintf("Idempotency-Key is longer than %d bytes", maxKey)
+	case !utf8.ValidString(keys[0]):
+		return "", "Idempotency-Key is not UTF-8"
+	case strings.HasPrefix(keys[0], engine.RunKeys):
+		return "", fmt.Sprintf("Idempotency-Key begins with %q, which the keys of flows do; take another", engine.RunKeys)
+	}
+	return keys[0], ""
+}
 
 // maxRun bounds a request: the longest delay a caller can ask for, and a send.
 const maxRun = 6 * time.Minute
@@ -75,12 +94,16 @@ func (s *Server) operation(id string, params []string) http.Handler {
 		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 			s.opt.Logger.Debug("read deadline stays", "err", err)
 		}
-		key := r.Header.Get("Idempotency-Key")
-		if len(key) > maxKey {
-			fail(w, http.StatusBadRequest, "invalid_request", longKey)
+		key, mistake := keyOf(r)
+		if mistake != "" {
+			fail(w, http.StatusBadRequest, "invalid_request", mistake)
 			return
 		}
 		for _, p := range params {
+			if !utf8.ValidString(r.PathValue(p)) {
+				fail(w, http.StatusBadRequest, "invalid_request", "The path is not UTF-8")
+				return
+			}
 			body = splice(body, p, r.PathValue(p))
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), maxRun)

@@ -1,21 +1,33 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
-	"github.com/tapnode/tapnode/host/internal/flow/run"
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// maxWatchers is how many streams of steps may be open.
-const maxWatchers = 1000
+// Streams of steps that may be open: in all, and of one token, so that one client cannot
+// take them all.
+const (
+	maxWatchers         = 1000
+	maxWatchersPerToken = 100
+)
+
+// maxRunBody bounds the body of a request for a run, in bytes.
+const maxRunBody = 1 << 20
 
 // runs serves POST /v1/flows/{flow}/runs and GET /v1/runs/{run}/steps.
 func (s *Server) runs(mux *http.ServeMux, e *engine.Engine) {
@@ -26,29 +38,33 @@ func (s *Server) runs(mux *http.ServeMux, e *engine.Engine) {
 // startRun starts a run by hand: {"vars": {…}}, an empty body means the defaults. An
 // Idempotency-Key makes repeats answer with the same run.
 func (s *Server) startRun(w http.ResponseWriter, r *http.Request, e *engine.Engine) {
-	var body struct {
-		Vars map[string]any `json:"vars"`
-	}
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&body)
-	if err == nil && dec.More() {
-		err = errors.New("there is more behind it")
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		problem(w, http.StatusBadRequest, "the body is not {\"vars\": {…}}: "+err.Error(), nil)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRunBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxRunBody), nil)
+		return
+	case err != nil:
+		problem(w, http.StatusBadRequest, "the body ended early", nil)
 		return
 	}
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxKey {
-		problem(w, http.StatusBadRequest, longKey, nil)
+	vars, finding := varsOf(body)
+	if finding != nil {
+		problem(w, http.StatusBadRequest, "the body is not {\"vars\": {…}}: "+finding.Message, []flow.Finding{*finding})
 		return
 	}
-	id, err := e.Run(r.Context(), engine.Request{Flow: r.PathValue("flow"), Vars: body.Vars, Key: key})
+	key, mistake := keyOf(r)
+	if mistake != "" {
+		problem(w, http.StatusBadRequest, mistake, nil)
+		return
+	}
+	id, err := e.Run(r.Context(), engine.Request{Flow: r.PathValue("flow"), Vars: vars, Key: key})
 	var bad *flow.InvalidError
 	switch {
 	case errors.As(err, &bad):
 		problem(w, http.StatusUnprocessableEntity, "the variables do not fit the flow", bad.Findings)
+	case errors.Is(err, engine.ErrKeyUsed):
+		problem(w, http.StatusUnprocessableEntity, "the Idempotency-Key was used for a run with other variables; take another key", nil)
 	case errors.Is(err, engine.ErrUnknownFlow):
 		problem(w, http.StatusNotFound, "no such flow is deployed", nil)
 	case err != nil:
@@ -60,6 +76,33 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 	}
 }
 
+// varsOf reads the body of a request for a run: one document of the contract with the
+// member vars and no other.
+func varsOf(body []byte) (map[string]any, *flow.Finding) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
+	if f := schema.Document(body); f != nil {
+		return nil, &flow.Finding{Pointer: f.Pointer, Severity: flow.SeverityError, Code: f.Code, Message: f.Message, Suggestion: f.Suggestion}
+	}
+	value, err := flow.DecodeJSON(body)
+	members, ok := value.(map[string]any)
+	if err != nil || !ok {
+		return nil, &flow.Finding{Severity: flow.SeverityError, Code: "not_an_object", Message: "it must be a JSON object"}
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if name != "vars" {
+			return nil, &flow.Finding{Pointer: "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name), Severity: flow.SeverityError, Code: "unknown_member",
+				Message: fmt.Sprintf("there is a member %.80q; only vars is known", name)}
+		}
+	}
+	vars, ok := members["vars"].(map[string]any)
+	if _, given := members["vars"]; given && !ok {
+		return nil, &flow.Finding{Pointer: "/vars", Severity: flow.SeverityError, Code: "type", Message: "vars must be an object"}
+	}
+	return vars, nil
+}
+
 // watchRun streams a run's steps, one JSON object per line, from the first kept one
 // until the run is over, which may take days, the client goes or the server stops.
 func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engine) {
@@ -68,13 +111,13 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 		problem(w, http.StatusNotFound, "no such run", nil)
 		return
 	}
-	select {
-	case s.watchers <- struct{}{}:
-		defer func() { <-s.watchers }()
-	default:
-		problem(w, http.StatusServiceUnavailable, "too many runs are being watched", nil)
+	token, _ := tokenIn(r.Context())
+	leave, mistake := s.watchers.join(token.ID)
+	if mistake != "" {
+		problem(w, http.StatusTooManyRequests, mistake, nil)
 		return
 	}
+	defer leave()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	go func() {
@@ -90,11 +133,9 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 	if err := errors.Join(rc.SetReadDeadline(time.Time{}), rc.Flush()); err != nil {
 		return
 	}
-	for step, err := range e.Watch(ctx, id, 0) {
-		if errors.Is(err, engine.ErrLagged) {
-			continue // the gap shows in the sequence
-		}
+	for step, err := range e.Follow(ctx, id) {
 		if err != nil {
+			s.opt.Logger.Warn("steps of a run cannot be read", "run", id, "err", err)
 			return
 		}
 		raw, err := json.Marshal(step)
@@ -108,10 +149,36 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 		if _, err := fmt.Fprintf(w, "%s\n", raw); err != nil || rc.Flush() != nil {
 			return
 		}
-		if step.Kind == run.TraceRunFinished {
-			return
-		}
 	}
+}
+
+// watchers counts the open streams of steps, by token.
+type watchers struct {
+	mu   sync.Mutex
+	all  int
+	each map[string]int
+}
+
+// join takes a place, which leave gives back, or says why there is none.
+func (c *watchers) join(token string) (leave func(), mistake string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.each[token] >= maxWatchersPerToken:
+		return nil, fmt.Sprintf("this token watches %d runs already; end one of these streams", maxWatchersPerToken)
+	case c.all >= maxWatchers:
+		return nil, fmt.Sprintf("%d runs are being watched, which is the limit; try again later", maxWatchers)
+	}
+	c.all++
+	c.each[token]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.all--
+		if c.each[token]--; c.each[token] == 0 {
+			delete(c.each, token)
+		}
+	}, ""
 }
 
 // problem answers with RFC 9457 problem details.

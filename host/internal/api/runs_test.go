@@ -4,8 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +83,7 @@ func TestStopEndsStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hurried.http.ReadTimeout = 50 * time.Millisecond
+	hurried.http.ReadTimeout, hurried.http.ReadHeaderTimeout = 2*time.Second, 2*time.Second
 	if err := hurried.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +105,15 @@ func TestStopEndsStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.CloseNow() }()
-	time.Sleep(4 * hurried.http.ReadTimeout) // the limit has to have passed
+	// A request that came later and never ends is cut: the limit has passed for both.
+	late, err := net.Dial("tcp", strings.TrimPrefix(hurried.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	if _, err := io.Copy(io.Discard, late); err != nil {
+		t.Fatal(err)
+	}
 	hurried.Publish(sdk.Event{Subject: "shop", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
 	if _, _, err := conn.Read(t.Context()); err != nil {
 		t.Fatalf("the WebSocket was cut: %v", err)
@@ -114,7 +126,7 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 	closed := make(chan error, 1)
 	go func() { _, _, err := conn.Read(context.WithoutCancel(t.Context())); closed <- err }()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if err := hurried.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
@@ -141,7 +153,7 @@ func TestStopEndsAWatchedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if err := f.Stop(ctx); err != nil {
 		t.Errorf("stop waited for a run that goes on: %v", err)
@@ -172,10 +184,108 @@ func TestLocalOnly(t *testing.T) {
 	if a := f.post(t, "/sim/x", ""); a.status != 204 {
 		t.Errorf("from this machine: %d", a.status)
 	}
-	if a := f.post(t, "/sim/x", "", "X-Forwarded-For", "203.0.113.9"); a.status != 403 {
-		t.Errorf("through a proxy: %d", a.status)
+	for _, header := range [][]string{
+		{"X-Forwarded-For", "203.0.113.9"}, {"X-Forwarded-For", ""}, {"X-Forwarded-Server", "x"}, {"Forwarded", "for=203.0.113.9"},
+		{"Via", "1.1 x"}, {"X-Real-IP", "203.0.113.9"}, {"True-Client-IP", "203.0.113.9"}, {"CF-Connecting-IP", "203.0.113.9"},
+	} {
+		if a := f.post(t, "/sim/x", "", header...); a.status != 403 {
+			t.Errorf("through a proxy that sets %q: %d", header, a.status)
+		}
+	}
+	twice, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL()+"/sim/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice.Header["X-Forwarded-For"] = []string{"", "203.0.113.9"} // the first is the sender's own
+	res, err := http.DefaultClient.Do(twice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != 403 {
+		t.Errorf("through a proxy, with an empty header of the sender's: %d", res.StatusCode)
+	}
+	foreign := httptest.NewRequest(http.MethodPost, "/sim/x", nil)
+	foreign.RemoteAddr = "203.0.113.9:1234"
+	w := httptest.NewRecorder()
+	LocalOnly(http.NotFoundHandler()).ServeHTTP(w, foreign)
+	if w.Code != 403 {
+		t.Errorf("from another machine: %d", w.Code)
 	}
 	if a := f.post(t, "/sim/x", "", "Origin", "https://evil.example"); a.status != 403 {
 		t.Errorf("from a web page: %d", a.status)
+	}
+}
+
+// A request for a run is read strictly, and a key stands for one request.
+func TestRunRequestsAreStrict(t *testing.T) {
+	f := start(t, func(o *Options) { o.Engine = running(t) })
+	for _, c := range []struct {
+		name, body, says string
+		status           int
+	}{
+		{"trailing braces", `{"vars":{}}}}`, "there is more after", 400},
+		{"a second document", `{} {}`, "there is more after", 400},
+		{"member twice", `{"vars":{"name":"a"},"vars":{}}`, "/vars", 400},
+		{"variable twice", `{"vars":{"name":"a","name":"b"}}`, "/vars/name", 400},
+		{"other case", `{"Vars":{}}`, "only vars is known", 400},
+		{"bad UTF-8", "{\"vars\":{\"name\":\"\xff\"}}", "not UTF-8", 400},
+		{"vars is null", `{"vars":null}`, "vars must be an object", 400},
+		{"null", `null`, "must be a JSON object", 400},
+		{"unknown variable", `{"vars":{"nmae":"a"}}`, "nmae", 422},
+		{"too large", `{"vars":{"name":"` + strings.Repeat("a", maxRunBody) + `"}}`, "larger than", 413},
+		{"blanks", " \n", "run", 201},
+		{"good", `{"vars":{"name":"a"}}`, "run", 201},
+	} {
+		if a := f.post(t, "/v1/flows/menu/runs", c.body, "token", f.account); a.status != c.status || !strings.Contains(a.body, c.says) {
+			t.Errorf("%s: %d %.300s", c.name, a.status, a.body)
+		}
+	}
+	with := func(body string) answer {
+		return f.post(t, "/v1/flows/menu/runs", body, "token", f.account, "Idempotency-Key", "order-17")
+	}
+	first := with(`{"vars":{"name":"Ana","phone":"5511999990002"}}`)
+	if first.status != 201 {
+		t.Fatal(first)
+	}
+	if again := with(`{"vars": {"phone":"5511999990002", "name":"Ana"}}`); again.status != 201 || again.body != first.body {
+		t.Errorf("the same again: %d %s", again.status, again.body)
+	}
+	if other := with(`{"vars":{"name":"Eva","phone":"5511999990002"}}`); other.status != 422 || !strings.Contains(other.body, "take another key") {
+		t.Errorf("other variables: %d %s", other.status, other.body)
+	}
+}
+
+// One token cannot take every stream of steps from the others.
+func TestStreamsArePerToken(t *testing.T) {
+	c := watchers{each: map[string]int{}}
+	var leave []func()
+	for range maxWatchersPerToken {
+		l, mistake := c.join("a")
+		if mistake != "" {
+			t.Fatal(mistake)
+		}
+		leave = append(leave, l)
+	}
+	if _, mistake := c.join("a"); mistake == "" {
+		t.Error("a token has more streams than it may")
+	}
+	l, mistake := c.join("b")
+	if mistake != "" {
+		t.Errorf("another token: %s", mistake)
+	}
+	for _, l := range append(leave, l) {
+		l()
+	}
+	if c.all != 0 || len(c.each) != 0 {
+		t.Errorf("left over: %+v", &c)
+	}
+	for i := range maxWatchers {
+		if _, mistake := c.join(strconv.Itoa(i)); mistake != "" {
+			t.Fatal(mistake)
+		}
+	}
+	if _, mistake := c.join("b"); mistake == "" {
+		t.Error("there are more streams than there may be")
 	}
 }

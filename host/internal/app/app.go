@@ -3,7 +3,7 @@
 //
 // What it guarantees:
 //
-//   - Only verified binaries run, as private copies.
+//   - Only verified binaries run, as private copies that are hashed before each start.
 //   - An event is acknowledged to its node only after the engine has taken it and
 //     every listener has seen it; whatever dies in between, it comes again with the same id.
 //   - A call goes to the node that offers the operation, waits for a restarting node
@@ -102,6 +102,7 @@ func (a *App) prepare() error {
 		}
 		supervisor, err := process.New(process.Spec{
 			Name: installed.Name, Path: installed.Binary, Accept: installed.Accept,
+			Verify:   installed.verify,
 			StateDir: filepath.Join(a.opt.DataDir, "nodes", installed.Name), RunDir: a.runDir,
 			Settings: settings, Secrets: secrets, Logger: a.log, Timing: a.opt.Timing,
 		})
@@ -188,11 +189,17 @@ func (a *App) Stop(ctx context.Context) error {
 	return errors.Join(append(errs, a.runDir.Close())...)
 }
 
-// Ready says whether every node takes calls; the error names the one that does not.
+// Ready says whether every node takes calls and can do its work; the error names the one
+// that cannot, and why.
 func (a *App) Ready() error {
 	for _, n := range a.nodes {
 		if s := n.State(); !s.State.Serving() {
 			return fmt.Errorf("node %s is %s: %s", n.manifest.Name, s.State, s.Reason)
+		}
+		for _, h := range n.Health() {
+			if h.Subject == "" && h.State == sdk.Unhealthy { // the process, not one of its instances
+				return fmt.Errorf("node %s is unhealthy: %s", n.manifest.Name, h.Message)
+			}
 		}
 	}
 	return nil

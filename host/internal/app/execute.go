@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
+
+	"google.golang.org/grpc/codes"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
@@ -16,7 +19,8 @@ var ErrUnknownOperation = errors.New("no node offers this operation")
 
 // Execute runs one call on the node that offers the operation. Errors are those of
 // client.Execute or ErrUnknownOperation; a call that did not come to a node, because
-// none ran before ctx ended, gives a *sdk.Problem without an effect.
+// none ran before ctx ended, or that no node can take, gives a *sdk.Problem without an
+// effect.
 func (a *App) Execute(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	n, ok := a.byOp[r.Operation]
 	if !ok {
@@ -26,7 +30,25 @@ func (a *App) Execute(ctx context.Context, r client.Request, progress func(clien
 	if err != nil {
 		return client.Result{}, unavailable(err, true)
 	}
-	return c.Execute(ctx, r, progress)
+	result, err := c.Execute(ctx, r, progress)
+	return result, refused(err)
+}
+
+// refused makes a *sdk.Problem of what the node's side of the contract refused before
+// anything ran: no repetition gets it through.
+func refused(err error) error {
+	var t *client.TransportError
+	if !errors.As(err, &t) {
+		return err
+	}
+	switch t.Code {
+	case codes.InvalidArgument, codes.NotFound, codes.Unimplemented:
+		return &sdk.Problem{
+			Code: "invalid_request", HTTPStatus: http.StatusBadRequest, Message: t.Error(),
+			Effect: sdk.EffectNone, Fault: sdk.FaultCaller, Err: err,
+		}
+	}
+	return err
 }
 
 // executor lets the engine call the nodes.

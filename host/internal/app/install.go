@@ -18,6 +18,14 @@ type Installed struct {
 	catalog.Entry
 	Binary   string // the copy, which is what runs
 	Manifest sdk.Manifest
+
+	stateDir string // Binary lies in it
+}
+
+// verify makes sure that Binary is what was accepted, and repairs it if it is not.
+func (i Installed) verify() error {
+	_, err := i.EnsureCopy(i.stateDir)
+	return err
 }
 
 // Installation reads nodes.lock in dir, copies the binaries it names into stateDir
@@ -44,7 +52,7 @@ func Installation(ctx context.Context, dir, stateDir string) ([]Installed, error
 		if err := entry.Accept(manifest); err != nil {
 			return nil, err
 		}
-		out = append(out, Installed{entry, binary, manifest})
+		out = append(out, Installed{entry, binary, manifest, stateDir})
 	}
 	return out, lock.Prune(stateDir)
 }

@@ -26,7 +26,8 @@ type subscription struct {
 	operation  string
 	subscriber string
 	filter     []byte
-	trigger    string // "flow/trigger" when a flow's filter asked for it
+	trigger    string   // "flow/trigger" when a flow's filter asked for it
+	all        []string // names of all subscribers to the operation
 
 	one    sync.Mutex // held by the process that is read: a next one waits
 	cursor []byte
@@ -42,6 +43,7 @@ func (a *App) subscriptions(n *node) []*subscription {
 		if op.Kind != sdk.KindTrigger {
 			continue
 		}
+		first := len(out)
 		out = append(out, &subscription{app: a, operation: op.ID, subscriber: "host"})
 		for _, p := range a.programs {
 			f := p.Flow()
@@ -57,6 +59,13 @@ func (a *App) subscriptions(n *node) []*subscription {
 				name := f.Metadata.ID + "/" + t.ID
 				out = append(out, &subscription{app: a, operation: op.ID, subscriber: "flow " + name, filter: filter, trigger: name})
 			}
+		}
+		var all []string
+		for _, s := range out[first:] {
+			all = append(all, s.subscriber)
+		}
+		for _, s := range out[first:] {
+			s.all = all
 		}
 	}
 	return out
@@ -111,7 +120,8 @@ func (s *subscription) run(ctx context.Context, c *client.Client) {
 func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor})
+	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor,
+		Subscribers: s.all, Progress: func(cursor []byte) { s.cursor = cursor }})
 	if err != nil {
 		return err
 	}

@@ -15,11 +15,11 @@ const (
 	simulated = "simulated"
 )
 
-// Settle ties a data directory to the real WhatsApp or to a simulated one, whichever
+// PinWorld ties a data directory to the real WhatsApp or to a simulated one, whichever
 // uses it first. Sessions of one must never be offered to the other: WhatsApp would see
 // logins of devices it does not know, and a simulator would make the node forget real ones.
 // Call it under [Claim].
-func Settle(dir string, simulation bool) error {
+func PinWorld(dir string, simulation bool) error {
 	mine, other := genuine, "--simulate"
 	if simulation {
 		mine, other = simulated, "the real WhatsApp"

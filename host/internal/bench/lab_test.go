@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	patience    = 10 * time.Minute // for a whole measurement; a send has its own deadlines
+	labTimeout  = 10 * time.Minute // for a whole measurement; a send has its own deadlines
 	typeClicked = "whatsapp.button.clicked.v1"
 	customers   = 50
 )
@@ -63,7 +63,7 @@ func newLab(tb testing.TB) *lab {
 	l := &lab{tb: tb, dir: tb.TempDir()}
 	l.data = filepath.Join(l.dir, "host")
 	var cancel context.CancelFunc
-	l.ctx, cancel = context.WithTimeout(context.Background(), patience)
+	l.ctx, cancel = context.WithTimeout(context.Background(), labTimeout)
 	tb.Cleanup(cancel)
 	var err error
 	l.sim, err = wasim.Start(wasim.Options{})

@@ -69,7 +69,7 @@ func (l *lab) bareMemory() (r resident, err error) {
 
 // bareMain is that process.
 func bareMain(raw string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), labTimeout)
 	defer cancel()
 	r, err := connectBare(ctx, raw)
 	if err == nil {

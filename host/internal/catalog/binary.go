@@ -29,9 +29,9 @@ func (e *MismatchError) Error() string {
 		e.Node, e.What, e.Path, e.Got, LockName, e.Want, filepath.Dir(e.Path))
 }
 
-// Verify hashes the binary and compares it with the entry. The error is a
+// verify hashes the binary and compares it with the entry. The error is a
 // *MismatchError if it differs.
-func (e Entry) Verify() error {
+func (e Entry) verify() error {
 	f, err := e.open()
 	if err != nil {
 		return err
@@ -44,9 +44,16 @@ func (e Entry) Verify() error {
 // <stateDir>/bin/<sha256>, which is what may be run. A good copy is used again. The
 // error is a *MismatchError if the binary is not the locked one.
 func (e Entry) Install(stateDir string) (string, error) {
-	if err := e.Verify(); err != nil {
+	if err := e.verify(); err != nil {
 		return "", err
 	}
+	return e.EnsureCopy(stateDir)
+}
+
+// EnsureCopy hashes the private copy and returns its path. A copy that is damaged or
+// gone is made again from the binary, as Install makes it; while it is good, the binary
+// does not matter. Call it before each start: the copy may have been replaced since.
+func (e Entry) EnsureCopy(stateDir string) (string, error) {
 	bin, err := filepath.Abs(filepath.Join(stateDir, "bin"))
 	if err != nil {
 		return "", err
@@ -57,7 +64,7 @@ func (e Entry) Install(stateDir string) (string, error) {
 	path := filepath.Join(bin, e.SHA256)
 	copied := e
 	copied.Path = path
-	if copied.Verify() == nil {
+	if copied.verify() == nil {
 		return path, nil
 	}
 	if err := e.copyTo(bin, path); err != nil {
@@ -66,7 +73,7 @@ func (e Entry) Install(stateDir string) (string, error) {
 	return path, nil
 }
 
-// copyTo copies what it hashes: a change since Verify is noticed here.
+// copyTo copies what it hashes: a change since verify is noticed here.
 func (e Entry) copyTo(dir, path string) error {
 	// A process forked now would hold the copy open for writing until its exec, and
 	// ours would fail with "text file busy" (golang.org/issue/22315).

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -43,7 +44,7 @@ func Lock(ctx context.Context, path string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	digest, err := ManifestDigest(m)
+	digest, err := manifestDigest(m)
 	if err != nil {
 		return Entry{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -76,18 +77,18 @@ func Describe(ctx context.Context, path string) (sdk.Manifest, error) {
 	if err != nil {
 		return sdk.Manifest{}, fmt.Errorf("%s describe: %w", path, err)
 	}
-	m, err := ParseManifest(stdout.kept.Bytes())
+	m, err := parseManifest(stdout.kept.Bytes())
 	if err != nil {
 		return sdk.Manifest{}, fmt.Errorf("%s describe: %w", path, err)
 	}
 	return m, nil
 }
 
-// ParseManifest reads a printed manifest. Members it does not know are ignored: a
+// parseManifest reads a printed manifest. Members it does not know are ignored: a
 // newer sdk may have more.
-func ParseManifest(data []byte) (sdk.Manifest, error) {
-	if err := wellFormed(data); err != nil {
-		return sdk.Manifest{}, err
+func parseManifest(data []byte) (sdk.Manifest, error) {
+	if fault := jsonstrict.Check(data, manifestLimits); fault != nil {
+		return sdk.Manifest{}, join(data, []jsonstrict.Error{*fault})
 	}
 	var m sdk.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -102,9 +103,9 @@ func ParseManifest(data []byte) (sdk.Manifest, error) {
 	return m, nil
 }
 
-// ManifestDigest is the SHA-256 of a manifest in compact JSON, in hex. It is the same
+// manifestDigest is the SHA-256 of a manifest in compact JSON, in hex. It is the same
 // for a printed manifest and for the one that Describe answers over gRPC.
-func ManifestDigest(m sdk.Manifest) (string, error) {
+func manifestDigest(m sdk.Manifest) (string, error) {
 	data, err := json.Marshal(m)
 	if err != nil {
 		return "", fmt.Errorf("the manifest of %s is not JSON: %w", m.Name, err)
@@ -116,7 +117,7 @@ func ManifestDigest(m sdk.Manifest) (string, error) {
 // Accept refuses a manifest other than the locked one with a *MismatchError. It is
 // made for process.Spec.Accept.
 func (e Entry) Accept(m sdk.Manifest) error {
-	digest, err := ManifestDigest(m)
+	digest, err := manifestDigest(m)
 	if err != nil {
 		return err
 	}

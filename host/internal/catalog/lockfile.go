@@ -26,7 +26,7 @@ type Entry struct {
 	Version  string `json:"version"`  // of the node, from its manifest; for people
 	Size     int64  `json:"size"`     // bytes
 	SHA256   string `json:"sha256"`   // of the binary, 64 hex digits
-	Manifest string `json:"manifest"` // ManifestDigest, 64 hex digits
+	Manifest string `json:"manifest"` // manifestDigest, 64 hex digits
 }
 
 // Lockfile is the contents of nodes.lock.
@@ -47,7 +47,7 @@ func Load(path string) (Lockfile, error) {
 	if err != nil {
 		return Lockfile{}, err
 	}
-	lock, err := Parse(data)
+	lock, err := parse(data)
 	if err != nil {
 		return Lockfile{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -81,7 +81,7 @@ func (l Lockfile) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := Parse(data); err != nil {
+	if _, err := parse(data); err != nil {
 		return fmt.Errorf("not saved: %w", err)
 	}
 	tmp, err := os.CreateTemp(dir, ".nodes.lock-*")
@@ -113,4 +113,32 @@ func checkName(name string) error {
 		return fmt.Errorf("%.80q is not a node's name: 1 to 64 of a-z 0-9 - _ and ., not beginning with one", name)
 	}
 	return nil
+}
+
+// Discover lists the executable files of a directory, such as bin/nodes, in order of
+// their names. A directory that does not exist has none.
+func Discover(dir string) ([]string, error) {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), ".") {
+			continue
+		}
+		path := filepath.Join(dir, f.Name())
+		info, err := os.Stat(path) // follows links
+		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+			continue
+		}
+		if len(found) == maxNodes {
+			return nil, fmt.Errorf("%s has more than %d executables", dir, maxNodes)
+		}
+		found = append(found, path)
+	}
+	return found, nil
 }

@@ -27,15 +27,16 @@ func TestParse(t *testing.T) {
 		"good":            {with("demo", "demo"), ""},
 		"no nodes":        {`{"version":1,"nodes":[]}`, ""},
 		"syntax":          {"{\n  \"version\": 1,\n  nodes\n}", "line 3, column 3: not JSON"},
-		"not an object":   {`[]`, "the document: expected an object"},
+		"not an object":   {`[]`, "it must be an object, not an array"},
 		"empty":           {``, "line 1, column 1: not JSON"},
-		"missing":         {`{"version":1}`, "/nodes: missing"},
+		"missing":         {`{"version":1}`, "/nodes is missing"},
 		"other version":   {`{"version":2,"nodes":[]}`, "/version: version 2 is not known"},
 		"unknown member":  {`{"version":1,"nodes":[],"a/b":1}`, "/a~1b: unknown member"},
-		"repeated member": {`{"version":1,"version":1,"nodes":[]}`, "/version: given twice"},
-		"entry's type":    {`{"version":1,"nodes":[7]}`, "/nodes/0: expected an object"},
-		"member's type":   {with(`"demo"`, `7`), "/nodes/0/name: expected a string"},
-		"null":            {with(`7`, `null`), "/nodes/0/size: expected an integer"},
+		"repeated member": {`{"version":1,"version":1,"nodes":[]}`, `/version: "version" is given twice`},
+		"too deep":        {`{"version":1,"nodes":[[[[[[[[`, "/nodes/0/0/0/0/0/0/0: it is nested more than 8 deep"},
+		"entry's type":    {`{"version":1,"nodes":[7]}`, "/nodes/0 must be an object, not the number 7"},
+		"member's type":   {with(`"demo"`, `7`), "/nodes/0/name must be a string"},
+		"null":            {with(`7`, `null`), "/nodes/0/size is missing"},
 		"size":            {with(`7`, `-1`), "/nodes/0/size: -1 bytes is not the size"},
 		"name":            {with(`"demo"`, `"../x"`), `/nodes/0/name: "../x" is not a node's name`},
 		"path":            {with(`bin/nodes/demo`, ``), "/nodes/0/path: "},
@@ -56,7 +57,7 @@ func TestParse(t *testing.T) {
 
 func TestParseReportsAll(t *testing.T) {
 	_, err := catalog.Parse([]byte(`{"version":1,"nodes":[{"name":"A"},` + entry + `,{}],"x":1}`))
-	for _, want := range []string{"/nodes/0/name:", "/nodes/0/sha256: missing", "/nodes/2/path: missing", "/x: unknown"} {
+	for _, want := range []string{"/nodes/0/name:", "/nodes/0/sha256 is missing", "/nodes/2/path is missing", "/x: unknown"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in:\n%v", want, err)
 		}
@@ -66,6 +67,7 @@ func TestParseReportsAll(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(with("demo", "other")))
 	f.Add([]byte(`{"version":1,"nodes":[{}]}`))
+	f.Add([]byte(`{"version":1,"nodes":[]}`))
 	f.Add([]byte(`{"version":1e0,"nodes":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		lock, err := catalog.Parse(data)

@@ -1,7 +1,9 @@
 // Package cli is the tapnode command: it reads flags, calls the packages that do
 // the work, and prints for people or, with --json, for programs.
 //
-// What a command prints on stdout is its result; everything else goes to stderr.
+// What a command prints on stdout is its result; everything else goes to stderr. Nobody
+// has to read stderr, nor the stdout of serve: what cannot be written is lost, and the
+// command goes on.
 // Exit codes: 0 it worked, 1 it failed at run time, 2 the input is invalid, 3 the
 // environment is (a node binary is missing, an address is taken). The first SIGINT
 // or SIGTERM stops in order, the second at once (128 + its number).
@@ -20,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/internal/lossy"
 )
 
 // Exit codes.
@@ -67,7 +70,7 @@ func commands() []command {
 		{"serve", "[FLOW…] [--simulate] [--listen ADDRESS] [--data DIR]", "serve flows and the HTTP API until stopped", serve},
 		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance", call},
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
-		{"nodes", "[--json] | lock", "list the node binaries that may run; lock accepts them as they are", nodesCommand},
+		{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},
 		{"token", "[--instance NAME]", "make a token for the HTTP API", token},
 		{"version", "", "print the version", version},
 		{"help", "[COMMAND]", "print this, or the flags of a command", help},
@@ -79,7 +82,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signals()
 	defer stop()
 	out := &output{w: stdout}
-	c := console{out, stderr}
+	said := lossy.New(stderr, func(lost int) []byte {
+		return fmt.Appendf(nil, "tapnode: %d messages were lost: nobody read them in time\n", lost)
+	})
+	defer said.Close()
+	c := console{out, said}
 	if len(args) == 0 {
 		usage(c.err)
 		return exitInvalid
@@ -144,6 +151,17 @@ func (o *output) Write(b []byte) (int, error) {
 		o.err = err
 	}
 	return n, err
+}
+
+// heedless is the console of a server, which does not end with its terminal: nobody has
+// to read its stdout. The function ends it.
+func (c console) heedless() (console, func()) {
+	to := c.out
+	if o, ok := to.(*output); ok {
+		to = o.w // what it cannot write is no failure of the command
+	}
+	shown := lossy.New(to, nil)
+	return console{shown, c.err}, shown.Close
 }
 
 // signals ends the context on the first SIGINT or SIGTERM and the process on the

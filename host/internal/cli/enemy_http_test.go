@@ -23,7 +23,7 @@ func TestHostileBodies(t *testing.T) {
 	s.until(t, `wait.armed +ask`)
 	for _, in := range nodetest.Hostile() {
 		for _, path := range []string{endpoint + "demo", "/v1/flows/menu/runs", "/sim/v1/faults"} {
-			if path == "/v1/flows/menu/runs" && (len(strings.TrimSpace(string(in.Bytes))) == 0 || in.Name == "empty object" || in.Name == "null") {
+			if path == "/v1/flows/menu/runs" && (len(strings.TrimSpace(string(in.Bytes))) == 0 || in.Name == "empty object") {
 				continue // the defaults
 			}
 			status, body := s.do(t, "POST", path, string(in.Bytes), "Content-Type", "application/json")
@@ -37,6 +37,20 @@ func TestHostileBodies(t *testing.T) {
 	}
 	if status, body := s.do(t, "POST", endpoint+"demo", goodMenu); status != 200 {
 		t.Errorf("a good request: %d %s", status, body)
+	}
+}
+
+// TestBodyAtTheLimit: what just fits goes to the node and comes back with its words, what
+// does not is refused here; neither is told to try again.
+func TestBodyAtTheLimit(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	for _, over := range []int{-1, 0, 1, 64 << 10} {
+		body := `{"number":"5511999990001","contentText":"`
+		body += strings.Repeat("x", 16<<20-64<<10+over-len(body)-2) + `"}`
+		if status, answer := s.do(t, "POST", endpoint+"demo", body); status != 400 {
+			t.Errorf("%d bytes over the limit: %d %.300s", over, status, answer)
+		}
 	}
 }
 
@@ -63,6 +77,9 @@ func TestHostileRequests(t *testing.T) {
 		{"huge header", post(endpoint+"demo", "X: "+strings.Repeat("x", 1<<20)), 431},
 		{"long key", post(endpoint+"demo", "Idempotency-Key: "+strings.Repeat("k", 201), menu) + goodMenu, 400},
 		{"long key of a run", post("/v1/flows/menu/runs", "Idempotency-Key: "+strings.Repeat("k", 10_000), "Content-Length: 2") + "{}", 400},
+		{"key that is not UTF-8", post(endpoint+"demo", "Idempotency-Key: k\xff", menu) + goodMenu, 400},
+		{"key of a run that is not UTF-8", post("/v1/flows/menu/runs", "Idempotency-Key: k\xff", "Content-Length: 2") + "{}", 400},
+		{"two keys", post(endpoint+"demo", "Idempotency-Key: a", "Idempotency-Key: b", menu) + goodMenu, 400},
 		{"line break in a header", post(endpoint+"demo", "X: a\rb", menu) + goodMenu, 400},
 		{"foreign host", strings.Replace(post(endpoint+"demo", menu)+goodMenu, "localhost", "shop.example", 1), 403},
 		{"no token", "POST " + endpoint + "demo HTTP/1.1\r\nHost: localhost\r\n" + menu + "\r\n\r\n" + goodMenu, 401},

@@ -79,7 +79,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	if h.claim, err = app.Claim(h.dataDir); err != nil {
 		return nil, environment(err)
 	}
-	if err := app.Settle(h.dataDir, *f.simulate); err != nil {
+	if err := app.PinWorld(h.dataDir, *f.simulate); err != nil {
 		return nil, environment(err)
 	}
 	installed, err := installation(ctx, *f.nodes, h.dataDir)
@@ -89,6 +89,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	if err := known(*f.settings, settings, installed); err != nil {
 		return nil, err
 	}
+	warnIfOpen(c, *f.settings)
 	if *f.simulate {
 		if h.sim, err = sim.Start(h.log); err != nil {
 			return nil, environment(err)
@@ -181,6 +182,17 @@ func readSettings(path string) (map[string]json.RawMessage, error) {
 		return nil, invalid("%s: want a JSON object with the settings of each node by its name: %w", path, err)
 	}
 	return settings, nil
+}
+
+// warnIfOpen says that others on this machine can read the settings, which have secrets
+// in them.
+func warnIfOpen(c console, path string) {
+	if path == "" {
+		return
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o066 != 0 {
+		fmt.Fprintf(c.err, "warning: others on this machine can read or change %s (mode %04o), and secrets are in it: chmod 600 it\n", printable(path), info.Mode().Perm())
+	}
 }
 
 // known refuses settings for a node that is not installed: a slip would go unseen.

@@ -57,11 +57,13 @@ func builtin() []flow.Operation {
 	return ops
 }
 
-// nodesCommand lists the catalogue, or accepts the binaries of its directory.
+// nodesCommand lists the catalogue, accepts the binaries of its directory, or restarts
+// a node of a running server.
 func nodesCommand(ctx context.Context, c console, args []string) error {
 	flags := newFlags("nodes")
 	dir := nodesFlag(flags)
 	asJSON := flags.Bool("json", false, "print JSON")
+	server := flags.String("server", "http://127.0.0.1:8080", "`URL` of the running tapnode serve, for restart")
 	rest, err := parse(c, flags, args)
 	if err != nil {
 		return err
@@ -69,6 +71,10 @@ func nodesCommand(ctx context.Context, c console, args []string) error {
 	switch {
 	case len(rest) == 1 && rest[0] == "lock":
 		return lockNodes(ctx, c, *dir)
+	case len(rest) == 2 && rest[0] == "restart":
+		return restartNode(ctx, c, *server, rest[1])
+	case len(rest) == 1 && rest[0] == "restart":
+		return invalid("which node? tapnode nodes restart NAME; tapnode nodes lists them")
 	case len(rest) > 0:
 		return invalid("unexpected argument %q", rest[0])
 	}

@@ -17,6 +17,9 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
+// callGrace is how long HTTP calls may take to finish when the server stops.
+const callGrace = 10 * time.Second
+
 // serve hosts flows and the HTTP API until it is stopped.
 func serve(ctx context.Context, c console, args []string) error {
 	flags := newFlags("serve")
@@ -27,6 +30,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
+	c, end := c.heedless()
+	defer end()
 	if len(paths) == 0 && *hf.simulate { // real people get no flow that nobody named
 		if paths, err = filepath.Glob("examples/flows/*.yaml"); err != nil {
 			return err
@@ -80,7 +85,7 @@ func (h *host) deploy(c console, paths []string) ([]*flow.Program, error) {
 
 func (h *host) apiOptions(listen string, keys *api.Tokens) api.Options {
 	opt := api.Options{
-		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Ready: h.Ready, Logger: h.log,
+		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err
@@ -96,8 +101,8 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err := server.Start(ctx); err != nil {
 		return environment(err)
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer func() { // before the nodes: calls that run still need them
+		ctx, cancel := context.WithTimeout(context.Background(), callGrace)
 		defer cancel()
 		if err := server.Stop(ctx); err != nil {
 			h.log.Warn("stop http", "err", err)

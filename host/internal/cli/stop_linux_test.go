@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,7 +132,7 @@ func TestInterrupt(t *testing.T) {
 			if err := r.cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
-			stopped := time.AfterFunc(20*time.Second, func() { _ = r.cmd.Process.Kill() })
+			stopped := time.AfterFunc(time.Minute, func() { _ = r.cmd.Process.Kill() })
 			_ = r.cmd.Wait() // its code is in ProcessState
 			if !stopped.Stop() {
 				t.Error("it does not stop")
@@ -166,4 +168,50 @@ func TestKilledHost(t *testing.T) {
 	}
 	_ = r.cmd.Wait() // killed
 	deadline(t, func() bool { return !alive(nodes[0]) })
+}
+
+// TestCallsFinish: SIGTERM ends the server only when the HTTP calls that run have their
+// answer.
+func TestCallsFinish(t *testing.T) {
+	r := startProcess(t, "serve", "--simulate", "--listen", "127.0.0.1:0", simulated)
+	url := r.until(t, "tapnode serves at ")
+	token := r.until(t, "account token, shown only now: ")
+	r.until(t, "wait.armed")
+	go func() { // the rest of the steps
+		for range r.lines {
+		}
+	}()
+	running := make(chan struct{})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(running) }})
+	body := strings.Replace(goodMenu, "{", `{"delay":5,`, 1) // it types for 5 s before it sends
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+endpoint+"demo", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("token", token)
+	req.Header.Set("Expect", "100-continue") // the answer to that comes from the handler
+	status := make(chan string, 1)
+	go func() {
+		res, err := (&http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}).Do(req)
+		if err != nil {
+			status <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		status <- res.Status + " " + string(text)
+	}()
+	<-running
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-status; !strings.HasPrefix(got, "200") {
+		t.Errorf("the call: %s", got)
+	}
+	stopped := time.AfterFunc(30*time.Second, func() { _ = r.cmd.Process.Kill() })
+	_ = r.cmd.Wait() // its code is in ProcessState
+	stopped.Stop()
+	if code := r.cmd.ProcessState.ExitCode(); code != exitOK {
+		t.Errorf("exit code %d; stderr:\n%s", code, &r.err)
+	}
 }

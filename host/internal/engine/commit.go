@@ -92,7 +92,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		effects = append(effects, rest...)
 		i-- // what came instead is next
 	}
-	b := Batch{Run: s.Run, Expect: revision, Done: done, Over: s.Status != run.StatusRunning, Steps: steps(s, ev, effects)}
+	b := Batch{Run: s.Run, Expect: revision, Done: done, Over: s.Status != run.StatusRunning, Steps: steps(p, s, ev, effects)}
 	if b.State, err = json.Marshal(s); err != nil {
 		return nil, fmt.Errorf("run %s: %w", s.Run, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type Event struct {
 	ID string
 	// Type such as "whatsapp.button.clicked.v1".
 	Type string
-	// Data is JSON, at most MaxEvent bytes.
+	// Data is JSON, at most maxEvent bytes.
 	Data json.RawMessage
 	// Correlation of the call this answers. May be empty.
 	Correlation string
@@ -48,8 +49,8 @@ type Delivery struct {
 // it. After an error nothing was decided and the event is to be delivered again,
 // unless it is ErrBadEvent.
 func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
-	if ev.ID == "" || ev.Type == "" || len(ev.Data) > MaxEvent {
-		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, MaxEvent)
+	if ev.ID == "" || ev.Type == "" || len(ev.Data) > maxEvent {
+		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
 	}
 	data, err := flow.DecodeJSON(ev.Data)
 	if err != nil {
@@ -154,7 +155,8 @@ type Request struct {
 
 // Run starts a run and returns its id. The error is a *flow.InvalidError when
 // the variables do not fit, ErrUnknownFlow, or one of the Log. With a Key that
-// was used before it returns the id of that run.
+// was used before it returns the id of that run, or ErrKeyUsed if that one was asked for
+// with other variables or data.
 func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	e.mu.RLock()
 	p, ok := e.current[r.Flow]
@@ -177,11 +179,40 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	if r.Key != "" {
 		id = runOf(r.Key, r.Flow, r.Trigger)
 	}
-	err := e.begin(ctx, p, id, run.Event{Kind: run.Started, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
-	if r.Key != "" && errors.Is(err, ErrConflict) {
-		return id, nil
+	print, err := r.fingerprint()
+	if err != nil {
+		return "", err
 	}
-	return id, err
+	err = e.begin(ctx, p, id, run.Event{Kind: run.Started, ID: print, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
+	if r.Key == "" || !errors.Is(err, ErrConflict) {
+		return id, err
+	}
+	s, err := e.State(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if s.Request != print {
+		return "", fmt.Errorf("run %s: %w", id, ErrKeyUsed)
+	}
+	return id, nil
+}
+
+// fingerprint is the same for requests that ask for the same; empty without a Key, since
+// nobody will ask again.
+func (r Request) fingerprint() (string, error) {
+	if r.Key == "" {
+		return "", nil
+	}
+	vars := r.Vars
+	if vars == nil {
+		vars = map[string]any{}
+	}
+	src, err := json.Marshal([]any{vars, r.Data}) // with the members in order
+	if err != nil {
+		return "", fmt.Errorf("the request is not JSON: %w", err)
+	}
+	sum := sha256.Sum256(src)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // runOf derives a run's id, so that the same cause gives the same run.

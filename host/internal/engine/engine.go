@@ -33,14 +33,14 @@ import (
 
 // Limits and defaults.
 const (
-	// DefaultCalls is how many calls of nodes run at the same time.
-	DefaultCalls = 64
+	// defaultCalls is how many calls of nodes run at the same time.
+	defaultCalls = 64
 	// timers is how many due timers are worked on at the same time.
 	timers = 4
-	// MaxFlows is how many versions of flows may be deployed.
-	MaxFlows = 10_000
-	// MaxEvent is the size of an event's data in bytes.
-	MaxEvent = 256 << 10
+	// maxFlows is how many versions of flows may be deployed.
+	maxFlows = 10_000
+	// maxEvent is the size of an event's data in bytes.
+	maxEvent = 256 << 10
 	// keepWaits is how long a late answer still finds its run.
 	keepWaits = 30 * 24 * time.Hour
 )
@@ -49,6 +49,8 @@ const (
 var (
 	// ErrUnknownFlow means that no such flow, or no such version, is deployed.
 	ErrUnknownFlow = errors.New("the flow is not deployed")
+	// ErrKeyUsed means that a key has started a run of the flow with other variables.
+	ErrKeyUsed = errors.New("the key was used for another request")
 	// ErrState means that Start or Stop was called out of order.
 	ErrState = errors.New("the engine is not in that state")
 )
@@ -60,7 +62,7 @@ type Options struct {
 	Builtins []Builtin
 	// Logger for what nobody asked about; nil is slog.Default.
 	Logger *slog.Logger
-	// Calls at the same time; 0 is DefaultCalls.
+	// Calls at the same time; 0 is defaultCalls.
 	Calls int
 }
 
@@ -92,7 +94,7 @@ func New(o Options) (*Engine, error) {
 		o.Logger = slog.Default()
 	}
 	if o.Calls <= 0 {
-		o.Calls = DefaultCalls
+		o.Calls = defaultCalls
 	}
 	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls,
 		programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
@@ -109,19 +111,12 @@ func (e *Engine) Deploy(p *flow.Program) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := p.Flow()
-	if _, known := e.programs[f.Digest]; !known && len(e.programs) >= MaxFlows {
-		return fmt.Errorf("deploy flow %s: %d versions are deployed, which is the limit", f.Metadata.ID, MaxFlows)
+	if _, known := e.programs[f.Digest]; !known && len(e.programs) >= maxFlows {
+		return fmt.Errorf("deploy flow %s: %d versions are deployed, which is the limit", f.Metadata.ID, maxFlows)
 	}
 	e.programs[f.Digest] = p
 	e.current[f.Metadata.ID] = p
 	return nil
-}
-
-// Retire ends a flow's triggers. Its runs go on.
-func (e *Engine) Retire(flowID string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.current, flowID)
 }
 
 func (e *Engine) pinned(s run.State) (*flow.Program, error) {

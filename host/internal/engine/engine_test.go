@@ -168,7 +168,7 @@ func TestRetry(t *testing.T) {
 			t.Errorf("attempts at %v, want 0s 2s 6s", at)
 		}
 		for _, c := range p.calls {
-			if c.Key != id+":ask:1" || c.Correlation != c.Key {
+			if c.Key != engine.RunKeys+id+":ask:1" || c.Correlation != id+":ask:1" {
 				t.Errorf("key %s, correlation %s", c.Key, c.Correlation)
 			}
 		}

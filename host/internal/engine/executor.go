@@ -35,6 +35,11 @@ type builtin struct {
 	pure bool
 }
 
+// RunKeys is before the idempotency key of every call that a run makes, and callers from
+// outside may not use it: a run's keys can be guessed, and a key that somebody else has
+// used blocks the step.
+const RunKeys = "run:"
+
 // Call is one call of an operation.
 type Call struct {
 	Operation   string
@@ -80,7 +85,7 @@ func (e *Engine) remote(ctx context.Context, x run.Execute, progress func(Progre
 	if err != nil {
 		return nil, nil, fmt.Errorf("input of %s: %w", x.Operation, err)
 	}
-	r, err := e.exec.Execute(ctx, Call{Operation: x.Operation, Input: input, Key: x.Key, Correlation: x.Correlation}, progress)
+	r, err := e.exec.Execute(ctx, Call{Operation: x.Operation, Input: input, Key: RunKeys + x.Key, Correlation: x.Correlation}, progress)
 	if err != nil {
 		return nil, nil, err
 	}

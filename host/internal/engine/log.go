@@ -40,6 +40,10 @@ type Log interface {
 	// Publish adds steps that belong to no batch, for those who watch.
 	Publish(ctx context.Context, steps ...Step) error
 
+	// Steps are the kept steps of a run after a sequence, oldest first. A run without
+	// any has none.
+	Steps(ctx context.Context, run string, after uint64) ([]Step, error)
+
 	// Watch yields the steps after a sequence, of one run or (with an empty run)
 	// of all, first the kept ones and then as they come, until ctx ends. Steps may
 	// be forgotten before a slow reader sees them: it then gets ErrLagged once and

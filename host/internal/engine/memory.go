@@ -11,8 +11,8 @@ import (
 
 // Bounds of a Memory.
 const (
-	// MaxRuns is how many runs it keeps unless told otherwise.
-	MaxRuns = 100_000
+	// defaultRuns is how many runs it keeps unless told otherwise.
+	defaultRuns = 100_000
 	// maxBytes is how large all states together may be before it is full.
 	maxBytes = 256 << 20
 )
@@ -40,10 +40,10 @@ type memoryRun struct {
 	over     *list.Element // nil while it is not over
 }
 
-// NewMemory returns an empty Memory for maxRuns runs; 0 is MaxRuns.
+// NewMemory returns an empty Memory for maxRuns runs; 0 is defaultRuns.
 func NewMemory(maxRuns int) *Memory {
 	if maxRuns <= 0 {
-		maxRuns = MaxRuns
+		maxRuns = defaultRuns
 	}
 	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]*memoryTask{},
 		queues: map[Queue]*memoryQueue{Calls: newMemoryQueue(), Timers: newMemoryQueue()}, steps: newStepRing(keepSteps)}

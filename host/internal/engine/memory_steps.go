@@ -33,20 +33,35 @@ func (r *stepRing) add(steps []Step) {
 	}
 }
 
-// after copies the kept steps with a higher sequence. lagged means that some
-// such steps are gone; more is closed when there are new ones.
-func (r *stepRing) after(seq uint64) (out []Step, lagged bool, more <-chan struct{}) {
+// after copies the kept steps of a run, or with an empty run of all, that have a higher
+// sequence. lagged means that some steps after the sequence are gone.
+func (r *stepRing) after(seq uint64, run string) (out []Step, lagged bool) {
 	oldest := r.last - uint64(len(r.ring)) + 1
 	if lagged = seq+1 < oldest; lagged {
 		seq = oldest - 1
 	}
 	for ; seq < r.last; seq++ {
-		out = append(out, r.ring[int(seq%uint64(cap(r.ring)))])
+		if s := &r.ring[int(seq%uint64(cap(r.ring)))]; run == "" || s.Run == run {
+			out = append(out, *s)
+		}
 	}
+	return out, lagged
+}
+
+// next is closed when there are new steps.
+func (r *stepRing) next() <-chan struct{} {
 	if r.more == nil {
 		r.more = make(chan struct{})
 	}
-	return out, lagged, r.more
+	return r.more
+}
+
+// Steps implements Log.
+func (m *Memory) Steps(_ context.Context, run string, after uint64) ([]Step, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept, _ := m.steps.after(after, run)
+	return kept, nil
 }
 
 // Watch implements Log.
@@ -54,14 +69,15 @@ func (m *Memory) Watch(ctx context.Context, run string, after uint64) iter.Seq2[
 	return func(yield func(Step, error) bool) {
 		for {
 			m.mu.Lock()
-			steps, lagged, more := m.steps.after(after)
+			steps, lagged := m.steps.after(after, run)
+			after = m.steps.last
+			more := m.steps.next()
 			m.mu.Unlock()
 			if lagged && !yield(Step{}, ErrLagged) {
 				return
 			}
 			for _, s := range steps {
-				after = s.Sequence
-				if (run == "" || s.Run == run) && !yield(s, nil) {
+				if !yield(s, nil) {
 					return
 				}
 			}

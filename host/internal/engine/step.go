@@ -27,17 +27,17 @@ type Step struct {
 	MessageID string `json:"messageId,omitempty"`
 	// ButtonID is the button that was tapped, if the data names one.
 	ButtonID string        `json:"buttonId,omitempty"`
-	Data     any           `json:"data,omitempty"`
+	Data     any           `json:"data,omitempty"` // without secrets: see flow.Conceal
 	Warnings []sdk.Warning `json:"warnings,omitempty"`
-	// Cut means that Data was left out, being larger than MaxStepData.
+	// Cut means that Data was left out, being larger than maxStepData.
 	Cut bool `json:"cut,omitempty"`
 }
 
-// MaxStepData is the size of a step's Data in bytes, roughly as JSON.
-const MaxStepData = 16 << 10
+// maxStepData is the size of a step's Data in bytes, roughly as JSON.
+const maxStepData = 16 << 10
 
 // steps are the traces among the effects, told with time and run.
-func steps(s run.State, ev run.Event, effects []run.Effect) []Step {
+func steps(p *flow.Program, s run.State, ev run.Event, effects []run.Effect) []Step {
 	var out []Step
 	sent := map[int]string{} // message by visit, for the wait that follows its send
 	for _, x := range effects {
@@ -56,12 +56,26 @@ func steps(s run.State, ev run.Event, effects []run.Effect) []Step {
 		case run.TraceWaitAnswered, run.TraceWaitRestarted, run.TraceWaitRefused, run.TraceWaitIgnored:
 			st.MessageID, st.ButtonID = lookup(t.Data, "menu", "messageId"), lookup(t.Data, "button", "id")
 		}
-		if st.Cut = flow.Size(st.Data) > MaxStepData; st.Cut {
+		if st.Cut = flow.Size(st.Data) > maxStepData; st.Cut {
 			st.Data = nil
 		}
+		st.conceal(p)
 		out = append(out, st)
 	}
 	return out
+}
+
+// conceal takes the secrets out of what is told.
+func (st *Step) conceal(p *flow.Program) {
+	st.Message = flow.ConcealText(st.Message)
+	switch st.Kind {
+	case run.TraceNodeStarted:
+		st.Data = p.Conceal(st.Node, st.Data)
+	case run.TraceRunStarted:
+		st.Data = p.ConcealVars(st.Data)
+	default:
+		st.Data = flow.Conceal(st.Data)
+	}
 }
 
 // lookup follows member names to a string; empty if there is none.

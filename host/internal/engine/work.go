@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
@@ -96,9 +97,11 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 func (e *Engine) tell(ctx context.Context, s run.State, x run.Execute) func(Progress) {
 	return func(p Progress) {
 		st := Step{Time: time.Now(), Run: s.Run, Flow: s.Flow, Kind: run.TraceNodeProgress, Node: x.Node, Visit: x.Visit, Attempt: x.Attempt,
-			Operation: x.Operation, Code: p.Stage, Message: p.Message}
-		if st.Cut = len(p.Data) > MaxStepData; len(p.Data) > 0 && !st.Cut {
-			st.Data = p.Data
+			Operation: x.Operation, Code: p.Stage, Message: flow.ConcealText(p.Message)}
+		if st.Cut = len(p.Data) > maxStepData; len(p.Data) > 0 && !st.Cut {
+			if data, err := flow.DecodeJSON(p.Data); err == nil {
+				st.Data = flow.Conceal(data)
+			}
 		}
 		if err := e.log.Publish(ctx, st); err != nil && ctx.Err() == nil {
 			e.logger.Warn("progress was not published", "run", s.Run, "err", err)

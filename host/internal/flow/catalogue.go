@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
 // Operation is what a flow needs to know of one operation, whether a node binary
@@ -29,12 +30,12 @@ type Catalogue struct {
 // operation is an Operation with its schemas read.
 type operation struct {
 	Operation
-	input     *schema
-	inputDoc  map[string]any
+	input     *schema.Schema
 	outputDoc map[string]any
 	// answers maps the types of the events that may answer a call to the template
 	// of the port they take.
 	answers map[string]string
+	shown   map[string]any // the input's schema, for Conceal
 }
 
 // NewCatalogue reads the schemas of the operations. Every schema must stand
@@ -45,11 +46,11 @@ func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 		if _, ok := c.ops[op.ID]; ok {
 			return nil, fmt.Errorf("operation %s is offered twice", op.ID)
 		}
-		o := &operation{Operation: op, inputDoc: schemaDoc(op.Input), outputDoc: schemaDoc(op.Output), answers: map[string]string{}}
+		o := &operation{Operation: op, outputDoc: schemaDoc(op.Output), answers: map[string]string{}}
 		if len(op.Input) > 0 {
 			var err error
-			if o.input, err = compileSchema(op.ID, op.Input); err != nil {
-				return nil, err
+			if o.input, err = compileInputSchema(op.Input); err != nil {
+				return nil, fmt.Errorf("schema of %s: %w", op.ID, err)
 			}
 		}
 		for _, e := range op.Events {
@@ -58,6 +59,7 @@ func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 				o.answeredBy(e)
 			}
 		}
+		o.shown = schemaDoc(op.Input)
 		c.ops[op.ID] = o
 		c.ids = append(c.ids, op.ID)
 	}
@@ -88,6 +90,16 @@ func (c *Catalogue) routeTriggers() {
 			}
 		}
 	}
+}
+
+// compileInputSchema reads a schema by way of the values flows work with, so that
+// its defaults are such values.
+func compileInputSchema(src []byte) (*schema.Schema, error) {
+	v, err := DecodeJSON(src)
+	if err != nil {
+		return nil, err
+	}
+	return schema.CompileValue(v, schema.AssertFormats())
 }
 
 // schemaDoc is a schema as a value; nil when it is absent or a boolean.

@@ -6,12 +6,16 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// Compile checks a flow against a catalogue. The Program is nil if a finding is
+// compile checks a flow against a catalogue. The Program is nil if a finding is
 // an error. Findings are in the order of the file.
-func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
-	c := &compiler{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
+func compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
+	c := &compilation{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
 	c.nodes()
 	c.variables()
 	c.edges()
@@ -27,55 +31,56 @@ func Compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	return c.program, c.findings
 }
 
-// Load is Parse and Compile in one. The error is an *InvalidError; warnings come
-// with the Program.
+// Load reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks it
+// against a catalogue. The error is an *InvalidError with all that was found;
+// warnings come with the Program.
 func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
-	f, err := Parse(src)
+	f, err := parse(src)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, findings := Compile(f, cat)
+	p, findings := compile(f, cat)
 	if p == nil {
 		return nil, findings, &InvalidError{Findings: findings}
 	}
 	return p, findings, nil
 }
 
-// compiler collects findings while it builds a Program.
-type compiler struct {
+// compilation collects findings while it builds a Program.
+type compilation struct {
 	flow     *Flow
 	cat      *Catalogue
 	program  *Program
 	findings []Finding
 }
 
-func (c *compiler) report(sev Severity, ptr, code, suggestion, format string, args ...any) {
+func (c *compilation) report(sev Severity, ptr, code, suggestion, format string, args ...any) {
 	c.findings = append(c.findings, Finding{Pointer: ptr, Line: c.flow.doc.line(ptr), Severity: sev, Code: code,
 		Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
 }
 
-func (c *compiler) fail(ptr, code, suggestion, format string, args ...any) {
+func (c *compilation) fail(ptr, code, suggestion, format string, args ...any) {
 	c.report(SeverityError, ptr, code, suggestion, format, args...)
 }
 
 // nodes fills program.nodes; a node of an unknown type has no op.
-func (c *compiler) nodes() {
+func (c *compilation) nodes() {
 	for i, n := range c.flow.Nodes {
-		ptr := pointer("/nodes", i)
+		ptr := jsonstrict.Pointer("/nodes", i)
 		if first, ok := c.program.nodes[n.ID]; ok {
-			c.fail(pointer(ptr, "id"), "duplicate_id", "give one of them another id",
+			c.fail(jsonstrict.Pointer(ptr, "id"), "duplicate_id", "give one of them another id",
 				"node %q is there twice; the first is nodes/%d", n.ID, first.index)
 			continue
 		}
-		c.program.nodes[n.ID] = &CompiledNode{Node: n, index: i, op: c.action(n.Type, pointer(ptr, "type")), edges: map[string][]string{}}
+		c.program.nodes[n.ID] = &CompiledNode{Node: n, index: i, op: c.action(n.Type, jsonstrict.Pointer(ptr, "type")), edges: map[string][]string{}}
 		if d := time.Duration(n.Deadline); d < time.Second || d > MaxDeadline {
-			c.fail(pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
+			c.fail(jsonstrict.Pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
 		}
 	}
 }
 
 // action finds the operation of a node.
-func (c *compiler) action(id, ptr string) *operation {
+func (c *compilation) action(id, ptr string) *operation {
 	op, ok := c.cat.ops[id]
 	switch {
 	case !ok:
@@ -87,31 +92,31 @@ func (c *compiler) action(id, ptr string) *operation {
 	return op
 }
 
-func (c *compiler) variables() {
+func (c *compilation) variables() {
 	if c.flow.Vars == nil {
 		return
 	}
-	s, err := compileSchemaValue("vars", c.flow.Vars)
+	s, err := schema.CompileValue(c.flow.Vars, schema.AssertFormats())
 	if err != nil {
 		c.fail("/vars", "vars_schema", "", "vars is not a JSON Schema 2020-12: %v", err)
 		return
 	}
 	c.program.vars = s
-	for _, v := range s.violations(withDefaults(c.flow.Vars, map[string]any{})) {
-		if v.code != "required" { // a default that its own schema refuses
-			c.fail("/vars/properties"+v.pointer, v.code, v.suggestion, "default: %s", v.message)
+	for _, f := range s.Findings(s.WithDefaults(map[string]any{})) {
+		if f.Code != "required" { // a default that its own schema refuses
+			c.fail("/vars/properties"+f.Pointer, f.Code, f.Suggestion, "default: %s", f.Message)
 		}
 	}
 }
 
-func (c *compiler) inputs() {
+func (c *compilation) inputs() {
 	env := c.environments()
 	for i := range c.flow.Nodes {
 		n := c.program.nodes[c.flow.Nodes[i].ID]
 		if n.index != i {
 			continue // a duplicate
 		}
-		ptr := pointer("/nodes", i, "with")
+		ptr := jsonstrict.Pointer("/nodes", i, "with")
 		with := n.With
 		if with == nil {
 			with = map[string]any{}
@@ -132,50 +137,45 @@ func (c *compiler) inputs() {
 
 // expression reports one that does not compile, or only with a doubt. roots are
 // the names it may begin with.
-func (c *compiler) expression(ptr string, err error, roots ...string) {
+func (c *compilation) expression(ptr string, err error, roots ...string) {
 	severity, code := SeverityError, "expression"
 	var d *doubt
 	if errors.As(err, &d) {
-		severity, code = SeverityWarning, "unknown_name"
+		severity, code = SeverityWarning, d.code
 	}
 	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
 }
 
 // checkInput holds an input against the operation's schema. Below an expression
 // whose kind is open nothing is known; of one whose kind is known only the type.
-func (c *compiler) checkInput(op *operation, in *input, ptr string) {
+func (c *compilation) checkInput(op *operation, in *input, ptr string) {
 	open, typed := map[string]bool{}, map[string]bool{}
 	v := in.outline("", open, typed)
-	if op.input != nil {
-		for _, e := range op.input.violations(v) {
-			if open[e.pointer] || typed[e.pointer] && e.code != "type" {
-				continue
-			}
-			c.fail(ptr+e.pointer, e.code, e.suggestion, "%s: %s", op.ID, e.message)
+	for _, f := range op.input.Findings(v) {
+		unknown := open[f.Pointer] || typed[f.Pointer] && f.Code != "type"
+		if !unknown || f.Code == "duplicate" { // the same expression twice is the same text twice
+			c.fail(ptr+f.Pointer, f.Code, f.Suggestion, "%s: %s", op.ID, f.Message)
 		}
-	}
-	for _, d := range duplicates(op.inputDoc, v) {
-		c.fail(ptr+d.pointer, d.code, d.suggestion, "%s: %s", op.ID, d.message)
 	}
 }
 
 // assigned checks that a node sets only variables that exist.
-func (c *compiler) assigned(n *CompiledNode, ptr string) {
+func (c *compilation) assigned(n *CompiledNode, ptr string) {
 	values, _ := n.With["values"].(map[string]any)
 	known := properties(c.flow.Vars)
 	for k := range values {
 		if _, ok := known[k]; !ok {
-			c.fail(pointer(ptr, "values", k), "unknown_variable", DidYouMean(k, keys(known)), "vars has no %q", k)
+			c.fail(jsonstrict.Pointer(ptr, "values", k), "unknown_variable", DidYouMean(k, keys(known)), "vars has no %q", k)
 		}
 	}
 }
 
-func (c *compiler) edges() {
+func (c *compilation) edges() {
 	seen := map[Edge]bool{}
 	for i, e := range c.flow.Edges {
-		ptr := pointer("/edges", i)
+		ptr := jsonstrict.Pointer("/edges", i)
 		if _, ok := c.program.nodes[e.To]; !ok {
-			c.fail(pointer(ptr, "to"), "unknown_node", DidYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
+			c.fail(jsonstrict.Pointer(ptr, "to"), "unknown_node", DidYouMean(e.To, keys(c.program.nodes)), "there is no node %q", e.To)
 		}
 		if seen[e] {
 			c.report(SeverityWarning, ptr, "duplicate_edge", "remove one", "%s leads to %s twice", e.From, e.To)
@@ -185,24 +185,30 @@ func (c *compiler) edges() {
 		id, port := e.Source()
 		n, ok := c.program.nodes[id]
 		if !ok {
-			c.fail(pointer(ptr, "from"), "unknown_node", DidYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
+			c.fail(jsonstrict.Pointer(ptr, "from"), "unknown_node", DidYouMean(id, keys(c.program.nodes)), "there is no node %q", id)
 			continue
 		}
 		n.edges[port] = append(n.edges[port], e.To)
 	}
 }
 
-// ports checks that every edge starts from a port its node has.
-func (c *compiler) ports() {
+// ports checks that every edge starts from a port its node has, and that no two
+// ports of a node have the same name.
+func (c *compilation) ports() {
+	for _, n := range c.program.nodes {
+		if n.op != nil {
+			c.reserved(n, jsonstrict.Pointer("/nodes", n.index))
+		}
+	}
 	for i, e := range c.flow.Edges {
 		id, port := e.Source()
 		if n, ok := c.program.nodes[id]; ok && n.op != nil {
-			c.port(n, port, pointer("/edges", i, "from"))
+			c.port(n, port, jsonstrict.Pointer("/edges", i, "from"))
 		}
 	}
 }
 
-func (c *compiler) port(n *CompiledNode, port, ptr string) {
+func (c *compilation) port(n *CompiledNode, port, ptr string) {
 	ports, _, open := n.op.ports(n.input.mask())
 	ids := make([]string, 0, len(ports))
 	for _, p := range ports {
@@ -214,16 +220,34 @@ func (c *compiler) port(n *CompiledNode, port, ptr string) {
 	c.fail(ptr, "unknown_port", DidYouMean(port, ids), "node %q has no port %q", n.ID, port)
 }
 
+// reserved refuses choices whose port is one that the node has anyway, such as a
+// button with the id "*": an edge from there would not say which of them it means.
+func (c *compilation) reserved(n *CompiledNode, ptr string) {
+	input := n.op.input.WithDefaults(withoutEmpty(n.input.mask()))
+	for _, r := range n.op.PortRules {
+		each, _ := jsonstrict.Resolve(input, r.Each)
+		for i, el := range asList(each) {
+			derived, _ := derive(sdk.PortRule{Where: r.Where, ID: r.ID, Label: r.Label}, []any{el})
+			for _, p := range derived {
+				if p.ID == wildcard(r) || n.op.static(p.ID) || p.ID == PortError || p.ID == PortTimeout && n.op.waits() {
+					c.fail(jsonstrict.Pointer(jsonstrict.Pointer(ptr, "with")+r.Each, i), "reserved_id", "give it another id",
+						"its port would be %s, which node %q has for another purpose", p.ID, n.ID)
+				}
+			}
+		}
+	}
+}
+
 // waits decides which nodes wait for an answer, and for how long.
-func (c *compiler) waits() {
+func (c *compilation) waits() {
 	for _, n := range c.program.nodes {
 		if n.op == nil {
 			continue
 		}
-		ptr := pointer("/nodes", n.index)
+		ptr := jsonstrict.Pointer("/nodes", n.index)
 		if !n.op.waits() {
 			if n.Wait != nil {
-				c.fail(pointer(ptr, "wait"), "no_answers", "remove wait", "%s gets no answers to wait for", n.Type)
+				c.fail(jsonstrict.Pointer(ptr, "wait"), "no_answers", "remove wait", "%s gets no answers to wait for", n.Type)
 			}
 			continue
 		}
@@ -235,7 +259,7 @@ func (c *compiler) waits() {
 			n.Waits = n.Waits || n.op.byAnswer(port)
 		}
 		if n.Timeout < time.Second || n.Timeout > MaxWait {
-			c.fail(pointer(ptr, "wait", "timeout"), "out_of_range", "", "the timeout must be between 1s and 90d")
+			c.fail(jsonstrict.Pointer(ptr, "wait", "timeout"), "out_of_range", "", "the timeout must be between 1s and 90d")
 		}
 		if n.Waits {
 			c.wired(n, ptr)
@@ -244,7 +268,7 @@ func (c *compiler) waits() {
 }
 
 // wired warns of answers that lead nowhere.
-func (c *compiler) wired(n *CompiledNode, ptr string) {
+func (c *compilation) wired(n *CompiledNode, ptr string) {
 	if len(n.edges[PortTimeout]) == 0 {
 		c.report(SeverityWarning, ptr, "no_timeout_edge", fmt.Sprintf("add an edge from %s.timeout", n.ID),
 			"node %q waits, but nothing follows when no answer comes", n.ID)

@@ -1,10 +1,10 @@
 // Package flow is the meaning of a flow file: reading it, checking it, and the
 // parts that a run of it is made of.
 //
-// Parse turns YAML or JSON into a Flow, within limits. Compile checks a Flow
-// against a Catalogue of operations, reports every finding at once, and returns
-// a Program: nodes, edges and compiled expressions. What happens next in a run
-// is decided by package run.
+// Load turns YAML or JSON into a Flow, within limits, checks it against a
+// Catalogue of operations, reports every finding at once, and returns a Program:
+// nodes, edges and compiled expressions. What happens next in a run is decided by
+// package run.
 //
 // The package is pure. It does no I/O, reads no clock, starts no goroutine and
 // draws no random number: equal arguments give equal results.
@@ -15,5 +15,6 @@
 //     what to do, never silence.
 //   - A Program has no edge that leads nowhere, no port its node does not have
 //     and no circle that never waits.
-//   - An expression ends, and is bounded in the memory it takes.
+//   - An expression pays for its work before it does it, and what the expressions
+//     of one node may cost together is bounded.
 package flow

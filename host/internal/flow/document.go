@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // Limits of a flow file.
@@ -107,7 +109,8 @@ func tooDeep(line int, ptr string) *syntaxError {
 		message: fmt.Sprintf("nested more than %d deep", MaxDepth), suggested: "flatten the structure"}
 }
 
-func duplicateKey(line int, ptr, key string) *syntaxError {
+func duplicateKey(line int, ptr string) *syntaxError {
+	names, _ := jsonstrict.Tokens(ptr)
 	return &syntaxError{line: line, pointer: ptr, code: "duplicate_key",
-		message: fmt.Sprintf("key %q is given twice", key), suggested: "keep one of the two"}
+		message: fmt.Sprintf("key %q is given twice", names[len(names)-1]), suggested: "keep one of the two"}
 }

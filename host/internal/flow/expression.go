@@ -3,21 +3,28 @@ package flow
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 )
 
 // Bounds of one expression.
 const (
 	maxExpressionNodes = 500
-	memoryBudget       = 100_000 // elements an evaluation may create
-	maxTurns           = 100_000 // of all loops of one node together
+	maxElements        = 100_000 // that the lists and objects it writes have together
 	maxText            = 256 << 10
+	maxMessage         = 500 // bytes of an error
 )
 
 // template is a compiled string value.
@@ -41,16 +48,20 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	t := &template{}
 	var errs []error
 	kind := reflect.String
-	for _, p := range parts {
+	for i, p := range parts {
 		c := compiledPart{text: p.text}
 		if p.expr {
-			if c.program, err = compileExpression(p.text, env.lenient); err != nil {
+			var of reflect.Kind
+			var doubtful error
+			if c.program, of, doubtful, err = compileExpression(p.text, env); err != nil {
 				errs = append(errs, err)
-			} else if _, err := compileExpression(p.text, env.strict); err != nil {
-				errs = append(errs, &doubt{err})
+			} else if doubtful != nil {
+				errs = append(errs, doubtful)
+			} else if err := unencoded(parts[:i], p.text, of); err != nil {
+				errs = append(errs, &doubt{err, "unencoded_text"})
 			}
-			if len(parts) == 1 && c.program != nil {
-				kind = kindOf(c.program)
+			if len(parts) == 1 && err == nil {
+				kind = of
 			}
 		}
 		t.parts = append(t.parts, c)
@@ -58,36 +69,107 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	return t, kind, errs
 }
 
-// doubt is an expression that compiles and still names something no schema knows.
-type doubt struct{ error }
+// doubt is an expression that compiles and still may not do what is meant. code is
+// the finding's.
+type doubt struct {
+	error
+	code string
+}
 
 func (d *doubt) Unwrap() error { return d.error }
 
-func compileExpression(src string, env expr.Option) (*vm.Program, error) {
-	g := &guard{}
-	p, err := expr.Compile(src,
-		env,
-		expr.MaxNodes(maxExpressionNodes),
-		expr.DisableBuiltin("now"),      // the interpreter reads no clock
-		expr.DisableBuiltin("timezone"), // reads files
-		expr.DisableBuiltin("uniq"),     // quadratic
-		expr.Patch(g),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("${ %s }: %w", src, oneLine(err))
+// doubts says what an expression names that no schema knows, or that the event of
+// one of the ways to it does not have.
+func doubts(src string, env environment) error {
+	if _, err := checkExpression(src, env.strict); err != nil {
+		return &doubt{fmt.Errorf("${ %s }: %w", src, oneLine(err)), "unknown_name"}
 	}
-	if g.err != nil {
-		return nil, fmt.Errorf("${ %s }: %w", src, g.err)
+	if absence.MatchString(src) {
+		return nil
 	}
-	return p, nil
+	for _, w := range env.ways {
+		if _, err := checkExpression(src, w.Option); err != nil {
+			with := "with " + w.event
+			if w.event == noEvent {
+				with = "without an event, started by hand"
+			}
+			return &doubt{fmt.Errorf("${ %s }: a run can come here %s: %w", src, with, oneLine(err)), "not_on_every_way"}
+		}
+	}
+	return nil
 }
 
-// guard refuses access to the environment as a whole, and makes every turn of a
-// loop such as filter(…) count.
-type guard struct{ err error }
+// absence finds expressions that reckon with something not being there.
+var absence = regexp.MustCompile(`\?\.|\?\?|\bnil\b`)
 
-// meterName is what a loop calls at each turn. It is part of all bindings.
-const meterName = "__turn"
+// compileExpression checks an expression as it is written and compiles it with
+// its costs metered. doubtful says what strict does not know.
+func compileExpression(src string, env environment) (p *vm.Program, kind reflect.Kind, doubtful, err error) {
+	kind, err = checkExpression(src, env.lenient)
+	if err == nil {
+		p, err = compileMetered(src)
+	}
+	if err != nil {
+		return nil, 0, nil, fmt.Errorf("${ %s }: %w", src, oneLine(err))
+	}
+	return p, kind, doubts(src, env), nil
+}
+
+// config is that of all expressions.
+func config() *conf.Config {
+	c := conf.CreateNew()
+	c.MaxNodes = maxExpressionNodes
+	for name := range missing {
+		delete(c.Builtins, name)
+		c.Disabled[name] = true
+	}
+	return c
+}
+
+// checkExpression checks names and types, and gives the kind of the result.
+func checkExpression(src string, env expr.Option) (reflect.Kind, error) {
+	c := config()
+	env(c)
+	maps.Copy(c.Functions, ownFunctions())
+	tree, err := parser.ParseWithConfig(src, c)
+	if err != nil {
+		return 0, err
+	}
+	g := &guard{}
+	ast.Walk(&tree.Node, g)
+	if g.err != nil {
+		return 0, g.err
+	}
+	t, err := checker.Check(tree, c)
+	if err != nil {
+		return 0, err
+	}
+	return t.Kind(), nil
+}
+
+// compileMetered compiles an expression that was checked. Types play no part any
+// more: a run may hold other values than the schemas promise.
+func compileMetered(src string) (*vm.Program, error) {
+	c := config()
+	c.Functions = hiddenFunctions()
+	c.Env = types.Map{"vars": types.Any, "nodes": types.Any, "event": types.Any, "error": types.Any, "run": types.Any, meterName: types.Any}.Nature()
+	tree, err := parser.ParseWithConfig(src, c)
+	if err != nil {
+		return nil, err
+	}
+	m := &metering{}
+	ast.Walk(&tree.Node, m)
+	if m.err != nil {
+		return nil, m.err
+	}
+	if _, err := checker.Check(tree, c); err != nil {
+		return nil, err
+	}
+	return compiler.Compile(tree, c)
+}
+
+// guard refuses what the checker would let pass, before the checker works on it.
+type guard struct{ err error }
 
 // Visit implements ast.Visitor.
 func (g *guard) Visit(n *ast.Node) {
@@ -96,35 +178,16 @@ func (g *guard) Visit(n *ast.Node) {
 		if n.Value == "$env" {
 			g.err = errors.New("$env is not available; name vars, event, error, nodes or run")
 		}
-	case *ast.PredicateNode:
-		if c, ok := n.Node.(*ast.ConditionalNode); ok && isMeter(c.Cond) {
-			return // patched in an earlier pass
+	case *ast.BinaryNode:
+		if s, ok := n.Right.(*ast.StringNode); ok && n.Operator == "matches" {
+			if _, err := newPattern(s.Value); err != nil {
+				g.err = err
+			}
 		}
-		n.Node = &ast.ConditionalNode{
-			Cond: &ast.CallNode{Callee: &ast.IdentifierNode{Value: meterName}},
-			Exp1: n.Node,
-			Exp2: &ast.NilNode{},
+	case *ast.BuiltinNode:
+		if n.Name == "date" && len(n.Arguments) > 2 {
+			g.err = errors.New("date takes a text and perhaps a layout; times are in UTC")
 		}
-	}
-}
-
-func isMeter(n ast.Node) bool {
-	call, ok := n.(*ast.CallNode)
-	if !ok {
-		return false
-	}
-	id, ok := call.Callee.(*ast.IdentifierNode)
-	return ok && id.Value == meterName
-}
-
-// meter returns the function behind meterName: true until maxTurns are used up.
-func meter() func() bool {
-	turns := 0
-	return func() bool {
-		if turns++; turns > maxTurns {
-			panic(fmt.Sprintf("the loops of this node take more than %d turns", maxTurns))
-		}
-		return true
 	}
 }
 
@@ -132,18 +195,18 @@ func meter() func() bool {
 func oneLine(err error) error {
 	var fe *file.Error
 	if errors.As(err, &fe) {
-		return errors.New(strings.TrimSpace(fe.Message))
+		return errors.New(short(strings.TrimSpace(fe.Message)))
 	}
 	first, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(first)
+	return errors.New(short(first))
 }
 
-func kindOf(p *vm.Program) reflect.Kind {
-	t := p.Node().Type()
-	if t == nil {
-		return reflect.Interface
+// short keeps a message from carrying a whole value.
+func short(message string) string {
+	if len(message) <= maxMessage {
+		return message
 	}
-	return t.Kind()
+	return strings.ToValidUTF8(message[:maxMessage], "") + " …"
 }
 
 // eval computes the template.
@@ -174,10 +237,18 @@ func (t *template) eval(env bindings) (any, error) {
 }
 
 func run(p compiledPart, env bindings) (any, error) {
-	machine := vm.VM{MemoryBudget: memoryBudget}
+	m := env[meterName].(*meter)
+	machine := vm.VM{MemoryBudget: maxElements}
 	out, err := machine.Run(p.program, map[string]any(env))
 	if err != nil {
 		return nil, fmt.Errorf("${ %s }: %w", p.text, oneLine(err))
+	}
+	units, err := m.measure(out)
+	if err == nil {
+		err = m.spend(units)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("${ %s }: the result: %w", p.text, err)
 	}
 	v, err := Plain(out)
 	if err != nil {

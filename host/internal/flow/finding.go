@@ -84,19 +84,3 @@ func sortFindings(findings []Finding) {
 			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 	})
 }
-
-// pointer appends escaped reference tokens (RFC 6901 §3) to a JSON Pointer.
-func pointer(base string, tokens ...any) string {
-	var b strings.Builder
-	b.WriteString(base)
-	for _, t := range tokens {
-		b.WriteByte('/')
-		b.WriteString(escaper.Replace(fmt.Sprint(t)))
-	}
-	return b.String()
-}
-
-var (
-	escaper   = strings.NewReplacer("~", "~0", "/", "~1")
-	unescaper = strings.NewReplacer("~1", "/", "~0", "~")
-)

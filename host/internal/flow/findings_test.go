@@ -1,12 +1,16 @@
 package flow_test
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
+	"github.com/tapnode/tapnode/schemas"
 )
 
 // What is found in each file of testdata/findings, to the letter.
@@ -34,4 +38,42 @@ func TestFindings(t *testing.T) {
 		}
 		return b.String()
 	})
+}
+
+// The example in the published schema is a flow, too.
+func TestSchemaExample(t *testing.T) {
+	var schema struct {
+		Examples []json.RawMessage `json:"examples"`
+	}
+	if err := json.Unmarshal(schemas.Read("flow.json"), &schema); err != nil || len(schema.Examples) == 0 {
+		t.Fatalf("no example: %v", err)
+	}
+	for _, src := range schema.Examples {
+		if _, findings, err := flow.Load(src, flowtest.Catalogue(t)); err != nil || len(findings) > 0 {
+			t.Errorf("%v, %v", err, findings)
+		}
+	}
+}
+
+// The flows a newcomer runs have nothing to find, not even a warning.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../../examples/flows/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, findings, err := flow.Load(src, flowtest.Catalogue(t))
+			if err != nil {
+				t.Error(err)
+			}
+			for _, f := range findings {
+				t.Error(f)
+			}
+		})
+	}
 }

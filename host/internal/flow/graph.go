@@ -4,10 +4,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // graph looks for nodes no run can reach, and for circles that never wait.
-func (c *compiler) graph() {
+func (c *compilation) graph() {
 	reached := map[string]bool{}
 	var queue []string
 	for _, t := range c.flow.Triggers {
@@ -27,19 +30,19 @@ func (c *compiler) graph() {
 	}
 	for _, n := range c.program.nodes {
 		if !reached[n.ID] {
-			c.report(SeverityWarning, pointer("/nodes", n.index), "unreachable", "add an edge that leads to it, or remove it",
+			c.report(SeverityWarning, jsonstrict.Pointer("/nodes", n.index), "unreachable", "add an edge that leads to it, or remove it",
 				"no trigger leads to node %q", n.ID)
 		}
 	}
 	for _, circle := range c.hotLoops() {
-		c.fail(pointer("/nodes", c.program.nodes[circle[0]].index), "hot_loop", "let the circle pass a node that waits for an answer",
+		c.fail(jsonstrict.Pointer("/nodes", c.program.nodes[circle[0]].index), "hot_loop", "let the circle pass a node that waits for an answer",
 			"%s goes round without ever waiting", strings.Join(append(circle, circle[0]), " → "))
 	}
 }
 
 // hotLoops finds one circle per node that closes one, over edges that are taken
 // at once: all but those from ports an answer or a timeout takes.
-func (c *compiler) hotLoops() [][]string {
+func (c *compilation) hotLoops() [][]string {
 	const (
 		unseen = iota
 		onPath
@@ -78,4 +81,82 @@ func (c *compiler) hotLoops() [][]string {
 		}
 	}
 	return loops
+}
+
+// Types of events beside those of the catalogue.
+const (
+	anyEvent = ""  // nothing is known of it
+	noEvent  = "-" // there is none: somebody starts the run by hand
+)
+
+// eventTypes works out, for every node that can be reached, the types of the
+// events that expressions there may see. An answer brings its own event; every
+// other port passes on the one that led to its node.
+func (c *compilation) eventTypes() map[string][]string {
+	types := map[string]map[string]bool{}
+	var queue []string
+	reach := func(node, event string) {
+		if types[node][event] {
+			return
+		}
+		if types[node] == nil {
+			types[node] = map[string]bool{}
+		}
+		types[node][event] = true
+		queue = append(queue, node)
+	}
+	for _, t := range c.flow.Triggers {
+		if t.Type == TriggerManual {
+			reach(t.To, noEvent)
+		} else {
+			reach(t.To, c.cat.triggerEvent(t.Type))
+		}
+	}
+	for len(queue) > 0 { // a node comes once for each type
+		n, ok := c.program.nodes[queue[0]]
+		queue = queue[1:]
+		if !ok {
+			continue
+		}
+		for port, targets := range n.edges {
+			events := keys(types[n.ID])
+			if n.op == nil {
+				events = []string{anyEvent}
+			} else if answer, ok := n.op.answerTo(port); ok {
+				events = []string{answer}
+			}
+			for _, to := range targets {
+				for _, event := range events {
+					reach(to, event)
+				}
+			}
+		}
+	}
+	out := make(map[string][]string, len(types))
+	for node, events := range types {
+		out[node] = keys(events)
+	}
+	return out
+}
+
+// triggerEvent is the type of event that a trigger starts runs with.
+func (c *Catalogue) triggerEvent(trigger string) string {
+	if op, ok := c.ops[trigger]; ok && op.Kind == sdk.KindTrigger && len(op.Events) == 1 {
+		return op.Events[0].Type
+	}
+	return anyEvent
+}
+
+// answerTo is the type of the events that take a port, if events do.
+func (o *operation) answerTo(port string) (event string, ok bool) {
+	for typ, template := range o.answers {
+		switch {
+		case portKind(template) != portKind(port):
+		case ok:
+			return anyEvent, true
+		default:
+			event, ok = typ, true
+		}
+	}
+	return event, ok
 }

@@ -3,6 +3,8 @@ package flow
 import (
 	"errors"
 	"reflect"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // input is a value with expressions in it, compiled. At most one of names, items
@@ -43,7 +45,7 @@ func compileInput(v any, ptr string, env environment) (*input, []inputError) {
 	case map[string]any:
 		names, members, constant := keys(v), make(map[string]*input, len(v)), true
 		for _, k := range names {
-			m, e := compileInput(v[k], pointer(ptr, k), env)
+			m, e := compileInput(v[k], jsonstrict.Pointer(ptr, k), env)
 			members[k], errs = m, append(errs, e...)
 			constant = constant && m.constant()
 		}
@@ -53,7 +55,7 @@ func compileInput(v any, ptr string, env environment) (*input, []inputError) {
 	case []any:
 		items, constant := make([]*input, len(v)), true
 		for i := range v {
-			m, e := compileInput(v[i], pointer(ptr, i), env)
+			m, e := compileInput(v[i], jsonstrict.Pointer(ptr, i), env)
 			items[i], errs = m, append(errs, e...)
 			constant = constant && m.constant()
 		}
@@ -117,7 +119,7 @@ func (e *evalError) Unwrap() error { return e.err }
 func within(token any, err error) error {
 	var e *evalError
 	if errors.As(err, &e) {
-		e.pointer = pointer("", token) + e.pointer
+		e.pointer = jsonstrict.Pointer("", token) + e.pointer
 	}
 	return err
 }
@@ -141,13 +143,13 @@ func (in *input) outline(ptr string, open, typed map[string]bool) any {
 	case in.names != nil:
 		out := make(map[string]any, len(in.members))
 		for k, m := range in.members {
-			out[k] = m.outline(pointer(ptr, k), open, typed)
+			out[k] = m.outline(jsonstrict.Pointer(ptr, k), open, typed)
 		}
 		return out
 	case in.items != nil:
 		out := make([]any, len(in.items))
 		for i, m := range in.items {
-			out[i] = m.outline(pointer(ptr, i), open, typed)
+			out[i] = m.outline(jsonstrict.Pointer(ptr, i), open, typed)
 		}
 		return out
 	default:

@@ -1,118 +1,84 @@
 package flow
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"sort"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// jsonReader walks the tokens of a JSON text and notes where each value starts.
-type jsonReader struct {
-	dec   *json.Decoder
-	src   []byte
-	ends  []int // offsets of line ends
-	lines map[string]int
-}
+// lineIndex holds the offsets of the line ends of a text.
+type lineIndex []int
 
-func (d *document) readJSON(src []byte) error {
-	r := &jsonReader{dec: json.NewDecoder(bytes.NewReader(src)), src: src, lines: d.lines}
-	r.dec.UseNumber()
+func indexLines(src []byte) lineIndex {
+	var ends lineIndex
 	for i, c := range src {
 		if c == '\n' {
-			r.ends = append(r.ends, i)
+			ends = append(ends, i)
 		}
 	}
-	root, err := r.value("", 0)
-	if err != nil {
-		return r.syntax(err)
-	}
-	if _, err := r.dec.Token(); !errors.Is(err, io.EOF) {
-		return &syntaxError{line: r.line(), code: "syntax", message: "not JSON: something follows the closing brace"}
-	}
-	d.root = root
-	return nil
+	return ends
 }
 
-func (r *jsonReader) syntax(err error) error {
-	var se *syntaxError
-	if errors.As(err, &se) {
-		return err
+func (ends lineIndex) line(offset int) int { return 1 + sort.SearchInts(ends, offset) }
+
+func (d *document) readJSON(src []byte) error {
+	ends := indexLines(src)
+	tree, fault := jsonstrict.Parse(src, jsonstrict.Limits{Depth: MaxDepth})
+	if fault != nil {
+		return jsonFault(fault, ends.line(fault.Offset))
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &syntaxError{line: len(r.ends) + 1, code: "syntax", message: "not JSON: the text ends too early"}
-	}
-	return &syntaxError{line: r.line(), code: "syntax", message: "not JSON: " + err.Error()}
+	var err error
+	d.root, err = d.fromJSON(tree, "", ends)
+	return err
 }
 
-// line is the line of the token read last.
-func (r *jsonReader) line() int {
-	off := max(int(r.dec.InputOffset())-1, 0)
-	return 1 + sort.SearchInts(r.ends, off)
+func jsonFault(fault *jsonstrict.Error, line int) *syntaxError {
+	switch fault.Code {
+	case jsonstrict.TooDeep:
+		return tooDeep(line, fault.Pointer)
+	case jsonstrict.DuplicateMember:
+		return duplicateKey(line, fault.Pointer)
+	case jsonstrict.NotUTF8: // read has looked at the bytes: it is the escapes
+		return &syntaxError{line: line, pointer: fault.Pointer, code: "invalid_utf8", message: fault.Message, suggested: "write the character itself, or both escapes"}
+	default:
+		return &syntaxError{line: line, code: "syntax", message: "not JSON: " + fault.Message}
+	}
 }
 
-func (r *jsonReader) value(ptr string, depth int) (any, error) {
-	t, err := r.dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := r.lines[ptr]; !ok { // a member's line is its key's
-		r.lines[ptr] = r.line()
-	}
-	if depth > MaxDepth {
-		return nil, tooDeep(r.line(), ptr)
-	}
-	switch t := t.(type) {
-	case json.Delim:
-		if t == '{' {
-			return r.object(ptr, depth)
+// fromJSON notes the line of every value, which is for a member that of its key.
+func (d *document) fromJSON(v *jsonstrict.Value, ptr string, ends lineIndex) (any, error) {
+	line := ends.line(v.Start)
+	d.lines[ptr] = line
+	var err error
+	switch v.Kind {
+	case jsonstrict.KindObject:
+		m := make(map[string]any, len(v.Names))
+		for i, name := range v.Names {
+			if m[name], err = d.fromJSON(&v.Items[i], jsonstrict.Pointer(ptr, name), ends); err != nil {
+				return nil, err
+			}
 		}
-		return r.array(ptr, depth)
-	case json.Number:
-		n, err := number(t)
+		return m, nil
+	case jsonstrict.KindArray:
+		list := make([]any, len(v.Items))
+		for i := range v.Items {
+			if list[i], err = d.fromJSON(&v.Items[i], jsonstrict.Pointer(ptr, i), ends); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case jsonstrict.KindString:
+		return v.Text, nil
+	case jsonstrict.KindNumber:
+		n, err := number(json.Number(v.Text))
 		if err != nil {
-			return nil, &syntaxError{line: r.line(), pointer: ptr, code: "number", message: err.Error()}
+			return nil, &syntaxError{line: line, pointer: ptr, code: "number", message: err.Error()}
 		}
 		return n, nil
+	case jsonstrict.KindNull:
+		return nil, nil
 	default:
-		return t, nil
+		return v.Kind == jsonstrict.KindTrue, nil
 	}
-}
-
-func (r *jsonReader) object(ptr string, depth int) (any, error) {
-	m := map[string]any{}
-	for r.dec.More() {
-		t, err := r.dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, ok := t.(string)
-		if !ok {
-			return nil, &syntaxError{line: r.line(), pointer: ptr, code: "syntax", message: "not JSON: a key must be a string"}
-		}
-		p := pointer(ptr, key)
-		if _, ok := m[key]; ok {
-			return nil, duplicateKey(r.line(), p, key)
-		}
-		r.lines[p] = r.line()
-		if m[key], err = r.value(p, depth+1); err != nil {
-			return nil, err
-		}
-	}
-	_, err := r.dec.Token()
-	return m, err
-}
-
-func (r *jsonReader) array(ptr string, depth int) (any, error) {
-	list := []any{}
-	for r.dec.More() {
-		v, err := r.value(pointer(ptr, len(list)), depth+1)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	_, err := r.dec.Token()
-	return list, err
 }

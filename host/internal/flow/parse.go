@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/schemas"
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
 // Defaults and bounds of the times in a flow, as schemas/flow.json states them.
@@ -23,26 +24,26 @@ const (
 	MaxPause        = time.Hour
 )
 
-var shape = sync.OnceValue(func() *schema {
-	s, err := compileSchema("flow.json", schemas.Read("flow.json"))
+var shape = sync.OnceValue(func() *schema.Schema {
+	s, err := schema.Compile(schemas.Read("flow.json"), schema.AssertFormats())
 	if err != nil {
 		panic(fmt.Sprintf("flow: the embedded schema flow.json: %v", err))
 	}
 	return s
 })
 
-// Parse reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks
+// parse reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks
 // its shape against schemas/flow.json. The error is an *InvalidError; after a
 // fault of syntax it holds one finding, after faults of shape all of them.
-func Parse(src []byte) (*Flow, error) {
+func parse(src []byte) (*Flow, error) {
 	doc, syntax := read(src)
 	if syntax != nil {
 		return nil, &InvalidError{Findings: []Finding{syntax.finding()}}
 	}
 	var findings []Finding
-	for _, v := range shape().violations(doc.root) {
-		findings = append(findings, Finding{Pointer: v.pointer, Line: doc.line(v.pointer), Severity: SeverityError,
-			Code: v.code, Message: v.message, Suggestion: v.suggestion})
+	for _, f := range shape().Findings(doc.root) {
+		findings = append(findings, Finding{Pointer: f.Pointer, Line: doc.line(f.Pointer), Severity: SeverityError,
+			Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
 	}
 	if len(findings) > 0 {
 		sortFindings(findings)

@@ -24,6 +24,7 @@ func TestParseLimits(t *testing.T) {
 		"yaml blocks 200 deep":  {blocks(200), "too_deep"},
 		"not UTF-8":             {"a: \xff", "invalid_utf8"},
 		"not UTF-8 in json":     {"{\"a\": \"\xc3\x28\"}", "invalid_utf8"},
+		"half a pair in json":   {`{"a": "\ud83d"}`, "invalid_utf8"},
 		"control character":     {"a: \x00", "syntax"},
 		"billion laughs":        {"a: &a [x]\nb: &b [*a,*a]\n", "alias"},
 		"merge key":             {"a: {<<: {b: c}}", "key_not_string"},
@@ -45,6 +46,47 @@ func TestParseLimits(t *testing.T) {
 				t.Errorf("code %s, want %s: %v", got, c.code, invalid.Findings[0])
 			}
 		})
+	}
+}
+
+// A text that needs quotes is the commonest slip in YAML; the finding says so, at
+// the line where it is.
+func TestYAMLSlips(t *testing.T) {
+	const head = "apiVersion: flow/v1\nkind: Flow\nmetadata: {id: f}\nnodes:\n"
+	for name, c := range map[string]struct {
+		src  string
+		line int
+		want string
+	}{
+		"an expression in braces":    {head + "  - {id: a, with: {message: Hello ${ vars.name }}}\n", 5, "into quotes"},
+		"an expression first":        {head + "  - {id: a, with: {message: ${ vars.name } there}}\n", 5, "into quotes"},
+		"a colon in braces":          {head + "  - {id: a, with: {message: Note: now}}\n", 5, "into quotes"},
+		"a comma in braces":          {head + "  - {id: a, with: {message: Hello, Ana}}\n", 5, "put that text into quotes"},
+		"a brace in the next line":   {head + "  - {id: a,\n     with: {message: x}\nedges: []\n", 5, "into quotes"},
+		"a colon in a text":          {head + "  - id: a\n    name: Note: now\n", 6, "with a colon into quotes"},
+		"a list closed by a brace":   {head + "  - {id: a, list: [1, 2}}\n", 5, "into quotes"},
+		"a comment in braces":        {head + "  - {id: a, name: x # y}\n", 5, "into quotes"},
+		"a second document":          {head + "  - {id: a}\n---\nx: 1\n", 6, "file of its own"},
+		"a key outside the document": {" a: 1\nb: 2\n", 2, "indent all top-level keys alike"},
+		"text after three dots":      {"a: 1\n...\nb: 2\n", 3, "nothing follow"},
+		"text after a list":          {"[1]\nb: 2\n", 2, "indent all top-level keys alike"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := flow.Parse([]byte(c.src))
+			var invalid *flow.InvalidError
+			if !errors.As(err, &invalid) {
+				t.Fatalf("no InvalidError: %v", err)
+			}
+			if f := invalid.Findings[0]; len(invalid.Findings) != 1 || f.Line != c.line || !strings.Contains(f.Suggestion, c.want) {
+				t.Errorf("%v; want line %d and advice %q", invalid.Findings, c.line, c.want)
+			}
+		})
+	}
+	for _, end := range []string{"", "...\n", "...\n# the end\n", "\n\n"} {
+		src := "---\napiVersion: flow/v1\nkind: Flow\nmetadata: {id: f}\ntriggers: [{id: t, type: manual, to: a}]\nnodes: [{id: a, type: log@1}]\n" + end
+		if _, err := flow.Parse([]byte(src)); err != nil {
+			t.Errorf("a flow that ends with %q: %v", end, err)
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package flow
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // fill replaces {member} and {/pointer} placeholders. dynamic means that a
@@ -22,7 +24,7 @@ func fill(template string, v any) (out string, dynamic bool) {
 		}
 		var val any
 		if strings.HasPrefix(name, "/") {
-			val, _ = resolve(v, name) // missing is empty
+			val, _ = jsonstrict.Resolve(v, name) // missing is empty
 		} else {
 			val = member(v, name)
 		}

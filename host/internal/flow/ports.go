@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -23,7 +24,7 @@ const (
 // the choices an answer picks from. Elements with unknown members have no port of
 // their own yet; open is then true.
 func (o *operation) ports(input any) (ports []sdk.Port, offered []string, open bool) {
-	input = withDefaults(o.inputDoc, withoutEmpty(input))
+	input = o.input.WithDefaults(withoutEmpty(input))
 	ports = slices.Clone(o.Ports)
 	has := func(id string) bool {
 		return slices.ContainsFunc(ports, func(p sdk.Port) bool { return p.ID == id })
@@ -105,7 +106,7 @@ func isUnknown(v any) bool {
 
 // derive applies the rule to an input.
 func derive(r sdk.PortRule, input any) (ports []sdk.Port, open bool) {
-	each, ok := resolve(input, r.Each)
+	each, ok := jsonstrict.Resolve(input, r.Each)
 	if !ok {
 		return nil, false
 	}

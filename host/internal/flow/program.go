@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
 // Program is a Flow that was checked and can run; package run interprets it. It
 // does not change and may be used from several goroutines.
 type Program struct {
 	flow     *Flow
-	vars     *schema // nil: no variables
+	vars     *schema.Schema // nil: no variables
 	nodes    map[string]*CompiledNode
 	triggers map[string]*trigger
 }
@@ -60,7 +62,7 @@ func (p *Program) bind(s Scope) bindings {
 // bindTrigger gives the expressions of a trigger theirs: before a run there is
 // nothing but the event.
 func (p *Program) bindTrigger(s Scope) bindings {
-	return bindings{"event": s.Event, meterName: meter(),
+	return bindings{"event": s.Event, meterName: newMeter(),
 		"run": map[string]any{"id": s.Run, "flow": p.flow.Metadata.ID, "version": p.flow.Metadata.Version}}
 }
 

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -8,17 +9,18 @@ import (
 	"strings"
 )
 
-// DidYouMean names the candidate nearest to a misspelt name, else lists a few.
+// DidYouMean names the candidate that a name is most likely a slip of, else lists
+// a few.
 func DidYouMean(name string, candidates []string) string {
 	if len(candidates) == 0 {
 		return ""
 	}
 	sorted := slices.Clone(candidates)
 	slices.Sort(sorted)
-	best, dist := "", 1+max(len(name)/3, 2)
+	best, fewest := "", 1<<10
 	for _, c := range sorted {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < dist {
-			best, dist = c, d
+		if d := slips(name, c); d < fewest {
+			best, fewest = c, d
 		}
 	}
 	if best != "" {
@@ -31,24 +33,47 @@ func DidYouMean(name string, candidates []string) string {
 	return "known are " + strings.Join(sorted, ", ")
 }
 
-// distance is the Levenshtein distance in bytes; long names count as far apart.
+// slips counts the slips of the pen between a name and a candidate, as long as
+// they are few for its length; otherwise the result is large. Upper and lower case
+// are one slip together, leading dashes are not part of a name.
+func slips(name, candidate string) int {
+	const far = 1 << 10
+	a, b := strings.TrimLeft(name, "-"), strings.TrimLeft(candidate, "-")
+	la, lb := strings.ToLower(a), strings.ToLower(b)
+	shorter := min(len(a), len(b))
+	switch d := distance(la, lb); {
+	case a == b || d == 0:
+		return d
+	case shorter >= 3 && d == 1, shorter >= 6 && d == 2, shorter >= 12 && d == 3:
+		return d
+	default:
+		return far
+	}
+}
+
+// distance is how many bytes differ, are missing, are too many, or have changed
+// places with their neighbour (optimal string alignment). Long names count as far
+// apart.
 func distance(a, b string) int {
 	if max(len(a), len(b)) > 128 {
 		return 128
 	}
-	row := make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diag := row[0]
+		before, last, row = last, row, before
 		row[0] = i + 1
 		for j := range len(b) {
 			cost := 1
 			if a[i] == b[j] {
 				cost = 0
 			}
-			diag, row[j+1] = row[j+1], min(diag+cost, row[j]+1, row[j+1]+1)
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]
@@ -60,7 +85,11 @@ var unknownName = regexp.MustCompile(`unknown (name|field) (\w+)`)
 
 // hint helps with a name an expression does not know. roots are what it may
 // begin with.
-func (c *compiler) hint(err error, roots []string) string {
+func (c *compilation) hint(err error, roots []string) string {
+	var d *doubt
+	if errors.As(err, &d) && d.code == "not_on_every_way" {
+		return "reckon with it, as in event?.button?.id ?? '', or lead this way to another node"
+	}
 	m := unknownName.FindStringSubmatch(err.Error())
 	if m == nil {
 		return ""

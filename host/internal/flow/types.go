@@ -2,6 +2,7 @@ package flow
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/conf"
@@ -10,26 +11,50 @@ import (
 
 // environment declares what expressions may name. strict also refuses members
 // that a schema does not list but allows: such a name is most likely a slip.
-type environment struct{ lenient, strict expr.Option }
+type environment struct {
+	lenient, strict expr.Option
+	// ways are strict for one event each, when several can lead to the node.
+	ways []way
+}
+
+// way is one event that may lead to a node.
+type way struct {
+	event string
+	expr.Option
+}
 
 // environments returns what the expressions of a node may name: the run's
 // variables, the output of every node, the error that led here, and the event,
 // whose type depends on the way to the node.
-func (c *compiler) environments() func(node string) environment {
-	events := c.eventTypes()
-	byEvent := map[string]environment{}
+func (c *compilation) environments() func(node string) environment {
+	types := c.eventTypes()
+	byEvents := map[string]environment{}
 	return func(node string) environment {
-		event := events[node]
-		env, ok := byEvent[event]
+		events := types[node]
+		key := strings.Join(events, " ")
+		env, ok := byEvents[key]
 		if !ok {
-			env = environment{c.declare(event, false), c.declare(event, true)}
-			byEvent[event] = env
+			env = c.environment(events)
+			byEvents[key] = env
 		}
 		return env
 	}
 }
 
-func (c *compiler) declare(event string, strict bool) expr.Option {
+func (c *compilation) environment(events []string) environment {
+	if len(events) == 1 && events[0] != noEvent {
+		return environment{lenient: c.declare(events[0], false), strict: c.declare(events[0], true)}
+	}
+	env := environment{lenient: c.declare(anyEvent, false), strict: c.declare(anyEvent, true)}
+	for _, event := range events {
+		if event != anyEvent {
+			env.ways = append(env.ways, way{event, c.declare(event, true)})
+		}
+	}
+	return env
+}
+
+func (c *compilation) declare(event string, strict bool) expr.Option {
 	vars := types.Map{}
 	for name, s := range properties(c.flow.Vars) {
 		vars[name] = typeOf(s, strict)
@@ -41,25 +66,28 @@ func (c *compiler) declare(event string, strict bool) expr.Option {
 			nodes[id] = typeOf(n.op.outputDoc, strict)
 		}
 	}
+	var of types.Type = types.Nil
+	if event != noEvent {
+		of = typeOf(c.cat.events[event], strict)
+	}
 	return declare(types.Map{
 		"vars":  vars,
 		"nodes": nodes,
 		"error": types.Map{"code": types.String, "message": types.String, "httpStatus": types.Int, "node": types.String},
-		"event": typeOf(c.cat.events[event], strict),
+		"event": of,
 	})
 }
 
 // beforeRun declares what the expressions of a trigger may name; event is the
 // schema of its event, or nil.
 func beforeRun(event any) environment {
-	return environment{declare(types.Map{"event": typeOf(event, false)}), declare(types.Map{"event": typeOf(event, true)})}
+	return environment{lenient: declare(types.Map{"event": typeOf(event, false)}), strict: declare(types.Map{"event": typeOf(event, true)})}
 }
 
 // declare adds what is always there. The result may be used for any number of
 // expressions; expr.Env would work the types out again for each.
 func declare(env types.Map) expr.Option {
 	env["run"] = types.Map{"id": types.String, "flow": types.String, "version": types.Int}
-	env[meterName] = types.TypeOf(func() bool { return true })
 	nature := env.Nature()
 	return func(c *conf.Config) { c.EnvObject, c.Env, c.Strict = env, nature, true }
 }

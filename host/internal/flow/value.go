@@ -8,13 +8,13 @@ import (
 	"io"
 	"math"
 	"reflect"
-	"strconv"
 	"strings"
 )
 
 // DecodeJSON reads one JSON document into the values that flows work with:
 // map[string]any, []any, string, bool, nil, int for whole numbers that are exact,
-// and float64 for all others.
+// and float64 for all others. It is for what programs answer, and of two members of
+// one name takes the last, as encoding/json does; what people write goes through Parse.
 func DecodeJSON(src []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
@@ -107,36 +107,6 @@ func asList(v any) []any {
 	return l
 }
 
-// resolve follows a JSON Pointer (RFC 6901) into a value.
-func resolve(v any, ptr string) (any, bool) {
-	if ptr == "" {
-		return v, true
-	}
-	if ptr[0] != '/' {
-		return nil, false
-	}
-	for _, t := range strings.Split(ptr[1:], "/") {
-		t = unescaper.Replace(t)
-		switch c := v.(type) {
-		case map[string]any:
-			next, ok := c[t]
-			if !ok {
-				return nil, false
-			}
-			v = next
-		case []any:
-			i, err := strconv.Atoi(t)
-			if err != nil || i < 0 || i >= len(c) {
-				return nil, false
-			}
-			v = c[i]
-		default:
-			return nil, false
-		}
-	}
-	return v, true
-}
-
 // Plain turns a Go value into the values an Event carries: what came from an
 // expression or a built-in node into what would come back from JSON. Objects and
 // lists are copied.
@@ -198,5 +168,27 @@ func Size(v any) int {
 		return n
 	default:
 		return 8
+	}
+}
+
+// withoutEmpty returns v without the members that are null or "".
+func withoutEmpty(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, m := range v {
+			if m != nil && m != "" {
+				out[k] = withoutEmpty(m)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, m := range v {
+			out[i] = withoutEmpty(m)
+		}
+		return out
+	default:
+		return v
 	}
 }

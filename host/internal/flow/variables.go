@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // Variables are those a run begins with: the schema's defaults, then what the
@@ -27,16 +29,14 @@ func (p *Program) Variables(triggerID string, s Scope, given map[string]any) (ma
 	var findings []Finding
 	for _, name := range keys(vars) {
 		if known[name] == nil {
-			findings = append(findings, Finding{Pointer: pointer("/vars", name), Severity: SeverityError, Code: "unknown_variable",
+			findings = append(findings, Finding{Pointer: jsonstrict.Pointer("/vars", name), Severity: SeverityError, Code: "unknown_variable",
 				Message: fmt.Sprintf("the flow has no variable %q", name), Suggestion: DidYouMean(name, keys(known))})
 		}
 	}
-	vars, _ = withDefaults(p.flow.Vars, vars).(map[string]any)
-	if p.vars != nil {
-		for _, v := range p.vars.violations(vars) {
-			findings = append(findings, Finding{Pointer: "/vars" + v.pointer, Severity: SeverityError, Code: v.code,
-				Message: v.message, Suggestion: v.suggestion})
-		}
+	vars, _ = p.vars.WithDefaults(vars).(map[string]any)
+	for _, f := range p.vars.Findings(vars) {
+		findings = append(findings, Finding{Pointer: "/vars" + f.Pointer, Severity: SeverityError, Code: f.Code,
+			Message: f.Message, Suggestion: f.Suggestion})
 	}
 	if len(findings) > 0 {
 		sortFindings(findings)

@@ -8,8 +8,11 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // readYAML reads the part of YAML 1.2 that says the same as JSON: one document,
@@ -20,11 +23,16 @@ func (d *document) readYAML(src []byte) error {
 	if err := dec.Decode(&first); errors.Is(err, io.EOF) {
 		return nothing()
 	} else if err != nil {
-		return yamlSyntax(err)
+		return yamlSyntax(src, err)
 	}
-	if err := dec.Decode(new(yaml.Node)); err == nil {
-		return &syntaxError{code: "several_documents", message: "the file holds more than one YAML document",
+	var next yaml.Node
+	switch err := dec.Decode(&next); {
+	case err == nil:
+		return &syntaxError{line: next.Line, code: "several_documents", message: "the file holds more than one YAML document",
 			suggested: "put each flow into a file of its own"}
+	case !errors.Is(err, io.EOF):
+		return &syntaxError{line: yamlSyntax(src, err).line, code: "after_end", message: "something follows the end of the flow",
+			suggested: "indent all top-level keys alike, and let nothing follow a line of three dots"}
 	}
 	if len(first.Content) == 0 {
 		return nothing()
@@ -34,15 +42,31 @@ func (d *document) readYAML(src []byte) error {
 	return err
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var (
+	yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+	// yamlParser are the faults whose lines the library counts from 0.
+	yamlParser = regexp.MustCompile(`^(did not find expected (<document|<stream|node content|key|'-'|',')|found incompatible)`)
+)
 
-func yamlSyntax(err error) error {
+// yamlSyntax explains a fault of syntax. Most are texts that need quotes.
+func yamlSyntax(src []byte, err error) *syntaxError {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	if m == nil {
 		return &syntaxError{code: "syntax", message: "not YAML: " + err.Error()}
 	}
 	line, _ := strconv.Atoi(m[1]) // no number means no line
-	return &syntaxError{line: line, code: "syntax", message: "not YAML: " + m[2]}
+	if yamlParser.MatchString(m[2]) {
+		line++
+	}
+	se := &syntaxError{line: line, code: "syntax", message: "not YAML: " + m[2]}
+	lines := bytes.Split(src, []byte("\n"))
+	switch {
+	case line > 0 && line <= len(lines) && bytes.ContainsAny(lines[line-1], "{["):
+		se.suggested = `inside {…} and […], put a text with any of , : { } [ ] # into quotes, as in {message: "Hello, ${ vars.name }"}`
+	case strings.Contains(m[2], "mapping values are not allowed"):
+		se.suggested = `indent keys alike, and put a text with a colon into quotes, as in message: "Note: …"`
+	}
+	return se
 }
 
 func (d *document) fromYAML(n *yaml.Node, ptr string, depth int) (any, error) {
@@ -60,7 +84,7 @@ func (d *document) fromYAML(n *yaml.Node, ptr string, depth int) (any, error) {
 	case yaml.SequenceNode:
 		list := make([]any, 0, len(n.Content))
 		for i, c := range n.Content {
-			v, err := d.fromYAML(c, pointer(ptr, i), depth+1)
+			v, err := d.fromYAML(c, jsonstrict.Pointer(ptr, i), depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -80,9 +104,13 @@ func (d *document) yamlMapping(n *yaml.Node, ptr string, depth int) (any, error)
 			return nil, &syntaxError{line: k.Line, pointer: ptr, code: "key_not_string",
 				message: fmt.Sprintf("key %q is not a string", k.Value), suggested: "put it in quotes"}
 		}
-		p := pointer(ptr, k.Value)
+		p := jsonstrict.Pointer(ptr, k.Value)
+		if n.Style&yaml.FlowStyle != 0 && v.ShortTag() == "!!null" && v.Value == "" && v.Anchor == "" {
+			return nil, &syntaxError{line: k.Line, pointer: p, code: "no_value", message: fmt.Sprintf("%q has no value", k.Value),
+				suggested: "if it belongs to a text that has a comma, put that text into quotes"}
+		}
 		if _, ok := m[k.Value]; ok {
-			return nil, duplicateKey(k.Line, p, k.Value)
+			return nil, duplicateKey(k.Line, p)
 		}
 		val, err := d.fromYAML(v, p, depth+1)
 		if err != nil {

@@ -30,6 +30,14 @@ var rules = []rule{
 		why: "schemas are the product's forms: they know nothing of the code",
 	},
 	{
+		from: []string{"internal/jsonstrict"}, forbid: []string{module}, tests: true,
+		why: "the reader of JSON serves sdk, node, simulator and host alike: it knows no WhatsApp, no flows, nothing of this module",
+	},
+	{
+		from: []string{""}, except: []string{"internal/jsonstrict", "schemas"}, forbid: []string{"github.com/go-json-experiment/"}, tests: true,
+		why: "there is one strict reader of JSON, internal/jsonstrict; when the toolchain has encoding/json/v2, only it changes",
+	},
+	{
 		from: []string{"internal"}, forbid: []string{module + "schemas", module + "sdk", module + "plugin", module + "host"}, tests: true,
 		why: "internal/ is what plugin and host share: it knows neither WhatsApp nor flows",
 	},
@@ -65,6 +73,14 @@ var rules = []rule{
 		why: "the operations are adapters: nothing below them knows them",
 	},
 	{
+		from: []string{"internal/netguard"}, forbid: []string{module}, tests: true,
+		why: "the guard of outgoing addresses is trusted by plugin and host alike: it knows neither, nor anything between them",
+	},
+	{
+		from: []string{""}, except: []string{"internal/netguard"}, forbid: []string{"code.dny.dev/"}, tests: true,
+		why: "which address is public is decided in one place",
+	},
+	{
 		from: []string{"sdk"}, forbid: []string{module + "plugin", module + "host"}, tests: true,
 		why: "the sdk is what third parties import: it knows neither our node nor our host",
 	},
@@ -93,8 +109,8 @@ var rules = []rule{
 		why: "whatsmeow is imported only under plugin/",
 	},
 	{
-		from: []string{""}, except: []string{"sdk", "host/internal/process"}, forbid: []string{"github.com/hashicorp/"}, tests: true,
-		why: "go-plugin is imported only by sdk (serving) and host/internal/process (starting)",
+		from: []string{""}, except: []string{"sdk", "host/internal/process"}, forbid: []string{"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog"}, tests: true,
+		why: "go-plugin is imported only by sdk (serving), sdk/client (which makes a plain go-plugin host out of three lines) and host/internal/process (our own way to start a node)",
 	},
 	{
 		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks"},

@@ -9,6 +9,7 @@ package nodes
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -60,4 +61,16 @@ func decode(input map[string]any, into any) error {
 // misshapen is an input that expressions gave another shape than the schema's.
 func misshapen(pointer, message string) error {
 	return sdk.Invalid(sdk.Violation{Pointer: pointer, Code: "invalid_request", Message: message})
+}
+
+//go:embed schema/*.json
+var files embed.FS
+
+// schema is one embedded file; the names are constants of this package.
+func schema(name string) []byte {
+	b, err := files.ReadFile("schema/" + name + ".json")
+	if err != nil {
+		panic(fmt.Sprintf("nodes: no schema %q in this build", name))
+	}
+	return b
 }

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -36,14 +37,11 @@ var errRedirect = errors.New("redirect refused")
 type requestNode struct{ client *http.Client }
 
 func newRequestNode(allowPrivate bool) requestNode {
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	if !allowPrivate {
-		dialer.Control = onlyPublic
-	}
+	guard := &netguard.Guard{Open: allowPrivate}
 	return requestNode{&http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil, // a proxy would dial for us, past the guard
-			DialContext:            dialer.DialContext,
+			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  time.Minute,
 			MaxResponseHeaderBytes: maxHeaders,
@@ -77,6 +75,7 @@ func (requestNode) Operation() flow.Operation {
 type request struct {
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
+	Query   query             `json:"query"`
 	Headers map[string]string `json:"headers"`
 	Body    json.RawMessage   `json:"body"`
 	Timeout int               `json:"timeout"` // seconds
@@ -117,9 +116,9 @@ func (n requestNode) Execute(ctx context.Context, input map[string]any) (any, er
 }
 
 func (in request) build(ctx context.Context) (*http.Request, error) {
-	u, err := url.Parse(in.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, sdk.Invalid(sdk.Violation{Pointer: "/url", Code: "invalid_url", Message: "the url must be http:// or https:// with a host"})
+	u, err := in.address()
+	if err != nil {
+		return nil, err
 	}
 	if len(in.Body) > maxBody {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/body", Code: "too_large", Message: fmt.Sprintf("the body has more than %d bytes", maxBody)})
@@ -128,7 +127,7 @@ func (in request) build(ctx context.Context) (*http.Request, error) {
 	if len(in.Body) > 0 {
 		body = bytes.NewReader(in.Body)
 	}
-	req, err := http.NewRequestWithContext(ctx, in.Method, in.URL, body)
+	req, err := http.NewRequestWithContext(ctx, in.Method, u.String(), body)
 	if err != nil {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/method", Code: "invalid_request", Message: err.Error()})
 	}
@@ -152,8 +151,9 @@ func unreachable(err error, method string) *sdk.Problem {
 	if errors.As(err, &op) && op.Op == "dial" || method == http.MethodGet || method == http.MethodHead {
 		p.Effect = sdk.EffectNone
 	}
-	if errors.Is(err, errPrivate) {
+	if errors.Is(err, netguard.ErrRefused) {
 		p.Code, p.HTTPStatus, p.Retryable, p.Fault = "address_refused", http.StatusForbidden, false, sdk.FaultCaller
+		p.Message = "the url leads to an address that is not public: use a public one, or let the host's owner allow private ones (--allow-private)"
 	}
 	if errors.Is(err, errRedirect) {
 		p.Code, p.Retryable = "redirect_refused", false

@@ -13,7 +13,7 @@ import (
 // badnodePath builds sdk/nodetest/badnode once, into TestMain's directory.
 var badnodePath = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(scratch, "badnode")
-	cmd := exec.Command("go", "build", "-o", path, "github.com/tapnode/tapnode/sdk/nodetest/badnode")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/tapnode/tapnode/sdk/nodetest/badnode")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	return path, cmd.Run()

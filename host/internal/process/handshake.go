@@ -55,7 +55,7 @@ func handshake(ctx context.Context, spec Spec, log *slog.Logger) (*runner, *grpc
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: spec.RunDir.Path()},
 		Logger:           hclog.NewNullLogger(),
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (goplugin.Runner, error) {
-			run = newRunner(spec.Path, spec.Args, childEnv(os.Environ(), cmd.Env), spec.StateDir, dir, newRelay(log))
+			run = newRunner(spec.Path, spec.Args, childEnv(os.Environ(), append(cmd.Env, sdk.LifelineKey+"="+sdk.LifelineStdin)), spec.StateDir, dir, newRelay(log))
 			uncancel = context.AfterFunc(ctx, func() { _ = run.kill() })
 			return run, nil
 		},

@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+// testTimeout is how long a test waits for what must happen.
+const testTimeout = 30 * time.Second
 
 // shortDir is a temporary directory whose path leaves room for a socket.
 func shortDir(t *testing.T) string {
@@ -46,7 +46,7 @@ func newNode(t *testing.T, role string, change ...func(*Spec)) *node {
 		Name: "n", Path: self(), Args: []string{role}, StateDir: n.dir + "/state", RunDir: run, Logger: n.logs.logger(),
 		Timing: Timing{
 			BackoffMin: time.Millisecond, BackoffMax: time.Millisecond,
-			StartTimeout: patience, DescribeTimeout: patience, HealthTimeout: patience, // a busy machine is no finding
+			StartTimeout: testTimeout, DescribeTimeout: testTimeout, HealthTimeout: testTimeout, // a busy machine is no finding
 		},
 	}
 	for _, f := range change {
@@ -78,7 +78,7 @@ func started(t *testing.T, role string, change ...func(*Spec)) *node {
 
 // soon is a context that ends when the test has waited long enough.
 func (n *node) soon() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	n.t.Cleanup(cancel)
 	return ctx
 }
@@ -149,7 +149,7 @@ func (n *node) fails(words ...string) {
 // gone waits until a process does not exist, or is a zombie of somebody else's.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
 		stat, err := os.ReadFile("/proc/" + itoa(pid) + "/stat")
 		if os.IsNotExist(err) || err == nil && strings.Contains(string(stat), ") Z ") {
 			return

@@ -61,7 +61,7 @@ func (v *vitals) grade() (State, string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.misses > 0 {
-		return Degraded, fmt.Sprintf("%d liveness calls in a row were not answered", v.misses)
+		return Unresponsive, fmt.Sprintf("it lives but has not answered %d liveness calls in a row", v.misses)
 	}
 	switch h := v.subjects[""]; h.State {
 	case sdk.Degraded, sdk.Unhealthy:

@@ -39,10 +39,19 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
+// An end that nobody asked for is told at the level that is always on, with how it ended.
+func TestTheEndIsToldWithItsStatus(t *testing.T) {
+	n := started(t, "good")
+	_, _ = n.tell("exit") // it cannot answer
+	n.logs.await(t, `level=ERROR msg="node ended"`)
+	n.logs.await(t, `exit="exit status 4" ran=`)
+	n.logs.await(t, `msg="node starts again"`)
+}
+
 // await waits for a text in the log.
 func (l *logs) await(t *testing.T, text string) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(testTimeout)
 	for {
 		l.mu.Lock()
 		found, changed := strings.Contains(l.text.String(), text), l.changed

@@ -18,17 +18,22 @@ const (
 	maxRunBase    = maxSocketPath - belowRunDir - ownDir
 )
 
+// shortBase is where sockets go when every better place has a path too long for them. It
+// comes last: others may have taken the name, and what lies there is tidied away in time.
+// The node's connection outlives its socket.
+var shortBase = fmt.Sprintf("/tmp/tapnode-%d", os.Getuid())
+
 // RunDir is where one host keeps the sockets of its nodes: a directory of mode 0700
-// with one directory per start inside. It is never under /tmp by default, where
-// systemd-tmpfiles removes a socket that is ten days old.
+// with one directory per start inside.
 type RunDir struct {
 	path string
 	lock *os.File
 }
 
 // OpenRunDir makes a RunDir in the first usable of $RUNTIME_DIRECTORY (systemd),
-// $XDG_RUNTIME_DIR/tapnode and stateDir/run, and removes what hosts that died left
-// there. Several hosts may share the place. The error names every place tried.
+// $XDG_RUNTIME_DIR/tapnode, stateDir/run and /tmp/tapnode-<uid>, and removes what hosts
+// that died left there. Several hosts may share the place. The error names every place
+// tried.
 func OpenRunDir(stateDir string) (*RunDir, error) {
 	var bases []string
 	if d, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); d != "" {
@@ -37,7 +42,7 @@ func OpenRunDir(stateDir string) (*RunDir, error) {
 	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
 		bases = append(bases, filepath.Join(d, "tapnode"))
 	}
-	bases = append(bases, filepath.Join(stateDir, "run"))
+	bases = append(bases, filepath.Join(stateDir, "run"), shortBase)
 
 	var tried []error
 	for _, base := range bases {
@@ -61,6 +66,11 @@ func openRunDirIn(base string) (*RunDir, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return nil, err
 	}
+	if base == shortBase {
+		if err := onlyOurs(base); err != nil {
+			return nil, err
+		}
+	}
 	// Whoever sweeps or creates holds the base, so that a directory is never seen
 	// before it is locked.
 	held, err := lockFile(filepath.Join(base, "lock"), syscall.LOCK_EX)
@@ -80,6 +90,19 @@ func openRunDirIn(base string) (*RunDir, error) {
 		return nil, err
 	}
 	return &RunDir{path: path, lock: lock}, nil
+}
+
+// onlyOurs refuses a directory that somebody else may have put there.
+func onlyOurs(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !ok || int(stat.Uid) != os.Getuid() || info.Mode().Perm() != 0o700 {
+		return fmt.Errorf("%s is not a directory of mode 0700 that belongs to this user", dir)
+	}
+	return nil
 }
 
 // sweep removes the directories whose host is gone: their lock is free.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,11 +15,16 @@ func TestRunDirGoesWhereItMay(t *testing.T) {
 		"session":       {"", dir + "/xdg", dir + "/xdg/tapnode"},
 		"state":         {"", "", dir + "/state/run"},
 		"unusable ones": {"/dev/null/x", dir + "/" + strings.Repeat("long", 20), dir + "/state/run"},
+		"all too long":  {dir + "/" + strings.Repeat("long", 20), "", shortBase},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("RUNTIME_DIRECTORY", c.runtime)
 			t.Setenv("XDG_RUNTIME_DIR", c.xdg)
-			d, err := OpenRunDir(dir + "/state")
+			state := dir + "/state"
+			if name == "all too long" { // a data directory such as any
+				state = dir + "/" + strings.Repeat("x", maxRunBase)
+			}
+			d, err := OpenRunDir(state)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,10 +42,23 @@ func TestRunDirGoesWhereItMay(t *testing.T) {
 func TestRunDirSaysWhyThereIsNone(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", "")
 	t.Setenv("XDG_RUNTIME_DIR", "")
-	long := shortDir(t) + "/" + strings.Repeat("x", maxRunBase)
-	_, err := OpenRunDir(long)
-	if err == nil || !strings.Contains(err.Error(), "leaves room for") || !strings.Contains(err.Error(), "set RUNTIME_DIRECTORY") {
-		t.Errorf("got %v", err)
+	short, dir := shortBase, shortDir(t)
+	defer func() { shortBase = short }()
+	long := dir + "/" + strings.Repeat("x", maxRunBase)
+	for name, take := range map[string]func(path string) error{
+		"a link":              func(path string) error { return os.Symlink(dir, path) },
+		"a file":              func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"open to others":      func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, 0o777)) },
+		"readable for others": func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, 0o755)) },
+	} {
+		shortBase = dir + "/" + strings.ReplaceAll(name, " ", "-")
+		if err := take(shortBase); err != nil {
+			t.Fatal(err)
+		}
+		_, err := OpenRunDir(long)
+		if err == nil || !strings.Contains(err.Error(), "leaves room for") || !strings.Contains(err.Error(), shortBase) || !strings.Contains(err.Error(), "set RUNTIME_DIRECTORY") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// taskPatience is how long the functions of OnReady have to return.
-const taskPatience = 10 * time.Second
+// taskLimit is how long the functions of OnReady have to return.
+const taskLimit = 10 * time.Second
 
 // session is one process from its handshake to its end.
 type session struct {
@@ -40,6 +40,11 @@ type session struct {
 // launch starts, checks and configures a process. Its error says what the node did;
 // the runner, if there was one, is returned with it for the report.
 func launch(ctx context.Context, spec Spec, log *slog.Logger) (*session, *runner, error) {
+	if spec.Verify != nil {
+		if err := spec.Verify(); err != nil {
+			return nil, nil, fmt.Errorf("the binary is not run: %w (%w)", err, errPermanent)
+		}
+	}
 	start, cancel := context.WithTimeoutCause(ctx, spec.StartTimeout, errNoHandshake)
 	defer cancel()
 	run, conn, err := handshake(start, spec, log)
@@ -191,8 +196,8 @@ func (s *session) await() {
 	}()
 	select {
 	case <-returned:
-	case <-time.After(taskPatience):
-		s.log.Error("an OnReady function does not return; the node goes on without it", "waited", taskPatience)
+	case <-time.After(taskLimit):
+		s.log.Error("an OnReady function does not return; the node goes on without it", "waited", taskLimit)
 	}
 }
 

@@ -18,6 +18,10 @@ type Spec struct {
 	Path string   // of the binary, absolute; see catalog.Entry.Install for a verified one
 	Args []string // of the binary; usually none
 
+	// Verify is called before each start: its error keeps the binary from running and
+	// quarantines the node. It makes sure that Path is still what was accepted, which
+	// somebody may have replaced while the node ran. nil trusts it.
+	Verify func() error
 	// Accept refuses a node by its manifest before it is configured, e.g. because it
 	// is not the one in nodes.lock. nil takes any.
 	Accept func(sdk.Manifest) error
@@ -32,16 +36,16 @@ type Spec struct {
 	Timing
 }
 
-// Timing are the deadlines and the patience of a Supervisor. Zero members take the
+// Timing are the deadlines and the bounds of a Supervisor. Zero members take the
 // default in their comment.
 type Timing struct {
 	StartTimeout     time.Duration // 10 s, exec to handshake
 	DescribeTimeout  time.Duration // 5 s
 	ConfigureTimeout time.Duration // 30 s
 
-	HealthEvery   time.Duration // 10 s between liveness calls
-	HealthTimeout time.Duration // 3 s for each
-	HealthMisses  int           // 3 in a row end the process
+	HealthEvery   time.Duration // 3 s between liveness calls
+	HealthTimeout time.Duration // 3 s for each; the first that is missed makes it Unresponsive
+	HealthMisses  int           // 10 in a row end the process
 
 	DrainGrace   time.Duration // 10 s for calls that run
 	CloseTimeout time.Duration // 5 s
@@ -60,9 +64,9 @@ func (t Timing) withDefaults() Timing {
 		StartTimeout:     cmp.Or(t.StartTimeout, 10*time.Second),
 		DescribeTimeout:  cmp.Or(t.DescribeTimeout, 5*time.Second),
 		ConfigureTimeout: cmp.Or(t.ConfigureTimeout, 30*time.Second),
-		HealthEvery:      cmp.Or(t.HealthEvery, 10*time.Second),
+		HealthEvery:      cmp.Or(t.HealthEvery, 3*time.Second),
 		HealthTimeout:    cmp.Or(t.HealthTimeout, 3*time.Second),
-		HealthMisses:     cmp.Or(t.HealthMisses, 3),
+		HealthMisses:     cmp.Or(t.HealthMisses, 10),
 		DrainGrace:       cmp.Or(t.DrainGrace, 10*time.Second),
 		CloseTimeout:     cmp.Or(t.CloseTimeout, 5*time.Second),
 		ExitTimeout:      cmp.Or(t.ExitTimeout, 2*time.Second),

@@ -10,10 +10,11 @@ import (
 
 // State is where a node's process is in its life.
 //
-//	stopped → starting → ready ⇄ degraded → draining → stopped
-//	starting, ready, degraded → backing_off → starting    it crashed
-//	starting, ready, degraded → quarantined               it crashed too often, or can never start
-//	any → stopped                                         Stop
+//	stopped → starting → ready ⇄ degraded ⇄ unresponsive ⇄ ready
+//	a running one → draining → stopped            Stop
+//	starting or running → backing_off → starting  it crashed
+//	starting or running → quarantined             it crashed too often, or can never start
+//	any → stopped                                 Stop
 type State string
 
 // The states.
@@ -21,14 +22,21 @@ const (
 	Stopped     State = "stopped"     // nobody asked for it, or it was asked to stop
 	Starting    State = "starting"    // from exec to the end of Configure
 	Ready       State = "ready"       // takes calls
-	Degraded    State = "degraded"    // takes calls; it says it is unwell, or does not answer in time
+	Degraded    State = "degraded"    // takes calls; it says it is unwell
 	Draining    State = "draining"    // finishing what runs
 	BackingOff  State = "backing_off" // crashed; starts again at Status.RetryAt
 	Quarantined State = "quarantined" // not started again before Restart
+
+	// Unresponsive is a process that lives and does not answer, because it is stopped or
+	// stuck. Calls still go to it, and wait. It is killed when that lasts.
+	Unresponsive State = "unresponsive"
 )
 
-// Serving says whether calls are taken.
+// Serving says whether calls are taken and can be expected to be answered.
 func (s State) Serving() bool { return s == Ready || s == Degraded }
+
+// running says whether there is a configured process.
+func (s State) running() bool { return s.Serving() || s == Unresponsive }
 
 // Status is a state with its circumstances.
 type Status struct {
@@ -67,13 +75,13 @@ func (t *tracker) set(to State, reason string, f func(*Status)) {
 	t.change(to, reason, f)
 }
 
-// regrade takes news of a node's health, which may move it between Ready and
-// Degraded; in any other state they come too late and cannot undo its end.
+// regrade takes news of a node's health, which may move it between Ready, Degraded and
+// Unresponsive; in any other state they come too late and cannot undo its end.
 func (t *tracker) regrade(to State, reason string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case !t.cur.State.Serving():
+	case !t.cur.State.running():
 	case t.cur.State != to:
 		t.change(to, reason, nil)
 	default:
@@ -102,13 +110,10 @@ func (t *tracker) change(to State, reason string, f func(*Status)) {
 	if reason != "" {
 		args = append(args, "reason", reason)
 	}
-	if !t.cur.RetryAt.IsZero() {
-		args = append(args, "retry_at", t.cur.RetryAt)
-	}
 	switch to {
-	case Degraded, BackingOff:
+	case Degraded:
 		t.log.Warn("node state", args...)
-	case Quarantined:
+	case Unresponsive, Quarantined:
 		t.log.Error("node state", args...)
 	default:
 		t.log.Info("node state", args...)

@@ -50,12 +50,14 @@ func (s *Supervisor) supervise(l *loop) {
 			break
 		}
 		s.crashes.add(crash)
+		s.tell(crash)
 		wait, again := budget.failed(crash.Time, crash.Ran, !errors.Is(err, errNotYet))
 		if permanent := errors.Is(err, errPermanent); permanent || !again {
 			s.quarantine(crash, permanent)
 			<-l.ctx.Done()
 			break
 		}
+		s.log.Info("node starts again", "in", wait.Round(time.Millisecond))
 		s.status.set(BackingOff, crash.Reason, func(st *Status) { st.PID, st.RetryAt = 0, time.Now().Add(wait) })
 		select {
 		case <-time.After(wait):
@@ -68,11 +70,28 @@ func (s *Supervisor) supervise(l *loop) {
 	s.status.set(Stopped, "", func(st *Status) { st.PID = 0 })
 }
 
+// tell logs the end of a process that nobody asked for.
+func (s *Supervisor) tell(c Crash) {
+	args := []any{"reason", c.Reason}
+	if c.PID > 0 {
+		args = append(args, "pid", c.PID)
+	}
+	if c.Exit != "" {
+		args = append(args, "exit", c.Exit)
+	}
+	if c.Ran > 0 {
+		s.log.Error("node ended", append(args, "ran", c.Ran.Round(time.Millisecond))...)
+		return
+	}
+	s.log.Error("node did not start", args...)
+}
+
 func (s *Supervisor) quarantine(crash Crash, permanent bool) {
 	reason := crash.Reason
 	if !permanent {
 		reason = fmt.Sprintf("%d crashes in %v, the last: %s", s.spec.CrashBudget, s.spec.CrashWindow, crash.Reason)
 	}
+	reason += "; once that is cured, start it again with: tapnode nodes restart " + s.spec.Name
 	s.status.set(Quarantined, reason, func(st *Status) { st.PID = 0 })
 }
 

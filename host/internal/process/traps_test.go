@@ -127,16 +127,34 @@ func TestTrapFrozenNode(t *testing.T) {
 		return n
 	}
 	t.Run("is restarted", func(t *testing.T) {
-		n := frozen(t, func(s *Spec) { s.HealthEvery, s.HealthTimeout = 10*time.Millisecond, 300*time.Millisecond })
+		n := frozen(t, func(s *Spec) {
+			s.HealthEvery, s.HealthTimeout, s.HealthMisses = 10*time.Millisecond, 300*time.Millisecond, 3
+		})
 		pid := n.State().PID
 		n.await("runs again", func(s Status) bool { return s.State == Ready && s.PID != pid })
 		if c := n.Crashes()[0]; !strings.Contains(c.Reason, "did not answer 3 liveness calls") || c.Exit != "signal: killed" {
 			t.Errorf("report %+v", c)
 		}
-		if !strings.Contains(n.logs.String(), "to=degraded") {
-			t.Error("it was not degraded first")
+		if !strings.Contains(n.logs.String(), "to=unresponsive") {
+			t.Error("it was not unresponsive first")
 		}
 		n.echoes("again")
+	})
+	t.Run("recovers", func(t *testing.T) {
+		n := frozen(t, func(s *Spec) {
+			s.HealthEvery, s.HealthTimeout, s.HealthMisses = 10*time.Millisecond, 300*time.Millisecond, 1_000_000
+		})
+		st := n.awaitState(Unresponsive)
+		if st.State.Serving() || st.PID == 0 {
+			t.Errorf("it is %+v", st)
+		}
+		if err := syscall.Kill(st.PID, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		if again := n.awaitState(Ready); again.PID != st.PID {
+			t.Errorf("it is %+v, and was %+v", again, st)
+		}
+		n.echoes("still here")
 	})
 	t.Run("is stopped", func(t *testing.T) {
 		n := frozen(t, func(s *Spec) {
@@ -245,7 +263,7 @@ func childrenOf(t *testing.T, pid int) (children []int) {
 
 func awaitProcState(t *testing.T, pid int, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
 		stat, err := os.ReadFile("/proc/" + itoa(pid) + "/stat")
 		if err == nil && strings.Contains(string(stat), ") "+want+" ") {
 			return

@@ -5,6 +5,7 @@ package process
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tapnode/tapnode/host/internal/catalog"
@@ -37,6 +38,64 @@ func TestVerifiedBinary(t *testing.T) {
 	m := bad(t, "", func(s *Spec) { s.Path, s.Accept = copied, other.Accept })
 	m.fails("manifest", "tapnode nodes lock --nodes "+scratch)
 	m.awaitState(Quarantined)
+}
+
+// Somebody replaces the copy that runs, and the node starts again: what was accepted is
+// what runs. When that is not to be had any more, nothing runs.
+func TestBinaryIsReplacedWhileItRuns(t *testing.T) {
+	path, err := badnodePath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := shortDir(t)
+	original := filepath.Join(dir, "badnode")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(original, text, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := catalog.Lock(t.Context(), original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := entry.Install(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := filepath.Join(dir, "the-other-ran")
+	replace := func(path string) {
+		t.Helper()
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := startedBad(t, "", func(s *Spec) {
+		s.Path, s.Accept = copied, entry.Accept
+		s.Verify = func() error { _, err := entry.EnsureCopy(dir); return err }
+	})
+	n.echoes("hello")
+
+	pid := n.State().PID
+	replace(copied)
+	_ = n.misbehave("exit") // it cannot answer
+	n.await("runs again", func(s Status) bool { return s.State == Ready && s.PID != pid })
+	n.echoes("hello")
+
+	replace(copied)
+	replace(original)
+	_ = n.misbehave("exit")
+	n.awaitState(Quarantined)
+	if reason := n.State().Reason; !strings.Contains(reason, "the binary is not run") || !strings.Contains(reason, "tapnode nodes restart n") {
+		t.Errorf("quarantined: %s", reason)
+	}
+	if _, err := os.Stat(ran); !os.IsNotExist(err) {
+		t.Error("the replaced binary ran")
+	}
 }
 
 func TestBinaryWithoutFormat(t *testing.T) {

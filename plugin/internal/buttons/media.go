@@ -23,6 +23,8 @@ type Media struct {
 	Height    uint32
 	Seconds   uint32 // videos
 	FileName  string // documents
+
+	Warnings []Warning // for whoever sends it; no part of the message
 }
 
 // header must say hasMediaAttachment, or clients do not look for the media.

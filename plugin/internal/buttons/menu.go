@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
@@ -25,7 +25,7 @@ const (
 	TakeOncePerPerson Policy = "oncePerPerson" // one of each person
 )
 
-func (m *Menu) read(o *strict.Object) {
+func (m *Menu) read(o *jsonstrict.Object) {
 	o.OptionalInt("expiresIn", &m.ExpiresIn)
 	o.String("policy", (*string)(&m.Policy))
 	o.Strings("allowedSenders", &m.AllowedSenders)

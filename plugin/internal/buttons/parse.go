@@ -3,8 +3,12 @@ package buttons
 import (
 	"strings"
 
-	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
+
+// Limits of a request or a filter. Size and depth are the contract's; the number of
+// values is far above any request and far below what hurts.
+var Limits = jsonstrict.Limits{Bytes: 16 << 20, Depth: 64, Values: 10_000, NoNUL: true}
 
 // Parse reads the input of whatsapp.sendButtons. Violations are about the form
 // only (JSON, types, unknown members) and all have CodeInvalidBody; a request
@@ -12,11 +16,11 @@ import (
 // was not given.
 func Parse(data []byte) (Request, []Violation) {
 	var r Request
-	faults := strict.Read(data, func(o *strict.Object) {
+	faults := jsonstrict.Read(data, Limits, func(o *jsonstrict.Object) {
 		o.String("instance", &r.Instance)
 		o.String("number", &r.Number)
 		o.String("contentText", &r.ContentText)
-		o.Each("buttons", func(n int) { r.Buttons = make([]Button, n) }, func(i int, item *strict.Object) {
+		o.Each("buttons", func(n int) { r.Buttons = make([]Button, n) }, func(i int, item *jsonstrict.Object) {
 			b := &r.Buttons[i]
 			item.String("id", &b.ID)
 			item.String("displayText", &b.DisplayText)
@@ -40,7 +44,7 @@ func Parse(data []byte) (Request, []Violation) {
 // ParseText reads the input of whatsapp.sendText, by the rules of Parse.
 func ParseText(data []byte) (TextRequest, []Violation) {
 	var r TextRequest
-	faults := strict.Read(data, func(o *strict.Object) {
+	faults := jsonstrict.Read(data, Limits, func(o *jsonstrict.Object) {
 		o.String("instance", &r.Instance)
 		o.String("number", &r.Number)
 		o.String("contentText", &r.ContentText)
@@ -52,13 +56,13 @@ func ParseText(data []byte) (TextRequest, []Violation) {
 	return r, bodyViolations(faults)
 }
 
-func bodyViolations(faults []strict.Fault) []Violation {
+func bodyViolations(faults []jsonstrict.Error) []Violation {
 	var violations []Violation
 	for _, f := range faults {
 		violations = append(violations, Violation{
 			Pointer:    f.Pointer,
 			Code:       CodeInvalidBody,
-			Message:    "Invalid request body: " + f.Detail,
+			Message:    "Invalid request body: " + f.Message,
 			Suggestion: f.Suggestion,
 		})
 	}

@@ -86,7 +86,8 @@ const (
 	maxHeading          = 1024 // header and footer text
 	maxLabel            = 128
 	maxReplyID          = 256
-	maxValue            = 2048 // link, code, mediaUrl
+	maxValue            = 2048 // link, code
+	maxMediaURL         = 4096 // clouds sign long ones
 	maxCallNumber       = 32
 	maxName             = 128               // source, replyTo
 	maxDelay            = 300               // seconds

@@ -1,6 +1,7 @@
 package buttons
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -35,9 +36,9 @@ func (c *check) texts(r Request) {
 	}
 	c.length("/headerText", "HeaderText", r.HeaderText, maxHeading)
 	c.length("/footerText", "FooterText", r.FooterText, maxHeading)
-	c.length("/mediaUrl", "MediaURL", r.MediaURL, maxValue)
-	if r.MediaURL != "" && !webAddress(r.MediaURL) {
-		c.refuse("/mediaUrl", "MediaURL must be an http or https address", "begin with https:// and a host")
+	c.length("/mediaUrl", "MediaURL", r.MediaURL, maxMediaURL)
+	if r.MediaURL != "" {
+		c.webAddress("/mediaUrl", "MediaURL", r.MediaURL)
 	}
 }
 
@@ -53,9 +54,7 @@ func (c *check) value(i int, b Button) {
 		c.length(at+"/id", name+"ID", b.ID, maxReplyID)
 	case URL:
 		c.length(at+"/id", name+"ID", b.ID, maxValue)
-		if !webAddress(b.ID) {
-			c.refuse(at+"/id", name+"ID must be an http or https address", "begin with https:// and a host")
-		}
+		c.webAddress(at+"/id", name+"ID", b.ID)
 	case Call:
 		c.length(at+"/id", name+"ID", b.ID, maxCallNumber)
 		if _, ok := dialled(b.ID); !ok {
@@ -99,14 +98,21 @@ func (c *check) length(pointer, name, text string, limit int) {
 	}
 }
 
-// webAddress reports whether s is an absolute http or https address with a host
-// and without credentials.
-func webAddress(s string) bool {
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return false
-	}
+// webAddress refuses what is not an absolute http or https address with a host and
+// without credentials, and says what is wrong with it.
+func (c *check) webAddress(pointer, name, s string) {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
+	escape, badEscape := errors.AsType[url.EscapeError](err)
+	switch {
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		c.refuse(pointer, name+" holds a blank or a control character, which no address has", "write a blank as %20")
+	case badEscape:
+		c.refuse(pointer, fmt.Sprintf("%s holds %q, which is no escape", name, string(escape)), "write a percent sign as %25")
+	case err == nil && u.User != nil:
+		c.refuse(pointer, name+" holds a user or a password", "leave out what stands before the host")
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		c.refuse(pointer, name+" must be an http or https address", "begin with https:// and a host")
+	}
 }
 
 // dialled is a CALL number as a phone takes it: digits, with + if it was given.

@@ -3,8 +3,8 @@ package clicks
 import (
 	"slices"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
-	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
 )
 
 // ClickFilter is the filter of whatsapp.buttonClick. An empty list lets all
@@ -30,7 +30,7 @@ type MessageFilter struct {
 // through but unknown menus and refused clicks.
 func ParseClickFilter(data []byte) (ClickFilter, []buttons.Violation) {
 	var f ClickFilter
-	violations := parseFilter(data, &f.Chats, func(o *strict.Object) {
+	violations := parseFilter(data, &f.Chats, func(o *jsonstrict.Object) {
 		o.Strings("instances", &f.Instances)
 		o.String("chats", &f.Chats)
 		o.Strings("buttonIds", &f.ButtonIDs)
@@ -44,7 +44,7 @@ func ParseClickFilter(data []byte) (ClickFilter, []buttons.Violation) {
 // ParseMessageFilter reads a filter; empty data lets everything through.
 func ParseMessageFilter(data []byte) (MessageFilter, []buttons.Violation) {
 	var f MessageFilter
-	violations := parseFilter(data, &f.Chats, func(o *strict.Object) {
+	violations := parseFilter(data, &f.Chats, func(o *jsonstrict.Object) {
 		o.Strings("instances", &f.Instances)
 		o.String("chats", &f.Chats)
 		o.Strings("kinds", &f.Kinds)
@@ -54,15 +54,15 @@ func ParseMessageFilter(data []byte) (MessageFilter, []buttons.Violation) {
 }
 
 // parseFilter returns every violation; chats is where fill puts that member.
-func parseFilter(data []byte, chats *string, fill func(*strict.Object)) []buttons.Violation {
+func parseFilter(data []byte, chats *string, fill func(*jsonstrict.Object)) []buttons.Violation {
 	if len(data) == 0 {
 		return nil
 	}
 	var violations []buttons.Violation
-	for _, fault := range strict.Read(data, fill) {
+	for _, fault := range jsonstrict.Read(data, buttons.Limits, fill) {
 		violations = append(violations, buttons.Violation{
 			Pointer: fault.Pointer, Code: buttons.CodeInvalidBody,
-			Message: "Invalid filter: " + fault.Detail, Suggestion: fault.Suggestion,
+			Message: "Invalid filter: " + fault.Message, Suggestion: fault.Suggestion,
 		})
 	}
 	if !slices.Contains([]string{"", "any", private, group}, *chats) {

@@ -8,7 +8,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/internal/netguard"
 )
 
 const (
@@ -22,21 +26,22 @@ const (
 type fetched struct {
 	file        *os.File
 	contentType string
-	name        string
+	names       []string // that the header gives, the last link and the first; none is empty
+	named       bool     // the first is from the header
 }
 
-// newClient makes a client that obeys the policy. It knows no proxy: a proxy would
-// do the dialling, and the policy would check the proxy's address.
-func newClient(p *policy) *http.Client {
+// newClient makes a client that obeys the guard. It knows no proxy: a proxy would
+// do the dialling, and the guard would check the proxy's address.
+func newClient(guard *netguard.Guard) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:            p.dial,
+			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  30 * time.Second,
 			MaxResponseHeaderBytes: 64 << 10,
 			MaxIdleConnsPerHost:    1,
 			IdleConnTimeout:        5 * time.Second,
-			DisableCompression:     true, // bytes on the wire are bytes on the disk
+			DisableCompression:     true, // nothing is gained for files that are compressed already
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -54,14 +59,33 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
+// unreadable says why a URL cannot be parsed, without what it holds.
+func unreadable(err error) string {
+	if escape, ok := errors.AsType[url.EscapeError](err); ok {
+		return fmt.Sprintf("%q is no escape; a percent sign itself is written %%25", string(escape))
+	}
+	if _, ok := errors.AsType[url.InvalidHostError](err); ok {
+		return "there is a character in the host that no host may have"
+	}
+	for part, reason := range map[string]string{
+		"invalid control character": "there is a control character in it", "invalid port": "what follows the host's colon is no port",
+		"invalid userinfo": "there is a character in the user or password that has to be percent-encoded", "missing ']'": "an IPv6 address ends with ]",
+	} {
+		if strings.Contains(err.Error(), part) {
+			return reason
+		}
+	}
+	return "it is none"
+}
+
 // fetch streams the file to a temporary file, which the caller closes.
 func (l *Loader) fetch(ctx context.Context, rawURL string, limit int64, progress Progress) (*fetched, error) {
-	if len(rawURL) > maxURL {
+	if utf8.RuneCountInString(rawURL) > maxURL {
 		return nil, &Error{Reason: BadURL, Message: fmt.Sprintf("mediaUrl is longer than %d characters", maxURL)}
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, &Error{Reason: BadURL, Message: "mediaUrl cannot be read as a URL"} // its error repeats the URL
+		return nil, &Error{Reason: BadURL, Message: "mediaUrl cannot be read as a URL: " + unreadable(err)}
 	}
 	if err := checkURL(u); err != nil {
 		return nil, err
@@ -89,7 +113,15 @@ func (l *Loader) fetch(ctx context.Context, rawURL string, limit int64, progress
 		file.Close()
 		return nil, err
 	}
-	return &fetched{file: file, contentType: resp.Header.Get("Content-Type"), name: fileName(resp.Header.Get("Content-Disposition"), resp.Request.URL)}, nil
+	got := &fetched{file: file, contentType: resp.Header.Get("Content-Type")}
+	name := dispositionName(resp.Header.Get("Content-Disposition"))
+	got.named = name != ""
+	for _, name := range []string{name, urlName(resp.Request.URL), urlName(u)} {
+		if name != "" {
+			got.names = append(got.names, name)
+		}
+	}
+	return got, nil
 }
 
 func checkAnswer(resp *http.Response, limit int64) error {
@@ -107,12 +139,19 @@ func checkAnswer(resp *http.Response, limit int64) error {
 
 // save copies the body, one byte more than allowed at most.
 func (l *Loader) save(file *os.File, resp *http.Response, limit int64, progress Progress) error {
+	content, encoded, err := body(resp)
+	if err != nil {
+		return explain(err, l.opt.Timeout)
+	}
 	total := max(resp.ContentLength, 0)
-	body := io.LimitReader(resp.Body, limit+1)
+	if encoded {
+		total = 0
+	}
+	content = io.LimitReader(content, limit+1)
 	var done int64
 	for {
 		progress("fetching", done, total)
-		n, err := io.CopyN(file, body, progressStep)
+		n, err := io.CopyN(file, content, progressStep)
 		done += n
 		switch {
 		case done > limit:
@@ -144,7 +183,7 @@ func explain(err error, timeout time.Duration) error {
 		err = wrapped.Err
 	}
 	switch {
-	case errors.Is(err, errAddress):
+	case errors.Is(err, netguard.ErrRefused):
 		return &Error{Reason: Refused, Message: "mediaUrl leads to an address that is not public: use a public one, or allow it in the node's settings"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Reason: Unreachable, Retry: true, Message: fmt.Sprintf("mediaUrl was not fetched within %s", timeout), Err: err}

@@ -7,20 +7,102 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // maxName is how many characters of a file name are kept.
 const maxName = 120
 
-// fileName takes a document's name from Content-Disposition (RFC 6266), else from
-// the URL's path; "" when neither has one.
-func fileName(disposition string, u *url.URL) string {
-	if _, params, err := mime.ParseMediaType(disposition); err == nil {
-		if name := cleanName(params["filename"]); name != "" {
-			return name
+// urlName is the name in a URL's path; empty if it has none.
+func urlName(u *url.URL) string { return cleanName(latin(path.Base(u.Path))) }
+
+// dispositionName reads the name from a Content-Disposition header (RFC 6266), also
+// as servers really write it: without the type or the quotes, in raw UTF-8 or
+// Latin-1, percent-encoded or as an encoded word of mail, with the path of the
+// server's disk. It is empty if there is none.
+func dispositionName(header string) string {
+	var plain, extended string
+	for rest := header; rest != ""; {
+		var name, value string
+		name, value, rest = nextParameter(rest)
+		switch {
+		case name == "filename" && plain == "":
+			plain = cleanName(readable(value))
+		case name == "filename*" && extended == "":
+			extended = cleanName(extendedValue(value))
 		}
 	}
-	return cleanName(path.Base(u.Path))
+	if extended != "" {
+		return extended
+	}
+	return plain
+}
+
+// nextParameter cuts one "name=value" off, up to the next semicolon outside of
+// quotes. A quoted value is unquoted; a backslash is only an escape before a quote
+// or another backslash, and else one of a path.
+func nextParameter(s string) (name, value, rest string) {
+	end := strings.IndexAny(s, ";=")
+	if end < 0 || s[end] == ';' {
+		_, rest, _ = strings.Cut(s, ";")
+		return "", "", rest
+	}
+	name, s = strings.ToLower(strings.TrimSpace(s[:end])), strings.TrimLeft(s[end+1:], " \t")
+	if !strings.HasPrefix(s, `"`) {
+		value, rest, _ = strings.Cut(s, ";")
+		return name, strings.TrimSpace(value), rest
+	}
+	var b strings.Builder
+	i := 1
+	for ; i < len(s) && s[i] != '"'; i++ {
+		if s[i] == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\') {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	_, rest, _ = strings.Cut(s[min(i, len(s)):], ";")
+	return name, b.String(), rest
+}
+
+// extendedValue decodes charset'language'percent-encoded (RFC 8187); empty if it cannot.
+func extendedValue(s string) string {
+	parts := strings.SplitN(s, "'", 3)
+	if len(parts) < 3 { // only the value
+		return readable(s)
+	}
+	value, err := url.PathUnescape(parts[2])
+	switch strings.ToLower(parts[0]) {
+	case "utf-8", "utf8", "iso-8859-1", "windows-1252", "":
+	default:
+		return "" // no browser reads more; there should be a plain one, too
+	}
+	if err != nil {
+		return ""
+	}
+	return latin(value)
+}
+
+// readable is the text of a name that servers write in more than one way.
+func readable(s string) string {
+	if strings.Contains(s, "=?") {
+		if word, err := new(mime.WordDecoder).DecodeHeader(s); err == nil {
+			s = word
+		}
+	}
+	if unescaped, err := url.PathUnescape(s); err == nil && utf8.ValidString(unescaped) {
+		s = unescaped
+	}
+	return latin(s)
+}
+
+// latin takes what is not UTF-8 for Latin-1, as Windows extends it.
+func latin(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	s, _ = charmap.Windows1252.NewDecoder().String(s) // every byte is a character
+	return s
 }
 
 // cleanName makes a name that is only a name wherever the receiver saves it: no
@@ -43,10 +125,8 @@ func cleanName(name string) string {
 	if utf8.RuneCountInString(name) <= maxName {
 		return name
 	}
-	ext := path.Ext(name)
-	if len(ext) > 16 {
-		ext = ""
+	if ext := path.Ext(name); len(ext) <= 16 {
+		return clip(strings.TrimSuffix(name, ext), ext)
 	}
-	runes := []rune(strings.TrimSuffix(name, ext))
-	return string(runes[:maxName-len([]rune(ext))]) + ext
+	return clip(name, "")
 }

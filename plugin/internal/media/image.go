@@ -2,23 +2,23 @@ package media
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/color"
-	"image/gif"
 	"image/jpeg"
-	"image/png"
 	"io"
+	"os"
 
 	"golang.org/x/image/draw"
-	"golang.org/x/image/webp"
 
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
 const (
-	// maxPixels is how large a picture may be to be decoded, one at a time: at worst
-	// (progressive JPEG) 12 bytes each, 200 MB. A small file can claim billions.
-	maxPixels = 16_000_000
+	// maxDecoded is how much memory the pictures that are decoded at the same time
+	// may take, in bytes; one that needs more is not decoded. A small file can claim
+	// billions of pixels.
+	maxDecoded = 64 << 20
 	// thumbSide is the longer side of a thumbnail, in pixels.
 	thumbSide = 96
 	// convertedSide is the longer side of a converted picture: what WhatsApp's own
@@ -26,54 +26,74 @@ const (
 	convertedSide = 1600
 )
 
-// codec reads one format.
-type codec struct {
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
+// picture is what can be said of a picture without decoding it.
+type picture struct {
+	size     image.Point // as stored
+	turn     orientation
+	animated bool
+	memory   int64 // bytes that decoding takes at most
+	// decode gives the first frame and where it lies on the canvas of size.
+	decode func() (frame image.Image, at image.Point, err error)
 }
 
-var codecs = map[string]codec{
-	"image/jpeg": {jpeg.DecodeConfig, jpeg.Decode},
-	"image/png":  {png.DecodeConfig, png.Decode},
-	"image/gif":  {gif.DecodeConfig, gif.Decode}, // the first frame
-	"image/webp": {webp.DecodeConfig, webp.Decode},
+// looks are how the formats are looked at.
+var looks = map[string]func(file *io.SectionReader) (picture, error){
+	"image/jpeg": lookJPEG,
+	"image/png":  lookPNG,
+	"image/gif":  lookGIF,
+	"image/webp": lookWebP,
 }
 
 // examineImage measures the picture and gives it a thumbnail. WebP and GIF become
-// JPEG: WhatsApp shows them as stickers or not at all.
-func (l *Loader) examineImage(got *fetched, m *buttons.Media) error {
-	c := codecs[m.Mimetype]
+// JPEG: WhatsApp shows them as stickers or not at all. A JPEG or PNG is sent as it
+// is, and phones read more than we do: at worst it goes without a thumbnail.
+func (l *Loader) examineImage(ctx context.Context, got *fetched, m *buttons.Media) error {
 	convert := m.Mimetype != "image/jpeg" && m.Mimetype != "image/png"
-	size, err := c.config(io.NewSectionReader(got.file, 0, 1<<62))
+	p, err := looks[m.Mimetype](whole(got.file))
 	if err != nil {
-		return &Error{Reason: WrongType, Message: "the picture behind mediaUrl is damaged", Err: err}
+		return damaged(err)
 	}
-	m.Width, m.Height = uint32(size.Width), uint32(size.Height)
-	if int64(size.Width)*int64(size.Height) > maxPixels {
+	size := p.turn.size(p.size)
+	m.Width, m.Height = uint32(size.X), uint32(size.Y)
+	if p.animated {
+		warn(m, warnAnimation, "The picture is animated; WhatsApp shows it as a still picture. Send a video for motion.")
+	}
+	if p.memory > maxDecoded {
 		if convert {
-			return &Error{Reason: TooLarge, Message: "the picture behind mediaUrl has more than 16 million pixels: only a JPEG or PNG may"}
+			return &Error{Reason: TooLarge, Message: "the picture behind mediaUrl has too many pixels to be converted to JPEG: scale it down, or send it as JPEG or PNG"}
 		}
-		return nil // sent as it is, without a thumbnail
+		return nil
 	}
-	l.decoding.Lock()
-	defer l.decoding.Unlock()
-	picture, err := c.decode(io.NewSectionReader(got.file, 0, 1<<62))
+	if err := l.memory.Acquire(ctx, p.memory); err != nil {
+		return &Error{Reason: Internal, Retry: true, Message: "too many pictures were being read at the same time", Err: err}
+	}
+	defer l.memory.Release(p.memory)
+	frame, at, err := p.decode()
+	if err != nil && convert {
+		return damaged(err)
+	}
 	if err != nil {
-		return &Error{Reason: WrongType, Message: "the picture behind mediaUrl is damaged", Err: err}
+		warn(m, warnNoPreview, "The picture could not be read to its end, so it goes without a preview; phones may not show it.")
+		return nil
 	}
 	if convert {
-		small := flatten(picture, convertedSide)
+		small := p.turn.apply(flatten(frame, at, p.size, convertedSide))
 		if err := l.convert(got, small); err != nil {
 			return err
 		}
-		picture, m.Mimetype = small, "image/jpeg"
-		m.Width, m.Height = uint32(small.Rect.Dx()), uint32(small.Rect.Dy())
+		frame, at, p.size, p.turn = small, image.Point{}, small.Rect.Size(), upright
+		m.Mimetype, m.Width, m.Height = "image/jpeg", uint32(p.size.X), uint32(p.size.Y)
 	}
-	m.Thumbnail, err = thumbnail(picture)
-	if err != nil {
+	var thumb bytes.Buffer
+	if err := jpeg.Encode(&thumb, p.turn.apply(flatten(frame, at, p.size, thumbSide)), &jpeg.Options{Quality: 70}); err != nil {
 		return &Error{Reason: Internal, Message: "no thumbnail could be made", Err: err}
 	}
+	m.Thumbnail = thumb.Bytes()
 	return nil
+}
+
+func damaged(err error) error {
+	return &Error{Reason: WrongType, Message: "the picture behind mediaUrl is damaged", Err: err}
 }
 
 // convert puts a JPEG of the picture in place of the fetched file.
@@ -91,22 +111,21 @@ func (l *Loader) convert(got *fetched, picture image.Image) error {
 	return nil
 }
 
-// thumbnail is a small JPEG of the picture.
-func thumbnail(picture image.Image) ([]byte, error) {
-	var buf bytes.Buffer
-	err := jpeg.Encode(&buf, flatten(picture, thumbSide), &jpeg.Options{Quality: 70})
-	return buf.Bytes(), err
-}
-
-// flatten draws the picture on white, since JPEG has no transparency, with the
-// longer side no longer than side.
-func flatten(picture image.Image, side int) *image.RGBA {
-	size := picture.Bounds().Size()
+// flatten draws a frame on a white canvas, since JPEG has no transparency, scaled
+// down so that the canvas' longer side is no longer than side.
+func flatten(frame image.Image, at, size image.Point, side int) *image.RGBA {
+	scaled := func(p image.Point) image.Point { return p }
 	if longer := max(size.X, size.Y); longer > side {
-		size = image.Pt(max(1, size.X*side/longer), max(1, size.Y*side/longer))
+		scaled = func(p image.Point) image.Point { return image.Pt(p.X*side/longer, p.Y*side/longer) }
 	}
-	canvas := image.NewRGBA(image.Rectangle{Max: size})
-	draw.Draw(canvas, canvas.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
-	draw.ApproxBiLinear.Scale(canvas, canvas.Bounds(), picture, picture.Bounds(), draw.Over, nil)
+	corner := scaled(size)
+	canvas := image.NewRGBA(image.Rect(0, 0, max(1, corner.X), max(1, corner.Y)))
+	draw.Draw(canvas, canvas.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	place := image.Rectangle{Min: scaled(at), Max: scaled(at.Add(frame.Bounds().Size()))}
+	place.Max.X, place.Max.Y = max(place.Max.X, place.Min.X+1), max(place.Max.Y, place.Min.Y+1)
+	draw.ApproxBiLinear.Scale(canvas, place, frame, frame.Bounds(), draw.Over, nil)
 	return canvas
 }
+
+// whole reads a file from its beginning.
+func whole(file *os.File) *io.SectionReader { return io.NewSectionReader(file, 0, 1<<62) }

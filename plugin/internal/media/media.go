@@ -4,12 +4,13 @@
 //
 // What the package guarantees:
 //
-//   - The address is checked when it is dialled, for every redirect and every
-//     address a name resolves to. Private, loopback, link-local, shared and
-//     metadata addresses are refused unless Options.Allow names them.
-//   - Nothing is unbounded: bytes, pixels, redirects, time, and how many files are
-//     worked on at once.
-//   - The content decides the type, not its name or its Content-Type.
+//   - Every address is dialled through package netguard, redirects too: one that is
+//     not public is refused unless Options.Allow names it.
+//   - Nothing is unbounded: bytes, memory for pixels, redirects, time, and how many
+//     files are worked on at once; files of one instance do not wait for another's.
+//   - The content decides the type, not its name or its Content-Type, and documents
+//     are named for what they are. What may surprise is in [buttons.Media.Warnings].
+//   - A JPEG, PNG, video or document is sent byte for byte.
 //   - Files live in nameless temporary files: nothing is left behind, not even by
 //     kill -9.
 //
@@ -24,9 +25,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
+	"github.com/gabriel-vasile/mimetype"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
@@ -55,19 +59,25 @@ type Progress func(stage string, done, total int64)
 type Loader struct {
 	opt    Options
 	client *http.Client
-	slots  chan struct{}
 
-	decoding sync.Mutex // pictures take memory: one at a time
-	uploads  turns      // of the same file: the second finds what the first has uploaded
+	places  *semaphore.Weighted // of all instances together
+	own     *places             // of one instance
+	memory  *semaphore.Weighted // bytes that pictures are decoded into
+	uploads *places             // one for the same file: the second finds what the first has uploaded
 }
 
-// atOnce is how many files a Loader works on at the same time; more wait. It
-// bounds the disk: two copies of each, one of them encrypted.
-const atOnce = 4
+// How many files are worked on at the same time; more wait in the order of their
+// coming. The sum bounds the disk: two copies of each, one of them encrypted. An
+// instance has so few of it that those of one instance, however slow the servers
+// it names, never keep another from its own.
+const (
+	maxPlaces    = 32
+	maxOwnPlaces = 4
+)
 
 // New makes a Loader. The error names an entry of Allow that cannot be read.
 func New(opt Options) (*Loader, error) {
-	policy, err := newPolicy(opt.Allow)
+	guard, err := netguard.New(opt.Allow...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +87,11 @@ func New(opt Options) (*Loader, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Loader{opt: opt, client: newClient(policy), slots: make(chan struct{}, atOnce)}, nil
+	mimetype.SetLimit(headSize)
+	return &Loader{
+		opt: opt, client: newClient(guard),
+		places: semaphore.NewWeighted(maxPlaces), own: newPlaces(maxOwnPlaces), uploads: newPlaces(1), memory: semaphore.NewWeighted(maxDecoded),
+	}, nil
 }
 
 // Close closes idle connections.
@@ -93,19 +107,18 @@ func (l *Loader) header(ctx context.Context, to host, instance, rawURL string, k
 	if progress == nil {
 		progress = func(string, int64, int64) {}
 	}
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-ctx.Done():
-		return nil, &Error{Reason: Unreachable, Message: "too many files were being fetched at the same time", Err: ctx.Err()}
+	release, err := l.place(ctx, instance)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	got, err := l.fetch(ctx, rawURL, l.limit(kind), progress)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { got.file.Close() }()
 
-	header, err := l.examine(got, kind)
+	header, err := l.examine(ctx, got, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +126,23 @@ func (l *Loader) header(ctx context.Context, to host, instance, rawURL string, k
 		return nil, err
 	}
 	return header, nil
+}
+
+// place waits for a place of the instance, and only then, for fairness, for one of
+// all.
+func (l *Loader) place(ctx context.Context, instance string) (release func(), err error) {
+	leave, err := l.own.take(ctx, instance)
+	if err != nil {
+		return nil, &Error{Reason: Unreachable, Retry: true, Message: fmt.Sprintf("%d other files of this instance were being fetched for too long", maxOwnPlaces), Err: err}
+	}
+	if err := l.places.Acquire(ctx, 1); err != nil {
+		leave()
+		return nil, &Error{Reason: Internal, Retry: true, Message: "too many files were being fetched at the same time", Err: err}
+	}
+	return func() {
+		l.places.Release(1)
+		leave()
+	}, nil
 }
 
 // limit is how many bytes a file of the kind may have.
@@ -128,24 +158,24 @@ func (l *Loader) limit(kind buttons.MediaType) int64 {
 // examine finds out what the file is, makes sure that it is what was asked for,
 // and describes what can be seen without WhatsApp. It may put a converted file in
 // place of the fetched one.
-func (l *Loader) examine(got *fetched, kind buttons.MediaType) (*buttons.Media, error) {
-	head := make([]byte, sniffSize)
+func (l *Loader) examine(ctx context.Context, got *fetched, kind buttons.MediaType) (*buttons.Media, error) {
+	head := make([]byte, headSize)
 	n, err := got.file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
 	}
-	mimetype := Sniff(head[:n])
-	if !fits(mimetype, kind) {
-		return nil, mismatch(mimetype, kind)
+	mediaType, under := sniff(head[:n])
+	if !fits(mediaType, kind) {
+		return nil, mismatch(mediaType, kind)
 	}
-	m := &buttons.Media{Type: kind, Mimetype: mimetype}
+	m := &buttons.Media{Type: kind, Mimetype: mediaType}
 	switch kind {
 	case buttons.Image:
-		if err := l.examineImage(got, m); err != nil {
+		if err := l.examineImage(ctx, got, m); err != nil {
 			return nil, err
 		}
 	case buttons.Document:
-		m.Mimetype, m.FileName = documentType(mimetype, got.contentType, got.name)
+		describe(m, mediaType, under, got)
 	}
 	return m, nil
 }
@@ -165,14 +195,14 @@ func (l *Loader) temporary() (*os.File, error) {
 }
 
 // mismatch explains that the content is not of the kind.
-func mismatch(mimetype string, kind buttons.MediaType) error {
+func mismatch(mediaType string, kind buttons.MediaType) error {
 	const takes = "%s takes %s; mediaUrl answers %s"
 	formats := map[buttons.MediaType]string{
 		buttons.Image: "a JPEG, PNG, WebP or GIF file",
 		buttons.Video: "an MP4 or 3GP file",
 	}
-	e := &Error{Reason: WrongType, Message: fmt.Sprintf(takes, "mediaType "+string(kind), formats[kind], mimetype)}
-	if mimetype == "text/html" {
+	e := &Error{Reason: WrongType, Message: fmt.Sprintf(takes, "mediaType "+string(kind), formats[kind], mediaType)}
+	if mediaType == "text/html" {
 		e.Message += ": it is a page, link the file itself"
 	}
 	return e

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"log/slog"
 	"sync"
 
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -17,6 +18,7 @@ type conditions struct {
 
 	mu        sync.Mutex
 	instances map[string]*condition // as many as the pool has
+	process   sdk.Health            // of the process, while its database works
 }
 
 type condition struct {
@@ -26,7 +28,30 @@ type condition struct {
 }
 
 func newConditions(board *sdk.Board) *conditions {
-	return &conditions{board: board, instances: map[string]*condition{}}
+	return &conditions{board: board, instances: map[string]*condition{}, process: sdk.Health{State: sdk.Healthy}}
+}
+
+// simulated says that the process talks to a test server.
+func (c *conditions) simulated() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.process = sdk.Health{State: sdk.Degraded, Reason: "simulated",
+		Message: "this process talks to a test server, not to WhatsApp; remove server.url from the settings to change that"}
+	c.board.Set(c.process)
+}
+
+// storage is the sqldb.Monitor's changed.
+func (c *conditions) storage(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		slog.Info("the database works again")
+		c.board.Set(c.process)
+		return
+	}
+	slog.Error("the database cannot be written", "error", err)
+	c.board.Set(sdk.Health{State: sdk.Unhealthy, Reason: "storage",
+		Message: "the node's database cannot be used: free disk space or mend it; nothing can be sent, and WhatsApp keeps what comes in"})
 }
 
 // connection is pool.Options.Notify.

@@ -10,8 +10,6 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 
 	"github.com/tapnode/tapnode/plugin/internal/send"
-
-	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 // TestRetryKeepsTheButtons: a phone that could not decrypt a menu gets it again with
@@ -34,7 +32,7 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 
 			ana.Disconnect()
 			w.fault(wasim.FaultRule{
-				Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, MessageID: ledger.MessageID("shop", send.OpButtons, "k")},
+				Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, Recipient: anaNumber},
 				Times: 1, Action: wasim.Fault{Corrupt: true},
 			})
 			var out send.Output
@@ -71,7 +69,7 @@ func TestRetryOfText(t *testing.T) {
 	w.must(err)
 	w.next(received, new(clicks.MessageReceived))
 	w.fault(wasim.FaultRule{
-		Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, MessageID: ledger.MessageID("shop", send.OpText, "k")},
+		Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, Recipient: anaNumber},
 		Times: 1, Action: wasim.Fault{Corrupt: true},
 	})
 	var out send.Output

@@ -10,10 +10,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// peer is a second process on the same database.
+// peer is a second process on the same database, which two share on Postgres only: a
+// state directory belongs to one process.
 func (w *world) peer() *world {
 	w.t.Helper()
-	p := &world{t: w.t, sim: w.sim, dir: w.dir, dsn: w.dsn}
+	if w.dsn == "" {
+		w.t.Skip("SQLite has no second process; see TestOnPostgres")
+	}
+	p := &world{t: w.t, sim: w.sim, dir: w.t.TempDir(), dsn: w.dsn}
 	w.t.Cleanup(p.shut)
 	p.start()
 	return p

@@ -36,7 +36,13 @@ func newWorld(t *testing.T, options wasim.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, sim: sim, dir: t.TempDir(), dsn: newDatabase(t)}
+	return worldOn(t, sim, t.TempDir(), newDatabase(t))
+}
+
+// worldOn is newWorld on a directory and a database of the test's own.
+func worldOn(t *testing.T, sim *wasim.Server, dir, dsn string) *world {
+	t.Helper()
+	w := &world{t: t, sim: sim, dir: dir, dsn: dsn}
 	t.Cleanup(func() {
 		w.shut()
 		if err := sim.Close(); err != nil {
@@ -79,7 +85,7 @@ func (w *world) shut() {
 
 // ctx is for one step: whatever hangs fails there.
 func (w *world) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	w.t.Cleanup(cancel)
 	return ctx
 }

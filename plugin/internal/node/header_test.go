@@ -6,11 +6,13 @@ import (
 	"image/png"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
 
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
@@ -20,11 +22,14 @@ func TestMediaHeader(t *testing.T) {
 	var picture bytes.Buffer
 	w.must(png.Encode(&picture, image.NewRGBA(image.Rect(0, 0, 64, 32))))
 	files := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/menu.png" {
+		switch r.URL.Path {
+		case "/menu.png":
+			_, _ = rw.Write(picture.Bytes()) // a test's own server
+		case "/invoice.pdf":
+			_, _ = rw.Write([]byte("<!DOCTYPE html><html><body>log in"))
+		default:
 			http.NotFound(rw, r)
-			return
 		}
-		_, _ = rw.Write(picture.Bytes()) // a test's own server
 	}))
 	defer files.Close()
 
@@ -42,7 +47,16 @@ func TestMediaHeader(t *testing.T) {
 		t.Errorf("Ana cannot open the picture: %v", err)
 	}
 
-	menu["mediaUrl"] = files.URL + "/missing.png"
+	menu["mediaUrl"], menu["mediaType"] = files.URL+"/invoice.pdf", "DOCUMENT"
+	for repeat := range 2 { // the warning stays with the message
+		res, err := w.node.Execute(w.ctx(), client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: "page"}, nil)
+		w.must(err)
+		if !slices.ContainsFunc(res.Warnings, func(x sdk.Warning) bool { return x.Code == "media_is_a_page" && x.Pointer == "/mediaUrl" }) || res.Replayed != (repeat > 0) {
+			t.Errorf("a page as a document: warnings %v, replayed %v", res.Warnings, res.Replayed)
+		}
+	}
+
+	menu["mediaUrl"], menu["mediaType"] = files.URL+"/missing.png", "image"
 	p := problemOf(t, w.call(send.OpButtons, menu, nil))
 	if p.HTTPStatus != 400 || p.Effect != sdk.EffectNone || !strings.HasPrefix(p.Message, "MediaURL: ") || p.Violations[0].Pointer != "/mediaUrl" {
 		t.Errorf("problem = %+v", p)

@@ -8,8 +8,6 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 
 	"github.com/tapnode/tapnode/plugin/internal/send"
-
-	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 func TestOneMessagePerKey(t *testing.T) {
@@ -22,8 +20,8 @@ func TestOneMessagePerKey(t *testing.T) {
 	if !again.Replayed || first.Replayed || string(again.Output) != string(first.Output) {
 		t.Errorf("the repeat answered %s (replayed %v), not %s", again.Output, again.Replayed, first.Output)
 	}
-	if got := outputOf(t, first).MessageID; got != ledger.MessageID("shop", send.OpButtons, "order-17") {
-		t.Errorf("message id %s is not derived from the key", got)
+	if got := outputOf(t, first).MessageID; got != w.sentAs("order-17") {
+		t.Errorf("the key has the message id %s, and not %s", w.sentAs("order-17"), got)
 	}
 
 	other := r
@@ -102,4 +100,22 @@ func outputOf(t *testing.T, r client.Result) send.Output {
 	var out send.Output
 	unmarshal(t, r.Output, &out)
 	return out
+}
+
+// TestKeysPerInstance: what one instance did under a key is nothing to another.
+func TestKeysPerInstance(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	w.pair("bar", "551130000002")
+	seen := map[string]bool{}
+	for _, instance := range []string{"shop", "bar"} {
+		var out send.Output
+		w.must(w.execute(client.Request{Operation: send.OpText, Key: "order-17",
+			Input: raw(t, obj{"instance": instance, "number": anaNumber, "contentText": "from " + instance})}, &out))
+		m, err := ana.WaitID(w.ctx(), out.MessageID)
+		w.must(err)
+		seen[m.Text] = true
+	}
+	if !seen["from shop"] || !seen["from bar"] {
+		t.Errorf("Ana reads %v", seen)
+	}
 }

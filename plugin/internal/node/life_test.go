@@ -100,10 +100,12 @@ func TestEndsOfAConnection(t *testing.T) {
 			w.fault(loginFailure(wasim.LoginFailure{Reason: 405}))
 			d.Drop()
 		}, "client_outdated", sdk.Unhealthy, false},
-		{"a refusal without a name", func(w *world, d *wasim.Device) {
-			w.fault(loginFailure(wasim.LoginFailure{Reason: 418}))
-			d.Drop()
-		}, "connect_failure", sdk.Unhealthy, false},
+		{"a login that is not understood", failing(wasim.LoginFailure{Reason: 400}), "connect_failure", sdk.Degraded, false},
+		{"a client that is not wanted", failing(wasim.LoginFailure{Reason: 409}), "client_outdated", sdk.Unhealthy, false},
+		{"a device that is not found", failing(wasim.LoginFailure{Reason: 415}), "connect_failure", sdk.Degraded, false},
+		{"a refusal without a name", failing(wasim.LoginFailure{Reason: 418}), "connect_failure", sdk.Unhealthy, false},
+		{"too many logins", failing(wasim.LoginFailure{Reason: 429}), "slow_down", sdk.Degraded, false},
+		{"a client that is not served", failing(wasim.LoginFailure{Reason: 501}), "connect_failure", sdk.Degraded, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, wasim.Options{})
@@ -151,6 +153,7 @@ func TestStatesOutliveTheProcess(t *testing.T) {
 		{"the client is too old", failing(wasim.LoginFailure{Reason: 405}), pool.Disconnected, "client_outdated", false},
 		{"the login token is refused", failing(wasim.LoginFailure{Reason: 413}), pool.Disconnected, "connect_failure", false},
 		{"a refusal without a name", failing(wasim.LoginFailure{Reason: 418}), pool.Disconnected, "connect_failure", false},
+		{"too many logins", failing(wasim.LoginFailure{Reason: 429}), pool.Connecting, "slow_down", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, wasim.Options{})

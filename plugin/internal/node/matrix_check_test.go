@@ -20,8 +20,6 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 
 	"github.com/tapnode/tapnode/plugin/internal/send"
-
-	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
 // check sends one cell and looks at it from every side.
@@ -59,11 +57,7 @@ func (x *matrix) checkRefusal(c cell) {
 			x.t.Errorf("problem = %+v", p)
 		}
 	}
-	scope := send.OpButtons
-	if c.place.channel != nil {
-		scope = send.ScopeFallback
-	}
-	rec, _ := x.sim.Record(ledger.MessageID("shop", scope, key))
+	rec, _ := x.sim.Record(x.sentAs(key))
 	if len(rec.Attempts) != 1 || rec.Attempts[0].Error != 473 || len(rec.Deliveries) != 0 {
 		x.t.Errorf("the server's record: %+v", rec)
 	}

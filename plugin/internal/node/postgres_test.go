@@ -50,6 +50,12 @@ func newDatabase(t *testing.T) string {
 	if server == "" {
 		return ""
 	}
+	return databaseOn(t, server)
+}
+
+// databaseOn makes a database on a server, for as long as the test.
+func databaseOn(t *testing.T, server string) string {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), server)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +65,7 @@ func newDatabase(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
 		if err := errors.Join(err, conn.Close(ctx)); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	wastore "go.mau.fi/whatsmeow/store"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -33,6 +34,7 @@ type process struct {
 	pauses     *send.Pauses
 	send       *send.Sender
 	conditions *conditions
+	storage    *sqldb.Monitor
 }
 
 // open opens the store and begins to connect the instances.
@@ -60,32 +62,33 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	})
 	if err != nil {
 		return nil, &sdk.Problem{Code: "store_unavailable", HTTPStatus: http.StatusServiceUnavailable, Err: err,
-			Message: "the node's database cannot be opened: " + err.Error(), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
+			Message: "the node's database cannot be opened: " + sqldb.Reason(err), Effect: sdk.EffectNone, Fault: sdk.FaultNode}
 	}
 	p.store.Start()
+	p.storage = p.store.DB.Monitor(p.conditions.storage)
+	p.storage.Start()
 	if p.media, err = openMedia(s, setup.StateDir, p.store.Cache); err != nil {
-		return nil, errors.Join(err, p.store.Close())
+		return nil, errors.Join(err, p.closeStore())
 	}
 	p.pauses, err = send.OpenPauses(ctx, send.PauseOptions{
 		Store: p.store, Log: log, Lock: s.lock(), Cap: s.NewContacts.Cap.duration(), Changed: p.conditions.pause,
 	})
 	if err != nil {
-		return nil, errors.Join(problem.Storage(err), p.store.Close())
+		return nil, errors.Join(problem.Storage(err), p.closeStore())
 	}
 	if server != nil {
-		board.Set(sdk.Health{State: sdk.Degraded, Reason: "simulated",
-			Message: "this process talks to a test server, not to WhatsApp; remove server.url from the settings to change that"})
+		p.conditions.simulated()
 	}
 	in := receive.New(p.store)
 	p.pool, err = pool.Open(ctx, pool.Options{
-		Registry: p.store.Registry, Devices: p.store.Devices, Log: log, Server: server, Limits: s.limits(),
+		Registry: p.store.Registry, Devices: p.store.Devices, Storage: p.storage, Log: log, Server: server, Limits: s.limits(),
 		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
 		OnMessage:      in.Message, OnReceipt: in.Receipt, OnGroup: in.Group, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
-		Notify: p.conditions.connection, Removed: p.removed,
+		Changed: p.pauses.Reload, Notify: p.conditions.connection, Removed: p.removed,
 	})
 	if err != nil {
 		p.pauses.Close()
-		return nil, errors.Join(err, p.store.Close())
+		return nil, errors.Join(problem.Of(err), p.closeStore())
 	}
 	p.send = send.New(send.Options{
 		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,
@@ -104,7 +107,12 @@ func (p *process) close(ctx context.Context) error {
 	p.media.Close()
 	err := p.pool.Close(ctx)
 	p.pauses.Close()
-	return errors.Join(err, p.store.Close())
+	return errors.Join(err, p.closeStore())
+}
+
+func (p *process) closeStore() error {
+	p.storage.Stop()
+	return p.store.Close()
 }
 
 // everywhere opens all addresses to mediaUrl, private ones included.

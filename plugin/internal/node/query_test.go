@@ -93,7 +93,7 @@ func TestRefusalAfterLostAnswer(t *testing.T) {
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, withFallback()), Key: "k"}
 	problemOf(t, w.execute(r, nil))
 	asButtons := w.message(obj{"key": "k"}).MessageID
-	w.refuse(asButtons, 473)
+	w.refuse(473)
 	if p := problemOf(t, w.execute(r, nil)); p.Effect != sdk.EffectUnknown || !p.Retryable {
 		t.Errorf("at once: %+v", p)
 	}

@@ -27,6 +27,7 @@ type reader struct {
 	cursor     []byte
 	resumed    bool
 	ahead      []outbox.Event // read and not yet given
+	skipped    bool           // the filter left out the event at cursor
 	acks       acks
 }
 
@@ -36,6 +37,15 @@ func openReader(ctx context.Context, o *outbox.Outbox, sub sdk.Subscription, kin
 		filter: outbox.Filter{Types: []string{kind}, Instances: instances},
 	}
 	var err error
+	if len(sub.Subscribers) > 0 {
+		var keep []string
+		for _, name := range sub.Subscribers {
+			keep = append(keep, sub.Operation+"/"+name)
+		}
+		if err := o.Only(ctx, sub.Operation+"/", keep); err != nil {
+			return nil, problem.Storage(err)
+		}
+	}
 	r.cursor, r.resumed, err = o.Subscribe(ctx, r.subscriber, r.filter, sub.Cursor)
 	if errors.Is(err, outbox.ErrCursor) {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/cursor", Code: "cursor", Message: err.Error()})
@@ -54,7 +64,8 @@ func openReader(ctx context.Context, o *outbox.Outbox, sub sdk.Subscription, kin
 // Resumed is false when events after the cursor are gone.
 func (r *reader) Resumed() bool { return r.resumed }
 
-// Next waits for the next event that passes the filter.
+// Next waits for the next event that passes the filter. Before it waits it gives what the
+// filter left out as progress.
 func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 	for {
 		for len(r.ahead) > 0 {
@@ -64,12 +75,16 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 			if err != nil {
 				return sdk.Event{}, err
 			}
-			if pass {
+			if r.skipped = !pass; pass {
 				return sdk.Event{
 					ID: e.ID, Type: e.Type, Subject: e.Subject, Time: e.Time,
 					Data: e.Data, Cursor: e.Cursor, Correlation: e.Correlation,
 				}, nil
 			}
+		}
+		if r.skipped {
+			r.skipped = false
+			return sdk.Event{Cursor: r.cursor}, nil
 		}
 		if err := r.fill(ctx); err != nil {
 			return sdk.Event{}, err

@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
-	"github.com/tapnode/tapnode/plugin/internal/buttons/strict"
 	"github.com/tapnode/tapnode/schemas"
 	"github.com/tapnode/tapnode/sdk"
 
@@ -41,14 +41,14 @@ func parseStatusFilter(data []byte) (f statusFilter, violations []sdk.Violation)
 	if len(data) == 0 {
 		return f, nil
 	}
-	for _, fault := range strict.Read(data, func(o *strict.Object) {
+	for _, fault := range jsonstrict.Read(data, buttons.Limits, func(o *jsonstrict.Object) {
 		o.Strings("instances", &f.Instances)
 		o.Strings("states", &f.States)
 		o.Strings("sources", &f.Sources)
 	}) {
 		violations = append(violations, sdk.Violation{
 			Pointer: fault.Pointer, Code: buttons.CodeInvalidBody,
-			Message: "Invalid filter: " + fault.Detail, Suggestion: fault.Suggestion,
+			Message: "Invalid filter: " + fault.Message, Suggestion: fault.Suggestion,
 		})
 	}
 	for _, state := range f.States {

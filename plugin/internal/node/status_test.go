@@ -1,12 +1,18 @@
 package node
 
 import (
+	"context"
+	"path/filepath"
 	"testing"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
+	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/plugin/internal/send"
+
+	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // steps waits for changes and writes them as "from>to".
@@ -29,6 +35,9 @@ func (w *world) message(query obj) (m send.Sent) {
 	w.must(w.call("whatsapp.message.get@1", query, &m))
 	return m
 }
+
+// sentAs is the id of the message that went out for a key.
+func (w *world) sentAs(key string) types.MessageID { return w.message(obj{"key": key}).MessageID }
 
 func states(m send.Sent) (list []string) {
 	for _, h := range m.History {
@@ -167,4 +176,37 @@ func TestStatusInAGroup(t *testing.T) {
 	if found.State != "read" || len(found.Recipients) != 2 || found.Chat.JID != team.JID().String() {
 		t.Errorf("message = %+v", found)
 	}
+}
+
+// TestFilteredEventsAreFreed: what a subscriber's filter leaves out does not stay for
+// ever, and a subscriber that its host no longer names keeps nothing.
+func TestFilteredEventsAreFreed(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	only := func(name string, all ...string) *client.Subscription {
+		ctx, cancel := context.WithCancel(context.Background())
+		t.Cleanup(cancel)
+		s, err := w.node.Subscribe(ctx, client.Start{Operation: opMessageStatus, Subscriber: name, Subscribers: all,
+			Filter: raw(t, obj{"states": []string{"failed"}})})
+		w.must(err)
+		go func() { _, _ = s.Recv() }() // none comes
+		return s
+	}
+	only("old")
+	renamed := only("new", "new") // and "old" is no more
+	var out send.Output
+	w.must(w.call(send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}, &out))
+	_, err := ana.WaitID(w.ctx(), out.MessageID)
+	w.must(err)
+	w.until(func() bool { return w.message(obj{"messageId": out.MessageID}).State == "delivered" })
+	_, err = renamed.Stop(w.ctx())
+	w.must(err)
+	s, err := store.Open(t.Context(), store.Options{Dir: filepath.Join(w.dir, "store")})
+	w.must(err)
+	defer s.Close()
+	w.until(func() bool {
+		w.must(s.Sweep(t.Context()))
+		left, err := s.Outbox.Read(t.Context(), nil, outbox.Filter{Types: []string{send.TypeStatus}}, 100)
+		w.must(err)
+		return len(left) == 0
+	})
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"go.mau.fi/whatsmeow"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // Errors that callers tell apart.
@@ -15,6 +17,7 @@ var (
 	ErrNotConnected = errors.New("instance is not connected to WhatsApp")
 	ErrNotPairing   = errors.New("instance is not waiting to be paired")
 	ErrPairing      = errors.New("instance is already being paired")
+	ErrPairStopped  = errors.New("the pairing was stopped")
 	ErrPairTimeout  = errors.New("nobody paired the instance in time")
 	ErrBusy         = errors.New("too many sends wait for this instance")
 	ErrClosed       = errors.New("the pool is closed")
@@ -61,7 +64,9 @@ var ackNumber = regexp.MustCompile(`(\d+)$`)
 func Grade(err error) *SendError {
 	e := &SendError{Err: err}
 	var query *whatsmeow.IQError
+	var store *session.Error
 	switch {
+	case errors.As(err, &store): // before the message could leave
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
 		if m := ackNumber.FindString(err.Error()); m != "" {
 			e.Code, _ = strconv.Atoi(m)

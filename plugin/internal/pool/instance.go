@@ -35,7 +35,7 @@ type Instance struct {
 	cli     atomic.Pointer[whatsmeow.Client] // nil: not paired
 	signals chan signal                      // connection events for the supervisor
 	wake    chan struct{}                    // online changed
-	pairing atomic.Pointer[whatsmeow.Client] // the client that waits for a phone
+	pairing atomic.Pointer[pairing]          // the one that waits for a phone
 
 	dials       atomic.Uint64                   // connections begun
 	turn        chan struct{}                   // held by the send that is under way
@@ -52,9 +52,13 @@ type Instance struct {
 
 	account atomic.Pointer[Account] // whatsmeow writes its own without a lock
 
+	unstored atomic.Pointer[error] // why the present connection's stores failed; nil: they work
+	kept     atomic.Int64          // what could not be stored since the last login
+
 	mu      sync.Mutex
 	online  bool // wanted
 	lost    bool // another process may own the instance, see Lease
+	unsure  bool // the last logins did not last
 	status  Status
 	changed chan struct{} // closed at the next change of status
 }
@@ -67,10 +71,6 @@ type signal struct {
 	cli *whatsmeow.Client
 	evt any
 }
-
-// errNotStored is the signal that a message waits at the server because it could
-// not be stored.
-type errNotStored struct{ err error }
 
 func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, error) {
 	i := &Instance{
@@ -103,6 +103,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 
 // newClient makes a client that leaves reconnecting, and all history, to us.
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
+	device.Container = container{device.Container, i.pool.opts.Limits.Store}
 	cli := whatsmeow.NewClient(device, clientLog{waLogger{i.log}, i.see})
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
@@ -169,6 +170,9 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 }
 
 func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
+	if i.storeFailed() != nil {
+		return false // this line has ended; WhatsApp delivers the message again on the next
+	}
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
 	var err error
@@ -189,6 +193,7 @@ func (i *Instance) stored(cli *whatsmeow.Client, what string, err error) bool {
 	}
 	if i.ctx.Err() == nil {
 		i.log.Error("an incoming "+what+" could not be stored; WhatsApp keeps it", "error", err)
+		i.kept.Add(1)
 		i.signal(cli, errNotStored{err})
 	}
 	return false
@@ -258,7 +263,16 @@ func (i *Instance) Client() (*whatsmeow.Client, error) {
 
 // set records a new status and tells everybody.
 func (i *Instance) set(state State, trouble *Trouble) {
+	i.change(func(Status) bool { return true }, state, trouble)
+}
+
+// change is set for a status of which when says so.
+func (i *Instance) change(when func(Status) bool, state State, trouble *Trouble) {
 	i.mu.Lock()
+	if !when(i.status) {
+		i.mu.Unlock()
+		return
+	}
 	if state != i.status.State || i.status.Since.IsZero() {
 		i.status.Since = time.Now()
 	}

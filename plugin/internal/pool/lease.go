@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -85,23 +86,46 @@ func (i *Instance) Take(ctx context.Context) error {
 // owned asks the registry whether the instance is still this process's, and takes it
 // offline when it is not.
 func (i *Instance) owned(ctx context.Context) error {
+	_, err := i.record(ctx)
+	return err
+}
+
+// record is what the registry says about the instance while it is this process's. Its
+// errors are those of owned.
+func (i *Instance) record(ctx context.Context) (registry.Instance, error) {
 	release, err := i.claims(ctx)
 	if err != nil {
-		return err
+		return registry.Instance{}, err
 	}
 	defer release()
 	r, err := i.pool.opts.Registry.Instance(ctx, i.name)
 	if err != nil {
-		return fmt.Errorf("read the lease: %w", err)
+		return r, fmt.Errorf("read the lease: %w", err)
 	}
 	if r.Epoch <= i.epoch.Load() {
-		return nil
+		return r, nil
 	}
 	i.mu.Lock()
 	i.lost = true
 	i.mu.Unlock()
+	if p := i.pairing.Load(); p != nil {
+		p.stop()
+	}
 	i.stir()
-	return registry.ErrLeaseLost
+	return r, registry.ErrLeaseLost
+}
+
+// mayDial is asked before every dial. A process that was cut off and comes back must not
+// throw out the one that has claimed the instance meanwhile, nor let what another
+// account has left act for this one.
+func (i *Instance) mayDial(cli *whatsmeow.Client) error {
+	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
+	defer cancel()
+	r, err := i.record(ctx)
+	if err != nil {
+		return err
+	}
+	return i.own(ctx, r, cli.Store)
 }
 
 // leased is owned for an instance that this process holds under a lease; one that

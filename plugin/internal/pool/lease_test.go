@@ -86,3 +86,41 @@ func TestClaimOfTheSameProcess(t *testing.T) {
 		t.Errorf("status = %+v after %d logins", s, device.Logins())
 	}
 }
+
+// TestDialReadsTheLease: another process has claimed the instance while the line was
+// down. This one does not dial, whether it held a lease or never heard of one.
+func TestDialReadsTheLease(t *testing.T) {
+	for name, epoch := range map[string]uint64{"it held a lease": 1, "nobody leased": 0} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, wasim.Options{})
+			device := w.adopt(1)
+			p := w.open(nil)
+			i, err := p.Get("shop-001")
+			must(t, err)
+			must(t, i.Lease(w.ctx(), epoch))
+			w.until(i, "connected", in(Connected))
+			must(t, w.db.Registry.ClaimLease(w.ctx(), "shop-001", 2))
+			device.Drop()
+			if s := w.until(i, "told", trouble(codeLeaseLost)); s.State != Replaced {
+				t.Errorf("status = %+v", s)
+			}
+			if device.Logins() != 1 {
+				t.Errorf("%d logins, want the first only", device.Logins())
+			}
+		})
+	}
+}
+
+// TestReplacedUnderItsLease: somebody without the lease took the session. The one who
+// holds it takes it back.
+func TestReplacedUnderItsLease(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	device := w.adopt(1)
+	p := w.open(nil)
+	i, err := p.Get("shop-001")
+	must(t, err)
+	must(t, i.Lease(w.ctx(), 1))
+	w.until(i, "connected", in(Connected))
+	device.Replaced()
+	w.until(i, "connected again", func(s Status) bool { return s.State == Connected && device.Logins() == 2 })
+}

@@ -41,16 +41,16 @@ func (l waLogger) write(level slog.Level, msg string, args []any) {
 	}
 }
 
-// cut finds the error of work that ended with its connection. Only we cancel
-// whatsmeow's contexts and close its database, and a connection's end is reported
-// once, by its supervisor.
+// cut finds the error of work that ended with its connection or its device. Only we
+// cancel whatsmeow's contexts, close its database and delete devices, and a
+// connection's end is reported once, by its supervisor.
 func cut(arg any) bool {
 	err, ok := arg.(error)
 	if !ok {
 		return false
 	}
 	_, disconnected := errors.AsType[*whatsmeow.DisconnectedError](err)
-	return disconnected || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
+	return disconnected || errors.Is(err, errDeleted) || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
 		strings.Contains(err.Error(), "sql: database is closed") // database/sql does not export it
 }
 

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 )
@@ -42,95 +42,178 @@ const (
 	displayName = "Chrome (Linux)"
 )
 
-// Connect brings the instance online and waits until it is. An instance that is not
-// paired is paired first: show hears of every QR code, or of the one pairing code
-// when phone (digits with country code) is set.
-func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt)) error {
-	if i.cli.Load() == nil {
-		err := i.pair(ctx, phone, show)
-		if old := (*outdatedError)(nil); errors.As(err, &old) && i.pool.web.renew(ctx, old.presented) {
-			err = i.pair(ctx, phone, show)
-		}
-		if err != nil {
-			return err
-		}
-		show(Prompt{Stage: StagePaired})
-	}
-	if i.Status().State == Connected {
-		return nil
-	}
-	show(Prompt{Stage: StageConnecting})
-	asked := time.Now()
-	if err := i.want(ctx, true); err != nil {
-		return err
-	}
-	now, err := i.await(ctx, func(s Status) bool {
-		return s.State == Connected || s.Trouble != nil && s.Trouble.At.After(asked) && s.State != Connecting
-	})
-	if err != nil {
-		if now.Trouble != nil {
-			return fmt.Errorf("%w: %s", err, now.Trouble.Message)
-		}
-		return err
-	}
-	if now.State != Connected {
-		return &RefusedError{Status: now}
-	}
-	return nil
+// pairing is one that is under way.
+type pairing struct {
+	cli    *whatsmeow.Client
+	line   context.Context // of the connection, see login
+	hangUp context.CancelFunc
+	cancel context.CancelFunc // ends the pairing
+	done   chan struct{}      // closed when what came of it is stored
+
+	mu      sync.Mutex
+	agreed  bool // the phone has; there is no way back
+	stopped bool // by somebody who wants the instance offline
+	over    bool // ended before the phone agreed
 }
 
-// RefusedError is a connection that WhatsApp refused, with its reason.
-type RefusedError struct{ Status Status }
+// leave ends the pairing, unless the phone has agreed: then the account lists the
+// device, and who leaves must not orphan it.
+func (p *pairing) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.agreed {
+		p.over = true
+		p.cancel()
+	}
+}
 
-// Error returns what is the matter and what to do.
-func (e *RefusedError) Error() string { return e.Status.Trouble.Message }
+// stop is leave for somebody who wants the instance offline also if it is paired.
+func (p *pairing) stop() {
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	p.leave()
+}
 
-// pair links a new device and leaves its client, disconnected, to the supervisor.
+// agree notes that the phone has agreed, and reports whether that was in time.
+func (p *pairing) agree() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.agreed = !p.over
+	return p.agreed
+}
+
+func (p *pairing) wasStopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped
+}
+
+func (p *pairing) hasAgreed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.agreed
+}
+
+// stopPairing ends a pairing and waits until it is over. It reports whether the phone
+// had agreed before, so that the instance is paired now.
+func (i *Instance) stopPairing(ctx context.Context) (linked bool, err error) {
+	p := i.pairing.Load()
+	if p == nil {
+		return false, nil
+	}
+	p.stop()
+	select {
+	case <-p.done:
+		return p.hasAgreed() && i.cli.Load() != nil, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// pair links a new device and leaves its client, disconnected, to the supervisor, which
+// is to connect it. ErrPairStopped: somebody else wants the instance offline.
 func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	if err := i.pool.begin(); err != nil {
+		return err
+	}
+	defer i.pool.wg.Done()
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(i.ctx, cancel)()
-	line, hangUp := context.WithCancel(context.WithoutCancel(ctx)) // see login
+	line, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
-	cli := i.newClient(i.pool.opts.Devices.NewDevice())
-	if !i.pairing.CompareAndSwap(nil, cli) {
+	p := &pairing{cli: i.newClient(i.pool.opts.Devices.NewDevice()), line: line, hangUp: hangUp, cancel: cancel, done: make(chan struct{})}
+	if !i.pairing.CompareAndSwap(nil, p) {
 		return ErrPairing
 	}
+	defer close(p.done)
+	defer i.pairing.Store(nil)
+	defer context.AfterFunc(ctx, p.leave)()
+	defer context.AfterFunc(i.ctx, p.leave)()
 	before := i.Status()
 	defer func() {
-		cli.Disconnect()
-		i.pairing.Store(nil)
-		if err != nil {
+		p.cli.Disconnect()
+		var refused *RefusedError
+		switch {
+		case err == nil:
+		case i.cli.Load() != nil:
+			i.set(Disconnected, nil)
+		case errors.As(err, &refused):
+			i.set(before.State, refused.Status.Trouble)
+		default:
 			i.set(before.State, before.Trouble)
 		}
 	}()
-	cli.PrePairCallback = func(jid types.JID, _, _ string) bool {
-		// Recorded before whatsmeow stores the keys: a crash in between leaves an
-		// instance that is logged out, never keys that nobody owns.
-		if err := i.pool.opts.Registry.SetDevice(ctx, i.name, jid.String(), ""); err != nil {
-			i.log.Error("the pairing could not be stored", "error", err)
-			return false
-		}
-		return true
+	outcome := newOutcome(i, p)
+	err = i.prompt(life, p, phone, show, outcome)
+	if p.hasAgreed() {
+		return i.adopt(life, p, outcome)
 	}
-	ended := make(chan struct{})
-	end := sync.OnceFunc(func() { close(ended) })
-	cli.AddEventHandler(func(evt any) {
-		switch evt.(type) {
+	switch {
+	case p.wasStopped():
+		return ErrPairStopped
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return err
+}
+
+// outcome is what the events of a pairing's client say.
+type outcome struct {
+	paired  chan error    // nil once whatsmeow has linked the device
+	ended   chan struct{} // the server has ended the connection
+	refusal atomic.Pointer[verdict]
+}
+
+func newOutcome(i *Instance, p *pairing) *outcome {
+	o := &outcome{paired: make(chan error, 1), ended: make(chan struct{})}
+	end := sync.OnceFunc(func() { close(o.ended) })
+	p.cli.PrePairCallback = func(jid types.JID, _, _ string) bool { return i.agree(p, jid) }
+	p.cli.AddEventHandler(func(evt any) {
+		switch e := evt.(type) {
+		case *events.PairSuccess:
+			o.paired <- nil
+		case *events.PairError:
+			o.paired <- e.Error
 		case *events.ManualLoginReconnect, *events.Disconnected:
 			end()
+		default:
+			if v := judge(evt); v != nil {
+				o.refusal.Store(v)
+			}
 		}
 	})
-	codes, err := cli.GetQRChannel(ctx)
+	return o
+}
+
+// agree records the device before whatsmeow stores its keys: a crash in between leaves
+// an instance that is logged out, never keys that nobody owns.
+func (i *Instance) agree(p *pairing, jid types.JID) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), i.pool.opts.Limits.Store)
+	defer cancel()
+	err := i.owned(ctx)
+	if err == nil && !p.agree() {
+		return false
+	}
+	if err == nil {
+		err = i.pool.opts.Registry.SetDevice(ctx, i.name, jid.String(), "")
+	}
+	if err != nil {
+		i.log.Error("the pairing could not be stored", "error", err)
+	}
+	return err == nil
+}
+
+// prompt dials and shows what the phone needs, until the pairing has ended in one way or
+// another. A nil error is a pairing that worked.
+func (i *Instance) prompt(ctx context.Context, p *pairing, phone string, show func(Prompt), o *outcome) error {
+	codes, err := p.cli.GetQRChannel(ctx)
 	if err != nil {
 		return err
 	}
 	presented := i.pool.web.current()
-	dialling := context.AfterFunc(ctx, hangUp)
-	err = cli.ConnectContext(line)
-	dialling()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotConnected, err)
+	if err := i.dialToPair(ctx, p); err != nil {
+		return err
 	}
 	i.set(Pairing, nil)
 	coded, asked := false, false
@@ -144,7 +227,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 				show(Prompt{Stage: StageQR, QR: item.Code, ExpiresAt: &until})
 			case !coded:
 				coded = true
-				code, err := cli.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, displayName)
+				code, err := p.cli.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, displayName)
 				if err != nil {
 					return &PairError{fmt.Errorf("ask for a pairing code: %w", err)}
 				}
@@ -157,7 +240,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 		case whatsmeow.QRChannelEventPasskeyResponse:
 			show(Prompt{Stage: StageConfirm, Code: item.PasskeyConfirmation.Code})
 		case whatsmeow.QRChannelSuccess.Event:
-			return i.adopt(ctx, cli, ended)
+			return nil
 		case whatsmeow.QRChannelTimeout.Event:
 			return ErrPairTimeout
 		case whatsmeow.QRChannelClientOutdated.Event:
@@ -167,127 +250,68 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 		case whatsmeow.QRChannelScannedWithoutMultidevice.Event:
 			i.log.Warn("the phone scanned the code but has linked devices switched off")
 		default:
+			if v := o.refusal.Load(); v != nil {
+				return &RefusedError{Status: Status{State: v.state, Trouble: &Trouble{Code: v.code, Message: v.message, At: time.Now()}}, Retry: v.retry}
+			}
 			return &PairError{errors.New(item.Event)}
 		}
-	}
-	if err := ctx.Err(); err != nil {
-		return err
 	}
 	return ErrPairTimeout
 }
 
-// adopt makes a freshly paired client the instance's own. The server now ends the
-// connection (stream error 515) and expects a login on a new one. Whether it does so
-// in time is of no interest: the supervisor dials anew anyway.
-func (i *Instance) adopt(ctx context.Context, cli *whatsmeow.Client, ended <-chan struct{}) error {
-	t := time.NewTimer(serverEnds)
-	defer t.Stop()
+// dialToPair dials in its turn, as the supervisor does, and says why it cannot.
+func (i *Instance) dialToPair(ctx context.Context, p *pairing) error {
 	select {
-	case <-ended:
-	case <-t.C:
+	case i.pool.dials <- struct{}{}:
+		defer func() { <-i.pool.dials }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	cli.Disconnect()
-	i.cli.Store(cli)
-	return nil
-}
-
-// Disconnect takes the instance offline and keeps it paired.
-func (i *Instance) Disconnect(ctx context.Context) error {
-	if err := i.want(ctx, false); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, i.pool.opts.Limits.Login)
+	defer cancel()
+	if err := i.owned(ctx); err != nil {
 		return err
 	}
-	_, err := i.await(ctx, func(s Status) bool { return s.State != Connected && s.State != Connecting })
-	return err
-}
-
-// Logout unpairs the instance. When WhatsApp cannot be asked, the session is dropped
-// here all the same; the phone then still lists the device.
-func (i *Instance) Logout(ctx context.Context) error {
-	cli := i.cli.Load()
-	if cli == nil {
+	defer context.AfterFunc(ctx, p.hangUp)()
+	err := p.cli.ConnectContext(p.line)
+	if err == nil {
 		return nil
 	}
-	if cli.IsLoggedIn() {
-		if err := unlink(ctx, cli); err != nil {
-			i.log.Warn("WhatsApp did not confirm the logout; remove the device on the phone", "error", redact(err.Error()))
+	code, message := unreachable(err)
+	i.log.Debug("the dial of a pairing failed", "reason", code, "error", redactErr(err))
+	return &RefusedError{Retry: soon, Status: Status{State: Disconnected,
+		Trouble: &Trouble{Code: code, Message: message + "; then connect the instance again", At: time.Now()}}}
+}
+
+// adopt makes the client that the phone has agreed to the instance's own, and asks for
+// its connection unless somebody has stopped the pairing meanwhile. The server now ends
+// the pairing's connection (stream error 515) and expects a login on a new one. Whether
+// it does so in time is of no interest: the supervisor dials anew anyway.
+func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
+	t := time.NewTimer(i.pool.opts.Limits.Store + serverEnds)
+	defer t.Stop()
+	err := context.DeadlineExceeded
+	select {
+	case err = <-o.paired:
+	case <-t.C:
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.pool.opts.Limits.Store+serverEnds)
+	defer cancel()
+	if err != nil {
+		if stored := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); stored != nil {
+			i.log.Error("the end of the pairing could not be stored", "error", stored)
 		}
+		return &PairError{err}
 	}
-	if err := i.Disconnect(ctx); err != nil {
-		return err
+	t.Reset(serverEnds)
+	select {
+	case <-o.ended:
+	case <-t.C:
 	}
-	if i.cli.Load() == nil { // the server's word came first, and whatsmeow has deleted the session
-		return nil
+	p.cli.Disconnect()
+	i.cli.Store(p.cli)
+	if p.wasStopped() {
+		return ErrPairStopped
 	}
-	if err := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); err != nil {
-		return err
-	}
-	i.cli.Store(nil)
-	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); err != nil {
-		return fmt.Errorf("delete the session: %w", err)
-	}
-	i.remember(ctx, LoggedOut, nil)
-	i.set(LoggedOut, nil)
-	return nil
-}
-
-// unlink takes this device off the account. It is the query of Client.Logout, which
-// would also empty the device under handlers that are still at work.
-func unlink(ctx context.Context, cli *whatsmeow.Client) error {
-	_, err := cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
-		Namespace: "md", Type: "set", To: types.ServerJID,
-		Content: []waBinary.Node{{
-			Tag:   "remove-companion-device",
-			Attrs: waBinary.Attrs{"jid": cli.Store.GetJID(), "reason": "user_initiated"},
-		}},
-	})
-	return err
-}
-
-// Errors of answers to a passkey step. The pairing goes on after both.
-var (
-	ErrPasskeyRefused = errors.New("WhatsApp refused the passkey's answer")
-	ErrNotAsked       = errors.New("the pairing does not ask for this")
-)
-
-// Passkey hands the browser's answer to a passkey step to the pairing that waits
-// for it. The error is ErrNotPairing, ErrPasskeyRefused or ErrNotAsked, or about the
-// connection; after each of them the same step can be answered again.
-func (i *Instance) Passkey(ctx context.Context, answer *types.WebAuthnResponse) error {
-	cli := i.pairing.Load()
-	if cli == nil {
-		return ErrNotPairing
-	}
-	return passkeyError(cli.SendPasskeyResponse(ctx, answer))
-}
-
-// ConfirmPasskey says that the code of a confirm step is the one on the phone. The
-// errors are those of Passkey.
-func (i *Instance) ConfirmPasskey(ctx context.Context) error {
-	cli := i.pairing.Load()
-	if cli == nil {
-		return ErrNotPairing
-	}
-	return passkeyError(cli.SendPasskeyConfirmation(ctx))
-}
-
-// passkeyError sorts what whatsmeow says: refusals have a type, the line's errors
-// too, and what is left is its complaint that the pairing is not that far.
-func passkeyError(err error) error {
-	var refused *whatsmeow.IQError
-	var lost *whatsmeow.DisconnectedError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &refused):
-		return fmt.Errorf("%w: %w", ErrPasskeyRefused, err)
-	case errors.As(err, &lost), errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrIQDisconnected):
-		return fmt.Errorf("%w: %w", ErrNotConnected, err)
-	case errors.Is(err, whatsmeow.ErrIQTimedOut):
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrNotAsked, err)
+	return i.want(ctx, true)
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// current, at the start and when WhatsApp calls ours outdated.
 	RefreshVersion bool
 
+	// Storage knows whether the database of Registry and Devices works.
+	Storage *sqldb.Monitor
+
 	// OnMessage stores an incoming message. WhatsApp gets its acknowledgement after
 	// it returned nil, and delivers the message again after an error.
 	OnMessage func(ctx context.Context, i *Instance, m *events.Message) error
@@ -54,6 +57,9 @@ type Options struct {
 	// Find answers from the ledger what a message of ours looked like; nil if it is
 	// not in it, or went to another chat.
 	Find func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*Sent, error)
+	// Changed hears that an instance has another account than the one before, and that
+	// what was stored for that one is gone. Optional.
+	Changed func(ctx context.Context, instance string)
 	// Notify hears of every change of a status. It must not block. Optional.
 	Notify func(instance string, s Status)
 	// Removed hears that an instance is gone. It must not block. Optional.
@@ -65,6 +71,7 @@ type Limits struct {
 	Login     time.Duration // from dialling to logged in, 30 s
 	Ack       time.Duration // waiting for the server's answer to a message, 25 s
 	Store     time.Duration // one OnMessage, 10 s
+	Lasting   time.Duration // after which a connection is a good one, 30 s
 	Silence   time.Duration // without a keep-alive answer before a connection is given up, 75 s
 	Queue     int           // sends that wait for one instance, 200
 	PerMinute int           // messages of one instance, 0: no limit
@@ -80,6 +87,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Login, 30*time.Second)
 	set(&l.Ack, 25*time.Second)
 	set(&l.Store, 10*time.Second)
+	set(&l.Lasting, 30*time.Second)
 	set(&l.Silence, 75*time.Second)
 	if l.Queue <= 0 {
 		l.Queue = 200
@@ -158,6 +166,17 @@ func (p *Pool) add(ctx context.Context, r registry.Instance) (*Instance, error) 
 	return i, nil
 }
 
+// begin lets Close wait for work that a caller has begun, until p.wg.Done.
+func (p *Pool) begin() error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return ErrClosed
+	}
+	p.wg.Add(1)
+	return nil
+}
+
 // Create registers a new instance. It is not connected. The errors are the store's.
 func (p *Pool) Create(ctx context.Context, name string) (*Instance, error) {
 	r, err := p.opts.Registry.Create(ctx, name)
@@ -228,6 +247,7 @@ func (p *Pool) Delete(ctx context.Context, name string) error {
 	p.mu.Lock()
 	delete(p.byName, name)
 	p.mu.Unlock()
+	p.compare(i)
 	if p.opts.Removed != nil {
 		p.opts.Removed(name)
 	}

@@ -28,7 +28,12 @@ func TestJudge(t *testing.T) {
 		{&events.TemporaryBan{Code: 101, Expire: time.Hour}, Banned, "banned", time.Hour},
 		{&events.TemporaryBan{Code: 104}, Banned, "banned", time.Minute}, // without an end: not at once
 		{&events.ClientOutdated{}, Disconnected, "client_outdated", 0},
-		{&events.ConnectFailure{Reason: 415}, Disconnected, "connect_failure", 0},
+		{&events.ConnectFailure{Reason: 400}, Connecting, "connect_failure", slowRetry},
+		{&events.ConnectFailure{Reason: 409}, Disconnected, "client_outdated", 0},
+		{&events.ConnectFailure{Reason: 415}, Connecting, "connect_failure", slowRetry},
+		{&events.ConnectFailure{Reason: 418}, Disconnected, "connect_failure", 0},
+		{&events.ConnectFailure{Reason: 429}, Connecting, "slow_down", slowRetry},
+		{&events.ConnectFailure{Reason: 501}, Connecting, "connect_failure", slowRetry},
 		{&events.CATRefreshError{}, Disconnected, "connect_failure", 0},
 	} {
 		t.Run(fmt.Sprintf("%T", c.evt), func(t *testing.T) {
@@ -40,6 +45,12 @@ func TestJudge(t *testing.T) {
 				t.Errorf("whatsmeow reconnects after a %T by itself", c.evt)
 			}
 		})
+	}
+	if v := judge(&events.StreamError{Code: "429"}); v == nil || v.code != codeSlow || !v.patient {
+		t.Errorf("a stream that ends with 429 got the verdict %+v", v)
+	}
+	if v := judge(&events.StreamError{Code: "500"}); v != nil {
+		t.Errorf("a stream that ends with 500 got the verdict %+v", v)
 	}
 	if v := judge(&events.Disconnected{}); v != nil {
 		t.Errorf("a plain disconnection got the verdict %+v", v)

@@ -41,7 +41,7 @@ func TestUnstoredMessageComesAgain(t *testing.T) {
 
 	texts, broken := make(chan string, 10), true
 	p, err := Open(ctx, Options{
-		Registry: s.Registry, Devices: s.Devices, Server: server, Log: slog.New(slog.DiscardHandler),
+		Registry: s.Registry, Devices: s.Devices, Storage: s.DB.Monitor(nil), Server: server, Log: slog.New(slog.DiscardHandler),
 		OnMessage: func(_ context.Context, _ *Instance, m *events.Message) error {
 			text := m.Message.GetConversation()
 			if text == "" {

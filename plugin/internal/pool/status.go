@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"strconv"
 	"time"
 
 	"go.mau.fi/whatsmeow/types/events"
@@ -45,12 +47,17 @@ type Trouble struct {
 
 // Troubles that the pool finds by itself; the others come from WhatsApp, see judge.
 const (
-	codeUnreachable = "unreachable"     // the server cannot be dialled
-	codeLost        = "connection_lost" // the connection ended without a reason
-	codeRefused     = "refused"         // connections end before the login, again and again
-	codeKeepAlive   = "keepalive"       // the server stopped answering
-	codeStorage     = "storage"         // events cannot be stored
-	codeOutdated    = "client_outdated" // WhatsApp wants a newer client
+	codeUnreachable = "unreachable"      // the server cannot be dialled
+	codeUntrusted   = "untrusted_server" // who answers is not WhatsApp
+	codeLost        = "connection_lost"  // the connection ended without a reason
+	codeDeaf        = "not_delivering"   // logged in, and WhatsApp did not agree to deliver
+	codeUnstable    = "unstable"         // logins do not last
+	codeTwin        = "same_account"     // another instance has the same account
+	codeRefused     = "refused"          // connections end before the login, again and again
+	codeKeepAlive   = "keepalive"        // the server stopped answering
+	codeStorage     = "storage"          // events cannot be stored
+	codeOutdated    = "client_outdated"  // WhatsApp wants a newer client
+	codeSlow        = "slow_down"        // WhatsApp wants fewer logins
 )
 
 // verdict is what WhatsApp itself said about the end of a connection.
@@ -58,6 +65,7 @@ type verdict struct {
 	state         State
 	code, message string
 	retry         time.Duration // after which trying again makes sense; 0: not before somebody acted
+	patient       bool          // and each time later
 	unpair        bool          // the session is gone
 	outdated      bool          // a newer version of WhatsApp Web may be let in
 }
@@ -86,13 +94,39 @@ func judge(evt any) *verdict {
 		return &verdict{state: Disconnected, code: codeOutdated, outdated: true,
 			message: "WhatsApp refuses this client version; update the node, or set device.version, then connect the instance again"}
 	case *events.ConnectFailure:
-		return &verdict{state: Disconnected, code: "connect_failure",
-			message: fmt.Sprintf("WhatsApp refused the login (%d); check the account on its phone, then connect the instance again", int(e.Reason))}
+		return refusal(e.Reason)
+	case *events.StreamError:
+		if e.Code == strconv.Itoa(http.StatusTooManyRequests) {
+			return refusal(http.StatusTooManyRequests)
+		}
 	case *events.CATRefreshError:
 		return &verdict{state: Disconnected, code: "connect_failure",
 			message: "WhatsApp refused the login token; connect the instance again, and pair it anew if that does not help"}
 	}
 	return nil
+}
+
+// refusal is what a login means that was refused with a number whatsmeow has no event
+// for. What may pass by itself is tried again, ever more slowly.
+func refusal(number events.ConnectFailureReason) *verdict {
+	v := &verdict{state: Connecting, code: "connect_failure", retry: slowRetry, patient: true}
+	switch number {
+	case events.ConnectFailureGeneric:
+		v.message = "WhatsApp did not understand the login (400); if that goes on, update the node"
+	case events.ConnectFailureBadUserAgent:
+		return &verdict{state: Disconnected, code: codeOutdated, outdated: true,
+			message: "WhatsApp refuses what this client says about itself (409); update the node, or take device.version out of the settings, then connect the instance again"}
+	case events.ConnectFailureNotFound:
+		v.message = "WhatsApp does not find this linked device (415); if the phone does not list it under Linked devices any more, log the instance out and pair it anew"
+	case http.StatusTooManyRequests:
+		v.code, v.message = codeSlow, "WhatsApp asks for fewer logins (429); leave the instance alone for a while"
+	case events.ConnectFailureExperimental:
+		v.message = "WhatsApp does not serve this client at the moment (501); if that goes on for a day, update the node"
+	default:
+		return &verdict{state: Disconnected, code: v.code,
+			message: fmt.Sprintf("WhatsApp refused the login (%d); check the account on its phone, then connect the instance again", int(number))}
+	}
+	return v
 }
 
 // told is a Trouble as the registry keeps it, so that it is still known after a

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -14,25 +13,19 @@ import (
 )
 
 const (
-	firstRetry = 250 * time.Millisecond // fast: whatsmeow repeats a cut send if we are back within 5 s
-	lastRetry  = time.Minute
-	slowRetry  = 5 * time.Minute // once the server looks like refusing us
-
-	// refusals is after how many connections in a row that ended before the login
-	// the server is taken to refuse us: whatsmeow loses the <failure> that says so
-	// when the socket closes right behind it.
-	refusals = 5
-
 	redelivery = 15 * time.Second // until a message that could not be stored is asked for again
 	heartbeat  = 30 * time.Second // how often a login is checked that no event speaks of
+	lastWords  = time.Second      // for a reason to arrive behind the end of a connection
 )
 
 // ending is how one connection ended.
 type ending struct {
-	login   bool     // it had logged in
-	dialled bool     // it had reached the server
-	by      *verdict // WhatsApp's reason, or nil
-	code    string   // else our reason
+	dialled bool          // it had reached the server
+	entered bool          // WhatsApp had let us in
+	login   bool          // and had agreed to deliver
+	stood   time.Duration // since then
+	by      *verdict      // WhatsApp's reason, or nil
+	code    string        // else our reason
 	err     error
 }
 
@@ -40,47 +33,69 @@ type ending struct {
 // goroutine that connects and disconnects the paired client.
 func (i *Instance) supervise() {
 	defer close(i.done)
-	delay, refused := firstRetry, 0
+	var b backoff
 	if s := i.Status(); s.Trouble != nil && i.wanted() { // a ban goes on over a restart
 		i.sleep(time.Until(s.Trouble.Until))
 	}
 	for i.ctx.Err() == nil {
 		if !i.wanted() {
-			delay, refused = firstRetry, 0
+			b = backoff{}
 			i.rest()
 			continue
 		}
-		end := i.connection(i.cli.Load())
-		switch {
-		case i.ctx.Err() != nil || !i.wanted():
+		i.awaitStore()
+		if i.ctx.Err() != nil || !i.wanted() {
 			continue
-		case end.by != nil:
-			if !i.accept(end.by) {
-				continue
+		}
+		end := i.connection(i.cli.Load(), &b)
+		if i.ctx.Err() != nil || !i.wanted() {
+			continue
+		}
+		b.ended(end, i.pool.opts.Limits.Lasting)
+		pause := time.Duration(0)
+		if end.by == nil {
+			pause = b.next()
+			trouble := lost(end, &b)
+			if end.code == codeStorage && end.err != nil {
+				trouble = i.notStoring(end.err)
 			}
-			i.sleep(end.by.retry)
+			trouble.Until = trouble.At.Add(pause)
+			i.log.Debug("connection ended", "reason", end.code, "error", redactErr(end.err))
+			i.set(Connecting, trouble)
+		} else if again := i.accept(end.by, &b); again > 0 {
+			pause = again
+		} else {
 			continue
-		case end.login:
-			delay, refused = firstRetry, 0
-		case end.dialled:
-			refused++
 		}
-		pause := delay/2 + rand.N(delay)
-		delay = min(2*delay, lastRetry)
-		trouble := &Trouble{Code: end.code, At: time.Now(), Message: "the connection to WhatsApp was lost; it is being restored"}
-		if !end.dialled {
-			trouble.Message = "WhatsApp cannot be reached; check the network. It is tried again. (" + redactErr(end.err) + ")"
-		}
-		if refused >= refusals {
-			pause = slowRetry/2 + rand.N(slowRetry)
-			trouble.Code = codeRefused
-			trouble.Message = "WhatsApp closes the connection before the login; check the account on its phone. It is tried again"
-		}
-		trouble.Until = trouble.At.Add(pause)
-		i.log.Debug("connection ended", "reason", end.code, "error", redactErr(end.err))
-		i.set(Connecting, trouble)
 		i.sleep(pause)
 	}
+}
+
+const triedAgain = ". It is tried again"
+
+// lost says what is known about the end of a connection that WhatsApp did not explain.
+func lost(end ending, b *backoff) *Trouble {
+	t := &Trouble{Code: end.code, At: time.Now(), Message: "the connection to WhatsApp was lost; it is being restored"}
+	switch {
+	case !end.dialled:
+		t.Code, t.Message = unreachable(end.err)
+		t.Message += triedAgain
+	case end.code == codeStorage:
+		t.Message = "an incoming message could not be stored; free disk space or mend the database. WhatsApp keeps the message"
+	case b.refused >= refusals:
+		t.Code = codeRefused
+		t.Message = "WhatsApp closes the connection before the login; check the account on its phone" + triedAgain
+	case b.unstable():
+		*t = *unstable()
+	case end.code == codeDeaf:
+		t.Message = "WhatsApp let the instance in and did not agree to deliver messages (" + redactErr(end.err) + "); it logs in again"
+	}
+	return t
+}
+
+func unstable() *Trouble {
+	return &Trouble{Code: codeUnstable, At: time.Now(),
+		Message: "WhatsApp lets the instance in and the connection ends soon after, again and again; look for a proxy that cuts it, or another process with the same session. It is tried ever more slowly"}
 }
 
 // rest keeps the instance offline until something changes.
@@ -105,27 +120,41 @@ func (i *Instance) rest() {
 // that there will be no other.
 func (i *Instance) late(s signal) (final bool) {
 	v := judge(s.evt)
-	return v != nil && s.cli == i.cli.Load() && !i.accept(v)
+	return v != nil && s.cli == i.cli.Load() && i.accept(v, &backoff{}) == 0
 }
 
-// accept acts on WhatsApp's verdict and reports whether to try again later.
-func (i *Instance) accept(v *verdict) (again bool) {
+// accept acts on WhatsApp's verdict and returns after which time to try again; 0 is
+// never.
+func (i *Instance) accept(v *verdict, b *backoff) (again time.Duration) {
 	trouble := &Trouble{Code: v.code, Message: v.message, At: time.Now()}
 	if v.outdated && i.pool.web.renew(i.ctx, i.presented) {
 		trouble.Message = "WhatsApp refused this client version; it is tried again as a newer one"
 		i.set(Connecting, trouble)
-		return true
+		return firstRetry
 	}
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
 	if errors.Is(i.owned(ctx), registry.ErrLeaseLost) {
-		return false // the registry is the new owner's to write
+		return 0 // the registry is the new owner's to write
+	}
+	if v.state == Replaced && i.epoch.Load() > 0 {
+		// The lease is ours, so whoever took the session has none.
+		again = b.next()
+		trouble.Message = "another process connected with the same session and without its lease; stop it. The session is taken back"
+		trouble.Until = trouble.At.Add(again)
+		i.set(Connecting, trouble)
+		return again
 	}
 	if v.retry > 0 {
-		trouble.Until = trouble.At.Add(v.retry)
+		again = v.retry
+		if v.patient {
+			again = b.patience(v.retry)
+			trouble.Message += triedAgain
+		}
+		trouble.Until = trouble.At.Add(again)
 		i.remember(ctx, v.state, trouble)
 		i.set(v.state, trouble)
-		return true
+		return again
 	}
 	if v.unpair {
 		i.forget(ctx)
@@ -138,7 +167,7 @@ func (i *Instance) accept(v *verdict) (again bool) {
 	}
 	i.remember(ctx, v.state, trouble)
 	i.set(v.state, trouble)
-	return false
+	return 0
 }
 
 // forget drops the paired device, in the registry and here.
@@ -147,6 +176,7 @@ func (i *Instance) forget(ctx context.Context) {
 		i.notStored("the unpairing could not be stored", err)
 	}
 	i.cli.Store(nil)
+	i.pool.compare(i)
 }
 
 // notStored reports a verdict that is not on disk. When it is our own stop that cut
@@ -180,7 +210,7 @@ func (i *Instance) sleep(d time.Duration) {
 }
 
 // connection is the whole life of one connection of cli.
-func (i *Instance) connection(cli *whatsmeow.Client) ending {
+func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 	if i.Status().State != Connecting {
 		i.set(Connecting, nil)
 	}
@@ -191,12 +221,20 @@ func (i *Instance) connection(cli *whatsmeow.Client) ending {
 	}
 	line, hangUp := context.WithCancel(context.WithoutCancel(i.ctx))
 	defer hangUp()
-	end := i.login(line, hangUp, cli)
+	end := ending{code: codeStorage}
+	if end.err = i.mayDial(cli); end.err == nil {
+		end = i.login(line, hangUp, cli)
+	}
 	<-i.pool.dials
 	if end.login {
-		i.set(Connected, nil)
+		i.kept.Store(0)
+		since := time.Now()
+		i.doubt(b.unstable())
+		i.set(Connected, i.standing())
+		i.pool.compare(i)
 		i.forgive()
 		i.watch(cli, &end)
+		end.stood = time.Since(since)
 	}
 	if end.by != nil || i.ctx.Err() != nil || !i.wanted() {
 		cli.Disconnect()
@@ -210,13 +248,23 @@ func (i *Instance) connection(cli *whatsmeow.Client) ending {
 func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	lasted := time.NewTimer(i.pool.opts.Limits.Lasting)
+	defer lasted.Stop()
 	var again <-chan time.Time // the moment to ask for a message once more
 	for {
 		select {
+		case <-lasted.C:
+			if i.doubt(false) {
+				i.set(Connected, i.standing())
+			}
 		case <-i.ctx.Done():
 			return
 		case <-i.wake:
 			if !i.wanted() {
+				return
+			}
+			if err := i.storeFailed(); err != nil {
+				end.code, end.err = codeStorage, err
 				return
 			}
 		case <-again:
@@ -257,8 +305,12 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 				}
 				i.set(Connected, &Trouble{Code: codeKeepAlive, At: time.Now(), Message: "WhatsApp does not answer; the connection is renewed if that goes on"})
 			case *events.KeepAliveRestored:
-				i.set(Connected, nil)
+				i.set(Connected, i.standing())
 			case errNotStored:
+				if i.hopeless() {
+					end.code, end.err = codeStorage, e.err
+					return
+				}
 				if again == nil {
 					again = time.After(redelivery)
 					i.set(Connected, &Trouble{Code: codeStorage, At: time.Now(), Message: "an incoming message could not be stored; free disk space or mend the database. WhatsApp keeps the message"})
@@ -268,41 +320,62 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 	}
 }
 
-// login dials and waits for the login. line is the context of the whole connection,
-// and ends after it: whatsmeow closes a connection by itself when its context ends,
-// and does not expect a Disconnect at the same time.
+// login dials and waits until WhatsApp has let us in and has agreed to deliver. line is
+// the context of the whole connection, and ends after it: whatsmeow closes a connection
+// by itself when its context ends, and does not expect a Disconnect at the same time.
 func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Client) ending {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Login)
 	defer cancel()
 	dialling := context.AfterFunc(ctx, hangUp)
 	i.presented = i.pool.web.current()
+	i.arm(cli)
 	i.dials.Add(1)
 	err := cli.ConnectContext(line)
 	dialling()
 	if err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return ending{code: codeUnreachable, err: err}
 	}
+	end := ending{dialled: true}
+	agreed := make(chan error, 1)
+	var noMore <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
-			return ending{dialled: true, code: codeLost, err: ctx.Err()}
+			end.code, end.err = codeLost, ctx.Err()
+			return end
 		case <-i.wake:
 			if !i.wanted() {
-				return ending{dialled: true}
+				return end
 			}
+			if err := i.storeFailed(); err != nil {
+				end.code, end.err = codeStorage, err
+				return end
+			}
+		case err := <-agreed:
+			if err == nil {
+				end.login = true
+				return end
+			}
+			end.code, end.err = codeDeaf, err
+			noMore = time.After(lastWords)
+		case <-noMore:
+			return end
 		case s := <-i.signals:
 			if s.cli != cli {
 				continue
 			}
-			if v := judge(s.evt); v != nil {
-				return ending{dialled: true, by: v}
+			if end.by = judge(s.evt); end.by != nil {
+				return end
 			}
 			switch s.evt.(type) {
 			case *events.Connected:
-				return ending{dialled: true, login: true}
-			case *events.Disconnected, *events.StreamError:
+				// whatsmeow says so also when WhatsApp has refused to deliver.
+				end.entered = true
+				go func() { agreed <- cli.SetPassive(ctx, false) }()
+			case *events.Disconnected, *events.StreamError, *events.ManualLoginReconnect:
 				if !cli.IsConnected() || !cli.IsLoggedIn() {
-					return ending{dialled: true, code: codeLost}
+					end.code = codeLost
+					return end
 				}
 			}
 		}

@@ -150,5 +150,5 @@ func (e *outdatedError) Error() string { return e.Unwrap().Error() }
 // Unwrap is the refusal as callers know it.
 func (e *outdatedError) Unwrap() error {
 	v := judge(&events.ClientOutdated{})
-	return &RefusedError{Status{State: v.state, Trouble: &Trouble{Code: v.code, Message: v.message, At: time.Now()}}}
+	return &RefusedError{Status: Status{State: v.state, Trouble: &Trouble{Code: v.code, Message: v.message, At: time.Now()}}}
 }

@@ -48,7 +48,7 @@ func (w *world) open(change func(*Options)) *Pool {
 	server, err := ParseServer(w.sim.URL(), w.sim.RootKey())
 	must(w.t, err)
 	o := Options{
-		Registry: w.db.Registry, Devices: w.db.Devices, Server: server, Log: slog.New(slog.DiscardHandler),
+		Registry: w.db.Registry, Devices: w.db.Devices, Storage: w.db.DB.Monitor(nil), Server: server, Log: slog.New(slog.DiscardHandler),
 		OnMessage: func(context.Context, *Instance, *events.Message) error { return nil },
 		Find:      func(context.Context, string, types.JID, types.MessageID) (*Sent, error) { return nil, nil },
 	}

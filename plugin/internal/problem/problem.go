@@ -54,10 +54,13 @@ func Of(err error) error {
 		return New(http.StatusConflict, "stale_epoch", sdk.FaultCaller, "A newer lease owns the instance; ask its owner")
 	case errors.As(err, &refused):
 		p := New(http.StatusBadGateway, refused.Status.Trouble.Code, sdk.FaultDownstream, refused.Error())
-		if until := refused.Status.Trouble.Until; !until.IsZero() {
-			return Retryable(p, time.Until(until))
+		p.Err = err
+		if refused.Retry > 0 {
+			return Retryable(p, refused.Retry)
 		}
 		return p
+	case errors.Is(err, pool.ErrPairStopped):
+		return New(http.StatusConflict, "pairing_stopped", sdk.FaultCaller, "The pairing was stopped by another call; connect the instance again if it is still wanted")
 	case errors.Is(err, pool.ErrPairTimeout):
 		return Retryable(New(http.StatusRequestTimeout, "pairing_timeout", sdk.FaultCaller, "Nobody paired the instance in time; connect it again for new codes"), 0)
 	case errors.Is(err, pool.ErrPairing):
@@ -69,16 +72,20 @@ func Of(err error) error {
 	case errors.Is(err, pool.ErrBusy):
 		return Retryable(New(http.StatusTooManyRequests, "busy", sdk.FaultCaller, "Too many messages wait for this instance"), 5*time.Second)
 	case errors.Is(err, context.DeadlineExceeded):
-		p := Retryable(New(http.StatusGatewayTimeout, "timeout", sdk.FaultDownstream, "The time limit passed: "+err.Error()), 0)
-		p.Effect = sdk.EffectUnknown
+		p := Retryable(New(http.StatusGatewayTimeout, "timeout", sdk.FaultDownstream, "The time limit passed before WhatsApp or the database had answered"), 0)
+		p.Effect, p.Err = sdk.EffectUnknown, err
 		return p
+	}
+	if sqldb.Failed(err) {
+		return Storage(err)
 	}
 	return err
 }
 
-// Storage is a failure of our own database.
-func Storage(err error) error {
-	p := New(http.StatusInternalServerError, "storage_failed", sdk.FaultNode, "The node's database failed: "+err.Error())
+// Storage is a failure of our own database. The caller learns what to do; the error's own
+// words name files, users and hosts, and are for the log.
+func Storage(err error) *sdk.Problem {
+	p := New(http.StatusInternalServerError, "storage_failed", sdk.FaultNode, "The node's database failed: "+sqldb.Reason(err))
 	p.Err = err
 	return Retryable(p, time.Second)
 }

@@ -27,7 +27,7 @@ func (s *Sender) deliver(ctx context.Context, call *sdk.Call, o order) (sdk.JSON
 	if err != nil {
 		return nil, err
 	}
-	claim, err := s.Store.Ledger.Begin(ctx, o.scope, call.Key, o.instance, mark)
+	claim, err := s.Store.Ledger.Begin(ctx, o.scope, o.instance, call.Key, mark)
 	if err != nil {
 		return nil, problem.Storage(err)
 	}

@@ -78,11 +78,8 @@ func (s *Sender) entry(ctx context.Context, q Query) (ledger.Entry, error) {
 		return s.Store.Ledger.SentMessage(ctx, q.Instance, q.MessageID)
 	}
 	for _, scope := range []string{ScopeFallback, OpButtons, OpText} {
-		e, err := s.Store.Ledger.Lookup(ctx, scope, q.Key)
-		if err == nil && e.Instance == q.Instance {
-			return e, nil
-		}
-		if err != nil && !errors.Is(err, sqldb.ErrNotFound) {
+		e, err := s.Store.Ledger.Lookup(ctx, scope, q.Instance, q.Key)
+		if !errors.Is(err, sqldb.ErrNotFound) {
 			return e, err
 		}
 	}
@@ -126,8 +123,8 @@ func (s *Sender) describeSent(ctx context.Context, e ledger.Entry) (Sent, error)
 
 // other is the message that the same call sent in another form, if it did.
 func (s *Sender) other(ctx context.Context, e ledger.Entry, scope string) (*string, error) {
-	o, err := s.Store.Ledger.Lookup(ctx, scope, e.Key)
-	if errors.Is(err, sqldb.ErrNotFound) || err == nil && o.Instance != e.Instance {
+	o, err := s.Store.Ledger.Lookup(ctx, scope, e.Instance, e.Key)
+	if errors.Is(err, sqldb.ErrNotFound) {
 		return nil, nil
 	}
 	return text(o.MessageID), err

@@ -48,6 +48,9 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 		if b.Media, err = s.upload(ctx, call, inst, o, to); err != nil {
 			return pool.Outgoing{}, err
 		}
+		for _, w := range b.Media.Warnings {
+			o.warn(call, sdk.Warning(w))
+		}
 	}
 	if o.delay > 0 {
 		call.Progress("typing", "Typing", map[string]int{"seconds": o.delay})

@@ -6,9 +6,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/problem"
 	"github.com/tapnode/tapnode/sdk"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // Refusal is what the number in a message acknowledgement means (facts/wire.md §6.1).
@@ -64,8 +67,14 @@ func sendProblem(what string, err error) *sdk.Problem {
 		}
 		failed = pool.Grade(err)
 	}
+	if store, ok := errors.AsType[*session.Error](failed.Err); ok {
+		return problem.Storage(store)
+	}
 	reason := failed.Error()
 	switch {
+	case sqldb.Failed(err): // below whatsmeow, whose text repeats the database's
+		reason, p.Fault = "the node's database failed: "+sqldb.Reason(err), sdk.FaultNode
+		p.Retryable, p.RetryAfter = true, time.Second
 	case failed.Code != 0: // about the message
 		if r, known := Refusals[failed.Code]; known {
 			reason, p.Fault = r.String(), r.Fault

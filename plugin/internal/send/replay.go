@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
+	"github.com/tapnode/tapnode/plugin/internal/problem"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/sdk"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
@@ -34,6 +37,12 @@ func Finder(l *ledger.Ledger) func(ctx context.Context, instance string, chat ty
 // the id and the time only, so they are made again rather than stored.
 func outgoing(e ledger.Entry) (pool.Outgoing, error) {
 	out := pool.Outgoing{ID: e.MessageID, Message: &waE2E.Message{}}
+	if len(e.Message) == 0 {
+		p := problem.New(http.StatusConflict, "account_changed", sdk.FaultCaller,
+			"The instance was paired with another account before WhatsApp answered, so whether the message arrived stays unknown; send it with a new idempotency key if it is still wanted")
+		p.Effect = sdk.EffectUnknown
+		return out, p
+	}
 	if err := proto.Unmarshal(e.Message, out.Message); err != nil {
 		return out, fmt.Errorf("read the stored message: %w", err)
 	}

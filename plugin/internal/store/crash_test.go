@@ -67,7 +67,7 @@ func crashWriter(dir, round string) {
 
 // crashSend is one send and one click on it.
 func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key string, n int, say func(string, ...any)) error {
-	c, err := s.Ledger.Begin(ctx, operation, key, "shop", "f")
+	c, err := s.Ledger.Begin(ctx, operation, "shop", key, "f")
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	defer s.Close()
 	ctx := t.Context()
 	for key := range said["intended"] {
-		e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, key))
+		e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", key))
 		if _, settled := said["settled"][key]; settled && (e.State != ledger.Sent || string(e.Outcome) != key) {
 			t.Errorf("%s was settled and is %v %q", key, e.State, e.Outcome)
 		}
@@ -135,7 +135,7 @@ func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 		}
 		for _, e := range events {
 			stored[e.ID], cursor = true, e.Cursor
-			if m := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", ledger.MessageID("shop", operation, e.ID))); m.Clicks != 1 {
+			if m := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", e.ID)).MessageID)); m.Clicks != 1 {
 				t.Errorf("%s has an event and %d clicks", e.ID, m.Clicks)
 			}
 		}

@@ -48,7 +48,7 @@ func TestIntentOfAChannelPostReachesTheDisk(t *testing.T) {
 	s := must[*store.Store](t)(store.Open(ctx, store.Options{Dir: t.TempDir()}))
 	defer s.Close()
 	for chat, synced := range map[string]bool{"120363000000000001@newsletter": true, "5511988880001@s.whatsapp.net": false} {
-		claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, "op", chat, "shop", "mark"))
+		claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, "op", "shop", chat, "mark"))
 		before := s.DB.Committed() // something waits for an fsync, and the next one takes it along
 		check(t, s.Ledger.Intend(ctx, claim, ledger.Plan{Chat: recipient.Chat{JID: chat}, Message: []byte("m")}))
 		if got := s.DB.OnDisk(before); got != synced {

@@ -145,7 +145,7 @@ func TestChangedWakesReaders(t *testing.T) {
 
 func TestSubscriptions(t *testing.T) {
 	c := newClock()
-	opt := store.Options{Now: c.now, Limits: store.Limits{Subscribers: 2}}
+	opt := store.Options{Now: c.now, Limits: store.Limits{Subscribers: 2}, Retention: store.Retention{Events: 14 * 24 * time.Hour}}
 	onEach(t, opt, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		sub := func(name string, cursor []byte, f outbox.Filter) (from []byte, resumed bool) {

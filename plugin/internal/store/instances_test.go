@@ -2,16 +2,18 @@ package store_test
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/inbox"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
@@ -52,7 +54,7 @@ func TestInstances(t *testing.T) {
 			"deleted":        s.Registry.Delete(ctx, "shop"),
 			"state":          s.Registry.SetState(ctx, "shop", "x", ""),
 			"lease":          s.Registry.ClaimLease(ctx, "shop", 1),
-			"its sends":      errOf(s.Ledger.Lookup(ctx, operation, "k")),
+			"its sends":      errOf(s.Ledger.Lookup(ctx, operation, "shop", "k")),
 			"its menus":      errOf(s.Menus.Get(ctx, "shop", claim.Entry.MessageID)),
 			"the row itself": errOf(s.Registry.Instance(ctx, "shop")),
 		} {
@@ -120,17 +122,61 @@ func TestInstanceName(t *testing.T) {
 	}
 }
 
-func TestMessageID(t *testing.T) {
-	id := ledger.MessageID("shop", operation, "k")
-	if id != "3EB0"+strings.ToUpper(id[4:]) || len(id) != 22 {
-		t.Errorf("id %q: want 3EB0 and 18 upper-case hex digits", id)
-	}
-	seen := map[string]string{}
-	for _, parts := range [][3]string{{"shop", operation, "k"}, {"sho", "p" + operation, "k"}, {"shop", operation, "k2"}, {"", "", ""}} {
-		id := ledger.MessageID(parts[0], parts[1], parts[2])
-		if other, ok := seen[id]; ok {
-			t.Errorf("%v and %s share %s", parts, other, id)
+// What is stored under an instance's name belongs to the account it is paired with.
+func TestAccountOwnsWhatIsStored(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		first := registry.Account{JID: "5511@s.whatsapp.net"}
+		known := registry.Account{JID: "5511@s.whatsapp.net", LID: "11@lid"}
+		moved := registry.Account{JID: "5599@s.whatsapp.net", LID: "11@lid"} // a changed number
+		other := registry.Account{JID: "5522@s.whatsapp.net", LID: "22@lid"}
+		own := func(a registry.Account, want bool) {
+			t.Helper()
+			if another := must[bool](t)(s.Registry.Own(ctx, "shop", a)); another != want {
+				t.Errorf("%+v is another account: %v", a, another)
+			}
+			if got := must[registry.Instance](t)(s.Registry.Instance(ctx, "shop")); got.Account != a {
+				t.Errorf("the account is %+v, want %+v", got.Account, a)
+			}
 		}
-		seen[id] = fmt.Sprint(parts)
-	}
+		must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))
+		must[registry.Instance](t)(s.Registry.Create(ctx, "bar"))
+		claim := intend(t, s, "k") // as a database of an earlier version has it: nobody's yet
+		claim.Release()
+		check(t, s.Registry.PutPause(ctx, registry.Pause{Instance: "shop", Reason: "new_chats_locked", Since: time.Now(), Until: time.Now().Add(time.Hour)}))
+		check(t, s.Inbox.Put(ctx, inbox.Message{Instance: "shop", ID: "1", Body: []byte("m"), Chat: ada, Sender: ada.JID}))
+		own(first, false)
+		own(known, false)
+		own(moved, false)
+		check(t, s.Registry.SetDevice(ctx, "shop", "", "")) // logged out
+		own(moved, false)
+		must[menus.Menu](t)(s.Menus.Get(ctx, "shop", claim.Entry.MessageID))
+		if _, err := s.Ledger.MessageForRetry(ctx, "shop", ada.JID, claim.Entry.MessageID); err != nil {
+			t.Errorf("the message of the same account: %v", err)
+		}
+
+		own(other, true)
+		for what, err := range map[string]error{
+			"menu":     errOf(s.Menus.Get(ctx, "shop", claim.Entry.MessageID)),
+			"incoming": errOf(s.Inbox.Get(ctx, "shop", "1")),
+			"sent":     errOf(s.Ledger.MessageForRetry(ctx, "shop", ada.JID, claim.Entry.MessageID)),
+		} {
+			if !errors.Is(err, sqldb.ErrNotFound) {
+				t.Errorf("the %s of another account: %v, want not found", what, err)
+			}
+		}
+		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", "k")); len(e.Message) > 0 || e.State != ledger.Intent {
+			t.Errorf("the key of another account: %+v", e)
+		}
+		if pauses := must[[]registry.Pause](t)(s.Registry.Pauses(ctx, "shop")); len(pauses) > 0 {
+			t.Errorf("pauses of another account: %+v", pauses)
+		}
+		if must[bool](t)(s.Inbox.Wrote(ctx, "shop", ada)) {
+			t.Error("who wrote to another account counts as having written to this one")
+		}
+		own(other, false)
+		if _, err := s.Registry.Own(ctx, "nobody", other); !errors.Is(err, sqldb.ErrNotFound) {
+			t.Errorf("an unknown instance: %v", err)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ var ada = recipient.Chat{JID: "5511999999999@s.whatsapp.net"}
 
 func begin(t *testing.T, s *store.Store, key, fingerprint string) *ledger.Claim {
 	t.Helper()
-	return must[*ledger.Claim](t)(s.Ledger.Begin(t.Context(), operation, key, "shop", fingerprint))
+	return must[*ledger.Claim](t)(s.Ledger.Begin(t.Context(), operation, "shop", key, fingerprint))
 }
 
 // intend begins a fresh send with a menu of one button and puts it on disk.
@@ -102,7 +103,7 @@ func TestReceiptsOnlyRaise(t *testing.T) {
 				check(t, s.Ledger.Receipt(ctx, "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID, "3EB0OTHER"}, State: step}))
 			}
 			check(t, s.Ledger.MarkUnknown(ctx, c)) // late, and must not lower
-			if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, tc.name)); e.State != tc.want {
+			if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", tc.name)); e.State != tc.want {
 				t.Errorf("%s: %v, want %v", tc.name, e.State, tc.want)
 			}
 			c.Release()
@@ -177,12 +178,53 @@ func TestAbsentDocumentsStayAbsent(t *testing.T) {
 		c := begin(t, s, "k", "f")
 		defer c.Release()
 		check(t, s.Ledger.Intend(ctx, c, ledger.Plan{Chat: ada, Message: []byte("m"), Warnings: []byte(`[1]`)}))
-		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "k")); e.Outcome != nil || string(e.Warnings) != `[1]` {
+		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", "k")); e.Outcome != nil || string(e.Warnings) != `[1]` {
 			t.Errorf("intent: outcome %q, warnings %q", e.Outcome, e.Warnings)
 		}
 		check(t, s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`)}))
-		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "k")); string(e.Warnings) != `[1]` {
+		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", "k")); string(e.Warnings) != `[1]` {
 			t.Errorf("settled: warnings %q, want those of the intent", e.Warnings)
 		}
+	})
+}
+
+// A key says nothing about another instance's, and never gives a message id twice: a
+// phone drops one that it has seen.
+func TestKeysBelongToAnInstance(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		ids := map[string]bool{}
+		use := func(instance string) *ledger.Claim {
+			t.Helper()
+			c := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, operation, instance, "order-17", "of "+instance))
+			id := c.Entry.MessageID
+			if len(id) != 22 || id != "3EB0"+strings.ToUpper(id[4:]) {
+				t.Errorf("id %q: want 3EB0 and 18 upper-case hex digits", id)
+			}
+			if ids[id] {
+				t.Errorf("%s was given twice", id)
+			}
+			ids[id] = true
+			return c
+		}
+		a, b := use("shop"), use("bar")
+		for _, c := range []*ledger.Claim{a, b} {
+			if c.Verdict != ledger.Fresh {
+				t.Errorf("the key of %s is %v", c.Entry.Instance, c.Verdict)
+			}
+			check(t, s.Ledger.Intend(ctx, c, ledger.Plan{Chat: ada, Message: []byte("m")}))
+			c.Release()
+			e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, c.Entry.Instance, "order-17"))
+			if e.Key != "order-17" || e.MessageID != c.Entry.MessageID {
+				t.Errorf("read back as %+v", e)
+			}
+			again := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, operation, e.Instance, e.Key, e.Fingerprint))
+			if again.Verdict != ledger.Resume || again.Entry.MessageID != e.MessageID {
+				t.Errorf("resumed %v as %s, want %s", again.Verdict, again.Entry.MessageID, e.MessageID)
+			}
+			again.Release()
+		}
+		check(t, s.DB.Write(ctx, "forget", func(t *sqldb.Tx) error { return ledger.Forget(t, "shop") }))
+		use("shop").Release() // the key has come to its end, and is used again
 	})
 }

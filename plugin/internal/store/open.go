@@ -70,7 +70,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{DB: db, Devices: session.New(db, opt.Log)}
+	s := &Store{DB: db, Devices: session.New(db, opt.Log, opt.Now)}
 	if err := s.prepare(ctx, opt); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -100,7 +100,11 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 		Keep: keep.Messages, KeepContacts: keep.Contacts, Messages: limits.Messages, Contacts: limits.Contacts, Now: opt.Now,
 	})
 	s.Cache = cache.New(s.DB, limits.Recipients, limits.Uploads, opt.Now)
-	s.Registry = registry.New(s.DB, limits.Instances, opt.Now, ledger.Forget, menus.Forget, inbox.Forget, cache.Forget)
+	s.Registry = registry.New(s.DB, limits.Instances, opt.Now,
+		registry.Kept{Forget: ledger.Forget, Leave: ledger.Leave},
+		registry.Kept{Forget: menus.Forget, Leave: menus.Forget},
+		registry.Kept{Forget: inbox.Forget, Leave: inbox.Forget},
+		registry.Kept{Forget: cache.Forget, Leave: cache.Forget})
 	s.sweeper = sqldb.NewSweeper(opt.Log, s.Outbox.Sweep, s.DB.Sweeping(s.sweeps), s.Ledger.Check)
 	return nil
 }
@@ -108,7 +112,7 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 func (s *Store) sweeps() []sqldb.Sweep {
 	var all []sqldb.Sweep
 	for _, of := range []func() []sqldb.Sweep{
-		s.Ledger.Sweeps, s.Menus.Sweeps, s.Outbox.Sweeps, s.Inbox.Sweeps, s.Registry.Sweeps, s.Cache.Sweeps,
+		s.Ledger.Sweeps, s.Menus.Sweeps, s.Outbox.Sweeps, s.Inbox.Sweeps, s.Registry.Sweeps, s.Cache.Sweeps, s.Devices.Sweeps,
 	} {
 		all = append(all, of()...)
 	}

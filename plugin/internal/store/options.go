@@ -50,10 +50,10 @@ type Retention struct {
 // subscribers, where new ones are refused with sqldb.ErrLimit.
 type Limits struct {
 	Instances   int // 1,000
-	Subscribers int // 64
+	Subscribers int // 10,000
 	Ledger      int // 2,000,000
 	Menus       int // 1,000,000
-	Events      int // 500,000
+	Events      int // 500,000 of each type
 	Seen        int // 5,000,000
 	Messages    int // 1,000,000
 	Contacts    int // 1,000,000
@@ -71,7 +71,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Retention.Subscribers, 30*day)
 	or(&o.Retention.Contacts, 2*365*day)
 	or(&o.Limits.Instances, 1_000)
-	or(&o.Limits.Subscribers, 64)
+	or(&o.Limits.Subscribers, 10_000)
 	or(&o.Limits.Ledger, 2_000_000)
 	or(&o.Limits.Menus, 1_000_000)
 	or(&o.Limits.Events, 500_000)

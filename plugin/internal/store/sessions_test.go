@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // plain opens the same file with nothing but whatsmeow and the driver.
@@ -254,6 +256,83 @@ func TestPreKeys(t *testing.T) {
 		for id := range ids {
 			if k, err := d.PreKeys.GetPreKey(ctx, id); err != nil || k == nil {
 				t.Errorf("key %d is not stored: %v", id, err)
+			}
+		}
+	})
+}
+
+// A store that fails is no message that cannot be decrypted: its error makes whatsmeow
+// leave the message at the server, and nothing works until the next connection.
+func TestFailedStoreIsNoBadMessage(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		d := pair(t, s.Devices.NewDevice(), 1)
+		var told []error
+		arm := func() { session.Arm(d, func(err error) { told = append(told, err) }) }
+		rename := func(from, to string) {
+			t.Helper()
+			check(t, errOf(s.DB.SQL().ExecContext(ctx, `ALTER TABLE `+from+` RENAME TO `+to)))
+		}
+		arm()
+		rename("whatsmeow_event_buffer", "hidden")
+		fails := func(what string, err error) {
+			t.Helper()
+			if failed := (*session.Error)(nil); !errors.As(err, &failed) || !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v, want an error after which whatsmeow says nothing", what, err)
+			}
+		}
+		fails("the buffer", errOf(d.EventBuffer.GetBufferedEvent(ctx, [32]byte{1})))
+		fails("a session, whose table works", errOf(d.Sessions.GetSession(ctx, "1:0")))
+		fails("a LID", errOf(d.LIDs.GetLIDForPN(ctx, types.NewJID("55", types.DefaultUserServer))))
+		fails("a transaction", d.EventBuffer.DoDecryptionTxn(ctx, func(context.Context) error { return nil }))
+		rename("hidden", "whatsmeow_event_buffer")
+		fails("the buffer before the next connection", errOf(d.EventBuffer.GetBufferedEvent(ctx, [32]byte{1})))
+		if len(told) != 1 {
+			t.Errorf("told of %d failures, want the first: %v", len(told), told)
+		}
+		arm()
+		check(t, errOf(d.EventBuffer.GetBufferedEvent(ctx, [32]byte{1})))
+
+		bad := errors.New("the message is no good")
+		if err := d.EventBuffer.DoDecryptionTxn(ctx, func(context.Context) error { return bad }); !errors.Is(err, bad) || errors.Is(err, context.Canceled) {
+			t.Errorf("a message that cannot be decrypted: %v", err)
+		}
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = errOf(d.Sessions.GetSession(gone, "1:0"))
+		check(t, errOf(d.Sessions.GetSession(ctx, "1:0"))) // a caller that went is no failure
+	})
+}
+
+// The buffer of handled messages is emptied by the sweeper, on an index, and not by the
+// first message after a start, which would read all of it.
+func TestEventBufferIsSwept(t *testing.T) {
+	c := &clock{t: time.Now()} // whatsmeow dates the rows itself
+	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		d := pair(t, s.Devices.NewDevice(), 1)
+		const old = 1_200
+		for i := range old {
+			hash := [32]byte{byte(i), byte(i >> 8)}
+			check(t, d.EventBuffer.PutBufferedEvent(ctx, hash, []byte("text"), time.Now()))
+		}
+		check(t, d.EventBuffer.DeleteOldBufferedHashes(ctx))
+		check(t, s.Sweep(ctx))
+		if n := rows(t, s)["whatsmeow_event_buffer"]; n != old {
+			t.Errorf("%d rows after a sweep in time, want %d", n, old)
+		}
+		c.add(16 * 24 * time.Hour)
+		check(t, s.Sweep(ctx))
+		if n := rows(t, s)["whatsmeow_event_buffer"]; n != 0 {
+			t.Errorf("%d rows are older than their time", n)
+		}
+		c.add(-16 * 24 * time.Hour)
+		if s.DB.Dialect() != "sqlite3" {
+			return
+		}
+		for query, plan := range must[map[string][]string](t)(s.DB.Plans(ctx, "whatsmeow_event_buffer")) {
+			if strings.HasPrefix(query, "DELETE") && !strings.Contains(strings.Join(plan, " "), "tapnode_event_buffer_age") {
+				t.Errorf("%s: %v", query, plan)
 			}
 		}
 	})

@@ -40,7 +40,7 @@ func TestSweepKeepsTheRetention(t *testing.T) {
 				return 0
 			}
 			check(t, s.Sweep(ctx))
-			return fmt.Sprint("ledger ", has(errOf(s.Ledger.Lookup(ctx, operation, "k"))),
+			return fmt.Sprint("ledger ", has(errOf(s.Ledger.Lookup(ctx, operation, "shop", "k"))),
 				" menu ", has(errOf(s.Menus.Get(ctx, "shop", id))),
 				" message ", has(errOf(s.Inbox.Get(ctx, "shop", "m"))),
 				" recipient ", has(errOf(s.Cache.Recipient(ctx, "5511"))),
@@ -86,7 +86,7 @@ func TestSweepKeepsTheLimits(t *testing.T) {
 		if got, _ := ids(t, s, nil, outbox.Filter{}); fmt.Sprint(got) != "[3 4]" {
 			t.Errorf("events left: %v, want the newest 2", got)
 		}
-		if _, err := s.Ledger.Begin(ctx, operation, "new", "shop", "f"); !errors.Is(err, sqldb.ErrLimit) {
+		if _, err := s.Ledger.Begin(ctx, operation, "shop", "new", "f"); !errors.Is(err, sqldb.ErrLimit) {
 			t.Errorf("new key with a full ledger: %v, want the limit", err)
 		}
 		known := begin(t, s, "1", "f")

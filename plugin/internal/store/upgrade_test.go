@@ -97,13 +97,13 @@ func checkSends(t *testing.T, s *store.Store) {
 	t.Helper()
 	ctx := t.Context()
 	const fingerprint = "18bb39cb1fc23f9aeb76a5b5d5a5319b"
-	claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, "whatsapp.sendButtons@1", "key-1", "shop", fingerprint))
+	claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, "whatsapp.sendButtons@1", "shop", "key-1", fingerprint))
 	defer claim.Release()
 	e := claim.Entry
 	if claim.Verdict != ledger.Replay || e.State != ledger.Delivered || e.Source != "upgrade" || e.Correlation != "run-1:ask:1" || len(e.Outcome) == 0 {
 		t.Errorf("the first send is %d, %+v", claim.Verdict, e)
 	}
-	if refused := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, "whatsapp.sendButtons@1", "key-2")); refused.State != ledger.Failed {
+	if refused := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, "whatsapp.sendButtons@1", "shop", "key-2")); refused.State != ledger.Failed {
 		t.Errorf("the second send is %v", refused.State)
 	}
 	live := must[[]menus.Menu](t)(s.Menus.Live(ctx, "shop", ana, writtenAt))

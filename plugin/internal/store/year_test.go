@@ -149,7 +149,7 @@ func oneMenu(t *testing.T, s *store.Store, d *wastore.Device, c *clock, today, n
 	check(t, d.MsgSecrets.PutMessageSecret(ctx, lid, lid, id, []byte(id)))
 	must[string](t)(secondOf(d.Contacts.PutPushName(ctx, lid, "Ana")))
 
-	claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, operation, id, "shop", "f"))
+	claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, operation, "shop", id, "f"))
 	defer claim.Release()
 	check(t, s.Ledger.Intend(ctx, claim, ledger.Plan{Chat: chat, Profile: "direct", Message: []byte("m"), Menu: &menus.Menu{
 		Buttons: []menus.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}, Policy: menus.OncePerPerson,
@@ -189,7 +189,7 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 	for _, f := range []outbox.Filter{{Types: []string{clicked}}, {Instances: []string{"shop"}}, {Types: []string{clicked}, Instances: []string{"shop"}}} {
 		must[[]outbox.Event](t)(s.Outbox.Read(ctx, nil, f, 10))
 	}
-	must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "0-0"))
+	must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", "0-0"))
 	must[[]registry.Pause](t)(s.Registry.Pauses(ctx, "shop"))
 	must[bool](t)(s.Inbox.Wrote(ctx, "shop", ada))
 	check(t, s.Registry.ClaimLease(ctx, "shop", 1))

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // grandchildEnv turns a copy of the binary into a process that only lives.
@@ -77,12 +79,10 @@ func grandchild() {
 	}
 }
 
-// deaf makes stdin look like none, and takes SIGTERM away from whoever asks for
+// deaf forgets that the host holds stdin, and takes SIGTERM away from whoever asks for
 // it later.
 func deaf() {
-	if null, err := os.Open(os.DevNull); err == nil {
-		os.Stdin = null
-	}
+	_ = os.Unsetenv(sdk.LifelineKey)
 	go func() {
 		for range 6000 {
 			signal.Ignore(syscall.SIGTERM)

@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// patience is how long a thing that must happen may take.
-const patience = 10 * time.Second
+// waitLimit is how long a thing that must happen may take.
+const waitLimit = 30 * time.Second
 
 // Log runs the conformance tests, each on a Log of its own that open returns.
 func Log(t *testing.T, open func(t *testing.T) engine.Log) {
@@ -36,7 +36,7 @@ func Log(t *testing.T, open func(t *testing.T) engine.Log) {
 		"watch one run, from here":   watchOne,
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 			defer cancel()
 			test(t, suite{Log: open(t), ctx: ctx})
 		})
@@ -222,6 +222,13 @@ func watchOne(t *testing.T, s suite) {
 	for st := range s.Watch(s.ctx, "a", 0) {
 		first = st.Sequence
 		break
+	}
+	kept, err := s.Steps(s.ctx, "a", first)
+	if err != nil || len(kept) != 2 || kept[0].Visit != 2 || kept[1].Visit != 4 {
+		t.Errorf("the kept steps are %+v (%v), want the visits 2 and 4", kept, err)
+	}
+	if none, err := s.Steps(s.ctx, "nobody", 0); err != nil || len(none) != 0 {
+		t.Errorf("steps of no run: %+v, %v", none, err)
 	}
 	var got []int
 	for st, err := range s.Watch(s.ctx, "a", first) {

@@ -33,7 +33,7 @@ func Apply(p *flow.Program, s State, e Event) (State, []Effect, error) {
 		}
 	}
 	t.walk()
-	if size := t.s.size(); size > MaxState {
+	if size := t.s.size(); size > maxState {
 		t.undo(s, size)
 	}
 	t.finish()
@@ -74,7 +74,7 @@ func (t *transition) start(e Event) error {
 		return err
 	}
 	t.s = State{Run: t.s.Run, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest,
-		Trigger: trigger.ID, Started: t.at, Status: StatusRunning, Vars: vars}
+		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars}
 	t.emit(Trace{Kind: TraceRunStarted, Data: vars})
 	t.queue = append(t.queue, entry{trigger.To, e.Data, nil})
 	return nil
@@ -134,8 +134,8 @@ func (t *transition) walk() {
 
 func (t *transition) enter(e entry) {
 	n := t.p.Node(e.node)
-	if t.s.Count >= MaxVisits {
-		t.fail(n.ID, "visit_limit", fmt.Sprintf("the run entered %d nodes, which is the limit", MaxVisits))
+	if t.s.Count >= maxVisits {
+		t.fail(n.ID, "visit_limit", fmt.Sprintf("the run entered %d nodes, which is the limit", maxVisits))
 		return
 	}
 	t.s.Count++
@@ -222,7 +222,6 @@ func (t *transition) finished() {
 		tr.Node, tr.Message = t.s.Error.Node, t.s.Error.Message
 	}
 	t.emit(tr)
-	t.emit(Finish{Status: t.s.Status, Error: t.s.Error})
 }
 
 // undo goes back to before the event and fails the run, because what the event
@@ -234,5 +233,5 @@ func (t *transition) undo(before State, size int) {
 		t.s.Flow, t.s.Version, t.s.Digest = f.Metadata.ID, f.Metadata.Version, f.Digest
 		t.s.Started = t.at
 	}
-	t.fail("", "state_limit", fmt.Sprintf("the run would hold %d bytes; the limit is %d", size, MaxState))
+	t.fail("", "state_limit", fmt.Sprintf("the run would hold %d bytes; the limit is %d", size, maxState))
 }

@@ -61,15 +61,14 @@ edges:
 				fmt.Println("wait for", x.Ports, "under", x.Correlation)
 			case run.Execute:
 				fmt.Println("call", x.Operation, "with key", x.Key, "and text", x.Input["contentText"])
-			case run.Finish:
-				fmt.Println("finish:", x.Status)
 			}
 		}
 	}
+	fmt.Println("the run has", state.Status)
 	// Output:
 	// wait for [reply:yes] under r1:ask:1
 	// call whatsapp.sendButtons@1 with key r1:ask:1 and text Is the order right?
 	// wait for [reply:yes] under r1:ask:1
 	// call whatsapp.sendText@1 with key r1:thanks:2 and text Thank you for “Yes”
-	// finish: succeeded
+	// the run has succeeded
 }

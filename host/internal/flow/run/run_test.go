@@ -194,8 +194,6 @@ func describe(x run.Effect, now time.Time) string {
 		return "  disarm " + x.Correlation
 	case run.Later:
 		return fmt.Sprintf("  later visit %d attempt %d in %s", x.Visit, x.Attempt, x.Due.Sub(now))
-	case run.Finish:
-		return fmt.Sprintf("  finish %s", x.Status)
 	case run.Decline:
 		return "  decline " + x.Reason
 	case run.Trace:

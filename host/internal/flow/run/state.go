@@ -12,10 +12,10 @@ import (
 
 // Bounds of one run. Running into one fails the run with the code named here.
 const (
-	// MaxVisits is how many nodes a run may enter: visit_limit.
-	MaxVisits = 10_000
-	// MaxState is the size of a state in bytes, roughly as JSON: state_limit.
-	MaxState = 1 << 20
+	// maxVisits is how many nodes a run may enter: visit_limit.
+	maxVisits = 10_000
+	// maxState is the size of a state in bytes, roughly as JSON: state_limit.
+	maxState = 1 << 20
 	// keepSettled is how many ended waits a run remembers for late answers.
 	keepSettled = 200
 	// keepSeen is how many answers a run remembers in order not to apply one twice.
@@ -42,9 +42,10 @@ type State struct {
 	Version int            `json:"version"`
 	Digest  string         `json:"digest"`
 	Trigger string         `json:"trigger"`
+	Request string         `json:"request,omitempty"` // what was asked for, as far as the asker needs to know it again
 	Started time.Time      `json:"started"`
 	Status  Status         `json:"status"`
-	Error   *Error      `json:"error,omitempty"`
+	Error   *Error         `json:"error,omitempty"`
 	Vars    map[string]any `json:"vars,omitempty"`
 	Outputs map[string]any `json:"outputs,omitempty"` // last output by node
 	Count   int            `json:"count"`             // visits so far

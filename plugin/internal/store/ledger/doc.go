@@ -1,9 +1,9 @@
-// Package ledger keeps every send by its operation and idempotency key: what was about
+// Package ledger keeps every send by its operation, instance and idempotency key: what was about
 // to leave, how far it came, and what the caller was told.
 //
 // What the package guarantees:
 //
-//   - One row per (operation, key), and one message id per row. The intent and its menu
+//   - One row per (operation, instance, key), and one message id per row, never used before. The intent and its menu
 //     are stored, in one transaction, before the message leaves.
 //   - A state never goes back, whatever comes twice or out of order; each change that a
 //     host has subscribed to is an event of the same transaction.
@@ -68,5 +68,13 @@ func (l *Ledger) Check(ctx context.Context, count bool) error {
 // Forget removes an instance's sends.
 func Forget(t *sqldb.Tx, instance string) error {
 	_, err := t.Exec(`DELETE FROM tapnode_ledger WHERE instance = $1`, instance)
+	return err
+}
+
+// Leave takes the messages out of an instance's sends, because another account has its
+// name now: the keys answer as before, and nothing is sent again, neither to a device
+// that asks for it nor for an outcome that is still unknown.
+func Leave(t *sqldb.Tx, instance string) error {
+	_, err := t.Exec(`UPDATE tapnode_ledger SET message = NULL WHERE instance = $1`, instance)
 	return err
 }

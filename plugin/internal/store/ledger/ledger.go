@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -47,8 +48,8 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", int(s))
 }
 
-// Entry is a row of the ledger: one send, by the operation and the idempotency
-// key it was asked for with.
+// Entry is a row of the ledger: one send, by the operation, the instance and the
+// idempotency key it was asked for with.
 type Entry struct {
 	Operation   string
 	Key         string
@@ -101,16 +102,16 @@ func (c *Claim) Release() {
 // Begin looks a key up and holds it for the caller, who releases the claim. Keys
 // are held in memory: one process owns an instance (see ClaimLease), and what a
 // crash leaves is in the ledger. sqldb.ErrLimit means that the ledger is full.
-func (l *Ledger) Begin(ctx context.Context, operation, key, instance, fingerprint string) (*Claim, error) {
+func (l *Ledger) Begin(ctx context.Context, operation, instance, key, fingerprint string) (*Claim, error) {
 	c := &Claim{Entry: Entry{
 		Operation: operation, Key: key, Instance: instance, Fingerprint: fingerprint,
-		MessageID: MessageID(instance, operation, key),
+		MessageID: newMessageID(instance, operation, key),
 	}}
-	holder, release := l.held.take(operation, key, fingerprint)
+	holder, release := l.held.take(operation, scoped(instance, key), fingerprint)
 	if release == nil {
 		return c, l.beside(ctx, c, holder)
 	}
-	entry, err := l.Lookup(ctx, operation, key)
+	entry, err := l.Lookup(ctx, operation, instance, key)
 	switch {
 	case errors.Is(err, sqldb.ErrNotFound):
 		if l.full.Load() {
@@ -121,7 +122,7 @@ func (l *Ledger) Begin(ctx context.Context, operation, key, instance, fingerprin
 	case err != nil:
 		release()
 		return nil, err
-	case entry.Fingerprint != fingerprint || entry.Instance != instance:
+	case entry.Fingerprint != fingerprint:
 		release()
 		c.Verdict, c.Entry = Mismatch, entry
 	case entry.State <= Unknown:
@@ -141,11 +142,11 @@ func (l *Ledger) beside(ctx context.Context, c *Claim, holder string) error {
 		return nil
 	}
 	c.Verdict = InFlight
-	entry, err := l.Lookup(ctx, c.Entry.Operation, c.Entry.Key)
+	entry, err := l.Lookup(ctx, c.Entry.Operation, c.Entry.Instance, c.Entry.Key)
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return nil
 	}
-	if err == nil && entry.State > Unknown && entry.Fingerprint == holder && entry.Instance == c.Entry.Instance {
+	if err == nil && entry.State > Unknown && entry.Fingerprint == holder {
 		c.Verdict, c.Entry = Replay, entry
 	}
 	return err
@@ -156,9 +157,9 @@ const entryColumns = `operation, idem_key, fingerprint, instance, chat, chat_lid
 	unknown_at, failed_at, sent_at, delivered_at, read_at`
 
 // Lookup reads an entry. Error: sqldb.ErrNotFound.
-func (l *Ledger) Lookup(ctx context.Context, operation, key string) (Entry, error) {
+func (l *Ledger) Lookup(ctx context.Context, operation, instance, key string) (Entry, error) {
 	e, err := sqldb.One(ctx, l.db, scanEntry,
-		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE operation = $1 AND idem_key = $2`, operation, key)
+		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE operation = $1 AND idem_key = $2`, operation, scoped(instance, key))
 	return e, sqldb.Wrap("look the key up", err)
 }
 
@@ -175,6 +176,7 @@ func scanEntry(row sqldb.Scanner) (Entry, error) {
 	err := row.Scan(&e.Operation, &e.Key, &e.Fingerprint, &e.Instance, &e.Chat.JID, &e.Chat.LID, &e.MessageID,
 		&e.State, &e.Profile, &e.Message, &e.Outcome, &e.Warnings, &createdAt, &updatedAt, &expiresAt,
 		&e.Source, &e.Correlation, &unknownAt, &failedAt, &sentAt, &deliveredAt, &readAt)
+	e.Key = strings.TrimPrefix(e.Key, scoped(e.Instance, ""))
 	e.CreatedAt, e.UpdatedAt, e.ExpiresAt = sqldb.Time(createdAt), sqldb.Time(updatedAt), sqldb.Time(expiresAt)
 	e.UnknownAt, e.FailedAt, e.SentAt = sqldb.Time(unknownAt), sqldb.Time(failedAt), sqldb.Time(sentAt)
 	e.DeliveredAt, e.ReadAt = sqldb.Time(deliveredAt), sqldb.Time(readAt)
@@ -207,11 +209,18 @@ func (c *claims) take(operation, key, fingerprint string) (holder string, releas
 	})
 }
 
-// MessageID derives the WhatsApp id of the message that (instance, operation,
-// key) sends: "3EB0" and 18 upper-case hex digits, the form of whatsmeow's
-// Client.GenerateMessageID. The same three always give the same id, so a send
-// that is repeated after a crash is recognised by every receiver.
-func MessageID(instance, operation, key string) string {
-	sum := outbox.Digest("tapnode/message-id/v1", instance, operation, key)
+// newMessageID makes the WhatsApp id of the message that (instance, operation, key) is
+// about to send: "3EB0" and 18 upper-case hex digits, the form of whatsmeow's
+// Client.GenerateMessageID. It is stored with the intent, so a send that is repeated
+// after a crash keeps it. It is new for every use of a key: a phone drops an id that it
+// has seen, also when the key had come to its end, or the database was lost.
+func newMessageID(instance, operation, key string) string {
+	var once [16]byte
+	rand.Read(once[:])
+	sum := outbox.Digest("tapnode/message-id/v2", instance, operation, key, string(once[:]))
 	return "3EB0" + strings.ToUpper(hex.EncodeToString(sum[:9]))
 }
+
+// scoped is how a key is stored: keys of one instance say nothing about another's. An
+// instance's name holds no slash.
+func scoped(instance, key string) string { return instance + "/" + key }

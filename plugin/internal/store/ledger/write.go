@@ -42,7 +42,7 @@ func (l *Ledger) Intend(ctx context.Context, c *Claim, p Plan) error {
 		n, err := t.Exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)
 			ON CONFLICT DO NOTHING`,
-			e.Operation, e.Key, e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
+			e.Operation, scoped(e.Instance, e.Key), e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
 			e.Message, e.Outcome, e.Warnings, sqldb.Millis(e.CreatedAt), sqldb.Millis(e.UpdatedAt), sqldb.Millis(e.ExpiresAt),
 			e.Source, e.Correlation)
 		if err == nil && n == 0 {
@@ -92,7 +92,7 @@ func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
 				chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END,
 				sent_at = CASE WHEN sent_at = 0 THEN $7 ELSE sent_at END
 			WHERE operation = $1 AND idem_key = $2`,
-			e.Operation, e.Key, proof, o.JSON, o.Warnings, o.ChatLID, sqldb.Millis(sentAt))
+			e.Operation, scoped(e.Instance, e.Key), proof, o.JSON, o.Warnings, o.ChatLID, sqldb.Millis(sentAt))
 		if err == nil && n == 0 {
 			err = sqldb.ErrNotFound
 		}
@@ -148,9 +148,9 @@ func (l *Ledger) Withdraw(ctx context.Context, c *Claim) error {
 
 // MessageForRetry is the answer to whatsmeow's GetMessageForRetry: the encoded
 // message that was sent to chat (phone or LID form) under id. Error: sqldb.ErrNotFound,
-// also when the id was sent to someone else.
+// also when the id was sent to someone else or by another account.
 func (l *Ledger) MessageForRetry(ctx context.Context, instance, chat, id string) (Entry, error) {
 	e, err := sqldb.One(ctx, l.db, scanEntry, `SELECT `+entryColumns+` FROM tapnode_ledger
-		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3)`, instance, id, chat)
+		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3) AND message IS NOT NULL`, instance, id, chat)
 	return e, sqldb.Wrap("find the message to retry", err)
 }

@@ -23,7 +23,7 @@ type Options struct {
 	Keep            time.Duration // events, for hosts that do not acknowledge
 	KeepSeen        time.Duration // ids of events
 	KeepSubscribers time.Duration // since a host was last heard of
-	Events          int           // over it the oldest go first
+	Events          int           // of each type; over it the oldest of that type go
 	Seen            int
 	Subscribers     int // one more is refused
 	Now             func() time.Time

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
@@ -112,6 +113,30 @@ func (o *Outbox) Unsubscribe(ctx context.Context, name string) error {
 			err = sqldb.ErrNotFound
 		}
 		return err
+	})
+}
+
+// Only forgets the subscribers whose names begin with a prefix and are not among keep: no
+// event waits for them any more.
+func (o *Outbox) Only(ctx context.Context, prefix string, keep []string) error {
+	known, err := sqldb.All(ctx, o.db, func(row sqldb.Scanner) (name string, err error) {
+		err = row.Scan(&name)
+		return name, err
+	}, `SELECT name FROM tapnode_subscribers WHERE substr(name, 1, $2) = $1`, prefix, utf8.RuneCountInString(prefix))
+	if err != nil {
+		return sqldb.Wrap("list the subscribers", err)
+	}
+	gone := slices.DeleteFunc(known, func(name string) bool { return slices.Contains(keep, name) })
+	if len(gone) == 0 {
+		return nil
+	}
+	return o.db.WriteUnsynced(ctx, "forget subscribers", func(t *sqldb.Tx) error {
+		for _, name := range gone {
+			if _, err := t.Exec(`DELETE FROM tapnode_subscribers WHERE name = $1`, name); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

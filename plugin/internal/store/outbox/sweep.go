@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -39,12 +40,14 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 	if err != nil {
 		return err
 	}
-	if count { // sequences have gaps: see skip
-		err = o.removeEvents(ctx, func(*sqldb.Tx) (string, []any, error) {
-			return `seq <= (SELECT seq FROM tapnode_events ORDER BY seq DESC LIMIT 1 OFFSET $1)`, []any{o.opt.Events}, nil
-		})
-		if err != nil {
-			return err
+	if count { // each type by itself: many of one must not take the place of another's
+		for _, kind := range kinds(streams) {
+			err = o.removeEvents(ctx, func(*sqldb.Tx) (string, []any, error) { // sequences have gaps: see skip
+				return `type = $1 AND seq <= (SELECT seq FROM tapnode_events WHERE type = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)`, []any{kind, o.opt.Events}, nil
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	// A floor is needed as long as a cursor below it may come back, and a stream
@@ -57,10 +60,21 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 	})
 }
 
+// kinds are the types of the streams.
+func kinds(streams []stream) (list []string) {
+	for _, st := range streams {
+		if !slices.Contains(list, st.kind) {
+			list = append(list, st.kind)
+		}
+	}
+	return list
+}
+
 // ackedBy is the sequence that all subscribers of the stream have acknowledged, and
 // whether there is one.
 func ackedBy(t *sqldb.Tx, st stream) (acked int64, wanted bool, err error) {
-	subscribers, err := sqldb.All(t.Context(), t, scanSubscriber, `SELECT types, instances, acked FROM tapnode_subscribers`)
+	subscribers, err := sqldb.All(t.Context(), t, scanSubscriber, `SELECT types, instances, acked FROM tapnode_subscribers
+		WHERE types IN ($1, '[]') OR types LIKE '%,%'`, list([]string{st.kind}))
 	for _, sub := range subscribers {
 		if sub.filter.selects(st.kind, st.instance) && (!wanted || sub.acked < acked) {
 			acked, wanted = sub.acked, true
@@ -71,6 +85,13 @@ func ackedBy(t *sqldb.Tx, st stream) (acked int64, wanted bool, err error) {
 
 // Wanted reports whether somebody has subscribed to events of a type and instance.
 func (o *Outbox) Wanted(t *sqldb.Tx, kind, instance string) (bool, error) {
+	// Most hosts have a subscriber to all instances, which is found without the others.
+	var n int
+	err := t.Row(`SELECT count(*) FROM (SELECT 1 FROM tapnode_subscribers WHERE types = $1 AND instances = '[]' LIMIT 1) AS one`,
+		[]any{list([]string{kind})}, &n)
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
 	_, wanted, err := ackedBy(t, stream{kind, instance})
 	return wanted, err
 }

@@ -28,6 +28,9 @@ type Instance struct {
 	JID    string // of the paired device, with its device number; "" when not paired
 	LID    string // of the account; "" when unknown
 	Wanted Wanted
+	// Account is whose menus, messages and contacts are stored under the name; it stays
+	// when the device is forgotten. Zero: nobody's yet.
+	Account Account
 
 	State   string // the pool's own word, as last stored
 	Reason  string
@@ -37,12 +40,21 @@ type Instance struct {
 	CreatedAt time.Time
 }
 
-const instanceColumns = `name, jid, lid, wanted, state, reason, state_at, epoch, created_at`
+// Account is a WhatsApp account by its addresses, without a device.
+type Account struct {
+	JID string
+	LID string // "" when unknown
+}
+
+// same reports whether both are one account. A changed number keeps its LID.
+func (a Account) same(b Account) bool { return a.JID == b.JID || a.LID != "" && a.LID == b.LID }
+
+const instanceColumns = `name, jid, lid, wanted, account, account_lid, state, reason, state_at, epoch, created_at`
 
 func scanInstance(row sqldb.Scanner) (Instance, error) {
 	var i Instance
 	var stateAt, epoch, createdAt int64
-	err := row.Scan(&i.Name, &i.JID, &i.LID, &i.Wanted, &i.State, &i.Reason, &stateAt, &epoch, &createdAt)
+	err := row.Scan(&i.Name, &i.JID, &i.LID, &i.Wanted, &i.Account.JID, &i.Account.LID, &i.State, &i.Reason, &stateAt, &epoch, &createdAt)
 	i.StateAt, i.Epoch, i.CreatedAt = sqldb.Time(stateAt), uint64(epoch), sqldb.Time(createdAt)
 	return i, err
 }
@@ -109,6 +121,41 @@ func (r *Registry) SetDevice(ctx context.Context, name, jid, lid string) error {
 		`UPDATE tapnode_instances SET jid = $2, lid = $3 WHERE name = $1`, name, jid, lid)
 }
 
+// Own makes an account the owner of what is stored under the instance's name. What
+// another one has left there is removed in the same transaction, but for the sends:
+// they keep their keys and lose their messages, see [ledger.Leave]. It reports
+// whether there was another.
+func (r *Registry) Own(ctx context.Context, name string, account Account) (another bool, err error) {
+	err = r.db.Write(ctx, "store the instance's account", func(t *sqldb.Tx) error {
+		before, err := sqldb.One(ctx, t, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances WHERE name = $1`, name)
+		if err != nil {
+			return err
+		}
+		another = before.Account.JID != "" && !before.Account.same(account)
+		if another {
+			if err := r.leave(t, name); err != nil {
+				return err
+			}
+		}
+		_, err = t.Exec(`UPDATE tapnode_instances SET account = $2, account_lid = $3 WHERE name = $1`, name, account.JID, account.LID)
+		return err
+	})
+	return another, err
+}
+
+// leave removes what is another account's.
+func (r *Registry) leave(t *sqldb.Tx, name string) error {
+	if _, err := t.Exec(`DELETE FROM tapnode_pauses WHERE instance = $1`, name); err != nil {
+		return err
+	}
+	for _, k := range r.kept {
+		if err := k.Leave(t, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // SetWanted stores what the operator asked for.
 func (r *Registry) SetWanted(ctx context.Context, name string, wanted Wanted) error {
 	return r.update(ctx, "store the wanted state",
@@ -157,8 +204,8 @@ func (r *Registry) Delete(ctx context.Context, name string) error {
 		if _, err := t.Exec(`DELETE FROM tapnode_pauses WHERE instance = $1`, name); err != nil {
 			return err
 		}
-		for _, forget := range r.forget {
-			if err := forget(t, name); err != nil {
+		for _, k := range r.kept {
+			if err := k.Forget(t, name); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,9 @@
 // paired with, what the operator wants of it, how it was last, which lease owns it, and
 // until when it may not write to new contacts.
 //
+// What is stored under an instance's name belongs to the account it was paired with:
+// [Registry.Own] removes it when another account takes the name.
+//
 // An instance has one owner: [Registry.ClaimLease] takes the highest epoch it has seen
 // and refuses lower ones, in one statement.
 package registry
@@ -22,16 +25,23 @@ var ErrLeaseLost = errors.New("a newer lease owns the instance")
 
 // Registry is the instances of a database. Its methods are safe for concurrent use.
 type Registry struct {
-	db     *sqldb.DB
-	limit  int
-	now    func() time.Time
-	forget []func(t *sqldb.Tx, instance string) error
+	db    *sqldb.DB
+	limit int
+	now   func() time.Time
+	kept  []Kept
 }
 
-// New returns the registry of a migrated database for at most limit instances. forget
-// removes what others keep of an instance, in the transaction that deletes it.
-func New(db *sqldb.DB, limit int, now func() time.Time, forget ...func(*sqldb.Tx, string) error) *Registry {
-	return &Registry{db: db, limit: limit, now: now, forget: forget}
+// Kept is what others keep under an instance's name.
+type Kept struct {
+	// Forget removes all of it, in the transaction that deletes the instance.
+	Forget func(t *sqldb.Tx, instance string) error
+	// Leave removes what belongs to the account, in the transaction that notes another.
+	Leave func(t *sqldb.Tx, instance string) error
+}
+
+// New returns the registry of a migrated database for at most limit instances.
+func New(db *sqldb.DB, limit int, now func() time.Time, kept ...Kept) *Registry {
+	return &Registry{db: db, limit: limit, now: now, kept: kept}
 }
 
 // Sweeps are the tables that time empties.

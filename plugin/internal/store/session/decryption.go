@@ -32,7 +32,7 @@ func (d *decryption) until(end func()) { d.ends = append(d.ends, end) }
 // message's event or else ClearBufferedEventPlaintext.
 func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
 	if decrypting(ctx) != nil {
-		return d.SQLStore.DoDecryptionTxn(ctx, fn)
+		return d.guarded.DoDecryptionTxn(ctx, fn)
 	}
 	err := d.transaction(sqldb.Unsynced(ctx), fn)
 	if err == nil {
@@ -56,7 +56,7 @@ func (d *sessions) transaction(ctx context.Context, fn func(context.Context) err
 			end()
 		}
 	}()
-	return d.SQLStore.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
+	return d.guarded.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
 }
 
 // ClearBufferedEventPlaintext marks a message as handled. The mark is synced when
@@ -65,7 +65,7 @@ func (d *sessions) transaction(ctx context.Context, fn func(context.Context) err
 // a duplicate.
 func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHash [32]byte) error {
 	if decrypting(ctx) != nil {
-		return d.SQLStore.ClearBufferedEventPlaintext(ctx, ciphertextHash)
+		return d.guarded.ClearBufferedEventPlaintext(ctx, ciphertextHash)
 	}
 	const what = "mark the message as handled"
 	mark := func(t *sqldb.Tx) error {
@@ -73,16 +73,16 @@ func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHa
 		return err
 	}
 	if !d.devices.db.OnDisk(d.decrypted.Load()) {
-		return d.devices.db.Write(ctx, what, mark)
+		return d.write(ctx, what, mark)
 	}
-	return d.devices.db.Hand(ctx, what, mark)
+	return d.latch(ctx, d.devices.db.Hand(ctx, what, mark))
 }
 
 // GetOrGenPreKeys makes the missing one-time keys in one transaction. A new device
 // wants 812 of them, and whatsmeow commits, and syncs, each.
 func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*keys.PreKey, err error) {
 	err = d.keysTxn(ctx, func(ctx context.Context) error {
-		list, err = d.SQLStore.GetOrGenPreKeys(ctx, count)
+		list, err = d.guarded.GetOrGenPreKeys(ctx, count)
 		return err
 	})
 	return list, err
@@ -93,7 +93,7 @@ func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*k
 // each other.
 func (d *sessions) GenOnePreKey(ctx context.Context) (key *keys.PreKey, err error) {
 	err = d.keysTxn(ctx, func(ctx context.Context) error {
-		key, err = d.SQLStore.GenOnePreKey(ctx)
+		key, err = d.guarded.GenOnePreKey(ctx)
 		return err
 	})
 	return key, err
@@ -117,3 +117,7 @@ func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) 
 	}
 	return d.transaction(ctx, numbered)
 }
+
+// DeleteOldBufferedHashes does nothing: whatsmeow asks for it at the first message and
+// reads the whole table under the write lock. [Devices.Sweeps] does it in small batches.
+func (d *sessions) DeleteOldBufferedHashes(context.Context) error { return nil }

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
 	wastore "go.mau.fi/whatsmeow/store"
@@ -33,6 +34,7 @@ type Devices struct {
 	db    *sqldb.DB
 	inner *sqlstore.Container
 	lids  *lids
+	now   func() time.Time
 
 	decryptions chan struct{} // how many wait for their turn to write, at most
 }
@@ -44,15 +46,29 @@ const maxDecryptions = 4
 var _ wastore.DeviceContainer = (*Devices)(nil)
 
 // New returns the devices of a database. [Devices.Upgrade] makes their tables.
-func New(db *sqldb.DB, log *slog.Logger) *Devices {
+func New(db *sqldb.DB, log *slog.Logger, now func() time.Time) *Devices {
 	inner := sqlstore.NewWithDB(db.SQL(), db.Dialect(), waLogger{log})
-	return &Devices{db: db, inner: inner, lids: &lids{LIDStore: inner.LIDMap}, decryptions: make(chan struct{}, maxDecryptions)}
+	return &Devices{db: db, inner: inner, now: now, lids: &lids{LIDStore: inner.LIDMap}, decryptions: make(chan struct{}, maxDecryptions)}
 }
 
 // Upgrade makes or migrates whatsmeow's tables. No other process may do so at the same
 // time, see [sqldb.DB.Migrate].
 func (c *Devices) Upgrade(ctx context.Context) error {
-	return sqldb.Wrap("make whatsmeow's tables", c.inner.Upgrade(ctx))
+	if err := c.inner.Upgrade(ctx); err != nil {
+		return sqldb.Wrap("make whatsmeow's tables", err)
+	}
+	_, err := c.db.SQL().ExecContext(ctx, `CREATE INDEX IF NOT EXISTS tapnode_event_buffer_age ON whatsmeow_event_buffer (insert_timestamp)`)
+	return sqldb.Wrap("index whatsmeow's event buffer", err)
+}
+
+// bufferedFor is how long a message that was handled is remembered: WhatsApp delivers one
+// again for 14 days.
+const bufferedFor = 15 * 24 * time.Hour
+
+// Sweeps are the tables that time empties.
+func (c *Devices) Sweeps() []sqldb.Sweep {
+	return []sqldb.Sweep{{Table: "whatsmeow_event_buffer", Key: "our_jid, ciphertext_hash", Order: "insert_timestamp",
+		Over: "insert_timestamp < $1", Before: c.now().Add(-bufferedFor)}}
 }
 
 // NewDevice makes an unpaired device. whatsmeow stores it when pairing succeeds.
@@ -104,9 +120,10 @@ func (c *Devices) DeleteDevice(ctx context.Context, d *wastore.Device) error {
 
 // adopt puts our stores in place of the plain ones.
 func (c *Devices) adopt(d *wastore.Device) {
+	own := newSessions(c, sqlstore.NewSQLStore(c.inner, *d.ID))
 	d.Container = c
-	d.LIDs = c.lids
-	d.SetAllStores(newSessions(c, sqlstore.NewSQLStore(c.inner, *d.ID)))
+	d.LIDs = deviceLIDs{c.lids, &own.guarded}
+	d.SetAllStores(own)
 }
 
 // waLogger gives whatsmeow's session store our log. Its messages name addresses,

@@ -46,3 +46,19 @@ func (l *lids) PutManyLIDMappings(ctx context.Context, mappings []wastore.LIDMap
 	defer l.edition.Add(1)
 	return l.LIDStore.PutManyLIDMappings(ctx, fresh)
 }
+
+// deviceLIDs is the shared map under the guard of one device.
+type deviceLIDs struct {
+	*lids
+	guard *guarded
+}
+
+// GetPNForLID reads a phone number.
+func (l deviceLIDs) GetPNForLID(ctx context.Context, lid types.JID) (types.JID, error) {
+	return read(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.lids.GetPNForLID(ctx, lid) })
+}
+
+// GetLIDForPN reads a LID.
+func (l deviceLIDs) GetLIDForPN(ctx context.Context, pn types.JID) (types.JID, error) {
+	return read(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.lids.GetLIDForPN(ctx, pn) })
+}

@@ -18,7 +18,7 @@ import (
 // the privacy token and the NCT salt for each message. The ratchet is written on
 // every send as before, in a transaction that other instances' writes may share.
 type sessions struct {
-	*sqlstore.SQLStore
+	guarded
 	devices *Devices
 
 	keys      sync.Mutex    // held by the transaction that makes one-time keys, to its end
@@ -36,22 +36,27 @@ const remembered = 1024
 
 func newSessions(c *Devices, plain *sqlstore.SQLStore) *sessions {
 	return &sessions{
-		SQLStore: plain, devices: c,
+		guarded: guarded{SQLStore: plain}, devices: c,
 		identities: newMemo[string, [32]byte](remembered),
 		tokens:     newMemo[tokenKey, *wastore.PrivacyToken](remembered),
 		salt:       newMemo[struct{}, []byte](1),
 	}
 }
 
+// write is a write of our own under the guard.
+func (d *sessions) write(ctx context.Context, what string, fn func(*sqldb.Tx) error) error {
+	return d.do(ctx, func(ctx context.Context) error { return d.devices.db.Write(ctx, what, fn) })
+}
+
 // PutManySessions commits the ratchets of a send before it returns.
 func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]byte) error {
 	if decrypting(ctx) != nil {
-		return d.SQLStore.PutManySessions(ctx, ratchets)
+		return d.guarded.PutManySessions(ctx, ratchets)
 	}
 	if f, ok := ctx.Value(fanoutKey{}).(Fanout); ok {
 		f.Encrypted(ratchets)
 	}
-	return d.devices.db.Write(ctx, "store the ratchets", func(t *sqldb.Tx) error {
+	return d.write(ctx, "store the ratchets", func(t *sqldb.Tx) error {
 		for address, ratchet := range ratchets {
 			_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
 				ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, d.JID, address, ratchet)
@@ -70,10 +75,10 @@ func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte
 	}
 	if dec := decrypting(ctx); dec != nil {
 		dec.until(d.identities.write(func(k string) bool { return k == address }))
-		return d.SQLStore.PutIdentity(ctx, address, key)
+		return d.guarded.PutIdentity(ctx, address, key)
 	}
 	return d.identities.set(address, key, func() error {
-		return d.devices.db.Write(ctx, "store the identity", func(t *sqldb.Tx) error {
+		return d.write(ctx, "store the identity", func(t *sqldb.Tx) error {
 			_, err := t.Exec(`INSERT INTO whatsmeow_identity_keys (our_jid, their_id, identity) VALUES ($1, $2, $3)
 				ON CONFLICT (our_jid, their_id) DO UPDATE SET identity = excluded.identity`, d.JID, address, key[:])
 			return err
@@ -86,25 +91,25 @@ func (d *sessions) IsTrustedIdentity(ctx context.Context, address string, key [3
 	if known, ok, _ := d.identities.get(address); ok {
 		return known == key, nil
 	}
-	return d.SQLStore.IsTrustedIdentity(ctx, address, key)
+	return d.guarded.IsTrustedIdentity(ctx, address, key)
 }
 
 // DeleteIdentity forgets the key of one address.
 func (d *sessions) DeleteIdentity(ctx context.Context, address string) error {
 	defer d.forget(ctx, d.identities, address)()
-	return d.SQLStore.DeleteIdentity(ctx, address)
+	return d.guarded.DeleteIdentity(ctx, address)
 }
 
 // DeleteAllIdentities forgets the keys of all of a user's devices.
 func (d *sessions) DeleteAllIdentities(ctx context.Context, user string) error {
 	defer d.forget(ctx, d.identities, user+":")()
-	return d.SQLStore.DeleteAllIdentities(ctx, user)
+	return d.guarded.DeleteAllIdentities(ctx, user)
 }
 
 // MigratePNToLID moves what is stored under the phone number to the LID.
 func (d *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 	defer d.forget(ctx, d.identities, pn.SignalAddressUser()+":", lid.SignalAddressUser()+":")()
-	return d.SQLStore.MigratePNToLID(ctx, pn, lid)
+	return d.guarded.MigratePNToLID(ctx, pn, lid)
 }
 
 // forget drops the addresses with these prefixes for the time of a write: until

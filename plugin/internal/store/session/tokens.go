@@ -24,7 +24,7 @@ func (d *sessions) GetPrivacyToken(ctx context.Context, user types.JID) (*wastor
 	token, ok, ticket := d.tokens.get(key)
 	if !ok {
 		var err error
-		if token, err = d.SQLStore.GetPrivacyToken(ctx, user); err != nil {
+		if token, err = d.guarded.GetPrivacyToken(ctx, user); err != nil {
 			return nil, err
 		}
 		d.tokens.fill(key, token, ticket)
@@ -39,13 +39,13 @@ func (d *sessions) GetPrivacyToken(ctx context.Context, user types.JID) (*wastor
 // PutPrivacyTokens stores tokens.
 func (d *sessions) PutPrivacyTokens(ctx context.Context, tokens ...wastore.PrivacyToken) error {
 	defer d.tokens.write(everything)()
-	return d.SQLStore.PutPrivacyTokens(ctx, tokens...)
+	return d.guarded.PutPrivacyTokens(ctx, tokens...)
 }
 
 // DeleteExpiredPrivacyTokens deletes tokens from before cutoff.
 func (d *sessions) DeleteExpiredPrivacyTokens(ctx context.Context, cutoff time.Time) (int64, error) {
 	defer d.tokens.write(everything)()
-	return d.SQLStore.DeleteExpiredPrivacyTokens(ctx, cutoff)
+	return d.guarded.DeleteExpiredPrivacyTokens(ctx, cutoff)
 }
 
 // GetNCTSalt reads the account's salt.
@@ -54,7 +54,7 @@ func (d *sessions) GetNCTSalt(ctx context.Context) ([]byte, error) {
 	if ok {
 		return salt, nil
 	}
-	salt, err := d.SQLStore.GetNCTSalt(ctx)
+	salt, err := d.guarded.GetNCTSalt(ctx)
 	if err == nil {
 		d.salt.fill(struct{}{}, salt, ticket)
 	}
@@ -64,13 +64,13 @@ func (d *sessions) GetNCTSalt(ctx context.Context) ([]byte, error) {
 // PutNCTSalt stores the salt.
 func (d *sessions) PutNCTSalt(ctx context.Context, salt []byte) error {
 	defer d.salt.write(everything)()
-	return d.SQLStore.PutNCTSalt(ctx, salt)
+	return d.guarded.PutNCTSalt(ctx, salt)
 }
 
 // DeleteNCTSalt deletes the salt.
 func (d *sessions) DeleteNCTSalt(ctx context.Context) error {
 	defer d.salt.write(everything)()
-	return d.SQLStore.DeleteNCTSalt(ctx)
+	return d.guarded.DeleteNCTSalt(ctx)
 }
 
 // whatsmeow keeps the secret of every incoming message for poll votes, reactions

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 func TestParseReadsARule(t *testing.T) {
@@ -47,7 +47,7 @@ func TestParseRefusesWithThePlace(t *testing.T) {
 		{`{"match":{"stage":"iq"},"times":-1,"action":{"drop":true}}`, "/times", "negative"},
 	} {
 		_, err := Parse([]byte(c.in))
-		var e *strictjson.Error
+		var e *jsonstrict.Error
 		if !errors.As(err, &e) || e.Pointer != c.pointer || !strings.Contains(e.Message, c.message) {
 			t.Errorf("%s\n got %v\nwant %q at %q", c.in, err, c.message, c.pointer)
 		}
@@ -191,7 +191,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := Parse(data)
 		if err != nil {
-			var e *strictjson.Error
+			var e *jsonstrict.Error
 			if !errors.As(err, &e) {
 				t.Fatalf("an error without a place: %v", err)
 			}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 // Stage is the point of the server at which a rule is asked.
@@ -21,10 +21,13 @@ const (
 	Handshake Stage = "handshake" // a websocket was accepted, before the Noise handshake [empty]
 	Login     Stage = "login"     // a client has said who it is [register, login]
 	IQ        Stage = "iq"        // a query came in [its xmlns: usync, encrypt, w:m …]
-	Message   Stage = "message"   // a message came in, nothing has been answered or relayed [stanza type: text, media …]
+	Message   Stage = "message"   // a message came in, nothing has been answered or relayed [stanza type: text, media …; TypeButtons]
 	Delivery  Stage = "delivery"  // a message is about to leave for one device [stanza type]
 	Media     Stage = "media"     // an HTTP request for a blob came in [upload, download, delete]
 )
+
+// TypeButtons is Match.Type for a message that carries buttons (a <biz> node), beside its stanza type.
+const TypeButtons = "buttons"
 
 // Rule is one misbehaviour.
 type Rule struct {
@@ -114,10 +117,10 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// Parse reads one rule. The error is a *strictjson.Error with the place of the mistake.
+// Parse reads one rule. The error is a *jsonstrict.Error with the place of the mistake.
 func Parse(data []byte) (Rule, error) {
 	var r Rule
-	if err := strictjson.Decode(data, &r); err != nil {
+	if err := jsonstrict.Decode(data, jsonstrict.Limits{Bytes: 1 << 20, Depth: 64}, &r); err != nil {
 		return Rule{}, err
 	}
 	return r, r.Validate()

@@ -22,6 +22,7 @@ type Event struct {
 	Recipient string
 	MessageID string
 	Type      string
+	Buttons   bool // a message with a <biz> node
 }
 
 // Status is a rule and what became of it.
@@ -49,7 +50,7 @@ type entry struct {
 // NewSet makes an empty set that holds at most limit rules.
 func NewSet(limit int) *Set { return &Set{limit: limit} }
 
-// Add appends a rule and returns its id. Errors: *strictjson.Error for a rule that makes no sense, ErrTooMany, ErrTaken.
+// Add appends a rule and returns its id. Errors: *jsonstrict.Error for a rule that makes no sense, ErrTooMany, ErrTaken.
 func (s *Set) Add(r Rule) (string, error) {
 	if err := r.Validate(); err != nil {
 		return "", err
@@ -131,7 +132,7 @@ func (e *entry) fires(ev Event) bool {
 	m := e.Match
 	same := func(want, got string) bool { return want == "" || want == got }
 	if m.Stage != ev.Stage || !same(m.Account, ev.Account) || !same(m.Recipient, ev.Recipient) ||
-		!same(m.MessageID, ev.MessageID) || !same(m.Type, ev.Type) {
+		!same(m.MessageID, ev.MessageID) || !same(m.Type, ev.Type) && (m.Type != TypeButtons || !ev.Buttons) {
 		return false
 	}
 	e.Seen++

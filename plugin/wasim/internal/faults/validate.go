@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 const (
@@ -46,19 +46,19 @@ func (a Action) members() []member {
 }
 
 // Validate reports the first member of the rule that is out of range or has no effect at its stage.
-// The error is a *strictjson.Error.
+// The error is a *jsonstrict.Error.
 func (r Rule) Validate() error {
 	if err := r.Match.validate(); err != nil {
 		return err
 	}
 	if r.Times < 0 {
-		return strictjson.Errorf("/times", "must not be negative; leave it out for no limit")
+		return jsonstrict.Errorf("/times", "must not be negative; leave it out for no limit")
 	}
 	if r.Match.Nth > 0 && r.Times > 1 {
-		return strictjson.Errorf("/times", "a rule with nth fires once; leave times out")
+		return jsonstrict.Errorf("/times", "a rule with nth fires once; leave times out")
 	}
 	if len(r.ID) > maxText {
-		return strictjson.Errorf("/id", "is longer than %d bytes", maxText)
+		return jsonstrict.Errorf("/id", "is longer than %d bytes", maxText)
 	}
 	if err := r.Action.atStage(r.Match.Stage); err != nil {
 		return err
@@ -68,30 +68,30 @@ func (r Rule) Validate() error {
 
 func (m Match) validate() error {
 	if !slices.Contains(stages, m.Stage) {
-		return strictjson.Errorf("/match/stage", "must be one of %s, not %q", list(stages), m.Stage)
+		return jsonstrict.Errorf("/match/stage", "must be one of %s, not %q", list(stages), m.Stage)
 	}
 	for _, text := range [][2]string{{"account", m.Account}, {"recipient", m.Recipient}, {"messageId", m.MessageID}, {"type", m.Type}} {
 		if len(text[1]) > maxText {
-			return strictjson.Errorf("/match/"+text[0], "is longer than %d bytes", maxText)
+			return jsonstrict.Errorf("/match/"+text[0], "is longer than %d bytes", maxText)
 		}
 	}
 	if m.MessageID != "" && m.Stage != Message && m.Stage != Delivery {
-		return strictjson.Errorf("/match/messageId", "has no meaning at stage %q", m.Stage)
+		return jsonstrict.Errorf("/match/messageId", "has no meaning at stage %q", m.Stage)
 	}
 	if m.Recipient != "" && m.Stage != Message && m.Stage != Delivery {
-		return strictjson.Errorf("/match/recipient", "has no meaning at stage %q", m.Stage)
+		return jsonstrict.Errorf("/match/recipient", "has no meaning at stage %q", m.Stage)
 	}
 	if m.Account != "" && (m.Stage == Handshake || m.Stage == Media) {
-		return strictjson.Errorf("/match/account", "is not known at stage %q", m.Stage)
+		return jsonstrict.Errorf("/match/account", "is not known at stage %q", m.Stage)
 	}
 	if m.Nth < 0 {
-		return strictjson.Errorf("/match/nth", "counts from 1")
+		return jsonstrict.Errorf("/match/nth", "counts from 1")
 	}
 	if m.Probability < 0 || m.Probability >= 1 {
-		return strictjson.Errorf("/match/probability", "must lie between 0 and 1, both excluded")
+		return jsonstrict.Errorf("/match/probability", "must lie between 0 and 1, both excluded")
 	}
 	if m.Seed != 0 && m.Probability == 0 {
-		return strictjson.Errorf("/match/seed", "needs a probability beside it")
+		return jsonstrict.Errorf("/match/seed", "needs a probability beside it")
 	}
 	return nil
 }
@@ -105,12 +105,12 @@ func (a Action) atStage(stage Stage) error {
 			possible = append(possible, m.name)
 		}
 		if m.set && !fits {
-			return strictjson.Errorf("/action/"+m.name, "has no effect at stage %q; use it at %s", stage, list(m.stages))
+			return jsonstrict.Errorf("/action/"+m.name, "has no effect at stage %q; use it at %s", stage, list(m.stages))
 		}
 		set = set || m.set
 	}
 	if !set {
-		return strictjson.Errorf("/action", "is empty; at stage %q it may have %s", stage, strings.Join(possible, ", "))
+		return jsonstrict.Errorf("/action", "is empty; at stage %q it may have %s", stage, strings.Join(possible, ", "))
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (a Action) atStage(stage Stage) error {
 func (a Action) inRange() error {
 	within := func(name string, v, low, high int) error {
 		if v < low || v > high {
-			return strictjson.Errorf("/action/"+name, "must lie between %d and %d, not %d", low, high, v)
+			return jsonstrict.Errorf("/action/"+name, "must lie between %d and %d, not %d", low, high, v)
 		}
 		return nil
 	}
@@ -146,7 +146,7 @@ func (a Action) inRange() error {
 		checks = append(checks, within("httpStatus", a.HTTPStatus, 400, 599))
 	}
 	if a.Disconnect != "" && a.Disconnect != Before && a.Disconnect != After {
-		checks = append(checks, strictjson.Errorf("/action/disconnect", "must be %q or %q", Before, After))
+		checks = append(checks, jsonstrict.Errorf("/action/disconnect", "must be %q or %q", Before, After))
 	}
 	for _, err := range checks {
 		if err != nil {

@@ -1,6 +1,6 @@
 // Package jsonapi serves a table of JSON endpoints to people with curl on the same machine.
 //
-// Request bodies are read strictly (package strictjson) and bounded; every refusal is an application/problem+json
+// Request bodies are read strictly (package jsonstrict) and bounded; every refusal is an application/problem+json
 // (RFC 9457) that says what to do. Only loopback connections that also name a loopback host are served, so that
 // neither the network nor a web page in the user's browser gets through. GET on the base path lists all endpoints
 // with a command that works as it stands.
@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapnode/tapnode/plugin/wasim/internal/strictjson"
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
 const (
@@ -63,7 +63,7 @@ func (r *Request) Decode(target any) error {
 	if err != nil {
 		return err
 	}
-	return strictjson.Decode(data, target)
+	return jsonstrict.Decode(data, jsonstrict.Limits{Bytes: maxBody, Depth: 64}, target)
 }
 
 func (r *Request) body() ([]byte, error) {
@@ -186,7 +186,7 @@ func local(host string) bool {
 
 func answer(w http.ResponseWriter, out any, err error) {
 	status, kind := http.StatusOK, "application/json"
-	var bad *strictjson.Error
+	var bad *jsonstrict.Error
 	var problem *Problem
 	switch {
 	case err == nil:

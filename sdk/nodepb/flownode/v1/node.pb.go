@@ -7,6 +7,11 @@
 // proto package and the go-plugin protocol version; inside a major the contract
 // only grows, and both sides announce what they understand as feature names.
 //
+// The node ends when its parent process has ended, within a second. A host that
+// is not the parent, or wants more than that, gives it a pipe as stdin, keeps the
+// other end open and sets FLOWNODE_LIFELINE=stdin: the node then also ends with
+// its stdin. Without the variable it does not read stdin.
+//
 // # Order of calls
 //
 //	Describe, Validate          any time, also before Configure
@@ -1171,7 +1176,8 @@ type ConfigureRequest struct {
 	Settings []byte `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
 	// Secrets by JSON Pointer into settings. Never logged.
 	Secrets map[string][]byte `protobuf:"bytes,2,rep,name=secrets,proto3" json:"secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Directory the process owns, mode 0700. It survives restarts.
+	// Directory the process owns, mode 0700; required. It survives restarts. Only one
+	// process at a time may be configured with it.
 	StateDir      string `protobuf:"bytes,3,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1837,7 +1843,12 @@ type SubscribeStart struct {
 	// Name of the subscriber. One stream per (operation, subscriber): a new one
 	// ends the old one. Events are kept until every known subscriber has acked
 	// them or their retention ends.
-	Subscriber    string `protobuf:"bytes,5,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	Subscriber string `protobuf:"bytes,5,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	// All names under which the host subscribes to this operation, if it says so. The
+	// node forgets every other subscriber of the operation at once, so that nothing is
+	// kept for a trigger that was renamed or is gone. Hosts that share a node's state
+	// give the same names.
+	Subscribers   []string `protobuf:"bytes,6,rep,name=subscribers,proto3" json:"subscribers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1905,6 +1916,13 @@ func (x *SubscribeStart) GetSubscriber() string {
 		return x.Subscriber
 	}
 	return ""
+}
+
+func (x *SubscribeStart) GetSubscribers() []string {
+	if x != nil {
+		return x.Subscribers
+	}
+	return nil
 }
 
 // Ack says that the host has stored everything up to a sequence.
@@ -2000,6 +2018,7 @@ type SubscribeResponse struct {
 	//	*SubscribeResponse_Ready
 	//	*SubscribeResponse_Event
 	//	*SubscribeResponse_Stopped
+	//	*SubscribeResponse_Progress
 	Message       isSubscribeResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2069,6 +2088,15 @@ func (x *SubscribeResponse) GetStopped() *SubscribeStopped {
 	return nil
 }
 
+func (x *SubscribeResponse) GetProgress() *SubscribeProgress {
+	if x != nil {
+		if x, ok := x.Message.(*SubscribeResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
 type isSubscribeResponse_Message interface {
 	isSubscribeResponse_Message()
 }
@@ -2088,11 +2116,18 @@ type SubscribeResponse_Stopped struct {
 	Stopped *SubscribeStopped `protobuf:"bytes,3,opt,name=stopped,proto3,oneof"`
 }
 
+type SubscribeResponse_Progress struct {
+	// Events that the filter left out.
+	Progress *SubscribeProgress `protobuf:"bytes,4,opt,name=progress,proto3,oneof"`
+}
+
 func (*SubscribeResponse_Ready) isSubscribeResponse_Message() {}
 
 func (*SubscribeResponse_Event) isSubscribeResponse_Message() {}
 
 func (*SubscribeResponse_Stopped) isSubscribeResponse_Message() {}
+
+func (*SubscribeResponse_Progress) isSubscribeResponse_Message() {}
 
 // SubscribeReady says that the subscription stands.
 type SubscribeReady struct {
@@ -2141,6 +2176,53 @@ func (x *SubscribeReady) GetResumed() bool {
 	return false
 }
 
+// SubscribeProgress says that the filter lets through nothing more up to a cursor. It comes only
+// when every event before it is acked, wants no ack itself, and may be ignored.
+type SubscribeProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resume after it, in place of the last event's.
+	Cursor        []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeProgress) Reset() {
+	*x = SubscribeProgress{}
+	mi := &file_flownode_v1_node_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeProgress) ProtoMessage() {}
+
+func (x *SubscribeProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_flownode_v1_node_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeProgress.ProtoReflect.Descriptor instead.
+func (*SubscribeProgress) Descriptor() ([]byte, []int) {
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SubscribeProgress) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
 // Event is one thing that happened, delivered at least once.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2166,7 +2248,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_flownode_v1_node_proto_msgTypes[24]
+	mi := &file_flownode_v1_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2260,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[24]
+	mi := &file_flownode_v1_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2273,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{24}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Event) GetSequence() uint64 {
@@ -2261,7 +2343,7 @@ type SubscribeStopped struct {
 
 func (x *SubscribeStopped) Reset() {
 	*x = SubscribeStopped{}
-	mi := &file_flownode_v1_node_proto_msgTypes[25]
+	mi := &file_flownode_v1_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2355,7 @@ func (x *SubscribeStopped) String() string {
 func (*SubscribeStopped) ProtoMessage() {}
 
 func (x *SubscribeStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[25]
+	mi := &file_flownode_v1_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2286,7 +2368,7 @@ func (x *SubscribeStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeStopped.ProtoReflect.Descriptor instead.
 func (*SubscribeStopped) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{25}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SubscribeStopped) GetCursor() []byte {
@@ -2305,7 +2387,7 @@ type WatchHealthRequest struct {
 
 func (x *WatchHealthRequest) Reset() {
 	*x = WatchHealthRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[26]
+	mi := &file_flownode_v1_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2399,7 @@ func (x *WatchHealthRequest) String() string {
 func (*WatchHealthRequest) ProtoMessage() {}
 
 func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[26]
+	mi := &file_flownode_v1_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2412,7 @@ func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthRequest.ProtoReflect.Descriptor instead.
 func (*WatchHealthRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{26}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{27}
 }
 
 // WatchHealthResponse is the state of one subject.
@@ -2354,7 +2436,7 @@ type WatchHealthResponse struct {
 
 func (x *WatchHealthResponse) Reset() {
 	*x = WatchHealthResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[27]
+	mi := &file_flownode_v1_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2448,7 @@ func (x *WatchHealthResponse) String() string {
 func (*WatchHealthResponse) ProtoMessage() {}
 
 func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[27]
+	mi := &file_flownode_v1_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2461,7 @@ func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthResponse.ProtoReflect.Descriptor instead.
 func (*WatchHealthResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{27}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchHealthResponse) GetSubject() string {
@@ -2435,7 +2517,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[28]
+	mi := &file_flownode_v1_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +2529,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[28]
+	mi := &file_flownode_v1_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2542,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{28}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DrainRequest) GetGrace() *durationpb.Duration {
@@ -2481,7 +2563,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[29]
+	mi := &file_flownode_v1_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2575,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[29]
+	mi := &file_flownode_v1_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2588,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{29}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DrainResponse) GetCutKeys() []string {
@@ -2525,7 +2607,7 @@ type CloseRequest struct {
 
 func (x *CloseRequest) Reset() {
 	*x = CloseRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[30]
+	mi := &file_flownode_v1_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2619,7 @@ func (x *CloseRequest) String() string {
 func (*CloseRequest) ProtoMessage() {}
 
 func (x *CloseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[30]
+	mi := &file_flownode_v1_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2632,7 @@ func (x *CloseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRequest.ProtoReflect.Descriptor instead.
 func (*CloseRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{30}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{31}
 }
 
 // CloseResponse has no members yet.
@@ -2562,7 +2644,7 @@ type CloseResponse struct {
 
 func (x *CloseResponse) Reset() {
 	*x = CloseResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[31]
+	mi := &file_flownode_v1_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2656,7 @@ func (x *CloseResponse) String() string {
 func (*CloseResponse) ProtoMessage() {}
 
 func (x *CloseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[31]
+	mi := &file_flownode_v1_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2669,7 @@ func (x *CloseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseResponse.ProtoReflect.Descriptor instead.
 func (*CloseResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{31}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{32}
 }
 
 var File_flownode_v1_node_proto protoreflect.FileDescriptor
@@ -2714,7 +2796,7 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\x05start\x18\x01 \x01(\v2\x1b.flownode.v1.SubscribeStartH\x00R\x05start\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.flownode.v1.AckH\x00R\x03ack\x120\n" +
 	"\x04stop\x18\x03 \x01(\v2\x1a.flownode.v1.SubscribeStopH\x00R\x04stopB\t\n" +
-	"\amessage\"\x96\x01\n" +
+	"\amessage\"\xb8\x01\n" +
 	"\x0eSubscribeStart\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\fR\x06filter\x12\x16\n" +
@@ -2722,17 +2804,21 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\x06window\x18\x04 \x01(\x05R\x06window\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x05 \x01(\tR\n" +
-	"subscriber\"!\n" +
+	"subscriber\x12 \n" +
+	"\vsubscribers\x18\x06 \x03(\tR\vsubscribers\"!\n" +
 	"\x03Ack\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\"\x0f\n" +
-	"\rSubscribeStop\"\xba\x01\n" +
+	"\rSubscribeStop\"\xf8\x01\n" +
 	"\x11SubscribeResponse\x123\n" +
 	"\x05ready\x18\x01 \x01(\v2\x1b.flownode.v1.SubscribeReadyH\x00R\x05ready\x12*\n" +
 	"\x05event\x18\x02 \x01(\v2\x12.flownode.v1.EventH\x00R\x05event\x129\n" +
-	"\astopped\x18\x03 \x01(\v2\x1d.flownode.v1.SubscribeStoppedH\x00R\astoppedB\t\n" +
+	"\astopped\x18\x03 \x01(\v2\x1d.flownode.v1.SubscribeStoppedH\x00R\astopped\x12<\n" +
+	"\bprogress\x18\x04 \x01(\v2\x1e.flownode.v1.SubscribeProgressH\x00R\bprogressB\t\n" +
 	"\amessage\"*\n" +
 	"\x0eSubscribeReady\x12\x18\n" +
-	"\aresumed\x18\x01 \x01(\bR\aresumed\"\xdf\x01\n" +
+	"\aresumed\x18\x01 \x01(\bR\aresumed\"+\n" +
+	"\x11SubscribeProgress\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\fR\x06cursor\"\xdf\x01\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2808,7 +2894,7 @@ func file_flownode_v1_node_proto_rawDescGZIP() []byte {
 }
 
 var file_flownode_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_flownode_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_flownode_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_flownode_v1_node_proto_goTypes = []any{
 	(Kind)(0),                     // 0: flownode.v1.Kind
 	(Replay)(0),                   // 1: flownode.v1.Replay
@@ -2839,18 +2925,19 @@ var file_flownode_v1_node_proto_goTypes = []any{
 	(*SubscribeStop)(nil),         // 26: flownode.v1.SubscribeStop
 	(*SubscribeResponse)(nil),     // 27: flownode.v1.SubscribeResponse
 	(*SubscribeReady)(nil),        // 28: flownode.v1.SubscribeReady
-	(*Event)(nil),                 // 29: flownode.v1.Event
-	(*SubscribeStopped)(nil),      // 30: flownode.v1.SubscribeStopped
-	(*WatchHealthRequest)(nil),    // 31: flownode.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),   // 32: flownode.v1.WatchHealthResponse
-	(*DrainRequest)(nil),          // 33: flownode.v1.DrainRequest
-	(*DrainResponse)(nil),         // 34: flownode.v1.DrainResponse
-	(*CloseRequest)(nil),          // 35: flownode.v1.CloseRequest
-	(*CloseResponse)(nil),         // 36: flownode.v1.CloseResponse
-	nil,                           // 37: flownode.v1.PortRule.WhereEntry
-	nil,                           // 38: flownode.v1.ConfigureRequest.SecretsEntry
-	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
+	(*SubscribeProgress)(nil),     // 29: flownode.v1.SubscribeProgress
+	(*Event)(nil),                 // 30: flownode.v1.Event
+	(*SubscribeStopped)(nil),      // 31: flownode.v1.SubscribeStopped
+	(*WatchHealthRequest)(nil),    // 32: flownode.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),   // 33: flownode.v1.WatchHealthResponse
+	(*DrainRequest)(nil),          // 34: flownode.v1.DrainRequest
+	(*DrainResponse)(nil),         // 35: flownode.v1.DrainResponse
+	(*CloseRequest)(nil),          // 36: flownode.v1.CloseRequest
+	(*CloseResponse)(nil),         // 37: flownode.v1.CloseResponse
+	nil,                           // 38: flownode.v1.PortRule.WhereEntry
+	nil,                           // 39: flownode.v1.ConfigureRequest.SecretsEntry
+	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
 }
 var file_flownode_v1_node_proto_depIdxs = []int32{
 	7,  // 0: flownode.v1.DescribeResponse.operations:type_name -> flownode.v1.Operation
@@ -2860,50 +2947,51 @@ var file_flownode_v1_node_proto_depIdxs = []int32{
 	10, // 4: flownode.v1.Operation.events:type_name -> flownode.v1.EventType
 	1,  // 5: flownode.v1.Operation.replay:type_name -> flownode.v1.Replay
 	11, // 6: flownode.v1.Operation.http:type_name -> flownode.v1.HttpRoute
-	37, // 7: flownode.v1.PortRule.where:type_name -> flownode.v1.PortRule.WhereEntry
+	38, // 7: flownode.v1.PortRule.where:type_name -> flownode.v1.PortRule.WhereEntry
 	14, // 8: flownode.v1.ValidateResponse.violations:type_name -> flownode.v1.Violation
 	15, // 9: flownode.v1.ValidateResponse.warnings:type_name -> flownode.v1.Warning
-	38, // 10: flownode.v1.ConfigureRequest.secrets:type_name -> flownode.v1.ConfigureRequest.SecretsEntry
+	39, // 10: flownode.v1.ConfigureRequest.secrets:type_name -> flownode.v1.ConfigureRequest.SecretsEntry
 	14, // 11: flownode.v1.ConfigureResponse.violations:type_name -> flownode.v1.Violation
 	20, // 12: flownode.v1.ExecuteResponse.progress:type_name -> flownode.v1.Progress
 	21, // 13: flownode.v1.ExecuteResponse.succeeded:type_name -> flownode.v1.Succeeded
 	22, // 14: flownode.v1.ExecuteResponse.failed:type_name -> flownode.v1.Failed
 	15, // 15: flownode.v1.Succeeded.warnings:type_name -> flownode.v1.Warning
 	2,  // 16: flownode.v1.Failed.effect:type_name -> flownode.v1.Effect
-	39, // 17: flownode.v1.Failed.retry_after:type_name -> google.protobuf.Duration
+	40, // 17: flownode.v1.Failed.retry_after:type_name -> google.protobuf.Duration
 	3,  // 18: flownode.v1.Failed.fault:type_name -> flownode.v1.Fault
 	14, // 19: flownode.v1.Failed.violations:type_name -> flownode.v1.Violation
 	24, // 20: flownode.v1.SubscribeRequest.start:type_name -> flownode.v1.SubscribeStart
 	25, // 21: flownode.v1.SubscribeRequest.ack:type_name -> flownode.v1.Ack
 	26, // 22: flownode.v1.SubscribeRequest.stop:type_name -> flownode.v1.SubscribeStop
 	28, // 23: flownode.v1.SubscribeResponse.ready:type_name -> flownode.v1.SubscribeReady
-	29, // 24: flownode.v1.SubscribeResponse.event:type_name -> flownode.v1.Event
-	30, // 25: flownode.v1.SubscribeResponse.stopped:type_name -> flownode.v1.SubscribeStopped
-	40, // 26: flownode.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 27: flownode.v1.WatchHealthResponse.state:type_name -> flownode.v1.HealthState
-	40, // 28: flownode.v1.WatchHealthResponse.since:type_name -> google.protobuf.Timestamp
-	39, // 29: flownode.v1.DrainRequest.grace:type_name -> google.protobuf.Duration
-	5,  // 30: flownode.v1.NodeService.Describe:input_type -> flownode.v1.DescribeRequest
-	12, // 31: flownode.v1.NodeService.Validate:input_type -> flownode.v1.ValidateRequest
-	16, // 32: flownode.v1.NodeService.Configure:input_type -> flownode.v1.ConfigureRequest
-	18, // 33: flownode.v1.NodeService.Execute:input_type -> flownode.v1.ExecuteRequest
-	23, // 34: flownode.v1.NodeService.Subscribe:input_type -> flownode.v1.SubscribeRequest
-	31, // 35: flownode.v1.NodeService.WatchHealth:input_type -> flownode.v1.WatchHealthRequest
-	33, // 36: flownode.v1.NodeService.Drain:input_type -> flownode.v1.DrainRequest
-	35, // 37: flownode.v1.NodeService.Close:input_type -> flownode.v1.CloseRequest
-	6,  // 38: flownode.v1.NodeService.Describe:output_type -> flownode.v1.DescribeResponse
-	13, // 39: flownode.v1.NodeService.Validate:output_type -> flownode.v1.ValidateResponse
-	17, // 40: flownode.v1.NodeService.Configure:output_type -> flownode.v1.ConfigureResponse
-	19, // 41: flownode.v1.NodeService.Execute:output_type -> flownode.v1.ExecuteResponse
-	27, // 42: flownode.v1.NodeService.Subscribe:output_type -> flownode.v1.SubscribeResponse
-	32, // 43: flownode.v1.NodeService.WatchHealth:output_type -> flownode.v1.WatchHealthResponse
-	34, // 44: flownode.v1.NodeService.Drain:output_type -> flownode.v1.DrainResponse
-	36, // 45: flownode.v1.NodeService.Close:output_type -> flownode.v1.CloseResponse
-	38, // [38:46] is the sub-list for method output_type
-	30, // [30:38] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	30, // 24: flownode.v1.SubscribeResponse.event:type_name -> flownode.v1.Event
+	31, // 25: flownode.v1.SubscribeResponse.stopped:type_name -> flownode.v1.SubscribeStopped
+	29, // 26: flownode.v1.SubscribeResponse.progress:type_name -> flownode.v1.SubscribeProgress
+	41, // 27: flownode.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 28: flownode.v1.WatchHealthResponse.state:type_name -> flownode.v1.HealthState
+	41, // 29: flownode.v1.WatchHealthResponse.since:type_name -> google.protobuf.Timestamp
+	40, // 30: flownode.v1.DrainRequest.grace:type_name -> google.protobuf.Duration
+	5,  // 31: flownode.v1.NodeService.Describe:input_type -> flownode.v1.DescribeRequest
+	12, // 32: flownode.v1.NodeService.Validate:input_type -> flownode.v1.ValidateRequest
+	16, // 33: flownode.v1.NodeService.Configure:input_type -> flownode.v1.ConfigureRequest
+	18, // 34: flownode.v1.NodeService.Execute:input_type -> flownode.v1.ExecuteRequest
+	23, // 35: flownode.v1.NodeService.Subscribe:input_type -> flownode.v1.SubscribeRequest
+	32, // 36: flownode.v1.NodeService.WatchHealth:input_type -> flownode.v1.WatchHealthRequest
+	34, // 37: flownode.v1.NodeService.Drain:input_type -> flownode.v1.DrainRequest
+	36, // 38: flownode.v1.NodeService.Close:input_type -> flownode.v1.CloseRequest
+	6,  // 39: flownode.v1.NodeService.Describe:output_type -> flownode.v1.DescribeResponse
+	13, // 40: flownode.v1.NodeService.Validate:output_type -> flownode.v1.ValidateResponse
+	17, // 41: flownode.v1.NodeService.Configure:output_type -> flownode.v1.ConfigureResponse
+	19, // 42: flownode.v1.NodeService.Execute:output_type -> flownode.v1.ExecuteResponse
+	27, // 43: flownode.v1.NodeService.Subscribe:output_type -> flownode.v1.SubscribeResponse
+	33, // 44: flownode.v1.NodeService.WatchHealth:output_type -> flownode.v1.WatchHealthResponse
+	35, // 45: flownode.v1.NodeService.Drain:output_type -> flownode.v1.DrainResponse
+	37, // 46: flownode.v1.NodeService.Close:output_type -> flownode.v1.CloseResponse
+	39, // [39:47] is the sub-list for method output_type
+	31, // [31:39] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_flownode_v1_node_proto_init() }
@@ -2925,6 +3013,7 @@ func file_flownode_v1_node_proto_init() {
 		(*SubscribeResponse_Ready)(nil),
 		(*SubscribeResponse_Event)(nil),
 		(*SubscribeResponse_Stopped)(nil),
+		(*SubscribeResponse_Progress)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2932,7 +3021,7 @@ func file_flownode_v1_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_flownode_v1_node_proto_rawDesc), len(file_flownode_v1_node_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -7,6 +7,11 @@
 // proto package and the go-plugin protocol version; inside a major the contract
 // only grows, and both sides announce what they understand as feature names.
 //
+// The node ends when its parent process has ended, within a second. A host that
+// is not the parent, or wants more than that, gives it a pipe as stdin, keeps the
+// other end open and sets FLOWNODE_LIFELINE=stdin: the node then also ends with
+// its stdin. Without the variable it does not read stdin.
+//
 // # Order of calls
 //
 //	Describe, Validate          any time, also before Configure

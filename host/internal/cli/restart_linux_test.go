@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// node is what GET /v1/nodes says of the only one.
+func (s *served) node(t *testing.T) (node struct {
+	Name, State, Reason string
+	PID                 int
+}) {
+	t.Helper()
+	status, body := s.do(t, "GET", "/v1/nodes", "")
+	var all struct{ Nodes []json.RawMessage }
+	if err := json.Unmarshal([]byte(body), &all); status != 200 || err != nil || len(all.Nodes) != 1 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if err := json.Unmarshal(all.Nodes[0], &node); err != nil {
+		t.Fatal(err)
+	}
+	return node
+}
+
+// readyz asks whether GET /readyz answers with a status and some words.
+func (s *served) readyz(t *testing.T, want int, words string) func() bool {
+	return func() bool {
+		status, body := s.do(t, "GET", "/readyz", "")
+		return status == want && strings.Contains(body, words)
+	}
+}
+
+// TestReadyWithoutDatabase: a host whose node cannot write its database is not ready, says
+// why, and is again when it can.
+func TestReadyWithoutDatabase(t *testing.T) {
+	data := shortDir(t)
+	s := serveSimulated(t, "--data", data)
+	go func() { // the rest of the steps
+		for s.lines.Scan() {
+		}
+	}()
+	deadline(t, s.readyz(t, 200, "ready"))
+	db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: filepath.Join(data, "nodes/whatsapp-send-buttons/store"), File: "tapnode.db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, held := make(chan struct{}), make(chan error, 1)
+	go func() {
+		held <- db.Write(t.Context(), "hold the lock", func(*sqldb.Tx) error { <-release; return nil })
+	}()
+	deadline(t, s.readyz(t, 503, "database cannot be used"))
+	close(release)
+	if err := errors.Join(<-held, db.Close()); err != nil {
+		t.Error(err)
+	}
+	deadline(t, s.readyz(t, 200, "ready"))
+}
+
+// TestNodeStates: a stopped node is not ready, and is again when it goes on; one that
+// keeps crashing is quarantined, says the way out, and takes it.
+func TestNodeStates(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed`)
+	go func() { // the rest of the steps
+		for s.lines.Scan() {
+		}
+	}()
+	first := s.node(t)
+	if first.State != "degraded" || first.PID == 0 { // it is simulated, and says so
+		t.Fatalf("%+v", first)
+	}
+	if err := syscall.Kill(first.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	readyz := func(want int, words string) func() bool { return s.readyz(t, want, words) }
+	deadline(t, readyz(503, "whatsapp-send-buttons is unresponsive"))
+	if err := syscall.Kill(first.PID, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	deadline(t, readyz(200, "ready"))
+	if n := s.node(t); n.PID != first.PID {
+		t.Errorf("it went on as another process: %+v", n)
+	}
+
+	deadline(t, func() bool {
+		for _, pid := range children(t, os.Getpid()) {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+		return readyz(503, "tapnode nodes restart whatsapp-send-buttons")()
+	})
+	if n := s.node(t); n.State != "quarantined" || n.PID != 0 {
+		t.Errorf("after many crashes: %+v", n)
+	}
+
+	t.Setenv(tokenEnv, s.token)
+	var out, errs bytes.Buffer
+	if code := Main([]string{"nodes", "restart", "whatsapp-send-buttons", "--server", s.url}, &out, &errs); code != exitOK || !strings.Contains(out.String(), "is ") {
+		t.Fatalf("restart: %d %s %s", code, &out, &errs)
+	}
+	if n := s.node(t); n.State == "quarantined" || n.PID == 0 || n.PID == first.PID {
+		t.Errorf("after the restart: %+v", n)
+	}
+	if code := Main([]string{"nodes", "restart", "whatsapp", "--server", s.url}, &out, &errs); code != exitInvalid || !strings.Contains(errs.String(), "no such node") {
+		t.Errorf("restart of none: %d %s", code, &errs)
+	}
+	t.Setenv(tokenEnv, "tap_wrong")
+	if code := Main([]string{"nodes", "restart", "whatsapp-send-buttons", "--server", s.url}, &out, &errs); code != exitInvalid || !strings.Contains(errs.String(), "401") {
+		t.Errorf("with a wrong token: %d %s", code, &errs)
+	}
+	t.Setenv(tokenEnv, "")
+	if code := Main([]string{"nodes", "restart", "whatsapp-send-buttons", "--server", s.url}, &out, &errs); code != exitInvalid || !strings.Contains(errs.String(), tokenEnv) {
+		t.Errorf("without a token: %d %s", code, &errs)
+	}
+	if code := Main([]string{"nodes", "restart", "x", "--server", "127.0.0.1:1"}, &out, &errs); code != exitInvalid {
+		t.Errorf("no URL: %d", code)
+	}
+}

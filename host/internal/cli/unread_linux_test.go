@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/api"
+)
+
+// TestLongPaths: where neither the data directory nor TMPDIR leaves room for a socket's
+// name, a place is found.
+func TestLongPaths(t *testing.T) {
+	long := filepath.Join(shortDir(t), strings.Repeat("a/long/way/down/", 6))
+	if err := os.MkdirAll(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Setenv("RUNTIME_DIRECTORY", "")
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", long)
+	for _, args := range [][]string{
+		{"call", "whatsapp.instance.list@1", "--simulate", "--data", filepath.Join(long, "data")},
+		{"call", "whatsapp.instance.list@1", "--simulate"},
+	} {
+		var out, errs bytes.Buffer
+		if code := Main(args, &out, &errs); code != exitOK {
+			t.Errorf("%v: exit code %d\n%s", args, code, &errs)
+		}
+	}
+}
+
+// TestOutputThatNobodyReads: a server whose stdout and stderr nobody reads, or which
+// somebody has closed, serves on and stops on SIGTERM as always.
+func TestOutputThatNobodyReads(t *testing.T) {
+	for _, name := range []string{"unread", "closed"} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := l.Addr().String()
+			_ = l.Close()
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			exe, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			data := shortDir(t)
+			cmd := exec.CommandContext(t.Context(), exe, "serve", "--simulate", "-v", "--json", "--listen", address, "--data", data, simulated)
+			cmd.Args[0] = "tapnode"
+			cmd.Env = append(os.Environ(), "TAPNODE_NODES="+nodesDir, "RUNTIME_DIRECTORY="+shortDir(t))
+			cmd.Stdout, cmd.Stderr = w, w
+			if name == "closed" {
+				_ = r.Close()
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			_ = w.Close()
+			s := &served{url: "http://" + address}
+			ready := func() bool {
+				res, err := http.Get(s.url + "/readyz")
+				if err != nil {
+					return false
+				}
+				_ = res.Body.Close()
+				return res.StatusCode == http.StatusOK
+			}
+			deadline(t, ready)
+			deadline(t, func() bool { // the simulation is complete, and its first run has sent its menu
+				_, body := s.do(t, "GET", "/sim/v1/phones/5511999990001/inbox", "")
+				return strings.Contains(body, "how can we help?")
+			})
+			keys, err := tokens(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.token, err = keys.Create(api.TokenAccount, "", time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			for range 90 { // their steps and log lines are far more than a pipe holds
+				if status, body := s.do(t, "POST", "/v1/flows/menu/runs", ""); status != http.StatusCreated {
+					t.Fatalf("start: %d %s", status, body)
+				}
+			}
+			if !ready() {
+				t.Error("it is not ready any more")
+			}
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			killed := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+			if err := cmd.Wait(); err != nil {
+				_ = r.SetReadDeadline(time.Now().Add(10 * time.Second))
+				said, _ := io.ReadAll(r)
+				t.Errorf("%v, want exit code 0; it said last: %.1000s", err, said[max(0, len(said)-1000):])
+			}
+			killed.Stop()
+		})
+	}
+}

@@ -1,0 +1,4 @@
+package engine
+
+// MaxEvent is maxEvent, for tests.
+const MaxEvent = maxEvent

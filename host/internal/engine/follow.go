@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow/run"
+)
+
+// lookAgain is how often Follow looks at a run of which it hears nothing: the run may
+// have been forgotten.
+const lookAgain = 30 * time.Second
+
+// Follow yields the steps of a run, the kept ones and then as they come. It ends when the
+// run is over and each of its kept steps has been yielded, when the run is forgotten, and
+// when ctx ends. A run that was over and was reopened by a late answer goes on where it is
+// reopened. An error is the last thing it yields; a run that does not exist gives
+// ErrNotFound.
+func (e *Engine) Follow(ctx context.Context, id string) iter.Seq2[Step, error] {
+	return func(yield func(Step, error) bool) {
+		var after uint64
+		for known := false; ; known = true {
+			s, err := e.State(ctx, id)
+			if known && errors.Is(err, ErrNotFound) || ctx.Err() != nil {
+				return
+			}
+			var kept []Step
+			if err == nil {
+				kept, err = e.log.Steps(ctx, id, after) // after the state: it has those that led to it
+			}
+			if err != nil {
+				yield(Step{}, err)
+				return
+			}
+			for _, step := range kept {
+				after = step.Sequence
+				if !yield(step, nil) {
+					return
+				}
+			}
+			if s.Status != run.StatusRunning {
+				return
+			}
+			e.awaitStep(ctx, id, after)
+		}
+	}
+}
+
+// awaitStep returns when there may be a step after a sequence.
+func (e *Engine) awaitStep(ctx context.Context, id string, after uint64) {
+	ctx, cancel := context.WithTimeout(ctx, lookAgain)
+	defer cancel()
+	for _, err := range e.log.Watch(ctx, id, after) {
+		if !errors.Is(err, ErrLagged) { // other runs' steps, or those that Steps did not have either
+			return
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package flow
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+)
+
+// concealed stands for a value that watchers must not see.
+const concealed = "(concealed)"
+
+// Conceal returns a call's input as watchers may see it: concealed in place of
+// everything that the operation's schema marks writeOnly or of format "password",
+// whatever node it belongs to, and of what Conceal takes for a secret without a
+// schema. The input itself does not change.
+func (p *Program) Conceal(node string, input any) any {
+	n := p.nodes[node]
+	if n == nil || n.op == nil {
+		return Conceal(input)
+	}
+	return conceal(input, applied{n.op.shown, []any{n.op.shown}}, "")
+}
+
+// ConcealVars is Conceal for the variables of a run, by the flow's own schema.
+func (p *Program) ConcealVars(vars any) any {
+	return conceal(vars, applied{p.flow.Vars, []any{p.flow.Vars}}, "")
+}
+
+// Conceal is for data without a schema: it conceals headers and parameters with
+// the names of credentials, and passwords and signatures inside URLs.
+func Conceal(v any) any { return conceal(v, applied{}, "") }
+
+// ConcealText is Conceal for a text.
+func ConcealText(s string) string {
+	if !strings.Contains(s, "://") {
+		return s
+	}
+	s = userinfo.ReplaceAllString(s, "${1}"+concealed+"@")
+	return credential.ReplaceAllString(s, "${1}"+concealed)
+}
+
+var (
+	userinfo   = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#"]*@`)
+	credential = regexp.MustCompile(`(?i)([?&](?:sig|key|[\w.~%-]*(?:token|secret|passw|pwd|api[-_]?key|signature|credential)[\w.~%-]*)=)[^&#\s"]*`)
+	// secretName is of headers and parameters.
+	secretName = regexp.MustCompile(`(?i)authoriz|^auth$|[-_]auth|auth[-_]|cookie|token|secret|passw|pwd|api-?_?key|[-_]key$|^key$|signature|^sig$|credential|session`)
+)
+
+// conceal copies v with its secrets replaced. in is the member that v is.
+func conceal(v any, s applied, in string) any {
+	s = s.all()
+	if v != nil && s.secret() {
+		return concealed
+	}
+	switch v := v.(type) {
+	case string:
+		return ConcealText(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = conceal(v[i], s.items(), in)
+		}
+		return out
+	case map[string]any:
+		in = strings.ToLower(in)
+		named := in == "headers" || in == "header" || in == "query" || in == "params"
+		out := make(map[string]any, len(v))
+		for k := range v {
+			if named && v[k] != nil && secretName.MatchString(k) {
+				out[k] = concealed
+			} else {
+				out[k] = conceal(v[k], s.member(k), k)
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// applied are the schemas that hold for one value, parts of one document.
+type applied struct {
+	document map[string]any
+	list     []any
+}
+
+// maxSchemas is how many schemas of one value are looked at.
+const maxSchemas = 64
+
+// all adds what the schemas refer to and are made of.
+func (s applied) all() applied {
+	out := applied{document: s.document}
+	todo := append([]any(nil), s.list...)
+	for len(todo) > 0 && len(out.list) < maxSchemas {
+		m, ok := todo[0].(map[string]any)
+		todo = todo[1:]
+		if !ok {
+			continue
+		}
+		out.list = append(out.list, m)
+		if ref, ok := m["$ref"].(string); ok && strings.HasPrefix(ref, "#") {
+			if v, ok := jsonstrict.Resolve(s.document, strings.TrimPrefix(ref, "#")); ok {
+				todo = append(todo, v)
+			}
+		}
+		for _, k := range []string{"allOf", "anyOf", "oneOf"} {
+			list, _ := m[k].([]any)
+			todo = append(todo, list...)
+		}
+		for _, k := range []string{"if", "then", "else"} {
+			todo = append(todo, m[k])
+		}
+	}
+	return out
+}
+
+func (s applied) secret() bool {
+	for _, m := range s.list {
+		m, _ := m.(map[string]any)
+		if m["writeOnly"] == true || m["format"] == "password" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s applied) member(name string) applied {
+	out := applied{document: s.document}
+	for _, m := range s.list {
+		m, _ := m.(map[string]any)
+		before := len(out.list)
+		if v := member(m["properties"], name); v != nil {
+			out.list = append(out.list, v)
+		}
+		patterns, _ := m["patternProperties"].(map[string]any)
+		for pattern, v := range patterns {
+			if matches, err := regexp.MatchString(pattern, name); matches || err != nil { // in doubt it holds
+				out.list = append(out.list, v)
+			}
+		}
+		if len(out.list) == before {
+			out.list = append(out.list, m["additionalProperties"])
+		}
+	}
+	return out
+}
+
+func (s applied) items() applied {
+	out := applied{document: s.document}
+	for _, m := range s.list {
+		m, _ := m.(map[string]any)
+		prefix, _ := m["prefixItems"].([]any)
+		out.list = append(append(out.list, m["items"]), prefix...)
+	}
+	return out
+}

@@ -1,0 +1,7 @@
+package run
+
+// The bounds of a run, for tests.
+const (
+	MaxVisits = maxVisits
+	MaxState  = maxState
+)

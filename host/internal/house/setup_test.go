@@ -1,0 +1,161 @@
+package house
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// machine is a directory to be all of PATH: the programs that every machine has, and
+// what a test adds.
+type machine struct {
+	t   *testing.T
+	bin string
+}
+
+func newMachine(t *testing.T) *machine {
+	m := &machine{t, t.TempDir()}
+	for _, name := range []string{"bash", "dirname", "sort", "tail", "cat", "chmod", "mkdir"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Skipf("this machine has no %s", name)
+		}
+		if err := os.Symlink(path, filepath.Join(m.bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.add("go", `if [ "$1" = env ]; then echo cc; else echo "go $*"; fi`)
+	m.add("make", `echo "make $*"`)
+	m.add("id", `echo 1000`)
+	return m
+}
+
+func (m *machine) add(name, script string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.bin, name), []byte("#!/usr/bin/env bash\n"+script+"\n"), 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// run runs one of the scripts in .ci on the machine and returns its output and how it
+// ended.
+func (m *machine) run(script string, env ...string) (string, error) {
+	cmd := exec.CommandContext(m.t.Context(), filepath.Join(root, ".ci", script))
+	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_POSTGRES_BIN=" + m.bin}, env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func lastLine(out string) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	return lines[len(lines)-1]
+}
+
+const (
+	compiler = "C compiler (the race detector)"
+	both     = compiler + ", PostgreSQL"
+)
+
+// TestSetUp runs .ci/setup on machines that lack something.
+func TestSetUp(t *testing.T) {
+	const cc, server = `exit 0`, `exit 0`
+	// apt-get as it is called, and what it brings.
+	apt := func(m *machine, brings ...string) {
+		script := `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1; [ "$1" = install ] || exit 0; echo "apt $*";`
+		for _, name := range brings {
+			script += fmt.Sprintf(` printf '#!/usr/bin/env bash\nexit 0\n' >%[1]s/%[2]s; chmod 700 %[1]s/%[2]s;`, m.bin, name)
+		}
+		m.add("apt-get", script)
+		m.add("id", "echo 0")
+	}
+	for _, c := range []struct {
+		name   string
+		of     func(*machine)
+		missed string
+		says   string
+	}{
+		{"nothing and no right to install", func(m *machine) { m.add("apt-get", "echo apt is called; exit 1") }, both, ""},
+		{"root without apt", func(m *machine) { m.add("id", "echo 0") }, both, ""},
+		{"a compiler that does not compile", func(m *machine) { m.add("cc", "exit 1"); m.add("initdb", server); m.add("pg_ctl", server) }, compiler, ""},
+		{"no PostgreSQL", func(m *machine) { m.add("cc", cc) }, "PostgreSQL", ""},
+		{"everything", func(m *machine) { m.add("cc", cc); m.add("initdb", server); m.add("pg_ctl", server) }, "nothing", ""},
+		{
+			"apt brings all", func(m *machine) { apt(m, "cc", "initdb", "pg_ctl") }, "nothing",
+			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql\n",
+		},
+		{"apt brings one", func(m *machine) { m.add("cc", cc); apt(m) }, "PostgreSQL", "apt install -y -qq --no-install-recommends postgresql\n"},
+		{"apt fails", func(m *machine) { m.add("apt-get", "exit 100"); m.add("id", "echo 0") }, both, "apt-get did not install them"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMachine(t)
+			c.of(m)
+			out, err := m.run("setup")
+			if err != nil || lastLine(out) != "missing: "+c.missed || !strings.Contains(out, c.says) {
+				t.Errorf("it ends with %v and says:\n%s\nwant %q and at last that %s is missing", err, out, c.says, c.missed)
+			}
+			if strings.Contains(out, "apt is called") {
+				t.Error("it tried to install without the right to")
+			}
+		})
+	}
+	t.Run("a server that is given", func(t *testing.T) {
+		m := newMachine(t)
+		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler {
+			t.Errorf("%v:\n%s", err, out)
+		}
+	})
+}
+
+// TestLeftOut runs .ci/test on a machine that lacks everything: it passes and says at
+// last what it left out; in CI it fails and says what is missing.
+func TestLeftOut(t *testing.T) {
+	m := newMachine(t)
+	out, err := m.run("test")
+	if want := "All tests passed. Left out for want of a tool: " + both; err != nil || lastLine(out) != want {
+		t.Errorf("it ends with %v and says:\n%s\nwant at last: %s", err, out, want)
+	}
+	if strings.Contains(out, "-race") || !strings.Contains(out, "go test ") || !strings.Contains(out, "crash\n") {
+		t.Errorf("it does not run the tests without the race detector, and the crashes:\n%s", out)
+	}
+	if out, err = m.run("test", "CI=true"); err == nil || lastLine(out) != "missing: "+both || strings.Contains(out, "go test") {
+		t.Errorf("in CI it ends with %v and says:\n%s", err, out)
+	}
+	m.add("cc", "exit 0")
+	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": PostgreSQL") {
+		t.Errorf("with a compiler it ends with %v and says:\n%s", err, out)
+	}
+}
+
+// TestCrashesThatFail wants make crash to fail when its tests do, though their output
+// goes through a filter.
+func TestCrashesThatFail(t *testing.T) {
+	m := newMachine(t)
+	for _, name := range []string{"make", "grep"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Skipf("this machine has no %s", name)
+		}
+		if err := os.Remove(filepath.Join(m.bin, name)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(m.bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	crash := func() (string, error) {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(m.bin, "make"), "-C", root, "crash")
+		cmd.Env = []string{"PATH=" + m.bin}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := crash(); err != nil || !strings.Contains(out, "TestChaos") {
+		t.Errorf("with tests that pass: %v\n%s", err, out)
+	}
+	m.add("go", `case "$*" in *TestChaos*) echo FAIL; exit 1;; esac`)
+	if out, err := crash(); err == nil || !strings.Contains(out, "FAIL") {
+		t.Errorf("with tests that fail it passes:\n%s", out)
+	}
+}

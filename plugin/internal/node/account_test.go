@@ -1,0 +1,72 @@
+package node
+
+import (
+	"testing"
+
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
+	"github.com/tapnode/tapnode/plugin/internal/send"
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// TestAnotherAccount: the instance is paired with another account. What the one before
+// sent and heard does not act for it, and the keys of its sends still answer.
+func TestAnotherAccount(t *testing.T) {
+	w, ana := shop(t, wasim.Options{})
+	w.writes(ana, "good morning")
+	received := w.subscribe(opMessageReceived, nil)
+	menu := menuTo(anaNumber)
+	menu["fallback"] = "text"
+	sent := client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: "menu-1"}
+	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{AckError: &wasim.AckError{Code: 473}}})
+	w.must(w.execute(sent, nil))
+	lost := client.Request{Operation: send.OpText, Input: raw(t, textTo(anaNumber)), Key: "text-1"}
+	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true}})
+	if p := problemOf(t, w.execute(lost, nil)); p.Effect != sdk.EffectUnknown {
+		t.Fatalf("a message without an answer: %+v", p)
+	}
+
+	w.must(w.call("whatsapp.instance.logout@1", named{"shop"}, nil))
+	other, err := w.sim.NewAccount("551140000002")
+	w.must(err)
+	w.link("shop", other)
+	left := len(w.outgoing())
+
+	if _, err := ana.SendText(w.ctx(), other.LID(), "1"); err != nil { // the menu's first answer
+		t.Fatal(err)
+	}
+	var r clicks.MessageReceived
+	for r.Text != "1" {
+		w.next(received, &r)
+	}
+	if r.Menu != nil {
+		t.Errorf("words to this account are an answer to the menu of the one before: %+v", r.Menu)
+	}
+	w.must(w.execute(sent, nil)) // answered as before
+	if p := problemOf(t, w.execute(lost, nil)); p.Code != "account_changed" || p.Effect != sdk.EffectUnknown || p.Retryable {
+		t.Errorf("the message without an answer, again: %+v", p)
+	}
+	if n := len(w.outgoing()) - left; n != 0 {
+		t.Errorf("%d messages of the account before were sent by this one", n)
+	}
+}
+
+// TestTwoInstancesOnOneNumber: both say so, in the list and in their health.
+func TestTwoInstancesOnOneNumber(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	account := w.pair("shop", shopNumber)
+	v := w.watch()
+	w.must(w.call("whatsapp.instance.create@1", named{"twin"}, nil))
+	w.link("twin", account)
+	if h := v.until(t, w.ctx(), "told", reason("same_account")); h.State != sdk.Degraded {
+		t.Errorf("health = %+v", h)
+	}
+	var all allInstances
+	w.must(w.call("whatsapp.instance.list@1", nil, &all))
+	for _, i := range all.Instances {
+		if i.State != "connected" || i.LastError == nil || i.LastError.Code != "same_account" {
+			t.Errorf("%s: %s, %+v", i.Name, i.State, i.LastError)
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package node
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
+	"github.com/tapnode/tapnode/plugin/internal/send"
+	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/wasim"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// An outage is a time without a database: begin takes it away, and end gives it back.
+type outage struct {
+	dir, dsn   string
+	begin, end func(w *world)
+}
+
+// TestOutage: taps that come while the database cannot be used are not lost, whatever is
+// the matter with it. The instance hangs up, says why, and comes back.
+func TestOutage(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T) *outage{
+		"locked": lockedFile, "full": fullDisk, "postgres gone": postgresGone, "postgres without room": postgresCrowded,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := open(t)
+			sim, err := wasim.Start(wasim.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := o.dir
+			if dir == "" {
+				dir = t.TempDir()
+			}
+			outlive(t, worldOn(t, sim, dir, o.dsn), o)
+		})
+	}
+}
+
+const tapsEach = 20 // of five customers
+
+func outlive(t *testing.T, w *world, o *outage) {
+	w.pair("shop", shopNumber)
+	taps := w.subscribe(opButtonClick, nil)
+	menus := map[*wasim.Phone]wasim.Message{}
+	for i := range 5 {
+		ana := w.customer(fmt.Sprintf("551198888000%d", i))
+		w.writes(ana, "hello")
+		var out send.Output
+		w.must(w.call(send.OpButtons, menuTo(ana.Account().Phone()), &out))
+		m, err := ana.WaitID(w.ctx(), out.MessageID)
+		w.must(err)
+		menus[ana] = m
+	}
+	o.begin(w)
+	tapped := map[string]bool{}
+	for range tapsEach {
+		for ana, m := range menus {
+			id, err := ana.Click(w.ctx(), m, "sales", "")
+			w.must(err)
+			tapped[string(id)] = true
+		}
+	}
+	w.untilShop("connecting", "storage")
+	w.untilHealth(sdk.Unhealthy)
+	if p := problemOf(t, w.call(send.OpText, obj{"instance": "shop", "number": "5511988880000", "contentText": "hi"}, nil)); p.Effect != sdk.EffectNone || !p.Retryable {
+		t.Errorf("a send during the outage: %+v", p)
+	}
+	o.end(w)
+	for range len(tapped) {
+		var c clicks.Clicked
+		w.next(taps, &c)
+		if !tapped[c.MessageID] {
+			t.Fatalf("a tap nobody made, or one twice: %s", c.MessageID)
+		}
+		delete(tapped, c.MessageID)
+	}
+	w.untilShop("connected", "")
+	w.untilHealth(sdk.Degraded) // simulated, and nothing worse
+	w.must(w.call(send.OpText, obj{"instance": "shop", "number": "5511988880000", "contentText": "hi"}, nil))
+}
+
+// untilShop waits for a state of the instance, and for the code of its trouble.
+func (w *world) untilShop(state, code string) {
+	w.t.Helper()
+	var list allInstances
+	w.until(func() bool {
+		w.must(w.call("whatsapp.instance.list@1", obj{}, &list))
+		got := ""
+		if e := list.Instances[0].LastError; e != nil {
+			got = e.Code
+		}
+		return string(list.Instances[0].State) == state && got == code
+	})
+}
+
+func (w *world) untilHealth(state sdk.HealthState) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.ctx())
+	defer cancel()
+	seen := false
+	_ = w.node.WatchHealth(ctx, func(h sdk.Health) { // it ends with the context
+		if h.Subject == "" && h.State == state {
+			seen = true
+			cancel()
+		}
+	})
+	if !seen {
+		w.t.Fatalf("the process never was %s", state)
+	}
+}
+
+// lockedFile holds SQLite's write lock.
+func lockedFile(t *testing.T) *outage {
+	var lock *sql.Tx
+	return &outage{
+		begin: func(w *world) {
+			db, err := sql.Open("sqlite", "file:"+filepath.Join(w.dir, "store", store.FileName)+"?_txlock=immediate&_pragma=busy_timeout(20000)")
+			w.must(err)
+			t.Cleanup(func() { _ = db.Close() })
+			lock, err = db.BeginTx(context.Background(), nil)
+			w.must(err)
+		},
+		end: func(w *world) { w.must(lock.Rollback()) },
+	}
+}
+
+// fullDisk fills the file system that SQLite's file is on.
+func fullDisk(t *testing.T) *outage {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
+		t.Skipf("no small file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	ballast := filepath.Join(dir, "ballast")
+	return &outage{
+		dir: filepath.Join(dir, "state"),
+		begin: func(w *world) {
+			f, err := os.Create(ballast)
+			w.must(err)
+			defer f.Close()
+			if _, err := io.Copy(f, endless{}); err == nil {
+				w.t.Fatal("the disk is not full")
+			}
+		},
+		end: func(w *world) { w.must(os.Remove(ballast)) },
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// postgres is a database of the test's own on the server that TAPNODE_TEST_POSTGRES names.
+func postgres(t *testing.T) *url.URL {
+	t.Helper()
+	dsn := os.Getenv("TAPNODE_TEST_POSTGRES")
+	if dsn == "" {
+		t.Skip("TAPNODE_TEST_POSTGRES names no server; see .ci/with-postgres")
+	}
+	u, err := url.Parse(databaseOn(t, dsn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// postgresGone cuts every connection to the server, and lets none through.
+func postgresGone(t *testing.T) *outage {
+	u := postgres(t)
+	p := &proxy{socket: filepath.Join(u.Query().Get("host"), ".s.PGSQL."+u.Query().Get("port"))}
+	p.open(t, "127.0.0.1:0")
+	t.Cleanup(p.close)
+	addr := p.listener.Addr().String()
+	u.Host, u.RawQuery = addr, "sslmode=disable"
+	return &outage{
+		dsn:   u.String(),
+		begin: func(*world) { p.close() },
+		end:   func(w *world) { p.open(w.t, addr) },
+	}
+}
+
+// postgresCrowded leaves the node no connection of the server's.
+func postgresCrowded(t *testing.T) *outage {
+	u := postgres(t)
+	conn, err := pgx.Connect(t.Context(), u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	role := fmt.Sprintf("tapnode_crowd_%d", time.Now().UnixNano())
+	admin := func(query string) {
+		t.Helper()
+		if _, err := conn.Exec(context.Background(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin("CREATE ROLE " + role + " LOGIN")
+	admin("GRANT ALL ON SCHEMA public TO " + role)
+	t.Cleanup(func() { admin("DROP OWNED BY " + role + "; DROP ROLE " + role) })
+	u.User = url.User(role)
+	return &outage{
+		dsn: u.String(),
+		begin: func(*world) {
+			admin("ALTER ROLE " + role + " CONNECTION LIMIT 0")
+			admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + role + "'")
+		},
+		end: func(*world) { admin("ALTER ROLE " + role + " CONNECTION LIMIT -1") },
+	}
+}
+
+// proxy stands between the node and Postgres.
+type proxy struct {
+	socket string
+
+	mu       sync.Mutex
+	listener net.Listener
+	conns    []net.Conn
+}
+
+func (p *proxy) open(t *testing.T, addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	p.listener = l
+	p.mu.Unlock()
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("unix", p.socket)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, in, out)
+			p.mu.Unlock()
+			go copyUntilClosed(in, out)
+			go copyUntilClosed(out, in)
+		}
+	}()
+}
+
+func copyUntilClosed(dst, src net.Conn) {
+	_, _ = io.Copy(dst, src)
+	_ = dst.Close()
+}
+
+// close cuts everything. It may be called twice.
+func (p *proxy) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.listener.Close()
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+	p.conns = nil
+}

@@ -1,0 +1,131 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// soon is how long a Connect waits for the next attempt instead of saying why the last
+// one failed.
+const soon = 5 * time.Second
+
+// Connect brings the instance online and waits until it is. An instance that is not
+// paired is paired first: show hears of every QR code, or of the one pairing code
+// when phone (digits with country code) is set. A caller who leaves ends the pairing
+// until the phone has agreed; from then on the instance comes online without him.
+//
+// The error is a *RefusedError when a reason is known, though the attempts may go on.
+func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt)) error {
+	if i.cli.Load() == nil {
+		err := i.pair(ctx, phone, show)
+		if old := (*outdatedError)(nil); errors.As(err, &old) && i.pool.web.renew(ctx, old.presented) {
+			err = i.pair(ctx, phone, show)
+		}
+		if err != nil {
+			return err
+		}
+		show(Prompt{Stage: StagePaired})
+	}
+	if i.Status().State == Connected {
+		return nil
+	}
+	show(Prompt{Stage: StageConnecting})
+	asked := time.Now()
+	if err := i.want(ctx, true); err != nil {
+		return err
+	}
+	now, err := i.await(ctx, func(s Status) bool {
+		t := s.Trouble
+		return s.State == Connected || t != nil && t.At.After(asked) && (s.State != Connecting || t.Until.Sub(t.At) > soon)
+	})
+	switch {
+	case now.State == Connected:
+		return nil
+	case now.Trouble != nil && (err == nil || errors.Is(err, context.DeadlineExceeded)):
+		return &RefusedError{Status: now, Retry: time.Until(now.Trouble.Until)}
+	}
+	return err
+}
+
+// RefusedError is a connection that did not come about, with its reason.
+type RefusedError struct {
+	Status Status
+	Retry  time.Duration // after which asking again makes sense; not above 0: not by itself
+}
+
+// Error returns what is the matter and what to do.
+func (e *RefusedError) Error() string { return e.Status.Trouble.Message }
+
+// Disconnect takes the instance offline and keeps it paired. It ends a pairing.
+func (i *Instance) Disconnect(ctx context.Context) error {
+	if _, err := i.stopPairing(ctx); err != nil {
+		return err
+	}
+	if err := i.want(ctx, false); err != nil {
+		return err
+	}
+	_, err := i.await(ctx, func(s Status) bool { return s.State != Connected && s.State != Connecting })
+	return err
+}
+
+// Logout unpairs the instance, and ends a pairing. When WhatsApp cannot be asked, the session is dropped
+// here all the same; the phone then still lists the device.
+func (i *Instance) Logout(ctx context.Context) error {
+	linked, err := i.stopPairing(ctx)
+	if err != nil {
+		return err
+	}
+	cli := i.cli.Load()
+	if cli == nil {
+		return nil
+	}
+	if linked { // the phone agreed before the pairing could be stopped, and lists the device
+		if err := i.want(ctx, true); err != nil {
+			return err
+		}
+		short, cancel := context.WithTimeout(ctx, soon)
+		defer cancel()
+		_, _ = i.await(short, func(s Status) bool { return s.State == Connected }) // else the owner has to remove it
+	}
+	if cli.IsLoggedIn() {
+		if err := unlink(ctx, cli); err != nil {
+			i.log.Warn("WhatsApp did not confirm the logout; remove the device on the phone", "error", redact(err.Error()))
+		}
+	}
+	if err := i.Disconnect(ctx); err != nil {
+		return err
+	}
+	if i.cli.Load() == nil { // the server's word came first, and whatsmeow has deleted the session
+		return nil
+	}
+	if err := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); err != nil {
+		return err
+	}
+	i.cli.Store(nil)
+	i.pool.compare(i)
+	if err := cli.Store.Container.DeleteDevice(ctx, cli.Store); !errors.Is(err, errDeleted) {
+		return fmt.Errorf("delete the session: %w", err)
+	}
+	i.remember(ctx, LoggedOut, nil)
+	i.set(LoggedOut, nil)
+	return nil
+}
+
+// unlink takes this device off the account. It is the query of Client.Logout, which
+// would also empty the device under handlers that are still at work.
+func unlink(ctx context.Context, cli *whatsmeow.Client) error {
+	_, err := cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
+		Namespace: "md", Type: "set", To: types.ServerJID,
+		Content: []waBinary.Node{{
+			Tag:   "remove-companion-device",
+			Attrs: waBinary.Attrs{"jid": cli.Store.GetJID(), "reason": "user_initiated"},
+		}},
+	})
+	return err
+}

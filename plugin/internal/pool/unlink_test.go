@@ -1,0 +1,58 @@
+package pool
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// TestUnlinkedWhileItReadsSettings: the owner unlinks a device that has just been
+// paired and still fetches the account's settings. Nothing of the session stays behind,
+// and (under -race) nobody empties the device below the goroutine that reads it.
+func TestUnlinkedWhileItReadsSettings(t *testing.T) {
+	asked := make(chan struct{})
+	ask := sync.OnceFunc(func() { close(asked) })
+	w := newWorld(t, wasim.Options{OnFault: func(e wasim.FaultEvent) wasim.Fault {
+		if e.Stage == wasim.StageIQ && e.Type == "w:sync:app:state" {
+			ask()
+			return wasim.Fault{Drop: true} // the answer is the end of the connection
+		}
+		return wasim.Fault{}
+	}})
+	i, account, err := w.pair(w.open(nil), 1)
+	must(t, err)
+	<-asked
+	cli := i.cli.Load()
+	device := account.Linked()[0].JID()
+	if _, err := w.db.Devices.Device(w.ctx(), device); err != nil {
+		t.Fatalf("the session of a paired device: %v", err)
+	}
+	account.Logout()
+	w.until(i, "logged out", in(LoggedOut))
+	if got := i.Account(); got != (Account{}) {
+		t.Errorf("after the logout the instance still is %+v", got)
+	}
+	w.gone(device)
+	if err := cli.Store.Delete(w.ctx()); !errors.Is(err, errDeleted) || cli.Store.GetJID() != device {
+		t.Errorf("whatsmeow deletes a device: %v, and leaves %v of it in memory, want all of %v", err, cli.Store.GetJID(), device)
+	}
+}
+
+// gone waits until the session of a device is deleted: whatsmeow tells us of the logout
+// before it deletes.
+func (w *world) gone(device types.JID) {
+	w.t.Helper()
+	for ctx := w.ctx(); ; {
+		_, err := w.db.Devices.Device(ctx, device)
+		if errors.Is(err, sqldb.ErrNotFound) {
+			return
+		}
+		must(w.t, err)
+	}
+}

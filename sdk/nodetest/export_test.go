@@ -1,0 +1,6 @@
+package nodetest
+
+import "time"
+
+// Hurry makes the suite give up sooner, to test that it does.
+func Hurry() { waitLimit, promiseLimit = 2*time.Second, 8*time.Second }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package nodetest
+
+// many is how many members or elements the widest hostile documents have.
+const many = 100_000
