@@ -17,7 +17,7 @@ func (db *DB) Plans(ctx context.Context, prefix string) (map[string][]string, er
 		if err != nil {
 			return nil, err
 		}
-		defer c.Close()
+		defer c.Close() //nolint:errcheck // it goes back to the pool
 		conns = append(conns, c)
 	}
 	plans := make(map[string][]string)

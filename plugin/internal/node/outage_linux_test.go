@@ -71,7 +71,7 @@ func outlive(t *testing.T, w *world, o *outage) {
 		for ana, m := range menus {
 			id, err := ana.Click(w.ctx(), m, "sales", "")
 			w.must(err)
-			tapped[string(id)] = true
+			tapped[id] = true
 		}
 	}
 	w.untilShop("connecting", "storage")

@@ -24,7 +24,7 @@ func WithFanout(ctx context.Context, f Fanout) context.Context {
 
 // GetManySessions reads the sessions that a message is about to use.
 func (d *sessions) GetManySessions(ctx context.Context, addresses []string) (map[string][]byte, error) {
-	known, err := d.SQLStore.GetManySessions(ctx, addresses)
+	known, err := d.guarded.GetManySessions(ctx, addresses)
 	if f, ok := ctx.Value(fanoutKey{}).(Fanout); ok && err == nil {
 		err = f.Sessions(ctx, known)
 	}
