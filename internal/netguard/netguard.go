@@ -27,6 +27,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"code.dny.dev/ssrf"
 )
 
 // ErrRefused is an address that the guard does not let through.
@@ -106,3 +108,82 @@ func (g *Guard) allows(addr netip.Addr) bool {
 func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
 func hostKey(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// conn is a connection whose errors name no address.
+type conn struct{ net.Conn }
+
+func (c conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, anonymous(err)
+}
+
+func (c conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, anonymous(err)
+}
+
+// anonymous takes the addresses and the resolver out of an error of package net.
+func anonymous(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return &net.OpError{Op: op.Op, Net: op.Net, Err: withoutResolver(op.Err)}
+	}
+	return err
+}
+
+// withoutResolver rewrites a failed lookup, which names the resolver also in its text.
+func withoutResolver(err error) error {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	if !ok {
+		return err
+	}
+	out := &net.DNSError{Name: dns.Name, IsNotFound: dns.IsNotFound, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary}
+	if errors.Is(dns.UnwrapErr, context.Canceled) || errors.Is(dns.UnwrapErr, context.DeadlineExceeded) {
+		out.UnwrapErr = dns.UnwrapErr
+	}
+	switch {
+	case dns.IsNotFound:
+		out.Err = "no such host"
+	case dns.IsTimeout:
+		out.Err = "the lookup took too long"
+	default:
+		out.Err = "the lookup failed"
+	}
+	return out
+}
+
+// registry knows IANA's special-purpose registries. The rest is ours.
+var registry = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(),
+	ssrf.WithDeniedV4Prefixes(
+		netip.MustParsePrefix("168.63.129.16/32"), // Azure's own services, reachable from every machine there
+	),
+	ssrf.WithDeniedV6Prefixes( // unicast that IANA keeps in reserve
+		netip.MustParsePrefix("2d00::/8"),
+		netip.MustParsePrefix("2e00::/7"),
+		netip.MustParsePrefix("3000::/4"),
+	),
+)
+
+// public reports whether an address is that of a host on the public internet.
+func public(addr netip.Addr) bool {
+	if addr.Zone() != "" {
+		return false
+	}
+	addr = addr.Unmap()
+	if ssrf.IPv6NAT64Prefix.Contains(addr) {
+		addr = last32(addr) // what the translator will connect to
+	}
+	return registry.SafeAddr(addr) == nil && !isatap(addr)
+}
+
+// last32 is the IPv4 address in the last 32 bits.
+func last32(addr netip.Addr) netip.Addr {
+	b := addr.As16()
+	return netip.AddrFrom4([4]byte(b[12:]))
+}
+
+// isatap reports whether the address is a tunnel's end that holds an IPv4 address
+// (RFC 5214), under any prefix.
+func isatap(addr netip.Addr) bool {
+	b := addr.As16()
+	return addr.Is6() && b[8]&^0x02 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
+}

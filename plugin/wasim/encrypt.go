@@ -1,8 +1,19 @@
 package wasim
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"go.mau.fi/libsignal/ecc"
+	"go.mau.fi/libsignal/keys/identity"
+	"go.mau.fi/libsignal/keys/prekey"
+	"go.mau.fi/libsignal/protocol"
+	"go.mau.fi/libsignal/util/optional"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 )
@@ -82,4 +93,46 @@ func (s *Server) deviceOf(jid types.JID) *Device {
 		return a.device(jid.Device)
 	}
 	return nil
+}
+
+// preKeyBundle takes a one-time key, if there is one, and returns what starts a session with the device.
+func (k *keyring) preKeyBundle(device uint32) (*prekey.Bundle, error) {
+	content, _ := k.bundle()
+	if content == nil {
+		return nil, fmt.Errorf("%w: the device has uploaded none", errKeys)
+	}
+	n := &waBinary.Node{Content: content}
+	signed, once := child(n, "skey"), child(n, "key")
+	id, public := optional.NewEmptyUint32(), ecc.ECPublicKeyable(nil)
+	if once != nil {
+		id = optional.NewOptionalUint32(keyID(once))
+		public = ecc.NewDjbECPublicKey([32]byte(payload(once, "value")))
+	}
+	return prekey.NewBundle(
+		binary.BigEndian.Uint32(payload(n, "registration")), device, id, keyID(signed), public,
+		ecc.NewDjbECPublicKey([32]byte(payload(signed, "value"))), [64]byte(payload(signed, "signature")),
+		identity.NewKey(ecc.NewDjbECPublicKey([32]byte(payload(n, "identity")))),
+	), nil
+}
+
+func keyID(n *waBinary.Node) uint32 {
+	return binary.BigEndian.Uint32(append([]byte{0}, payload(n, "id")...))
+}
+
+func encType(kind uint32) string {
+	if kind == protocol.PREKEY_TYPE {
+		return "pkmsg"
+	}
+	return "msg"
+}
+
+// participantHash is the hash of a device list that clients compare their own view with, version 2.
+func participantHash(devices []types.JID) string {
+	names := make([]string, len(devices))
+	for i, d := range devices {
+		names[i] = d.ADString()
+	}
+	slices.Sort(names)
+	sum := sha256.Sum256([]byte(strings.Join(names, "")))
+	return "2:" + base64.RawStdEncoding.EncodeToString(sum[:6])
 }

@@ -4,9 +4,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"testing"
@@ -69,4 +71,84 @@ func packageDoc(f *ast.File) string {
 		return ""
 	}
 	return f.Doc.Text()
+}
+
+// TestLinks wants every relative link of the documentation to lead somewhere.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#\s]+)`)
+	code := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+	pages := 0
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == ".tmp" || d.Name() == "node_modules" || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(p, ".md") {
+			return nil
+		}
+		pages++
+		src, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		for _, m := range link.FindAllSubmatch(code.ReplaceAll(src, nil), -1) {
+			target := string(m[1])
+			if strings.Contains(target, "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(p), target)); err != nil {
+				t.Errorf("%s links to %s, which is not there", p, target)
+			}
+		}
+		return nil
+	})
+	if err != nil || pages == 0 {
+		t.Fatal(pages, err)
+	}
+}
+
+// TestSeedPage holds docs/seed.md to the code: every row names a proof, and every test
+// it names exists.
+func TestSeedPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs/seed.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	decl := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	for _, file := range goFiles(t) {
+		if !strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range decl.FindAllStringSubmatch(string(src), -1) {
+			known[m[1]] = true
+		}
+	}
+	named := regexp.MustCompile("`(Test\\w+)`")
+	first, _, _ := strings.Cut(string(page), "## The error table")
+	rows := 0
+	for line := range strings.Lines(first) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| The page says") {
+			continue
+		}
+		rows++
+		tests := named.FindAllStringSubmatch(line, -1)
+		if len(tests) == 0 {
+			t.Errorf("no proof: %s", line)
+		}
+		for _, m := range tests {
+			if !known[m[1]] {
+				t.Errorf("%s does not exist: %s", m[1], line)
+			}
+		}
+	}
+	if rows < 30 {
+		t.Errorf("only %d rows: is the table still read?", rows)
+	}
 }

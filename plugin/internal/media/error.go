@@ -1,5 +1,9 @@
 package media
 
+import (
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
+)
+
 // Reason says why there is no header.
 type Reason string
 
@@ -31,3 +35,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Caller reports whether the caller can mend it: the request, or what it links to.
 func (e *Error) Caller() bool { return e.Reason != Upload && e.Reason != Internal }
+
+// Codes of warnings.
+const (
+	warnAnimation = "media_animation_lost"
+	warnNoPreview = "media_without_preview"
+	warnPage      = "media_is_a_page"
+	warnMisnamed  = "media_is_not_as_named"
+)
+
+func warn(m *buttons.Media, code, message string) {
+	m.Warnings = append(m.Warnings, buttons.Warning{Pointer: "/mediaUrl", Code: code, Message: message})
+}
