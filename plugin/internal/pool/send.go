@@ -46,6 +46,9 @@ type Ack struct {
 // message did not leave. Ack.Chat is known with some errors, too.
 func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	release, err := i.take(ctx)
+	if errors.Is(err, context.DeadlineExceeded) { // said in words that do not mean a lost answer
+		err = fmt.Errorf("%w: its turn did not come before the deadline", ErrBusy)
+	}
 	if err != nil {
 		return Ack{}, err
 	}

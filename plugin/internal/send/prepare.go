@@ -109,7 +109,7 @@ func (s *Sender) timer(ctx context.Context, inst *pool.Instance, o order, to typ
 	if err != nil {
 		return t, resolveProblem(o.what, err)
 	}
-	t = inbox.Timer{SetAt: time.Now().Truncate(time.Second)} // changes are dated in whole seconds
+	t = inbox.Timer{} // WhatsApp does not say since when; whatever comes later is newer
 	if group.IsEphemeral {
 		t.Seconds = group.DisappearingTimer
 	}

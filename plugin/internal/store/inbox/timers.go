@@ -11,7 +11,7 @@ import (
 // Timer is how long the messages of a chat live before every phone deletes them.
 type Timer struct {
 	Seconds uint32    // 0: they stay
-	SetAt   time.Time // when that was so; of two the later counts
+	SetAt   time.Time // when that was so, by WhatsApp's clock; of two the later counts. Zero: not known
 	Told    int64     // when it was set as phones tell each other, unix seconds; 0: not said
 }
 
