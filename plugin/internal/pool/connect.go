@@ -42,11 +42,14 @@ func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt))
 	}
 	now, err := i.await(ctx, func(s Status) bool {
 		t := s.Trouble
-		return s.State == Connected || t != nil && t.At.After(asked) && (s.State != Connecting || t.Until.Sub(t.At) > soon)
+		return s.State == Connected || s.State != Connecting && !i.wanted() ||
+			t != nil && t.At.After(asked) && (s.State != Connecting || t.Until.Sub(t.At) > soon)
 	})
 	switch {
 	case now.State == Connected:
 		return nil
+	case err == nil && (now.Trouble == nil || !now.Trouble.At.After(asked)):
+		return ErrStopped
 	case now.Trouble != nil && (err == nil || errors.Is(err, context.DeadlineExceeded)):
 		return &RefusedError{Status: now, Retry: time.Until(now.Trouble.Until)}
 	}
@@ -89,12 +92,14 @@ func (i *Instance) Logout(ctx context.Context) error {
 		if err := i.want(ctx, true); err != nil {
 			return err
 		}
+	}
+	if i.wanted() { // on its way: only a line can unlink, else the owner has to
 		short, cancel := context.WithTimeout(ctx, soon)
 		defer cancel()
-		_, _ = i.await(short, func(s Status) bool { return s.State == Connected }) // else the owner has to remove it
+		_, _ = i.await(short, func(s Status) bool { return s.State == Connected || !i.wanted() })
 	}
 	if cli.IsLoggedIn() {
-		if err := unlink(ctx, cli); err != nil {
+		if err := i.unlink(ctx, cli); err != nil {
 			i.log.Warn("WhatsApp did not confirm the logout; remove the device on the phone", "error", redact(err.Error()))
 		}
 	}
@@ -119,13 +124,25 @@ func (i *Instance) Logout(ctx context.Context) error {
 
 // unlink takes this device off the account. It is the query of Client.Logout, which
 // would also empty the device under handlers that are still at work.
-func unlink(ctx context.Context, cli *whatsmeow.Client) error {
+func (i *Instance) unlink(ctx context.Context, cli *whatsmeow.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, i.pool.opts.Limits.Ack)
+	defer cancel()
 	_, err := cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
 		Namespace: "md", Type: "set", To: types.ServerJID,
 		Content: []waBinary.Node{{
 			Tag:   "remove-companion-device",
 			Attrs: waBinary.Attrs{"jid": cli.Store.GetJID(), "reason": "user_initiated"},
 		}},
+	})
+	return err
+}
+
+// askToDeliver asks WhatsApp for what comes in. It is the query of Client.SetPassive,
+// which would wait for the next connection when this one ends.
+func askToDeliver(ctx context.Context, cli *whatsmeow.Client) error {
+	_, err := cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
+		Namespace: "passive", Type: "set", To: types.ServerJID, NoRetry: true,
+		Content: []waBinary.Node{{Tag: "active"}},
 	})
 	return err
 }

@@ -17,7 +17,7 @@ var (
 	ErrNotConnected = errors.New("instance is not connected to WhatsApp")
 	ErrNotPairing   = errors.New("instance is not waiting to be paired")
 	ErrPairing      = errors.New("instance is already being paired")
-	ErrPairStopped  = errors.New("the pairing was stopped")
+	ErrStopped      = errors.New("another call took the instance offline")
 	ErrPairTimeout  = errors.New("nobody paired the instance in time")
 	ErrBusy         = errors.New("too many sends wait for this instance")
 	ErrClosed       = errors.New("the pool is closed")

@@ -112,7 +112,7 @@ func (i *Instance) stopPairing(ctx context.Context) (linked bool, err error) {
 }
 
 // pair links a new device and leaves its client, disconnected, to the supervisor, which
-// is to connect it. ErrPairStopped: somebody else wants the instance offline.
+// is to connect it. ErrStopped: somebody else wants the instance offline.
 func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (err error) {
 	if err := i.pool.begin(); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 	}
 	switch {
 	case p.wasStopped():
-		return ErrPairStopped
+		return ErrStopped
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
@@ -309,9 +309,11 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	case <-t.C:
 	}
 	p.cli.Disconnect()
+	i.account.Store(&Account{JID: p.cli.Store.GetJID().ToNonAD(), LID: p.cli.Store.GetLID().ToNonAD()})
 	i.cli.Store(p.cli)
 	if p.wasStopped() {
-		return ErrPairStopped
+		return ErrStopped
 	}
+	i.set(Connecting, nil)
 	return i.want(ctx, true)
 }

@@ -91,8 +91,8 @@ func TestStopPairing(t *testing.T) {
 			i, account := w.shop(p, 1)
 			qr, result := w.connecting(w.ctx(), i)
 			must(t, stop(p, i, w.ctx()))
-			if err := <-result; !errors.Is(err, ErrPairStopped) {
-				t.Errorf("Connect = %v, want ErrPairStopped", err)
+			if err := <-result; !errors.Is(err, ErrStopped) {
+				t.Errorf("Connect = %v, want ErrStopped", err)
 			}
 			if err := account.Scan(w.ctx(), qr); err == nil {
 				t.Error("the code still works")

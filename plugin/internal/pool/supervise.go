@@ -367,7 +367,7 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 			case *events.Connected:
 				// whatsmeow says so also when WhatsApp has refused to deliver.
 				end.entered = true
-				go func() { agreed <- cli.SetPassive(ctx, false) }()
+				go func() { agreed <- askToDeliver(ctx, cli) }()
 			case *events.Disconnected, *events.StreamError, *events.ManualLoginReconnect:
 				if !cli.IsConnected() || !cli.IsLoggedIn() {
 					end.code = codeLost

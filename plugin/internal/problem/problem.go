@@ -59,8 +59,8 @@ func Of(err error) error {
 			return Retryable(p, refused.Retry)
 		}
 		return p
-	case errors.Is(err, pool.ErrPairStopped):
-		return New(http.StatusConflict, "pairing_stopped", sdk.FaultCaller, "The pairing was stopped by another call; connect the instance again if it is still wanted")
+	case errors.Is(err, pool.ErrStopped):
+		return New(http.StatusConflict, "stopped", sdk.FaultCaller, "Another call took the instance offline; connect it again if it is still wanted")
 	case errors.Is(err, pool.ErrPairTimeout):
 		return Retryable(New(http.StatusRequestTimeout, "pairing_timeout", sdk.FaultCaller, "Nobody paired the instance in time; connect it again for new codes"), 0)
 	case errors.Is(err, pool.ErrPairing):
