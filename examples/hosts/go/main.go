@@ -26,8 +26,7 @@ func main() {
 	binary, simulator, rootKey := os.Args[1], os.Args[2], os.Args[3]
 	state := must(os.MkdirTemp("", "state")) // a real host keeps it: the WhatsApp session is in it
 	defer os.RemoveAll(state)
-
-	process := plugin.NewClient(client.PluginConfig(exec.Command(binary)))
+	process := plugin.NewClient(client.PluginConfig(exec.CommandContext(ctx, binary)))
 	defer process.Kill()
 	node := must(client.Dispense(process))
 	settings := fmt.Appendf(nil, `{"server":{"url":%q,"rootKey":%q}}`, simulator, rootKey) // {} is the real WhatsApp
@@ -38,7 +37,8 @@ func main() {
 	}
 	people := func(path, body string) { // what the people do, by the simulator's HTTP API
 		post := must(http.NewRequestWithContext(ctx, http.MethodPost, simulator+"/sim/v1"+path, strings.NewReader(body)))
-		answer := must(http.DefaultClient.Do(post))
+		answer, err := http.DefaultClient.Do(post)
+		check(err)
 		defer answer.Body.Close()
 		if answer.StatusCode >= http.StatusBadRequest {
 			panic(path + ": " + answer.Status)
