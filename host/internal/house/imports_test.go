@@ -109,8 +109,12 @@ var rules = []rule{
 		why: "whatsmeow is imported only under plugin/",
 	},
 	{
-		from: []string{""}, except: []string{"sdk", "host/internal/process"}, forbid: []string{"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog"}, tests: true,
-		why: "go-plugin is imported only by sdk (serving), sdk/client (which makes a plain go-plugin host out of three lines) and host/internal/process (our own way to start a node)",
+		from: []string{""}, except: []string{"sdk", "host/internal/process", "examples/hosts"}, forbid: []string{"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog"}, tests: true,
+		why: "go-plugin is imported only by sdk (serving), sdk/client (which makes a plain go-plugin host out of three lines), examples/hosts (which is one) and host/internal/process (our own way to start a node)",
+	},
+	{
+		from: []string{"examples"}, forbid: []string{module + "internal", module + "host", module + "plugin/internal"}, tests: true,
+		why: "the examples are programs of third parties, in one module with us for their tests' sake: they use only what is public",
 	},
 	{
 		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks", "plugin/internal/typed"},

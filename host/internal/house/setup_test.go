@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -55,13 +56,21 @@ func lastLine(out string) string {
 }
 
 const (
-	compiler = "C compiler (the race detector)"
-	both     = compiler + ", PostgreSQL"
+	compiler   = "C compiler (the race detector)"
+	postgres   = "PostgreSQL"
+	javascript = "Node.js with npm (the host in JavaScript)"
+	all        = compiler + ", " + postgres + ", " + javascript
 )
 
 // TestSetUp runs .ci/setup on machines that lack something.
 func TestSetUp(t *testing.T) {
-	const cc, server = `exit 0`, `exit 0`
+	have := func(m *machine, programs ...string) {
+		for _, name := range programs {
+			m.add(name, "exit 0")
+		}
+	}
+	server, js := []string{"initdb", "pg_ctl"}, []string{"node", "npm"}
+	everything := slices.Concat([]string{"cc"}, server, js)
 	// apt-get as it is called, and what it brings.
 	apt := func(m *machine, brings ...string) {
 		script := `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1; [ "$1" = install ] || exit 0; echo "apt $*";`
@@ -77,17 +86,21 @@ func TestSetUp(t *testing.T) {
 		missed string
 		says   string
 	}{
-		{"nothing and no right to install", func(m *machine) { m.add("apt-get", "echo apt is called; exit 1") }, both, ""},
-		{"root without apt", func(m *machine) { m.add("id", "echo 0") }, both, ""},
-		{"a compiler that does not compile", func(m *machine) { m.add("cc", "exit 1"); m.add("initdb", server); m.add("pg_ctl", server) }, compiler, ""},
-		{"no PostgreSQL", func(m *machine) { m.add("cc", cc) }, "PostgreSQL", ""},
-		{"everything", func(m *machine) { m.add("cc", cc); m.add("initdb", server); m.add("pg_ctl", server) }, "nothing", ""},
+		{"nothing and no right to install", func(m *machine) { m.add("apt-get", "echo apt is called; exit 1") }, all, ""},
+		{"root without apt", func(m *machine) { m.add("id", "echo 0") }, all, ""},
+		{"a compiler that does not compile", func(m *machine) { have(m, everything...); m.add("cc", "exit 1") }, compiler, ""},
+		{"no PostgreSQL", func(m *machine) { have(m, "cc"); have(m, js...) }, postgres, ""},
+		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, server...) }, javascript, ""},
+		{"everything", func(m *machine) { have(m, everything...) }, "nothing", ""},
 		{
-			"apt brings all", func(m *machine) { apt(m, "cc", "initdb", "pg_ctl") }, "nothing",
-			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql\n",
+			"apt brings all", func(m *machine) { apt(m, everything...) }, "nothing",
+			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nodejs npm\n",
 		},
-		{"apt brings one", func(m *machine) { m.add("cc", cc); apt(m) }, "PostgreSQL", "apt install -y -qq --no-install-recommends postgresql\n"},
-		{"apt fails", func(m *machine) { m.add("apt-get", "exit 100"); m.add("id", "echo 0") }, both, "apt-get did not install them"},
+		{
+			"apt brings one", func(m *machine) { have(m, "cc"); have(m, js...); apt(m) }, postgres,
+			"apt install -y -qq --no-install-recommends postgresql\n",
+		},
+		{"apt fails", func(m *machine) { m.add("apt-get", "exit 100"); m.add("id", "echo 0") }, all, "apt-get did not install them"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine(t)
@@ -103,7 +116,7 @@ func TestSetUp(t *testing.T) {
 	}
 	t.Run("a server that is given", func(t *testing.T) {
 		m := newMachine(t)
-		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler {
+		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler+", "+javascript {
 			t.Errorf("%v:\n%s", err, out)
 		}
 	})
@@ -114,17 +127,17 @@ func TestSetUp(t *testing.T) {
 func TestLeftOut(t *testing.T) {
 	m := newMachine(t)
 	out, err := m.run("test")
-	if want := "All tests passed. Left out for want of a tool: " + both; err != nil || lastLine(out) != want {
+	if want := "All tests passed. Left out for want of a tool: " + all; err != nil || lastLine(out) != want {
 		t.Errorf("it ends with %v and says:\n%s\nwant at last: %s", err, out, want)
 	}
 	if strings.Contains(out, "-race") || !strings.Contains(out, "go test ") || !strings.Contains(out, "crash\n") {
 		t.Errorf("it does not run the tests without the race detector, and the crashes:\n%s", out)
 	}
-	if out, err = m.run("test", "CI=true"); err == nil || lastLine(out) != "missing: "+both || strings.Contains(out, "go test") {
+	if out, err = m.run("test", "CI=true"); err == nil || lastLine(out) != "missing: "+all || strings.Contains(out, "go test") {
 		t.Errorf("in CI it ends with %v and says:\n%s", err, out)
 	}
 	m.add("cc", "exit 0")
-	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": PostgreSQL") {
+	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+javascript) {
 		t.Errorf("with a compiler it ends with %v and says:\n%s", err, out)
 	}
 }
