@@ -90,6 +90,8 @@ type account struct {
 	Number string `json:"number"`
 	Name   string `json:"name"`
 	Kind   string `json:"kind"` // account, phone or foreign
+
+	Devices []struct{} `json:"devices"`
 }
 
 func (c *control) accounts(ctx context.Context) (all []account, err error) {

@@ -53,9 +53,9 @@ func (s *Simulation) Reply(ctx context.Context, id, words string) error {
 
 // Write has the customer with this number write to an instance that was connected.
 func (s *Simulation) Write(ctx context.Context, phone, instance, words string) error {
-	number, err := s.account(ctx, instance)
-	if err != nil {
-		return err
+	number, ok := s.Numbers()[instance]
+	if !ok {
+		return fmt.Errorf("instance %s is not connected", instance)
 	}
 	return s.say(ctx, phone, number, words)
 }

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -23,16 +22,7 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk"
-	"github.com/tapnode/tapnode/sdk/client"
 )
-
-// business is the number of the first instance; the next ones count up.
-const business = 5511300000000
-
-const connect = "whatsapp.instance.connect@1"
-
-// Execute calls an operation of the node under simulation.
-type Execute func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 
 // Simulation is a simulator and the people on it. Close it.
 type Simulation struct {
@@ -117,85 +107,6 @@ func (s *Simulation) Settings() json.RawMessage {
 		panic(err) // unreachable: strings and numbers marshal
 	}
 	return raw
-}
-
-// Connect creates the instance if it is not there, and connects it; a QR code that
-// the node shows is scanned by the instance's simulated phone.
-func (s *Simulation) Connect(ctx context.Context, execute Execute, instance string) error {
-	input, err := json.Marshal(map[string]string{"instance": instance})
-	if err != nil {
-		return err
-	}
-	_, err = execute(ctx, client.Request{Operation: "whatsapp.instance.create@1", Input: input}, nil)
-	if p := new(sdk.Problem); err != nil && (!errors.As(err, &p) || p.HTTPStatus != http.StatusConflict) {
-		return fmt.Errorf("create instance %s: %w", instance, err)
-	}
-	number, err := s.account(ctx, instance)
-	if err != nil {
-		return err
-	}
-	err = s.pair(ctx, execute, number, input)
-	if p := new(sdk.Problem); errors.As(err, &p) && p.Code == "logged_out" {
-		// It was paired in an earlier simulation, which this server knows nothing of.
-		err = s.pair(ctx, execute, number, input)
-	}
-	if err != nil {
-		return fmt.Errorf("connect instance %s: %w", instance, err)
-	}
-	return nil
-}
-
-func (s *Simulation) pair(ctx context.Context, execute Execute, number string, input []byte) error {
-	var scan error
-	_, err := execute(ctx, client.Request{Operation: connect, Input: input}, func(p client.Progress) {
-		var data struct {
-			QR string `json:"qr"`
-		}
-		if p.Stage == "qr" && json.Unmarshal(p.Data, &data) == nil && data.QR != "" {
-			scan = s.control.call(ctx, "accounts/"+number+"/scan", map[string]string{"qr": data.QR}, nil)
-		}
-	})
-	if err != nil {
-		return errors.Join(err, scan)
-	}
-	return nil
-}
-
-// account is the number of an instance: of the account that has its name, or a new one.
-func (s *Simulation) account(ctx context.Context, instance string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if number, ok := s.instances[instance]; ok {
-		return number, nil
-	}
-	all, err := s.control.accounts(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, a := range all {
-		if a.Kind == "account" && a.Name == instance {
-			s.instances[instance] = a.Number
-			return a.Number, nil
-		}
-	}
-	for next := business; ; next++ {
-		var made account
-		err := s.control.call(ctx, "accounts", map[string]string{"number": fmt.Sprint(next), "name": instance}, &made)
-		if err == nil {
-			s.instances[instance] = made.Number
-			return made.Number, nil
-		}
-		if !taken(err) {
-			return "", fmt.Errorf("simulated account for instance %s: %w", instance, err)
-		}
-	}
-}
-
-// Numbers are those of the instances that were connected.
-func (s *Simulation) Numbers() map[string]string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.instances)
 }
 
 // Picture is the address of a picture for flows that want one.
