@@ -56,13 +56,15 @@ func (s *Server) recordEndpoints() []jsonapi.Endpoint {
 			Curl: `'$SIM/stanzas?direction=in&tag=message&limit=20'`, Handle: s.listStanzas},
 		{Method: "GET", Path: "messages/{id}", Summary: "what became of a message id: attempts, deliveries, receipts",
 			Curl: "$SIM/messages/3EB0…", Handle: s.showRecord},
-		{Method: "GET", Path: "state", Summary: "media counters, lost stanzas and queries the server did not know", Curl: "$SIM/state",
+		{Method: "GET", Path: "state", Summary: "where clients connect and what they trust; media counters, lost stanzas and queries the server did not know", Curl: "$SIM/state",
 			Handle: func(*jsonapi.Request) (any, error) {
 				return struct {
+					URL       string         `json:"url"`
+					RootKey   string         `json:"rootKey"`
 					Media     MediaStats     `json:"media"`
 					Lost      int64          `json:"lost"`
 					Unhandled map[string]int `json:"unhandled"`
-				}{s.Media(), s.Lost(), s.Unhandled()}, nil
+				}{s.URL(), s.RootKey(), s.Media(), s.Lost(), s.Unhandled()}, nil
 			}},
 	}
 }

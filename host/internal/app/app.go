@@ -38,6 +38,8 @@ type Options struct {
 	Settings map[string]json.RawMessage // by node name, secrets included
 	Timing   process.Timing
 	Logger   *slog.Logger
+	// FlowLog gets what flows log themselves, with flow and run; nil is Logger.
+	FlowLog *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
 	AllowPrivate bool
 	// OnEvent sees every event of every trigger before it is acknowledged. It may
@@ -75,6 +77,9 @@ type node struct {
 func Open(opt Options) (*App, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.FlowLog == nil {
+		opt.FlowLog = opt.Logger
 	}
 	a := &App{opt: opt, log: opt.Logger, byOp: map[string]*node{}}
 	a.reading, a.quit = context.WithCancel(context.Background())
@@ -116,7 +121,7 @@ func (a *App) prepare() error {
 		}
 	}
 	var builtins []engine.Builtin
-	for _, b := range nodes.All(nodes.Options{Log: a.log, AllowPrivate: a.opt.AllowPrivate}) {
+	for _, b := range nodes.All(nodes.Options{Log: slog.New(engine.LogOrigin(a.opt.FlowLog.Handler())), AllowPrivate: a.opt.AllowPrivate}) {
 		builtins = append(builtins, b)
 	}
 	var err error

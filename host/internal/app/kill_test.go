@@ -71,7 +71,7 @@ func TestKilledNode(t *testing.T) {
 	phones := make([]*wasim.Phone, customers)
 	for i := range customers {
 		number := fmt.Sprintf("55119999%05d", i+1)
-		phone, err := s.Phone(t.Context(), number)
+		phone, err := s.Server().NewPhone(t.Context(), number)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -145,7 +145,7 @@ func TestClickDaysLater(t *testing.T) {
 	if err := s.Connect(t.Context(), a.Execute, "demo"); err != nil {
 		t.Fatal(err)
 	}
-	phone, err := s.Phone(t.Context(), ana)
+	phone, err := s.Server().NewPhone(t.Context(), ana)
 	if err != nil {
 		t.Fatal(err)
 	}

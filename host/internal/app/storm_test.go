@@ -52,7 +52,7 @@ func (c *storm) gather() {
 		}
 	}
 	for i := range chaosPhones {
-		p, err := c.s.Phone(ctx, phoneNumber(i))
+		p, err := c.s.Server().NewPhone(ctx, phoneNumber(i))
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -40,7 +40,7 @@ func call(ctx context.Context, c console, args []string) error {
 			return err
 		}
 	}
-	h, err := openHost(ctx, c, flags, hf, nil)
+	h, err := openHost(ctx, c, flags, hf, hostUse{})
 	if err != nil {
 		return err
 	}
@@ -76,8 +76,8 @@ func operationIDs(operations []sdk.OperationManifest) []string {
 }
 
 func (h *host) callOnce(ctx context.Context, c console, r client.Request) error {
-	if err := h.start(ctx); err != nil {
-		return err
+	if err := h.Start(ctx); err != nil {
+		return environment(err)
 	}
 	result, err := h.Execute(ctx, r, func(p client.Progress) { printProgress(c.err, p) })
 	var problem *sdk.Problem

@@ -24,6 +24,7 @@ type hostFlags struct {
 	nodes, data  *string
 	settings     *string
 	simulate     *bool
+	simulator    *string
 	verbose      *bool
 	allowPrivate *bool
 }
@@ -34,9 +35,21 @@ func addHostFlags(fs *flag.FlagSet) hostFlags {
 		data:         dataFlag(fs),
 		settings:     fs.String("settings", "", "JSON `FILE` with the settings of each node, secrets included: {\"<node name>\": {…}}"),
 		simulate:     fs.Bool("simulate", false, "use a simulated WhatsApp and simulated phones; without --data everything is thrown away at the end"),
+		simulator:    fs.String("simulator", "", "use the simulated WhatsApp at this `URL`, which tapnode simulate runs; otherwise like --simulate"),
 		verbose:      fs.Bool("v", false, "log debug messages"),
 		allowPrivate: fs.Bool("allow-private", false, "let http.request reach loopback and private addresses"),
 	}
+}
+
+// simulated says whether this is not the real WhatsApp.
+func (f hostFlags) simulated() bool { return *f.simulate || *f.simulator != "" }
+
+// simulation starts or joins the one that the flags ask for.
+func (f hostFlags) simulation(ctx context.Context, log *slog.Logger) (*sim.Simulation, error) {
+	if *f.simulator != "" {
+		return sim.Join(ctx, *f.simulator, log)
+	}
+	return sim.Start(log)
 }
 
 // host is a started app, with its simulation if there is one.
@@ -49,13 +62,19 @@ type host struct {
 	discard string   // temporary data directory to remove at the end
 }
 
+// hostUse is what a command wants of its host.
+type hostUse struct {
+	onEvent   func(sdk.Event) // see app.Options; may be nil
+	flowLevel slog.Level      // from which on the lines of flows are logged
+}
+
 // openHost prepares the app and the simulation; nothing runs yet.
-func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onEvent func(sdk.Event)) (_ *host, err error) {
+func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use hostUse) (_ *host, err error) {
 	level := slog.LevelWarn
 	switch {
 	case *f.verbose:
 		level = slog.LevelDebug
-	case *f.simulate:
+	case f.simulated():
 		// The node warns at length that it is simulated, which is what was asked for.
 		level = slog.LevelError
 		fmt.Fprintln(c.err, "WhatsApp is simulated: nothing leaves this machine")
@@ -70,7 +89,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	if err != nil {
 		return nil, err
 	}
-	if *f.simulate && !given(fs, "data") {
+	if f.simulated() && !given(fs, "data") {
 		if h.discard, err = os.MkdirTemp("", "tapnode-"); err != nil {
 			return nil, environment(err)
 		}
@@ -79,7 +98,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	if h.claim, err = app.Claim(h.dataDir); err != nil {
 		return nil, environment(err)
 	}
-	if err := app.PinWorld(h.dataDir, *f.simulate); err != nil {
+	if err := app.PinWorld(h.dataDir, f.simulated()); err != nil {
 		return nil, environment(err)
 	}
 	installed, err := installation(ctx, *f.nodes, h.dataDir)
@@ -90,8 +109,8 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 		return nil, err
 	}
 	warnIfOpen(c, *f.settings)
-	if *f.simulate {
-		if h.sim, err = sim.Start(h.log); err != nil {
+	if f.simulated() {
+		if h.sim, err = f.simulation(ctx, h.log); err != nil {
 			return nil, environment(err)
 		}
 		for _, node := range installed {
@@ -105,7 +124,8 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	}
 	h.App, err = app.Open(app.Options{
 		Nodes: installed, DataDir: h.dataDir, Settings: settings, Logger: h.log,
-		AllowPrivate: *f.allowPrivate || *f.simulate, OnEvent: onEvent,
+		FlowLog:      slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: min(level, use.flowLevel)})),
+		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent,
 	})
 	if err != nil {
 		return nil, environment(err)
@@ -113,28 +133,16 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 	return h, nil
 }
 
-// start starts the nodes; with a simulation it then connects the instances and makes
-// the phones that the flows name. After an error, stop ends what was started.
-func (h *host) start(ctx context.Context, cast ...cast) error {
+// start starts the nodes; with a simulation it then gathers its cast: whom the flows name
+// and whom the user asked for. After an error, stop ends what was started.
+func (h *host) start(ctx context.Context, c console, named, asked cast) (there cast, err error) {
 	if err := h.Start(ctx); err != nil {
-		return environment(err)
+		return cast{}, environment(err)
 	}
 	if h.sim == nil {
-		return nil
+		return cast{}, nil
 	}
-	for _, c := range cast {
-		for _, name := range c.instances {
-			if err := h.sim.Connect(ctx, h.Execute, name); err != nil {
-				return environment(err)
-			}
-		}
-		for _, number := range c.phones {
-			if _, err := h.sim.Phone(ctx, number); err != nil {
-				return &exit{exitInvalid, err} // the flow names the number
-			}
-		}
-	}
-	return nil
+	return h.gather(ctx, c, named, asked)
 }
 
 // stop ends everything within 15 s.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 type printer struct {
 	w    io.Writer
 	json bool
+	many bool // steps of more than one run come: each line says of which
 }
 
 func (p printer) step(s engine.Step) error {
@@ -28,7 +30,12 @@ func (p printer) step(s engine.Step) error {
 		_, err = fmt.Fprintf(p.w, "%s\n", raw)
 		return err
 	}
-	_, err := fmt.Fprintln(p.w, printable(strings.TrimRight(fmt.Sprintf("%s  %-14s  %-10s  %s", s.Time.Local().Format("15:04:05.000"), s.Kind, s.Node, detail(s)), " ")))
+	line := s.Time.Local().Format("15:04:05.000") + "  "
+	if p.many {
+		line += fmt.Sprintf("%-10s  %-27s  ", cmp.Or(s.Flow, "-"), cmp.Or(s.Run, "-"))
+	}
+	line += fmt.Sprintf("%-14s  %-10s  %s", s.Kind, s.Node, detail(s))
+	_, err := fmt.Fprintln(p.w, printable(strings.TrimRight(line, " ")))
 	return err
 }
 
@@ -59,7 +66,7 @@ func detail(s engine.Step) string {
 	case run.TraceRunFinished:
 		return strings.TrimSuffix(s.Code+": "+s.Message, ": ")
 	case run.TraceNodeStarted:
-		return s.Operation
+		return s.Operation + logged(s)
 	case run.TraceNodeSucceeded:
 		line := "done"
 		if s.MessageID != "" {
@@ -81,6 +88,24 @@ func detail(s engine.Step) string {
 	default:
 		return s.Message
 	}
+}
+
+// logged is what a step of log@1 says: on one line, since customers' words may be in it.
+func logged(s engine.Step) string {
+	input, ok := s.Data.(map[string]any)
+	if !ok || s.Operation != "log@1" {
+		return ""
+	}
+	line := ""
+	if level, _ := input["level"].(string); level != "" && level != "info" {
+		line += " " + level + ":"
+	}
+	message, _ := input["message"].(string)
+	line += " " + strconv.Quote(message)
+	if data, err := json.Marshal(input["data"]); err == nil && input["data"] != nil {
+		line += " " + string(data)
+	}
+	return line
 }
 
 // offered are the ports that an armed wait can be answered by.

@@ -4,117 +4,166 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"time"
+	"iter"
+	"log/slog"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// runFlow runs one flow in the foreground, tapping the buttons of --click in turn.
+// runOrder is what tapnode run is asked for.
+type runOrder struct {
+	path        string
+	trigger     string
+	assignments []string
+	acts        []act
+	asked       cast
+}
+
+// runFlow runs one flow in the foreground; simulated customers do what --click and --text
+// say.
 func runFlow(ctx context.Context, c console, args []string) error {
 	flags := newFlags("run")
 	hf := addHostFlags(flags)
-	var clicks, assignments list
-	flags.Var(&clicks, "click", "id of a `BUTTON` to tap when a message offers it; several are tapped in turn (with --simulate)")
+	var o runOrder
+	acts := actFlags(flags)
+	flags.StringVar(&o.trigger, "trigger", "", "start by the trigger of this `ID` instead of the first manual one")
+	var assignments list
 	flags.Var(&assignments, "var", "set a variable of the flow, `NAME=VALUE`; the value is JSON unless the variable is a string")
+	instances, phones := castFlags(flags)
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {
 		return err
 	}
+	o.assignments, o.acts, o.asked = assignments, *acts, cast{*instances, *phones}
 	if len(paths) != 1 {
 		return invalid("name one flow file (see tapnode run -h)")
 	}
-	if len(clicks) > 0 && !*hf.simulate {
-		return invalid("--click needs --simulate: nobody can tap on a real phone from here")
+	o.path = paths[0]
+	if len(o.acts) > 0 && !hf.simulated() {
+		return invalid("--click and --text need --simulate: nobody can act on a real phone from here")
 	}
-	h, err := openHost(ctx, c, flags, hf, nil)
+	if err := o.asked.needs(hf); err != nil {
+		return err
+	}
+	h, err := openHost(ctx, c, flags, hf, hostUse{flowLevel: slog.LevelError}) // the steps show what the flow logs
 	if err != nil {
 		return err
 	}
-	err = h.runOnce(ctx, c, paths[0], assignments, clicks, printer{c.out, *asJSON})
-	return errors.Join(err, h.stop())
+	return errors.Join(h.runOnce(ctx, c, o, printer{w: c.out, json: *asJSON}), h.stop())
 }
 
-func (h *host) runOnce(ctx context.Context, c console, path string, assignments, clicks []string, out printer) error {
-	program, findings, err := load(path, h.Catalogue)
+func (h *host) runOnce(ctx context.Context, c console, o runOrder, out printer) error {
+	program, findings, err := load(o.path, h.Catalogue)
 	if err != nil {
 		return err
 	}
-	printFindings(c.err, path, findings, false)
+	printFindings(c.err, o.path, findings, false)
 	if program == nil {
 		return &exit{code: exitInvalid}
 	}
 	f := program.Flow()
-	vars, err := variables(f, assignments)
+	vars, err := variables(f, o.assignments)
 	if err != nil {
+		return err
+	}
+	start, err := trigger(f, o.trigger)
+	if err != nil {
+		return err
+	}
+	if err := allowed(start, vars, o.acts, h.sim != nil); err != nil {
 		return err
 	}
 	if err := h.Deploy(program); err != nil {
 		return environment(err)
 	}
-	if err := h.start(ctx, castOf(f, vars)); err != nil {
-		return err
-	}
-	h.withPicture(f, vars)
-	id, err := h.Engine.Run(ctx, engine.Request{Flow: f.Metadata.ID, Vars: vars})
+	there, err := h.start(ctx, c, castOf(f, vars), o.asked)
 	if err != nil {
-		var bad *flow.InvalidError
-		if errors.As(err, &bad) {
-			return &exit{exitInvalid, err}
-		}
 		return err
 	}
-	return h.follow(ctx, id, clicks, out)
+	if byHand(start) {
+		h.withPicture(f, vars)
+	}
+	id, acts, err := h.begin(ctx, c, f, start, vars, o.acts, there)
+	if err != nil {
+		return err
+	}
+	return h.follow(ctx, c, program, id, acts, out)
 }
 
-// follow prints the steps of a run and taps buttons, until the run is over or waits
-// for a tap that nobody will make.
-func (h *host) follow(ctx context.Context, id string, clicks []string, out printer) error {
-	for step, err := range h.Engine.Watch(ctx, id, 0) {
-		if err != nil {
+// follow prints the steps of a run and acts where it waits, until the run is over or
+// nobody is left to answer it.
+func (h *host) follow(ctx context.Context, c console, p *flow.Program, id string, acts []act, out printer) error {
+	messages := map[int]string{} // that ask, by visit
+	var after uint64
+	for {
+		var err error
+		if after, err = h.show(ctx, id, after, messages, out); err != nil {
 			return err
+		}
+		// The run's end is told also when the user has had enough.
+		s, waits, err := h.waits(context.WithoutCancel(ctx), id, messages)
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			leave(c, p, waits, h.sim != nil)
+			return context.Cause(ctx)
+		case s.Status == run.StatusSucceeded && len(acts) > 0:
+			return invalid("the run ended before %s", acts[0])
+		case s.Status == run.StatusSucceeded:
+			return nil
+		case s.Status != run.StatusRunning:
+			return &exit{code: exitFailed}
+		case len(acts) == 0:
+			leave(c, p, waits, true)
+			return nil
+		}
+		if err := h.perform(ctx, p, acts[0], waits); err != nil {
+			return err
+		}
+		if err := h.awaitNews(ctx, id, after); errors.Is(err, errNothing) {
+			leave(c, p, waits, true)
+			return fmt.Errorf("the run did not take %q within %s", acts[0].value, flow.Span(newsTimeout))
+		}
+		acts = acts[1:]
+	}
+}
+
+// show prints the steps of a run: with a simulation those until it waits for an act,
+// else all. It returns the number of the last.
+func (h *host) show(ctx context.Context, id string, after uint64, messages map[int]string, out printer) (uint64, error) {
+	var steps iter.Seq2[engine.Step, error]
+	if h.sim != nil {
+		steps = h.Engine.ToRest(ctx, id, after)
+	} else {
+		steps = h.Engine.Follow(ctx, id)
+	}
+	for step, err := range steps {
+		if err != nil {
+			return after, err
+		}
+		after = step.Sequence
+		if step.Kind == run.TraceWaitArmed {
+			messages[step.Visit] = step.MessageID
 		}
 		if err := out.step(step); err != nil {
-			return err
+			return after, err
 		}
-		switch step.Kind {
-		case run.TraceRunFinished:
-			if step.Code != string(run.StatusSucceeded) {
-				return &exit{code: exitFailed}
-			}
-			if len(clicks) > 0 {
-				return invalid("the run ended before button %q could be tapped", clicks[0])
-			}
+	}
+	return after, nil
+}
+
+// awaitNews waits for a step after a sequence: errNothing if there is none in time.
+func (h *host) awaitNews(ctx context.Context, id string, after uint64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, newsTimeout, errNothing)
+	defer cancel()
+	for _, err := range h.Engine.Watch(ctx, id, after) {
+		if err == nil || errors.Is(err, engine.ErrLagged) {
 			return nil
-		case run.TraceWaitArmed:
-			if h.sim == nil {
-				continue
-			}
-			if len(clicks) == 0 {
-				h.log.Debug("nothing left to tap", "node", step.Node)
-				return nil
-			}
-			if !slices.Contains(offered(step), "reply:"+clicks[0]) {
-				return invalid("node %s has no button %q; it waits for %s", step.Node, clicks[0], strings.Join(offered(step), ", "))
-			}
-			if err := h.tap(ctx, step.MessageID, clicks[0]); err != nil {
-				return err
-			}
-			clicks = clicks[1:]
 		}
 	}
 	return context.Cause(ctx)
-}
-
-func (h *host) tap(ctx context.Context, message, button string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := h.sim.Click(ctx, message, button); err != nil {
-		return fmt.Errorf("tap %q: %w", button, err)
-	}
-	return nil
 }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/api"
@@ -25,20 +24,28 @@ func serve(ctx context.Context, c console, args []string) error {
 	flags := newFlags("serve")
 	hf := addHostFlags(flags)
 	listen := flags.String("listen", "127.0.0.1:8080", "loopback `ADDRESS` to listen on")
+	instances, phones := castFlags(flags)
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {
 		return err
 	}
+	asked := cast{*instances, *phones}
+	if err := asked.needs(hf); err != nil {
+		return err
+	}
 	c, end := c.heedless()
 	defer end()
-	if len(paths) == 0 && *hf.simulate { // real people get no flow that nobody named
+	if len(paths) == 0 && hf.simulated() { // real people get no flow that nobody named
 		if paths, err = filepath.Glob("examples/flows/*.yaml"); err != nil {
 			return err
 		}
 	}
 	var server *api.Server // set before the first event: nodes start after it
-	h, err := openHost(ctx, c, flags, hf, func(ev sdk.Event) { server.Publish(ev) })
+	h, err := openHost(ctx, c, flags, hf, hostUse{
+		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
+		flowLevel: slog.LevelInfo,
+	})
 	if err != nil {
 		return err
 	}
@@ -54,7 +61,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return errors.Join(invalid("%w", err), h.stop())
 	}
-	err = h.serveUntil(ctx, c, server, keys, programs, printer{c.out, *asJSON})
+	err = h.serveUntil(ctx, c, server, keys, programs, asked, printer{c.out, *asJSON, true})
 	return errors.Join(err, h.stop())
 }
 
@@ -97,7 +104,7 @@ func (h *host) apiOptions(listen string, keys *api.Tokens) api.Options {
 	return opt
 }
 
-func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, keys *api.Tokens, programs []*flow.Program, out printer) error {
+func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, keys *api.Tokens, programs []*flow.Program, asked cast, out printer) error {
 	if err := server.Start(ctx); err != nil {
 		return environment(err)
 	}
@@ -108,14 +115,15 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 			h.log.Warn("stop http", "err", err)
 		}
 	}()
-	var casts []cast
+	var named cast
 	for _, p := range programs {
-		casts = append(casts, castOf(p.Flow(), nil))
+		named.join(castOf(p.Flow(), nil))
 	}
-	if err := h.start(ctx, casts...); err != nil {
+	there, err := h.start(ctx, c, named, asked)
+	if err != nil {
 		return err
 	}
-	if err := h.greet(ctx, c, server.URL(), keys, programs); err != nil {
+	if err := h.greet(ctx, c, server.URL(), keys, programs, there); err != nil {
 		return err
 	}
 	var after uint64
@@ -137,50 +145,4 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 		}
 	}
 	return nil
-}
-
-// greet prints what a person needs next. A simulation also starts the flow called
-// menu, so that there is something to tap.
-func (h *host) greet(ctx context.Context, c console, url string, keys *api.Tokens, programs []*flow.Program) error {
-	fmt.Fprintf(c.out, "tapnode serves at %s\n", url)
-	var ids []string
-	for _, p := range programs {
-		ids = append(ids, p.Flow().Metadata.ID)
-	}
-	if len(ids) > 0 {
-		fmt.Fprintf(c.out, "flows: %s\n", strings.Join(ids, ", "))
-	} else {
-		fmt.Fprintln(c.out, "flows: none; name their files to serve some")
-	}
-	token := "$TOKEN"
-	if h.sim == nil || keys.Len() > 0 { // no secret in the log of a real server
-		fmt.Fprintf(c.out, "tokens for the HTTP API: %d; another one, while this runs: tapnode token --data %s\n", keys.Len(), h.dataDir)
-	} else {
-		var err error
-		if token, err = keys.Create(api.TokenAccount, "", time.Now()); err != nil {
-			return environment(err)
-		}
-		fmt.Fprintf(c.out, "\naccount token, shown only now: %s\n", token)
-	}
-	menu := slices.Index(ids, "menu")
-	if h.sim == nil || menu < 0 {
-		return nil
-	}
-	who := castOf(programs[menu].Flow(), nil)
-	if len(who.phones) == 0 || len(who.instances) == 0 {
-		return nil
-	}
-	fmt.Fprintf(c.out, `
-WhatsApp is simulated. The flow "menu" sends its buttons to the phone %[2]s now. Then try:
-
-  tap a button       curl -X POST %[1]s/sim/v1/phones/%[2]s/click -d '{"buttonId":"billing"}'
-  see the phone      curl %[1]s/sim/v1/phones/%[2]s/inbox
-  start it again     curl -X POST -H "token: %[3]s" %[1]s/v1/flows/menu/runs
-  send buttons       curl -X POST -H "token: %[3]s" %[1]s/api/message/button/%[4]s \
-                       -d '{"number":"%[2]s","contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Sales"}]}'
-  stop               Ctrl-C
-
-`, url, who.phones[0], token, who.instances[0])
-	_, err := h.Engine.Run(ctx, engine.Request{Flow: "menu"})
-	return err
 }

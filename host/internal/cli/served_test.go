@@ -8,8 +8,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -18,6 +20,25 @@ import (
 type served struct {
 	url, token string
 	lines      *bufio.Scanner
+	said       *said // what it logs
+}
+
+// said keeps what is written to stderr.
+type said struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.String()
 }
 
 // serveSimulated starts it on a free port; the test's end stops it as Ctrl-C does.
@@ -33,9 +54,10 @@ func serveSimulated(t *testing.T, args ...string) *served {
 	out, in := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
+	s := &served{lines: bufio.NewScanner(out), said: &said{}}
 	args = append([]string{"--simulate", "--listen", "127.0.0.1:0", "../../../examples/flows/menu.yaml"}, args...)
 	go func() {
-		err := serve(ctx, console{in, t.Output()}, args)
+		err := serve(ctx, console{in, io.MultiWriter(s.said, t.Output())}, args)
 		_ = in.CloseWithError(io.EOF)
 		done <- err
 	}()
@@ -51,7 +73,6 @@ func serveSimulated(t *testing.T, args ...string) *served {
 			t.Error("serve does not stop")
 		}
 	})
-	s := &served{lines: bufio.NewScanner(out)}
 	s.url = s.until(t, `tapnode serves at (http://\S+)`)
 	s.token = s.until(t, `account token, shown only now: (\S+)`)
 	return s
@@ -103,7 +124,7 @@ func TestServe(t *testing.T) {
 		t.Fatalf("click: %d %s", status, body)
 	}
 	s.until(t, `button "billing" tapped`)
-	s.until(t, `run.finished +succeeded`)
+	s.until(t, `menu +r[a-z0-9]{26} +run.finished +succeeded`)
 	deadline(t, func() bool { // the server has taken the answer; the phone shows it in its own time
 		status, body := s.do(t, "GET", inbox, "")
 		return status == 200 && strings.Contains(body, "how can we help?") && strings.Contains(body, "You tapped Billing")
@@ -123,6 +144,41 @@ func TestServe(t *testing.T) {
 	if status, body := s.do(t, "GET", "/readyz", ""); status != 200 {
 		t.Errorf("readyz: %d %s", status, body)
 	}
+	if _, body := s.do(t, "GET", "/sim/v1/", ""); strings.Count(body, s.url+"/sim/v1/") < 10 {
+		t.Errorf("the simulator's commands do not show the address that was asked, %s:\n%s", s.url, body)
+	}
+}
+
+// TestServeLog: what a flow logs is in the log of serve, with flow and run, and in the
+// steps; and a simulation has the instances and people that flows and flags name.
+func TestServeLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "note.yaml")
+	if err := os.WriteFile(path, []byte(`
+apiVersion: flow/v1
+kind: Flow
+metadata: {id: note, name: Note}
+triggers:
+  - {id: start, type: manual, to: note}
+  - {id: words, type: whatsapp.messageReceived@1, with: {instances: [berlin]}, to: note}
+nodes:
+  - {id: note, type: log@1, with: {message: "one\ntwo", level: warn, data: {n: 1}}}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serveSimulated(t, path, "--instance", "paris", "--phone", "+55 11 99999-0042")
+	s.until(t, `instances: demo \(\d+\), berlin \(\d+\), paris \(\d+\)$`)
+	s.until(t, `people: 5511999990001, 5511999990042$`)
+	write := s.until(t, `curl -X POST http://[^/]+(/sim/v1/phones/\d+/text)`)
+	if status, body := s.do(t, "POST", "/v1/flows/note/runs", ""); status != 201 {
+		t.Fatalf("start: %d %s", status, body)
+	}
+	s.until(t, `note +r[a-z0-9]{26} +node.started +note +log@1 warn: "one\\ntwo" \{"n":1\}`)
+	logged := regexp.MustCompile(`level=WARN msg="one\\ntwo" data.n=1 flow=note run=r[a-z0-9]{26} node=note`)
+	deadline(t, func() bool { return logged.MatchString(s.said.String()) })
+	if status, body := s.do(t, "POST", write, `{"to":"5511300000001","text":"hi"}`); status != 200 { // berlin's number
+		t.Fatalf("write: %d %s", status, body)
+	}
+	s.until(t, `note +e[a-z0-9]{26} +run.finished`)
 }
 
 // deadline waits until the condition holds.

@@ -39,37 +39,6 @@ func properties(f *flow.Flow) map[string]any {
 	return p
 }
 
-// cast are the instances and phones that a simulation of a flow needs: those its
-// nodes name literally, and the variables instance and phone.
-type cast struct {
-	instances, phones []string
-}
-
-func castOf(f *flow.Flow, vars map[string]any) cast {
-	var c cast
-	add := func(list *[]string, v any) {
-		if s, ok := v.(string); ok && s != "" && !strings.Contains(s, "${") && !slices.Contains(*list, s) {
-			*list = append(*list, s)
-		}
-	}
-	value := func(name string) any {
-		if v, ok := vars[name]; ok {
-			return v
-		}
-		property, _ := properties(f)[name].(map[string]any)
-		return property["default"]
-	}
-	add(&c.instances, value("instance"))
-	add(&c.phones, value("phone"))
-	for _, n := range f.Nodes {
-		if strings.HasPrefix(n.Type, "whatsapp.") {
-			add(&c.instances, n.With["instance"])
-			add(&c.phones, n.With["number"])
-		}
-	}
-	return c
-}
-
 // withPicture gives a flow that wants a mediaUrl, and got none, the simulation's.
 func (h *host) withPicture(f *flow.Flow, vars map[string]any) {
 	if _, given := vars["mediaUrl"]; given || h.sim == nil || properties(f)["mediaUrl"] == nil {

@@ -74,7 +74,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		if !ok || !e.builtins[x.Operation].pure {
 			continue
 		}
-		out := e.call(ctx, x, func(Progress) {})
+		out := e.call(from(ctx, s, x), x, func(Progress) {})
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

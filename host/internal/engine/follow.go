@@ -19,8 +19,21 @@ const lookAgain = 30 * time.Second
 // reopened. An error is the last thing it yields; a run that does not exist gives
 // ErrNotFound.
 func (e *Engine) Follow(ctx context.Context, id string) iter.Seq2[Step, error] {
+	return e.follow(ctx, id, 0, func(s run.State, _ int) bool { return s.Status != run.StatusRunning })
+}
+
+// ToRest is Follow for the steps after a sequence that ends, after one step at least, as
+// soon as nothing more happens by itself: the run is over, or all that is left of it waits
+// for answers.
+func (e *Engine) ToRest(ctx context.Context, id string, after uint64) iter.Seq2[Step, error] {
+	return e.follow(ctx, id, after, func(s run.State, yielded int) bool { return yielded > 0 && !s.Busy() })
+}
+
+// follow yields the steps after a sequence until ends says so of a state whose steps were
+// all yielded.
+func (e *Engine) follow(ctx context.Context, id string, after uint64, ends func(s run.State, yielded int) bool) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
-		var after uint64
+		yielded := 0
 		for known := false; ; known = true {
 			s, err := e.State(ctx, id)
 			if known && errors.Is(err, ErrNotFound) || ctx.Err() != nil {
@@ -36,11 +49,12 @@ func (e *Engine) Follow(ctx context.Context, id string) iter.Seq2[Step, error] {
 			}
 			for _, step := range kept {
 				after = step.Sequence
+				yielded++
 				if !yield(step, nil) {
 					return
 				}
 			}
-			if s.Status != run.StatusRunning {
+			if ends(s, yielded) {
 				return
 			}
 			e.awaitStep(ctx, id, after)

@@ -85,7 +85,7 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	if err := e.log.Hold(ctx, t.ID, x.Deadline+margin); err != nil {
 		return err
 	}
-	out := e.call(ctx, x, e.tell(ctx, s, x))
+	out := e.call(from(ctx, s, x), x, e.tell(ctx, s, x))
 	if ctx.Err() != nil {
 		return ctx.Err() // cut by Stop: not an outcome, the call is made again
 	}

@@ -77,7 +77,7 @@ func (t *transition) failed(e Event) {
 	}
 	if due, again := retry(n, p, v.Attempt, t.at); again {
 		t.emit(Trace{Kind: TraceNodeRetry, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
-			Message: fmt.Sprintf("%s; again in %s", p.Message, due.Sub(t.at))})
+			Message: fmt.Sprintf("%s; again in %s", p.Message, flow.Span(due.Sub(t.at)))})
 		v.Call, v.Attempt = CallRetrying, v.Attempt+1
 		t.emit(Later{Visit: v.N, Attempt: v.Attempt, Due: due})
 		return

@@ -132,6 +132,11 @@ func (s *State) visit(n int) *Visit {
 	return &s.Visits[i]
 }
 
+// Busy says whether something goes on by itself: a call that runs or will be tried again.
+func (s *State) Busy() bool {
+	return s.Status == StatusRunning && slices.ContainsFunc(s.Visits, func(v Visit) bool { return v.Call != CallDone })
+}
+
 // open counts the visits that something may still happen to by itself.
 func (s *State) open() int {
 	n := 0

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// cast are the instances and the people of a simulation.
+type cast struct {
+	instances []string
+	phones    []string // numbers; in digits, once they are there
+}
+
+// Who there is when a flow names nobody.
+const (
+	someInstance = "demo"
+	somePhone    = "5511999990001"
+)
+
+func (c *cast) add(list *[]string, name string) {
+	if name != "" && !slices.Contains(*list, name) {
+		*list = append(*list, name)
+	}
+}
+
+func (c *cast) join(more cast) {
+	for _, name := range more.instances {
+		c.add(&c.instances, name)
+	}
+	for _, number := range more.phones {
+		c.add(&c.phones, number)
+	}
+}
+
+// castFlags are the flags that ask for more than the flows name.
+func castFlags(fs *flag.FlagSet) (instances, phones *list) {
+	instances, phones = new(list), new(list)
+	fs.Var(instances, "instance", "connect the instance of this `NAME`, too (with --simulate)")
+	fs.Var(phones, "phone", "make a customer with this `NUMBER`, too (with --simulate)")
+	return instances, phones
+}
+
+// needs refuses to be asked for without a simulation.
+func (c *cast) needs(f hostFlags) error {
+	if !f.simulated() && len(c.instances)+len(c.phones) > 0 {
+		return invalid("--instance and --phone need --simulate: they make what only a simulated WhatsApp can make")
+	}
+	return nil
+}
+
+// castOf are those that a flow names: in the inputs of its nodes and the filters of its
+// triggers, and as its variables instance and phone. A name may be made of variables.
+func castOf(f *flow.Flow, vars map[string]any) cast {
+	var c cast
+	known := map[string]any{}
+	for name, property := range properties(f) {
+		if p, ok := property.(map[string]any); ok && p["default"] != nil {
+			known[name] = p["default"]
+		}
+	}
+	maps.Copy(known, vars)
+	c.read(map[string]any{"instance": known["instance"], "number": known["phone"]}, nil)
+	for _, t := range f.Triggers {
+		ofTrigger := maps.Clone(known)
+		maps.Copy(ofTrigger, t.Vars)
+		c.read(t.With, ofTrigger)
+		for _, n := range f.Nodes {
+			if strings.HasPrefix(n.Type, "whatsapp.") {
+				c.read(n.With, ofTrigger)
+			}
+		}
+	}
+	return c
+}
+
+// read looks for names in an input, at any depth.
+func (c *cast) read(v any, vars map[string]any) {
+	switch v := v.(type) {
+	case []any:
+		for _, el := range v {
+			c.read(el, vars)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			switch key {
+			case "instance", "instances":
+				c.take(&c.instances, v[key], vars)
+			case "number", "allowedSenders":
+				c.take(&c.phones, v[key], vars)
+			default:
+				c.read(v[key], vars)
+			}
+		}
+	}
+}
+
+// take adds one name or a list of them, if they do not depend on what a run will bring.
+// Of chats, only those of people are: groups and channels have names of WhatsApp's making.
+func (c *cast) take(into *[]string, v any, vars map[string]any) {
+	switch v := v.(type) {
+	case []any:
+		for _, el := range v {
+			c.take(into, el, vars)
+		}
+	case string:
+		name := variable.ReplaceAllStringFunc(v, func(expr string) string {
+			value, ok := vars[variable.FindStringSubmatch(expr)[1]].(string)
+			if !ok {
+				return expr
+			}
+			return value
+		})
+		name = strings.TrimSuffix(name, "@s.whatsapp.net")
+		if !strings.Contains(name, "${") && !strings.Contains(name, "@") {
+			c.add(into, name)
+		}
+	}
+}
+
+var variable = regexp.MustCompile(`\$\{\s*vars\.([A-Za-z_][A-Za-z0-9_]*)\s*\}`)
+
+// gather connects the instances and makes the phones, and leaves in c those that are there.
+// A number that a flow names and that cannot be one is the flow's affair: its node says so.
+func (h *host) gather(ctx context.Context, c console, named, asked cast) (cast, error) {
+	if len(named.instances)+len(asked.instances) == 0 {
+		named.instances = []string{someInstance}
+	}
+	if len(named.phones)+len(asked.phones) == 0 {
+		named.phones = []string{somePhone}
+	}
+	var there cast
+	for _, name := range slices.Concat(named.instances, asked.instances) {
+		if slices.Contains(there.instances, name) {
+			continue
+		}
+		if err := h.sim.Connect(ctx, h.Execute, name); err != nil {
+			return there, environment(err)
+		}
+		there.instances = append(there.instances, name)
+	}
+	for i, number := range slices.Concat(named.phones, asked.phones) {
+		digits, err := h.sim.Phone(ctx, number)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return there, err
+		case err != nil && i >= len(named.phones):
+			return there, &exit{exitInvalid, err}
+		case err != nil:
+			fmt.Fprintln(c.err, "warning:", printable(err.Error()))
+		default:
+			there.add(&there.phones, digits)
+		}
+	}
+	return there, nil
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/api"
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// greet prints what a person needs next. A simulation also starts the flow called
+// menu, so that there is something to tap.
+func (h *host) greet(ctx context.Context, c console, url string, keys *api.Tokens, programs []*flow.Program, who cast) error {
+	fmt.Fprintf(c.out, "tapnode serves at %s\n", url)
+	var ids []string
+	for _, p := range programs {
+		ids = append(ids, p.Flow().Metadata.ID)
+	}
+	if len(ids) > 0 {
+		fmt.Fprintf(c.out, "flows: %s\n", strings.Join(ids, ", "))
+	} else {
+		fmt.Fprintln(c.out, "flows: none; name their files to serve some")
+	}
+	token := "$TOKEN"
+	if h.sim == nil || keys.Len() > 0 { // no secret in the log of a real server
+		fmt.Fprintf(c.out, "tokens for the HTTP API: %d; another one, while this runs: tapnode token --data %s\n", keys.Len(), h.dataDir)
+	} else {
+		var err error
+		if token, err = keys.Create(api.TokenAccount, "", time.Now()); err != nil {
+			return environment(err)
+		}
+		fmt.Fprintf(c.out, "\naccount token, shown only now: %s\n", token)
+	}
+	if h.sim == nil {
+		return nil
+	}
+	h.introduce(c, who)
+	menu := slices.Index(ids, "menu")
+	if menu < 0 {
+		fmt.Fprint(c.out, "Try:\n\n")
+		h.suggest(c, url, who.somebody(), token, who.instances[0])
+		return nil
+	}
+	person := who.somebody()
+	if named := castOf(programs[menu].Flow(), nil); len(named.phones) > 0 {
+		var err error
+		if person, err = h.sim.Phone(ctx, named.phones[0]); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.out, menuText, url, person, token)
+	h.suggest(c, url, person, token, who.instances[0])
+	_, err := h.Engine.Run(ctx, engine.Request{Flow: "menu"})
+	return err
+}
+
+// suggest prints commands that do something.
+func (h *host) suggest(c console, url, person, token, instance string) {
+	fmt.Fprintf(c.out, simulatedText, url, person, token, instance, h.sim.Numbers()[instance])
+}
+
+// shownNames is how many names a line shows.
+const shownNames = 8
+
+// introduce says who there is.
+func (h *host) introduce(c console, who cast) {
+	numbers := h.sim.Numbers()
+	var instances []string
+	for _, name := range who.instances {
+		instances = append(instances, name+" ("+numbers[name]+")")
+	}
+	fmt.Fprintf(c.out, "\nWhatsApp is simulated.\ninstances: %s\npeople: %s\n\n", some(instances), some(who.phones))
+}
+
+func some(names []string) string {
+	if more := len(names) - shownNames; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:shownNames], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// somebody is the person of the printed commands.
+func (c *cast) somebody() string {
+	if len(c.phones) == 0 {
+		return somePhone
+	}
+	return c.phones[0]
+}
+
+// The commands' arguments: the host's URL, a person's number, a token, an instance and its number.
+const (
+	menuText = `The flow "menu" sends its buttons to the phone %[2]s now. Then try:
+
+  tap a button       curl -X POST %[1]s/sim/v1/phones/%[2]s/click -d '{"buttonId":"billing"}'
+  start it again     curl -X POST -H "token: %[3]s" %[1]s/v1/flows/menu/runs
+`
+	simulatedText = `  see the phone      curl %[1]s/sim/v1/phones/%[2]s/inbox
+  write to us        curl -X POST %[1]s/sim/v1/phones/%[2]s/text -d '{"to":"%[5]s","text":"hello"}'
+  another customer   curl -X POST %[1]s/sim/v1/phones -d '{"number":"5511999990777","name":"Bia"}'
+  send buttons       curl -X POST -H "token: %[3]s" %[1]s/api/message/button/%[4]s \
+                       -d '{"number":"%[2]s","contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Sales"}]}'
+  stop               Ctrl-C
+
+`
+)

@@ -1,0 +1,117 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// business is the number of the first instance; the next ones count up.
+const business = 5511300000000
+
+const connect = "whatsapp.instance.connect@1"
+
+// Execute calls an operation of the node under simulation.
+type Execute func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
+
+// Connect creates the instance if it is not there, and connects it; a QR code that
+// the node shows is scanned by the instance's simulated phone.
+func (s *Simulation) Connect(ctx context.Context, execute Execute, instance string) error {
+	input, err := json.Marshal(map[string]string{"instance": instance})
+	if err != nil {
+		return err
+	}
+	_, err = execute(ctx, client.Request{Operation: "whatsapp.instance.create@1", Input: input}, nil)
+	if p := new(sdk.Problem); err != nil && (!errors.As(err, &p) || p.HTTPStatus != http.StatusConflict) {
+		return fmt.Errorf("create instance %s: %w", instance, err)
+	}
+	err = s.pair(ctx, execute, instance, input)
+	if p := new(sdk.Problem); errors.As(err, &p) && p.Code == "logged_out" {
+		// It was paired in an earlier simulation, which this server knows nothing of.
+		err = s.pair(ctx, execute, instance, input)
+	}
+	if err != nil {
+		return fmt.Errorf("connect instance %s: %w", instance, err)
+	}
+	return nil
+}
+
+func (s *Simulation) pair(ctx context.Context, execute Execute, instance string, input []byte) error {
+	var scan error
+	result, err := execute(ctx, client.Request{Operation: connect, Input: input}, func(p client.Progress) {
+		var data struct {
+			QR string `json:"qr"`
+		}
+		if p.Stage == "qr" && json.Unmarshal(p.Data, &data) == nil && data.QR != "" {
+			scan = s.scan(ctx, instance, data.QR)
+		}
+	})
+	if err != nil {
+		return errors.Join(err, scan)
+	}
+	var out struct {
+		Instance struct {
+			Phone string `json:"phone"`
+		} `json:"instance"`
+	}
+	if err := json.Unmarshal(result.Output, &out); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instances[instance] = out.Instance.Phone
+	return nil
+}
+
+func (s *Simulation) scan(ctx context.Context, instance, code string) error {
+	number, err := s.account(ctx, instance)
+	if err != nil {
+		return err
+	}
+	return s.control.call(ctx, "accounts/"+number+"/scan", map[string]string{"qr": code}, nil)
+}
+
+// account is the number for an instance to pair with: the one it has had in this
+// simulation, or that of an account with its name that nobody is linked to, or a new one.
+// An account that another host has used is left alone: people's phones know its devices.
+func (s *Simulation) account(ctx context.Context, instance string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if number, ok := s.instances[instance]; ok {
+		return number, nil
+	}
+	all, err := s.control.accounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range all {
+		if a.Kind == "account" && a.Name == instance && len(a.Devices) == 1 { // the phone
+			s.instances[instance] = a.Number
+			return a.Number, nil
+		}
+	}
+	for next := business; ; next++ {
+		var made account
+		err := s.control.call(ctx, "accounts", map[string]string{"number": fmt.Sprint(next), "name": instance}, &made)
+		if err == nil {
+			s.instances[instance] = made.Number
+			return made.Number, nil
+		}
+		if !taken(err) {
+			return "", fmt.Errorf("simulated account for instance %s: %w", instance, err)
+		}
+	}
+}
+
+// Numbers are those of the instances that were connected.
+func (s *Simulation) Numbers() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.instances)
+}
