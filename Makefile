@@ -49,8 +49,9 @@ lint: $(TAPNODE_TOOLS)/golangci-lint ## golangci-lint, with gofmt and go vet in 
 	$(TAPNODE_TOOLS)/golangci-lint run ./...
 
 .PHONY: generate
-generate: $(TOOLS) ## regenerate sdk/nodepb from its proto
+generate: $(TOOLS) ## regenerate sdk/nodepb from its proto, and the tables of docs/flows.md
 	cd sdk/nodepb && $(TAPNODE_TOOLS)/buf generate
+	go test -count=1 ./host/internal/cli -run TestFlowsPage -update
 
 .PHONY: generate-check
 generate-check: $(TOOLS) ## fail if generated code is stale, the proto unclean or its change breaking

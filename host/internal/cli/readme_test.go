@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestReadme runs every command of the README's console blocks. make run is
-// TestServe's: here only its recipe is compared.
+// TestReadme runs every command of the console blocks of README and docs/flows.md. make
+// run is TestServe's: here only its recipe is compared.
 func TestReadme(t *testing.T) {
 	const root = "../../.."
 	src, err := os.ReadFile(root + "/README.md")
@@ -22,7 +22,11 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(runtimeDir) })
-	commands := consoleCommands(src)
+	flows, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := append(consoleCommands(src), consoleCommands(flows)...)
 	if len(commands) < 5 {
 		t.Fatalf("found only %d commands in the README", len(commands))
 	}
@@ -45,7 +49,7 @@ func TestReadme(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			if strings.Contains(line, " run ") && !bytes.Contains(out, []byte("goes on at reply:billing")) {
+			if strings.Contains(line, "--click billing") && !bytes.Contains(out, []byte("goes on at reply:billing")) {
 				t.Errorf("the session in the README looks different now:\n%s", out)
 			}
 		})

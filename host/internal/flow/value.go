@@ -139,8 +139,21 @@ func Plain(v any) (any, error) {
 		}
 		return out, nil
 	}
-	if reflect.ValueOf(v).Kind() == reflect.Func {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Func:
 		return nil, errors.New("the result is a function, not a value")
+	case reflect.Map: // of groupBy or fromPairs: its keys may be of any kind
+		out := make(map[string]any, r.Len())
+		for it := r.MapRange(); it.Next(); {
+			name := strings.ToValidUTF8(text(it.Key().Interface()), "\ufffd")
+			if _, twice := out[name]; twice {
+				return nil, fmt.Errorf("two members of the result have the name %.40q", name)
+			}
+			if out[name], err = Plain(it.Value().Interface()); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
