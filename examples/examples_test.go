@@ -156,15 +156,15 @@ func TestHostsGuide(t *testing.T) {
 	p.code(t, []string{"go", "js"}, "hosts/go/main.go", "hosts/javascript/flownode.js", "hosts/javascript/host.js")
 	for _, host := range []struct {
 		name, first string
-		needs       []string
+		needs       [][]string // commands that work where the host does
 	}{
 		{"go", "$ go run ", nil},
-		{"javascript", "$ npm ci ", []string{"node", "npm"}},
+		{"javascript", "$ npm ci ", [][]string{{"node", "--version"}, {"npm", "ping", "--fetch-retries=0"}}}, // as .ci/setup asks
 	} {
 		t.Run(host.name, func(t *testing.T) {
-			for _, tool := range host.needs {
-				if _, err := exec.LookPath(tool); err != nil {
-					t.Skipf("the host in %s needs %s", host.name, tool)
+			for _, needed := range host.needs {
+				if out, err := exec.CommandContext(t.Context(), needed[0], needed[1:]...).CombinedOutput(); err != nil {
+					t.Skipf("the host in %s needs %s: %v\n%s", host.name, strings.Join(needed, " "), err, out)
 				}
 			}
 			of := page{slices.DeleteFunc(slices.Clone(p.blocks), func(b block) bool { return !strings.HasPrefix(b.text, host.first) })}

@@ -58,7 +58,7 @@ func lastLine(out string) string {
 const (
 	compiler   = "C compiler (the race detector)"
 	postgres   = "PostgreSQL"
-	javascript = "Node.js with npm (the host in JavaScript)"
+	javascript = "Node.js, npm and its registry (the host in JavaScript)"
 	all        = compiler + ", " + postgres + ", " + javascript
 )
 
@@ -90,6 +90,7 @@ func TestSetUp(t *testing.T) {
 		{"root without apt", func(m *machine) { m.add("id", "echo 0") }, all, ""},
 		{"a compiler that does not compile", func(m *machine) { have(m, everything...); m.add("cc", "exit 1") }, compiler, ""},
 		{"no PostgreSQL", func(m *machine) { have(m, "cc"); have(m, js...) }, postgres, ""},
+		{"no registry", func(m *machine) { have(m, everything...); m.add("npm", `[ "$1" != ping ]`) }, javascript, ""},
 		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, server...) }, javascript, ""},
 		{"everything", func(m *machine) { have(m, everything...) }, "nothing", ""},
 		{
