@@ -4,13 +4,21 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/flow"
-	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
 )
 
 // A simulation has whom a flow names: in filters, in inputs at any depth, by variables;
 // not whom only a run will know, nor groups.
 func TestCast(t *testing.T) {
+	list, err := offline(t.Context(), nodesDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalogue, err := app.NewCatalogue(list)
+	if err != nil {
+		t.Fatal(err)
+	}
 	program, findings, err := flow.Load([]byte(`
 apiVersion: flow/v1
 kind: Flow
@@ -37,7 +45,7 @@ nodes:
   - {id: back, type: whatsapp.sendText@1, with: {instance: "${ event.instance }", number: "${ event.chat.jid }", contentText: x}}
   - {id: group, type: whatsapp.sendText@1, with: {instance: rome, number: "120363041234567890@g.us", contentText: x}}
   - {id: note, type: set@1, with: {values: {instance: none}}}
-`), flowtest.Catalogue(t))
+`), catalogue)
 	if err != nil {
 		t.Fatal(err, findings)
 	}
