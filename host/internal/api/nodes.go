@@ -13,6 +13,8 @@ type Node struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	process.Status
+	// Crashes are the newest, oldest first; only GET /v1/nodes/{name} shows them.
+	Crashes []process.Crash `json:"crashes,omitempty"`
 }
 
 // Nodes are the node processes of the host.
@@ -28,12 +30,18 @@ type Nodes interface {
 // ErrUnknownNode is a name that no node has.
 var ErrUnknownNode = errors.New("there is no such node")
 
-// nodes serves GET /v1/nodes and POST /v1/nodes/{name}/restart.
+// nodes serves GET /v1/nodes, GET /v1/nodes/{name} and POST /v1/nodes/{name}/restart.
 func (s *Server) nodes(mux *http.ServeMux, n Nodes) {
 	list := func(w http.ResponseWriter, _ *http.Request) {
-		write(w, http.StatusOK, map[string][]Node{"nodes": n.Nodes()})
+		nodes := n.Nodes()
+		for i := range nodes {
+			nodes[i].Crashes = nil
+		}
+		write(w, http.StatusOK, map[string][]Node{"nodes": nodes})
 	}
+	one := func(w http.ResponseWriter, r *http.Request) { s.node(w, r.PathValue("name"), n) }
 	mux.Handle("GET /v1/nodes", s.authorized(accountOnly(http.HandlerFunc(list))))
+	mux.Handle("GET /v1/nodes/{name}", s.authorized(accountOnly(http.HandlerFunc(one))))
 	mux.Handle("POST /v1/nodes/{name}/restart", s.authorized(accountOnly(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) { s.restartNode(w, r, n) }))))
 }
@@ -54,9 +62,16 @@ func (s *Server) restartNode(w http.ResponseWriter, r *http.Request, n Nodes) {
 		problem(w, http.StatusServiceUnavailable, "the node was restarted and is not ready: "+err.Error(), nil)
 		return
 	}
+	s.node(w, name, n)
+}
+
+// node answers with one node.
+func (s *Server) node(w http.ResponseWriter, name string, n Nodes) {
 	for _, node := range n.Nodes() {
 		if node.Name == name {
 			write(w, http.StatusOK, node)
+			return
 		}
 	}
+	problem(w, http.StatusNotFound, "there is no such node; GET /v1/nodes lists them", nil)
 }

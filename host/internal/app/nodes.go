@@ -11,7 +11,7 @@ import (
 func (a *App) Nodes() []api.Node {
 	out := make([]api.Node, 0, len(a.nodes))
 	for _, n := range a.nodes {
-		out = append(out, api.Node{Name: n.manifest.Name, Version: n.manifest.Version, Status: n.State()})
+		out = append(out, api.Node{Name: n.manifest.Name, Version: n.manifest.Version, Status: n.State(), Crashes: n.Crashes()})
 	}
 	return out
 }

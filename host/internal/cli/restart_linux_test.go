@@ -99,6 +99,12 @@ func TestNodeStates(t *testing.T) {
 	if n := s.node(t); n.State != "quarantined" || n.PID != 0 {
 		t.Errorf("after many crashes: %+v", n)
 	}
+	if status, body := s.do(t, "GET", "/v1/nodes/whatsapp-send-buttons", ""); status != 200 || !strings.Contains(body, `"exit":"signal: killed"`) {
+		t.Errorf("how it crashed: %d %s", status, body)
+	}
+	if status, _ := s.do(t, "GET", "/v1/nodes/none", ""); status != 404 {
+		t.Errorf("no such node: %d", status)
+	}
 
 	t.Setenv(tokenEnv, s.token)
 	var out, errs bytes.Buffer

@@ -11,10 +11,10 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/typed"
 )
 
-// ValidInstance reports whether a name may be an instance's: 1 to 64 letters,
+// validInstance reports whether a name may be an instance's: 1 to 64 letters,
 // digits, dots, underscores and hyphens of ASCII, the first a letter or digit. It
 // is safe in a URL path, a file name and a subject.
-func ValidInstance(name string) bool {
+func validInstance(name string) bool {
 	const extra = "._-"
 	for i, r := range []byte(name) {
 		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
@@ -26,7 +26,7 @@ func ValidInstance(name string) bool {
 }
 
 func (c *check) instanceName(name string) {
-	if !blank(name) && !ValidInstance(name) {
+	if !blank(name) && !validInstance(name) {
 		c.refuse("/instance", "Instance name has characters or a length that are not allowed", "use 1 to 64 letters, digits, dots, underscores and hyphens")
 	}
 }

@@ -85,7 +85,7 @@ func TestErrorTable(t *testing.T) {
 			if len(violations) != 1 {
 				t.Fatalf("violations %+v, want one", violations)
 			}
-			got, _ := First(violations)
+			got := violations[0]
 			if got.Pointer != row.pointer || got.Code != row.code || got.Message != row.message {
 				t.Errorf("got  %s %s %q\nwant %s %s %q", got.Pointer, got.Code, got.Message, row.pointer, row.code, row.message)
 			}

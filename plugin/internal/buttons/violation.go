@@ -48,11 +48,3 @@ const (
 	WarnMenuIgnored       = "menu_ignored"
 	WarnWildcardID        = "id_is_a_wildcard"
 )
-
-// First is the violation the HTTP API answers with.
-func First(violations []Violation) (Violation, bool) {
-	if len(violations) == 0 {
-		return Violation{}, false
-	}
-	return violations[0], true
-}

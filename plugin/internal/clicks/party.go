@@ -37,7 +37,7 @@ type Sender struct {
 func party(addresses ...types.JID) Party {
 	var p Party
 	for _, jid := range addresses {
-		jid = Normal(jid)
+		jid = normal(jid)
 		if jid.IsEmpty() {
 			continue
 		}
@@ -72,9 +72,9 @@ func (p Party) Keys() []string {
 	return keys
 }
 
-// Normal is the one JID of an account that may appear under several: without
+// normal is the one JID of an account that may appear under several: without
 // device and agent, and on the server of ordinary accounts.
-func Normal(jid types.JID) types.JID {
+func normal(jid types.JID) types.JID {
 	jid = jid.ToNonAD()
 	switch jid.Server {
 	case types.LegacyUserServer, types.HostedServer:
@@ -105,7 +105,7 @@ func foreign(info types.MessageInfo) bool {
 	if info.IsFromMe || info.ID == "" || info.Sender.IsEmpty() {
 		return false
 	}
-	switch Normal(info.Chat).Server {
+	switch normal(info.Chat).Server {
 	case types.DefaultUserServer, types.HiddenUserServer, types.GroupServer:
 		return true
 	}

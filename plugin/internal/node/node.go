@@ -21,8 +21,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Version of the node binary.
-const Version = "0.1.0"
+// version of the node binary.
+const version = "0.1.0"
 
 // Operation ids.
 const (
@@ -45,7 +45,7 @@ func newNode() *node { return &node{board: sdk.NewBoard()} }
 func (n *node) offer() *sdk.Node {
 	return &sdk.Node{
 		Name:     "whatsapp-send-buttons",
-		Version:  Version,
+		Version:  version,
 		Title:    "WhatsApp Send Buttons",
 		Summary:  "Sends WhatsApp messages with buttons and turns every tap into an event.",
 		Settings: schemas.Read(schemas.Settings),

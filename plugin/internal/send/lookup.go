@@ -77,7 +77,7 @@ func (s *Sender) entry(ctx context.Context, q Query) (ledger.Entry, error) {
 	if q.MessageID != "" {
 		return s.Store.Ledger.SentMessage(ctx, q.Instance, q.MessageID)
 	}
-	for _, scope := range []string{ScopeFallback, OpButtons, OpText} {
+	for _, scope := range []string{scopeFallback, OpButtons, OpText} {
 		e, err := s.Store.Ledger.Lookup(ctx, scope, q.Instance, q.Key)
 		if !errors.Is(err, sqldb.ErrNotFound) {
 			return e, err
@@ -106,10 +106,10 @@ func (s *Sender) describeSent(ctx context.Context, e ledger.Entry) (Sent, error)
 		}
 	}
 	switch e.Operation {
-	case ScopeFallback:
+	case scopeFallback:
 		m.Replaces, err = s.other(ctx, e, OpButtons)
 	case OpButtons:
-		m.ReplacedBy, err = s.other(ctx, e, ScopeFallback)
+		m.ReplacedBy, err = s.other(ctx, e, scopeFallback)
 	}
 	if err != nil {
 		return m, err

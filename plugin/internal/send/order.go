@@ -35,9 +35,9 @@ type order struct {
 	warnings []sdk.Warning // for the ledger; the caller has them already
 }
 
-// ScopeFallback is the idempotency scope of the text that replaces refused buttons:
+// scopeFallback is the idempotency scope of the text that replaces refused buttons:
 // a second message under the same key.
-const ScopeFallback = OpButtons + "/text"
+const scopeFallback = OpButtons + "/text"
 
 // Buttons sends the buttons, or the same menu as text: to a channel, which shows no
 // buttons, and, if the caller allows it, when WhatsApp does not take them. warnings are
@@ -91,7 +91,7 @@ func (s *Sender) menuAsButtons(r buttons.Request, correlation string, warnings [
 
 func (s *Sender) menuAsText(r buttons.Request, correlation string, warnings []sdk.Warning) order {
 	o := s.menuAsButtons(r, correlation, warnings)
-	o.scope, o.delay, o.menu.AsText, o.fallback = ScopeFallback, 0, true, false
+	o.scope, o.delay, o.menu.AsText, o.fallback = scopeFallback, 0, true, false
 	o.encode = func(b buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 		return buttons.EncodeFallback(r, b), nil, ""
 	}

@@ -72,7 +72,7 @@ func StatusEvent(c ledger.Change) (outbox.Event, error) {
 
 // operationOf is the operation that a caller knows.
 func operationOf(e ledger.Entry) string {
-	if e.Operation == ScopeFallback {
+	if e.Operation == scopeFallback {
 		return OpButtons
 	}
 	return e.Operation

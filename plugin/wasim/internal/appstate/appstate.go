@@ -28,14 +28,14 @@ import (
 
 // Bounds of one account's settings.
 const (
-	MaxPatches   = 1000     // per collection
-	MaxPatchSize = 64 << 10 // bytes
+	maxPatches   = 1000     // per collection
+	maxPatchSize = 64 << 10 // bytes
 )
 
 // Errors a patch is refused with.
 var (
 	ErrConflict   = errors.New("patch builds on another version")
-	ErrFull       = fmt.Errorf("collection holds %d patches", MaxPatches)
+	ErrFull       = fmt.Errorf("collection holds %d patches", maxPatches)
 	ErrPatch      = errors.New("patch is not valid for this account")
 	ErrCollection = errors.New("no such collection")
 )
@@ -119,10 +119,10 @@ func (a *Account) apply(ctx context.Context, name appstate.WAPatchName, base uin
 	switch {
 	case base != c.state.Version:
 		return Change{}, ErrConflict
-	case len(c.patches) >= MaxPatches:
+	case len(c.patches) >= maxPatches:
 		return Change{}, ErrFull
-	case len(raw) > MaxPatchSize:
-		return Change{}, fmt.Errorf("%w: %d bytes, at most %d", ErrPatch, len(raw), MaxPatchSize)
+	case len(raw) > maxPatchSize:
+		return Change{}, fmt.Errorf("%w: %d bytes, at most %d", ErrPatch, len(raw), maxPatchSize)
 	}
 	var patch waServerSync.SyncdPatch
 	if err := proto.Unmarshal(raw, &patch); err != nil {

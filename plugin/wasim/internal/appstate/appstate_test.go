@@ -176,7 +176,7 @@ func TestSyncRefuses(t *testing.T) {
 		{"not a patch", query(appstate.WAPatchCriticalBlock, 1, []byte("\xff\xff")), 400},
 		{"damaged", query(appstate.WAPatchCriticalBlock, 1, damaged), 400},
 		{"foreign key", query(appstate.WAPatchCriticalBlock, 1, foreign), 400},
-		{"too large", query(appstate.WAPatchCriticalBlock, 1, make([]byte, MaxPatchSize+1)), 400},
+		{"too large", query(appstate.WAPatchCriticalBlock, 1, make([]byte, maxPatchSize+1)), 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			answer, changes := d.ask(a, c.query)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestParseReadsARule(t *testing.T) {
-	r, err := Parse([]byte(`{"id":"slow","match":{"stage":"message","account":"+5511999","recipient":"1-2@g.us","type":"text",
+	r, err := parse([]byte(`{"id":"slow","match":{"stage":"message","account":"+5511999","recipient":"1-2@g.us","type":"text",
 		"probability":0.5,"seed":7},"times":3,"action":{"delay":"150ms","ackError":{"code":479},"disconnect":"after"}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestParseRefusesWithThePlace(t *testing.T) {
 		{`{"match":{"stage":"iq","nth":2},"times":2,"action":{"drop":true}}`, "/times", "once"},
 		{`{"match":{"stage":"iq"},"times":-1,"action":{"drop":true}}`, "/times", "negative"},
 	} {
-		_, err := Parse([]byte(c.in))
+		_, err := parse([]byte(c.in))
 		var e *jsonstrict.Error
 		if !errors.As(err, &e) || e.Pointer != c.pointer || !strings.Contains(e.Message, c.message) {
 			t.Errorf("%s\n got %v\nwant %q at %q", c.in, err, c.message, c.pointer)
@@ -189,7 +189,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"match":{"stage":"login"},"action":{"loginFailure":{"reason":402,"code":101,"expire":60}}}`))
 	f.Add([]byte(`{"match":{"stage":"delivery","probability":0.1,"seed":1},"action":{"delay":"1s","duplicate":2}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := Parse(data)
+		r, err := parse(data)
 		if err != nil {
 			var e *jsonstrict.Error
 			if !errors.As(err, &e) {
@@ -201,7 +201,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := Parse(out)
+		again, err := parse(out)
 		if err != nil || !cmp.Equal(r, again) {
 			t.Fatalf("%s reads back as %+v, %v", out, again, err)
 		}

@@ -117,8 +117,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// Parse reads one rule. The error is a *jsonstrict.Error with the place of the mistake.
-func Parse(data []byte) (Rule, error) {
+// parse reads one rule. The error is a *jsonstrict.Error with the place of the mistake.
+func parse(data []byte) (Rule, error) {
 	var r Rule
 	if err := jsonstrict.Decode(data, jsonstrict.Limits{Bytes: 1 << 20, Depth: 64}, &r); err != nil {
 		return Rule{}, err

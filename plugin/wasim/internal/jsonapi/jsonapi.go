@@ -22,8 +22,8 @@ import (
 
 const (
 	maxBody = 1 << 20
-	// MaxWait bounds a request's wait parameter.
-	MaxWait = time.Minute
+	// maxWait bounds a request's wait parameter.
+	maxWait = time.Minute
 )
 
 // Endpoint is one line of the table.
@@ -99,8 +99,8 @@ func Wait(text string) (time.Duration, error) {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d > MaxWait {
-		return 0, Refuse(http.StatusBadRequest, "wait must be a span between 0s and %s, for example 5s", MaxWait)
+	if err != nil || d < 0 || d > maxWait {
+		return 0, Refuse(http.StatusBadRequest, "wait must be a span between 0s and %s, for example 5s", maxWait)
 	}
 	return d, nil
 }

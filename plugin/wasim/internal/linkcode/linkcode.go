@@ -76,8 +76,8 @@ func New(hello Hello) *Pairing {
 	return &Pairing{Hello: hello, ref: []byte(base64.RawURLEncoding.EncodeToString(ref))}
 }
 
-// Normalize brings a typed code to the form the key is derived from: upper case, without dash and spaces.
-func Normalize(code string) (string, error) {
+// normalize brings a typed code to the form the key is derived from: upper case, without dash and spaces.
+func normalize(code string) (string, error) {
 	code = strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))
 	if len(code) != codeLength || strings.Trim(code, alphabet) != "" {
 		return "", ErrCodeShape
@@ -88,7 +88,7 @@ func Normalize(code string) (string, error) {
 // Enter is the user typing the code on the phone that owns identity. It returns the <link_code_companion_reg> to hand
 // the companion in a notification of that type. A second Enter replaces the first.
 func (p *Pairing) Enter(code string, identity *keys.KeyPair) (waBinary.Node, error) {
-	code, err := Normalize(code)
+	code, err := normalize(code)
 	if err != nil {
 		return waBinary.Node{}, err
 	}

@@ -168,9 +168,9 @@ func TestFinishRefusesStrangers(t *testing.T) {
 
 func TestNormalize(t *testing.T) {
 	for in, want := range map[string]string{"abcd-2345": "ABCD2345", "ABCD 2345": "ABCD2345", "ABCD234": "", "ABCD234O": "", "ABCD-23456": "", "": ""} {
-		got, err := Normalize(in)
+		got, err := normalize(in)
 		if got != want || (err == nil) != (want != "") {
-			t.Errorf("Normalize(%q) = %q, %v", in, got, err)
+			t.Errorf("normalize(%q) = %q, %v", in, got, err)
 		}
 	}
 }
