@@ -91,7 +91,7 @@ func (h *host) waits(ctx context.Context, id string, messages map[int]string) (r
 	}
 	var out []wait
 	for _, v := range s.Visits {
-		if s.Status == run.StatusRunning && v.Wait == run.WaitArmed {
+		if s.Status == run.StatusRunning && v.Wait == run.WaitArmed && v.Call == run.CallDone { // the message is out
 			out = append(out, wait{v, messages[v.N]})
 		}
 	}
@@ -113,11 +113,7 @@ const portText = "text"
 // leave says which waits nobody will answer.
 func leave(c console, p *flow.Program, waits []wait, simulated bool) {
 	for _, w := range waits {
-		left := ""
-		if until := time.Until(w.Deadline); until > 0 {
-			left = " for up to " + flow.Span(until)
-		}
-		fmt.Fprintf(c.err, "left open: node %s waits%s for %s\n", w.Node, left, printable(strings.Join(w.takes(p), ", ")))
+		fmt.Fprintf(c.err, "left open: node %s waits for up to %s for %s\n", w.Node, flow.Span(time.Until(w.Deadline)), printable(strings.Join(w.takes(p), ", ")))
 	}
 	if len(waits) == 0 {
 		return

@@ -80,6 +80,24 @@ func castOf(f *flow.Flow, vars map[string]any) cast {
 	return c
 }
 
+// castFor is castOf, and apart from it those whom only the given variables name.
+func castFor(f *flow.Flow, vars map[string]any) (named, given cast) {
+	own, all := castOf(f, nil), castOf(f, vars)
+	only := func(list, known []string) (named, given []string) {
+		for _, name := range list {
+			if slices.Contains(known, name) {
+				named = append(named, name)
+			} else {
+				given = append(given, name)
+			}
+		}
+		return named, given
+	}
+	named.instances, given.instances = only(all.instances, own.instances)
+	named.phones, given.phones = only(all.phones, own.phones)
+	return named, given
+}
+
 // read looks for names in an input, at any depth.
 func (c *cast) read(v any, vars map[string]any) {
 	switch v := v.(type) {

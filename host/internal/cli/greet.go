@@ -15,11 +15,21 @@ import (
 // greet prints what a person needs next. A simulation also starts the flow called
 // menu, so that there is something to tap.
 func (h *host) greet(ctx context.Context, c console, url string, keys *api.Tokens, programs []*flow.Program, who cast) error {
-	fmt.Fprintf(c.out, "tapnode serves at %s\n", url)
 	var ids []string
 	for _, p := range programs {
 		ids = append(ids, p.Flow().Metadata.ID)
 	}
+	menu := slices.Index(ids, "menu")
+	person := who.somebody()
+	if h.sim != nil && menu >= 0 {
+		if named := castOf(programs[menu].Flow(), nil); len(named.phones) > 0 {
+			var err error
+			if person, err = h.sim.Phone(ctx, named.phones[0]); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintf(c.out, "tapnode serves at %s\n", url)
 	if len(ids) > 0 {
 		fmt.Fprintf(c.out, "flows: %s\n", strings.Join(ids, ", "))
 	} else {
@@ -39,18 +49,10 @@ func (h *host) greet(ctx context.Context, c console, url string, keys *api.Token
 		return nil
 	}
 	h.introduce(c, who)
-	menu := slices.Index(ids, "menu")
 	if menu < 0 {
 		fmt.Fprint(c.out, "Try:\n\n")
-		h.suggest(c, url, who.somebody(), token, who.instances[0])
+		h.suggest(c, url, person, token, who.instances[0])
 		return nil
-	}
-	person := who.somebody()
-	if named := castOf(programs[menu].Flow(), nil); len(named.phones) > 0 {
-		var err error
-		if person, err = h.sim.Phone(ctx, named.phones[0]); err != nil {
-			return err
-		}
 	}
 	fmt.Fprintf(c.out, menuText, url, person, token)
 	h.suggest(c, url, person, token, who.instances[0])

@@ -79,7 +79,9 @@ func (h *host) runOnce(ctx context.Context, c console, o runOrder, out printer) 
 	if err := h.Deploy(program); err != nil {
 		return environment(err)
 	}
-	there, err := h.start(ctx, c, castOf(f, vars), o.asked)
+	named, asked := castFor(f, vars)
+	asked.join(o.asked)
+	there, err := h.start(ctx, c, named, asked)
 	if err != nil {
 		return err
 	}

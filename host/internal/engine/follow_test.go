@@ -102,3 +102,32 @@ func TestFollowWhatIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// ToRest ends where a run waits for somebody, with all that went on beside the wait, and
+// next with what came of the answer.
+func TestToRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, engine.NewMemory(0), &phone{}, example(t, "menu.yaml"))
+		defer r.stop()
+		id := r.run(engine.Request{Flow: "menu"})
+		var after uint64
+		for i, want := range []run.TraceKind{run.TraceWaitArmed, run.TraceWaitArmed, run.TraceRunFinished} {
+			var last engine.Step
+			for step, err := range r.ToRest(context.Background(), id, after) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				last = step
+			}
+			if after = last.Sequence; last.Kind != want {
+				t.Fatalf("rest %d: the last step is %+v, want %s", i, last, want)
+			}
+			switch i {
+			case 0:
+				r.deliver(click("a", id+":ask:1", "support"))
+			case 1:
+				r.deliver(click("b", id+":support:2", "on"))
+			}
+		}
+	})
+}
