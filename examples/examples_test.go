@@ -4,6 +4,7 @@ package examples_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +19,15 @@ import (
 // bin is where the commands of the pages find bin/: tapnode, and the node in bin/nodes.
 var bin string
 
+// asSimulator makes the test binary a simulator: whom the phones trust is one per
+// process, and every host gets a simulator of its own.
+const asSimulator = "EXAMPLES_AS_SIMULATOR"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asSimulator) != "" {
+		serveSimulator()
+		return
+	}
 	dir, err := os.MkdirTemp("", "examples-")
 	if err != nil {
 		panic(err)
@@ -171,24 +180,57 @@ func TestHostsGuide(t *testing.T) {
 			if len(of.blocks) != 1 {
 				t.Fatalf("%d blocks begin with %q, want 1", len(of.blocks), host.first)
 			}
-			sim, err := wasim.Start(wasim.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := sim.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			sim.Trust()
+			url, rootKey := simulator(t)
 			program := filepath.Join(t.TempDir(), "host") // npm writes beside the program
 			if err := os.CopyFS(program, os.DirFS("hosts/javascript")); err != nil {
 				t.Fatal(err)
 			}
-			of.session(t, "..", []string{"SIM_URL=" + sim.URL(), "SIM_ROOT_KEY=" + sim.RootKey(), "TMPDIR=" + short(t)},
+			of.session(t, "..", []string{"SIM_URL=" + url, "SIM_ROOT_KEY=" + rootKey, "TMPDIR=" + short(t)},
 				"examples/hosts/javascript", program, " bin/", " "+bin+"/")
 		})
 	}
+}
+
+// serveSimulator prints address and root key, and serves until stdin ends.
+func serveSimulator() {
+	sim, err := wasim.Start(wasim.Options{})
+	if err != nil {
+		panic(err)
+	}
+	sim.Trust()
+	fmt.Println(sim.URL(), sim.RootKey())
+	_, _ = io.Copy(io.Discard, os.Stdin) // any end is the end
+	if err := sim.Close(); err != nil {
+		panic(err)
+	}
+}
+
+func simulator(t *testing.T) (url, rootKey string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), asSimulator+"=1")
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the simulator: %v", err)
+		}
+	})
+	if _, err := fmt.Fscanln(stdout, &url, &rootKey); err != nil {
+		t.Fatal(err)
+	}
+	return url, rootKey
 }
 
 // short is a directory whose path leaves room for a socket's name.
