@@ -137,11 +137,11 @@ func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]
 
 // Deploy gives the flow to the engine. Call it before Start: the filters of its
 // triggers become subscriptions when the nodes start.
-func (a *App) Deploy(p *flow.Program) error {
+func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.programs = append(a.programs, p)
-	return a.Engine.Deploy(p)
+	return a.Engine.Deploy(ctx, p)
 }
 
 // Start starts the engine and every node and returns when all are ready. After an

@@ -53,7 +53,7 @@ func (h *host) runOnce(ctx context.Context, c console, path string, assignments,
 	if err != nil {
 		return err
 	}
-	if err := h.Deploy(program); err != nil {
+	if err := h.Deploy(ctx, program); err != nil {
 		return environment(err)
 	}
 	if err := h.start(ctx, castOf(f, vars)); err != nil {

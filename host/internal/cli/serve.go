@@ -42,7 +42,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
-	programs, err := h.deploy(c, paths)
+	programs, err := h.deploy(ctx, c, paths)
 	if err != nil {
 		return errors.Join(err, h.stop())
 	}
@@ -59,7 +59,7 @@ func serve(ctx context.Context, c console, args []string) error {
 }
 
 // deploy loads every flow; one that is wrong stops the command before anything runs.
-func (h *host) deploy(c console, paths []string) ([]*flow.Program, error) {
+func (h *host) deploy(ctx context.Context, c console, paths []string) ([]*flow.Program, error) {
 	var programs []*flow.Program
 	bad := false
 	for _, path := range paths {
@@ -72,7 +72,7 @@ func (h *host) deploy(c console, paths []string) ([]*flow.Program, error) {
 			bad = true
 			continue
 		}
-		if err := h.Deploy(program); err != nil {
+		if err := h.Deploy(ctx, program); err != nil {
 			return nil, &exit{exitInvalid, fmt.Errorf("%s: %w", path, err)}
 		}
 		programs = append(programs, program)

@@ -28,6 +28,7 @@ func Log(t *testing.T, open func(t *testing.T) engine.Log) {
 		"tasks come in time":         tasksInTime,
 		"a task goes to one":         taskToOne,
 		"held and given back":        held,
+		"a stale lease":              staleLease,
 		"done and dropped":           doneAndDropped,
 		"a task replaces its like":   replaced,
 		"queues are apart":           queuesApart,
