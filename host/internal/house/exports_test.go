@@ -21,7 +21,7 @@ var unfinished = map[string]string{
 
 // awaited are exported names that nobody uses yet, with the reason.
 var awaited = map[string]string{
-	"engine.Lease": "part of the seam engine.Log, for the next that implements it",
+	"sqllog.Log.Start": "tapnode serve opens it",
 }
 
 // byInterface are methods that packages outside the module call.

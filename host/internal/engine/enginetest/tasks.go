@@ -28,6 +28,23 @@ func tasksInTime(t *testing.T, s suite) {
 	s.nothing(t, engine.Timers)
 }
 
+// tasksInOrder: those that were due first come first, however many there are.
+func tasksInOrder(t *testing.T, s suite) {
+	const n = 1200 // more than a Log reads at once
+	begin := time.Now().Add(-time.Hour)
+	b := engine.Batch{Run: "r", State: []byte(`{}`)}
+	for i := range n {
+		b.Tasks = append(b.Tasks, task("r", fmt.Sprintf("t%04d", (i*7)%n), engine.TaskRetry, begin.Add(time.Duration((i*7)%n)*time.Millisecond)))
+	}
+	s.append(t, b)
+	for i := range n {
+		if got := s.next(t, engine.Timers); got.ID != fmt.Sprintf("t%04d", i) {
+			t.Fatalf("task %d is %s", i, got.ID)
+		}
+	}
+	s.nothing(t, engine.Timers)
+}
+
 func taskToOne(t *testing.T, s suite) {
 	const n = 40
 	b := engine.Batch{Run: "r", State: []byte(`{}`)}
