@@ -37,7 +37,9 @@ type Options struct {
 	DataDir  string                     // the host's own, made with mode 0700
 	Settings map[string]json.RawMessage // by node name, secrets included
 	Timing   process.Timing
-	Logger   *slog.Logger
+	// Log keeps the runs; nil is one that ends with the App. Close it after Stop.
+	Log    engine.Log
+	Logger *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
 	AllowPrivate bool
 	// OnEvent sees every event of every trigger before it is acknowledged. It may
@@ -75,6 +77,9 @@ type node struct {
 func Open(opt Options) (*App, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.Log == nil {
+		opt.Log = engine.NewMemory(0)
 	}
 	a := &App{opt: opt, log: opt.Logger, byOp: map[string]*node{}}
 	a.reading, a.quit = context.WithCancel(context.Background())
@@ -121,9 +126,15 @@ func (a *App) prepare() error {
 	}
 	var err error
 	a.Engine, err = engine.New(engine.Options{
-		Log: engine.NewMemory(0), Executor: executor{a}, Builtins: builtins, Logger: a.log,
+		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile,
 	})
 	return err
+}
+
+// compile makes a program of a version that was deployed earlier.
+func (a *App) compile(source []byte) (*flow.Program, error) {
+	p, _, err := flow.Load(source, a.Catalogue)
+	return p, err
 }
 
 // split parts what a user wrote into one document: secrets travel apart.

@@ -40,7 +40,7 @@ func call(ctx context.Context, c console, args []string) error {
 			return err
 		}
 	}
-	h, err := openHost(ctx, c, flags, hf, nil)
+	h, err := openHost(ctx, c, flags, hf, nil, nil)
 	if err != nil {
 		return err
 	}

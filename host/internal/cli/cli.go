@@ -67,7 +67,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"run", "FLOW [--simulate] [--click BUTTON]… [--var NAME=VALUE]… [--json]", "run a flow once, in the foreground", runFlow},
-		{"serve", "[FLOW…] [--simulate] [--listen ADDRESS] [--data DIR]", "serve flows and the HTTP API until stopped", serve},
+		{"serve", "[FLOW…] [--simulate] [--listen ADDRESS] [--data DIR] [--database STRING]", "serve flows and the HTTP API until stopped", serve},
 		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance", call},
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
 		{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},

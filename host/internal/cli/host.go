@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/sim"
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -45,12 +47,18 @@ type host struct {
 	sim     *sim.Simulation // nil: the real WhatsApp
 	log     *slog.Logger
 	dataDir string
-	claim   *os.File // keeps other hosts out of dataDir
-	discard string   // temporary data directory to remove at the end
+	claim   *os.File    // keeps other hosts out of dataDir
+	discard string      // temporary data directory to remove at the end
+	runs    *sqllog.Log // nil: runs end with the process
 }
 
-// openHost prepares the app and the simulation; nothing runs yet.
-func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onEvent func(sdk.Event)) (_ *host, err error) {
+// durable says where the runs of a host outlive it: in the data directory, or in the
+// Postgres database with this connection string.
+type durable struct{ postgres string }
+
+// openHost prepares the app and the simulation; nothing runs yet. Without keep, runs end
+// with the process.
+func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, keep *durable, onEvent func(sdk.Event)) (_ *host, err error) {
 	level := slog.LevelWarn
 	switch {
 	case *f.verbose:
@@ -103,14 +111,35 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, onE
 			}
 		}
 	}
-	h.App, err = app.Open(app.Options{
+	opt := app.Options{
 		Nodes: installed, DataDir: h.dataDir, Settings: settings, Logger: h.log,
 		AllowPrivate: *f.allowPrivate || *f.simulate, OnEvent: onEvent,
-	})
+	}
+	if keep != nil {
+		if err := h.openRuns(ctx, keep.postgres); err != nil {
+			return nil, err
+		}
+		opt.Log = h.runs
+	}
+	h.App, err = app.Open(opt)
 	if err != nil {
 		return nil, environment(err)
 	}
 	return h, nil
+}
+
+// openRuns opens the database of the engine and lets it remove what is old.
+func (h *host) openRuns(ctx context.Context, postgres string) (err error) {
+	h.runs, err = sqllog.Open(ctx, sqllog.Options{Dir: h.dataDir, Postgres: postgres, Logger: h.log})
+	if err != nil {
+		h.log.Debug("open the database of the runs", "err", err)
+		if !errors.Is(err, sqllog.ErrInUse) {
+			err = errors.New(sqldb.Reason(err)) // names no user and no host
+		}
+		return environment(fmt.Errorf("the database of the runs: %w", err))
+	}
+	h.runs.Start()
+	return nil
 }
 
 // start starts the nodes; with a simulation it then connects the instances and makes
@@ -146,6 +175,9 @@ func (h *host) stop() error {
 
 func (h *host) release() error {
 	var errs []error
+	if h.runs != nil {
+		errs = append(errs, h.runs.Close())
+	}
 	if h.sim != nil {
 		errs = append(errs, h.sim.Close())
 	}

@@ -31,7 +31,7 @@ func runFlow(ctx context.Context, c console, args []string) error {
 	if len(clicks) > 0 && !*hf.simulate {
 		return invalid("--click needs --simulate: nobody can tap on a real phone from here")
 	}
-	h, err := openHost(ctx, c, flags, hf, nil)
+	h, err := openHost(ctx, c, flags, hf, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	flags := newFlags("serve")
 	hf := addHostFlags(flags)
 	listen := flags.String("listen", "127.0.0.1:8080", "loopback `ADDRESS` to listen on")
+	database := flags.String("database", "", "keep runs in Postgres, by its connection `STRING`, and not in a file of the data directory")
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {
@@ -38,7 +39,7 @@ func serve(ctx context.Context, c console, args []string) error {
 		}
 	}
 	var server *api.Server // set before the first event: nodes start after it
-	h, err := openHost(ctx, c, flags, hf, func(ev sdk.Event) { server.Publish(ev) })
+	h, err := openHost(ctx, c, flags, hf, &durable{*database}, func(ev sdk.Event) { server.Publish(ev) })
 	if err != nil {
 		return err
 	}
@@ -112,23 +113,35 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	for _, p := range programs {
 		casts = append(casts, castOf(p.Flow(), nil))
 	}
+	after, err := h.Engine.Newest(ctx) // what earlier hosts did is not news
+	if err != nil {
+		return environment(err)
+	}
 	if err := h.start(ctx, casts...); err != nil {
 		return err
 	}
 	if err := h.greet(ctx, c, server.URL(), keys, programs); err != nil {
 		return err
 	}
-	var after uint64
+	return h.tell(ctx, out, after)
+}
+
+// tell prints the steps of all runs until ctx ends.
+func (h *host) tell(ctx context.Context, out printer, after uint64) error {
 	for ctx.Err() == nil {
 		for step, err := range h.Engine.Watch(ctx, "", after) {
-			if errors.Is(err, engine.ErrLagged) {
-				continue // the terminal was slow; the runs were not
-			}
-			if err != nil {
-				if ctx.Err() != nil {
-					return nil
+			switch {
+			case errors.Is(err, engine.ErrLagged): // the terminal was slow; the runs were not
+				continue
+			case ctx.Err() != nil:
+				return nil
+			case err != nil:
+				h.log.Error("the steps of the runs cannot be read; trying again", "err", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
 				}
-				return fmt.Errorf("watch the runs: %w", err)
+				continue
 			}
 			after = step.Sequence
 			if err := out.step(step); err != nil {

@@ -20,9 +20,7 @@ var unfinished = map[string]string{
 }
 
 // awaited are exported names that nobody uses yet, with the reason.
-var awaited = map[string]string{
-	"sqllog.Log.Start": "tapnode serve opens it",
-}
+var awaited = map[string]string{}
 
 // byInterface are methods that packages outside the module call.
 var byInterface = strings.Fields(`Error Unwrap Is As String Format GoString ServeHTTP Read Write Close Visit Len Less Swap

@@ -35,8 +35,8 @@ import (
 //go:embed schema/*.sql
 var files embed.FS
 
-// FileName is the SQLite file in Options.Dir.
-const FileName = "engine.db"
+// fileName is the SQLite file in Options.Dir.
+const fileName = "engine.db"
 
 // Options say where the database is and how much it may hold.
 type Options struct {
@@ -101,7 +101,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	db, err := sqldb.Open(ctx, sqldb.Options{Dir: o.Dir, File: FileName, Postgres: o.Postgres})
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: o.Dir, File: fileName, Postgres: o.Postgres})
 	if err != nil {
 		return nil, err
 	}
