@@ -55,7 +55,7 @@ func running(t *testing.T) *engine.Engine {
 	if err != nil || program == nil {
 		t.Fatal(err, findings)
 	}
-	if err := e.Deploy(program); err != nil {
+	if err := e.Deploy(t.Context(), program); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Start(context.WithoutCancel(t.Context())); err != nil {

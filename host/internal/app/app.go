@@ -37,7 +37,9 @@ type Options struct {
 	DataDir  string                     // the host's own, made with mode 0700
 	Settings map[string]json.RawMessage // by node name, secrets included
 	Timing   process.Timing
-	Logger   *slog.Logger
+	// Log keeps the runs; nil is one that ends with the App. Close it after Stop.
+	Log    engine.Log
+	Logger *slog.Logger
 	// FlowLog gets what flows log themselves, with flow and run; nil is Logger.
 	FlowLog *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
@@ -80,6 +82,9 @@ func Open(opt Options) (*App, error) {
 	}
 	if opt.FlowLog == nil {
 		opt.FlowLog = opt.Logger
+	}
+	if opt.Log == nil {
+		opt.Log = engine.NewMemory(0)
 	}
 	a := &App{opt: opt, log: opt.Logger, byOp: map[string]*node{}}
 	a.reading, a.quit = context.WithCancel(context.Background())
@@ -126,9 +131,15 @@ func (a *App) prepare() error {
 	}
 	var err error
 	a.Engine, err = engine.New(engine.Options{
-		Log: engine.NewMemory(0), Executor: executor{a}, Builtins: builtins, Logger: a.log,
+		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile,
 	})
 	return err
+}
+
+// compile makes a program of a version that was deployed earlier.
+func (a *App) compile(source []byte) (*flow.Program, error) {
+	p, _, err := flow.Load(source, a.Catalogue)
+	return p, err
 }
 
 // split parts what a user wrote into one document: secrets travel apart.
@@ -142,11 +153,11 @@ func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]
 
 // Deploy gives the flow to the engine. Call it before Start: the filters of its
 // triggers become subscriptions when the nodes start.
-func (a *App) Deploy(p *flow.Program) error {
+func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.programs = append(a.programs, p)
-	return a.Engine.Deploy(p)
+	return a.Engine.Deploy(ctx, p)
 }
 
 // Start starts the engine and every node and returns when all are ready. After an

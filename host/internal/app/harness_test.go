@@ -105,7 +105,7 @@ func open(t *testing.T, src string, change ...func(*Options)) (*App, *sim.Simula
 	if err != nil || program == nil {
 		t.Fatal(err, findings)
 	}
-	if err := a.Deploy(program); err != nil {
+	if err := a.Deploy(t.Context(), program); err != nil {
 		t.Fatal(err)
 	}
 	return a, s

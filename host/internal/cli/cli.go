@@ -67,7 +67,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"run", "FLOW [--simulate] [--click BUTTON]… [--text WORDS]… [--trigger ID] [--var NAME=VALUE]… [--json]", "run a flow once, in the foreground", runFlow},
-		{"serve", "[FLOW…] [--simulate | --simulator URL] [--listen ADDRESS] [--data DIR]", "serve flows and the HTTP API until stopped", serve},
+		{"serve", "[FLOW…] [--simulate | --simulator URL] [--listen ADDRESS] [--data DIR] [--database STRING]", "serve flows and the HTTP API until stopped", serve},
 		{"simulate", "[--listen ADDRESS] [--json]", "run the simulated WhatsApp alone, for other hosts and clients, until stopped", simulate},
 		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance", call},
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},

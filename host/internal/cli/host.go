@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/sim"
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -58,12 +60,18 @@ type host struct {
 	sim     *sim.Simulation // nil: the real WhatsApp
 	log     *slog.Logger
 	dataDir string
-	claim   *os.File // keeps other hosts out of dataDir
-	discard string   // temporary data directory to remove at the end
+	claim   *os.File    // keeps other hosts out of dataDir
+	discard string      // temporary data directory to remove at the end
+	runs    *sqllog.Log // nil: runs end with the process
 }
+
+// durable says where the runs of a host outlive it: in the data directory, or in the
+// Postgres database with this connection string.
+type durable struct{ postgres string }
 
 // hostUse is what a command wants of its host.
 type hostUse struct {
+	keep      *durable        // nil: runs end with the process
 	onEvent   func(sdk.Event) // see app.Options; may be nil
 	flowLevel slog.Level      // from which on the lines of flows are logged
 }
@@ -122,15 +130,36 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 			}
 		}
 	}
-	h.App, err = app.Open(app.Options{
+	opt := app.Options{
 		Nodes: installed, DataDir: h.dataDir, Settings: settings, Logger: h.log,
 		FlowLog:      slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: min(level, use.flowLevel)})),
 		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent,
-	})
+	}
+	if use.keep != nil {
+		if err := h.openRuns(ctx, use.keep.postgres); err != nil {
+			return nil, err
+		}
+		opt.Log = h.runs
+	}
+	h.App, err = app.Open(opt)
 	if err != nil {
 		return nil, environment(err)
 	}
 	return h, nil
+}
+
+// openRuns opens the database of the engine and lets it remove what is old.
+func (h *host) openRuns(ctx context.Context, postgres string) (err error) {
+	h.runs, err = sqllog.Open(ctx, sqllog.Options{Dir: h.dataDir, Postgres: postgres, Logger: h.log})
+	if err != nil {
+		h.log.Debug("open the database of the runs", "err", err)
+		if !errors.Is(err, sqllog.ErrInUse) {
+			err = errors.New(sqldb.Reason(err)) // names no user and no host
+		}
+		return environment(fmt.Errorf("the database of the runs: %w", err))
+	}
+	h.runs.Start()
+	return nil
 }
 
 // start starts the nodes; with a simulation it then gathers its cast: whom the flows name
@@ -154,6 +183,9 @@ func (h *host) stop() error {
 
 func (h *host) release() error {
 	var errs []error
+	if h.runs != nil {
+		errs = append(errs, h.runs.Close())
+	}
 	if h.sim != nil {
 		errs = append(errs, h.sim.Close())
 	}

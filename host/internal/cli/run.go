@@ -76,7 +76,7 @@ func (h *host) runOnce(ctx context.Context, c console, o runOrder, out printer) 
 	if err := allowed(start, vars, o.acts, h.sim != nil); err != nil {
 		return err
 	}
-	if err := h.Deploy(program); err != nil {
+	if err := h.Deploy(ctx, program); err != nil {
 		return environment(err)
 	}
 	named, asked := castFor(f, vars)

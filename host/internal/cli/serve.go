@@ -25,6 +25,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	hf := addHostFlags(flags)
 	listen := flags.String("listen", "127.0.0.1:8080", "loopback `ADDRESS` to listen on")
 	instances, phones := castFlags(flags)
+	database := flags.String("database", "", "keep runs in Postgres, by its connection `STRING`, and not in a file of the data directory")
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {
@@ -43,13 +44,14 @@ func serve(ctx context.Context, c console, args []string) error {
 	}
 	var server *api.Server // set before the first event: nodes start after it
 	h, err := openHost(ctx, c, flags, hf, hostUse{
+		keep:      &durable{*database},
 		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
 		flowLevel: slog.LevelInfo,
 	})
 	if err != nil {
 		return err
 	}
-	programs, err := h.deploy(c, paths)
+	programs, err := h.deploy(ctx, c, paths)
 	if err != nil {
 		return errors.Join(err, h.stop())
 	}
@@ -66,7 +68,7 @@ func serve(ctx context.Context, c console, args []string) error {
 }
 
 // deploy loads every flow; one that is wrong stops the command before anything runs.
-func (h *host) deploy(c console, paths []string) ([]*flow.Program, error) {
+func (h *host) deploy(ctx context.Context, c console, paths []string) ([]*flow.Program, error) {
 	var programs []*flow.Program
 	bad := false
 	for _, path := range paths {
@@ -79,7 +81,7 @@ func (h *host) deploy(c console, paths []string) ([]*flow.Program, error) {
 			bad = true
 			continue
 		}
-		if err := h.Deploy(program); err != nil {
+		if err := h.Deploy(ctx, program); err != nil {
 			return nil, &exit{exitInvalid, fmt.Errorf("%s: %w", path, err)}
 		}
 		programs = append(programs, program)
@@ -119,6 +121,10 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	for _, p := range programs {
 		named.join(castOf(p.Flow(), nil))
 	}
+	after, err := h.Engine.Newest(ctx) // what earlier hosts did is not news
+	if err != nil {
+		return environment(err)
+	}
 	there, err := h.start(ctx, c, named, asked)
 	if err != nil {
 		return err
@@ -126,17 +132,25 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err := h.greet(ctx, c, server.URL(), keys, programs, there); err != nil {
 		return err
 	}
-	var after uint64
+	return h.tell(ctx, out, after)
+}
+
+// tell prints the steps of all runs until ctx ends.
+func (h *host) tell(ctx context.Context, out printer, after uint64) error {
 	for ctx.Err() == nil {
 		for step, err := range h.Engine.Watch(ctx, "", after) {
-			if errors.Is(err, engine.ErrLagged) {
-				continue // the terminal was slow; the runs were not
-			}
-			if err != nil {
-				if ctx.Err() != nil {
-					return nil
+			switch {
+			case errors.Is(err, engine.ErrLagged): // the terminal was slow; the runs were not
+				continue
+			case ctx.Err() != nil:
+				return nil
+			case err != nil:
+				h.log.Error("the steps of the runs cannot be read; trying again", "err", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
 				}
-				return fmt.Errorf("watch the runs: %w", err)
+				continue
 			}
 			after = step.Sequence
 			if err := out.step(step); err != nil {

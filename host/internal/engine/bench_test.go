@@ -52,7 +52,7 @@ edges:
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := e.Deploy(p); err != nil {
+	if err := e.Deploy(context.Background(), p); err != nil {
 		b.Fatal(err)
 	}
 	event := []byte(`{"event":"button.tapped","id":"evt_01","at":"2026-11-22T08:30:00.123Z","instance":{"id":"inst_7f3a","name":"loja-centro"},

@@ -17,8 +17,8 @@ import (
 const maxConflicts = 20
 
 // apply brings an event into a run: load, apply, append; again if the run has
-// changed meanwhile. done are tasks that this ends. It returns the effects.
-func (e *Engine) apply(ctx context.Context, id string, ev run.Event, done ...string) ([]run.Effect, error) {
+// changed meanwhile. ends is the task that led here, if one did. It returns the effects.
+func (e *Engine) apply(ctx context.Context, id string, ev run.Event, ends Task) ([]run.Effect, error) {
 	defer e.exclusive(id)()
 	for range maxConflicts {
 		rec, err := e.log.Load(ctx, id)
@@ -29,11 +29,11 @@ func (e *Engine) apply(ctx context.Context, id string, ev run.Event, done ...str
 		if err != nil {
 			return nil, err
 		}
-		p, err := e.pinned(s)
+		p, err := e.pinned(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		effects, err := e.commit(ctx, p, s, rec.Revision, ev, done)
+		effects, err := e.commit(ctx, p, s, rec.Revision, ev, ends)
 		if !errors.Is(err, ErrConflict) {
 			return effects, err
 		}
@@ -60,7 +60,7 @@ func decodeState(src []byte) (run.State, error) {
 
 // commit applies an event to a run in state s, carries on through the pure built-in nodes it
 // meets, and appends the outcome as one batch.
-func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, ev run.Event, done []string) ([]run.Effect, error) {
+func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, ev run.Event, ends Task) ([]run.Effect, error) {
 	ev.At = time.Now().UTC()
 	s, effects, err := run.Apply(p, s, ev)
 	if err != nil {
@@ -92,7 +92,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		effects = append(effects, rest...)
 		i-- // what came instead is next
 	}
-	b := Batch{Run: s.Run, Expect: revision, Done: done, Over: s.Status != run.StatusRunning, Steps: steps(p, s, ev, effects)}
+	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: ends, Over: s.Status != run.StatusRunning, Steps: steps(p, s, ev, effects)}
 	if b.State, err = json.Marshal(s); err != nil {
 		return nil, fmt.Errorf("run %s: %w", s.Run, err)
 	}

@@ -71,21 +71,28 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any) (d Delivery, ta
 	w, err := e.log.Wait(ctx, ev.Correlation)
 	if err == nil {
 		var effects []run.Effect
-		effects, err = e.apply(ctx, w.Run, run.Event{Kind: run.Answered, ID: ev.ID, Visit: w.Visit, Type: ev.Type, Data: data})
+		effects, err = e.apply(ctx, w.Run, run.Event{Kind: run.Answered, ID: ev.ID, Visit: w.Visit, Type: ev.Type, Data: data}, Task{})
 		if err == nil {
 			return Delivery{Answered: w.Run}, !declined(effects), nil
 		}
 	}
 	switch {
+	case errors.Is(err, ErrUnknownFlow): // no repetition makes it known; what waits behind it can be taken
+		e.logger.Error("an answer cannot be taken", "run", w.Run, "event", ev.ID, "err", err)
+		return Delivery{}, true, e.log.Publish(ctx, refusal(data, w.Run, "unknown_flow", err.Error()))
 	case errors.Is(err, run.ErrSeen):
 		return Delivery{Answered: w.Run, Duplicate: true}, true, nil
 	case errors.Is(err, ErrNotFound):
-		return Delivery{}, false, e.log.Publish(ctx, Step{Time: time.Now(), Kind: run.TraceWaitRefused, Code: "unknown",
-			Message: "no run waits for this, or not any more", Data: data,
-			MessageID: lookup(data, "menu", "messageId"), ButtonID: lookup(data, "button", "id")})
+		return Delivery{}, false, e.log.Publish(ctx, refusal(data, "", "unknown", "no run waits for this, or not any more"))
 	default:
 		return Delivery{}, false, err
 	}
+}
+
+// refusal tells of an answer that no run took, with its data.
+func refusal(data any, id, code, message string) Step {
+	return Step{Time: time.Now(), Run: id, Kind: run.TraceWaitRefused, Code: code, Message: message, Data: data,
+		MessageID: lookup(data, "menu", "messageId"), ButtonID: lookup(data, "button", "id")}
 }
 
 func declined(effects []run.Effect) bool {
@@ -135,7 +142,7 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any) (Delivery, err
 
 func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, ev run.Event) error {
 	defer e.exclusive(id)()
-	_, err := e.commit(ctx, p, run.State{Run: id}, 0, ev, nil)
+	_, err := e.commit(ctx, p, run.State{Run: id}, 0, ev, Task{})
 	return err
 }
 
@@ -224,7 +231,7 @@ func runOf(parts ...string) string {
 // Cancel ends a run for good. Cancelling one that is over does nothing but keep
 // late answers from reopening it.
 func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
-	_, err := e.apply(ctx, id, run.Event{Kind: run.Cancelled, Reason: reason})
+	_, err := e.apply(ctx, id, run.Event{Kind: run.Cancelled, Reason: reason}, Task{})
 	return err
 }
 
@@ -236,6 +243,9 @@ func (e *Engine) State(ctx context.Context, id string) (run.State, error) {
 	}
 	return decodeState(rec.State)
 }
+
+// Newest is Log.Newest.
+func (e *Engine) Newest(ctx context.Context) (uint64, error) { return e.log.Newest(ctx) }
 
 // Watch is Log.Watch.
 func (e *Engine) Watch(ctx context.Context, id string, after uint64) iter.Seq2[Step, error] {

@@ -21,13 +21,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
-	"github.com/tapnode/tapnode/host/internal/flow/run"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -64,6 +61,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Calls at the same time; 0 is defaultCalls.
 	Calls int
+	// Compile makes a program of a version that the Log kept. Without it the engine
+	// knows the versions that are deployed in this process.
+	Compile func(source []byte) (*flow.Program, error)
 }
 
 // Engine runs flows. Its methods may be called from several goroutines.
@@ -73,6 +73,7 @@ type Engine struct {
 	builtins map[string]builtin
 	logger   *slog.Logger
 	calls    int
+	compile  func([]byte) (*flow.Program, error)
 	stripes  [64]sync.Mutex // keep the runs of this process from racing themselves
 
 	mu       sync.RWMutex
@@ -96,48 +97,13 @@ func New(o Options) (*Engine, error) {
 	if o.Calls <= 0 {
 		o.Calls = defaultCalls
 	}
-	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls,
+	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile,
 		programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
 	for _, b := range o.Builtins {
 		op := b.Operation()
 		e.builtins[op.ID] = builtin{b, op.ID, op.Replay == sdk.Pure}
 	}
 	return e, nil
-}
-
-// Deploy makes a flow's triggers start runs of this version. Runs of earlier
-// versions go on as they were.
-func (e *Engine) Deploy(p *flow.Program) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	f := p.Flow()
-	if _, known := e.programs[f.Digest]; !known && len(e.programs) >= maxFlows {
-		return fmt.Errorf("deploy flow %s: %d versions are deployed, which is the limit", f.Metadata.ID, maxFlows)
-	}
-	e.programs[f.Digest] = p
-	e.current[f.Metadata.ID] = p
-	return nil
-}
-
-func (e *Engine) pinned(s run.State) (*flow.Program, error) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	p, ok := e.programs[s.Digest]
-	if !ok {
-		return nil, fmt.Errorf("run %s of flow %s version %d: %w", s.Run, s.Flow, s.Version, ErrUnknownFlow)
-	}
-	return p, nil
-}
-
-// deployed lists the current programs, by flow id.
-func (e *Engine) deployed() []*flow.Program {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	out := make([]*flow.Program, 0, len(e.current))
-	for _, id := range slices.Sorted(maps.Keys(e.current)) {
-		out = append(out, e.current[id])
-	}
-	return out
 }
 
 // Start lets the engine work until Stop, or until ctx ends. It may be called

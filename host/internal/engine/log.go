@@ -14,8 +14,9 @@ import (
 // context ends.
 type Log interface {
 	// Append stores a batch, whole or not at all, and returns the run's new
-	// revision. ErrConflict: the run is at another revision than the batch
-	// expects, so nothing was stored. ErrFull: no room for another run.
+	// revision. Nothing is stored after ErrConflict, when the run is at another
+	// revision than the batch expects; ErrStale, when the task that the batch ends
+	// is not the caller's any more; ErrFull, when there is no room for another run.
 	Append(ctx context.Context, b Batch) (revision uint64, err error)
 
 	// Load returns a run. ErrNotFound if there is none.
@@ -26,16 +27,18 @@ type Log interface {
 	Wait(ctx context.Context, correlation string) (Wait, error)
 
 	// Next blocks until a task of the queue is due and hands it to this caller
-	// alone, for Lease. A task that is neither done nor dropped by then is handed
-	// out again.
+	// alone, for Lease. A task that is neither ended nor held by then is handed
+	// out again, under another token. So are those of a process that died.
 	Next(ctx context.Context, q Queue) (Task, error)
 
 	// Hold keeps a task that was handed out from being handed out again for d from
-	// now on; 0 gives it back at once. Holding a task that is done does nothing.
-	Hold(ctx context.Context, task string, d time.Duration) error
+	// now on; 0 gives it back at once. ErrStale: it is done, or was replaced or
+	// handed out again.
+	Hold(ctx context.Context, t Task, d time.Duration) error
 
-	// Drop ends a task that changes no run. Dropping one that is gone does nothing.
-	Drop(ctx context.Context, task string) error
+	// Drop ends a task that was handed out and changes no run. One that is not the
+	// caller's any more stays as it is.
+	Drop(ctx context.Context, t Task) error
 
 	// Publish adds steps that belong to no batch, for those who watch.
 	Publish(ctx context.Context, steps ...Step) error
@@ -48,7 +51,19 @@ type Log interface {
 	// of all, first the kept ones and then as they come, until ctx ends. Steps may
 	// be forgotten before a slow reader sees them: it then gets ErrLagged once and
 	// goes on with the oldest kept one.
+	// Any other error is the last it yields.
 	Watch(ctx context.Context, run string, after uint64) iter.Seq2[Step, error]
+
+	// Newest is the sequence of the newest step: who watches after it sees what
+	// comes.
+	Newest(ctx context.Context) (uint64, error)
+
+	// PutFlow keeps the source of a version of a flow, as the one that was deployed
+	// last. A version is kept as long as a run belongs to it.
+	PutFlow(ctx context.Context, v Version) error
+
+	// Flow finds a version by its digest. ErrNotFound if there is none.
+	Flow(ctx context.Context, digest string) (Version, error)
 }
 
 // Lease is for how long Next hands out a task.
@@ -57,6 +72,7 @@ const Lease = 30 * time.Second
 // Errors of a Log.
 var (
 	ErrConflict = errors.New("the run has changed meanwhile")
+	ErrStale    = errors.New("the task is another worker's, or done")
 	ErrNotFound = errors.New("not found")
 	ErrFull     = errors.New("the log holds as many runs as it may")
 	ErrLagged   = errors.New("some steps were forgotten before they were read")
@@ -65,6 +81,8 @@ var (
 // Batch is one change of one run.
 type Batch struct {
 	Run string
+	// Digest names the version of the flow that the run belongs to.
+	Digest string
 	// Expect is the revision the change was computed from; 0: there is no such
 	// run yet.
 	Expect uint64
@@ -77,7 +95,10 @@ type Batch struct {
 	Waits []Wait
 	// Tasks are added, or replace those of the same id.
 	Tasks []Task
-	// Done are ids of tasks that need not be handed out any more.
+	// Ends is the task, as it was handed out, whose outcome this is. Its ID may be
+	// empty: no task led here.
+	Ends Task
+	// Done are ids of tasks that need not be handed out any more, whoever has them.
 	Done []string
 	// Steps are for those who watch. The Log gives them their sequence.
 	Steps []Step
@@ -126,6 +147,15 @@ type Task struct {
 	Visit   int
 	Attempt int
 	Due     time.Time
+	// Token is made by Next, anew each time: whoever has it holds the task.
+	Token string
+}
+
+// Version is one version of a flow.
+type Version struct {
+	Digest string // flow.Flow.Digest
+	Flow   string // the flow's id
+	Source []byte // the flow file
 }
 
 // Queue of the task.

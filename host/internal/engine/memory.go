@@ -30,6 +30,7 @@ type Memory struct {
 	queues map[Queue]*memoryQueue
 	steps  *stepRing
 	bytes  int // of all states
+	flows  map[string]Version
 }
 
 type memoryRun struct {
@@ -46,7 +47,7 @@ func NewMemory(maxRuns int) *Memory {
 		maxRuns = defaultRuns
 	}
 	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]*memoryTask{},
-		queues: map[Queue]*memoryQueue{Calls: newMemoryQueue(), Timers: newMemoryQueue()}, steps: newStepRing(keepSteps)}
+		queues: map[Queue]*memoryQueue{Calls: newMemoryQueue(), Timers: newMemoryQueue()}, steps: newStepRing(keepSteps), flows: map[string]Version{}}
 }
 
 // Append implements Log.
@@ -57,6 +58,8 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 	switch {
 	case !ok && b.Expect != 0, ok && r.revision != b.Expect:
 		return 0, fmt.Errorf("append to run %s at revision %d: %w", b.Run, b.Expect, ErrConflict)
+	case b.Ends.ID != "" && !m.holds(b.Ends):
+		return 0, fmt.Errorf("append to run %s: task %s: %w", b.Run, b.Ends.ID, ErrStale)
 	case !ok:
 		if err := m.makeRoom(); err != nil {
 			return 0, err
@@ -67,6 +70,7 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 	r.revision++
 	m.bytes += len(b.State) - len(r.state)
 	r.state = b.State
+	m.drop(b.Ends.ID)
 	for _, id := range b.Done {
 		m.drop(id)
 	}
@@ -169,22 +173,50 @@ func (m *Memory) Next(ctx context.Context, q Queue) (Task, error) {
 	}
 }
 
+// holds says whether a task is still the one that was handed out.
+func (m *Memory) holds(t Task) bool {
+	mt, ok := m.tasks[t.ID]
+	return ok && mt.Token == t.Token
+}
+
 // Hold implements Log.
-func (m *Memory) Hold(_ context.Context, task string, d time.Duration) error {
+func (m *Memory) Hold(_ context.Context, t Task, d time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t, ok := m.tasks[task]; ok {
-		m.queues[t.Queue()].postpone(t, time.Now().Add(d))
+	if !m.holds(t) {
+		return fmt.Errorf("hold task %s: %w", t.ID, ErrStale)
 	}
+	m.queues[t.Queue()].postpone(m.tasks[t.ID], time.Now().Add(d))
 	return nil
 }
 
 // Drop implements Log.
-func (m *Memory) Drop(_ context.Context, task string) error {
+func (m *Memory) Drop(_ context.Context, t Task) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.drop(task)
+	if m.holds(t) {
+		m.drop(t.ID)
+	}
 	return nil
+}
+
+// PutFlow implements Log. The engine bounds how many there are.
+func (m *Memory) PutFlow(_ context.Context, v Version) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.flows[v.Digest] = v
+	return nil
+}
+
+// Flow implements Log.
+func (m *Memory) Flow(_ context.Context, digest string) (Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.flows[digest]
+	if !ok {
+		return Version{}, ErrNotFound
+	}
+	return v, nil
 }
 
 // Publish implements Log.

@@ -3,6 +3,7 @@ package engine
 import (
 	"container/heap"
 	"context"
+	"crypto/rand"
 	"time"
 )
 
@@ -54,6 +55,7 @@ func (q *memoryQueue) take(now time.Time) (t Task, wait time.Duration, ok bool) 
 	if wait := first.at.Sub(now); wait > 0 {
 		return Task{}, wait, false
 	}
+	first.Token = rand.Text()
 	q.postpone(first, now.Add(Lease))
 	return first.Task, 0, true
 }

@@ -64,6 +64,13 @@ func (m *Memory) Steps(_ context.Context, run string, after uint64) ([]Step, err
 	return kept, nil
 }
 
+// Newest implements Log.
+func (m *Memory) Newest(context.Context) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.steps.last, nil
+}
+
 // Watch implements Log.
 func (m *Memory) Watch(ctx context.Context, run string, after uint64) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {

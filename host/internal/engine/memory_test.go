@@ -13,7 +13,9 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	enginetest.Log(t, func(*testing.T) engine.Log { return engine.NewMemory(0) })
+	enginetest.Log(t, func(*testing.T) enginetest.Place {
+		return enginetest.Place{Open: func(*testing.T) engine.Log { return engine.NewMemory(0) }}
+	})
 }
 
 // A full Memory forgets the run that was over first, with its waits and tasks,

@@ -106,7 +106,7 @@ func newRig(t *testing.T, log *engine.Memory, p *phone, flows ...string) *rig {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Deploy(prog); err != nil {
+		if err := e.Deploy(context.Background(), prog); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,9 +12,12 @@ import (
 // unknownFlow is how long a task rests whose flow version is not deployed here.
 const unknownFlow = 5 * time.Minute
 
-// margin is how much longer than its deadline a call holds its task, and how
-// long the engine waits after the Log failed.
+// margin is how long the engine waits after the Log failed, and how long it may take to
+// give a task back.
 const margin = 5 * time.Second
+
+// heartbeat is how often a call renews the lease of its task.
+const heartbeat = Lease / 3
 
 // work takes tasks from a queue until loops ends. Calls get the longer-lived
 // context, so that Stop can let them finish.
@@ -51,15 +54,17 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskCall:
 		err = e.makeCall(ctx, t)
 	case TaskRetry:
-		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, t.ID)
+		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, t)
 	case TaskTimeout:
-		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.TimedOut, Visit: t.Visit}, t.ID)
+		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.TimedOut, Visit: t.Visit}, t)
 	}
 	switch {
+	case errors.Is(err, ErrStale): // whoever has it now sees to it
+		return nil
 	case errors.Is(err, ErrNotFound): // the run was forgotten
-		return e.log.Drop(ctx, t.ID)
+		return e.log.Drop(ctx, t)
 	case errors.Is(err, ErrUnknownFlow):
-		return errors.Join(err, e.log.Hold(ctx, t.ID, unknownFlow))
+		return errors.Join(err, e.log.Hold(ctx, t, unknownFlow))
 	default:
 		return err
 	}
@@ -74,23 +79,68 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	if err != nil {
 		return err
 	}
-	p, err := e.pinned(s)
+	p, err := e.pinned(ctx, s)
 	if err != nil {
 		return err
 	}
 	x, ok := run.Call(p, s, t.Visit, t.Attempt)
 	if !ok { // it has an outcome, or the run is over: only the task is left
-		return e.log.Drop(ctx, t.ID)
+		return e.log.Drop(ctx, t)
 	}
-	if err := e.log.Hold(ctx, t.ID, x.Deadline+margin); err != nil {
+	held, release, err := e.hold(ctx, t)
+	if err != nil {
 		return err
 	}
-	out := e.call(from(ctx, s, x), x, e.tell(ctx, s, x))
-	if ctx.Err() != nil {
-		return ctx.Err() // cut by Stop: not an outcome, the call is made again
+	out := e.call(from(held, s, x), x, e.tell(ctx, s, x))
+	lost := release()
+	switch {
+	case ctx.Err() != nil: // cut by Stop: not an outcome, whoever is next makes the call again
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin)
+		defer cancel()
+		return errors.Join(ctx.Err(), e.log.Hold(back, t, 0))
+	case lost != nil:
+		return lost
 	}
-	_, err = e.apply(ctx, t.Run, out, t.ID)
+	_, err = e.apply(ctx, t.Run, out, t)
 	return err
+}
+
+// hold keeps a task until release is called, and ends held when the task is another's
+// meanwhile: release then says so.
+func (e *Engine) hold(ctx context.Context, t Task) (held context.Context, release func() error, err error) {
+	if err := e.log.Hold(ctx, t, Lease); err != nil {
+		return nil, nil, err
+	}
+	held, cut := context.WithCancelCause(ctx)
+	beats := make(chan struct{})
+	go func() {
+		defer close(beats)
+		ticker := time.NewTicker(heartbeat)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-held.Done():
+				return
+			case <-ticker.C:
+			}
+			err := e.log.Hold(held, t, Lease)
+			switch {
+			case errors.Is(err, ErrStale):
+				cut(err)
+			case err != nil && held.Err() == nil:
+				e.logger.Warn("a lease was not renewed", "run", t.Run, "visit", t.Visit, "err", err)
+			}
+		}
+	}()
+	return held, func() error {
+		var lost error
+		if held.Err() != nil && ctx.Err() == nil {
+			lost = context.Cause(held)
+		}
+		cut(nil)
+		<-beats
+		return lost
+	}, nil
 }
 
 // tell publishes the progress of a call.

@@ -18,6 +18,8 @@ type Flow struct {
 	Edges    []Edge
 	// Digest is the SHA-256, in hex, of the canonical JSON of everything but ui.
 	Digest string
+	// Source is the file as it was read.
+	Source []byte
 
 	doc *document
 }

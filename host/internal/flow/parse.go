@@ -53,6 +53,7 @@ func parse(src []byte) (*Flow, error) {
 	if err != nil {
 		return nil, &InvalidError{Findings: []Finding{{Severity: SeverityError, Code: "syntax", Message: err.Error()}}}
 	}
+	f.Source = src
 	return f, nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -18,27 +18,46 @@ import (
 // waitLimit is how long a thing that must happen may take.
 const waitLimit = 30 * time.Second
 
-// Log runs the conformance tests, each on a Log of its own that open returns.
-func Log(t *testing.T, open func(t *testing.T) engine.Log) {
+// Place is where Logs live that see the same data.
+type Place struct {
+	// Open opens a Log there. It lasts as long as the test, or until it is closed.
+	Open func(t *testing.T) engine.Log
+	// Child is a process that opens a Log there and calls Write, not started. nil: the
+	// data lasts no longer than the Log, so there is one Log only.
+	Child func(t *testing.T) *exec.Cmd
+	// Shared means that several Logs may be open at once.
+	Shared bool
+}
+
+// Log runs the conformance tests, each in a Place of its own that place makes.
+func Log(t *testing.T, place func(t *testing.T) Place) {
 	for name, test := range map[string]func(*testing.T, suite){
 		"append and load":            appendAndLoad,
 		"one of many racers wins":    oneWins,
 		"a conflict stores nothing":  conflictStoresNothing,
 		"waits":                      waits,
+		"versions":                   versions,
 		"tasks come in time":         tasksInTime,
+		"tasks come in order":        tasksInOrder,
 		"a task goes to one":         taskToOne,
 		"held and given back":        held,
+		"a stale lease":              staleLease,
 		"done and dropped":           doneAndDropped,
 		"a task replaces its like":   replaced,
 		"queues are apart":           queuesApart,
 		"next ends with its context": nextEnds,
 		"watch from the start":       watchAll,
 		"watch one run, from here":   watchOne,
+		"watch many writers":         watchWriters,
+		"reopened":                   reopened,
+		"killed":                     killed,
+		"two hosts":                  twoHosts,
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 			defer cancel()
-			test(t, suite{Log: open(t), ctx: ctx})
+			p := place(t)
+			test(t, suite{Log: p.Open(t), place: p, ctx: ctx})
 		})
 	}
 }
@@ -46,7 +65,8 @@ func Log(t *testing.T, open func(t *testing.T) engine.Log) {
 // suite is a Log with what every test needs.
 type suite struct {
 	engine.Log
-	ctx context.Context
+	place Place
+	ctx   context.Context
 }
 
 func (s suite) append(t *testing.T, b engine.Batch) uint64 {
@@ -177,69 +197,22 @@ func waits(t *testing.T, s suite) {
 	}
 }
 
+func versions(t *testing.T, s suite) {
+	if _, err := s.Flow(s.ctx, "d1"); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("before it is kept: %v, want ErrNotFound", err)
+	}
+	for _, v := range []engine.Version{{Digest: "d1", Flow: "f", Source: []byte("one")}, {Digest: "d2", Flow: "f", Source: []byte("two")}, {Digest: "d1", Flow: "f", Source: []byte("one, with a comment")}} {
+		if err := s.PutFlow(s.ctx, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v, err := s.Flow(s.ctx, "d1"); err != nil || v.Digest != "d1" || v.Flow != "f" || string(v.Source) != "one, with a comment" {
+		t.Errorf("got %+v (%v), want the newest source of d1", v, err)
+	}
+}
+
 func same(a, b engine.Wait) bool {
 	equal := a.Expires.Equal(b.Expires)
 	a.Expires, b.Expires = time.Time{}, time.Time{}
 	return equal && a == b
-}
-
-func watchAll(t *testing.T, s suite) {
-	s.append(t, engine.Batch{Run: "a", State: []byte(`{}`), Steps: []engine.Step{{Run: "a", Node: "1"}, {Run: "a", Node: "2"}}})
-	if err := s.Publish(s.ctx, engine.Step{Run: "b", Node: "3"}); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	var last uint64
-	for st, err := range s.Watch(s.ctx, "", 0) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if st.Sequence <= last {
-			t.Errorf("sequence %d after %d", st.Sequence, last)
-		}
-		last = st.Sequence
-		if got = append(got, st.Node); len(got) == 3 { // all kept ones were read: the next comes live
-			if err := s.Publish(s.ctx, engine.Step{Run: "a", Node: "4"}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if len(got) == 4 {
-			break
-		}
-	}
-	if want := []string{"1", "2", "3", "4"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func watchOne(t *testing.T, s suite) {
-	for i := range 6 {
-		if err := s.Publish(s.ctx, engine.Step{Run: []string{"a", "b"}[i%2], Visit: i}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var first uint64
-	for st := range s.Watch(s.ctx, "a", 0) {
-		first = st.Sequence
-		break
-	}
-	kept, err := s.Steps(s.ctx, "a", first)
-	if err != nil || len(kept) != 2 || kept[0].Visit != 2 || kept[1].Visit != 4 {
-		t.Errorf("the kept steps are %+v (%v), want the visits 2 and 4", kept, err)
-	}
-	if none, err := s.Steps(s.ctx, "nobody", 0); err != nil || len(none) != 0 {
-		t.Errorf("steps of no run: %+v, %v", none, err)
-	}
-	var got []int
-	for st, err := range s.Watch(s.ctx, "a", first) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got = append(got, st.Visit); len(got) == 2 {
-			break
-		}
-	}
-	if want := []int{2, 4}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
 }

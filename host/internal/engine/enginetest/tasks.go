@@ -28,6 +28,23 @@ func tasksInTime(t *testing.T, s suite) {
 	s.nothing(t, engine.Timers)
 }
 
+// tasksInOrder: those that were due first come first, however many there are.
+func tasksInOrder(t *testing.T, s suite) {
+	const n = 1200 // more than a Log reads at once
+	begin := time.Now().Add(-time.Hour)
+	b := engine.Batch{Run: "r", State: []byte(`{}`)}
+	for i := range n {
+		b.Tasks = append(b.Tasks, task("r", fmt.Sprintf("t%04d", (i*7)%n), engine.TaskRetry, begin.Add(time.Duration((i*7)%n)*time.Millisecond)))
+	}
+	s.append(t, b)
+	for i := range n {
+		if got := s.next(t, engine.Timers); got.ID != fmt.Sprintf("t%04d", i) {
+			t.Fatalf("task %d is %s", i, got.ID)
+		}
+	}
+	s.nothing(t, engine.Timers)
+}
+
 func taskToOne(t *testing.T, s suite) {
 	const n = 40
 	b := engine.Batch{Run: "r", State: []byte(`{}`)}
@@ -65,44 +82,76 @@ func taskToOne(t *testing.T, s suite) {
 
 func held(t *testing.T, s suite) {
 	s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskCall, time.Now())}})
-	s.next(t, engine.Calls)
-	if err := s.Hold(s.ctx, "a", time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	a := s.next(t, engine.Calls)
+	s.hold(t, a, time.Hour)
 	s.nothing(t, engine.Calls)
-	if err := s.Hold(s.ctx, "a", 0); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.next(t, engine.Calls); got.ID != "a" {
-		t.Errorf("got %s, want a again", got.ID)
+	s.hold(t, a, 0)
+	if a = s.next(t, engine.Calls); a.ID != "a" {
+		t.Errorf("got %s, want a again", a.ID)
 	}
 	until := time.Now().Add(50 * time.Millisecond)
-	if err := s.Hold(s.ctx, "a", 50*time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
+	s.hold(t, a, 50*time.Millisecond)
 	if got := s.next(t, engine.Calls); got.ID != "a" || time.Now().Before(until) {
 		t.Errorf("got %s at %s, want a not before %s", got.ID, time.Now(), until)
+	}
+}
+
+// staleLease: who has lost a task can neither hold it, drop it, nor store what came of
+// it; who has it can.
+func staleLease(t *testing.T, s suite) {
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskCall, time.Now())}})
+	old := s.next(t, engine.Calls)
+	s.hold(t, old, 0)
+	now := s.next(t, engine.Calls)
+	if old.Token == "" || now.Token == "" || old.Token == now.Token {
+		t.Fatalf("the tokens are %q and %q, want two", old.Token, now.Token)
+	}
+	s.stale(t, old)
+	if _, err := s.Append(s.ctx, engine.Batch{Run: "r", Expect: rev, State: []byte(`{"old":true}`), Ends: old,
+		Tasks: []engine.Task{task("r", "b", engine.TaskCall, time.Now())}}); !errors.Is(err, engine.ErrStale) {
+		t.Errorf("an outcome under a lost lease: %v, want ErrStale", err)
+	}
+	s.nothing(t, engine.Calls) // neither a, which was not given back, nor b
+	again := task("r", "a", engine.TaskCall, time.Now())
+	rev = s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Ends: now, Tasks: []engine.Task{again}})
+	s.stale(t, now)
+	last := s.next(t, engine.Calls)
+	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{"last":true}`), Ends: last})
+	s.stale(t, last)
+	s.nothing(t, engine.Calls)
+	if rec, err := s.Load(s.ctx, "r"); err != nil || string(rec.State) != `{"last":true}` {
+		t.Errorf("state %s (%v), want that of the last holder", rec.State, err)
+	}
+}
+
+// stale expects that a lease is lost.
+func (s suite) stale(t *testing.T, lost engine.Task) {
+	t.Helper()
+	if err := s.Hold(s.ctx, lost, 0); !errors.Is(err, engine.ErrStale) {
+		t.Errorf("holding %s: %v, want ErrStale", lost.ID, err)
+	}
+	if err := s.Drop(s.ctx, lost); err != nil {
+		t.Errorf("dropping %s: %v", lost.ID, err)
+	}
+}
+
+func (s suite) hold(t *testing.T, held engine.Task, d time.Duration) {
+	t.Helper()
+	if err := s.Hold(s.ctx, held, d); err != nil {
+		t.Fatal(err)
 	}
 }
 
 func doneAndDropped(t *testing.T, s suite) {
 	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{
 		task("r", "a", engine.TaskCall, time.Now()), task("r", "b", engine.TaskCall, time.Now()), task("r", "c", engine.TaskCall, time.Now())}})
-	first := s.next(t, engine.Calls)
-	left := map[string]bool{"a": true, "b": true, "c": true}
-	delete(left, first.ID)
-	var rest []string
-	for id := range left {
-		rest = append(rest, id)
-	}
-	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Done: []string{first.ID, rest[0], "unknown"}})
-	if err := s.Drop(s.ctx, rest[1]); err != nil {
+	first, second, third := s.next(t, engine.Calls), s.next(t, engine.Calls), s.next(t, engine.Calls)
+	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Ends: first, Done: []string{second.ID, "unknown"}})
+	if err := s.Drop(s.ctx, third); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{first.ID, rest[1], "unknown"} {
-		if err := errors.Join(s.Hold(s.ctx, id, 0), s.Drop(s.ctx, id)); err != nil {
-			t.Errorf("%s, which is gone: %v", id, err)
-		}
+	for _, gone := range []engine.Task{first, second, third} {
+		s.stale(t, gone)
 	}
 	s.nothing(t, engine.Calls)
 }

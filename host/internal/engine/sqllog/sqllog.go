@@ -1,0 +1,191 @@
+// Package sqllog is the engine.Log that outlives the process: runs, waits, tasks, steps and
+// versions of flows in a database, a SQLite file or Postgres, over one text of SQL.
+//
+// What the package guarantees:
+//
+//   - What Append has confirmed is on the disk: a crash of the process, of the machine or
+//     of Postgres takes nothing of it, and leaves nothing half done.
+//   - One host owns a SQLite file: a second is refused with [ErrInUse]. Any number of hosts
+//     may share a Postgres database.
+//   - A task is handed out to one holder, under a token. Leases of a host that died run out
+//     after engine.Lease on Postgres; on SQLite, where they live in the process, its tasks
+//     are there again at once.
+//   - Steps are numbered in the order of their commits: who reads after a sequence never
+//     finds a smaller one later.
+//   - Everything ends. Runs that are over, steps, waits and versions that no run belongs to
+//     go after [Limits.Keep], and the oldest of them earlier when there are too many. A run
+//     that goes on is never removed; when those alone are too many, Append says ErrFull.
+package sqllog
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"hash/maphash"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+//go:embed schema/*.sql
+var files embed.FS
+
+// fileName is the SQLite file in Options.Dir.
+const fileName = "engine.db"
+
+// Options say where the database is and how much it may hold.
+type Options struct {
+	// Dir holds the SQLite file. Not used with Postgres.
+	Dir string
+	// Postgres is a connection string; empty means SQLite.
+	Postgres string
+	Limits   Limits
+	// Logger hears of rows that could not be removed; nil is slog.Default.
+	Logger *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Limits bound what a Log keeps. Zero fields have the default.
+type Limits struct {
+	Runs  int           // 1,000,000
+	Bytes int64         // of all states: 4 GiB
+	Steps int           // rows, one for each change of a run: 2,000,000
+	Keep  time.Duration // what is over: 30 days, for as long a late answer finds its run
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Runs <= 0 {
+		l.Runs = 1_000_000
+	}
+	if l.Bytes <= 0 {
+		l.Bytes = 4 << 30
+	}
+	if l.Steps <= 0 {
+		l.Steps = 2_000_000
+	}
+	if l.Keep <= 0 {
+		l.Keep = 30 * 24 * time.Hour
+	}
+	return l
+}
+
+// Log is an engine.Log in a database.
+type Log struct {
+	db      *sqldb.DB
+	limits  Limits
+	now     func() time.Time
+	desk    desk
+	queues  map[engine.Queue]*queue
+	news    news
+	sweeper *sqldb.Sweeper
+	owned   *os.File // of SQLite; nil with Postgres
+
+	seed    maphash.Seed
+	stripes [256]sync.Mutex // keep the changes of one run in order
+
+	close sync.Once
+	done  chan struct{}
+}
+
+// Open opens the database and makes or migrates its tables. The caller closes the Log.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: o.Dir, File: fileName, Postgres: o.Postgres})
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{db: db, limits: o.Limits.withDefaults(), now: o.Now, seed: maphash.MakeSeed(), done: make(chan struct{}),
+		queues: map[engine.Queue]*queue{engine.Calls: newQueue(), engine.Timers: newQueue()}}
+	l.sweeper = sqldb.NewSweeper(o.Logger, l.sweep)
+	if err := l.prepare(ctx, o); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (l *Log) prepare(ctx context.Context, o Options) (err error) {
+	l.desk = &shared{db: l.db, now: l.now}
+	if o.Postgres == "" {
+		l.desk = newOwned(l.db, l.now)
+		if l.owned, err = own(o.Dir); err != nil {
+			return err
+		}
+	}
+	schema, err := fs.Sub(files, "schema")
+	if err != nil {
+		return err
+	}
+	return l.db.Migrate(ctx, sqldb.Schema{Meta: "engine_meta", Files: schema}, func() error {
+		if o.Postgres == "" {
+			return nil
+		}
+		// Done tasks are deleted all the time: a long tail of dead rows makes each claim slow.
+		_, err := l.db.SQL().ExecContext(ctx, `ALTER TABLE engine_tasks SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`)
+		return err
+	})
+}
+
+// Start begins to remove old rows in the background, until Stop. It is idempotent.
+func (l *Log) Start() { l.sweeper.Start() }
+
+// Stop ends what Start began and waits for it. It is idempotent.
+func (l *Log) Stop() { l.sweeper.Stop() }
+
+// Close ends Next and Watch, finishes the writes that are under way and closes the
+// database. It is idempotent.
+func (l *Log) Close() error {
+	var err error
+	l.close.Do(func() {
+		close(l.done)
+		l.Stop()
+		err = l.db.Close()
+		if l.owned != nil {
+			err = errors.Join(err, l.owned.Close())
+		}
+	})
+	return err
+}
+
+// writers is held on Postgres by the one transaction at a time that changes runs, steps or
+// several tasks: so none waits for another that waits for it, and steps are numbered in the
+// order of the commits.
+const writers = 7391562842
+
+// change makes fn a job of the writer, under the lock of all hosts.
+func (l *Log) change(fn func(*sqldb.Tx) error) func(*sqldb.Tx) error {
+	if l.owned != nil { // one process, one writer
+		return fn
+	}
+	return func(t *sqldb.Tx) error {
+		if _, err := t.Exec(`SELECT pg_advisory_xact_lock($1)`, writers); err != nil {
+			return err
+		}
+		return fn(t)
+	}
+}
+
+// only keeps other changes of a run in this process waiting.
+func (l *Log) only(run string) (unlock func()) {
+	m := &l.stripes[maphash.String(l.seed, run)%uint64(len(l.stripes))]
+	m.Lock()
+	return m.Unlock
+}
+
+// notFound gives the absence of a row the engine's name.
+func notFound(err error) error {
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return engine.ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,119 @@
+package sqllog
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// sweep removes what is past its time, and steps that are too many.
+func (l *Log) sweep(ctx context.Context, count bool) error {
+	errs := []error{
+		l.repeat(ctx, "forget old runs", l.forgetRuns),
+		l.repeat(ctx, "remove old waits", l.removeWaits),
+		l.repeat(ctx, "remove old steps", l.removeOldSteps),
+		l.repeat(ctx, "remove old versions of flows", l.removeFlows),
+	}
+	if count {
+		errs = append(errs, l.repeat(ctx, "remove steps over the limit", l.removeManySteps))
+	}
+	return errors.Join(errs...)
+}
+
+// runsBatch is how many runs one transaction forgets: each has some dozen rows.
+const runsBatch = 50
+
+// repeat runs a job in transactions of its own until it says that it has done less than
+// it may.
+func (l *Log) repeat(ctx context.Context, what string, job func(*sqldb.Tx) (more bool, err error)) error {
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := l.db.WriteUnsynced(ctx, what, l.change(func(t *sqldb.Tx) (err error) {
+			more, err = job(t)
+			return err
+		}))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// before is the time from which on things are kept.
+func (l *Log) before() int64 { return sqldb.Millis(l.now().Add(-l.limits.Keep)) }
+
+func (l *Log) forgetRuns(t *sqldb.Tx) (more bool, err error) {
+	type old struct {
+		id    string
+		bytes int64
+	}
+	runs, err := sqldb.All(t.Context(), t, func(row sqldb.Scanner) (r old, err error) {
+		err = row.Scan(&r.id, &r.bytes)
+		return r, err
+	}, `SELECT id, bytes FROM engine_runs WHERE ended > 0 AND ended_at < $1 ORDER BY ended_at, ended LIMIT $2`, l.before(), runsBatch)
+	for _, r := range runs {
+		if err == nil {
+			err = forget(t, r.id, r.bytes)
+		}
+	}
+	return len(runs) == runsBatch, err
+}
+
+func (l *Log) removeWaits(t *sqldb.Tx) (more bool, err error) {
+	n, err := t.Exec(`DELETE FROM engine_waits WHERE correlation IN (
+		SELECT correlation FROM engine_waits WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, sqldb.Millis(l.now()), sqldb.SweepBatch)
+	return n == sqldb.SweepBatch, err
+}
+
+// removeOldSteps looks at the oldest, which are in front.
+func (l *Log) removeOldSteps(t *sqldb.Tx) (more bool, err error) {
+	type row struct{ seq, storedAt int64 }
+	rows, err := sqldb.All(t.Context(), t, func(s sqldb.Scanner) (r row, err error) {
+		err = s.Scan(&r.seq, &r.storedAt)
+		return r, err
+	}, `SELECT seq, stored_at FROM engine_steps ORDER BY seq LIMIT $1`, sqldb.SweepBatch)
+	if err != nil {
+		return false, err
+	}
+	last, n := int64(0), 0
+	for _, r := range rows {
+		if r.storedAt >= l.before() {
+			break
+		}
+		last, n = r.seq, n+1
+	}
+	return n == sqldb.SweepBatch, removeSteps(t, last)
+}
+
+// removeManySteps removes a batch of the oldest over the limit.
+func (l *Log) removeManySteps(t *sqldb.Tx) (more bool, err error) {
+	var over int64
+	err = t.Row(`SELECT seq FROM engine_steps ORDER BY seq DESC LIMIT 1 OFFSET $1`, []any{l.limits.Steps}, &over)
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var last int64
+	err = t.Row(`SELECT max(seq) FROM (SELECT seq FROM engine_steps WHERE seq <= $1 ORDER BY seq LIMIT $2) AS oldest`, []any{over, sqldb.SweepBatch}, &last)
+	if err != nil {
+		return false, err
+	}
+	return last < over, removeSteps(t, last)
+}
+
+// removeSteps removes all up to a sequence, and notes it for those who watch.
+func removeSteps(t *sqldb.Tx, last int64) error {
+	if last == 0 {
+		return nil
+	}
+	if _, err := t.Exec(`DELETE FROM engine_steps WHERE seq <= $1`, last); err != nil {
+		return err
+	}
+	_, err := t.Exec(`UPDATE engine_totals SET gone = $1 WHERE id = 1 AND gone < $1`, last)
+	return err
+}
