@@ -129,7 +129,10 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err != nil {
 		return err
 	}
-	if err := h.greet(ctx, c, server.URL(), keys, programs, there); err != nil {
+	switch err := h.greet(ctx, c, server.URL(), keys, programs, there); {
+	case ctx.Err() != nil: // stopped by then
+		return nil
+	case err != nil:
 		return err
 	}
 	return h.tell(ctx, out, after)
