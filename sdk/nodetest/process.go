@@ -105,7 +105,7 @@ func (s *suite) processParent(t *testing.T) {
 		t.Fatalf("%s: the handshake line is %q (%v)", s.name(), line, err)
 	}
 	for end := time.Now().Add(exitLimit); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", fields[3])
+		conn, err := new(net.Dialer).DialContext(bounded(t), "unix", fields[3])
 		if err != nil {
 			return // nobody listens there any more
 		}
