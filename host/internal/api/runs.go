@@ -10,9 +10,10 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -92,7 +93,7 @@ func varsOf(body []byte) (map[string]any, *flow.Finding) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if name != "vars" {
-			return nil, &flow.Finding{Pointer: "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name), Severity: flow.SeverityError, Code: "unknown_member",
+			return nil, &flow.Finding{Pointer: jsonstrict.Pointer("", name), Severity: flow.SeverityError, Code: "unknown_member",
 				Message: fmt.Sprintf("there is a member %.80q; only vars is known", name)}
 		}
 	}

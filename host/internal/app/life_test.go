@@ -6,12 +6,12 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 
 	"go.uber.org/goleak"
 
@@ -84,17 +84,14 @@ func TestStartCancelled(t *testing.T) {
 // TestSecretsTravelApart gives the node its database in the settings document, as users
 // write it: the schema says that it is a secret.
 func TestSecretsTravelApart(t *testing.T) {
-	dsn := os.Getenv("TAPNODE_TEST_POSTGRES")
-	if dsn == "" {
-		t.Skip("TAPNODE_TEST_POSTGRES is not set; see .ci/with-postgres")
-	}
+	dsn := sqldbtest.Postgres(t)
 	a, s := open(t, askAndAnswer, func(o *Options) {
 		var settings map[string]any
 		if err := json.Unmarshal(o.Settings["whatsapp-send-buttons"], &settings); err != nil {
 			t.Fatal(err)
 		}
 		settings = maps.Clone(settings)
-		settings["store"] = map[string]string{"dsn": asURL(dsn)}
+		settings["store"] = map[string]string{"dsn": dsn}
 		raw, err := json.Marshal(settings)
 		if err != nil {
 			t.Fatal(err)
@@ -113,20 +110,6 @@ func TestSecretsTravelApart(t *testing.T) {
 	if found := sqliteFiles(t, a.opt.DataDir); len(found) > 0 {
 		t.Errorf("the node has files of SQLite: %v", found)
 	}
-}
-
-// asURL turns the key=value words of .ci/with-postgres into the URL that the settings take.
-func asURL(dsn string) string {
-	if strings.Contains(dsn, "://") {
-		return dsn
-	}
-	values := url.Values{}
-	for word := range strings.FieldsSeq(dsn) {
-		if name, value, ok := strings.Cut(word, "="); ok {
-			values.Set(name, value)
-		}
-	}
-	return "postgres:///?" + values.Encode()
 }
 
 func sqliteFiles(t *testing.T, dir string) (found []string) {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
@@ -164,14 +166,10 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// postgres is a database of the test's own on the server that TAPNODE_TEST_POSTGRES names.
+// postgres is a database of the test's own.
 func postgres(t *testing.T) *url.URL {
 	t.Helper()
-	dsn := os.Getenv("TAPNODE_TEST_POSTGRES")
-	if dsn == "" {
-		t.Skip("TAPNODE_TEST_POSTGRES names no server; see .ci/with-postgres")
-	}
-	u, err := url.Parse(databaseOn(t, dsn))
+	u, err := url.Parse(sqldbtest.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}

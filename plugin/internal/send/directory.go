@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
@@ -23,13 +24,15 @@ const (
 // directory remembers which numbers are on WhatsApp: in memory, and in the store.
 type directory struct {
 	cache *cache.Cache
-
-	mu    sync.Mutex
-	known map[string]cache.Recipient
+	known *lru.Cache[string, cache.Recipient]
 }
 
 func newDirectory(c *cache.Cache) *directory {
-	return &directory{cache: c, known: map[string]cache.Recipient{}}
+	known, err := lru.New[string, cache.Recipient](inMemory)
+	if err != nil {
+		panic(err) // inMemory is not positive
+	}
+	return &directory{cache: c, known: known}
 }
 
 // lookup is a recipient.Resolver: it asks on behalf of one connected client.
@@ -104,17 +107,14 @@ func (l lookup) ask(ctx context.Context, candidates []string) ([]recipient.Answe
 }
 
 func (d *directory) cached(ctx context.Context, query string) (cache.Recipient, bool) {
-	d.mu.Lock()
-	r, ok := d.known[query]
-	d.mu.Unlock()
-	if ok && time.Now().Before(r.ExpiresAt) {
+	if r, ok := d.known.Get(query); ok && time.Now().Before(r.ExpiresAt) {
 		return r, true
 	}
 	r, err := d.cache.Recipient(ctx, query)
 	if err != nil { // not there, or not readable: WhatsApp knows
 		return r, false
 	}
-	d.keep(r)
+	d.known.Add(query, r)
 	return r, true
 }
 
@@ -123,29 +123,19 @@ func (d *directory) remember(ctx context.Context, r cache.Recipient) {
 	if r.Query == "" {
 		return
 	}
-	d.keep(r)
+	d.known.Add(r.Query, r)
 	_ = d.cache.PutRecipient(ctx, r)
-}
-
-func (d *directory) keep(r cache.Recipient) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.known) >= inMemory {
-		clear(d.known) // the store still knows them
-	}
-	d.known[r.Query] = r
 }
 
 // forget drops the answers that lead to a person: WhatsApp has refused what went there,
 // and is asked again. A cache that cannot be written keeps them until their end.
 func (d *directory) forget(ctx context.Context, chat recipient.Chat) {
-	d.mu.Lock()
-	for query, r := range d.known {
+	for _, query := range d.known.Keys() {
+		r, _ := d.known.Peek(query)
 		if r.Found && (chat.JID != "" && r.Chat.JID == chat.JID || chat.LID != "" && r.Chat.LID == chat.LID) {
-			delete(d.known, query)
+			d.known.Remove(query)
 		}
 	}
-	d.mu.Unlock()
 	_ = d.cache.DropRecipient(ctx, chat)
 }
 

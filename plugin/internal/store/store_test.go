@@ -2,14 +2,11 @@ package store_test
 
 import (
 	"context"
-	"fmt"
-	"net/url"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store"
@@ -37,8 +34,8 @@ func (c *clock) add(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// onEach runs a test on SQLite, and on Postgres when TAPNODE_TEST_POSTGRES names
-// a server whose user may create databases. open opens the same database again.
+// onEach runs a test on SQLite, and on Postgres if there is a server. open
+// opens the same database again.
 func onEach(t *testing.T, opt store.Options, test func(t *testing.T, open func() *store.Store)) {
 	t.Helper()
 	onOptions(t, opt, func(t *testing.T, opt store.Options) {
@@ -59,36 +56,11 @@ func onOptions(t *testing.T, opt store.Options, test func(t *testing.T, opt stor
 	lite := opt
 	lite.Dir = t.TempDir()
 	t.Run("sqlite", func(t *testing.T) { test(t, lite) })
-	if dsn := os.Getenv("TAPNODE_TEST_POSTGRES"); dsn != "" {
+	if sqldbtest.Server() != "" {
 		pg := opt
-		pg.Postgres = databaseFor(t, dsn)
+		pg.Postgres = sqldbtest.Postgres(t)
 		t.Run("postgres", func(t *testing.T) { test(t, pg) })
 	}
-}
-
-// databaseFor gives a test a database of its own on the server: whatsmeow looks for its
-// tables in every schema of a database.
-func databaseFor(t *testing.T, dsn string) string {
-	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := fmt.Sprintf("tapnode_%d", time.Now().UnixNano())
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
-		check(t, err)
-		check(t, conn.Close(ctx))
-	})
-	c := conn.Config()
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + name, RawQuery: url.Values{
-		"host": {c.Host}, "port": {fmt.Sprint(c.Port)}, "sslmode": {"prefer"},
-	}.Encode()}
-	return u.String()
 }
 
 func check(t *testing.T, err error) {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/engine/enginetest"
@@ -36,41 +34,16 @@ func TestMain(m *testing.M) {
 	os.Exit(1)
 }
 
-// onEach runs a test on SQLite, and on Postgres when TAPNODE_TEST_POSTGRES names a server
-// whose user may create databases. place makes a new database.
+// onEach runs a test on SQLite, and on Postgres if there is a server. place makes a new database.
 func onEach(t *testing.T, test func(t *testing.T, place func(t *testing.T) Options)) {
 	t.Run("sqlite", func(t *testing.T) {
 		test(t, func(t *testing.T) Options { return Options{Dir: t.TempDir()} })
 	})
-	if dsn := os.Getenv("TAPNODE_TEST_POSTGRES"); dsn != "" {
+	if sqldbtest.Server() != "" {
 		t.Run("postgres", func(t *testing.T) {
-			test(t, func(t *testing.T) Options { return Options{Postgres: databaseFor(t, dsn)} })
+			test(t, func(t *testing.T) Options { return Options{Postgres: sqldbtest.Postgres(t)} })
 		})
 	}
-}
-
-// databaseFor makes a database of a test's own on the server.
-func databaseFor(t *testing.T, dsn string) string {
-	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := fmt.Sprintf("tapnode_%d", time.Now().UnixNano())
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
-		check(t, err)
-		check(t, conn.Close(ctx))
-	})
-	c := conn.Config()
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + name, RawQuery: url.Values{
-		"host": {c.Host}, "port": {fmt.Sprint(c.Port)}, "sslmode": {"prefer"},
-	}.Encode()}
-	return u.String()
 }
 
 func check(t *testing.T, err error) {
