@@ -36,6 +36,7 @@ type outage struct {
 func TestOutage(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) *outage{
 		"locked": lockedFile, "full": fullDisk, "postgres gone": postgresGone, "postgres without room": postgresCrowded,
+		"postgres failing over": postgresStandby,
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := open(t)
@@ -217,6 +218,34 @@ func postgresCrowded(t *testing.T) *outage {
 			admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + role + "'")
 		},
 		end: func(*world) { admin("ALTER ROLE " + role + " CONNECTION LIMIT -1") },
+	}
+}
+
+// postgresStandby cuts every connection, and those who come back find a server that
+// takes no writes, as between a failover and the promotion of the next primary.
+func postgresStandby(t *testing.T) *outage {
+	u := postgres(t)
+	conn, err := pgx.Connect(t.Context(), u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	name := u.Path[1:]
+	readOnly := func(now string) {
+		t.Helper()
+		for _, query := range []string{
+			"ALTER DATABASE " + name + " SET default_transaction_read_only = " + now,
+			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "' AND pid <> pg_backend_pid()",
+		} {
+			if _, err := conn.Exec(context.Background(), query); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return &outage{
+		dsn:   u.String(),
+		begin: func(*world) { readOnly("on") },
+		end:   func(*world) { readOnly("off") },
 	}
 }
 
