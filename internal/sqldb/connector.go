@@ -6,6 +6,9 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // connector gives every SQLite connection three things the driver does not have:
@@ -61,7 +64,7 @@ type conn struct {
 	relaxed bool
 	full    bool // PRAGMA synchronous is FULL and not NORMAL
 	inTx    bool
-	broken  bool // a rollback failed: a transaction may be open still
+	broken  bool // it can write no more (see seen), or a transaction may be open still
 	stmts   map[string]*cached
 }
 
@@ -84,6 +87,17 @@ func (c *conn) sync(ctx context.Context, full bool) error {
 // IsValid lets database/sql close a broken connection. A write in a transaction
 // that nobody commits would be lost.
 func (c *conn) IsValid() bool { return !c.broken && c.liteConn.IsValid() }
+
+// seen gives up a connection that was told that it may not write: SQLite opens a file
+// read-only where it may not be written at that moment, and keeps it so for good.
+func (c *conn) seen(err error) error {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		if code := lite.Code() & 0xff; code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_IOERR {
+			c.broken = true
+		}
+	}
+	return err
+}
 
 // lock waits for the right to write.
 func (c *conn) lock(ctx context.Context) error {
@@ -147,10 +161,13 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if err != nil {
 		return nil, err
 	}
+	var res driver.Result
 	if s == nil {
-		return c.liteConn.ExecContext(ctx, positional(query), args)
+		res, err = c.liteConn.ExecContext(ctx, positional(query), args)
+	} else {
+		res, err = s.ExecContext(ctx, args)
 	}
-	return s.ExecContext(ctx, args)
+	return res, c.seen(err)
 }
 
 // QueryContext reads. Reading needs no turn: the file is in WAL mode.
@@ -181,7 +198,7 @@ func (c *conn) run(ctx context.Context, query string) error {
 		return err
 	}
 	_, err = s.ExecContext(ctx, nil)
-	return err
+	return c.seen(err)
 }
 
 // Close closes the cached statements and the connection.
@@ -221,7 +238,7 @@ func (t *liteTx) Rollback() error {
 // disk is full. The connection is given up then, too: the two look alike.
 func (c *conn) rollback() error {
 	err := c.run(context.Background(), "ROLLBACK")
-	c.broken = err != nil
+	c.broken = c.broken || err != nil
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
 
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/internal/send"
@@ -35,7 +36,7 @@ type outage struct {
 // the matter with it. The instance hangs up, says why, and comes back.
 func TestOutage(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) *outage{
-		"locked": lockedFile, "full": fullDisk, "postgres gone": postgresGone, "postgres without room": postgresCrowded,
+		"locked": lockedFile, "full": fullDisk, "read-only": readOnlyFile, "postgres gone": postgresGone, "postgres without room": postgresCrowded,
 		"postgres failing over": postgresStandby,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -161,6 +162,54 @@ func fullDisk(t *testing.T) *outage {
 		},
 		end: func(w *world) { w.must(os.Remove(ballast)) },
 	}
+}
+
+// readOnlyFile takes from SQLite the right to write to its file and its log, for the
+// connections it has open and for those it opens next, as when a file system is turned
+// read-only below it. (Root passes over a file's mode, so its attributes say it.)
+func readOnlyFile(t *testing.T) *outage {
+	immutable := func(w *world, on bool) {
+		w.t.Helper()
+		for _, ending := range []string{"", "-wal"} {
+			w.must(setImmutable(filepath.Join(w.dir, "store", store.FileName)+ending, on))
+		}
+	}
+	probe := filepath.Join(t.TempDir(), "probe")
+	if err := os.WriteFile(probe, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := setImmutable(probe, true); err != nil {
+		t.Skipf("no file can be made immutable here: %v", err)
+	}
+	if err := setImmutable(probe, false); err != nil {
+		t.Fatal(err)
+	}
+	return &outage{
+		begin: func(w *world) {
+			t.Cleanup(func() { immutable(w, false) }) // or nobody can remove it
+			immutable(w, true)
+		},
+		end: func(w *world) { immutable(w, false) },
+	}
+}
+
+const fsImmutable = 0x10 // FS_IMMUTABLE_FL of linux/fs.h, which x/sys does not have
+
+func setImmutable(path string, on bool) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	flags, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	if err != nil {
+		return err
+	}
+	flags &^= fsImmutable
+	if on {
+		flags |= fsImmutable
+	}
+	return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
 }
 
 type endless struct{}
