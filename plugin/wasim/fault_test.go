@@ -59,7 +59,7 @@ func TestDisconnectAroundTheAck(t *testing.T) {
 				action.Disconnect = wasim.After
 			}
 			addFault(t, s, wasim.FaultMatch{Stage: wasim.StageMessage, Account: "5511999990000"}, action)
-			b.tokenIssued(p)
+			b.aloneOnTheLine(p)
 			at := b.position()
 			if _, err := p.WaitID(ctx, b.text(p.JID(), "through")); err != nil {
 				t.Fatal(err)
@@ -72,14 +72,22 @@ func TestDisconnectAroundTheAck(t *testing.T) {
 	}
 }
 
-// tokenIssued makes whatsmeow believe that the customer has its privacy token. It would issue
-// one in another goroutine after the message; if the line goes then, the two that wait for the
-// next one write to the same flag of an exsync.Event, which the race detector reports.
-func (b *business) tokenIssued(p *wasim.Phone) {
+// aloneOnTheLine lets nothing of whatsmeow but a send wait for the next line when one is cut:
+// no privacy token is issued after the message, and the test connects again. Two that wait
+// write to the same flag of an exsync.Event, which the race detector reports.
+func (b *business) aloneOnTheLine(p *wasim.Phone) {
 	in := b.cli.DangerousInternals()
 	for _, jid := range []types.JID{p.JID(), p.Account().JID(), p.Account().LID()} {
 		in.SetTCTokenSenderTS(jid.ToNonAD(), time.Now())
 	}
+	b.cli.EnableAutoReconnect = false
+	b.cli.AddEventHandler(func(ev any) {
+		if _, gone := ev.(*events.Disconnected); gone {
+			if err := b.cli.Connect(); err != nil {
+				b.t.Error(err)
+			}
+		}
+	})
 }
 
 func TestDeliveryFaults(t *testing.T) {
