@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -62,6 +63,7 @@ func decodeState(src []byte) (run.State, error) {
 // meets, and appends the outcome as one batch.
 func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, ev run.Event, ends Task) ([]run.Effect, error) {
 	ev.At = time.Now().UTC()
+	before := s
 	s, effects, err := run.Apply(p, s, ev)
 	if err != nil {
 		return nil, err
@@ -74,6 +76,11 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		if !ok || !e.builtins[x.Operation].pure {
 			continue
 		}
+		effects = slices.Delete(effects, i, i+1)
+		if _, _, wanted := s.Call(p, x.Visit, x.Attempt); !wanted { // the run is over meanwhile
+			i--
+			continue
+		}
 		out := e.call(from(ctx, s, x), x, func(Progress) {})
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -83,56 +90,14 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		if s, more, err = run.Apply(p, s, out); err != nil {
 			return nil, err
 		}
-		rest := effects[i+1:]
-		effects = append(effects[:i:i], more...)
-		if s.Status == run.StatusFailed { // what was asked for before is off
-			effects = withoutCalls(append(effects, rest...))
-			break
-		}
-		effects = append(effects, rest...)
+		effects = slices.Insert(effects, i, more...)
 		i-- // what came instead is next
 	}
 	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: ends, Over: s.Status != run.StatusRunning, Steps: steps(p, s, ev, effects)}
 	if b.State, err = json.Marshal(s); err != nil {
 		return nil, fmt.Errorf("run %s: %w", s.Run, err)
 	}
-	b.take(s, effects, ev.At)
+	b.plan(p, before, s, ev.At)
 	_, err = e.log.Append(ctx, b)
 	return effects, err
 }
-
-func withoutCalls(effects []run.Effect) []run.Effect {
-	var out []run.Effect
-	for _, x := range effects {
-		switch x.(type) {
-		case run.Execute, run.Later:
-		default:
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
-// take turns effects into waits and tasks.
-func (b *Batch) take(s run.State, effects []run.Effect, now time.Time) {
-	for _, x := range effects {
-		switch x := x.(type) {
-		case run.Execute:
-			b.Tasks = append(b.Tasks, Task{ID: taskID(x.Key, TaskCall), Run: s.Run, Kind: TaskCall, Visit: x.Visit, Attempt: x.Attempt, Due: now})
-		case run.Later:
-			b.Tasks = append(b.Tasks, Task{ID: taskID(fmt.Sprintf("%s:%d", s.Run, x.Visit), TaskRetry), Run: s.Run, Kind: TaskRetry,
-				Visit: x.Visit, Attempt: x.Attempt, Due: x.Due})
-		case run.Arm:
-			until := now
-			if !x.Deadline.IsZero() {
-				until = x.Deadline
-				b.Tasks = append(b.Tasks, Task{ID: taskID(x.Correlation, TaskTimeout), Run: s.Run, Kind: TaskTimeout, Visit: x.Visit, Due: x.Deadline})
-			}
-			b.Waits = append(b.Waits, Wait{Correlation: x.Correlation, Run: s.Run, Node: x.Node, Visit: x.Visit, Expires: until.Add(keepWaits)})
-		case run.Disarm:
-			b.Done = append(b.Done, taskID(x.Correlation, TaskTimeout))
-		}
-	}
-}
-
-func taskID(of string, kind TaskKind) string { return of + ":" + string(kind) }

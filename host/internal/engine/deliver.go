@@ -24,6 +24,9 @@ var ErrBadEvent = errors.New("the event cannot be used")
 type Event struct {
 	// ID is the same for every delivery of the same thing.
 	ID string
+	// Time is when it happened, by whoever saw it. An answer that was given before the
+	// deadline of its wait beats the timeout, however late it arrives.
+	Time time.Time
 	// Type such as "whatsapp.button.clicked.v1".
 	Type string
 	// Data is JSON, at most maxEvent bytes.
@@ -71,7 +74,7 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any) (d Delivery, ta
 	w, err := e.log.Wait(ctx, ev.Correlation)
 	if err == nil {
 		var effects []run.Effect
-		effects, err = e.apply(ctx, w.Run, run.Event{Kind: run.Answered, ID: ev.ID, Visit: w.Visit, Type: ev.Type, Data: data}, Task{})
+		effects, err = e.apply(ctx, w.Run, run.Event{Kind: run.Answered, ID: ev.ID, Made: ev.Time, Visit: w.Visit, Type: ev.Type, Data: data}, Task{})
 		if err == nil {
 			return Delivery{Answered: w.Run}, !declined(effects), nil
 		}

@@ -8,7 +8,13 @@
 //     computed anew.
 //   - A call of a node happens at least once, always under the same idempotency
 //     key for the same visit. What was asked for and has no outcome is asked for
-//     again after a restart, because it is part of the state.
+//     again after a restart, because it is part of the state. A call that is not
+//     safe to repeat happens at most once: begun and without an outcome, it fails
+//     with an unknown effect.
+//   - Calls of one lane (an operation for one instance) begin in order and a few at a
+//     time, so that a slow instance delays no other.
+//   - A choice that was made before the deadline of its wait beats the timeout, however
+//     late it arrives; while answers may be on their way, timeouts wait.
 //   - A wait can be found from the moment before its message is sent.
 //   - An event is applied to a run once per event id, as long as the run
 //     remembers it, and starts a run at most once per trigger.
@@ -31,8 +37,9 @@ import (
 // Limits and defaults.
 const (
 	// defaultCalls is how many calls of nodes run at the same time.
-	defaultCalls = 64
-	// timers is how many due timers are worked on at the same time.
+	defaultCalls = 512
+	// timers is how many due retries, and how many due timeouts, are worked on at the same
+	// time.
 	timers = 4
 	// maxFlows is how many versions of flows may be deployed.
 	maxFlows = 10_000
@@ -64,6 +71,9 @@ type Options struct {
 	// Compile makes a program of a version that the Log kept. Without it the engine
 	// knows the versions that are deployed in this process.
 	Compile func(source []byte) (*flow.Program, error)
+	// Behind says that answers may be on their way which were given before now, such as after
+	// an outage. Timeouts wait meanwhile. Nil: never.
+	Behind func() bool
 }
 
 // Engine runs flows. Its methods may be called from several goroutines.
@@ -74,6 +84,7 @@ type Engine struct {
 	logger   *slog.Logger
 	calls    int
 	compile  func([]byte) (*flow.Program, error)
+	behind   func() bool
 	stripes  [64]sync.Mutex // keep the runs of this process from racing themselves
 
 	mu       sync.RWMutex
@@ -97,7 +108,10 @@ func New(o Options) (*Engine, error) {
 	if o.Calls <= 0 {
 		o.Calls = defaultCalls
 	}
-	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile,
+	if o.Behind == nil {
+		o.Behind = func() bool { return false }
+	}
+	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
 		programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
 	for _, b := range o.Builtins {
 		op := b.Operation()
@@ -122,6 +136,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	for range timers {
 		e.workers.Go(func() { e.work(loops, calls, Timers) })
+		e.workers.Go(func() { e.work(loops, calls, Timeouts) })
 	}
 	return nil
 }

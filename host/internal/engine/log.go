@@ -69,6 +69,9 @@ type Log interface {
 // Lease is for how long Next hands out a task.
 const Lease = 30 * time.Second
 
+// LaneWidth is how many tasks of one lane a Log has handed out at the same time.
+const LaneWidth = 8
+
 // Errors of a Log.
 var (
 	ErrConflict = errors.New("the run has changed meanwhile")
@@ -120,14 +123,18 @@ type Wait struct {
 	Expires time.Time
 }
 
-// Queue is one of the two kinds of tasks; slow calls do not hold up timers.
+// Queue is one of the kinds of tasks, which do not hold up each other.
 type Queue string
 
 // The queues.
 const (
-	Calls  Queue = "calls"
-	Timers Queue = "timers"
+	Calls    Queue = "calls"
+	Timers   Queue = "timers"
+	Timeouts Queue = "timeouts"
 )
+
+// Queues are all of them.
+var Queues = []Queue{Calls, Timers, Timeouts}
 
 // TaskKind says what a task is for.
 type TaskKind string
@@ -136,7 +143,7 @@ type TaskKind string
 const (
 	TaskCall    TaskKind = "call"    // make a call, in Calls
 	TaskRetry   TaskKind = "retry"   // tell the run to try again, in Timers
-	TaskTimeout TaskKind = "timeout" // tell the run that its wait is over, in Timers
+	TaskTimeout TaskKind = "timeout" // tell the run that its wait is over, in Timeouts
 )
 
 // Task is something to do at a time.
@@ -147,6 +154,9 @@ type Task struct {
 	Visit   int
 	Attempt int
 	Due     time.Time
+	// Lane of a call. At most LaneWidth tasks of one are handed out at the same time, those
+	// that are due first first, so that a slow lane holds up no other. Empty: no limit.
+	Lane string
 	// Token is made by Next, anew each time: whoever has it holds the task.
 	Token string
 }
@@ -160,8 +170,12 @@ type Version struct {
 
 // Queue of the task.
 func (t Task) Queue() Queue {
-	if t.Kind == TaskCall {
+	switch t.Kind {
+	case TaskCall:
 		return Calls
+	case TaskTimeout:
+		return Timeouts
+	default:
+		return Timers
 	}
-	return Timers
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"container/heap"
 	"container/list"
 	"context"
 	"fmt"
@@ -26,7 +25,7 @@ type Memory struct {
 	runs   map[string]*memoryRun
 	over   *list.List // of run ids, over first in front
 	waits  map[string]Wait
-	tasks  map[string]*memoryTask
+	tasks  map[string]Task
 	queues map[Queue]*memoryQueue
 	steps  *stepRing
 	bytes  int // of all states
@@ -46,8 +45,8 @@ func NewMemory(maxRuns int) *Memory {
 	if maxRuns <= 0 {
 		maxRuns = defaultRuns
 	}
-	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]*memoryTask{},
-		queues: map[Queue]*memoryQueue{Calls: newMemoryQueue(), Timers: newMemoryQueue()}, steps: newStepRing(keepSteps), flows: map[string]Version{}}
+	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]Task{},
+		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}}
 }
 
 // Append implements Log.
@@ -81,7 +80,8 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 	for _, t := range b.Tasks {
 		m.drop(t.ID)
 		r.tasks[t.ID] = struct{}{}
-		m.tasks[t.ID] = m.queues[t.Queue()].add(t)
+		m.tasks[t.ID] = t
+		m.queues[t.Queue()].add(t)
 	}
 	if r.over != nil && !b.Over {
 		m.over.Remove(r.over)
@@ -124,7 +124,7 @@ func (m *Memory) drop(id string) {
 	if !ok {
 		return
 	}
-	heap.Remove(&m.queues[t.Queue()].due, t.index)
+	m.queues[t.Queue()].remove(id)
 	delete(m.tasks, id)
 	if r := m.runs[t.Run]; r != nil {
 		delete(r.tasks, id)
@@ -175,8 +175,7 @@ func (m *Memory) Next(ctx context.Context, q Queue) (Task, error) {
 
 // holds says whether a task is still the one that was handed out.
 func (m *Memory) holds(t Task) bool {
-	mt, ok := m.tasks[t.ID]
-	return ok && mt.Token == t.Token
+	return m.queues[t.Queue()].due.Held(t.ID, t.Token)
 }
 
 // Hold implements Log.
@@ -186,7 +185,7 @@ func (m *Memory) Hold(_ context.Context, t Task, d time.Duration) error {
 	if !m.holds(t) {
 		return fmt.Errorf("hold task %s: %w", t.ID, ErrStale)
 	}
-	m.queues[t.Queue()].postpone(m.tasks[t.ID], time.Now().Add(d))
+	m.queues[t.Queue()].hold(t.ID, time.Now().Add(d))
 	return nil
 }
 

@@ -1,41 +1,43 @@
 package engine
 
 import (
-	"container/heap"
 	"context"
-	"crypto/rand"
 	"time"
-)
 
-// memoryTask is a Task and when it is handed out next: when it is due or, once
-// handed out, when its lease ends.
-type memoryTask struct {
-	Task
-	at    time.Time
-	index int // in the heap
-}
+	"github.com/tapnode/tapnode/host/internal/engine/duequeue"
+)
 
 // memoryQueue hands out tasks in the order of time. Its owner's lock guards all
 // but wake.
 type memoryQueue struct {
-	due taskHeap
+	due *duequeue.Queue[Task]
 	// wake holds one token when somebody should look again. Whoever takes it looks,
 	// and passes it on if there is more to look at.
 	wake chan struct{}
 }
 
-func newMemoryQueue() *memoryQueue { return &memoryQueue{wake: make(chan struct{}, 1)} }
-
-func (q *memoryQueue) add(t Task) *memoryTask {
-	mt := &memoryTask{Task: t, at: t.Due}
-	heap.Push(&q.due, mt)
-	q.signal()
-	return mt
+func newMemoryQueues() map[Queue]*memoryQueue {
+	out := map[Queue]*memoryQueue{}
+	for _, name := range Queues {
+		out[name] = &memoryQueue{due: duequeue.New[Task](LaneWidth), wake: make(chan struct{}, 1)}
+	}
+	return out
 }
 
-func (q *memoryQueue) postpone(t *memoryTask, at time.Time) {
-	t.at = at
-	heap.Fix(&q.due, t.index)
+func (q *memoryQueue) add(t Task) {
+	q.due.Add(t.ID, t.Lane, duequeue.Micros(t.Due), t)
+	q.signal()
+}
+
+// remove takes a task out, which may make room in its lane.
+func (q *memoryQueue) remove(id string) {
+	if q.due.Remove(id) {
+		q.signal()
+	}
+}
+
+func (q *memoryQueue) hold(id string, until time.Time) {
+	q.due.Hold(id, duequeue.Micros(until))
 	q.signal()
 }
 
@@ -47,17 +49,18 @@ func (q *memoryQueue) signal() {
 }
 
 // take leases the first task that is due, or says how long there is none.
-func (q *memoryQueue) take(now time.Time) (t Task, wait time.Duration, ok bool) {
-	if len(q.due) == 0 {
+func (q *memoryQueue) take(now time.Time) (_ Task, wait time.Duration, ok bool) {
+	t, token, ok := q.due.Take(now.UnixMicro(), duequeue.Micros(now.Add(Lease)))
+	if ok {
+		t.Token = token
+		q.signal() // there may be more
+		return t, 0, true
+	}
+	next, some := q.due.Next()
+	if !some {
 		return Task{}, time.Hour, false
 	}
-	first := q.due[0]
-	if wait := first.at.Sub(now); wait > 0 {
-		return Task{}, wait, false
-	}
-	first.Token = rand.Text()
-	q.postpone(first, now.Add(Lease))
-	return first.Task, 0, true
+	return Task{}, time.UnixMicro(next.At).Sub(now), false
 }
 
 // sleep waits for a token, or for a time to pass.
@@ -72,28 +75,4 @@ func (q *memoryQueue) sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 	return nil
-}
-
-// taskHeap implements heap.Interface: the earliest first.
-type taskHeap []*memoryTask
-
-func (h taskHeap) Len() int           { return len(h) }
-func (h taskHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h taskHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *taskHeap) Push(x any) {
-	t, _ := x.(*memoryTask)
-	t.index = len(*h)
-	*h = append(*h, t)
-}
-
-func (h *taskHeap) Pop() any {
-	old := *h
-	t := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return t
 }

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // unknownFlow is how long a task rests whose flow version is not deployed here.
@@ -16,6 +18,9 @@ const unknownFlow = 5 * time.Minute
 // give a task back.
 const margin = 5 * time.Second
 
+// catchUp is how often the engine looks whether the subscriptions have caught up.
+const catchUp = 200 * time.Millisecond
+
 // heartbeat is how often a call renews the lease of its task.
 const heartbeat = Lease / 3
 
@@ -23,6 +28,10 @@ const heartbeat = Lease / 3
 // context, so that Stop can let them finish.
 func (e *Engine) work(loops, calls context.Context, q Queue) {
 	for loops.Err() == nil {
+		if q == Timeouts && e.behind() {
+			pause(loops, catchUp)
+			continue
+		}
 		t, err := e.log.Next(loops, q)
 		if err != nil {
 			if loops.Err() == nil {
@@ -56,6 +65,9 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskRetry:
 		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, t)
 	case TaskTimeout:
+		if e.behind() { // since it was taken
+			return e.log.Hold(ctx, t, catchUp)
+		}
 		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.TimedOut, Visit: t.Visit}, t)
 	}
 	switch {
@@ -83,9 +95,18 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	if err != nil {
 		return err
 	}
-	x, ok := run.Call(p, s, t.Visit, t.Attempt)
+	x, begun, ok := s.Call(p, t.Visit, t.Attempt)
 	if !ok { // it has an outcome, or the run is over: only the task is left
 		return e.log.Drop(ctx, t)
+	}
+	if once(p, x) {
+		if begun {
+			_, err := e.apply(ctx, t.Run, interrupted(x), t)
+			return err
+		}
+		if _, err := e.apply(ctx, t.Run, run.Event{Kind: run.Begun, Visit: x.Visit, Attempt: x.Attempt}, Task{}); err != nil {
+			return err
+		}
 	}
 	held, release, err := e.hold(ctx, t)
 	if err != nil {
@@ -103,6 +124,22 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	}
 	_, err = e.apply(ctx, t.Run, out, t)
 	return err
+}
+
+// once says whether a call must not be made a second time when nobody knows what became of
+// the first.
+func once(p *flow.Program, x run.Execute) bool {
+	replay := p.Node(x.Node).Operation().Replay
+	return replay != sdk.Pure && replay != sdk.Keyed
+}
+
+// interrupted is the outcome of a call that was begun and of which nothing more is known,
+// because its host died or was stopped.
+func interrupted(x run.Execute) run.Event {
+	return run.Event{Kind: run.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: &sdk.Problem{
+		Code: "interrupted", HTTPStatus: http.StatusBadGateway, Effect: sdk.EffectUnknown, Fault: sdk.FaultNode,
+		Message: "the host ended while the call was made: it may have happened, and " + x.Operation + " must not be called twice",
+	}}
 }
 
 // hold keeps a task until release is called, and ends held when the task is another's

@@ -39,7 +39,7 @@ func reopened(t *testing.T, s suite) {
 	now := time.Now()
 	w := engine.Wait{Correlation: "r:ask:1", Run: "r", Node: "ask", Visit: 1, Expires: now.Add(time.Hour).UTC().Truncate(time.Second)}
 	rev := s.append(t, engine.Batch{Run: "r", Digest: "d", State: []byte(`{"a":1}`), Waits: []engine.Wait{w},
-		Tasks: []engine.Task{task("r", "call", engine.TaskCall, now), task("r", "retry", engine.TaskRetry, now), task("r", "done", engine.TaskTimeout, now), task("r", "far", engine.TaskTimeout, now.Add(time.Hour))},
+		Tasks: []engine.Task{task("r", "call", engine.TaskCall, now), task("r", "retry", engine.TaskRetry, now), task("r", "done", engine.TaskRetry, now), task("r", "far", engine.TaskTimeout, now.Add(time.Hour))},
 		Steps: []engine.Step{{Run: "r", Flow: "f", Kind: run.TraceRunStarted, Data: map[string]any{"n": 7}}}})
 	rev = s.append(t, engine.Batch{Run: "r", Digest: "d", Expect: rev, State: []byte(`{"a":2}`), Done: []string{"done"}})
 	if err := s.PutFlow(s.ctx, engine.Version{Digest: "d", Flow: "f", Source: []byte("source")}); err != nil {
@@ -103,7 +103,7 @@ func writeRun(log engine.Log, id string) error {
 		return err
 	}
 	_, err = log.Append(ctx, engine.Batch{Run: id, Expect: rev, State: []byte("2"), Done: []string{id + ":call"},
-		Tasks: []engine.Task{task(id, id+":timer", engine.TaskTimeout, time.Now())},
+		Tasks: []engine.Task{task(id, id+":timer", engine.TaskRetry, time.Now())},
 		Waits: []engine.Wait{{Correlation: id, Run: id, Expires: time.Now().Add(time.Hour)}}, Steps: []engine.Step{{Run: id, Kind: run.TraceWaitArmed}}})
 	return err
 }
@@ -188,10 +188,7 @@ func confirmations(t *testing.T, s suite, enough int) map[string]bool {
 // drain takes all tasks that are due.
 func (s suite) drain(t *testing.T, q engine.Queue) []engine.Task {
 	t.Helper()
-	kind := engine.TaskCall
-	if q == engine.Timers {
-		kind = engine.TaskRetry
-	}
+	kind := kindIn[q]
 	last := "last of " + string(q)
 	rev := s.append(t, engine.Batch{Run: last, State: []byte("{}"), Tasks: []engine.Task{task(last, last, kind, time.Now())}})
 	var all []engine.Task

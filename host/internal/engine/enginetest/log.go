@@ -87,14 +87,14 @@ func (s suite) next(t *testing.T, q engine.Queue) engine.Task {
 	return task
 }
 
+// kindIn is a kind of task that belongs into a queue.
+var kindIn = map[engine.Queue]engine.TaskKind{engine.Calls: engine.TaskCall, engine.Timers: engine.TaskRetry, engine.Timeouts: engine.TaskTimeout}
+
 // nothing fails the test if a task is due now. A marker task behind it shows
 // that the queue was looked at.
 func (s suite) nothing(t *testing.T, q engine.Queue) {
 	t.Helper()
-	kind := engine.TaskCall
-	if q == engine.Timers {
-		kind = engine.TaskRetry
-	}
+	kind := kindIn[q]
 	id := "marker" + fmt.Sprint(time.Now().UnixNano())
 	s.append(t, engine.Batch{Run: id, State: []byte("{}"), Tasks: []engine.Task{{ID: id, Run: id, Kind: kind, Due: time.Now()}}})
 	if got := s.next(t, q); got.ID != id {

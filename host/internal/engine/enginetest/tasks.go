@@ -16,7 +16,7 @@ func tasksInTime(t *testing.T, s suite) {
 	soon := now.Add(50 * time.Millisecond)
 	s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{
 		task("r", "never", engine.TaskRetry, now.Add(time.Hour)),
-		task("r", "soon", engine.TaskTimeout, soon),
+		task("r", "soon", engine.TaskRetry, soon),
 		task("r", "now", engine.TaskRetry, now),
 	}})
 	if got := s.next(t, engine.Timers); got.ID != "now" || got.Run != "r" || got.Kind != engine.TaskRetry || got.Visit != 1 || got.Attempt != 1 {
@@ -158,8 +158,8 @@ func doneAndDropped(t *testing.T, s suite) {
 
 func replaced(t *testing.T, s suite) {
 	now := time.Now()
-	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskTimeout, now)}})
-	again := task("r", "a", engine.TaskTimeout, now.Add(time.Hour))
+	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskRetry, now)}})
+	again := task("r", "a", engine.TaskRetry, now.Add(time.Hour))
 	rev = s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Tasks: []engine.Task{again}})
 	s.nothing(t, engine.Timers)
 	again.Due, again.Visit = now, 9

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/engine/duequeue"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -23,7 +24,9 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	l.desk.changed(b)
+	if l.desk.changed(b) {
+		l.queues[engine.Calls].wake()
+	}
 	for _, t := range b.Tasks {
 		l.queues[t.Queue()].wake()
 	}
@@ -144,11 +147,11 @@ func (c *change) tasks(t *sqldb.Tx) error {
 		}
 	}
 	for _, k := range c.batch.Tasks {
-		due := micros(k.Due)
-		_, err := t.Exec(`INSERT INTO engine_tasks (id, queue, run, kind, visit, attempt, due, at, token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')
+		due := duequeue.Micros(k.Due)
+		_, err := t.Exec(`INSERT INTO engine_tasks (id, queue, run, kind, visit, attempt, due, at, lane, token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '')
 			ON CONFLICT (id) DO UPDATE SET queue = excluded.queue, run = excluded.run, kind = excluded.kind, visit = excluded.visit,
-			attempt = excluded.attempt, due = excluded.due, at = excluded.at, token = ''`,
-			k.ID, string(k.Queue()), k.Run, string(k.Kind), k.Visit, k.Attempt, due, due)
+			attempt = excluded.attempt, due = excluded.due, at = excluded.at, lane = excluded.lane, token = ''`,
+			k.ID, string(k.Queue()), k.Run, string(k.Kind), k.Visit, k.Attempt, due, due, k.Lane)
 		if err != nil {
 			return err
 		}

@@ -1,13 +1,12 @@
 package sqllog
 
 import (
-	"container/heap"
 	"context"
-	"crypto/rand"
 	"sync"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/engine/duequeue"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -19,7 +18,14 @@ type owned struct {
 	now func() time.Time
 
 	mu   sync.Mutex
-	soon map[engine.Queue]*dueQueue
+	soon map[engine.Queue]*soonDue
+}
+
+// soonDue is the tasks of a queue that are in memory.
+type soonDue struct {
+	*duequeue.Queue[engine.Task]
+	// read is the place up to which every task of the file is here.
+	read duequeue.Place
 }
 
 const (
@@ -30,53 +36,34 @@ const (
 )
 
 func newOwned(db *sqldb.DB, now func() time.Time) *owned {
-	return &owned{db: db, now: now, soon: map[engine.Queue]*dueQueue{engine.Calls: newDueQueue(), engine.Timers: newDueQueue()}}
+	o := &owned{db: db, now: now, soon: map[engine.Queue]*soonDue{}}
+	for _, name := range engine.Queues {
+		o.soon[name] = &soonDue{Queue: duequeue.New[engine.Task](engine.LaneWidth)}
+	}
+	return o
 }
-
-// dueQueue is the tasks of a queue that are in memory.
-type dueQueue struct {
-	heap dueHeap
-	byID map[string]*due
-	// read is the place up to which every task of the file is here.
-	read place
-}
-
-func newDueQueue() *dueQueue { return &dueQueue{byID: map[string]*due{}} }
-
-// due is a task and the place of its next turn.
-type due struct {
-	engine.Task
-	place
-	index int // in the heap
-}
-
-// place orders tasks by their time, in microseconds, and then by their id.
-type place struct {
-	at int64
-	id string
-}
-
-func (p place) before(q place) bool { return p.at < q.at || p.at == q.at && p.id < q.id }
 
 func (o *owned) take(ctx context.Context, q engine.Queue) (engine.Task, time.Duration, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	soon, now := o.soon[q], o.now()
 	micro := now.UnixMicro()
-	for soon.read.at <= micro && (len(soon.heap) == 0 || soon.read.before(soon.heap[0].place)) {
-		if err := o.load(ctx, q, micros(now.Add(horizon))); err != nil {
+	for soon.read.At <= micro {
+		if next, some := soon.Next(); some && next.Before(soon.read) {
+			break // there is something to do before
+		}
+		if err := o.load(ctx, q, duequeue.Micros(now.Add(horizon))); err != nil {
 			return engine.Task{}, 0, err
 		}
 	}
-	next := soon.read.at
-	if len(soon.heap) > 0 {
-		first := soon.heap[0]
-		if first.at <= micro {
-			first.Token = rand.Text()
-			soon.move(first, micros(now.Add(engine.Lease)))
-			return first.Task, 0, nil
-		}
-		next = min(next, first.at)
+	t, token, ok := soon.Take(micro, duequeue.Micros(now.Add(engine.Lease)))
+	if ok {
+		t.Token = token
+		return t, 0, nil
+	}
+	next := soon.read.At
+	if first, some := soon.Next(); some {
+		next = min(next, first.At)
 	}
 	return engine.Task{}, time.Duration(next-micro) * time.Microsecond, nil
 }
@@ -84,107 +71,60 @@ func (o *owned) take(ctx context.Context, q engine.Queue) (engine.Task, time.Dur
 // load reads the tasks behind those that were read, up to a time.
 func (o *owned) load(ctx context.Context, q engine.Queue, until int64) error {
 	soon := o.soon[q]
-	tasks, err := sqldb.All(ctx, o.db, scanTask, `SELECT id, run, kind, visit, attempt, due FROM engine_tasks
-		WHERE queue = $1 AND at <= $2 AND (at, id) > ($3, $4) ORDER BY at, id LIMIT $5`, string(q), until, soon.read.at, soon.read.id, taskPage)
+	tasks, err := sqldb.All(ctx, o.db, scanTask, `SELECT id, run, kind, visit, attempt, due, lane FROM engine_tasks
+		WHERE queue = $1 AND at <= $2 AND (at, id) > ($3, $4) ORDER BY at, id LIMIT $5`, string(q), until, soon.read.At, soon.read.ID, taskPage)
 	if err != nil {
 		return err
 	}
 	for _, t := range tasks {
-		if _, known := soon.byID[t.ID]; !known {
-			soon.push(t)
+		if !soon.Has(t.ID) {
+			soon.add(t)
 		}
 	}
-	if soon.read = (place{until + 1, ""}); len(tasks) == taskPage {
+	if soon.read = (duequeue.Place{At: until + 1}); len(tasks) == taskPage {
 		last := tasks[len(tasks)-1]
-		soon.read = place{micros(last.Due), last.ID}
+		soon.read = duequeue.Place{At: duequeue.Micros(last.Due), ID: last.ID}
 	}
 	return nil
 }
 
-// held finds a task by its lease.
-func (o *owned) held(t engine.Task) (*dueQueue, *due, error) {
-	soon := o.soon[t.Queue()]
-	d, ok := soon.byID[t.ID]
-	if !ok || t.Token == "" || d.Token != t.Token {
-		return nil, nil, engine.ErrStale
-	}
-	return soon, d, nil
-}
+func (s *soonDue) add(t engine.Task) { s.Add(t.ID, t.Lane, duequeue.Micros(t.Due), t) }
 
 func (o *owned) hold(_ context.Context, t engine.Task, d time.Duration) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	soon, held, err := o.held(t)
-	if err == nil {
-		soon.move(held, micros(o.now().Add(d)))
+	soon := o.soon[t.Queue()]
+	if !soon.Held(t.ID, t.Token) {
+		return engine.ErrStale
 	}
-	return err
+	soon.Hold(t.ID, duequeue.Micros(o.now().Add(d)))
+	return nil
 }
 
 func (o *owned) token(t engine.Task) (string, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, _, err := o.held(t)
-	return "", err
+	if !o.soon[t.Queue()].Held(t.ID, t.Token) {
+		return "", engine.ErrStale
+	}
+	return "", nil
 }
 
-func (o *owned) changed(b engine.Batch) {
+func (o *owned) changed(b engine.Batch) (opened bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, id := range append([]string{b.Ends.ID}, b.Done...) {
 		for _, soon := range o.soon {
-			soon.remove(id)
+			opened = soon.Remove(id) || opened
 		}
 	}
 	for _, t := range b.Tasks {
-		for _, soon := range o.soon {
-			soon.remove(t.ID) // its like, which it replaces
+		for _, soon := range o.soon { // its like, which it replaces
+			opened = soon.Remove(t.ID) || opened
 		}
-		if soon := o.soon[t.Queue()]; !soon.read.before(place{micros(t.Due), t.ID}) {
-			soon.push(t)
+		if soon := o.soon[t.Queue()]; !soon.read.Before(duequeue.Place{At: duequeue.Micros(t.Due), ID: t.ID}) {
+			soon.add(t)
 		}
 	}
-}
-
-func (q *dueQueue) push(t engine.Task) {
-	t.Token = ""
-	d := &due{Task: t, place: place{micros(t.Due), t.ID}}
-	q.byID[t.ID] = d
-	heap.Push(&q.heap, d)
-}
-
-func (q *dueQueue) move(d *due, at int64) {
-	d.at = at
-	heap.Fix(&q.heap, d.index)
-}
-
-func (q *dueQueue) remove(id string) {
-	if d, ok := q.byID[id]; ok {
-		heap.Remove(&q.heap, d.index)
-		delete(q.byID, id)
-	}
-}
-
-// dueHeap implements heap.Interface: the earliest first.
-type dueHeap []*due
-
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].before(h[j].place) }
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *dueHeap) Push(x any) {
-	d, _ := x.(*due)
-	d.index = len(*h)
-	*h = append(*h, d)
-}
-
-func (h *dueHeap) Pop() any {
-	old := *h
-	d := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return d
+	return opened
 }

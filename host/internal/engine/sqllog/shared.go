@@ -4,16 +4,59 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/engine/duequeue"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// shared is the desk of Postgres: a lease is a token and a time in the task's row.
+// shared is the desk of Postgres: a lease is a token and a time in the task's row. Lanes are
+// counted for this process alone.
 type shared struct {
 	db  *sqldb.DB
 	now func() time.Time
+
+	mu  sync.Mutex
+	out map[string]handed // by task id
+}
+
+// handed is the lane of a task that this process holds, until its lease ends.
+type handed struct {
+	lane  string
+	until time.Time
+}
+
+func newShared(db *sqldb.DB, now func() time.Time) *shared {
+	return &shared{db: db, now: now, out: map[string]handed{}}
+}
+
+// full lists the lanes of which this process holds as many tasks as it may.
+func (s *shared) full(now time.Time) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	count, full := map[string]int{}, []string{}
+	for id, h := range s.out {
+		if h.until.Before(now) {
+			delete(s.out, id)
+			continue
+		}
+		if count[h.lane]++; count[h.lane] == engine.LaneWidth {
+			full = append(full, h.lane)
+		}
+	}
+	return full
+}
+
+// keep notes that this process holds a task of a lane until a time.
+func (s *shared) keep(t engine.Task, until time.Time) {
+	if t.Lane == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out[t.ID] = handed{t.Lane, until}
 }
 
 const (
@@ -31,18 +74,20 @@ func (s *shared) take(ctx context.Context, q engine.Queue) (engine.Task, time.Du
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
 	now, token := s.now(), rand.Text()
+	full := s.full(now)
 	t, err := sqldb.One(ctx, s.db, scanTask, `UPDATE engine_tasks SET token = $1, at = $2 WHERE id = (
-			SELECT id FROM engine_tasks WHERE queue = $3 AND at <= $4 ORDER BY at, id LIMIT 1 FOR UPDATE SKIP LOCKED) AND `+relaxed+`
-		RETURNING id, run, kind, visit, attempt, due`, token, micros(now.Add(engine.Lease)), string(q), now.UnixMicro())
+			SELECT id FROM engine_tasks WHERE queue = $3 AND at <= $4 AND lane <> ALL($5) ORDER BY at, id LIMIT 1 FOR UPDATE SKIP LOCKED) AND `+relaxed+`
+		RETURNING id, run, kind, visit, attempt, due, lane`, token, duequeue.Micros(now.Add(engine.Lease)), string(q), now.UnixMicro(), full)
 	if err == nil {
 		t.Token = token
+		s.keep(t, now.Add(engine.Lease))
 		return t, 0, nil
 	}
 	if !errors.Is(err, sqldb.ErrNotFound) {
 		return engine.Task{}, 0, err
 	}
 	var at int64
-	err = s.db.Row(ctx, `SELECT at FROM engine_tasks WHERE queue = $1 ORDER BY at, id LIMIT 1`, []any{string(q)}, &at)
+	err = s.db.Row(ctx, `SELECT at FROM engine_tasks WHERE queue = $1 AND lane <> ALL($2) ORDER BY at, id LIMIT 1`, []any{string(q), full}, &at)
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return engine.Task{}, poll, nil
 	}
@@ -53,15 +98,19 @@ func (s *shared) hold(ctx context.Context, t engine.Task, d time.Duration) error
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	res, err := s.db.SQL().ExecContext(ctx, `UPDATE engine_tasks SET at = $3 WHERE id = $1 AND token = $2 AND `+relaxed,
-		t.ID, t.Token, micros(s.now().Add(d)))
+		t.ID, t.Token, duequeue.Micros(s.now().Add(d)))
 	if err != nil {
 		return err
 	}
 	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
 		return engine.ErrStale
 	}
-	return err
+	s.keep(t, s.now().Add(d))
+	return nil
 }
 
 func (s *shared) token(t engine.Task) (string, error) {
@@ -71,4 +120,14 @@ func (s *shared) token(t engine.Task) (string, error) {
 	return t.Token, nil
 }
 
-func (s *shared) changed(engine.Batch) {}
+func (s *shared) changed(b engine.Batch) (opened bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range append([]string{b.Ends.ID}, b.Done...) {
+		if _, ok := s.out[id]; ok {
+			delete(s.out, id)
+			opened = true
+		}
+	}
+	return opened
+}

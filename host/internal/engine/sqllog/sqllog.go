@@ -106,7 +106,10 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{db: db, limits: o.Limits.withDefaults(), now: o.Now, seed: maphash.MakeSeed(), done: make(chan struct{}),
-		queues: map[engine.Queue]*queue{engine.Calls: newQueue(), engine.Timers: newQueue()}}
+		queues: map[engine.Queue]*queue{}}
+	for _, name := range engine.Queues {
+		l.queues[name] = newQueue()
+	}
 	l.sweeper = sqldb.NewSweeper(o.Logger, l.sweep)
 	if err := l.prepare(ctx, o); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -115,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 }
 
 func (l *Log) prepare(ctx context.Context, o Options) (err error) {
-	l.desk = &shared{db: l.db, now: l.now}
+	l.desk = newShared(l.db, l.now)
 	if o.Postgres == "" {
 		l.desk = newOwned(l.db, l.now)
 		if l.owned, err = own(o.Dir); err != nil {

@@ -20,8 +20,9 @@ type desk interface {
 	hold(ctx context.Context, t engine.Task, d time.Duration) error
 	// token is what the row of a leased task says. ErrStale as far as that is known.
 	token(t engine.Task) (string, error)
-	// changed hears of every batch that was stored.
-	changed(b engine.Batch)
+	// changed hears of every batch that was stored. opened says that a lane which was full
+	// has room again.
+	changed(b engine.Batch) (opened bool)
 }
 
 // queue lets one worker at a time look for a task, so that an idle host asks once.
@@ -91,18 +92,15 @@ func (l *Log) Drop(ctx context.Context, t engine.Task) error {
 		n, err = tx.Exec(`DELETE FROM engine_tasks WHERE id = $1 AND token = $2`, t.ID, token)
 		return err
 	}))
-	if err == nil && n > 0 {
-		l.desk.changed(engine.Batch{Ends: t})
+	if err == nil && n > 0 && l.desk.changed(engine.Batch{Ends: t}) {
+		l.queues[t.Queue()].wake()
 	}
 	return err
 }
 
 func scanTask(row sqldb.Scanner) (t engine.Task, err error) {
 	var due int64
-	err = row.Scan(&t.ID, &t.Run, &t.Kind, &t.Visit, &t.Attempt, &due)
+	err = row.Scan(&t.ID, &t.Run, &t.Kind, &t.Visit, &t.Attempt, &due, &t.Lane)
 	t.Due = time.UnixMicro(due).UTC()
 	return t, err
 }
-
-// micros converts a time to a column, rounded up: nothing is handed out before it is due.
-func micros(t time.Time) int64 { return t.Add(time.Microsecond - time.Nanosecond).UnixMicro() }

@@ -59,11 +59,15 @@ func (t *transition) take(v *Visit, n *flow.CompiledNode, port string, e Event) 
 	t.follow(n, port, e.Data, nil)
 }
 
-// late takes a choice whose wait has ended, by the flow's policy.
+// late takes a choice whose wait has ended, by the flow's policy. One that was made in time
+// and came late is no late choice.
 func (t *transition) late(v *Visit, n *flow.CompiledNode, port string, e Event) {
+	inTime := v.Port == flow.PortTimeout && !e.Made.IsZero() && e.Made.Before(v.Deadline)
 	switch {
 	case t.s.Status == StatusCancelled:
 		t.refuse(v, port, "cancelled", "the run was cancelled", e)
+	case inTime:
+		t.reopen(v, n, port, e)
 	case n.Late == flow.LateIgnore:
 		t.emit(Trace{Kind: TraceWaitIgnored, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
 	case n.Late == flow.LateReject:
@@ -71,14 +75,19 @@ func (t *transition) late(v *Visit, n *flow.CompiledNode, port string, e Event) 
 	case v.Port == port && t.at.Sub(v.At) < doubleTap:
 		t.refuse(v, port, "repeated", "the same choice again at once", e)
 	default:
-		if t.s.Status != StatusRunning {
-			t.s.Status, t.s.Error = StatusRunning, nil
-			t.emit(Trace{Kind: TraceRunReopened})
-		}
-		v.Port, v.At = port, t.at
-		t.emit(Trace{Kind: TraceWaitRestarted, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
-		t.follow(n, port, e.Data, nil)
+		t.reopen(v, n, port, e)
 	}
+}
+
+// reopen follows a choice's edge although the wait has ended.
+func (t *transition) reopen(v *Visit, n *flow.CompiledNode, port string, e Event) {
+	if t.s.Status != StatusRunning {
+		t.s.Status, t.s.Error = StatusRunning, nil
+		t.emit(Trace{Kind: TraceRunReopened})
+	}
+	v.Port, v.At = port, t.at
+	t.emit(Trace{Kind: TraceWaitRestarted, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
+	t.follow(n, port, e.Data, nil)
 }
 
 func (t *transition) refuse(v *Visit, port, code, message string, e Event) {
@@ -90,11 +99,10 @@ func (t *transition) timedOut(e Event) {
 	if v == nil || v.Wait != WaitArmed || v.Deadline.IsZero() {
 		return
 	}
-	n := t.p.Node(v.Node)
 	if t.at.Before(v.Deadline) { // a timer that fired early
-		t.emit(Arm{Node: n.ID, Visit: v.N, Correlation: Key(t.s.Run, n.ID, v.N), Ports: v.Offered, Deadline: v.Deadline})
 		return
 	}
+	n := t.p.Node(v.Node)
 	t.settle(v, flow.PortTimeout)
 	t.emit(Trace{Kind: TraceWaitTimeout, Node: n.ID, Visit: v.N, Operation: n.Type, Port: flow.PortTimeout})
 	t.follow(n, flow.PortTimeout, v.Event, nil)

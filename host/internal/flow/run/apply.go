@@ -87,6 +87,8 @@ func (t *transition) apply(e Event) error {
 		t.succeeded(e)
 	case Failed:
 		t.failed(e)
+	case Begun:
+		t.begun(e)
 	case RetryDue:
 		t.retryDue(e)
 	case Answered:
@@ -154,7 +156,6 @@ func (t *transition) enter(e entry) {
 	if n.Waits {
 		v.Offered = n.Offered(with)
 		v.Wait = WaitArmed
-		t.emit(Arm{Node: n.ID, Visit: v.N, Correlation: Key(t.s.Run, n.ID, v.N), Ports: v.Offered})
 	}
 	t.s.Visits = append(t.s.Visits, v)
 	t.emit(call(t.s.Run, n, &v))
@@ -186,11 +187,8 @@ func (t *transition) cancel(reason string) {
 func (t *transition) end(status Status) {
 	t.s.Status = status
 	t.effects = slices.DeleteFunc(t.effects, func(e Effect) bool {
-		switch e.(type) {
-		case Execute, Later:
-			return true
-		}
-		return false
+		_, call := e.(Execute)
+		return call
 	})
 	for i := range t.s.Visits {
 		v := &t.s.Visits[i]
@@ -205,7 +203,6 @@ func (t *transition) end(status Status) {
 // settle ends a wait by a port; the empty port means that the run ended.
 func (t *transition) settle(v *Visit, port string) {
 	v.Wait, v.Port, v.At = WaitSettled, port, t.at
-	t.emit(Disarm{Visit: v.N, Correlation: Key(t.s.Run, v.Node, v.N)})
 }
 
 // finish ends a run that has nothing left to happen by itself.

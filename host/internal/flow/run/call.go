@@ -40,7 +40,6 @@ func (t *transition) succeeded(e Event) {
 		Data: e.Data, Warnings: e.Warnings})
 	if v.Wait == WaitArmed {
 		v.Deadline = t.at.Add(n.Timeout)
-		t.emit(Arm{Node: n.ID, Visit: v.N, Correlation: Key(t.s.Run, n.ID, v.N), Ports: v.Offered, Deadline: v.Deadline})
 		t.emit(Trace{Kind: TraceWaitArmed, Node: n.ID, Visit: v.N, Operation: n.Type, Data: ports(v.Offered)})
 	}
 	if chosen {
@@ -57,6 +56,13 @@ func ports(ids []string) []any {
 		out[i] = id
 	}
 	return out
+}
+
+// begun notes that a call is about to be made, for one that may happen once only.
+func (t *transition) begun(e Event) {
+	if v, _ := t.calling(e, CallRunning); v != nil {
+		v.Begun = true
+	}
 }
 
 func (t *transition) failed(e Event) {
@@ -78,8 +84,7 @@ func (t *transition) failed(e Event) {
 	if due, again := retry(n, p, v.Attempt, t.at); again {
 		t.emit(Trace{Kind: TraceNodeRetry, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
 			Message: fmt.Sprintf("%s; again in %s", p.Message, flow.Span(due.Sub(t.at)))})
-		v.Call, v.Attempt = CallRetrying, v.Attempt+1
-		t.emit(Later{Visit: v.N, Attempt: v.Attempt, Due: due})
+		v.Call, v.Attempt, v.Begun, v.Due = CallRetrying, v.Attempt+1, false, due
 		return
 	}
 	v.Call = CallDone
@@ -130,7 +135,7 @@ func (t *transition) retryDue(e Event) {
 		v.Call, v.Input = CallDone, nil
 		return
 	}
-	v.Call = CallRunning
+	v.Call, v.Due = CallRunning, time.Time{}
 	t.emit(Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Data: v.Input})
 	t.emit(call(t.s.Run, n, v))
 }
@@ -143,14 +148,4 @@ func call(run string, n *flow.CompiledNode, v *Visit) Execute {
 		e.Correlation = e.Key
 	}
 	return e
-}
-
-// Call is the Execute that Apply asked for and that has no outcome yet: a host
-// that was interrupted carries on from the state alone.
-func Call(p *flow.Program, s State, visit, attempt int) (Execute, bool) {
-	v := s.visit(visit)
-	if v == nil || v.Call != CallRunning || v.Attempt != attempt {
-		return Execute{}, false
-	}
-	return call(s.Run, p.Node(v.Node), v), true
 }

@@ -16,8 +16,9 @@ const (
 	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Vars, Data
 	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
 	Failed    EventKind = "failed"    // Visit, Attempt, Problem
+	Begun     EventKind = "begun"     // Visit, Attempt: the call is about to be made
 	RetryDue  EventKind = "retryDue"  // Visit, Attempt
-	Answered  EventKind = "answered"  // ID, Visit, Type, Data
+	Answered  EventKind = "answered"  // ID, Visit, Type, Data, Made
 	TimedOut  EventKind = "timedOut"  // Visit
 	Cancelled EventKind = "cancelled" // Reason
 )
@@ -29,7 +30,8 @@ var ErrSeen = errors.New("the answer was applied before")
 type Event struct {
 	Kind     EventKind
 	ID       string
-	At       time.Time
+	At       time.Time // by the clock of the host
+	Made     time.Time // when an answer was given, by whoever saw it; may be zero
 	Trigger  string
 	Vars     map[string]any
 	Visit    int
@@ -55,34 +57,9 @@ type Execute struct {
 	Input     map[string]any
 	// Key is the idempotency key, run:node:visit: equal for every attempt.
 	Key string
-	// Correlation is the one of the Arm before it; empty when nothing waits.
+	// Correlation comes back with every answer; empty when nothing waits for one.
 	Correlation string
 	Deadline    time.Duration
-}
-
-// Arm asks to lead events with this correlation to the visit and, from Deadline
-// on, to deliver TimedOut. The same correlation replaces what was armed before.
-type Arm struct {
-	Node        string
-	Visit       int
-	Correlation string
-	Ports       []string
-	// Deadline is zero until the message is sent: then there is no timer yet.
-	Deadline time.Time
-}
-
-// Disarm asks to drop the timer. Events with the correlation still lead here, to
-// be dealt with as late.
-type Disarm struct {
-	Visit       int
-	Correlation string
-}
-
-// Later asks for RetryDue with this visit and attempt.
-type Later struct {
-	Visit   int
-	Attempt int
-	Due     time.Time
 }
 
 // Decline says that an answer was not taken and may start other runs.
@@ -126,9 +103,6 @@ const (
 )
 
 func (Execute) effect() {}
-func (Arm) effect()     {}
-func (Disarm) effect()  {}
-func (Later) effect()   {}
 func (Decline) effect() {}
 func (Trace) effect()   {}
 

@@ -56,19 +56,20 @@ edges:
 			return
 		}
 		for _, effect := range effects {
-			switch x := effect.(type) {
-			case run.Arm:
-				fmt.Println("wait for", x.Ports, "under", x.Correlation)
-			case run.Execute:
+			if x, ok := effect.(run.Execute); ok {
 				fmt.Println("call", x.Operation, "with key", x.Key, "and text", x.Input["contentText"])
 			}
+		}
+		for _, next := range state.Pending() {
+			fmt.Println("pending:", next.Kind, "of", next.Node)
 		}
 	}
 	fmt.Println("the run has", state.Status)
 	// Output:
-	// wait for [reply:yes] under r1:ask:1
 	// call whatsapp.sendButtons@1 with key r1:ask:1 and text Is the order right?
-	// wait for [reply:yes] under r1:ask:1
+	// pending: call of ask
+	// pending: timeout of ask
 	// call whatsapp.sendText@1 with key r1:thanks:2 and text Thank you for “Yes”
+	// pending: call of thanks
 	// the run has succeeded
 }

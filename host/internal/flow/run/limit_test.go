@@ -57,8 +57,20 @@ edges:
 		if sc.s.Status != run.StatusFailed || sc.s.Error.Code != "state_limit" || len(sc.s.Outputs) != 0 {
 			t.Errorf("%s, %+v", sc.s.Status, sc.s.Error)
 		}
-		if got := sc.out.String(); !strings.Contains(got, "disarm r1:ask:1") || strings.Contains(got, "arm r1:ask:1 [reply:a] for") {
+		if got := sc.out.String(); strings.Contains(got, "timeout of ask") {
 			t.Errorf("effects:\n%s", got)
+		}
+	})
+	t.Run("nothing is pending after the end", func(t *testing.T) {
+		sc := newScript(t, p)
+		sc.line("start")
+		sc.line("ok ask")
+		if len(sc.s.Pending()) != 1 {
+			t.Fatalf("before the end: %v", sc.s.Pending())
+		}
+		sc.line("cancel")
+		if len(sc.s.Pending()) != 0 || len(sc.s.Waiting()) != 1 {
+			t.Errorf("after the end: %v, %v", sc.s.Pending(), sc.s.Waiting())
 		}
 	})
 	t.Run("pinned", func(t *testing.T) {

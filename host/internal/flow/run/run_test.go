@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,8 @@ import (
 //	text NODE[#n] WORD [id]
 //	timeout NODE[#n], retry NODE[#n], cancel
 //	after DURATION                time passes
+//	ago DURATION LINE             the answer of the line was given before
+//	begun NODE[#n]                the call is about to be made
 type script struct {
 	t      *testing.T
 	p      *flow.Program
@@ -33,14 +36,13 @@ type script struct {
 	now    time.Time
 	visits map[string][]int // of each node
 	calls  map[int]run.Execute
-	later  map[int]run.Later
 	seen   func(run.Effect) // may be nil
 	out    strings.Builder
 }
 
 func newScript(t *testing.T, p *flow.Program) *script {
 	return &script{t: t, p: p, s: run.State{Run: "r1"}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
-		visits: map[string][]int{}, calls: map[int]run.Execute{}, later: map[int]run.Later{}}
+		visits: map[string][]int{}, calls: map[int]run.Execute{}}
 }
 
 func (sc *script) line(line string) {
@@ -51,8 +53,16 @@ func (sc *script) line(line string) {
 		}
 		return ""
 	}
+	var made time.Time
+	if f[0] == "ago" {
+		d, err := time.ParseDuration(f[1])
+		if err != nil {
+			sc.t.Fatal(err)
+		}
+		made, f = sc.now.Add(-d), f[2:]
+	}
 	visit := sc.visit(arg(1))
-	e := run.Event{Visit: visit, Attempt: sc.calls[visit].Attempt}
+	e := run.Event{Made: made, Visit: visit, Attempt: sc.calls[visit].Attempt}
 	switch f[0] {
 	case "after":
 		d, err := time.ParseDuration(f[1])
@@ -93,10 +103,17 @@ func (sc *script) line(line string) {
 	case "text":
 		e.Kind, e.Type, e.ID = run.Answered, "whatsapp.message.received.v1", arg(3)
 		e.Data = map[string]any{"text": arg(2), "chat": map[string]any{"jid": "chat"}}
+	case "begun":
+		e.Kind = run.Begun
 	case "timeout":
 		e.Kind = run.TimedOut
 	case "retry":
-		e.Kind, e.Attempt = run.RetryDue, sc.later[visit].Attempt
+		e.Kind = run.RetryDue
+		for _, next := range sc.s.Pending() {
+			if next.Kind == run.PendingRetry && next.Visit == visit {
+				e.Attempt = next.Attempt
+			}
+		}
 	case "cancel":
 		e.Kind = run.Cancelled
 	default:
@@ -147,11 +164,41 @@ func (sc *script) step(e run.Event) {
 		fmt.Fprintf(&sc.out, "error: %v\n", err)
 		return
 	}
+	was := pending(sc.s, sc.now)
 	sc.s = s
 	for _, x := range effects {
 		sc.note(x)
-		fmt.Fprintln(&sc.out, describe(x, sc.now))
+		fmt.Fprintln(&sc.out, describe(x))
 	}
+	is := pending(sc.s, sc.now)
+	for _, line := range was {
+		if !slices.Contains(is, line) {
+			fmt.Fprintln(&sc.out, "  -", line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			fmt.Fprintln(&sc.out, "  +", line)
+		}
+	}
+}
+
+// pending is what is to happen to a run by itself, and what answers lead to.
+func pending(s run.State, now time.Time) (lines []string) {
+	for _, next := range s.Pending() {
+		line := fmt.Sprintf("%s of %s visit %d", next.Kind, next.Node, next.Visit)
+		if next.Attempt > 0 {
+			line += fmt.Sprintf(" attempt %d", next.Attempt)
+		}
+		if !next.Due.IsZero() {
+			line += fmt.Sprintf(" in %s", next.Due.Sub(now))
+		}
+		lines = append(lines, line)
+	}
+	for _, w := range s.Waiting() {
+		lines = append(lines, "answers to "+w.Correlation)
+	}
+	return lines
 }
 
 func (sc *script) note(x run.Effect) {
@@ -161,8 +208,6 @@ func (sc *script) note(x run.Effect) {
 	switch x := x.(type) {
 	case run.Execute:
 		sc.calls[x.Visit] = x
-	case run.Later:
-		sc.later[x.Visit] = x
 	case run.Trace:
 		if x.Kind == run.TraceNodeStarted && x.Attempt == 1 {
 			sc.visits[x.Node] = append(sc.visits[x.Node], x.Visit)
@@ -180,20 +225,11 @@ func mustJSON(t testing.TB, v any) []byte {
 }
 
 // describe is an effect on one line.
-func describe(x run.Effect, now time.Time) string {
+func describe(x run.Effect) string {
 	switch x := x.(type) {
 	case run.Execute:
 		in, _ := json.Marshal(x.Input) // plain data
 		return fmt.Sprintf("  execute %s attempt %d %s correlation=%q %s", x.Key, x.Attempt, x.Operation, x.Correlation, in)
-	case run.Arm:
-		if x.Deadline.IsZero() {
-			return fmt.Sprintf("  arm %s %v", x.Correlation, x.Ports)
-		}
-		return fmt.Sprintf("  arm %s %v for %s", x.Correlation, x.Ports, x.Deadline.Sub(now))
-	case run.Disarm:
-		return "  disarm " + x.Correlation
-	case run.Later:
-		return fmt.Sprintf("  later visit %d attempt %d in %s", x.Visit, x.Attempt, x.Due.Sub(now))
 	case run.Decline:
 		return "  decline " + x.Reason
 	case run.Trace:

@@ -82,10 +82,14 @@ const (
 
 // Visit is one entry into a node.
 type Visit struct {
-	N       int            `json:"n"` // 1, 2, 3 … in the run
-	Node    string         `json:"node"`
-	Call    CallPhase      `json:"call"`
-	Attempt int            `json:"attempt"`
+	N       int       `json:"n"` // 1, 2, 3 … in the run
+	Node    string    `json:"node"`
+	Call    CallPhase `json:"call"`
+	Attempt int       `json:"attempt"`
+	// Begun means that the call was started, for calls that must not be made twice.
+	Begun bool `json:"begun,omitempty"`
+	// Due is when the call is made again, while it is to be retried.
+	Due     time.Time      `json:"due,omitzero"`
 	Input   map[string]any `json:"input,omitempty"` // while the call is not done
 	Event   any            `json:"event,omitempty"` // that led here
 	Error   any            `json:"error,omitempty"` // that led here

@@ -1,0 +1,18 @@
+-- Calls have lanes, and timeouts a queue of their own.
+ALTER TABLE engine_tasks ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+UPDATE engine_tasks SET queue = 'timeouts' WHERE kind = 'timeout';
+
+-- Where each subscription of this host, or of all hosts that share the database, goes on.
+CREATE TABLE engine_cursors (
+	subscription TEXT   PRIMARY KEY,
+	cursor       BYTEA  NOT NULL,
+	stored_at    BIGINT NOT NULL
+);
+
+-- Events that could not be delivered.
+CREATE TABLE engine_dead (
+	seq       BIGINT PRIMARY KEY, -- of engine_totals
+	id        TEXT   NOT NULL UNIQUE,
+	stored_at BIGINT NOT NULL,
+	data      BYTEA  NOT NULL
+);

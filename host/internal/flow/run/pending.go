@@ -1,0 +1,78 @@
+package run
+
+import (
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// PendingKind says what is to happen to a run.
+type PendingKind string
+
+// The kinds.
+const (
+	PendingCall    PendingKind = "call"    // its outcome comes back as Succeeded or Failed
+	PendingRetry   PendingKind = "retry"   // RetryDue
+	PendingTimeout PendingKind = "timeout" // TimedOut
+)
+
+// Pending is one thing that is to happen to a run by itself.
+type Pending struct {
+	Kind    PendingKind
+	Node    string
+	Visit   int
+	Attempt int
+	Due     time.Time // zero: at once
+}
+
+// Pending is all that is to happen to the run by itself. It follows from the state alone, so
+// that a host that lost its tasks, or was interrupted, can make them anew.
+func (s *State) Pending() []Pending {
+	if s.Status != StatusRunning {
+		return nil
+	}
+	var out []Pending
+	for _, v := range s.Visits {
+		switch v.Call {
+		case CallRunning:
+			out = append(out, Pending{PendingCall, v.Node, v.N, v.Attempt, time.Time{}})
+		case CallRetrying:
+			out = append(out, Pending{PendingRetry, v.Node, v.N, v.Attempt, v.Due})
+		}
+		if v.Wait == WaitArmed && !v.Deadline.IsZero() {
+			out = append(out, Pending{PendingTimeout, v.Node, v.N, 0, v.Deadline})
+		}
+	}
+	return out
+}
+
+// Waiting is a visit that answers may lead to, in time or late.
+type Waiting struct {
+	Node  string
+	Visit int
+	// Correlation of the answers: run:node:visit.
+	Correlation string
+	// Deadline is zero until the message is sent, and stays when the wait has ended.
+	Deadline time.Time
+}
+
+// Waiting is every visit of the run that answers may lead to, from before its message is sent.
+func (s *State) Waiting() []Waiting {
+	var out []Waiting
+	for _, v := range s.Visits {
+		if v.Wait != WaitNone {
+			out = append(out, Waiting{v.Node, v.N, Key(s.Run, v.Node, v.N), v.Deadline})
+		}
+	}
+	return out
+}
+
+// Call is the call of a pending visit. ok is false when it has an outcome, or is another
+// attempt's. begun is Visit.Begun.
+func (s *State) Call(p *flow.Program, visit, attempt int) (x Execute, begun, ok bool) {
+	v := s.visit(visit)
+	if v == nil || v.Call != CallRunning || v.Attempt != attempt {
+		return Execute{}, false, false
+	}
+	return call(s.Run, p.Node(v.Node), v), v.Begun, true
+}
