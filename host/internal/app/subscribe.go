@@ -146,15 +146,12 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	}
 }
 
-// handle gives one event to the engine and to the listener. An event that the engine can
-// never use is reported and passed over; any other error brings it back later.
+// handle gives one event to the engine and to the listener. An error brings it back later.
 func (s *subscription) handle(ctx context.Context, ev sdk.Event) error {
 	_, err := s.app.Engine.Deliver(ctx, engine.Event{
-		ID: ev.ID, Type: ev.Type, Data: json.RawMessage(ev.Data), Correlation: ev.Correlation, For: s.trigger,
+		ID: ev.ID, Time: ev.Time, Type: ev.Type, Data: json.RawMessage(ev.Data), Correlation: ev.Correlation, For: s.trigger,
 	})
-	if errors.Is(err, engine.ErrBadEvent) {
-		s.app.log.Error("event cannot be used", "id", ev.ID, "type", ev.Type, "err", err)
-	} else if err != nil {
+	if err != nil {
 		return err
 	}
 	if s.app.opt.OnEvent != nil && s.trigger == "" {

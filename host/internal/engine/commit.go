@@ -17,9 +17,19 @@ import (
 // it. Races are between hosts only and settle at once.
 const maxConflicts = 20
 
+// errBroken is a stored run that cannot be read.
+var errBroken = errors.New("the stored run cannot be read")
+
+// change is an event on its way into a run.
+type change struct {
+	event  run.Event
+	ends   Task   // that led to it, if one did
+	cursor Cursor // behind it, if it was read from a subscription
+}
+
 // apply brings an event into a run: load, apply, append; again if the run has
-// changed meanwhile. ends is the task that led here, if one did. It returns the effects.
-func (e *Engine) apply(ctx context.Context, id string, ev run.Event, ends Task) ([]run.Effect, error) {
+// changed meanwhile. It returns the effects.
+func (e *Engine) apply(ctx context.Context, id string, c change) ([]run.Effect, error) {
 	defer e.exclusive(id)()
 	for range maxConflicts {
 		rec, err := e.log.Load(ctx, id)
@@ -34,7 +44,7 @@ func (e *Engine) apply(ctx context.Context, id string, ev run.Event, ends Task) 
 		if err != nil {
 			return nil, err
 		}
-		effects, err := e.commit(ctx, p, s, rec.Revision, ev, ends)
+		effects, err := e.commit(ctx, p, s, rec.Revision, c)
 		if !errors.Is(err, ErrConflict) {
 			return effects, err
 		}
@@ -54,14 +64,15 @@ func (e *Engine) exclusive(id string) (unlock func()) {
 func decodeState(src []byte) (run.State, error) {
 	var s run.State
 	if err := json.Unmarshal(src, &s); err != nil {
-		return s, fmt.Errorf("stored run: %w", err)
+		return s, fmt.Errorf("%w: %w", errBroken, err)
 	}
 	return s, nil
 }
 
 // commit applies an event to a run in state s, carries on through the pure built-in nodes it
 // meets, and appends the outcome as one batch.
-func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, ev run.Event, ends Task) ([]run.Effect, error) {
+func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, c change) ([]run.Effect, error) {
+	ev := c.event
 	ev.At = time.Now().UTC()
 	before := s
 	s, effects, err := run.Apply(p, s, ev)
@@ -93,7 +104,8 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		effects = slices.Insert(effects, i, more...)
 		i-- // what came instead is next
 	}
-	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: ends, Over: s.Status != run.StatusRunning, Steps: steps(p, s, ev, effects)}
+	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: c.ends, Over: s.Status != run.StatusRunning, Steps: steps(p, s, ev, effects),
+		Cursor: c.cursor}
 	if b.State, err = json.Marshal(s); err != nil {
 		return nil, fmt.Errorf("run %s: %w", s.Run, err)
 	}

@@ -23,19 +23,23 @@ var ErrBadEvent = errors.New("the event cannot be used")
 // Event is something that happened outside, as a TRIGGER reports it.
 type Event struct {
 	// ID is the same for every delivery of the same thing.
-	ID string
+	ID string `json:"id"`
 	// Time is when it happened, by whoever saw it. An answer that was given before the
 	// deadline of its wait beats the timeout, however late it arrives.
-	Time time.Time
+	Time time.Time `json:"time,omitzero"`
 	// Type such as "whatsapp.button.clicked.v1".
-	Type string
+	Type string `json:"type"`
 	// Data is JSON, at most maxEvent bytes.
-	Data json.RawMessage
+	Data json.RawMessage `json:"data,omitempty"`
 	// Correlation of the call this answers. May be empty.
-	Correlation string
+	Correlation string `json:"correlation,omitempty"`
 	// For is "flow/trigger" when the event comes from a subscription with that
 	// trigger's filter. Only such events start triggers that have a filter.
-	For string
+	For string `json:"for,omitempty"`
+	// Subscription goes on at Cursor when this event is dealt with: that is stored together
+	// with what the event leads to. May be empty.
+	Subscription string `json:"-"`
+	Cursor       []byte `json:"-"`
 }
 
 // Delivery says what became of an event.
@@ -46,12 +50,35 @@ type Delivery struct {
 	Started []string
 	// Duplicate means that the event was delivered before.
 	Duplicate bool
+	// Dead means that it could not be delivered, or not to everyone, and is kept as a dead
+	// letter.
+	Dead bool
 }
 
 // Deliver leads an event to the run it answers or else to the triggers that take
-// it. After an error nothing was decided and the event is to be delivered again,
-// unless it is ErrBadEvent.
+// it. What cannot be delivered, and never will be by repeating it, is kept as a dead letter.
+// After an error the event is to be delivered again; what was decided stays so.
 func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
+	w := &way{cursor: Cursor{ev.Subscription, ev.Cursor}}
+	d, err := e.deliver(ctx, ev, w)
+	if err != nil && hopeless(err) != "" {
+		d.Dead = true
+		err = e.bury(ctx, ev, w.letter, err)
+	}
+	if err == nil && w.cursor.Subscription != "" && !w.stored {
+		err = e.log.PutCursor(ctx, w.cursor)
+	}
+	return d, err
+}
+
+// way is what is known of an event on its way.
+type way struct {
+	cursor Cursor
+	stored bool       // the cursor, with a change
+	letter DeadLetter // its Run or Flow, if it cannot be delivered
+}
+
+func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivery, error) {
 	if ev.ID == "" || ev.Type == "" || len(ev.Data) > maxEvent {
 		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
 	}
@@ -60,33 +87,37 @@ func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
 		return Delivery{}, fmt.Errorf("%w: data: %w", ErrBadEvent, err)
 	}
 	if ev.Correlation != "" {
-		d, taken, err := e.answer(ctx, ev, data)
+		d, taken, err := e.answer(ctx, ev, data, w)
 		if taken || err != nil {
 			return d, err
 		}
 	}
-	return e.trigger(ctx, ev, data)
+	return e.trigger(ctx, ev, data, w)
 }
 
 // answer leads an event to its wait. taken is false when the event may start
 // runs instead.
-func (e *Engine) answer(ctx context.Context, ev Event, data any) (d Delivery, taken bool, err error) {
+func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d Delivery, taken bool, err error) {
 	w, err := e.log.Wait(ctx, ev.Correlation)
 	if err == nil {
+		way.letter.Run = w.Run
 		var effects []run.Effect
-		effects, err = e.apply(ctx, w.Run, run.Event{Kind: run.Answered, ID: ev.ID, Made: ev.Time, Visit: w.Visit, Type: ev.Type, Data: data}, Task{})
+		effects, err = e.apply(ctx, w.Run, change{cursor: way.cursor,
+			event: run.Event{Kind: run.Answered, ID: ev.ID, Made: ev.Time, Visit: w.Visit, Type: ev.Type, Data: data}})
 		if err == nil {
-			return Delivery{Answered: w.Run}, !declined(effects), nil
+			taken = !declined(effects)
+			way.stored = taken
+			return Delivery{Answered: w.Run}, taken, nil
 		}
 	}
 	switch {
-	case errors.Is(err, ErrUnknownFlow): // no repetition makes it known; what waits behind it can be taken
-		e.logger.Error("an answer cannot be taken", "run", w.Run, "event", ev.ID, "err", err)
-		return Delivery{}, true, e.log.Publish(ctx, refusal(data, w.Run, "unknown_flow", err.Error()))
 	case errors.Is(err, run.ErrSeen):
 		return Delivery{Answered: w.Run, Duplicate: true}, true, nil
 	case errors.Is(err, ErrNotFound):
+		way.letter.Run = ""
 		return Delivery{}, false, e.log.Publish(ctx, refusal(data, "", "unknown", "no run waits for this, or not any more"))
+	case hopeless(err) != "":
+		return Delivery{}, true, errors.Join(err, e.log.Publish(ctx, refusal(data, w.Run, hopeless(err), err.Error())))
 	default:
 		return Delivery{}, false, err
 	}
@@ -109,43 +140,69 @@ func declined(effects []run.Effect) bool {
 
 // trigger starts a run for every trigger that takes the event. The run's id
 // follows from the event's, so that a second delivery starts nothing.
-func (e *Engine) trigger(ctx context.Context, ev Event, data any) (Delivery, error) {
+func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Delivery, error) {
 	var d Delivery
-	for _, p := range e.deployed() {
-		id := p.Flow().Metadata.ID
-		for _, t := range p.Triggers(ev.Type) {
-			name := id + "/" + t.ID
-			if len(t.With) > 0 && ev.For != name || ev.For != "" && ev.For != name {
-				continue
-			}
-			ok, err := p.Match(t.ID, data)
-			if err != nil {
-				e.logger.Warn("trigger condition failed", "trigger", name, "err", err)
-			}
-			if !ok {
-				continue
-			}
-			runID := runOf(ev.ID, id, t.ID)
-			err = e.begin(ctx, p, runID, run.Event{Kind: run.Started, Trigger: t.ID, Data: data})
-			var invalid *flow.InvalidError
-			switch {
-			case err == nil:
-				d.Started = append(d.Started, runID)
-			case errors.Is(err, ErrConflict):
-				d.Duplicate = true
-			case errors.As(err, &invalid):
-				e.logger.Warn("trigger gives no usable variables", "trigger", name, "err", err)
-			default:
+	starts := e.starts(ev, data)
+	for i, s := range starts {
+		c := change{event: run.Event{Kind: run.Started, Trigger: s.trigger, Data: data}}
+		if i == len(starts)-1 { // or what is behind it would be passed over
+			c.cursor = w.cursor
+		}
+		err := e.begin(ctx, s.program, s.run, c)
+		switch {
+		case err == nil:
+			d.Started = append(d.Started, s.run)
+			w.stored = c.cursor.Subscription != ""
+		case errors.Is(err, ErrConflict):
+			d.Duplicate = true
+		case hopeless(err) != "": // for this one; the others are none the worse
+			d.Dead = true
+			mine := ev
+			mine.For = s.name()
+			if err := e.bury(ctx, mine, DeadLetter{Flow: s.program.Flow().Metadata.ID}, err); err != nil {
 				return d, err
 			}
+		default:
+			return d, err
 		}
 	}
 	return d, nil
 }
 
-func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, ev run.Event) error {
+// start is a run that an event starts.
+type start struct {
+	program *flow.Program
+	trigger string
+	run     string
+}
+
+// name of the trigger, as in Event.For.
+func (s start) name() string { return s.program.Flow().Metadata.ID + "/" + s.trigger }
+
+// starts lists the runs that an event starts.
+func (e *Engine) starts(ev Event, data any) []start {
+	var out []start
+	for _, p := range e.deployed() {
+		for _, t := range p.Triggers(ev.Type) {
+			s := start{p, t.ID, runOf(ev.ID, p.Flow().Metadata.ID, t.ID)}
+			if len(t.With) > 0 && ev.For != s.name() || ev.For != "" && ev.For != s.name() {
+				continue
+			}
+			ok, err := p.Match(t.ID, data)
+			if err != nil {
+				e.logger.Warn("trigger condition failed", "trigger", s.name(), "err", err)
+			}
+			if ok {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, c change) error {
 	defer e.exclusive(id)()
-	_, err := e.commit(ctx, p, run.State{Run: id}, 0, ev, Task{})
+	_, err := e.commit(ctx, p, run.State{Run: id}, 0, c)
 	return err
 }
 
@@ -193,7 +250,7 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = e.begin(ctx, p, id, run.Event{Kind: run.Started, ID: wanted, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data})
+	err = e.begin(ctx, p, id, change{event: run.Event{Kind: run.Started, ID: wanted, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data}})
 	if r.Key == "" || !errors.Is(err, ErrConflict) {
 		return id, err
 	}
@@ -234,7 +291,7 @@ func runOf(parts ...string) string {
 // Cancel ends a run for good. Cancelling one that is over does nothing but keep
 // late answers from reopening it.
 func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
-	_, err := e.apply(ctx, id, run.Event{Kind: run.Cancelled, Reason: reason}, Task{})
+	_, err := e.apply(ctx, id, change{event: run.Event{Kind: run.Cancelled, Reason: reason}})
 	return err
 }
 

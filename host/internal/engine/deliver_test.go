@@ -117,10 +117,12 @@ func TestUnknownCorrelation(t *testing.T) {
 	})
 }
 
+// What is no event is kept as a dead letter, and stays one.
 func TestBadEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, greeter)
 		defer r.stop()
+		ctx := context.Background()
 		for name, ev := range map[string]engine.Event{
 			"no id":    {Type: "t", Data: []byte(`{}`)},
 			"no type":  {ID: "1", Data: []byte(`{}`)},
@@ -128,8 +130,20 @@ func TestBadEvents(t *testing.T) {
 			"not JSON": {ID: "1", Type: "t", Data: []byte(`{`)},
 			"too big":  {ID: "1", Type: "t", Data: []byte(`"` + strings.Repeat("a", engine.MaxEvent) + `"`)},
 		} {
-			if _, err := r.Deliver(context.Background(), ev); !errors.Is(err, engine.ErrBadEvent) {
-				t.Errorf("%s: %v, want ErrBadEvent", name, err)
+			if d := r.deliver(ev); !d.Dead {
+				t.Errorf("%s: %+v", name, d)
+			}
+			letters, err := r.DeadLetters(ctx, "", 1)
+			if err != nil || len(letters) != 1 || letters[0].Code != "bad_event" || letters[0].Event.ID != ev.ID {
+				t.Fatalf("%s: %+v, %v", name, letters, err)
+			}
+			if d, err := r.Resend(ctx, letters[0].ID); err != nil || !d.Dead {
+				t.Errorf("%s, resent: %+v, %v", name, d, err)
+			}
+			for _, l := range deadLetters(t, r) {
+				if err := r.DropDeadLetter(ctx, l.ID); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	})

@@ -30,6 +30,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -87,6 +89,9 @@ type Engine struct {
 	behind   func() bool
 	stripes  [64]sync.Mutex // keep the runs of this process from racing themselves
 
+	// complaints bounds the log lines about dead letters.
+	complaints *rate.Limiter
+
 	mu       sync.RWMutex
 	programs map[string]*flow.Program // by digest, for runs that are pinned
 	current  map[string]*flow.Program // by flow id, for new runs
@@ -112,7 +117,7 @@ func New(o Options) (*Engine, error) {
 		o.Behind = func() bool { return false }
 	}
 	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
-		programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
+		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
 	for _, b := range o.Builtins {
 		op := b.Operation()
 		e.builtins[op.ID] = builtin{b, op.ID, op.Replay == sdk.Pure}

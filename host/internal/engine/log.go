@@ -64,6 +64,34 @@ type Log interface {
 
 	// Flow finds a version by its digest. ErrNotFound if there is none.
 	Flow(ctx context.Context, digest string) (Version, error)
+
+	// Cursor is where a subscription goes on; nil if nothing of it was stored.
+	Cursor(ctx context.Context, subscription string) ([]byte, error)
+
+	// PutCursor stores where a subscription goes on, for events that led to no Append. It
+	// survives a crash of the process, and one of the machine with the next Append.
+	PutCursor(ctx context.Context, c Cursor) error
+
+	// DropCursor forgets a subscription.
+	DropCursor(ctx context.Context, subscription string) error
+
+	// Bury keeps a dead letter, in place of one of the same id.
+	Bury(ctx context.Context, l DeadLetter) error
+
+	// DeadLetters lists them: see Engine.DeadLetters.
+	DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error)
+
+	// DeadLetter finds one by its id. ErrNotFound if there is none.
+	DeadLetter(ctx context.Context, id string) (DeadLetter, error)
+
+	// DropDeadLetter forgets one, if it is there.
+	DropDeadLetter(ctx context.Context, id string) error
+}
+
+// Cursor is where a subscription goes on.
+type Cursor struct {
+	Subscription string
+	Value        []byte
 }
 
 // Lease is for how long Next hands out a task.
@@ -105,6 +133,8 @@ type Batch struct {
 	Done []string
 	// Steps are for those who watch. The Log gives them their sequence.
 	Steps []Step
+	// Cursor is stored with the change that its event led to; an empty one is none.
+	Cursor Cursor
 }
 
 // Record is a run at a revision.

@@ -30,6 +30,8 @@ type Memory struct {
 	steps  *stepRing
 	bytes  int // of all states
 	flows  map[string]Version
+
+	letters memoryLetters
 }
 
 type memoryRun struct {
@@ -46,7 +48,7 @@ func NewMemory(maxRuns int) *Memory {
 		maxRuns = defaultRuns
 	}
 	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]Task{},
-		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}}
+		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}, letters: memoryLetters{cursors: map[string][]byte{}}}
 }
 
 // Append implements Log.
@@ -90,6 +92,7 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 		r.over = m.over.PushBack(b.Run)
 	}
 	m.steps.add(b.Steps)
+	m.letters.putCursor(b.Cursor)
 	return r.revision, nil
 }
 

@@ -85,8 +85,28 @@ type rig struct {
 
 func newRig(t *testing.T, log *engine.Memory, p *phone, flows ...string) *rig {
 	t.Helper()
-	var builtins []engine.Builtin
+	return openRig(t, engine.Options{Log: log, Executor: p}, flows...)
+}
+
+// newRigWith is newRig with more built-ins.
+func newRigWith(t *testing.T, log *engine.Memory, p *phone, more []engine.Builtin, flows ...string) *rig {
+	t.Helper()
+	return openRig(t, engine.Options{Log: log, Executor: p, Builtins: more}, flows...)
+}
+
+// newRigBehind is newRig with subscriptions that may be behind.
+func newRigBehind(t *testing.T, log *engine.Memory, p *phone, behind func() bool, flows ...string) *rig {
+	t.Helper()
+	return openRig(t, engine.Options{Log: log, Executor: p, Behind: behind}, flows...)
+}
+
+func openRig(t *testing.T, o engine.Options, flows ...string) *rig {
+	t.Helper()
+	builtins := o.Builtins
 	ops := flowtest.Operations()
+	for _, n := range builtins {
+		ops = append(ops, n.Operation())
+	}
 	for _, n := range nodes.All(nodes.Options{}) {
 		builtins = append(builtins, n)
 		ops = append(ops, n.Operation())
@@ -97,7 +117,8 @@ func newRig(t *testing.T, log *engine.Memory, p *phone, flows ...string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(engine.Options{Log: log, Executor: p, Builtins: builtins, Calls: 4})
+	o.Builtins, o.Calls = builtins, 64
+	e, err := engine.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +134,8 @@ func newRig(t *testing.T, log *engine.Memory, p *phone, flows ...string) *rig {
 	if err := e.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	log, _ := o.Log.(*engine.Memory)
+	p, _ := o.Executor.(*phone)
 	return &rig{e, t, log, p}
 }
 

@@ -63,12 +63,12 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskCall:
 		err = e.makeCall(ctx, t)
 	case TaskRetry:
-		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, t)
+		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, ends: t})
 	case TaskTimeout:
 		if e.behind() { // since it was taken
 			return e.log.Hold(ctx, t, catchUp)
 		}
-		_, err = e.apply(ctx, t.Run, run.Event{Kind: run.TimedOut, Visit: t.Visit}, t)
+		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.TimedOut, Visit: t.Visit}, ends: t})
 	}
 	switch {
 	case errors.Is(err, ErrStale): // whoever has it now sees to it
@@ -101,10 +101,10 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	}
 	if once(p, x) {
 		if begun {
-			_, err := e.apply(ctx, t.Run, interrupted(x), t)
+			_, err := e.apply(ctx, t.Run, change{event: interrupted(x), ends: t})
 			return err
 		}
-		if _, err := e.apply(ctx, t.Run, run.Event{Kind: run.Begun, Visit: x.Visit, Attempt: x.Attempt}, Task{}); err != nil {
+		if _, err := e.apply(ctx, t.Run, change{event: run.Event{Kind: run.Begun, Visit: x.Visit, Attempt: x.Attempt}}); err != nil {
 			return err
 		}
 	}
@@ -122,7 +122,7 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	case lost != nil:
 		return lost
 	}
-	_, err = e.apply(ctx, t.Run, out, t)
+	_, err = e.apply(ctx, t.Run, change{event: out, ends: t})
 	return err
 }
 

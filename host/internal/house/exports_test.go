@@ -14,7 +14,7 @@ import (
 )
 
 // awaited are exported names that nobody uses yet, with the reason.
-var awaited = map[string]string{}
+var awaited = map[string]string{"engine.Engine.Resend": "the commands about dead letters"}
 
 // byInterface are methods that packages outside the module call.
 var byInterface = strings.Fields(`Error Unwrap Is As String Format GoString ServeHTTP Read Write Close Visit Len Less Swap

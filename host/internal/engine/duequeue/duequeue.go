@@ -53,7 +53,7 @@ type lane[V any] struct {
 // New returns a Queue that hands out width entries of a lane at a time. The lane with the
 // empty name has no limit.
 func New[V any](width int) *Queue[V] {
-	earlier := func(a, b *entry[V]) bool { return a.Place.Before(b.Place) }
+	earlier := func(a, b *entry[V]) bool { return a.Before(b.Place) }
 	first := func(a, b *lane[V]) bool { return earlier(a.waiting.items[0], b.waiting.items[0]) }
 	return &Queue[V]{width: width, byID: map[string]*entry[V]{}, lanes: map[string]*lane[V]{},
 		ready:  heap[*lane[V]]{less: first, moved: func(l *lane[V], i int) { l.index = i }},

@@ -46,7 +46,7 @@ func (m *model) first(now int64) *modelEntry {
 		return nil
 	}
 	return slices.MinFunc(due, func(a, b *modelEntry) int {
-		if a.Place.Before(b.Place) {
+		if a.Before(b.Place) {
 			return -1
 		}
 		return 1

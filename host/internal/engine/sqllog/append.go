@@ -114,6 +114,9 @@ func (c *change) apply(t *sqldb.Tx) error {
 		first := c.batch.Steps[0]
 		err = putSteps(t, seq, first.Run, first.Flow, now, c.steps)
 	}
+	if err == nil {
+		err = putCursor(t, c.batch.Cursor, now)
+	}
 	return err
 }
 

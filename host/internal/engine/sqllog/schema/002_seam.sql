@@ -16,3 +16,4 @@ CREATE TABLE engine_dead (
 	stored_at BIGINT NOT NULL,
 	data      BYTEA  NOT NULL
 );
+CREATE INDEX engine_dead_age ON engine_dead (stored_at);

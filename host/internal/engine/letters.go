@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// MaxDeadLetters is how many dead letters a Log keeps. Beyond it the oldest go.
+const MaxDeadLetters = 10_000
+
+// DeadLetter is an event that could not be delivered, and why. It was acknowledged, so that
+// it holds up none behind it, and waits for somebody to resend or drop it.
+type DeadLetter struct {
+	// ID follows from the event's, and from the trigger that could not take it if it was one.
+	ID    string    `json:"id"`
+	Time  time.Time `json:"time"` // when it was given up
+	Event Event     `json:"event"`
+	Run   string    `json:"run,omitempty"`  // that it answers
+	Flow  string    `json:"flow,omitempty"` // that it would have started
+	// Code is bad_event, unknown_flow, full, invalid_variables or broken_run.
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	// Raw is the event's data if it is no JSON, or its beginning if it is too long.
+	Raw string `json:"raw,omitempty"`
+}
+
+// bury keeps an event as a dead letter if err is one that no repetition mends.
+func (e *Engine) bury(ctx context.Context, ev Event, about DeadLetter, err error) error {
+	about.Code = hopeless(err)
+	if about.Code == "" {
+		return err
+	}
+	about.ID, about.Time, about.Event, about.Message = letterID(ev), time.Now().UTC(), ev, err.Error()
+	if !json.Valid(ev.Data) || len(ev.Data) > maxEvent {
+		about.Event.Data = nil
+		about.Raw = string(ev.Data[:min(len(ev.Data), maxEvent)])
+	}
+	if e.complaints.Allow() {
+		e.logger.Error("an event could not be delivered and is kept as a dead letter", "letter", about.ID, "event", ev.ID, "type", ev.Type,
+			"run", about.Run, "flow", about.Flow, "code", about.Code, "err", about.Message)
+	}
+	return e.log.Bury(ctx, about)
+}
+
+func letterID(ev Event) string {
+	id := ev.ID
+	if id == "" {
+		id = rand.Text()
+	}
+	return "d" + runOf(id, ev.For)[1:]
+}
+
+// hopeless is the code of an error that comes again however often an event is delivered; ""
+// of one that passes.
+func hopeless(err error) string {
+	var invalid *flow.InvalidError
+	switch {
+	case errors.Is(err, ErrBadEvent):
+		return "bad_event"
+	case errors.Is(err, ErrUnknownFlow):
+		return "unknown_flow"
+	case errors.Is(err, ErrFull):
+		return "full"
+	case errors.As(err, &invalid):
+		return "invalid_variables"
+	case errors.Is(err, errBroken):
+		return "broken_run"
+	}
+	return ""
+}
+
+// DeadLetters lists dead letters, newest first, at most limit, from behind the one with the
+// id after on; an empty after begins with the newest.
+func (e *Engine) DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error) {
+	return e.log.DeadLetters(ctx, after, limit)
+}
+
+// DeadLetter finds one by its id. ErrNotFound if there is none.
+func (e *Engine) DeadLetter(ctx context.Context, id string) (DeadLetter, error) {
+	return e.log.DeadLetter(ctx, id)
+}
+
+// Resend delivers a dead letter again. It is gone when that works, and else stays, with the
+// newest reason.
+func (e *Engine) Resend(ctx context.Context, id string) (Delivery, error) {
+	letter, err := e.log.DeadLetter(ctx, id)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("dead letter %s: %w", id, err)
+	}
+	letter.Event.Subscription, letter.Event.Cursor = "", nil // it was read long ago
+	d, err := e.Deliver(ctx, letter.Event)
+	if err != nil || d.Dead {
+		return d, err
+	}
+	return d, e.log.DropDeadLetter(ctx, id)
+}
+
+// DropDeadLetter forgets a dead letter. ErrNotFound if there is none.
+func (e *Engine) DropDeadLetter(ctx context.Context, id string) error {
+	if _, err := e.log.DeadLetter(ctx, id); err != nil {
+		return fmt.Errorf("dead letter %s: %w", id, err)
+	}
+	return e.log.DropDeadLetter(ctx, id)
+}

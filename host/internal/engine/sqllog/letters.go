@@ -1,0 +1,106 @@
+package sqllog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Cursor implements engine.Log.
+func (l *Log) Cursor(ctx context.Context, subscription string) ([]byte, error) {
+	var cursor []byte
+	err := l.db.Row(ctx, `SELECT cursor FROM engine_cursors WHERE subscription = $1`, []any{subscription}, &cursor)
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return nil, nil
+	}
+	return cursor, sqldb.Wrap("find a subscription's cursor", err)
+}
+
+// PutCursor implements engine.Log.
+func (l *Log) PutCursor(ctx context.Context, c engine.Cursor) error {
+	return l.db.WriteUnsynced(ctx, "store a subscription's cursor", l.change(func(t *sqldb.Tx) error {
+		return putCursor(t, c, sqldb.Millis(l.now()))
+	}))
+}
+
+func putCursor(t *sqldb.Tx, c engine.Cursor, now int64) error {
+	if c.Subscription == "" {
+		return nil
+	}
+	_, err := t.Exec(`INSERT INTO engine_cursors (subscription, cursor, stored_at) VALUES ($1, $2, $3)
+		ON CONFLICT (subscription) DO UPDATE SET cursor = excluded.cursor, stored_at = excluded.stored_at`, c.Subscription, c.Value, now)
+	return err
+}
+
+// DropCursor implements engine.Log.
+func (l *Log) DropCursor(ctx context.Context, subscription string) error {
+	return l.db.Write(ctx, "forget a subscription", l.change(func(t *sqldb.Tx) error {
+		_, err := t.Exec(`DELETE FROM engine_cursors WHERE subscription = $1`, subscription)
+		return err
+	}))
+}
+
+// Bury implements engine.Log.
+func (l *Log) Bury(ctx context.Context, letter engine.DeadLetter) error {
+	data, err := json.Marshal(letter)
+	if err != nil {
+		return fmt.Errorf("keep dead letter %s: %w", letter.ID, err)
+	}
+	return l.db.Write(ctx, "keep a dead letter", l.change(func(t *sqldb.Tx) error {
+		seq, err := count(t, 1, total{})
+		if err == nil {
+			_, err = t.Exec(`INSERT INTO engine_dead (seq, id, stored_at, data) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, stored_at = excluded.stored_at, data = excluded.data`,
+				seq, letter.ID, sqldb.Millis(l.now()), data)
+		}
+		if err == nil {
+			_, err = t.Exec(`DELETE FROM engine_dead WHERE seq <= (SELECT seq FROM engine_dead ORDER BY seq DESC LIMIT 1 OFFSET $1)`, engine.MaxDeadLetters)
+		}
+		return err
+	}))
+}
+
+func scanLetter(row sqldb.Scanner) (letter engine.DeadLetter, err error) {
+	var data []byte
+	if err := row.Scan(&data); err != nil {
+		return letter, err
+	}
+	err = json.Unmarshal(data, &letter)
+	return letter, err
+}
+
+// DeadLetters implements engine.Log.
+func (l *Log) DeadLetters(ctx context.Context, after string, limit int) ([]engine.DeadLetter, error) {
+	before := int64(1<<63 - 1)
+	if after != "" {
+		if err := l.db.Row(ctx, `SELECT seq FROM engine_dead WHERE id = $1`, []any{after}, &before); err != nil {
+			return nil, sqldb.Wrap("find a dead letter", notFound(err))
+		}
+	}
+	letters, err := sqldb.All(ctx, l.db, scanLetter, `SELECT data FROM engine_dead WHERE seq < $1 ORDER BY seq DESC LIMIT $2`, before, limit)
+	return letters, sqldb.Wrap("list dead letters", err)
+}
+
+// DeadLetter implements engine.Log.
+func (l *Log) DeadLetter(ctx context.Context, id string) (engine.DeadLetter, error) {
+	letter, err := sqldb.One(ctx, l.db, scanLetter, `SELECT data FROM engine_dead WHERE id = $1`, id)
+	return letter, sqldb.Wrap("find a dead letter", notFound(err))
+}
+
+// DropDeadLetter implements engine.Log.
+func (l *Log) DropDeadLetter(ctx context.Context, id string) error {
+	return l.db.Write(ctx, "drop a dead letter", l.change(func(t *sqldb.Tx) error {
+		_, err := t.Exec(`DELETE FROM engine_dead WHERE id = $1`, id)
+		return err
+	}))
+}
+
+// removeLetters removes those that nobody saw to in time.
+func (l *Log) removeLetters(t *sqldb.Tx) (more bool, err error) {
+	n, err := t.Exec(`DELETE FROM engine_dead WHERE seq IN (SELECT seq FROM engine_dead WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)`, l.before(), sqldb.SweepBatch)
+	return n == sqldb.SweepBatch, err
+}
