@@ -107,8 +107,11 @@ func (s *eventStream) send(ctx context.Context, n next) error {
 		return status.Error(codes.Internal, problemOf(n.err).Message)
 	}
 	if n.event.isProgress() {
-		s.skipped = n.event.Cursor
 		s.credits <- struct{}{} // it takes no place in the window
+		if n.event.CaughtUp {
+			return s.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Progress{Progress: &nodepb.SubscribeProgress{CaughtUp: true}}})
+		}
+		s.skipped = n.event.Cursor
 		return s.progress(ctx)
 	}
 	if n.event.ID == "" || n.event.Type == "" {

@@ -3,6 +3,7 @@ package sdk_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -170,5 +171,43 @@ func TestProgress(t *testing.T) {
 		t.Errorf("stopped at %s, %v; want 7", cursor, err)
 	}
 	for range got {
+	}
+}
+
+// A reader that has caught up says so once, in the order of its events; it acknowledges nothing
+// and takes no place in the window.
+func TestCaughtUp(t *testing.T) {
+	f := &filtering{events: make(chan sdk.Event, 10), acked: make(chan string, 10)}
+	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Features: []string{sdk.FeatureCaughtUp}, Operations: []sdk.Offer{sdk.Trigger{
+		ID: "demo.t@1", Open: func(context.Context, sdk.Subscription) (sdk.Reader, error) { return f, nil },
+	}}})
+	if err := c.Configure(within(t), sdk.Setup{StateDir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	var heard []string
+	s, err := c.Subscribe(within(t), client.Start{Operation: "demo.t@1", Subscriber: "x", Window: 2,
+		Progress: func(cursor []byte) { heard = append(heard, string(cursor)) },
+		CaughtUp: func() { heard = append(heard, "caught up") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []sdk.Event{
+		{ID: "1", Type: "demo.e.v1", Data: sdk.JSON(`{}`), Cursor: []byte("1")}, {CaughtUp: true},
+		{ID: "2", Type: "demo.e.v1", Data: sdk.JSON(`{}`), Cursor: []byte("2")},
+	} {
+		f.events <- e
+	}
+	for range 2 {
+		e, err := s.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard = append(heard, e.ID)
+	}
+	if got := strings.Join(heard, ", "); got != "1, caught up, 2" {
+		t.Errorf("heard %s", got)
+	}
+	if len(f.acked) != 0 {
+		t.Errorf("%s was acknowledged", <-f.acked)
 	}
 }

@@ -39,7 +39,7 @@ type Reader interface {
 	// Next waits for the next event. It ends with ctx's error. An event with a Cursor and
 	// nothing else is progress: the filter lets through nothing more up to there. A reader
 	// that filters gives one now and then, so that what it left out does not stay for ever
-	// unacknowledged.
+	// unacknowledged. So is an event with CaughtUp and nothing else.
 	Next(ctx context.Context) (Event, error)
 	// Ack says that the host has stored everything up to cursor.
 	Ack(ctx context.Context, cursor []byte) error
@@ -58,9 +58,16 @@ type Event struct {
 	Data        JSON      `json:"data"`
 	Cursor      []byte    `json:"cursor,omitempty"` // opaque; resume after it
 	Correlation string    `json:"correlation,omitempty"`
+	// CaughtUp says, in an event of its own and once per Reader, that all that had happened
+	// when the Reader was opened has been given. A node whose triggers do so has
+	// FeatureCaughtUp; hosts let no wait time out before.
+	CaughtUp bool `json:"-"`
 }
+
+// FeatureCaughtUp is the feature of a node whose readers say CaughtUp.
+const FeatureCaughtUp = "caught_up"
 
 // isProgress: see [Reader.Next].
 func (e Event) isProgress() bool {
-	return len(e.Cursor) > 0 && e.ID == "" && e.Type == "" && len(e.Data) == 0
+	return (len(e.Cursor) > 0 || e.CaughtUp) && e.ID == "" && e.Type == "" && len(e.Data) == 0
 }

@@ -28,6 +28,9 @@ type Start struct {
 	// Progress hears, from within Recv, that the filter lets through nothing more up to a
 	// cursor: resume after it. Everything before it is acked. Optional.
 	Progress func(cursor []byte)
+	// CaughtUp hears, from within Recv, that all that had happened when the stream began has
+	// been received. Only nodes with the feature [sdk.FeatureCaughtUp] say so. Optional.
+	CaughtUp func()
 }
 
 // Ready is the node's first word.
@@ -42,6 +45,7 @@ type Subscription struct {
 
 	stream   nodepb.NodeService_SubscribeClient
 	progress func(cursor []byte)
+	caughtUp func()
 	ctx      context.Context // ends when this side wants the end
 	cancel   context.CancelFunc
 
@@ -54,7 +58,7 @@ type Subscription struct {
 // Subscribe opens a subscription and waits for it to stand, at most
 // [ReadyTimeout]. The stream lives until ctx ends, Stop, or the node's drain.
 func (c *Client) Subscribe(ctx context.Context, start Start) (*Subscription, error) {
-	s := &Subscription{progress: start.Progress}
+	s := &Subscription{progress: start.Progress, caughtUp: start.CaughtUp}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	timer := time.AfterFunc(ReadyTimeout, s.cancel)
 	ready, err := s.open(c.rpc, start)
@@ -107,8 +111,11 @@ func (s *Subscription) Recv() (sdk.Event, error) {
 		case m.GetStopped() != nil:
 			s.cursor, s.end = m.GetStopped().GetCursor(), io.EOF
 		case m.GetProgress() != nil:
-			if s.progress != nil {
-				s.progress(m.GetProgress().GetCursor())
+			if cursor := m.GetProgress().GetCursor(); len(cursor) > 0 && s.progress != nil {
+				s.progress(cursor)
+			}
+			if m.GetProgress().GetCaughtUp() && s.caughtUp != nil {
+				s.caughtUp()
 			}
 		case m.GetEvent() != nil:
 			return eventOf(m.GetEvent()), nil

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,10 +61,10 @@ type App struct {
 	nodes  []*node
 	byOp   map[string]*node
 
-	mu       sync.Mutex
-	programs []*flow.Program
-	started  bool
-	stopped  bool // no subscription may begin any more
+	flows   sync.Mutex // held while they change
+	mu      sync.Mutex
+	started bool
+	stopped bool // no subscription may begin any more
 
 	reading context.Context // of all subscriptions
 	quit    context.CancelFunc
@@ -72,7 +73,8 @@ type App struct {
 
 type node struct {
 	*process.Supervisor
-	manifest sdk.Manifest
+	manifest      sdk.Manifest
+	subscriptions *subscriptions
 }
 
 // Open prepares the directories, the node copies and the engine. Nothing runs yet.
@@ -119,7 +121,8 @@ func (a *App) prepare() error {
 		if err != nil {
 			return err
 		}
-		n := &node{supervisor, installed.Manifest}
+		n := &node{Supervisor: supervisor, manifest: installed.Manifest}
+		n.subscriptions = newSubscriptions(a, n)
 		a.nodes = append(a.nodes, n)
 		for _, op := range installed.Manifest.Operations {
 			a.byOp[op.ID] = n
@@ -131,7 +134,7 @@ func (a *App) prepare() error {
 	}
 	var err error
 	a.Engine, err = engine.New(engine.Options{
-		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile,
+		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile, Behind: a.behind,
 	})
 	return err
 }
@@ -154,10 +157,32 @@ func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]
 // Deploy gives the flow to the engine. Call it before Start: the filters of its
 // triggers become subscriptions when the nodes start.
 func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.programs = append(a.programs, p)
-	return a.Engine.Deploy(ctx, p)
+	return a.follow(ctx, func() error { return a.Engine.Deploy(ctx, p) })
+}
+
+// follow makes the subscriptions those of the flows that are deployed after a change. New
+// ones begin where the host was before the change: what came in between is not passed over,
+// and what starts a run twice starts one.
+func (a *App) follow(ctx context.Context, change func() error) error {
+	a.flows.Lock()
+	defer a.flows.Unlock()
+	for _, n := range a.nodes {
+		if err := n.subscriptions.mark(ctx); err != nil {
+			return err
+		}
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	for _, n := range a.nodes {
+		n.subscriptions.follow(ctx)
+	}
+	return nil
+}
+
+// behind is engine.Options.Behind.
+func (a *App) behind() bool {
+	return slices.ContainsFunc(a.nodes, func(n *node) bool { return n.subscriptions.behind() })
 }
 
 // Start starts the engine and every node and returns when all are ready. After an
@@ -170,9 +195,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.started = true
 	a.mu.Unlock()
 	for _, n := range a.nodes {
-		for _, s := range a.subscriptions(n) {
-			n.OnReady(s.run)
-		}
+		n.OnReady(n.subscriptions.serve)
 		if err := n.Start(ctx); err != nil {
 			return err
 		}

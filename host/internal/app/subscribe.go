@@ -6,7 +6,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -20,55 +21,32 @@ import (
 // node's own restarts have their backoff in package process.
 const again = time.Second
 
-// subscription is one stream of one trigger, kept open while its node runs.
-type subscription struct {
-	app        *App
-	operation  string
-	subscriber string
-	filter     []byte
-	trigger    string   // "flow/trigger" when a flow's filter asked for it
-	all        []string // names of all subscribers to the operation
+// flowSubscriber is before the name, flow/trigger, of the subscriber that a flow's filter
+// asked for.
+const flowSubscriber = "flow "
 
-	one    sync.Mutex // held by the process that is read: a next one waits
+// subscription is one stream of one trigger, kept open while its node's process runs.
+type subscription struct {
+	app *App
+	place
+	filter   []byte
+	all      []string // names of all subscribers to the operation
+	mark     []byte   // where it begins if nothing of it was stored
+	current  atomic.Bool
+	caughtUp func() // hears that current is set
+
 	cursor []byte
+	stop   context.CancelFunc
+	done   chan struct{}
 }
 
-// subscriptions are one without a filter for every trigger of the node, and one
-// for every flow trigger that has a filter.
-func (a *App) subscriptions(n *node) []*subscription {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var out []*subscription
-	for _, op := range n.manifest.Operations {
-		if op.Kind != sdk.KindTrigger {
-			continue
-		}
-		first := len(out)
-		out = append(out, &subscription{app: a, operation: op.ID, subscriber: "host"})
-		for _, p := range a.programs {
-			f := p.Flow()
-			for _, t := range f.Triggers {
-				if t.Type != op.ID || len(t.With) == 0 {
-					continue
-				}
-				filter, err := json.Marshal(t.With)
-				if err != nil {
-					a.log.Error("trigger filter is not JSON", "flow", f.Metadata.ID, "trigger", t.ID, "err", err)
-					continue
-				}
-				name := f.Metadata.ID + "/" + t.ID
-				out = append(out, &subscription{app: a, operation: op.ID, subscriber: "flow " + name, filter: filter, trigger: name})
-			}
-		}
-		var all []string
-		for _, s := range out[first:] {
-			all = append(all, s.subscriber)
-		}
-		for _, s := range out[first:] {
-			s.all = all
-		}
+// trigger is "flow/trigger" when a flow's filter asked for the subscription.
+func (s *subscription) trigger() string {
+	name, _ := strings.CutPrefix(s.subscriber, flowSubscriber)
+	if name == s.subscriber {
+		return ""
 	}
-	return out
+	return name
 }
 
 // begin lets a subscription read until done is called, unless the app stops.
@@ -82,21 +60,30 @@ func (a *App) begin() (done func(), ok bool) {
 	return a.readers.Done, true
 }
 
-// run reads until ctx, which is the node process's, or the app ends.
+// start reads from a process of the node until close, or until the process ends.
+func (s *subscription) start(c *connection) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	s.stop, s.done = cancel, make(chan struct{})
+	go func() {
+		defer close(s.done)
+		defer cancel()
+		s.run(ctx, c.client)
+	}()
+}
+
+// close ends the stream and waits for what it is at.
+func (s *subscription) close() {
+	s.stop()
+	<-s.done
+}
+
 func (s *subscription) run(ctx context.Context, c *client.Client) {
-	done, ok := s.app.begin()
-	if !ok {
-		return
-	}
-	defer done()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.app.reading, cancel)()
-	s.one.Lock()
-	defer s.one.Unlock()
 	log := s.app.log.With("operation", s.operation, "subscriber", s.subscriber)
 	for ctx.Err() == nil {
-		err := s.read(ctx, c)
+		err := s.goOn(ctx)
+		if err == nil {
+			err = s.read(ctx, c)
+		}
 		switch {
 		case ctx.Err() != nil || err == nil:
 			return
@@ -116,12 +103,29 @@ func (s *subscription) run(ctx context.Context, c *client.Client) {
 	}
 }
 
+// goOn finds where the subscription goes on: behind what the engine has stored, or, for a new
+// one, where the host was without a filter when the trigger was published.
+func (s *subscription) goOn(ctx context.Context) (err error) {
+	if len(s.cursor) > 0 {
+		return nil
+	}
+	if s.cursor, err = s.app.opt.Log.Cursor(ctx, s.id()); err == nil && len(s.cursor) == 0 {
+		s.cursor = s.mark
+	}
+	return err
+}
+
 // read opens the stream and handles events until it ends. nil: it ended in order.
 func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor,
-		Subscribers: s.all, Progress: func(cursor []byte) { s.cursor = cursor }})
+		Subscribers: s.all, Progress: func(cursor []byte) { s.passed(ctx, cursor) },
+		CaughtUp: func() {
+			if s.current.CompareAndSwap(false, true) {
+				go s.caughtUp() // it takes a lock that close is waited for under
+			}
+		}})
 	if err != nil {
 		return err
 	}
@@ -139,22 +143,32 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 		if err := s.handle(ctx, ev); err != nil {
 			return err
 		}
-		s.cursor = ev.Cursor
+		s.cursor = ev.Cursor // stored with what the event led to
 		if err := sub.Ack(ev.Sequence); err != nil {
 			return err
 		}
 	}
 }
 
+// passed stores that the filter lets through nothing up to a cursor. It is no harm when that
+// is lost: the node tells it again.
+func (s *subscription) passed(ctx context.Context, cursor []byte) {
+	s.cursor = cursor
+	if err := s.app.opt.Log.PutCursor(ctx, engine.Cursor{Subscription: s.id(), Value: cursor}); err != nil && ctx.Err() == nil {
+		s.app.log.Warn("a subscription's cursor could not be stored", "operation", s.operation, "subscriber", s.subscriber, "err", err)
+	}
+}
+
 // handle gives one event to the engine and to the listener. An error brings it back later.
 func (s *subscription) handle(ctx context.Context, ev sdk.Event) error {
 	_, err := s.app.Engine.Deliver(ctx, engine.Event{
-		ID: ev.ID, Time: ev.Time, Type: ev.Type, Data: json.RawMessage(ev.Data), Correlation: ev.Correlation, For: s.trigger,
+		ID: ev.ID, Time: ev.Time, Type: ev.Type, Data: json.RawMessage(ev.Data), Correlation: ev.Correlation, For: s.trigger(),
+		Subscription: s.id(), Cursor: ev.Cursor,
 	})
 	if err != nil {
 		return err
 	}
-	if s.app.opt.OnEvent != nil && s.trigger == "" {
+	if s.app.opt.OnEvent != nil && s.subscriber == everything {
 		s.app.opt.OnEvent(ev)
 	}
 	return nil

@@ -182,7 +182,7 @@ func (s start) name() string { return s.program.Flow().Metadata.ID + "/" + s.tri
 // starts lists the runs that an event starts.
 func (e *Engine) starts(ev Event, data any) []start {
 	var out []start
-	for _, p := range e.deployed() {
+	for _, p := range e.Deployed() {
 		for _, t := range p.Triggers(ev.Type) {
 			s := start{p, t.ID, runOf(ev.ID, p.Flow().Metadata.ID, t.ID)}
 			if len(t.With) > 0 && ev.For != s.name() || ev.For != "" && ev.For != s.name() {

@@ -73,8 +73,8 @@ func (e *Engine) restore(ctx context.Context, digest string) (*flow.Program, err
 	return p, nil
 }
 
-// deployed lists the current programs, by flow id.
-func (e *Engine) deployed() []*flow.Program {
+// Deployed lists the programs that new runs start with, by flow id.
+func (e *Engine) Deployed() []*flow.Program {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	out := make([]*flow.Program, 0, len(e.current))

@@ -28,12 +28,15 @@ type reader struct {
 	resumed    bool
 	ahead      []outbox.Event // read and not yet given
 	skipped    bool           // the filter left out the event at cursor
+	heard      func() bool    // nothing older is on its way to the store
+	caughtUp   bool           // it was said
 	acks       acks
 }
 
-func openReader(ctx context.Context, o *outbox.Outbox, sub sdk.Subscription, kind string, instances []string, match func([]byte) (bool, error)) (sdk.Reader, error) {
+func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind string, instances []string, match func([]byte) (bool, error)) (sdk.Reader, error) {
+	o := p.store.Outbox
 	r := &reader{
-		outbox: o, subscriber: sub.Operation + "/" + sub.Subscriber, match: match,
+		outbox: o, heard: p.pool.Heard, subscriber: sub.Operation + "/" + sub.Subscriber, match: match,
 		filter: outbox.Filter{Types: []string{kind}, Instances: instances},
 	}
 	var err error
@@ -89,19 +92,37 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 		if err := r.fill(ctx); err != nil {
 			return sdk.Event{}, err
 		}
+		if len(r.ahead) == 0 {
+			r.caughtUp = true
+			return sdk.Event{CaughtUp: true}, nil
+		}
 	}
 }
 
-// fill waits until the store has events after the cursor and reads some.
+// listen is how often a reader looks whether the instances have heard all.
+const listen = 100 * time.Millisecond
+
+// fill waits until the store has events after the cursor and reads some. Once, it reads none
+// because the reader has caught up.
 func (r *reader) fill(ctx context.Context) error {
 	for {
 		changed := r.outbox.Changed(r.filter.Types[0]) // before Read: nothing is missed in between
+		heard := r.caughtUp || r.heard()               // before Read, too
 		var err error
 		if r.ahead, err = r.outbox.Read(ctx, r.cursor, r.filter, batch); err != nil || len(r.ahead) > 0 {
 			return err
 		}
+		var again <-chan time.Time
+		switch {
+		case r.caughtUp:
+		case heard:
+			return nil
+		default:
+			again = time.After(listen)
+		}
 		select {
 		case <-changed:
+		case <-again:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -22,7 +22,7 @@ func (n *node) buttonClick() sdk.Offer {
 			if len(violations) > 0 {
 				return nil, sdk.Invalid(violationsOf(violations)...)
 			}
-			return openReader(ctx, n.process.Load().store.Outbox, s, clicks.TypeClicked, f.Instances, matching(f.Match))
+			return openReader(ctx, n.process.Load(), s, clicks.TypeClicked, f.Instances, matching(f.Match))
 		},
 	}
 }
@@ -39,7 +39,7 @@ func (n *node) messageReceived() sdk.Offer {
 			if len(violations) > 0 {
 				return nil, sdk.Invalid(violationsOf(violations)...)
 			}
-			return openReader(ctx, n.process.Load().store.Outbox, s, clicks.TypeReceived, f.Instances, matching(f.Match))
+			return openReader(ctx, n.process.Load(), s, clicks.TypeReceived, f.Instances, matching(f.Match))
 		},
 	}
 }

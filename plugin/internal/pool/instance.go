@@ -38,6 +38,7 @@ type Instance struct {
 	pairing atomic.Pointer[pairing]          // the one that waits for a phone
 
 	dials       atomic.Uint64                   // connections begun
+	heard       atomic.Uint64                   // the last of them on which WhatsApp gave what it had kept
 	turn        chan struct{}                   // held by the send that is under way
 	line        atomic.Int64                    // sends that wait or are under way
 	asking      asking                          // retry receipts with keys
@@ -159,6 +160,8 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 		}
 	case *events.PushNameSetting:
 		i.renamed(e.Action.GetName())
+	case *events.OfflineSyncCompleted:
+		i.heard.Store(i.dials.Load())
 	case *events.Connected:
 		i.loggedIn(cli)
 		i.signal(cli, evt)

@@ -225,6 +225,22 @@ func (p *Pool) List() []*Instance {
 	return all
 }
 
+// Heard says that every instance has been given what WhatsApp kept for it while it was
+// away. Those that do not connect by themselves are not waited for.
+func (p *Pool) Heard() bool {
+	for _, i := range p.List() {
+		switch i.Status().State {
+		case Connecting:
+			return false
+		case Connected:
+			if i.heard.Load() != i.dials.Load() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Delete logs an instance out as far as WhatsApp can be reached, ends it and
 // forgets it.
 func (p *Pool) Delete(ctx context.Context, name string) error {

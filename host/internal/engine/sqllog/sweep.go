@@ -15,6 +15,7 @@ func (l *Log) sweep(ctx context.Context, count bool) error {
 		l.repeat(ctx, "remove old steps", l.removeOldSteps),
 		l.repeat(ctx, "remove old versions of flows", l.removeFlows),
 		l.repeat(ctx, "remove old dead letters", l.removeLetters),
+		l.repeat(ctx, "remove old cursors", l.removeCursors),
 	}
 	if count {
 		errs = append(errs, l.repeat(ctx, "remove steps over the limit", l.removeManySteps))

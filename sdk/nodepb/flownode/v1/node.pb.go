@@ -2117,7 +2117,7 @@ type SubscribeResponse_Stopped struct {
 }
 
 type SubscribeResponse_Progress struct {
-	// Events that the filter left out.
+	// How far the node has read, without an event.
 	Progress *SubscribeProgress `protobuf:"bytes,4,opt,name=progress,proto3,oneof"`
 }
 
@@ -2180,8 +2180,12 @@ func (x *SubscribeReady) GetResumed() bool {
 // when every event before it is acked, wants no ack itself, and may be ignored.
 type SubscribeProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Resume after it, in place of the last event's.
-	Cursor        []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Resume after it, in place of the last event's. Empty: as before.
+	Cursor []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// All that had happened when the stream began has been sent, what the node has yet to
+	// hear of from outside included, as far as it can know. Said once per stream by nodes
+	// with the feature caught_up.
+	CaughtUp      bool `protobuf:"varint,2,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2221,6 +2225,13 @@ func (x *SubscribeProgress) GetCursor() []byte {
 		return x.Cursor
 	}
 	return nil
+}
+
+func (x *SubscribeProgress) GetCaughtUp() bool {
+	if x != nil {
+		return x.CaughtUp
+	}
+	return false
 }
 
 // Event is one thing that happened, delivered at least once.
@@ -2816,9 +2827,10 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\bprogress\x18\x04 \x01(\v2\x1e.flownode.v1.SubscribeProgressH\x00R\bprogressB\t\n" +
 	"\amessage\"*\n" +
 	"\x0eSubscribeReady\x12\x18\n" +
-	"\aresumed\x18\x01 \x01(\bR\aresumed\"+\n" +
+	"\aresumed\x18\x01 \x01(\bR\aresumed\"H\n" +
 	"\x11SubscribeProgress\x12\x16\n" +
-	"\x06cursor\x18\x01 \x01(\fR\x06cursor\"\xdf\x01\n" +
+	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x1b\n" +
+	"\tcaught_up\x18\x02 \x01(\bR\bcaughtUp\"\xdf\x01\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +

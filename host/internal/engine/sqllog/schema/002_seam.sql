@@ -17,3 +17,4 @@ CREATE TABLE engine_dead (
 	data      BYTEA  NOT NULL
 );
 CREATE INDEX engine_dead_age ON engine_dead (stored_at);
+CREATE INDEX engine_cursors_age ON engine_cursors (stored_at);
