@@ -38,11 +38,11 @@ type operation struct {
 	shown   map[string]any // the input's schema, for Conceal
 }
 
-// NewCatalogue reads the schemas of the operations. Every schema must stand
-// alone; an id may appear once.
+// NewCatalogue reads the schemas of the operations, to which it adds those of Hosted.
+// Every schema must stand alone; an id may appear once.
 func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 	c := &Catalogue{ops: map[string]*operation{}, events: map[string]any{}}
-	for _, op := range ops {
+	for _, op := range slices.Concat(Hosted(), ops) {
 		if _, ok := c.ops[op.ID]; ok {
 			return nil, fmt.Errorf("operation %s is offered twice", op.ID)
 		}

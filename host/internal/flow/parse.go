@@ -19,7 +19,7 @@ const (
 	MaxWait         = 90 * 24 * time.Hour
 	DefaultDeadline = 2 * time.Minute
 	MaxDeadline     = time.Hour
-	DefaultAttempts = 3
+	DefaultAttempts = 6
 	DefaultPause    = 2 * time.Second
 	MaxPause        = time.Hour
 )
