@@ -26,7 +26,7 @@ func (c *compilation) digestManifests() {
 		if used[id] == nil {
 			return // the program is none
 		}
-		raw, err := json.Marshal(used[id].Operation.digested())
+		raw, err := json.Marshal(used[id].digested())
 		if err != nil {
 			c.fail("", "manifest", "reinstall the node", "the manifest of %s is no JSON: %v", id, err)
 			return

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -172,7 +173,7 @@ func (c *compilation) checkWebhook(t *trigger, with map[string]any, ptr string) 
 		c.fail(ptr, "webhook", "", "%v", err)
 		return
 	}
-	if w.Auth.Type == "hmac-sha256" && w.Method == "GET" {
+	if w.Auth.Type == "hmac-sha256" && w.Method != http.MethodPost {
 		c.fail(jsonstrict.Pointer(ptr, "auth", "type"), "nothing_to_sign", "use POST, or a secret", "a GET has no body, so that its signature would be the same every time")
 	}
 	if slices.ContainsFunc(c.program.webhooks(), func(o *Webhook) bool { return o.Path == w.Path && o.Method == w.Method }) {
