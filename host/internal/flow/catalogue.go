@@ -16,6 +16,9 @@ type Operation struct {
 	// Exit is the port a success leaves by, with {/pointer} placeholders into the
 	// output, e.g. "{/port}". Empty: by "out" and "sent".
 	Exit string
+	// Replays says more precisely than the manifest's Replay who may repeat a call with a
+	// certain input; nil: the manifest holds.
+	Replays func(input map[string]any) sdk.Replay
 	// Assigns means that the members of the output become variables of the run.
 	Assigns bool
 }

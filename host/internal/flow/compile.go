@@ -76,8 +76,12 @@ func (c *compilation) nodes() {
 			continue
 		}
 		c.program.nodes[n.ID] = &CompiledNode{Node: n, index: i, op: c.action(n.Type, jsonstrict.Pointer(ptr, "type")), edges: map[string][]string{}}
-		if d := time.Duration(n.Deadline); d < time.Second || d > MaxDeadline {
-			c.fail(jsonstrict.Pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
+		longest := MaxDeadline
+		if n.Type == OperationFlow {
+			longest = MaxWait
+		}
+		if d := time.Duration(n.Deadline); d < time.Second || d > longest {
+			c.fail(jsonstrict.Pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and %s", Span(longest))
 		}
 	}
 }

@@ -98,6 +98,9 @@ func decode(doc *document) (*Flow, error) {
 func (n *Node) fill() {
 	if n.Deadline == 0 {
 		n.Deadline = Duration(DefaultDeadline)
+		if n.Type == OperationFlow {
+			n.Deadline = Duration(MaxWait)
+		}
 	}
 	if n.Retry.Max == 0 {
 		n.Retry.Max = DefaultAttempts

@@ -3,6 +3,7 @@ package flow
 import (
 	"time"
 
+	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
@@ -86,6 +87,14 @@ func (p *Program) Input(n *CompiledNode, s Scope) (map[string]any, error) {
 
 // Operation is what the node calls.
 func (n *CompiledNode) Operation() *Operation { return &n.op.Operation }
+
+// Replay says who may repeat a call with this input whose outcome is unknown.
+func (n *CompiledNode) Replay(input map[string]any) sdk.Replay {
+	if n.op.Replays != nil {
+		return n.op.Replays(input)
+	}
+	return n.op.Operation.Replay
+}
 
 // Targets are the nodes an edge from port leads to, by its own edges or else by
 // the wildcard of its kind.
