@@ -48,6 +48,11 @@ const (
 	MessageReceived       = "whatsapp.message.received.v1.json"
 	MessageStatus         = "whatsapp.message.status.v1.json"
 
+	WebhookFilter   = "webhook.filter.json"
+	WebhookReceived = "webhook.received.v1.json"
+	ScheduleFilter  = "schedule.filter.json"
+	ScheduleDue     = "schedule.due.v1.json"
+
 	MessageGetInput  = "whatsapp.message.get.input.json"
 	MessageGetOutput = "whatsapp.message.get.output.json"
 

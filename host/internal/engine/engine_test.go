@@ -183,7 +183,7 @@ func TestDeadline(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), p, race)
 		defer r.stop()
 		id := r.run(engine.Request{Flow: "race"})
-		time.Sleep(3*flow.DefaultDeadline + time.Minute)
+		time.Sleep(flow.DefaultAttempts*flow.DefaultDeadline + 2*time.Minute)
 		if got := r.status(id); got != run.StatusFailed || len(p.calls) != flow.DefaultAttempts {
 			t.Errorf("%s after %d calls", got, len(p.calls))
 		}

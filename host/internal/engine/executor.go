@@ -25,7 +25,8 @@ type Executor interface {
 // PURE it runs between two steps of the interpreter and must return at once.
 type Builtin interface {
 	Operation() flow.Operation
-	Execute(ctx context.Context, input map[string]any) (any, error)
+	// Execute makes one call. key is its idempotency key, the same for every attempt.
+	Execute(ctx context.Context, key string, input map[string]any) (any, error)
 }
 
 // builtin is a Builtin with what is asked of it all the time.
@@ -70,7 +71,7 @@ func (e *Engine) call(ctx context.Context, x run.Execute, progress func(Progress
 	var warnings []sdk.Warning
 	var err error
 	if b, ok := e.builtins[x.Operation]; ok {
-		data, err = runBuiltin(ctx, b, x.Input)
+		data, err = runBuiltin(ctx, b, RunKeys+x.Key, x.Input)
 	} else {
 		data, warnings, err = e.remote(ctx, x, progress)
 	}
@@ -101,14 +102,14 @@ func (e *Engine) remote(ctx context.Context, x run.Execute, progress func(Progre
 }
 
 // runBuiltin turns a panic into a failure, and the output into plain JSON.
-func runBuiltin(ctx context.Context, b builtin, input map[string]any) (out any, err error) {
+func runBuiltin(ctx context.Context, b builtin, key string, input map[string]any) (out any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &sdk.Problem{Code: "panic", HTTPStatus: http.StatusInternalServerError, Effect: sdk.EffectUnknown, Fault: sdk.FaultNode,
 				Message: fmt.Sprintf("%s panicked: %v", b.id, p), Err: fmt.Errorf("%v\n%s", p, debug.Stack())}
 		}
 	}()
-	v, err := b.Execute(ctx, input)
+	v, err := b.Execute(ctx, key, input)
 	if err != nil {
 		return nil, err
 	}

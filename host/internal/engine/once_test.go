@@ -27,7 +27,7 @@ func (*charge) Operation() flow.Operation {
 	return op
 }
 
-func (c *charge) Execute(ctx context.Context, _ map[string]any) (any, error) {
+func (c *charge) Execute(ctx context.Context, _ string, _ map[string]any) (any, error) {
 	c.calls.Add(1)
 	if c.block {
 		<-ctx.Done()

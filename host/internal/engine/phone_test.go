@@ -223,4 +223,4 @@ func (panics) Operation() flow.Operation {
 	return op
 }
 
-func (panics) Execute(context.Context, map[string]any) (any, error) { panic("a bug") }
+func (panics) Execute(context.Context, string, map[string]any) (any, error) { panic("a bug") }

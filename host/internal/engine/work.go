@@ -129,7 +129,7 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 // once says whether a call must not be made a second time when nobody knows what became of
 // the first.
 func once(p *flow.Program, x run.Execute) bool {
-	replay := p.Node(x.Node).Operation().Replay
+	replay := p.Node(x.Node).Replay(x.Input)
 	return replay != sdk.Pure && replay != sdk.Keyed
 }
 

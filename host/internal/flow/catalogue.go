@@ -16,6 +16,9 @@ type Operation struct {
 	// Exit is the port a success leaves by, with {/pointer} placeholders into the
 	// output, e.g. "{/port}". Empty: by "out" and "sent".
 	Exit string
+	// Replays says more precisely than the manifest's Replay who may repeat a call with a
+	// certain input; nil: the manifest holds.
+	Replays func(input map[string]any) sdk.Replay
 	// Assigns means that the members of the output become variables of the run.
 	Assigns bool
 }
@@ -38,11 +41,11 @@ type operation struct {
 	shown   map[string]any // the input's schema, for Conceal
 }
 
-// NewCatalogue reads the schemas of the operations. Every schema must stand
-// alone; an id may appear once.
+// NewCatalogue reads the schemas of the operations, to which it adds those of Hosted.
+// Every schema must stand alone; an id may appear once.
 func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 	c := &Catalogue{ops: map[string]*operation{}, events: map[string]any{}}
-	for _, op := range ops {
+	for _, op := range slices.Concat(Hosted(), ops) {
 		if _, ok := c.ops[op.ID]; ok {
 			return nil, fmt.Errorf("operation %s is offered twice", op.ID)
 		}

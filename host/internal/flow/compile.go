@@ -22,8 +22,11 @@ func compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	c.inputs()
 	c.ports()
 	c.waits()
+	c.delays()
 	c.triggers()
 	c.graph()
+	c.joins()
+	c.digestManifests()
 	sortFindings(c.findings)
 	if HasErrors(c.findings) {
 		return nil, c.findings
@@ -73,8 +76,12 @@ func (c *compilation) nodes() {
 			continue
 		}
 		c.program.nodes[n.ID] = &CompiledNode{Node: n, index: i, op: c.action(n.Type, jsonstrict.Pointer(ptr, "type")), edges: map[string][]string{}}
-		if d := time.Duration(n.Deadline); d < time.Second || d > MaxDeadline {
-			c.fail(jsonstrict.Pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and 1h")
+		longest := MaxDeadline
+		if n.Type == OperationFlow {
+			longest = MaxWait
+		}
+		if d := time.Duration(n.Deadline); d < time.Second || d > longest {
+			c.fail(jsonstrict.Pointer(ptr, "deadline"), "out_of_range", "", "the deadline must be between 1s and %s", Span(longest))
 		}
 	}
 }
@@ -210,7 +217,7 @@ func (c *compilation) ports() {
 
 func (c *compilation) port(n *CompiledNode, port, ptr string) {
 	ports, _, open := n.op.ports(n.input.mask())
-	ids := make([]string, 0, len(ports))
+	ids := n.reminders()
 	for _, p := range ports {
 		ids = append(ids, p.ID)
 	}
@@ -229,55 +236,11 @@ func (c *compilation) reserved(n *CompiledNode, ptr string) {
 		for i, el := range asList(each) {
 			derived, _ := derive(sdk.PortRule{Where: r.Where, ID: r.ID, Label: r.Label}, []any{el})
 			for _, p := range derived {
-				if p.ID == wildcard(r) || n.op.static(p.ID) || p.ID == PortError || p.ID == PortTimeout && n.op.waits() {
+				if p.ID == wildcard(r) || n.op.static(p.ID) || p.ID == PortError || n.op.waits() && (p.ID == PortTimeout || portKind(p.ID) == PortRemind) {
 					c.fail(jsonstrict.Pointer(jsonstrict.Pointer(ptr, "with")+r.Each, i), "reserved_id", "give it another id",
 						"its port would be %s, which node %q has for another purpose", p.ID, n.ID)
 				}
 			}
-		}
-	}
-}
-
-// waits decides which nodes wait for an answer, and for how long.
-func (c *compilation) waits() {
-	for _, n := range c.program.nodes {
-		if n.op == nil {
-			continue
-		}
-		ptr := jsonstrict.Pointer("/nodes", n.index)
-		if !n.op.waits() {
-			if n.Wait != nil {
-				c.fail(jsonstrict.Pointer(ptr, "wait"), "no_answers", "remove wait", "%s gets no answers to wait for", n.Type)
-			}
-			continue
-		}
-		n.Timeout, n.Late = DefaultWait, LateRestart
-		if n.Wait != nil {
-			n.Waits, n.Timeout, n.Late = true, time.Duration(n.Wait.Timeout), n.Wait.Late
-		}
-		for port := range n.edges {
-			n.Waits = n.Waits || n.op.byAnswer(port)
-		}
-		if n.Timeout < time.Second || n.Timeout > MaxWait {
-			c.fail(jsonstrict.Pointer(ptr, "wait", "timeout"), "out_of_range", "", "the timeout must be between 1s and 90d")
-		}
-		if n.Waits {
-			c.wired(n, ptr)
-		}
-	}
-}
-
-// wired warns of answers that lead nowhere.
-func (c *compilation) wired(n *CompiledNode, ptr string) {
-	if len(n.edges[PortTimeout]) == 0 {
-		c.report(SeverityWarning, ptr, "no_timeout_edge", fmt.Sprintf("add an edge from %s.timeout", n.ID),
-			"node %q waits, but nothing follows when no answer comes", n.ID)
-	}
-	_, offered, _ := n.op.ports(n.input.mask())
-	for _, port := range offered {
-		if len(n.Targets(port)) == 0 {
-			c.report(SeverityWarning, ptr, "unwired_port", fmt.Sprintf("add an edge from %s.%s", n.ID, port),
-				"a click that leaves node %q by %q ends there", n.ID, port)
 		}
 	}
 }

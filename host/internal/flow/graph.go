@@ -35,7 +35,7 @@ func (c *compilation) graph() {
 		}
 	}
 	for _, circle := range c.hotLoops() {
-		c.fail(jsonstrict.Pointer("/nodes", c.program.nodes[circle[0]].index), "hot_loop", "let the circle pass a node that waits for an answer",
+		c.fail(jsonstrict.Pointer("/nodes", c.program.nodes[circle[0]].index), "hot_loop", "let the circle pass a node that waits for an answer, or a delay of 1s or more",
 			"%s goes round without ever waiting", strings.Join(append(circle, circle[0]), " → "))
 	}
 }
@@ -57,7 +57,7 @@ func (c *compilation) hotLoops() [][]string {
 		path = append(path, id)
 		n := c.program.nodes[id]
 		for _, port := range slices.Sorted(maps.Keys(n.edges)) {
-			if n.op == nil || n.op.byAnswer(port) {
+			if n.op == nil || n.op.byAnswer(port) || port != PortError && n.shortest() >= leastDelay {
 				continue
 			}
 			for _, to := range n.edges[port] {
@@ -89,6 +89,23 @@ const (
 	noEvent  = "-" // there is none: somebody starts the run by hand
 )
 
+// collected ends the type of an event that stands for several messages.
+const collected = ", collected"
+
+// eventSchema is the schema of a type of event; nil if nothing is known of it.
+func (c *compilation) eventSchema(event string) any {
+	typ, several := strings.CutSuffix(event, collected)
+	schema, _ := c.cat.events[typ].(map[string]any)
+	if !several || schema == nil {
+		return c.cat.events[typ]
+	}
+	schema = maps.Clone(schema)
+	members := maps.Clone(properties(schema))
+	members["texts"] = map[string]any{"type": "array", "items": map[string]any{"type": "string"}}
+	schema["properties"] = members
+	return schema
+}
+
 // eventTypes works out, for every node that can be reached, the types of the
 // events that expressions there may see. An answer brings its own event; every
 // other port passes on the one that led to its node.
@@ -106,11 +123,7 @@ func (c *compilation) eventTypes() map[string][]string {
 		queue = append(queue, node)
 	}
 	for _, t := range c.flow.Triggers {
-		if t.Type == TriggerManual {
-			reach(t.To, noEvent)
-		} else {
-			reach(t.To, c.cat.triggerEvent(t.Type))
-		}
+		reach(t.To, c.cat.triggerEvent(t.Type))
 	}
 	for len(queue) > 0 { // a node comes once for each type
 		n, ok := c.program.nodes[queue[0]]
@@ -123,6 +136,9 @@ func (c *compilation) eventTypes() map[string][]string {
 			if n.op == nil {
 				events = []string{anyEvent}
 			} else if answer, ok := n.op.answerTo(port); ok {
+				if n.Wait != nil && n.Wait.Collect > 0 && n.op.static(port) && answer != anyEvent {
+					answer += collected
+				}
 				events = []string{answer}
 			}
 			for _, to := range targets {
@@ -141,6 +157,9 @@ func (c *compilation) eventTypes() map[string][]string {
 
 // triggerEvent is the type of event that a trigger starts runs with.
 func (c *Catalogue) triggerEvent(trigger string) string {
+	if trigger == TriggerManual || trigger == TriggerFlow {
+		return noEvent
+	}
 	if op, ok := c.ops[trigger]; ok && op.Kind == sdk.KindTrigger && len(op.Events) == 1 {
 		return op.Events[0].Type
 	}

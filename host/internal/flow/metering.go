@@ -151,7 +151,9 @@ var hiddenFunctions = sync.OnceValue(func() map[string]*builtin.Function {
 			})
 		}
 	}
-	out[hidden+"date"].Types = []reflect.Type{reflect.TypeFor[func(...any) time.Time]()} // it has methods
+	for _, name := range []string{"date", "parseTime"} { // they have methods
+		out[hidden+name].Types = []reflect.Type{reflect.TypeFor[func(...any) time.Time]()}
+	}
 	same := func(args ...any) (any, error) { return args[0], nil }
 	// touch is its argument, paid for as a whole.
 	add("touch", function{deep(1), same}.paid("touch"))

@@ -36,19 +36,44 @@ type Metadata struct {
 // Trigger says what starts a run.
 type Trigger struct {
 	ID string `json:"id"`
-	// Type is "manual", "http" or a TRIGGER operation.
-	Type string         `json:"type"`
-	With map[string]any `json:"with"`
-	When string         `json:"when"`
-	Vars map[string]any `json:"vars"`
-	To   string         `json:"to"`
+	// Type is one of the host's own, below, or a TRIGGER operation.
+	Type        string         `json:"type"`
+	With        map[string]any `json:"with"`
+	Match       *Match         `json:"match"`
+	When        string         `json:"when"`
+	Vars        map[string]any `json:"vars"`
+	Concurrency *Concurrency   `json:"concurrency"`
+	To          string         `json:"to"`
 }
 
-// Types of a Trigger that are not operations.
+// Types of a Trigger that are the host's own.
 const (
-	TriggerManual = "manual"
-	TriggerHTTP   = "http"
+	TriggerManual   = "manual"
+	TriggerHTTP     = "http"
+	TriggerWebhook  = "webhook"
+	TriggerSchedule = "schedule"
+	TriggerFlow     = "flow" // a step of another flow
 )
+
+// Policy says what becomes of a run that is to start while others with its key are not
+// over yet.
+type Policy string
+
+// The policies of schemas/flow.json.
+const (
+	PolicyParallel Policy = "parallel" // it starts beside them
+	PolicyQueue    Policy = "queue"    // it starts when they are over
+	PolicyReplace  Policy = "replace"  // they are cancelled, and it starts
+	PolicyIgnore   Policy = "ignore"   // it does not start
+)
+
+// Concurrency says which runs of a flow get into each other's way, and what then.
+type Concurrency struct {
+	// Key is a template in a Flow, and its value in what Program.Concurrency returns.
+	// All triggers of a flow share their keys.
+	Key    string `json:"key"`
+	Policy Policy `json:"policy"`
+}
 
 // Node is one step.
 type Node struct {
@@ -56,10 +81,20 @@ type Node struct {
 	Name     string         `json:"name"`
 	Type     string         `json:"type"`
 	With     map[string]any `json:"with"`
+	Join     Join           `json:"join"`
 	Wait     *Wait          `json:"wait"`
 	Retry    Retry          `json:"retry"`
 	Deadline Duration       `json:"deadline"`
 }
+
+// Join says how often a node is entered that several branches lead to.
+type Join string
+
+// The joins of schemas/flow.json. Without one, every branch enters the node.
+const (
+	JoinAll Join = "all" // once, when no other branch can still come
+	JoinAny Join = "any" // once, by the branch that comes first
+)
 
 // Late says what to do with an answer to a wait that has ended.
 type Late string
@@ -74,6 +109,10 @@ const (
 // Wait says how long to wait for an answer.
 type Wait struct {
 	Timeout Duration `json:"timeout"`
+	// Remind are times before the timeout at which the ports remind:1, remind:2 … are taken.
+	Remind []Duration `json:"remind"`
+	// Collect is how long a writer may pause before the text port is taken.
+	Collect Duration `json:"collect"`
 	Late    Late     `json:"late"`
 }
 

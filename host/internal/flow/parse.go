@@ -19,7 +19,7 @@ const (
 	MaxWait         = 90 * 24 * time.Hour
 	DefaultDeadline = 2 * time.Minute
 	MaxDeadline     = time.Hour
-	DefaultAttempts = 3
+	DefaultAttempts = 6
 	DefaultPause    = 2 * time.Second
 	MaxPause        = time.Hour
 )
@@ -98,6 +98,9 @@ func decode(doc *document) (*Flow, error) {
 func (n *Node) fill() {
 	if n.Deadline == 0 {
 		n.Deadline = Duration(DefaultDeadline)
+		if n.Type == OperationFlow {
+			n.Deadline = Duration(MaxWait)
+		}
 	}
 	if n.Retry.Max == 0 {
 		n.Retry.Max = DefaultAttempts

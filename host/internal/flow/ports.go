@@ -2,6 +2,7 @@ package flow
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
@@ -14,7 +15,24 @@ const (
 	PortSent    = "sent"
 	PortError   = "error"
 	PortTimeout = "timeout"
+	// PortRemind is the kind of the ports of reminders; see RemindPort.
+	PortRemind = "remind"
 )
+
+// RemindPort is the port of the n-th reminder, counted from 1.
+func RemindPort(n int) string { return PortRemind + ":" + strconv.Itoa(n) }
+
+// reminders are the ports of the node's reminders.
+func (n *CompiledNode) reminders() []string {
+	if n.Wait == nil || len(n.Wait.Remind) == 0 {
+		return nil
+	}
+	out := []string{PortRemind + ":*"}
+	for i := range n.Wait.Remind {
+		out = append(out, RemindPort(i+1))
+	}
+	return out
+}
 
 // ports lists the exits of a node of this operation with this input, in drawing
 // order: the operation's own, those its rules derive from the input, the
@@ -74,7 +92,7 @@ func (o *operation) waits() bool { return len(o.answers) > 0 }
 // byAnswer reports whether a port is taken by an answer or for want of one, not
 // by the call itself.
 func (o *operation) byAnswer(port string) bool {
-	if port == PortTimeout {
+	if port == PortTimeout || portKind(port) == PortRemind {
 		return o.waits()
 	}
 	for _, template := range o.answers {

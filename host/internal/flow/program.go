@@ -1,10 +1,9 @@
 package flow
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
+	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
@@ -15,6 +14,9 @@ type Program struct {
 	vars     *schema.Schema // nil: no variables
 	nodes    map[string]*CompiledNode
 	triggers map[string]*trigger
+	// before are, for each node with join all, the nodes from which a run can come there.
+	before    map[string]map[string]bool
+	manifests string
 }
 
 // CompiledNode is a Node ready to run.
@@ -22,22 +24,16 @@ type CompiledNode struct {
 	Node
 	// Waits means that a run stops here for an answer.
 	Waits bool
-	// Timeout and Late are the wait's, defaults included.
+	// Timeout, Late, Remind and Collect are the wait's, defaults included.
 	Timeout time.Duration
 	Late    Late
+	Remind  []time.Duration
+	Collect time.Duration // 0: an answer in words counts at once
 
 	index int
 	op    *operation
 	input *input
 	edges map[string][]string // targets by port, in the order of the file
-}
-
-// trigger is a Trigger ready to start runs.
-type trigger struct {
-	Trigger
-	events []string  // types it takes
-	when   *template // nil: always
-	vars   *input
 }
 
 // Scope is what expressions see. Its values are those DecodeJSON gives.
@@ -89,50 +85,16 @@ func (p *Program) Input(n *CompiledNode, s Scope) (map[string]any, error) {
 	return v.(map[string]any), nil // with is an object
 }
 
-// Trigger finds a trigger by its id.
-func (p *Program) Trigger(id string) (Trigger, error) {
-	t, err := p.trigger(id)
-	if err != nil {
-		return Trigger{}, err
-	}
-	return t.Trigger, nil
-}
-
-func (p *Program) trigger(id string) (*trigger, error) {
-	t, ok := p.triggers[id]
-	if !ok {
-		return nil, fmt.Errorf("flow %s has no trigger %q", p.flow.Metadata.ID, id)
-	}
-	return t, nil
-}
-
-// Triggers lists the triggers that take events of a type, in the order of the
-// file.
-func (p *Program) Triggers(eventType string) []Trigger {
-	var out []Trigger
-	for _, t := range p.flow.Triggers {
-		if slices.Contains(p.triggers[t.ID].events, eventType) {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
-// Match reports whether an event passes the condition of a trigger.
-func (p *Program) Match(triggerID string, data any) (bool, error) {
-	t, err := p.trigger(triggerID)
-	if err != nil || t.when == nil {
-		return err == nil, err
-	}
-	v, err := t.when.eval(p.bindTrigger(Scope{Event: data}))
-	if err != nil {
-		return false, fmt.Errorf("trigger %s: when: %w", t.ID, err)
-	}
-	return v == true, nil
-}
-
 // Operation is what the node calls.
 func (n *CompiledNode) Operation() *Operation { return &n.op.Operation }
+
+// Replay says who may repeat a call with this input whose outcome is unknown.
+func (n *CompiledNode) Replay(input map[string]any) sdk.Replay {
+	if n.op.Replays != nil {
+		return n.op.Replays(input)
+	}
+	return n.op.Operation.Replay
+}
 
 // Targets are the nodes an edge from port leads to, by its own edges or else by
 // the wildcard of its kind.

@@ -68,7 +68,7 @@ func (c *compilation) declare(event string, strict bool) expr.Option {
 	}
 	var of types.Type = types.Nil
 	if event != noEvent {
-		of = typeOf(c.cat.events[event], strict)
+		of = typeOf(c.eventSchema(event), strict)
 	}
 	return declare(types.Map{
 		"vars":  vars,
@@ -78,10 +78,21 @@ func (c *compilation) declare(event string, strict bool) expr.Option {
 	})
 }
 
-// beforeRun declares what the expressions of a trigger may name; event is the
-// schema of its event, or nil.
-func beforeRun(event any) environment {
-	return environment{lenient: declare(types.Map{"event": typeOf(event, false)}), strict: declare(types.Map{"event": typeOf(event, true)})}
+// beforeRun declares what the expressions of a trigger may name: its event, and the
+// variables of the run for those that come after them.
+func (c *compilation) beforeRun(trigger string, withVars bool) environment {
+	of := func(strict bool) expr.Option {
+		env := types.Map{"event": typeOf(c.cat.events[c.cat.triggerEvent(trigger)], strict)}
+		if withVars {
+			vars := types.Map{}
+			for name, s := range properties(c.flow.Vars) {
+				vars[name] = typeOf(s, strict)
+			}
+			env["vars"] = vars
+		}
+		return declare(env)
+	}
+	return environment{lenient: of(false), strict: of(true)}
 }
 
 // declare adds what is always there. The result may be used for any number of

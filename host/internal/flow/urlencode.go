@@ -7,17 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
-
-	"github.com/expr-lang/expr/builtin"
 )
-
-// own are the functions that expr-lang does not have.
-var own = map[string]function{"urlEncode": {price: deep(8), call: urlEncode}}
-
-// ownFunctions declares them to the checker.
-func ownFunctions() map[string]*builtin.Function {
-	return map[string]*builtin.Function{"urlEncode": {Name: "urlEncode", Func: urlEncode, Types: []reflect.Type{reflect.TypeFor[func(any) string]()}}}
-}
 
 // urlEncode gives a text, number or boolean as it may stand anywhere in an address:
 // as a path's segment or a query's value.
@@ -27,6 +17,47 @@ func urlEncode(args ...any) (any, error) {
 		return strings.ReplaceAll(url.QueryEscape(text(args[0])), "+", "%20"), nil
 	}
 	return nil, errors.New("it takes a text, a number or a boolean")
+}
+
+// queryPrice covers a sorted list of the names, beside what is written.
+func queryPrice(m *meter, args []any) (int, error) {
+	sorted, err := keysPrice(m, args)
+	if err != nil {
+		return 0, err
+	}
+	n, err := m.measure(args...)
+	return add(sorted, mul(8, n)), err
+}
+
+// urlQuery is the members of an object as the query of an address, in the order of their
+// names. A list repeats its parameter, and what is nil is left out.
+func urlQuery(args ...any) (any, error) {
+	members, err := object(args)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	for _, name := range keys(members) {
+		values, several := members[name].([]any)
+		if !several {
+			values = []any{members[name]}
+		}
+		for _, v := range values {
+			encoded, err := urlEncode(v)
+			if err != nil {
+				return nil, fmt.Errorf("the parameter %.50q: %w", name, err)
+			}
+			if v == nil {
+				continue
+			}
+			if b.Len() > 0 {
+				b.WriteByte('&')
+			}
+			encodedName, _ := urlEncode(name) // a text always has an encoding
+			b.WriteString(text(encodedName) + "=" + text(encoded))
+		}
+	}
+	return b.String(), nil
 }
 
 // address is the beginning of a URL, up to where text in it can do harm.
@@ -43,7 +74,7 @@ func unencoded(before []part, src string, kind reflect.Kind) error {
 			b.WriteString(part.text)
 		}
 	}
-	if kind != reflect.String && kind != reflect.Interface || !address.MatchString(b.String()) || strings.HasPrefix(src, "urlEncode(") {
+	if kind != reflect.String && kind != reflect.Interface || !address.MatchString(b.String()) || strings.HasPrefix(src, "urlEncode(") || strings.HasPrefix(src, "urlQuery(") {
 		return nil
 	}
 	return fmt.Errorf("${ %s } goes into an address as it is: text with & # %% or a blank in it changes the address. Write ${ urlEncode(%s) }, or use query where the step has it", src, src)

@@ -117,12 +117,12 @@ var rules = []rule{
 		why: "the examples are programs of third parties, in one module with us for their tests' sake: they use only what is public",
 	},
 	{
-		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks", "plugin/internal/typed"},
+		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks", "internal/typed"},
 		forbid: []string{"net", "net/http", "os", "os/exec", "database/sql", "modernc.org/", module + "plugin/internal/store", module + "plugin/internal/pool"},
 		why:    "PURE packages do no I/O: they are table-tested and fuzzed",
 	},
 	{
-		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks", "plugin/internal/typed"},
+		from:   []string{"plugin/internal/buttons", "plugin/internal/recipient", "plugin/internal/clicks", "internal/typed"},
 		forbid: []string{"=go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store", "go.mau.fi/whatsmeow/socket"},
 		why:    "PURE packages may know WhatsApp's message types, never its client",
 	},

@@ -18,8 +18,8 @@ const maxAddress = 16 << 10
 // query holds the parameters of a URL as JSON scalars, or lists of them.
 type query map[string]json.RawMessage
 
-// encode is the query in the order of the names.
-func (q query) encode() (string, error) {
+// encode is the query, or form, in the order of the names. at is where it stands.
+func (q query) encode(at string) (string, error) {
 	values := url.Values{}
 	for name, raw := range q {
 		list := []json.RawMessage{raw}
@@ -31,7 +31,7 @@ func (q query) encode() (string, error) {
 		for _, item := range list {
 			switch item[0] {
 			case '[', '{':
-				return "", misshapen("/query", fmt.Sprintf("the parameter %.50q is no text, number, boolean or list of them", name))
+				return "", misshapen(at, fmt.Sprintf("the parameter %.50q is no text, number, boolean or list of them", name))
 			case 'n':
 			case '"':
 				var s string
@@ -72,7 +72,7 @@ func (in request) address() (*url.URL, error) {
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
 		return nil, refuse("the url's path leads upwards")
 	}
-	added, err := in.Query.encode()
+	added, err := in.Query.encode("/query")
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func TestQuery(t *testing.T) {
 		"letters in the url":      {"/Preços?q=São%20Paulo", nil, map[string]any{"q": []any{"São Paulo"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := n.Execute(context.Background(), map[string]any{"url": s.URL + c.url, "query": c.query})
+			got, err := n.Execute(context.Background(), "key", map[string]any{"url": s.URL + c.url, "query": c.query})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestAddressIsRefused(t *testing.T) {
 		"a long query":      {map[string]any{"url": "http://a.example/", "query": map[string]any{"o": strings.Repeat("a", 20_000)}}, "/query", "bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := n.Execute(context.Background(), c.in)
+			_, err := n.Execute(context.Background(), "key", c.in)
 			p, ok := errors.AsType[*sdk.Problem](err)
 			if !ok || len(p.Violations) != 1 || p.Violations[0].Pointer != c.pointer || p.HTTPStatus != 400 {
 				t.Fatalf("%+v", err)

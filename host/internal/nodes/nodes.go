@@ -1,5 +1,5 @@
-// Package nodes holds the steps the host itself brings: log, set, switch and
-// http.request. They have the same shape as those of a node binary: an
+// Package nodes holds the steps the host itself brings: log, set, switch, fail, respond
+// and http.request. They have the same shape as those of a node binary: an
 // operation with its major version, JSON Schemas, ports, and Execute.
 //
 // A built-in never reaches further than it says: http.request dials no address
@@ -23,10 +23,10 @@ type Node interface {
 	// Operation describes it to flows.
 	Operation() flow.Operation
 	// Execute runs it. The input has passed the operation's schema as far as it was
-	// known before the run; what expressions added is for Execute to check. The
-	// output is a value encoding/json can write. To fail precisely it returns a
-	// *sdk.Problem.
-	Execute(ctx context.Context, input map[string]any) (any, error)
+	// known before the run; what expressions added is for Execute to check. key is the
+	// same for every attempt of a call. The output is a value encoding/json can write. To
+	// fail precisely it returns a *sdk.Problem.
+	Execute(ctx context.Context, key string, input map[string]any) (any, error)
 }
 
 // Options of the built-in nodes.
@@ -43,7 +43,7 @@ func All(o Options) []Node {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return []Node{logNode{o.Log}, setNode{}, switchNode{}, newRequestNode(o.AllowPrivate)}
+	return []Node{logNode{o.Log}, setNode{}, switchNode{}, failNode{}, respondNode{}, newRequestNode(o.AllowPrivate)}
 }
 
 // decode reads an input into the shape a node works with.

@@ -68,7 +68,7 @@ func TestSwitchAndSet(t *testing.T) {
 		"set":     {"set@1", map[string]any{"values": map[string]any{"a": "1", "b": nil}}, map[string]any{"a": "1", "b": nil}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := node(t, c.id, nodes.Options{}).Execute(context.Background(), c.in)
+			got, err := node(t, c.id, nodes.Options{}).Execute(context.Background(), "key", c.in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestSwitchAndSet(t *testing.T) {
 			}
 		})
 	}
-	if _, err := node(t, "switch@1", nodes.Options{}).Execute(context.Background(), map[string]any{"cases": "no"}); err == nil {
+	if _, err := node(t, "switch@1", nodes.Options{}).Execute(context.Background(), "key", map[string]any{"cases": "no"}); err == nil {
 		t.Error("an input of the wrong shape was taken")
 	}
 }
@@ -91,7 +91,7 @@ func TestLog(t *testing.T) {
 		return a
 	}}))
 	in := map[string]any{"message": "line\nbreak", "level": "warn", "data": map[string]any{"b": 2, "a": "x"}}
-	if _, err := node(t, "log@1", nodes.Options{Log: log}).Execute(context.Background(), in); err != nil {
+	if _, err := node(t, "log@1", nodes.Options{Log: log}).Execute(context.Background(), "key", in); err != nil {
 		t.Fatal(err)
 	}
 	if want := `{"level":"WARN","msg":"line\nbreak","data":{"a":"x","b":2}}` + "\n"; out.String() != want {

@@ -21,7 +21,7 @@ func (setNode) Operation() flow.Operation {
 	}}
 }
 
-func (setNode) Execute(_ context.Context, input map[string]any) (any, error) {
+func (setNode) Execute(_ context.Context, _ string, input map[string]any) (any, error) {
 	values, ok := input["values"].(map[string]any)
 	if !ok {
 		return nil, misshapen("/values", "values must be an object")
@@ -42,7 +42,7 @@ func (switchNode) Operation() flow.Operation {
 	}}
 }
 
-func (switchNode) Execute(_ context.Context, input map[string]any) (any, error) {
+func (switchNode) Execute(_ context.Context, _ string, input map[string]any) (any, error) {
 	cases, ok := input["cases"].([]any)
 	if !ok {
 		return nil, misshapen("/cases", "cases must be a list")
@@ -73,7 +73,7 @@ func (logNode) Operation() flow.Operation {
 
 var levels = map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
 
-func (n logNode) Execute(ctx context.Context, input map[string]any) (any, error) {
+func (n logNode) Execute(ctx context.Context, _ string, input map[string]any) (any, error) {
 	var in struct {
 		Message string         `json:"message"`
 		Level   string         `json:"level"`

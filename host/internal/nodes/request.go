@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,8 +70,17 @@ func (requestNode) Operation() flow.Operation {
 		Input: schema("request.input"), Output: schema("request.output"),
 		Ports:  []sdk.Port{{ID: flow.PortOut, Label: "Answered"}, {ID: flow.PortError, Label: "Failed"}},
 		Replay: sdk.Unsafe,
+	}, Replays: func(input map[string]any) sdk.Replay {
+		method, _ := input["method"].(string)
+		if input["idempotent"] == true || slices.Contains(repeatable, cmp.Or(method, http.MethodGet)) {
+			return sdk.Keyed
+		}
+		return sdk.Unsafe
 	}}
 }
+
+// repeatable are the methods of which HTTP says that doing it twice is doing it once.
+var repeatable = []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete}
 
 // request is the input of http.request@1.
 type request struct {
@@ -78,10 +89,11 @@ type request struct {
 	Query   query             `json:"query"`
 	Headers map[string]string `json:"headers"`
 	Body    json.RawMessage   `json:"body"`
+	Form    query             `json:"form"`
 	Timeout int               `json:"timeout"` // seconds
 }
 
-func (n requestNode) Execute(ctx context.Context, input map[string]any) (any, error) {
+func (n requestNode) Execute(ctx context.Context, key string, input map[string]any) (any, error) {
 	in := request{Method: http.MethodGet}
 	if err := decode(input, &in); err != nil {
 		return nil, err
@@ -92,7 +104,7 @@ func (n requestNode) Execute(ctx context.Context, input map[string]any) (any, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	req, err := in.build(ctx)
+	req, err := in.build(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -115,17 +127,28 @@ func (n requestNode) Execute(ctx context.Context, input map[string]any) (any, er
 	return output(res, body), nil
 }
 
-func (in request) build(ctx context.Context) (*http.Request, error) {
+func (in request) build(ctx context.Context, key string) (*http.Request, error) {
 	u, err := in.address()
 	if err != nil {
 		return nil, err
 	}
-	if len(in.Body) > maxBody {
+	content, contentType := []byte(in.Body), "application/json"
+	if in.Form != nil {
+		if len(in.Body) > 0 {
+			return nil, misshapen("/form", "a request has a body or a form, not both")
+		}
+		form, err := in.Form.encode("/form")
+		if err != nil {
+			return nil, err
+		}
+		content, contentType = []byte(form), "application/x-www-form-urlencoded"
+	}
+	if len(content) > maxBody {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/body", Code: "too_large", Message: fmt.Sprintf("the body has more than %d bytes", maxBody)})
 	}
 	var body io.Reader
-	if len(in.Body) > 0 {
-		body = bytes.NewReader(in.Body)
+	if len(content) > 0 {
+		body = bytes.NewReader(content)
 	}
 	req, err := http.NewRequestWithContext(ctx, in.Method, u.String(), body)
 	if err != nil {
@@ -134,7 +157,10 @@ func (in request) build(ctx context.Context) (*http.Request, error) {
 	req.Header.Set("User-Agent", "tapnode")
 	req.Header.Set("Accept", "application/json, */*;q=0.5")
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
+	}
+	if in.Method != http.MethodGet && in.Method != http.MethodHead {
+		req.Header.Set("Idempotency-Key", key)
 	}
 	for k, v := range in.Headers {
 		req.Header.Set(k, v)

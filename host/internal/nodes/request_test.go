@@ -28,7 +28,7 @@ func service(t *testing.T) string {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.Header().Set("X-Two", "first")
 		w.Header().Add("X-Two", "second")
-		_ = json.NewEncoder(w).Encode(map[string]any{"method": r.Method, "body": string(body), "type": r.Header.Get("Content-Type"), "key": r.Header.Get("X-Key")})
+		_ = json.NewEncoder(w).Encode(map[string]any{"method": r.Method, "body": string(body), "type": r.Header.Get("Content-Type"), "key": r.Header.Get("X-Key"), "idempotencyKey": r.Header.Get("Idempotency-Key")})
 	})
 	mux.HandleFunc("/text", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "plain") })
 	mux.HandleFunc("/binary", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{0xff, 0xfe}) })
@@ -74,14 +74,16 @@ func TestRequest(t *testing.T) {
 		body any // of the output
 	}{
 		"json both ways": {map[string]any{"method": "POST", "url": base + "/echo", "body": map[string]any{"a": 1}, "headers": map[string]any{"X-Key": "k"}},
-			map[string]any{"method": "POST", "body": `{"a":1}`, "type": "application/json", "key": "k"}},
+			map[string]any{"method": "POST", "body": `{"a":1}`, "type": "application/json", "key": "k", "idempotencyKey": "key"}},
+		"a form": {map[string]any{"method": "POST", "url": base + "/echo", "form": map[string]any{"a": "x&y=1", "b": []any{1, true}, "c": nil}},
+			map[string]any{"method": "POST", "body": "a=x%26y%3D1&b=1&b=true", "type": "application/x-www-form-urlencoded", "key": "", "idempotencyKey": "key"}},
 		"text":             {map[string]any{"url": base + "/text"}, "plain"},
 		"binary":           {map[string]any{"url": base + "/binary"}, nil},
 		"json that is not": {map[string]any{"url": base + "/liar"}, "{not json"},
 		"three redirects":  {map[string]any{"url": base + "/hops/3"}, "arrived"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := n.Execute(context.Background(), c.in)
+			got, err := n.Execute(context.Background(), "key", c.in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +93,7 @@ func TestRequest(t *testing.T) {
 			}
 		})
 	}
-	got, err := n.Execute(context.Background(), map[string]any{"url": base + "/echo"})
+	got, err := n.Execute(context.Background(), "key", map[string]any{"url": base + "/echo"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +120,14 @@ func TestRequestFails(t *testing.T) {
 		"nobody listens":   {open, map[string]any{"url": "http://127.0.0.1:1/", "method": "POST"}, sdk.Problem{Code: "unreachable", HTTPStatus: 502, Effect: sdk.EffectNone, Fault: sdk.FaultDownstream, Retryable: true}},
 		"not a url":        {open, map[string]any{"url": "ftp://example.com"}, sdk.Problem{Code: "invalid_url", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"bad method":       {open, map[string]any{"url": base, "method": "GE T"}, sdk.Problem{Code: "invalid_request", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
+		"body and form":    {open, map[string]any{"url": base, "body": 1, "form": map[string]any{}}, sdk.Problem{Code: "invalid_request", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"body too big":     {open, map[string]any{"url": base, "body": strings.Repeat("a", 256<<10)}, sdk.Problem{Code: "too_large", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"loopback":         {guarded, map[string]any{"url": base + "/text"}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"loopback, named":  {guarded, map[string]any{"url": strings.Replace(base, "127.0.0.1", "localhost", 1)}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"loopback, mapped": {guarded, map[string]any{"url": strings.Replace(base, "127.0.0.1", "[::ffff:127.0.0.1]", 1)}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := c.node.Execute(context.Background(), c.in)
+			_, err := c.node.Execute(context.Background(), "key", c.in)
 			var p *sdk.Problem
 			if !errors.As(err, &p) {
 				t.Fatalf("got %v, want a Problem", err)

@@ -8,7 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tapnode/tapnode/plugin/internal/typed"
+	"github.com/tapnode/tapnode/internal/typed"
 )
 
 // EncodeText builds the message of whatsapp.sendText. It needs no nodes.

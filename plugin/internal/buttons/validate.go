@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
-	"github.com/tapnode/tapnode/plugin/internal/typed"
+	"github.com/tapnode/tapnode/internal/typed"
 )
 
 // maxViolations bounds the answer to a request with thousands of buttons.

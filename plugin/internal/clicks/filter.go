@@ -5,7 +5,7 @@ import (
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
-	"github.com/tapnode/tapnode/plugin/internal/typed"
+	"github.com/tapnode/tapnode/internal/typed"
 )
 
 // ClickFilter is the filter of whatsapp.buttonClick. An empty list lets all

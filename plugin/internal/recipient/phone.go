@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/tapnode/tapnode/plugin/internal/typed"
+	"github.com/tapnode/tapnode/internal/typed"
 )
 
 // Dial is a phone number as one dials it: its digits, after a + if it has one. Spaces of

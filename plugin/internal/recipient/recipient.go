@@ -12,7 +12,7 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
-	"github.com/tapnode/tapnode/plugin/internal/typed"
+	"github.com/tapnode/tapnode/internal/typed"
 )
 
 // Kind tells destinations apart.

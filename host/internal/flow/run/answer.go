@@ -47,6 +47,10 @@ func (t *transition) words(v *Visit, n *flow.CompiledNode, port string, e Event)
 		return
 	}
 	t.seen(e.ID)
+	if n.Collect > 0 {
+		t.collect(v, n, port, e)
+		return
+	}
 	t.take(v, n, port, e)
 }
 
@@ -56,7 +60,7 @@ func (t *transition) take(v *Visit, n *flow.CompiledNode, port string, e Event) 
 		v.Call, v.Input = CallDone, nil
 	}
 	t.emit(Trace{Kind: TraceWaitAnswered, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
-	t.follow(n, port, e.Data, nil)
+	t.follow(v, n, port, e.Data, nil)
 }
 
 // late takes a choice whose wait has ended, by the flow's policy. One that was made in time
@@ -85,25 +89,11 @@ func (t *transition) reopen(v *Visit, n *flow.CompiledNode, port string, e Event
 		t.s.Status, t.s.Error = StatusRunning, nil
 		t.emit(Trace{Kind: TraceRunReopened})
 	}
-	v.Port, v.At = port, t.at
+	v.Port, v.At, v.Rounds = port, t.at, t.rounds() // a branch of its own
 	t.emit(Trace{Kind: TraceWaitRestarted, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
-	t.follow(n, port, e.Data, nil)
+	t.follow(v, n, port, e.Data, nil)
 }
 
 func (t *transition) refuse(v *Visit, port, code, message string, e Event) {
 	t.emit(Trace{Kind: TraceWaitRefused, Node: v.Node, Visit: v.N, Port: port, Code: code, Message: message, Data: e.Data})
-}
-
-func (t *transition) timedOut(e Event) {
-	v := t.s.visit(e.Visit)
-	if v == nil || v.Wait != WaitArmed || v.Deadline.IsZero() {
-		return
-	}
-	if t.at.Before(v.Deadline) { // a timer that fired early
-		return
-	}
-	n := t.p.Node(v.Node)
-	t.settle(v, flow.PortTimeout)
-	t.emit(Trace{Kind: TraceWaitTimeout, Node: n.ID, Visit: v.N, Operation: n.Type, Port: flow.PortTimeout})
-	t.follow(n, flow.PortTimeout, v.Event, nil)
 }

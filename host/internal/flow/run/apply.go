@@ -52,9 +52,11 @@ type transition struct {
 
 // entry is a node about to be entered, and what led there.
 type entry struct {
-	node  string
-	event any
-	err   any
+	node   string
+	event  any
+	err    any
+	rounds map[string]int // of the branch; see Joining
+	joined bool           // the branches it waited for have come
 }
 
 func (t *transition) emit(e Effect) { t.effects = append(t.effects, e) }
@@ -76,7 +78,7 @@ func (t *transition) start(e Event) error {
 	t.s = State{Run: t.s.Run, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest,
 		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars}
 	t.emit(Trace{Kind: TraceRunStarted, Data: vars})
-	t.queue = append(t.queue, entry{trigger.To, e.Data, nil})
+	t.queue = append(t.queue, entry{node: trigger.To, event: e.Data})
 	return nil
 }
 
@@ -92,7 +94,7 @@ func (t *transition) apply(e Event) error {
 	case RetryDue:
 		t.retryDue(e)
 	case Answered:
-		if e.ID != "" && slices.Contains(t.s.Seen, e.ID) {
+		if e.ID != "" && t.s.Seen.has(e.ID) {
 			return fmt.Errorf("run %s: %w", t.s.Run, ErrSeen)
 		}
 		t.answered(e)
@@ -111,22 +113,27 @@ func (t *transition) seen(id string) {
 	if id == "" {
 		return
 	}
-	t.s.Seen = append(t.s.Seen, id)
-	if over := len(t.s.Seen) - keepSeen; over > 0 {
-		t.s.Seen = slices.Delete(t.s.Seen, 0, over)
-	}
+	t.s.Seen = t.s.Seen.with(id)
 }
 
-// follow queues the nodes behind a port.
-func (t *transition) follow(n *flow.CompiledNode, port string, event, err any) {
+// follow queues the nodes behind a port of a visit.
+func (t *transition) follow(v *Visit, n *flow.CompiledNode, port string, event, err any) {
 	for _, to := range n.Targets(port) {
-		t.queue = append(t.queue, entry{to, event, err})
+		t.queue = append(t.queue, entry{node: to, event: event, err: err, rounds: v.Rounds})
 	}
 }
 
-// walk enters the queued nodes until all calls are asked for.
+// walk enters the queued nodes until all calls are asked for, and then those whose
+// branches have all come.
 func (t *transition) walk() {
-	for len(t.queue) > 0 && t.s.Status == StatusRunning {
+	for t.s.Status == StatusRunning {
+		if len(t.queue) == 0 {
+			next, ok := t.joined()
+			if !ok {
+				break
+			}
+			t.queue = append(t.queue, next)
+		}
 		next := t.queue[0]
 		t.queue = t.queue[1:]
 		t.enter(next)
@@ -136,23 +143,44 @@ func (t *transition) walk() {
 
 func (t *transition) enter(e entry) {
 	n := t.p.Node(e.node)
+	if n.Join == flow.JoinAll && !e.joined {
+		t.gather(n, e)
+		return
+	}
+	if n.Join == flow.JoinAny && !t.pass(n, e) {
+		return
+	}
 	if t.s.Count >= maxVisits {
 		t.fail(n.ID, "visit_limit", fmt.Sprintf("the run entered %d nodes, which is the limit", maxVisits))
 		return
 	}
 	t.s.Count++
-	v := Visit{N: t.s.Count, Node: n.ID, Call: CallRunning, Attempt: 1, Event: e.event, Error: e.err}
+	v := Visit{N: t.s.Count, Node: n.ID, Call: CallRunning, Attempt: 1, Event: e.event, Error: e.err, Rounds: e.rounds}
+	if n.Join == flow.JoinAny {
+		t.entered(n, &v)
+	}
 	with, err := t.p.Input(n, t.scope(e))
+	started := Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type}
+	if err == nil {
+		started.Data = with
+		if n.Delays() {
+			v.Call = CallDelayed
+			v.Due, err = n.Due(with, t.at)
+		}
+	}
+	t.emit(started)
 	if err != nil {
 		v.Call = CallDone
 		t.s.Visits = append(t.s.Visits, v)
-		t.emit(Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type})
 		t.broken(n, v.N, &sdk.Problem{Code: "expression_failed", HTTPStatus: 422, Message: err.Error(),
 			Effect: sdk.EffectNone, Fault: sdk.FaultCaller})
 		return
 	}
+	if v.Call == CallDelayed {
+		t.s.Visits = append(t.s.Visits, v)
+		return
+	}
 	v.Input = with
-	t.emit(Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type, Data: with})
 	if n.Waits {
 		v.Offered = n.Offered(with)
 		v.Wait = WaitArmed
@@ -197,12 +225,13 @@ func (t *transition) end(status Status) {
 			t.settle(v, "")
 		}
 	}
+	t.scatter()
 	t.finished()
 }
 
 // settle ends a wait by a port; the empty port means that the run ended.
 func (t *transition) settle(v *Visit, port string) {
-	v.Wait, v.Port, v.At = WaitSettled, port, t.at
+	v.Wait, v.Port, v.At, v.Alarm, v.Said = WaitSettled, port, t.at, time.Time{}, nil
 }
 
 // finish ends a run that has nothing left to happen by itself.

@@ -20,10 +20,13 @@ func (t *transition) calling(e Event, phase CallPhase) (*Visit, *flow.CompiledNo
 }
 
 func (t *transition) succeeded(e Event) {
-	v, n := t.calling(e, CallRunning)
-	if v == nil {
-		return
+	if v, n := t.calling(e, CallRunning); v != nil {
+		t.done(v, n, e)
 	}
+}
+
+// done leaves a visit whose call has worked, or whose delay is over.
+func (t *transition) done(v *Visit, n *flow.CompiledNode, e Event) {
 	v.Call, v.Input = CallDone, nil
 	if t.s.Outputs == nil {
 		t.s.Outputs = map[string]any{}
@@ -40,14 +43,17 @@ func (t *transition) succeeded(e Event) {
 		Data: e.Data, Warnings: e.Warnings})
 	if v.Wait == WaitArmed {
 		v.Deadline = t.at.Add(n.Timeout)
+		if v.Said == nil {
+			v.setAlarm(n, t.at)
+		}
 		t.emit(Trace{Kind: TraceWaitArmed, Node: n.ID, Visit: v.N, Operation: n.Type, Data: ports(v.Offered)})
 	}
 	if chosen {
-		t.follow(n, port, v.Event, nil)
+		t.follow(v, n, port, v.Event, nil)
 		return
 	}
-	t.follow(n, flow.PortSent, v.Event, nil)
-	t.follow(n, flow.PortOut, v.Event, nil)
+	t.follow(v, n, flow.PortSent, v.Event, nil)
+	t.follow(v, n, flow.PortOut, v.Event, nil)
 }
 
 func ports(ids []string) []any {
@@ -74,14 +80,14 @@ func (t *transition) failed(e Event) {
 	if p == nil {
 		p = &sdk.Problem{Code: "internal", Message: "the call failed without a reason", Effect: sdk.EffectUnknown, Fault: sdk.FaultNode}
 	}
-	if v.Wait == WaitSettled {
+	if v.Wait == WaitSettled || v.Said != nil {
 		// It was answered, so it had arrived: the failure is only about our knowledge.
 		v.Call, v.Input = CallDone, nil
 		t.emit(Trace{Kind: TraceNodeFailed, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
 			Message: p.Message + " (but it was answered)"})
 		return
 	}
-	if due, again := retry(n, p, v.Attempt, t.at); again {
+	if due, again := retry(n, v, p, t.at); again {
 		t.emit(Trace{Kind: TraceNodeRetry, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
 			Message: fmt.Sprintf("%s; again in %s", p.Message, flow.Span(due.Sub(t.at)))})
 		v.Call, v.Attempt, v.Begun, v.Due = CallRetrying, v.Attempt+1, false, due
@@ -103,23 +109,23 @@ func (t *transition) broken(n *flow.CompiledNode, visit int, p *sdk.Problem) {
 		t.fail(n.ID, p.Code, p.Message)
 		return
 	}
-	t.follow(n, flow.PortError, v.Event, map[string]any{"code": p.Code, "message": p.Message, "httpStatus": p.HTTPStatus, "node": n.ID})
+	t.follow(v, n, flow.PortError, v.Event, map[string]any{"code": p.Code, "message": p.Message, "httpStatus": p.HTTPStatus, "node": n.ID})
 }
 
 // retry says when to try again, if at all: attempts must be left, the problem
 // must be one that passes, and the effect must be none or repeatable.
-func retry(n *flow.CompiledNode, p *sdk.Problem, attempt int, now time.Time) (time.Time, bool) {
-	if !p.Retryable || attempt >= n.Retry.Max {
+func retry(n *flow.CompiledNode, v *Visit, p *sdk.Problem, now time.Time) (time.Time, bool) {
+	if !p.Retryable || v.Attempt >= n.Retry.Max {
 		return time.Time{}, false
 	}
-	replay := n.Operation().Replay
+	replay := n.Replay(v.Input)
 	repeatable := replay == sdk.Pure || replay == sdk.Keyed
 	if p.Effect != sdk.EffectNone && !repeatable {
 		return time.Time{}, false
 	}
 	pause := time.Duration(n.Retry.Initial)
 	if n.Retry.Backoff != "constant" {
-		for range attempt - 1 {
+		for range v.Attempt - 1 {
 			pause = min(2*pause, flow.MaxPause)
 		}
 	}
@@ -127,6 +133,12 @@ func retry(n *flow.CompiledNode, p *sdk.Problem, attempt int, now time.Time) (ti
 }
 
 func (t *transition) retryDue(e Event) {
+	if v, n := t.calling(e, CallDelayed); v != nil && !t.at.Before(v.Due) {
+		until := v.Due.UTC().Format(time.RFC3339)
+		v.Due = time.Time{}
+		t.done(v, n, Event{Data: map[string]any{"until": until}})
+		return
+	}
 	v, n := t.calling(e, CallRetrying)
 	if v == nil {
 		return

@@ -97,8 +97,12 @@ const (
 	TraceWaitArmed     TraceKind = "wait.armed"    // Data: the ports on offer
 	TraceWaitAnswered  TraceKind = "wait.answered" // Port; Data: the event
 	TraceWaitTimeout   TraceKind = "wait.timeout"
+	TraceWaitReminded  TraceKind = "wait.reminded"  // Port; the wait goes on
+	TraceWaitCollected TraceKind = "wait.collected" // words that wait for more; Data: the event
 	TraceWaitRestarted TraceKind = "wait.restarted" // a late answer followed its edge
 	TraceWaitRefused   TraceKind = "wait.refused"   // Code: late, repeated, not_offered, cancelled, forgotten
+	TraceBranchJoined  TraceKind = "branch.joined"  // it came to a node with join all
+	TraceBranchIgnored TraceKind = "branch.ignored" // it came to a node with join any too late
 	TraceWaitIgnored   TraceKind = "wait.ignored"   // late, and the policy is to ignore
 )
 

@@ -12,7 +12,7 @@ type PendingKind string
 // The kinds.
 const (
 	PendingCall    PendingKind = "call"    // its outcome comes back as Succeeded or Failed
-	PendingRetry   PendingKind = "retry"   // RetryDue
+	PendingRetry   PendingKind = "retry"   // RetryDue: a call is made again, or a delay is over
 	PendingTimeout PendingKind = "timeout" // TimedOut
 )
 
@@ -36,11 +36,11 @@ func (s *State) Pending() []Pending {
 		switch v.Call {
 		case CallRunning:
 			out = append(out, Pending{PendingCall, v.Node, v.N, v.Attempt, time.Time{}})
-		case CallRetrying:
+		case CallRetrying, CallDelayed:
 			out = append(out, Pending{PendingRetry, v.Node, v.N, v.Attempt, v.Due})
 		}
-		if v.Wait == WaitArmed && !v.Deadline.IsZero() {
-			out = append(out, Pending{PendingTimeout, v.Node, v.N, 0, v.Deadline})
+		if v.Wait == WaitArmed && !v.alarm().IsZero() {
+			out = append(out, Pending{PendingTimeout, v.Node, v.N, 0, v.alarm()})
 		}
 	}
 	return out

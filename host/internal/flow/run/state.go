@@ -18,8 +18,6 @@ const (
 	maxState = 1 << 20
 	// keepSettled is how many ended waits a run remembers for late answers.
 	keepSettled = 200
-	// keepSeen is how many answers a run remembers in order not to apply one twice.
-	keepSeen = 64
 )
 
 // Status says how a run stands.
@@ -37,20 +35,21 @@ const (
 // State is a run between two events. It is plain data: a round trip through
 // JSON changes nothing. Apply never changes the State it is given.
 type State struct {
-	Run     string         `json:"run"`
-	Flow    string         `json:"flow"`
-	Version int            `json:"version"`
-	Digest  string         `json:"digest"`
-	Trigger string         `json:"trigger"`
-	Request string         `json:"request,omitempty"` // what was asked for, as far as the asker needs to know it again
-	Started time.Time      `json:"started"`
-	Status  Status         `json:"status"`
-	Error   *Error         `json:"error,omitempty"`
-	Vars    map[string]any `json:"vars,omitempty"`
-	Outputs map[string]any `json:"outputs,omitempty"` // last output by node
-	Count   int            `json:"count"`             // visits so far
-	Visits  []Visit        `json:"visits,omitempty"`  // those that still matter, oldest first
-	Seen    []string       `json:"seen,omitempty"`    // ids of the newest answers, oldest first
+	Run     string             `json:"run"`
+	Flow    string             `json:"flow"`
+	Version int                `json:"version"`
+	Digest  string             `json:"digest"`
+	Trigger string             `json:"trigger"`
+	Request string             `json:"request,omitempty"` // what was asked for, as far as the asker needs to know it again
+	Started time.Time          `json:"started"`
+	Status  Status             `json:"status"`
+	Error   *Error             `json:"error,omitempty"`
+	Vars    map[string]any     `json:"vars,omitempty"`
+	Outputs map[string]any     `json:"outputs,omitempty"` // last output by node
+	Count   int                `json:"count"`             // visits so far
+	Visits  []Visit            `json:"visits,omitempty"`  // those that still matter, oldest first
+	Joins   map[string]Joining `json:"joins,omitempty"`   // by node
+	Seen    seen               `json:"seen,omitempty"`
 }
 
 // Error says why a run failed.
@@ -73,6 +72,7 @@ type WaitPhase string
 const (
 	CallRunning  CallPhase = "running"
 	CallRetrying CallPhase = "retrying"
+	CallDelayed  CallPhase = "delayed" // no call: the run goes on at Due
 	CallDone     CallPhase = "done"
 
 	WaitNone    WaitPhase = ""
@@ -88,7 +88,7 @@ type Visit struct {
 	Attempt int       `json:"attempt"`
 	// Begun means that the call was started, for calls that must not be made twice.
 	Begun bool `json:"begun,omitempty"`
-	// Due is when the call is made again, while it is to be retried.
+	// Due is when the call is made again while it is to be retried, or a delay ends.
 	Due     time.Time      `json:"due,omitzero"`
 	Input   map[string]any `json:"input,omitempty"` // while the call is not done
 	Event   any            `json:"event,omitempty"` // that led here
@@ -97,6 +97,12 @@ type Visit struct {
 	Offered []string       `json:"offered,omitempty"` // ports an answer may pick
 	// Deadline of the wait; zero until the message is sent.
 	Deadline time.Time `json:"deadline,omitzero"`
+	// Alarm is when something happens to the wait before its Deadline, or in its stead.
+	Alarm time.Time `json:"alarm,omitzero"`
+	// Said are the words that are being collected.
+	Said *Said `json:"said,omitempty"`
+	// Rounds says, by node with join any, for which of its visits this branch goes on.
+	Rounds map[string]int `json:"rounds,omitempty"`
 	// Port and At say how and when the wait was settled last.
 	Port string    `json:"port,omitempty"`
 	At   time.Time `json:"at,omitzero"`
@@ -114,6 +120,13 @@ func (s *State) UnmarshalJSON(src []byte) error {
 		v := &s.Visits[i]
 		flow.Normalize(v.Input)
 		v.Event, v.Error = flow.Normalize(v.Event), flow.Normalize(v.Error)
+		if v.Said != nil {
+			v.Said.Event = flow.Normalize(v.Said.Event)
+		}
+	}
+	for id, j := range s.Joins {
+		j.Event, j.Error = flow.Normalize(j.Event), flow.Normalize(j.Error)
+		s.Joins[id] = j
 	}
 	return nil
 }
@@ -123,7 +136,6 @@ func (s State) clone() State {
 	s.Vars = maps.Clone(s.Vars)
 	s.Outputs = maps.Clone(s.Outputs)
 	s.Visits = slices.Clone(s.Visits)
-	s.Seen = slices.Clone(s.Seen)
 	return s
 }
 
@@ -136,7 +148,8 @@ func (s *State) visit(n int) *Visit {
 	return &s.Visits[i]
 }
 
-// Busy says whether something goes on by itself: a call that runs or will be tried again.
+// Busy says whether something goes on by itself: a call that runs or will be tried again,
+// or a delay.
 func (s *State) Busy() bool {
 	return s.Status == StatusRunning && slices.ContainsFunc(s.Visits, func(v Visit) bool { return v.Call != CallDone })
 }
@@ -159,7 +172,7 @@ func (s *State) forget() {
 		v := &s.Visits[i]
 		over := v.Call == CallDone && v.Wait != WaitArmed
 		if over && v.Wait == WaitSettled && settled < keepSettled {
-			v.Input, v.Event, v.Error = nil, nil, nil
+			v.Input, v.Event, v.Error, v.Rounds = nil, nil, nil, nil
 			settled++
 			continue
 		}
@@ -171,9 +184,18 @@ func (s *State) forget() {
 
 // size is about the length of the state as JSON.
 func (s *State) size() int {
-	n := flow.Size(s.Vars) + flow.Size(s.Outputs)
+	n := flow.Size(s.Vars) + flow.Size(s.Outputs) + len(s.Seen)
+	for _, j := range s.Joins {
+		n += 100 + flow.Size(j.Event) + flow.Size(j.Error) + 20*len(j.Rounds)
+	}
 	for _, v := range s.Visits {
-		n += 200 + flow.Size(v.Input) + flow.Size(v.Event) + flow.Size(v.Error)
+		n += 200 + flow.Size(v.Input) + flow.Size(v.Event) + flow.Size(v.Error) + 20*len(v.Rounds)
+		if v.Said != nil {
+			n += flow.Size(v.Said.Event)
+			for _, words := range v.Said.Texts {
+				n += len(words) + 3
+			}
+		}
 		for _, p := range v.Offered {
 			n += len(p) + 3
 		}

@@ -1,0 +1,54 @@
+package flow
+
+import (
+	"embed"
+	"fmt"
+
+	"github.com/tapnode/tapnode/schemas"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Operations that are no calls: the interpreter waits for a delay, and the engine runs
+// another flow.
+const (
+	OperationDelay = "delay@1"
+	OperationFlow  = "flow@1"
+)
+
+// Hosted are the steps and triggers every catalogue has because the host itself carries
+// them out, rather than a built-in node or a node binary. Triggers of type manual, http
+// and flow are among them, although they have neither a filter nor a type of event.
+func Hosted() []Operation {
+	action := func(m sdk.OperationManifest) Operation {
+		m.Kind, m.Ports = sdk.KindAction, []sdk.Port{{ID: PortOut, Label: "Next"}}
+		return Operation{OperationManifest: m}
+	}
+	trigger := func(id, title string) Operation {
+		return Operation{OperationManifest: sdk.OperationManifest{ID: id, Kind: sdk.KindTrigger, Title: title}}
+	}
+	webhook, schedule := trigger(TriggerWebhook, "Webhook"), trigger(TriggerSchedule, "Schedule")
+	webhook.Summary, webhook.Input = "Starts on every call of an address of the host.", schemas.Read(schemas.WebhookFilter)
+	webhook.Events = []sdk.EventType{{Type: "webhook.received.v1", Title: "Webhook received", Schema: schemas.Read(schemas.WebhookReceived)}}
+	schedule.Summary, schedule.Input = "Starts at certain times.", schemas.Read(schemas.ScheduleFilter)
+	schedule.Events = []sdk.EventType{{Type: "schedule.due.v1", Title: "Schedule due", Schema: schemas.Read(schemas.ScheduleDue)}}
+	return []Operation{
+		action(sdk.OperationManifest{ID: OperationDelay, Title: "Delay", Summary: "Goes on after a while, or at a time.", Icon: "clock",
+			Input: schemaFile("delay.input"), Output: schemaFile("delay.output"), Replay: sdk.Pure}),
+		action(sdk.OperationManifest{ID: OperationFlow, Title: "Flow", Summary: "Runs another flow and goes on when it is over.", Icon: "workflow",
+			Input: schemaFile("flow.input"), Output: schemaFile("flow.output"), Replay: sdk.Keyed}),
+		trigger(TriggerManual, "By hand"), trigger(TriggerHTTP, "By a request"), trigger(TriggerFlow, "By another flow"),
+		webhook, schedule,
+	}
+}
+
+//go:embed schema/*.json
+var schemaFiles embed.FS
+
+// schemaFile is one embedded file; the names are constants of this package.
+func schemaFile(name string) []byte {
+	b, err := schemaFiles.ReadFile("schema/" + name + ".json")
+	if err != nil {
+		panic(fmt.Sprintf("flow: no schema %q in this build", name))
+	}
+	return b
+}

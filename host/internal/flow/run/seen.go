@@ -1,0 +1,53 @@
+package run
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+)
+
+// keepSeen is how many answers a run remembers in order not to apply one twice: more
+// than a window of redeliveries holds.
+const keepSeen = 1024
+
+// seenSize is the length of one remembered answer.
+const seenSize = 8
+
+// seen are the newest answers that a run has dealt with, oldest first: eight characters of
+// a digest each. Two of 1,024 are the same by chance in one run of 500 million.
+type seen string
+
+// mark is what is remembered of an answer.
+func mark(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return base64.RawURLEncoding.EncodeToString(sum[:seenSize*6/8])
+}
+
+func (s seen) has(id string) bool {
+	m := mark(id)
+	for rest := string(s); len(rest) >= seenSize; rest = rest[seenSize:] {
+		if strings.HasPrefix(rest, m) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s seen) with(id string) seen {
+	s += seen(mark(id))
+	return s[max(0, len(s)-keepSeen*seenSize):]
+}
+
+// UnmarshalJSON also reads the list of ids that a host stored before 2026-12.
+func (s *seen) UnmarshalJSON(src []byte) error {
+	var ids []string
+	if json.Unmarshal(src, &ids) == nil {
+		*s = ""
+		for _, id := range ids {
+			*s = s.with(id)
+		}
+		return nil
+	}
+	return json.Unmarshal(src, (*string)(s))
+}

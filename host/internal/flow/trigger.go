@@ -1,0 +1,126 @@
+package flow
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+)
+
+// trigger is a Trigger ready to start runs.
+type trigger struct {
+	Trigger
+	events   []string  // types it takes
+	words    *words    // nil: any
+	when     *template // nil: always
+	vars     *input
+	key      *template // of Concurrency; nil: one for the whole flow
+	webhook  *Webhook
+	schedule *Schedule
+}
+
+// Trigger finds a trigger by its id.
+func (p *Program) Trigger(id string) (Trigger, error) {
+	t, err := p.trigger(id)
+	if err != nil {
+		return Trigger{}, err
+	}
+	return t.Trigger, nil
+}
+
+func (p *Program) trigger(id string) (*trigger, error) {
+	t, ok := p.triggers[id]
+	if !ok {
+		return nil, fmt.Errorf("flow %s has no trigger %q", p.flow.Metadata.ID, id)
+	}
+	return t, nil
+}
+
+// Triggers lists the triggers that take events of a type, in the order of the
+// file.
+func (p *Program) Triggers(eventType string) []Trigger {
+	var out []Trigger
+	for _, t := range p.flow.Triggers {
+		if slices.Contains(p.triggers[t.ID].events, eventType) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Match reports whether an event has the words of a trigger and passes its condition.
+func (p *Program) Match(triggerID string, data any) (bool, error) {
+	t, err := p.trigger(triggerID)
+	if err != nil {
+		return false, err
+	}
+	if said, _ := member(data, wordsMember).(string); t.words != nil && !t.words.match(said) {
+		return false, nil
+	}
+	if t.when == nil {
+		return true, nil
+	}
+	v, err := t.when.eval(p.bindTrigger(Scope{Event: data}))
+	if err != nil {
+		return false, fmt.Errorf("trigger %s: when: %w", t.ID, err)
+	}
+	return v == true, nil
+}
+
+// Interrupts reports that an event which Match lets through starts a run even if it
+// would answer a wait: a word that begins the conversation anew, whatever was asked last.
+// That is so for a trigger with match and the policy replace.
+func (p *Program) Interrupts(triggerID string) bool {
+	t, ok := p.triggers[triggerID]
+	return ok && t.words != nil && t.Concurrency != nil && t.Concurrency.Policy == PolicyReplace
+}
+
+// maxKey is the length of a concurrency key in bytes; the digest of a longer one takes
+// its place.
+const maxKey = 256
+
+// Concurrency is the key of a run that is about to start, and what becomes of it while
+// runs of the flow with the same key are not over. s holds the run's id, its event and
+// the Variables it begins with. A key that comes out empty is nobody's: the policy is
+// then parallel. A trigger that has a policy but no key gives the empty key, which is
+// that of the whole flow.
+func (p *Program) Concurrency(triggerID string, s Scope) (Concurrency, error) {
+	t, err := p.trigger(triggerID)
+	if err != nil || t.Concurrency == nil || t.key == nil {
+		if err != nil || t.Concurrency == nil {
+			return Concurrency{Policy: PolicyParallel}, err
+		}
+		return Concurrency{Policy: t.Concurrency.Policy}, nil
+	}
+	b := p.bindTrigger(s)
+	b["vars"] = orEmpty(s.Vars)
+	v, err := t.key.eval(b)
+	if err != nil {
+		return Concurrency{}, fmt.Errorf("trigger %s: concurrency: key: %w", t.ID, err)
+	}
+	key := text(v)
+	if key == "" {
+		return Concurrency{Policy: PolicyParallel}, nil
+	}
+	if len(key) > maxKey {
+		sum := sha256.Sum256([]byte(key))
+		key = hex.EncodeToString(sum[:])
+	}
+	return Concurrency{Key: key, Policy: t.Concurrency.Policy}, nil
+}
+
+// Webhook is how a trigger of type webhook is called; nil for every other.
+func (p *Program) Webhook(triggerID string) *Webhook {
+	if t, ok := p.triggers[triggerID]; ok {
+		return t.webhook
+	}
+	return nil
+}
+
+// Schedule says when a trigger of type schedule starts runs; nil for every other.
+func (p *Program) Schedule(triggerID string) *Schedule {
+	if t, ok := p.triggers[triggerID]; ok {
+		return t.schedule
+	}
+	return nil
+}
