@@ -49,8 +49,9 @@ func offline(ctx context.Context, dir string) ([]app.Installed, error) {
 	return installation(ctx, dir, tmp)
 }
 
+// builtin is what every host offers without a node binary.
 func builtin() []flow.Operation {
-	var ops []flow.Operation
+	ops := flow.Hosted()
 	for _, n := range nodes.All(nodes.Options{}) {
 		ops = append(ops, n.Operation())
 	}

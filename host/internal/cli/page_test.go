@@ -109,7 +109,7 @@ func generated(t *testing.T, part string, list []app.Installed) string {
 		}
 	case "triggers":
 		for _, op := range ops {
-			if op.Kind == sdk.KindTrigger {
+			if op.Kind == sdk.KindTrigger && len(op.Events) > 0 {
 				in := parsed(t, op.Input)
 				fmt.Fprintf(&b, "### `%s`\n\n%s Its event is `%s`.\n\n", op.ID, op.Summary, op.Events[0].Type)
 				members(&b, in, in, true)
@@ -117,7 +117,7 @@ func generated(t *testing.T, part string, list []app.Installed) string {
 		}
 	case "events":
 		for _, op := range ops {
-			if op.Kind == sdk.KindTrigger {
+			if op.Kind == sdk.KindTrigger && len(op.Events) > 0 {
 				doc := parsed(t, op.Events[0].Schema)
 				fmt.Fprintf(&b, "### `%s`\n\n%s\n\n", op.Events[0].Type, doc["description"])
 				members(&b, doc, doc, false)

@@ -21,6 +21,10 @@ func TestExampleFlows(t *testing.T) {
 		"receipt, ok":      {"receipt.yaml", "ok", "Great. See you soon!"},
 		"receipt, problem": {"receipt.yaml", "problem", "We are sorry. Please describe what is wrong with order A-10293."},
 		"contact":          {"contact.yaml", "", "Here is how you reach us. The coupon is yours."},
+		"reminder, yes":    {"reminder.yaml", "yes", "Noted: Label."},
+		"reminder, silent": {"reminder.yaml", "", "Do you come tomorrow at ten?"},
+		"schedule":         {"schedule.yaml", "", "Do we open today?"},
+		"parallel, silent": {"parallel.yaml", "", "0 of 2 agreed to close early."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -40,4 +44,33 @@ func TestExampleFlows(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A branch that agreed and one that did not come together once, and a call of a webhook is
+// answered and told of.
+func TestExampleFlowsOfSeveralBranches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, engine.NewMemory(0), &phone{}, example(t, "parallel.yaml"), example(t, "webhook.yaml"))
+		defer r.stop()
+		both := r.run(engine.Request{Flow: "parallel"})
+		synctest.Wait()
+		r.deliver(click("e1", r.phone.calls[0].Correlation, "agree"))
+		synctest.Wait()
+		r.deliver(click("e2", r.phone.calls[1].Correlation, "rather-not"))
+		synctest.Wait()
+		if got := r.status(both); got != run.StatusSucceeded || r.phone.count("1 of 2 agreed to close early.") != 1 {
+			t.Errorf("%s, calls %+v", got, r.phone.calls)
+		}
+		paid := r.run(engine.Request{Flow: "webhook", Trigger: "paid", Data: map[string]any{
+			"body": map[string]any{"status": "paid", "id": 17, "customer": map[string]any{"phone": "+55 11 99999-0001"}}}})
+		synctest.Wait()
+		s, err := r.State(t.Context(), paid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := s.Outputs["answer"].(map[string]any)
+		if s.Status != run.StatusSucceeded || answer["status"] != 202 || answer["body"] != `{"run":"`+paid+`"}` || r.phone.count("Order 17 is paid. Thank you!") != 1 {
+			t.Errorf("%s, answer %v, calls %+v", s.Status, answer, r.phone.calls)
+		}
+	})
 }
