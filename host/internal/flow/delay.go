@@ -8,7 +8,7 @@ import (
 )
 
 // Delays reports whether the node is a delay, which is no call: the run goes on at Due.
-func (n *CompiledNode) Delays() bool { return n.Type == OperationDelay }
+func (n *CompiledNode) Delays() bool { return n.Type == operationDelay }
 
 // Due is when a run goes on that came to a delay@1 with this input at a time. A length
 // that only the run knows counts as one second at least, so that a circle with a delay
@@ -63,7 +63,7 @@ const leastDelay = time.Second
 func (c *compilation) delays() {
 	for i := range c.flow.Nodes {
 		n := &c.flow.Nodes[i]
-		if n.Type != OperationDelay {
+		if n.Type != operationDelay {
 			continue
 		}
 		with := map[string]any{}

@@ -8,12 +8,12 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Operations that are no calls: the interpreter waits for a delay, and the engine runs
-// another flow.
-const (
-	OperationDelay = "delay@1"
-	OperationFlow  = "flow@1"
-)
+// OperationFlow is the call that the engine itself carries out: it runs another flow, under
+// the key of the call, and answers with its run, vars and outputs.
+const OperationFlow = "flow@1"
+
+// operationDelay is no call: a run that comes to it waits in its state.
+const operationDelay = "delay@1"
 
 // Hosted are the steps and triggers every catalogue has because the host itself carries
 // them out, rather than a built-in node or a node binary. Triggers of type manual, http
@@ -32,7 +32,7 @@ func Hosted() []Operation {
 	schedule.Summary, schedule.Input = "Starts at certain times.", schemas.Read(schemas.ScheduleFilter)
 	schedule.Events = []sdk.EventType{{Type: "schedule.due.v1", Title: "Schedule due", Schema: schemas.Read(schemas.ScheduleDue)}}
 	return []Operation{
-		action(sdk.OperationManifest{ID: OperationDelay, Title: "Delay", Summary: "Goes on after a while, or at a time.", Icon: "clock",
+		action(sdk.OperationManifest{ID: operationDelay, Title: "Delay", Summary: "Goes on after a while, or at a time.", Icon: "clock",
 			Input: schemaFile("delay.input"), Output: schemaFile("delay.output"), Replay: sdk.Pure}),
 		action(sdk.OperationManifest{ID: OperationFlow, Title: "Flow", Summary: "Runs another flow and goes on when it is over.", Icon: "workflow",
 			Input: schemaFile("flow.input"), Output: schemaFile("flow.output"), Replay: sdk.Keyed}),

@@ -93,7 +93,7 @@ func (n *CompiledNode) Replay(input map[string]any) sdk.Replay {
 	if n.op.Replays != nil {
 		return n.op.Replays(input)
 	}
-	return n.op.Operation.Replay
+	return n.Operation().Replay
 }
 
 // Targets are the nodes an edge from port leads to, by its own edges or else by

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"mime"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -78,6 +77,9 @@ func (w *Webhook) Verify(secret []byte, header []string, body []byte) error {
 	}
 	return nil
 }
+
+// methodPost is the method of calls that have a body.
+const methodPost = "POST"
 
 // Bounds of what the expressions see of a call.
 const (
@@ -173,7 +175,7 @@ func (c *compilation) checkWebhook(t *trigger, with map[string]any, ptr string) 
 		c.fail(ptr, "webhook", "", "%v", err)
 		return
 	}
-	if w.Auth.Type == "hmac-sha256" && w.Method != http.MethodPost {
+	if w.Auth.Type == "hmac-sha256" && w.Method != methodPost {
 		c.fail(jsonstrict.Pointer(ptr, "auth", "type"), "nothing_to_sign", "use POST, or a secret", "a GET has no body, so that its signature would be the same every time")
 	}
 	if slices.ContainsFunc(c.program.webhooks(), func(o *Webhook) bool { return o.Path == w.Path && o.Method == w.Method }) {

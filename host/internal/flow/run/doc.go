@@ -15,6 +15,9 @@
 //     refused.
 //   - An effect whose outcome is unknown is repeated only under the same
 //     idempotency key, and only if the operation keeps one effect per key.
+//   - A node with join all is entered when no other branch can come, and one with join
+//     any once per round: no branch waits for one that never comes.
+//   - What is to happen by itself, and when, follows from the State alone.
 //   - A run ends: visits, state size, attempts and the length of every wait are
 //     bounded, and running into a bound fails the run with a code that names it.
 package run
