@@ -13,7 +13,7 @@
 //
 //   - What it cannot read or does not understand is a finding with its place and
 //     what to do, never silence.
-//   - A Program has no edge that leads nowhere, no port its node does not have
+//   - A Program has no edge that leads nowhere, no port its node does not have,
 //     no circle that never waits, and no two joins that wait for one another.
 //   - An expression pays for its work before it does it, and what the expressions
 //     of one node may cost together is bounded.
