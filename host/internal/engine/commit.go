@@ -25,6 +25,8 @@ type change struct {
 	event  run.Event
 	ends   Task   // that led to it, if one did
 	cursor Cursor // behind it, if it was read from a subscription
+	claim  string // of a run that begins; see Batch
+	turn   Turn
 }
 
 // apply brings an event into a run: load, apply, append; again if the run has
@@ -104,12 +106,22 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		effects = slices.Insert(effects, i, more...)
 		i-- // what came instead is next
 	}
-	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: c.ends, Over: s.Status != run.StatusRunning, Steps: steps(p, s, ev, effects),
-		Cursor: c.cursor}
+	return effects, e.store(ctx, p, before, s, revision, c, ev, effects)
+}
+
+// store appends what a change has led to.
+func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State, revision uint64, c change, ev run.Event, effects []run.Effect) error {
+	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: c.ends, Over: over(s), Steps: steps(p, s, ev, effects),
+		Cursor: c.cursor, Claim: c.claim, Turn: c.turn}
+	var err error
 	if b.State, err = json.Marshal(s); err != nil {
-		return nil, fmt.Errorf("run %s: %w", s.Run, err)
+		return fmt.Errorf("run %s: %w", s.Run, err)
 	}
 	b.plan(p, before, s, ev.At)
+	b.family(p, before, s, ev.At)
 	_, err = e.log.Append(ctx, b)
-	return effects, err
+	return err
 }
+
+// over says whether nothing more happens to a run by itself.
+func over(s run.State) bool { return s.Status != run.StatusRunning && s.Status != run.StatusQueued }

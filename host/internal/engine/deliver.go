@@ -2,15 +2,10 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base32"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -48,6 +43,8 @@ type Delivery struct {
 	Answered string
 	// Started are the runs the event started.
 	Started []string
+	// Ignored are those that it did not start, because others with their key are not over.
+	Ignored []string
 	// Duplicate means that the event was delivered before.
 	Duplicate bool
 	// Dead means that it could not be delivered, or not to everyone, and is kept as a dead
@@ -86,7 +83,7 @@ func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivery, error
 	if err != nil {
 		return Delivery{}, fmt.Errorf("%w: data: %w", ErrBadEvent, err)
 	}
-	if ev.Correlation != "" {
+	if ev.Correlation != "" && !e.interrupts(ev, data) {
 		d, taken, err := e.answer(ctx, ev, data, w)
 		if taken || err != nil {
 			return d, err
@@ -148,8 +145,11 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Deliv
 		if i == len(starts)-1 { // or what is behind it would be passed over
 			c.cursor = w.cursor
 		}
-		err := e.begin(ctx, s.program, s.run, c)
+		_, err := e.begin(ctx, s.program, s.run, c)
+		var claimed *ClaimedError
 		switch {
+		case errors.As(err, &claimed):
+			d.Ignored = append(d.Ignored, s.run)
 		case err == nil:
 			d.Started = append(d.Started, s.run)
 			w.stored = c.cursor.Subscription != ""
@@ -167,6 +167,17 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Deliv
 		}
 	}
 	return d, nil
+}
+
+// interrupts says whether an event begins a conversation anew, so that it answers nothing. A
+// trigger with a filter can only know so of an event that has passed it.
+func (e *Engine) interrupts(ev Event, data any) bool {
+	for _, s := range e.starts(ev, data) {
+		if s.program.Interrupts(s.trigger) {
+			return true
+		}
+	}
+	return false
 }
 
 // start is a run that an event starts.
@@ -198,94 +209,6 @@ func (e *Engine) starts(ev Event, data any) []start {
 		}
 	}
 	return out
-}
-
-func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, c change) error {
-	defer e.exclusive(id)()
-	_, err := e.commit(ctx, p, run.State{Run: id}, 0, c)
-	return err
-}
-
-// Request starts a run by hand or over HTTP.
-type Request struct {
-	// Flow is the id of a deployed flow.
-	Flow string
-	// Trigger is one of its triggers; empty: the first of type manual.
-	Trigger string
-	// Vars override the defaults of the flow.
-	Vars map[string]any
-	// Data is the event that expressions see. May be nil.
-	Data any
-	// Key makes the request idempotent: the same key starts one run. May be empty.
-	Key string
-}
-
-// Run starts a run and returns its id. The error is a *flow.InvalidError when
-// the variables do not fit, ErrUnknownFlow, or one of the Log. With a Key that
-// was used before it returns the id of that run, or ErrKeyUsed if that one was asked for
-// with other variables or data.
-func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
-	e.mu.RLock()
-	p, ok := e.current[r.Flow]
-	e.mu.RUnlock()
-	if !ok {
-		return "", fmt.Errorf("flow %q: %w", r.Flow, ErrUnknownFlow)
-	}
-	if r.Trigger == "" {
-		for _, t := range p.Flow().Triggers {
-			if t.Type == flow.TriggerManual {
-				r.Trigger = t.ID
-				break
-			}
-		}
-		if r.Trigger == "" {
-			return "", fmt.Errorf("flow %q has no manual trigger; name one", r.Flow)
-		}
-	}
-	id := "r" + strings.ToLower(rand.Text())
-	if r.Key != "" {
-		id = runOf(r.Key, r.Flow, r.Trigger)
-	}
-	wanted, err := r.fingerprint()
-	if err != nil {
-		return "", err
-	}
-	err = e.begin(ctx, p, id, change{event: run.Event{Kind: run.Started, ID: wanted, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data}})
-	if r.Key == "" || !errors.Is(err, ErrConflict) {
-		return id, err
-	}
-	s, err := e.State(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	if s.Request != wanted {
-		return "", fmt.Errorf("run %s: %w", id, ErrKeyUsed)
-	}
-	return id, nil
-}
-
-// fingerprint is the same for requests that ask for the same; empty without a Key, since
-// nobody will ask again.
-func (r Request) fingerprint() (string, error) {
-	if r.Key == "" {
-		return "", nil
-	}
-	vars := r.Vars
-	if vars == nil {
-		vars = map[string]any{}
-	}
-	src, err := json.Marshal([]any{vars, r.Data}) // with the members in order
-	if err != nil {
-		return "", fmt.Errorf("the request is not JSON: %w", err)
-	}
-	sum := sha256.Sum256(src)
-	return hex.EncodeToString(sum[:]), nil
-}
-
-// runOf derives a run's id, so that the same cause gives the same run.
-func runOf(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return "e" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:16])[:26])
 }
 
 // Cancel ends a run for good. Cancelling one that is over does nothing but keep

@@ -23,7 +23,7 @@ type DeadLetter struct {
 	Event Event     `json:"event"`
 	Run   string    `json:"run,omitempty"`  // that it answers
 	Flow  string    `json:"flow,omitempty"` // that it would have started
-	// Code is bad_event, unknown_flow, full, invalid_variables or broken_run.
+	// Code is bad_event, unknown_flow, full, invalid_variables, bad_key or broken_run.
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	// Raw is the event's data if it is no JSON, or its beginning if it is too long.
@@ -69,6 +69,8 @@ func hopeless(err error) string {
 		return "full"
 	case errors.As(err, &invalid):
 		return "invalid_variables"
+	case errors.Is(err, errKey):
+		return "bad_key"
 	case errors.Is(err, errBroken):
 		return "broken_run"
 	}

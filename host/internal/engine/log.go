@@ -135,7 +135,36 @@ type Batch struct {
 	Steps []Step
 	// Cursor is stored with the change that its event led to; an empty one is none.
 	Cursor Cursor
+	// Claim is a name that runs get in each other's way by; empty: they do not. It is given
+	// with the first batch of a run and stays.
+	Claim string
+	// Turn is what is asked of the others with the same claim that are not over. It matters
+	// for the first batch of a run, and for the one with which a queued run begins.
+	Turn Turn
 }
+
+// Turn says when a run with a claim may begin. When the last one that has begun is over, the
+// Log makes a TaskStart for the run that was queued first.
+type Turn int
+
+// The turns.
+const (
+	TurnShared Turn = iota // at once, whatever the others do
+	TurnAlone              // only if there is no other, also none that is queued; else a *ClaimedError
+	TurnQueued             // not yet: it is queued. ErrFree if there is no other; ErrFull over MaxQueued
+)
+
+// MaxQueued is how many runs may be queued with the same claim.
+const MaxQueued = 1000
+
+// ErrFree means that nobody has the claim that a run was to be queued for.
+var ErrFree = errors.New("no run is in the way")
+
+// ClaimedError means that another run with the same claim is not over.
+type ClaimedError struct{ Run string }
+
+// Error names the other run.
+func (e *ClaimedError) Error() string { return "run " + e.Run + " has the same key and is not over" }
 
 // Record is a run at a revision.
 type Record struct {
@@ -174,6 +203,9 @@ const (
 	TaskCall    TaskKind = "call"    // make a call, in Calls
 	TaskRetry   TaskKind = "retry"   // tell the run to try again, in Timers
 	TaskTimeout TaskKind = "timeout" // tell the run that its wait is over, in Timeouts
+	TaskStart   TaskKind = "start"   // begin the queued run, in Timers
+	TaskReturn  TaskKind = "return"  // tell the run that one it began is over, in Timers
+	TaskAbort   TaskKind = "abort"   // cancel the run, in Timers
 )
 
 // Task is something to do at a time.

@@ -32,6 +32,7 @@ type Memory struct {
 	flows  map[string]Version
 
 	letters memoryLetters
+	claims  memoryClaims
 }
 
 type memoryRun struct {
@@ -40,6 +41,8 @@ type memoryRun struct {
 	waits    map[string]struct{}
 	tasks    map[string]struct{}
 	over     *list.Element // nil while it is not over
+	claim    string
+	queued   bool
 }
 
 // NewMemory returns an empty Memory for maxRuns runs; 0 is defaultRuns.
@@ -48,7 +51,7 @@ func NewMemory(maxRuns int) *Memory {
 		maxRuns = defaultRuns
 	}
 	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]Task{},
-		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}, letters: memoryLetters{cursors: map[string][]byte{}}}
+		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}, letters: memoryLetters{cursors: map[string][]byte{}}, claims: memoryClaims{}}
 }
 
 // Append implements Log.
@@ -61,13 +64,18 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 		return 0, fmt.Errorf("append to run %s at revision %d: %w", b.Run, b.Expect, ErrConflict)
 	case b.Ends.ID != "" && !m.holds(b.Ends):
 		return 0, fmt.Errorf("append to run %s: task %s: %w", b.Run, b.Ends.ID, ErrStale)
-	case !ok:
+	}
+	if err := m.claims.allow(b, r); err != nil {
+		return 0, err
+	}
+	if !ok {
 		if err := m.makeRoom(); err != nil {
 			return 0, err
 		}
-		r = &memoryRun{waits: map[string]struct{}{}, tasks: map[string]struct{}{}}
+		r = &memoryRun{waits: map[string]struct{}{}, tasks: map[string]struct{}{}, claim: b.Claim}
 		m.runs[b.Run] = r
 	}
+	b.Tasks = append(b.Tasks, m.claims.note(b, r)...)
 	r.revision++
 	m.bytes += len(b.State) - len(r.state)
 	r.state = b.State

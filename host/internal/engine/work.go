@@ -69,6 +69,12 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 			return e.log.Hold(ctx, t, catchUp)
 		}
 		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.TimedOut, Visit: t.Visit}, ends: t})
+	case TaskStart:
+		err = e.takeTurn(ctx, t)
+	case TaskReturn:
+		err = e.childOver(ctx, t)
+	case TaskAbort:
+		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.Cancelled, Reason: "the run that began it is over"}, ends: t})
 	}
 	switch {
 	case errors.Is(err, ErrStale): // whoever has it now sees to it
@@ -98,6 +104,9 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	x, begun, ok := s.Call(p, t.Visit, t.Attempt)
 	if !ok { // it has an outcome, or the run is over: only the task is left
 		return e.log.Drop(ctx, t)
+	}
+	if x.Operation == flow.OperationFlow {
+		return e.beginChild(ctx, s, x, t)
 	}
 	if once(p, x) {
 		if begun {

@@ -15,18 +15,15 @@ import (
 
 // awaited are exported names that nobody uses yet, with the reason.
 var awaited = map[string]string{
-	"engine.Engine.Resend":     "the commands about dead letters",
-	"flow.OperationFlow":       engineNext,
-	"flow.Program.Concurrency": engineNext,
-	"flow.Program.Interrupts":  engineNext,
-	"flow.Program.Manifests":   engineNext,
-	"flow.Program.Schedule":    engineNext,
-	"flow.Program.Webhook":     engineNext,
-	"flow.Schedule.Event":      engineNext,
-	"flow.Schedule.Missed":     engineNext,
-	"flow.Schedule.Next":       engineNext,
-	"flow.Webhook.Event":       engineNext,
-	"flow.Webhook.Verify":      engineNext,
+	"engine.Engine.Resend":   "the commands about dead letters",
+	"flow.Program.Manifests": engineNext,
+	"flow.Program.Schedule":  engineNext,
+	"flow.Program.Webhook":   engineNext,
+	"flow.Schedule.Event":    engineNext,
+	"flow.Schedule.Missed":   engineNext,
+	"flow.Schedule.Next":     engineNext,
+	"flow.Webhook.Event":     engineNext,
+	"flow.Webhook.Verify":    engineNext,
 }
 
 const engineNext = "the engine starts runs by webhook, schedule and other flows next"

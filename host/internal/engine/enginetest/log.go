@@ -46,6 +46,7 @@ func Log(t *testing.T, place func(t *testing.T) Place) {
 		"a task replaces its like":   replaced,
 		"lanes":                      lanes,
 		"a lane with room wakes":     laneWakes,
+		"claims":                     claims,
 		"cursors":                    cursors,
 		"dead letters":               deadLetters,
 		"queues are apart":           queuesApart,

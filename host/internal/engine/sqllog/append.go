@@ -24,6 +24,7 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	b.Tasks = c.all()
 	if l.desk.changed(b) {
 		l.queues[engine.Calls].wake()
 	}
@@ -42,6 +43,7 @@ type change struct {
 	batch engine.Batch
 	token string // of the lease of batch.Ends, as its row has it
 	steps []byte
+	next  []engine.Task // begins the queued run whose turn has come
 
 	// refused is why nothing was stored. It is no error of the transaction, which
 	// other batches share.
@@ -63,9 +65,10 @@ func (l *Log) newChange(b engine.Batch) (c *change, err error) {
 
 // apply writes everything, or nothing and says why in refused.
 func (c *change) apply(t *sqldb.Tx) error {
-	c.refused = nil
+	c.refused, c.next = nil, nil
 	var revision, bytes, ended, endedAt int64
-	err := t.Row(`SELECT revision, bytes, ended, ended_at FROM engine_runs WHERE id = $1`, []any{c.batch.Run}, &revision, &bytes, &ended, &endedAt)
+	claim := c.batch.Claim
+	err := t.Row(`SELECT revision, bytes, ended, ended_at, claim FROM engine_runs WHERE id = $1`, []any{c.batch.Run}, &revision, &bytes, &ended, &endedAt, &claim)
 	fresh := errors.Is(err, sqldb.ErrNotFound)
 	if err != nil && !fresh {
 		return err
@@ -75,6 +78,9 @@ func (c *change) apply(t *sqldb.Tx) error {
 		return nil
 	}
 	if c.refused, err = c.stale(t); err != nil || c.refused != nil {
+		return err
+	}
+	if c.refused, err = c.turn(t, claim, fresh); err != nil || c.refused != nil {
 		return err
 	}
 	if fresh {
@@ -98,11 +104,14 @@ func (c *change) apply(t *sqldb.Tx) error {
 		ended, endedAt = seq, now
 	}
 	if fresh {
-		_, err = t.Exec(`INSERT INTO engine_runs (id, revision, digest, started_at, ended, ended_at, bytes, state)
-			VALUES ($1, 1, $2, $3, $4, $5, $6, $7)`, c.batch.Run, c.batch.Digest, now, ended, endedAt, len(c.batch.State), c.batch.State)
+		_, err = t.Exec(`INSERT INTO engine_runs (id, revision, digest, started_at, ended, ended_at, bytes, state, claim)
+			VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8)`, c.batch.Run, c.batch.Digest, now, ended, endedAt, len(c.batch.State), c.batch.State, claim)
 	} else {
 		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, ended = $2, ended_at = $3, bytes = $4, state = $5 WHERE id = $1`,
 			c.batch.Run, ended, endedAt, len(c.batch.State), c.batch.State)
+	}
+	if err == nil && claim != "" {
+		err = c.pass(t, claim, seq)
 	}
 	if err == nil {
 		err = c.tasks(t)
@@ -149,7 +158,7 @@ func (c *change) tasks(t *sqldb.Tx) error {
 			return err
 		}
 	}
-	for _, k := range c.batch.Tasks {
+	for _, k := range c.all() {
 		due := duequeue.Micros(k.Due)
 		_, err := t.Exec(`INSERT INTO engine_tasks (id, queue, run, kind, visit, attempt, due, at, lane, token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '')
 			ON CONFLICT (id) DO UPDATE SET queue = excluded.queue, run = excluded.run, kind = excluded.kind, visit = excluded.visit,

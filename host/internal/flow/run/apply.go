@@ -21,6 +21,10 @@ var ErrNotThisFlow = errors.New("the run is pinned to another version of the flo
 func Apply(p *flow.Program, s State, e Event) (State, []Effect, error) {
 	t := &transition{p: p, s: s.clone(), at: e.At}
 	if e.Kind == Started {
+		if s.Status == StatusQueued && s.Digest == p.Flow().Digest {
+			e = s.unqueue(e.At)
+			t.s = State{Run: s.Run}
+		}
 		if err := t.start(e); err != nil {
 			return s, nil, err
 		}
@@ -76,7 +80,7 @@ func (t *transition) start(e Event) error {
 		return err
 	}
 	t.s = State{Run: t.s.Run, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest,
-		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars}
+		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars, Parent: e.Parent}
 	t.emit(Trace{Kind: TraceRunStarted, Data: vars})
 	t.queue = append(t.queue, entry{node: trigger.To, event: e.Data})
 	return nil
@@ -84,6 +88,9 @@ func (t *transition) start(e Event) error {
 
 // apply changes the state of a run that has started.
 func (t *transition) apply(e Event) error {
+	if t.s.Status == StatusQueued && e.Kind != Cancelled {
+		return fmt.Errorf("run %s: it has not begun", t.s.Run)
+	}
 	switch e.Kind {
 	case Succeeded:
 		t.succeeded(e)
@@ -213,7 +220,7 @@ func (t *transition) cancel(reason string) {
 
 // end settles every wait and drops every call, also those of this very transition.
 func (t *transition) end(status Status) {
-	t.s.Status = status
+	t.s.Status, t.s.Start = status, nil
 	t.effects = slices.DeleteFunc(t.effects, func(e Effect) bool {
 		_, call := e.(Execute)
 		return call

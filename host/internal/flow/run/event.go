@@ -13,7 +13,7 @@ type EventKind string
 
 // The kinds, and which fields of Event they use beside At.
 const (
-	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Vars, Data
+	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Vars, Data, Parent
 	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
 	Failed    EventKind = "failed"    // Visit, Attempt, Problem
 	Begun     EventKind = "begun"     // Visit, Attempt: the call is about to be made
@@ -34,6 +34,7 @@ type Event struct {
 	Made     time.Time // when an answer was given, by whoever saw it; may be zero
 	Trigger  string
 	Vars     map[string]any
+	Parent   *Parent // of a run that another one began
 	Visit    int
 	Attempt  int
 	Type     string
@@ -87,6 +88,8 @@ type TraceKind string
 // The kinds of a trace.
 const (
 	TraceRunStarted    TraceKind = "run.started"    // Data: the variables
+	TraceRunQueued     TraceKind = "run.queued"     // it begins when others with its key are over
+	TraceRunIgnored    TraceKind = "run.ignored"    // it does not begin; Message: which run is not over
 	TraceRunFinished   TraceKind = "run.finished"   // Code: the status; Message: why it failed
 	TraceRunReopened   TraceKind = "run.reopened"   // by a late answer
 	TraceNodeStarted   TraceKind = "node.started"   // Data: the input

@@ -50,6 +50,8 @@ type State struct {
 	Visits  []Visit            `json:"visits,omitempty"`  // those that still matter, oldest first
 	Joins   map[string]Joining `json:"joins,omitempty"`   // by node
 	Seen    seen               `json:"seen,omitempty"`
+	Parent  *Parent            `json:"parent,omitempty"` // that waits for this run
+	Start   *Start             `json:"start,omitempty"`  // while it is queued
 }
 
 // Error says why a run failed.
@@ -113,6 +115,10 @@ func (s *State) UnmarshalJSON(src []byte) error {
 	type plain State
 	if err := json.Unmarshal(src, (*plain)(s)); err != nil {
 		return err
+	}
+	if s.Start != nil {
+		flow.Normalize(s.Start.Vars)
+		s.Start.Data = flow.Normalize(s.Start.Data)
 	}
 	flow.Normalize(s.Vars)
 	flow.Normalize(s.Outputs)
@@ -185,6 +191,9 @@ func (s *State) forget() {
 // size is about the length of the state as JSON.
 func (s *State) size() int {
 	n := flow.Size(s.Vars) + flow.Size(s.Outputs) + len(s.Seen)
+	if s.Start != nil {
+		n += flow.Size(s.Start.Vars) + flow.Size(s.Start.Data)
+	}
 	for _, j := range s.Joins {
 		n += 100 + flow.Size(j.Event) + flow.Size(j.Error) + 20*len(j.Rounds)
 	}

@@ -18,3 +18,8 @@ CREATE TABLE engine_dead (
 );
 CREATE INDEX engine_dead_age ON engine_dead (stored_at);
 CREATE INDEX engine_cursors_age ON engine_cursors (stored_at);
+
+-- Runs that get in each other's way, and engine_totals.seq of those that are queued.
+ALTER TABLE engine_runs ADD COLUMN claim TEXT NOT NULL DEFAULT '';
+ALTER TABLE engine_runs ADD COLUMN queued BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX engine_runs_claim ON engine_runs (claim, queued) WHERE ended = 0 AND claim <> '';

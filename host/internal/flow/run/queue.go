@@ -1,0 +1,49 @@
+package run
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// StatusQueued is a run that has not begun: others with its key are not over yet.
+const StatusQueued Status = "queued"
+
+// Start is what a queued run begins with.
+type Start struct {
+	Request string         `json:"request,omitempty"`
+	Trigger string         `json:"trigger"`
+	Vars    map[string]any `json:"vars,omitempty"`
+	Data    any            `json:"data,omitempty"`
+	Parent  *Parent        `json:"parent,omitempty"`
+}
+
+// Parent is the step of another run that a run is the outcome of.
+type Parent struct {
+	Run   string `json:"run"`
+	Visit int    `json:"visit"`
+	// Depth is 1 for a run that a run began which nobody else began, and so on.
+	Depth int `json:"depth"`
+}
+
+// Queue makes the state of a run that is to begin later, by Started without anything else.
+func Queue(p *flow.Program, id string, e Event) (State, []Effect, error) {
+	f := p.Flow()
+	trigger, err := p.Trigger(e.Trigger)
+	if err != nil {
+		return State{}, nil, err
+	}
+	s := State{Run: id, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest, Trigger: trigger.ID, Started: e.At,
+		Request: e.ID, Status: StatusQueued, Start: &Start{e.ID, e.Trigger, e.Vars, e.Data, e.Parent}}
+	if size := s.size(); size > maxState {
+		return State{}, nil, fmt.Errorf("run %s: what it begins with has %d bytes; the limit is %d", id, size, maxState)
+	}
+	return s, []Effect{Trace{Kind: TraceRunQueued}}, nil
+}
+
+// unqueue is the event that a queued run begins with.
+func (s *State) unqueue(at time.Time) Event {
+	b := s.Start
+	return Event{Kind: Started, ID: b.Request, At: at, Trigger: b.Trigger, Vars: b.Vars, Data: b.Data, Parent: b.Parent}
+}
