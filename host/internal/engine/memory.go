@@ -42,7 +42,6 @@ type memoryRun struct {
 	tasks    map[string]struct{}
 	over     *list.Element // nil while it is not over
 	claim    string
-	queued   bool
 }
 
 // NewMemory returns an empty Memory for maxRuns runs; 0 is defaultRuns.
