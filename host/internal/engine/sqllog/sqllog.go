@@ -84,6 +84,7 @@ type Log struct {
 	queues  map[engine.Queue]*queue
 	news    news
 	sweeper *sqldb.Sweeper
+	monitor *sqldb.Monitor
 	owned   *os.File // of SQLite; nil with Postgres
 
 	seed    maphash.Seed
@@ -111,6 +112,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		l.queues[name] = newQueue()
 	}
 	l.sweeper = sqldb.NewSweeper(o.Logger, l.sweep)
+	l.monitor = l.newMonitor(o.Logger)
 	if err := l.prepare(ctx, o); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -139,11 +141,18 @@ func (l *Log) prepare(ctx context.Context, o Options) (err error) {
 	})
 }
 
-// Start begins to remove old rows in the background, until Stop. It is idempotent.
-func (l *Log) Start() { l.sweeper.Start() }
+// Start begins to remove old rows in the background and to look whether the database can
+// be written, until Stop. It is idempotent.
+func (l *Log) Start() {
+	l.sweeper.Start()
+	l.monitor.Start()
+}
 
 // Stop ends what Start began and waits for it. It is idempotent.
-func (l *Log) Stop() { l.sweeper.Stop() }
+func (l *Log) Stop() {
+	l.monitor.Stop()
+	l.sweeper.Stop()
+}
 
 // Close ends Next and Watch, finishes the writes that are under way and closes the
 // database. It is idempotent.
@@ -171,11 +180,16 @@ func (l *Log) change(fn func(*sqldb.Tx) error) func(*sqldb.Tx) error {
 		return fn
 	}
 	return func(t *sqldb.Tx) error {
-		if _, err := t.Exec(`SELECT pg_advisory_xact_lock($1)`, writers); err != nil {
+		if err := lockWriters(t); err != nil {
 			return err
 		}
 		return fn(t)
 	}
+}
+
+func lockWriters(t *sqldb.Tx) error {
+	_, err := t.Exec(`SELECT pg_advisory_xact_lock($1)`, writers)
+	return err
 }
 
 // only keeps other changes of a run in this process waiting.
