@@ -120,10 +120,8 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err != nil {
 		return err
 	}
-	switch err := h.greet(ctx, c, server.URL(), keys, programs, there); {
-	case ctx.Err() != nil: // stopped by then
-		return nil
-	case err != nil:
+	err = h.greet(ctx, c, server.URL(), keys, programs, there)
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	return h.tell(ctx, out, after)

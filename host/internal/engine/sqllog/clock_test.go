@@ -24,7 +24,7 @@ func TestClockJumps(t *testing.T) {
 			return err
 		}
 		timer := func(run string, due time.Time) engine.Task {
-			return engine.Task{ID: run, Run: run, Kind: engine.TaskTimeout, Due: due}
+			return engine.Task{ID: run, Run: run, Kind: engine.TaskRetry, Due: due}
 		}
 		due := func() string { // the task that is due at this moment
 			task, _, err := l.desk.take(t.Context(), engine.Timers)
