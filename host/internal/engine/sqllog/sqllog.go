@@ -35,8 +35,17 @@ import (
 //go:embed schema/*.sql
 var files embed.FS
 
-// fileName is the SQLite file in Options.Dir.
-const fileName = "engine.db"
+// The SQLite file in Options.Dir, and its table that says of which version the others are.
+const (
+	FileName  = "engine.db"
+	MetaTable = "engine_meta"
+)
+
+// SchemaVersion is the newest version of the tables that this program knows.
+func SchemaVersion() int {
+	names, _ := fs.Glob(files, "schema/*.sql") // the pattern is a good one
+	return len(names)
+}
 
 // Options say where the database is and how much it may hold.
 type Options struct {
@@ -102,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	db, err := sqldb.Open(ctx, sqldb.Options{Dir: o.Dir, File: fileName, Postgres: o.Postgres})
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: o.Dir, File: FileName, Postgres: o.Postgres})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +140,7 @@ func (l *Log) prepare(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	return l.db.Migrate(ctx, sqldb.Schema{Meta: "engine_meta", Files: schema}, func() error {
+	return l.db.Migrate(ctx, sqldb.Schema{Meta: MetaTable, Files: schema}, func() error {
 		if o.Postgres == "" {
 			return nil
 		}
