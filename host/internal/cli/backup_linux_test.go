@@ -14,8 +14,11 @@ import (
 )
 
 // TestBackup backs a server up while it runs and a menu waits, lets the menu be tapped, kills
-// everything, and brings back the store of the node alone, or both stores. What the copy
-// knows goes on; a message that left after it is not shown to anybody twice.
+// everything, and brings back the store of the host alone, of the node alone, or both.
+//
+// The host's copy waits for a tap that it has had: the node gives it again, and answers the
+// call that follows from its ledger, so that nobody gets a second message. With both copies
+// the tap is unknown, and the next one is answered.
 func TestBackup(t *testing.T) {
 	t.Setenv("TAPNODE_NODES", nodesDir)
 	log := slog.New(slog.DiscardHandler)
@@ -74,7 +77,7 @@ func TestBackup(t *testing.T) {
 		}
 	}
 
-	for _, what := range []string{"node", "both"} {
+	for _, what := range []string{"host", "node", "both"} {
 		r, api := begin()
 		run, menu := ask(r, api)
 		archive := filepath.Join(dir, what+".tgz")
@@ -89,20 +92,31 @@ func TestBackup(t *testing.T) {
 		_ = r.cmd.Wait() // killed
 		restored := filepath.Join(dir, what)
 		succeeds(t, "restore", archive, "--data", restored)
-		if what == "both" {
-			data = restored
-		} else {
-			store := filepath.Join("nodes", "whatsapp-send-buttons")
-			if err := os.RemoveAll(filepath.Join(data, store)); err != nil {
-				t.Fatal(err)
+		replace := func(names ...string) {
+			for _, name := range names {
+				if err := os.RemoveAll(filepath.Join(data, name)); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if err := os.Rename(filepath.Join(restored, store), filepath.Join(data, store)); err != nil {
+			if err := os.Rename(filepath.Join(restored, names[0]), filepath.Join(data, names[0])); err != nil {
 				t.Fatal(err)
 			}
 		}
+		switch what {
+		case "host":
+			replace("engine.db", "engine.db-wal", "engine.db-shm")
+		case "node":
+			replace("nodes/whatsapp-send-buttons")
+		default:
+			data = restored
+		}
 		r, api = begin()
-		if what == "both" { // the run waits again, and its answer has its first key
+		switch what {
+		case "host": // by the tap of before
+			r.until(t, "run.finished")
+		case "both":
 			tap(menu)
+			answers++
 			r.until(t, "run.finished")
 		}
 		_, steps := api.do(t, "GET", "/v1/runs/"+run+"/steps", "")
@@ -112,6 +126,7 @@ func TestBackup(t *testing.T) {
 		_, menu = ask(r, api) // by a session that is behind
 		tap(menu)
 		answers++
+		r.until(t, "run.finished")
 		deadline(t, func() bool { return shown("You tapped Billing") >= answers })
 		r.interrupt(t)
 		if got := shown("You tapped Billing"); got != answers {
