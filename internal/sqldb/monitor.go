@@ -18,6 +18,10 @@ const (
 // Monitor knows whether a database can be written: it writes one row, unsynced, every
 // ten seconds, and twice a second while that fails. Start and Stop it.
 type Monitor struct {
+	// First runs at the beginning of each look's transaction, to take a lock that other
+	// writers of the database take, too; nil: nothing. Set it before Start.
+	First func(*Tx) error
+
 	db      *DB
 	changed func(error)
 
@@ -76,6 +80,11 @@ func (m *Monitor) Look(ctx context.Context) error {
 	saw := make(chan error, 1)
 	go func() { // the writer does not heed a context once it has begun
 		saw <- m.db.WriteUnsynced(ctx, "look whether the database can be written", func(t *Tx) error {
+			if m.First != nil {
+				if err := m.First(t); err != nil {
+					return err
+				}
+			}
 			return t.PutMeta("written_at", time.Now().UTC().Format(time.RFC3339))
 		})
 	}()

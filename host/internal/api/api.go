@@ -46,7 +46,7 @@ type Options struct {
 	Operations []sdk.OperationManifest
 	Tokens     *Tokens
 	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
-	Ready      func() error                                          // nil error: ready for work
+	Ready      func() Readiness                                      // nil: ready for work
 	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
 	Nodes      Nodes                                                 // for nodes under /v1; nil leaves them out
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
@@ -143,16 +143,6 @@ func (s *Server) Stop(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	return errors.Join(err, s.hub.wait(ctx))
-}
-
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if s.opt.Ready != nil {
-		if err := s.opt.Ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-	}
-	fmt.Fprintln(w, "ready")
 }
 
 // guard refuses what a web page could send to a loopback address by DNS

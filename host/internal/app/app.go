@@ -9,6 +9,7 @@
 //   - A call goes to the node that offers the operation, waits for a restarting node
 //     as long as its deadline allows, and reports a lost one as an unknown outcome.
 //   - Settings that a node's schema marks writeOnly travel to it as secrets.
+//   - A node that does not start takes no other with it, and the host neither.
 //   - Stop ends subscriptions, engine and nodes in that order, within its context:
 //     no event is taken that nobody would work on.
 package app
@@ -39,8 +40,10 @@ type Options struct {
 	Settings map[string]json.RawMessage // by node name, secrets included
 	Timing   process.Timing
 	// Log keeps the runs; nil is one that ends with the App. Close it after Stop.
-	Log    engine.Log
-	Logger *slog.Logger
+	Log engine.Log
+	// Storage says why Log cannot store anything now, in words for everybody; nil: it can.
+	Storage func() error
+	Logger  *slog.Logger
 	// FlowLog gets what flows log themselves, with flow and run; nil is Logger.
 	FlowLog *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
@@ -64,6 +67,7 @@ type App struct {
 	flows   sync.Mutex // held while they change
 	mu      sync.Mutex
 	started bool
+	tried   bool // each node has started, or failed to for the first time
 	stopped bool // no subscription may begin any more
 
 	reading context.Context // of all subscriptions
@@ -87,6 +91,9 @@ func Open(opt Options) (*App, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = engine.NewMemory(0)
+	}
+	if opt.Storage == nil {
+		opt.Storage = func() error { return nil }
 	}
 	a := &App{opt: opt, log: opt.Logger, byOp: map[string]*node{}}
 	a.reading, a.quit = context.WithCancel(context.Background())
@@ -185,8 +192,13 @@ func (a *App) behind() bool {
 	return slices.ContainsFunc(a.nodes, func(n *node) bool { return n.subscriptions.behind() })
 }
 
-// Start starts the engine and every node and returns when all are ready. After an
-// error, Stop ends what was started.
+// ErrNode means that a node did not start. The host works without it, and its supervisor
+// goes on trying unless it is quarantined.
+var ErrNode = errors.New("a node did not start")
+
+// Start starts the engine and all nodes at the same time, and returns when each is ready
+// or has failed once. An error that is ErrNode leaves the rest at work. After any error,
+// Stop ends what was started.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.Engine.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
@@ -194,54 +206,53 @@ func (a *App) Start(ctx context.Context) error {
 	a.mu.Lock()
 	a.started = true
 	a.mu.Unlock()
-	for _, n := range a.nodes {
+	errs := make([]error, len(a.nodes))
+	var starts sync.WaitGroup
+	for i, n := range a.nodes {
 		n.OnReady(n.subscriptions.serve)
-		if err := n.Start(ctx); err != nil {
-			return err
-		}
+		starts.Go(func() { errs[i] = n.Start(ctx) })
+	}
+	starts.Wait()
+	a.mu.Lock()
+	a.tried = true
+	a.mu.Unlock()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", ErrNode, err)
 	}
 	return nil
 }
 
-// engineGrace is how long running calls may take to finish when the host stops. The
-// rest of Stop's time is for the nodes, which would be killed without any.
-const engineGrace = 3 * time.Second
-
-// Stop ends everything in order; it may be called at any time, and again. What ctx cuts
-// is repeated under the same keys by the next host that has the data.
-func (a *App) Stop(ctx context.Context) error {
+// Drain takes no more events and no more work of flows, and lets the calls of flows that
+// run finish until ctx ends. What is cut is repeated under the same keys by the next host
+// that has the data. Calls of Execute are still taken. It may be called at any time, and
+// again.
+func (a *App) Drain(ctx context.Context) error {
 	a.mu.Lock()
 	started := a.started
 	a.started, a.stopped = false, true
 	a.mu.Unlock()
 	a.quit()
 	a.readers.Wait()
-	var errs []error
-	if started {
-		engineCtx, cancel := context.WithTimeout(ctx, engineGrace)
-		errs = append(errs, a.Engine.Stop(engineCtx))
-		cancel()
+	if !started {
+		return nil
 	}
+	return a.Engine.Stop(ctx)
+}
+
+// engineGrace is how long running calls may take to finish when the host stops without
+// a Drain. The rest of Stop's time is for the nodes, which would be killed without any.
+const engineGrace = 3 * time.Second
+
+// Stop ends everything in order: Drain, then the nodes. It may be called at any time, and
+// again.
+func (a *App) Stop(ctx context.Context) error {
+	drainCtx, cancel := context.WithTimeout(ctx, engineGrace)
+	errs := []error{a.Drain(drainCtx)}
+	cancel()
 	for _, n := range a.nodes {
 		errs = append(errs, n.Stop(ctx))
 	}
 	return errors.Join(append(errs, a.runDir.Close())...)
-}
-
-// Ready says whether every node takes calls and can do its work; the error names the one
-// that cannot, and why.
-func (a *App) Ready() error {
-	for _, n := range a.nodes {
-		if s := n.State(); !s.State.Serving() {
-			return fmt.Errorf("node %s is %s: %s", n.manifest.Name, s.State, s.Reason)
-		}
-		for _, h := range n.Health() {
-			if h.Subject == "" && h.State == sdk.Unhealthy { // the process, not one of its instances
-				return fmt.Errorf("node %s is unhealthy: %s", n.manifest.Name, h.Message)
-			}
-		}
-	}
-	return nil
 }
 
 // Operations are those of all nodes, in palette order.

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/process"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -55,19 +56,28 @@ func TestStopTwice(t *testing.T) {
 	stop(t, a)
 }
 
-// TestStartThatFails starts a node that refuses its settings: nothing is left after Stop.
+// TestStartThatFails starts a node that refuses its settings: the host takes work without
+// it and says which one is missing; nothing is left after Stop.
 func TestStartThatFails(t *testing.T) {
 	noLeaks(t)
 	a, _ := open(t, askAndAnswer, func(o *Options) {
 		o.Settings = map[string]json.RawMessage{"whatsapp-send-buttons": json.RawMessage(`{"encoder":{"profile":"none"}}`)}
 	})
-	if err := a.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "/encoder/profile") {
+	if err := a.Start(t.Context()); !errors.Is(err, ErrNode) || !strings.Contains(err.Error(), "/encoder/profile") {
 		t.Errorf("started with settings that are wrong: %v", err)
 	}
-	if err := a.Ready(); err == nil {
-		t.Error("ready without a node")
+	r := a.Ready()
+	if !r.Ready || len(r.Nodes) != 1 || r.Nodes[0].Name != "whatsapp-send-buttons" || r.Nodes[0].State != string(process.Quarantined) ||
+		!strings.Contains(r.Nodes[0].Reason, "/encoder/profile") {
+		t.Errorf("readiness: %+v", r)
+	}
+	if _, err := a.Engine.Run(t.Context(), engine.Request{Flow: "ask"}); err != nil {
+		t.Errorf("a run without the node: %v", err)
 	}
 	stop(t, a)
+	if r := a.Ready(); r.Ready || r.Reason == "" {
+		t.Errorf("after the stop: %+v", r)
+	}
 }
 
 func TestStartCancelled(t *testing.T) {

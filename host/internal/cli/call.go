@@ -45,9 +45,9 @@ func call(ctx context.Context, c console, args []string) error {
 		return err
 	}
 	if known := operationIDs(h.Operations()); !slices.Contains(known, rest[0]) {
-		return errors.Join(invalid("no node offers the operation %.80q: %s", rest[0], flow.DidYouMean(rest[0], known)), h.stop())
+		return errors.Join(invalid("no node offers the operation %.80q: %s", rest[0], flow.DidYouMean(rest[0], known)), h.stop(nil))
 	}
-	return errors.Join(h.callOnce(ctx, c, client.Request{Operation: rest[0], Input: raw, Key: *key, DryRun: *dry}), h.stop())
+	return errors.Join(h.callOnce(ctx, c, client.Request{Operation: rest[0], Input: raw, Key: *key, DryRun: *dry}), h.stop(nil))
 }
 
 // readAll reads to the end, or until the user has had enough of typing.

@@ -73,6 +73,8 @@ func commands() []command {
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
 		{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},
 		{"token", "[--instance NAME]", "make a token for the HTTP API", token},
+		{"backup", "FILE [--data DIR]", "write the data directory into one archive, also while tapnode serve runs", backupData},
+		{"restore", "FILE [--data DIR]", "make a data directory of an archive", restoreData},
 		{"version", "", "print the version", version},
 		{"help", "[COMMAND]", "print this, or the flags of a command", help},
 	}

@@ -53,6 +53,18 @@ func none(c console, fs *flag.FlagSet, args []string) error {
 	return err
 }
 
+// oneFile is parse for commands with the path of one file and nothing else.
+func oneFile(c console, fs *flag.FlagSet, args []string) (string, error) {
+	rest, err := parse(c, fs, args)
+	if err == nil && len(rest) != 1 {
+		err = invalid("name one file (see tapnode %s -h)", fs.Name())
+	}
+	if err != nil {
+		return "", err
+	}
+	return rest[0], nil
+}
+
 // explain words an error of package flag, whose flags have one dash.
 func explain(fs *flag.FlagSet, err error) string {
 	said := err.Error()

@@ -11,8 +11,10 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -63,6 +65,7 @@ type host struct {
 	claim   *os.File    // keeps other hosts out of dataDir
 	discard string      // temporary data directory to remove at the end
 	runs    *sqllog.Log // nil: runs end with the process
+	patient bool        // see hostUse
 }
 
 // durable says where the runs of a host outlive it: in the data directory, or in the
@@ -74,6 +77,7 @@ type hostUse struct {
 	keep      *durable        // nil: runs end with the process
 	onEvent   func(sdk.Event) // see app.Options; may be nil
 	flowLevel slog.Level      // from which on the lines of flows are logged
+	patient   bool            // a node that does not start leaves the rest at work
 }
 
 // openHost prepares the app and the simulation; nothing runs yet.
@@ -87,7 +91,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 		level = slog.LevelError
 		fmt.Fprintln(c.err, "WhatsApp is simulated: nothing leaves this machine")
 	}
-	h := &host{log: slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level})), dataDir: *f.data}
+	h := &host{patient: use.patient, log: slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level})), dataDir: *f.data}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.release())
@@ -139,7 +143,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 		if err := h.openRuns(ctx, use.keep.postgres); err != nil {
 			return nil, err
 		}
-		opt.Log = h.runs
+		opt.Log, opt.Storage = h.runs, h.runs.Storage
 	}
 	h.App, err = app.Open(opt)
 	if err != nil {
@@ -165,7 +169,12 @@ func (h *host) openRuns(ctx context.Context, postgres string) (err error) {
 // start starts the nodes; with a simulation it then gathers its cast: whom the flows name
 // and whom the user asked for. After an error, stop ends what was started.
 func (h *host) start(ctx context.Context, c console, named, asked cast) (there cast, err error) {
-	if err := h.Start(ctx); err != nil {
+	err = h.Start(ctx)
+	if h.patient && errors.Is(err, app.ErrNode) && ctx.Err() == nil {
+		fmt.Fprintf(c.err, "warning: %s; serving without it, see /readyz\n", printable(err.Error()))
+		err = nil
+	}
+	if err != nil {
 		return cast{}, environment(err)
 	}
 	if h.sim == nil {
@@ -174,10 +183,35 @@ func (h *host) start(ctx context.Context, c console, named, asked cast) (there c
 	return h.gather(ctx, c, named, asked)
 }
 
-// stop ends everything within 15 s.
-func (h *host) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+const (
+	// stopTime is how long everything may take to end. Process managers kill after 10 s.
+	stopTime = 9 * time.Second
+	// callTime is how much of it calls may take to finish: over HTTP, and of flows.
+	callTime = 5 * time.Second
+)
+
+// stop ends everything within stopTime, in this order. At the same time: no connection is
+// accepted any more, streams end, calls over HTTP finish; no event and no task is taken,
+// calls of flows finish. Then the nodes, which have nothing to do any more, and at last
+// the databases. server may be nil. What is cut is made again, under the same keys, by the
+// next host.
+func (h *host) stop(server *api.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
+	calls, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var drains sync.WaitGroup
+	if server != nil {
+		drains.Go(func() {
+			if err := server.Stop(calls); err != nil {
+				h.log.Warn("stop http", "err", err)
+			}
+		})
+	}
+	if err := h.Drain(calls); err != nil {
+		h.log.Warn("calls of flows were cut; the next host makes them again", "err", err)
+	}
+	drains.Wait()
 	return errors.Join(h.Stop(ctx), h.release())
 }
 

@@ -38,8 +38,27 @@ func (s *served) readyz(t *testing.T, want int, words string) func() bool {
 	}
 }
 
-// TestReadyWithoutDatabase: a host whose node cannot write its database is not ready, says
-// why, and is again when it can.
+// held holds SQLite's write lock of a file until release is called.
+func held(t *testing.T, dir, file string) (release func()) {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: dir, File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	let, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- db.Write(t.Context(), "hold the lock", func(*sqldb.Tx) error { <-let; return nil })
+	}()
+	return func() {
+		close(let)
+		if err := errors.Join(<-done, db.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestReadyWithoutDatabase: a host that cannot write its database is not ready, says why,
+// and is again when it can. Without the node's it is ready, and names the node.
 func TestReadyWithoutDatabase(t *testing.T) {
 	data := shortDir(t)
 	s := serveSimulated(t, "--data", data)
@@ -47,25 +66,25 @@ func TestReadyWithoutDatabase(t *testing.T) {
 		for s.lines.Scan() {
 		}
 	}()
-	deadline(t, s.readyz(t, 200, "ready"))
-	db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: filepath.Join(data, "nodes/whatsapp-send-buttons/store"), File: "tapnode.db"})
-	if err != nil {
-		t.Fatal(err)
+	deadline(t, s.readyz(t, 200, `"ready":true`))
+	release := held(t, filepath.Join(data, "nodes/whatsapp-send-buttons/store"), "tapnode.db")
+	deadline(t, s.readyz(t, 200, "the node's database cannot be used"))
+	release()
+	deadline(t, func() bool {
+		_, body := s.do(t, "GET", "/readyz", "")
+		return strings.Contains(body, `{"name":"demo","state":"healthy","reason":"connected"}`)
+	})
+	release = held(t, data, "engine.db")
+	deadline(t, s.readyz(t, 503, "the database of the runs cannot be used: "))
+	if status, body := s.do(t, "GET", "/healthz", ""); status != 200 {
+		t.Errorf("healthz: %d %s", status, body)
 	}
-	release, held := make(chan struct{}), make(chan error, 1)
-	go func() {
-		held <- db.Write(t.Context(), "hold the lock", func(*sqldb.Tx) error { <-release; return nil })
-	}()
-	deadline(t, s.readyz(t, 503, "database cannot be used"))
-	close(release)
-	if err := errors.Join(<-held, db.Close()); err != nil {
-		t.Error(err)
-	}
-	deadline(t, s.readyz(t, 200, "ready"))
+	release()
+	deadline(t, s.readyz(t, 200, `"ready":true`))
 }
 
-// TestNodeStates: a stopped node is not ready, and is again when it goes on; one that
-// keeps crashing is quarantined, says the way out, and takes it.
+// TestNodeStates: a stopped node is named, and is ready again when it goes on; one that
+// keeps crashing is quarantined, says the way out, and takes it. The host serves meanwhile.
 func TestNodeStates(t *testing.T) {
 	s := serveSimulated(t)
 	s.until(t, `wait.armed`)
@@ -81,11 +100,11 @@ func TestNodeStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	readyz := func(want int, words string) func() bool { return s.readyz(t, want, words) }
-	deadline(t, readyz(503, "whatsapp-send-buttons is unresponsive"))
+	deadline(t, readyz(200, `"name":"whatsapp-send-buttons","state":"unresponsive"`))
 	if err := syscall.Kill(first.PID, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	deadline(t, readyz(200, "ready"))
+	deadline(t, readyz(200, `"state":"degraded"`))
 	if n := s.node(t); n.PID != first.PID {
 		t.Errorf("it went on as another process: %+v", n)
 	}
@@ -94,7 +113,7 @@ func TestNodeStates(t *testing.T) {
 		for _, pid := range children(t, os.Getpid()) {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
-		return readyz(503, "tapnode nodes restart whatsapp-send-buttons")()
+		return readyz(200, "tapnode nodes restart whatsapp-send-buttons")()
 	})
 	if n := s.node(t); n.State != "quarantined" || n.PID != 0 {
 		t.Errorf("after many crashes: %+v", n)

@@ -52,7 +52,7 @@ func runFlow(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(h.runOnce(ctx, c, o, printer{w: c.out, json: *asJSON}), h.stop())
+	return errors.Join(h.runOnce(ctx, c, o, printer{w: c.out, json: *asJSON}), h.stop(nil))
 }
 
 func (h *host) runOnce(ctx context.Context, c console, o runOrder, out printer) error {

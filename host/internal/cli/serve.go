@@ -16,9 +16,6 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// callGrace is how long HTTP calls may take to finish when the server stops.
-const callGrace = 10 * time.Second
-
 // serve hosts flows and the HTTP API until it is stopped.
 func serve(ctx context.Context, c console, args []string) error {
 	flags := newFlags("serve")
@@ -47,24 +44,25 @@ func serve(ctx context.Context, c console, args []string) error {
 		keep:      &durable{*database},
 		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
 		flowLevel: slog.LevelInfo,
+		patient:   true,
 	})
 	if err != nil {
 		return err
 	}
 	programs, err := h.deploy(ctx, c, paths)
 	if err != nil {
-		return errors.Join(err, h.stop())
+		return errors.Join(err, h.stop(nil))
 	}
 	keys, err := tokens(h.dataDir)
 	if err != nil {
-		return errors.Join(err, h.stop())
+		return errors.Join(err, h.stop(nil))
 	}
 	server, err = api.New(h.apiOptions(*listen, keys))
 	if err != nil {
-		return errors.Join(invalid("%w", err), h.stop())
+		return errors.Join(invalid("%w", err), h.stop(nil))
 	}
 	err = h.serveUntil(ctx, c, server, keys, programs, asked, printer{c.out, *asJSON, true})
-	return errors.Join(err, h.stop())
+	return errors.Join(err, h.stop(server))
 }
 
 // deploy loads every flow; one that is wrong stops the command before anything runs.
@@ -110,13 +108,6 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err := server.Start(ctx); err != nil {
 		return environment(err)
 	}
-	defer func() { // before the nodes: calls that run still need them
-		ctx, cancel := context.WithTimeout(context.Background(), callGrace)
-		defer cancel()
-		if err := server.Stop(ctx); err != nil {
-			h.log.Warn("stop http", "err", err)
-		}
-	}()
 	var named cast
 	for _, p := range programs {
 		named.join(castOf(p.Flow(), nil))
@@ -129,10 +120,8 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err != nil {
 		return err
 	}
-	switch err := h.greet(ctx, c, server.URL(), keys, programs, there); {
-	case ctx.Err() != nil: // stopped by then
-		return nil
-	case err != nil:
+	err = h.greet(ctx, c, server.URL(), keys, programs, there)
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	return h.tell(ctx, out, after)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -183,7 +184,7 @@ func TestCallsFinish(t *testing.T) {
 	}()
 	running := make(chan struct{})
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(running) }})
-	body := strings.Replace(goodMenu, "{", `{"delay":5,`, 1) // it types for 5 s before it sends
+	body := strings.Replace(goodMenu, "{", `{"delay":2,`, 1) // it types for 2 s before it sends
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+endpoint+"demo", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -213,5 +214,70 @@ func TestCallsFinish(t *testing.T) {
 	stopped.Stop()
 	if code := r.cmd.ProcessState.ExitCode(); code != exitOK {
 		t.Errorf("exit code %d; stderr:\n%s", code, &r.err)
+	}
+}
+
+// TestDrain: SIGTERM ends a server that is in the middle of everything before a process
+// manager would kill it: a call over HTTP and one of a flow that take a minute, a stream of
+// steps and a WebSocket. The exit code says that this was in order.
+func TestDrain(t *testing.T) {
+	dir := shortDir(t)
+	slow := filepath.Join(dir, "slow.yaml")
+	typing := strings.Replace(fmt.Sprintf(flowWith, `[{id: a, displayText: A}]`), "contentText:", "delay: 60\n      contentText:", 1)
+	if err := os.WriteFile(slow, []byte(typing), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := startProcess(t, "serve", "--simulate", "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "data"), slow)
+	s := &served{url: r.until(t, "tapnode serves at ")}
+	flow := r.until(t, "flows: ")
+	s.token = r.until(t, "account token, shown only now: ")
+	status, body := s.do(t, "POST", "/v1/flows/"+flow+"/runs", `{}`)
+	var started struct{ Run string }
+	if err := json.Unmarshal([]byte(body), &started); status != 201 || err != nil {
+		t.Fatalf("start: %d %s", status, body)
+	}
+	r.until(t, "typing")
+	ended := make(chan string, 3)
+	open := func(name string, req *http.Request, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("token", s.token)
+		go func() {
+			res, err := http.DefaultClient.Do(req)
+			if err == nil {
+				_, err = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+			}
+			ended <- fmt.Sprint(name, " ", err)
+		}()
+	}
+	taken := make(chan struct{}, 2)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: func() { taken <- struct{}{} }})
+	stream, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/v1/runs/"+started.Run+"/steps", nil)
+	open("stream", stream, err)
+	socket, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/ws/demo", nil)
+	if err == nil {
+		socket.Header.Set("Connection", "Upgrade")
+		socket.Header.Set("Upgrade", "websocket")
+		socket.Header.Set("Sec-WebSocket-Version", "13")
+		socket.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	}
+	open("socket", socket, err)
+	call, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+endpoint+"demo", strings.NewReader(strings.Replace(goodMenu, "{", `{"delay":60,`, 1)))
+	open("call", call, err)
+	<-taken
+	<-taken
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.AfterFunc(10*time.Second, func() { _ = r.cmd.Process.Kill() }) // as systemd or Kubernetes might
+	_ = r.cmd.Wait()                                                              // its code is in ProcessState
+	killed.Stop()
+	if code := r.cmd.ProcessState.ExitCode(); code != exitOK {
+		t.Errorf("exit code %d (-1: it was killed); stderr:\n%s", code, &r.err)
+	}
+	for range 3 {
+		t.Log(<-ended)
 	}
 }

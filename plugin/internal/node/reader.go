@@ -37,7 +37,10 @@ func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind stri
 	o := p.store.Outbox
 	r := &reader{
 		outbox: o, heard: p.pool.Heard, subscriber: sub.Operation + "/" + sub.Subscriber, match: match,
-		filter: outbox.Filter{Types: []string{kind}, Instances: instances},
+		// The first word is where that begins: a host that is restored to this moment has a
+		// cursor then, and goes on from it.
+		skipped: true,
+		filter:  outbox.Filter{Types: []string{kind}, Instances: instances},
 	}
 	var err error
 	if len(sub.Subscribers) > 0 {

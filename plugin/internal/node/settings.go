@@ -39,6 +39,7 @@ type settings struct {
 	Retention struct {
 		Menu   days `json:"menuDays"`
 		Event  days `json:"eventDays"`
+		Acked  days `json:"acknowledgedDays"`
 		Ledger days `json:"ledgerDays"`
 	} `json:"retention"`
 	Device struct {
@@ -86,6 +87,7 @@ func (s settings) lock() time.Duration { return time.Duration(s.NewContacts.Lock
 func (s settings) retention() store.Retention {
 	return store.Retention{
 		Ledger: s.Retention.Ledger.duration(), Menus: s.Retention.Menu.duration(), Events: s.Retention.Event.duration(),
+		Acknowledged: s.Retention.Acked.duration(),
 	}
 }
 

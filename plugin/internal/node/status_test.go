@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -200,7 +201,7 @@ func TestFilteredEventsAreFreed(t *testing.T) {
 	w.until(func() bool { return w.message(obj{"messageId": out.MessageID}).State == "delivered" })
 	_, err = renamed.Stop(w.ctx())
 	w.must(err)
-	s, err := store.Open(t.Context(), store.Options{Dir: filepath.Join(w.dir, "store")})
+	s, err := store.Open(t.Context(), store.Options{Dir: filepath.Join(w.dir, "store"), Retention: store.Retention{Acknowledged: time.Millisecond}})
 	w.must(err)
 	defer s.Close()
 	w.until(func() bool {

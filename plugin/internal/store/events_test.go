@@ -175,7 +175,7 @@ func TestChangedWakesReaders(t *testing.T) {
 
 func TestSubscriptions(t *testing.T) {
 	c := newClock()
-	opt := store.Options{Now: c.now, Limits: store.Limits{Subscribers: 2}, Retention: store.Retention{Events: 14 * 24 * time.Hour}}
+	opt := store.Options{Now: c.now, Limits: store.Limits{Subscribers: 2}, Retention: store.Retention{Events: 14 * 24 * time.Hour, Acknowledged: time.Millisecond}}
 	onEach(t, opt, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		sub := func(name string, cursor []byte, f outbox.Filter) (from []byte, resumed bool) {
@@ -186,9 +186,14 @@ func TestSubscriptions(t *testing.T) {
 			}
 			return from, resumed
 		}
+		sweep := func() { // when what was acknowledged has been kept long enough
+			t.Helper()
+			c.add(5 * time.Millisecond)
+			check(t, s.Sweep(ctx))
+		}
 		clicks := outbox.Filter{Types: []string{clicked}}
 		appendAll(t, s, event(clicked, "a", "1"), event(received, "a", "2"), event(clicked, "a", "3"))
-		check(t, s.Sweep(ctx))
+		sweep()
 		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 3 {
 			t.Errorf("events were freed before anybody subscribed: %v", got)
 		}
@@ -203,13 +208,13 @@ func TestSubscriptions(t *testing.T) {
 			t.Errorf("third subscriber: %v, want the limit", err)
 		}
 		check(t, s.Outbox.Ack(ctx, "host-1", last))
-		check(t, s.Sweep(ctx))
+		sweep()
 		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 3 {
 			t.Errorf("freed although host-2 has not acknowledged: %v", got)
 		}
 		first := must[[]outbox.Event](t)(s.Outbox.Read(ctx, nil, outbox.Filter{}, 1))[0].Cursor
 		check(t, s.Outbox.Ack(ctx, "host-2", first))
-		check(t, s.Sweep(ctx))
+		sweep()
 		if got, _ := ids(t, s, nil, outbox.Filter{}); !slices.Equal(got, []string{"2", "3"}) {
 			t.Errorf("after both acknowledged the first: %v left, want 2 and 3", got)
 		}
@@ -223,7 +228,7 @@ func TestSubscriptions(t *testing.T) {
 		}
 
 		c.add(15 * 24 * time.Hour)
-		check(t, s.Sweep(ctx))
+		sweep()
 		if got, _ := ids(t, s, nil, outbox.Filter{}); len(got) != 0 {
 			t.Errorf("after the retention: %v left", got)
 		}

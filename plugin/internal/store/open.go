@@ -88,8 +88,8 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 	}
 	keep, limits := opt.Retention, opt.Limits
 	s.Outbox, err = outbox.Open(ctx, s.DB, outbox.Options{
-		Keep: keep.Events, KeepSeen: keep.Seen, KeepSubscribers: keep.Subscribers,
-		Events: limits.Events, Seen: limits.Seen, Subscribers: limits.Subscribers, Now: opt.Now,
+		Keep: keep.Events, KeepAcked: keep.Acknowledged, KeepSeen: keep.Seen, KeepSubscribers: keep.Subscribers,
+		Events: limits.Events, Acked: limits.Acknowledged, Seen: limits.Seen, Subscribers: limits.Subscribers, Now: opt.Now,
 	})
 	if err != nil {
 		return err

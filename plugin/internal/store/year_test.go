@@ -47,7 +47,7 @@ var bounds = map[string]struct {
 	"tapnode_receipts":     {perDay * 8, "goes with its ledger row"},
 	"tapnode_menus":        {perDay * 91, "Retention.Menus"},
 	"tapnode_menu_people":  {2 * perDay * 91, "goes with its menu"},
-	"tapnode_events":       {0, "acknowledged"},
+	"tapnode_events":       {7 * perDay, "acknowledged, and 7 days"},
 	"tapnode_seen":         {perDay * 31, "Retention.Seen"},
 	"tapnode_messages":     {perDay * 31, "Retention.Messages"},
 	"tapnode_contacts":     {2 * newcomers * 101, "Retention.Contacts"},

@@ -17,7 +17,7 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("append to run %s: %w", b.Run, err)
 	}
-	err = l.db.Write(ctx, "append to run "+b.Run, l.change(c.apply))
+	err = l.seen(l.db.Write(ctx, "append to run "+b.Run, l.change(c.apply)))
 	if err == nil && c.refused != nil {
 		err = fmt.Errorf("append to run %s at revision %d: %w", b.Run, b.Expect, c.refused)
 	}

@@ -35,8 +35,17 @@ import (
 //go:embed schema/*.sql
 var files embed.FS
 
-// fileName is the SQLite file in Options.Dir.
-const fileName = "engine.db"
+// The SQLite file in Options.Dir, and its table that says of which version the others are.
+const (
+	FileName  = "engine.db"
+	MetaTable = "engine_meta"
+)
+
+// SchemaVersion is the newest version of the tables that this program knows.
+func SchemaVersion() int {
+	names, _ := fs.Glob(files, "schema/*.sql") // the pattern is a good one
+	return len(names)
+}
 
 // Options say where the database is and how much it may hold.
 type Options struct {
@@ -84,6 +93,7 @@ type Log struct {
 	queues  map[engine.Queue]*queue
 	news    news
 	sweeper *sqldb.Sweeper
+	monitor *sqldb.Monitor
 	owned   *os.File // of SQLite; nil with Postgres
 
 	seed    maphash.Seed
@@ -101,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	db, err := sqldb.Open(ctx, sqldb.Options{Dir: o.Dir, File: fileName, Postgres: o.Postgres})
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: o.Dir, File: FileName, Postgres: o.Postgres})
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +121,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		l.queues[name] = newQueue()
 	}
 	l.sweeper = sqldb.NewSweeper(o.Logger, l.sweep)
+	l.monitor = l.newMonitor(o.Logger)
 	if err := l.prepare(ctx, o); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -129,7 +140,7 @@ func (l *Log) prepare(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	return l.db.Migrate(ctx, sqldb.Schema{Meta: "engine_meta", Files: schema}, func() error {
+	return l.db.Migrate(ctx, sqldb.Schema{Meta: MetaTable, Files: schema}, func() error {
 		if o.Postgres == "" {
 			return nil
 		}
@@ -139,11 +150,18 @@ func (l *Log) prepare(ctx context.Context, o Options) (err error) {
 	})
 }
 
-// Start begins to remove old rows in the background, until Stop. It is idempotent.
-func (l *Log) Start() { l.sweeper.Start() }
+// Start begins to remove old rows in the background and to look whether the database can
+// be written, until Stop. It is idempotent.
+func (l *Log) Start() {
+	l.sweeper.Start()
+	l.monitor.Start()
+}
 
 // Stop ends what Start began and waits for it. It is idempotent.
-func (l *Log) Stop() { l.sweeper.Stop() }
+func (l *Log) Stop() {
+	l.monitor.Stop()
+	l.sweeper.Stop()
+}
 
 // Close ends Next and Watch, finishes the writes that are under way and closes the
 // database. It is idempotent.
@@ -171,11 +189,16 @@ func (l *Log) change(fn func(*sqldb.Tx) error) func(*sqldb.Tx) error {
 		return fn
 	}
 	return func(t *sqldb.Tx) error {
-		if _, err := t.Exec(`SELECT pg_advisory_xact_lock($1)`, writers); err != nil {
+		if err := lockWriters(t); err != nil {
 			return err
 		}
 		return fn(t)
 	}
+}
+
+func lockWriters(t *sqldb.Tx) error {
+	_, err := t.Exec(`SELECT pg_advisory_xact_lock($1)`, writers)
+	return err
 }
 
 // only keeps other changes of a run in this process waiting.

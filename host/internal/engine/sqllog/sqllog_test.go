@@ -92,7 +92,7 @@ func TestOneOwner(t *testing.T) {
 	if _, err := Open(t.Context(), Options{Dir: dir}); !errors.Is(err, ErrInUse) {
 		t.Fatalf("a second owner: %v", err)
 	}
-	for _, name := range []string{fileName, fileName + "-wal", fileName + "-shm", fileName + ".lock"} {
+	for _, name := range []string{FileName, FileName + "-wal", FileName + "-shm", FileName + ".lock"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", name, info, err)
 		}

@@ -57,7 +57,7 @@ func (l *Log) Next(ctx context.Context, name engine.Queue) (engine.Task, error) 
 		}
 		t, wait, err := l.desk.take(ctx, name)
 		if err != nil || t.ID != "" {
-			return t, sqldb.Wrap("take a task", err)
+			return t, l.seen(sqldb.Wrap("take a task", err))
 		}
 		timer := time.NewTimer(wait)
 		select {

@@ -9,6 +9,8 @@
 //     one that commits later.
 //   - An event is kept until every subscriber that wants it has acknowledged it, within
 //     the retention and the limit; a subscriber that missed one is told so.
+//   - It is kept for some days more, within a limit of its own: a host that was restored
+//     from an older copy subscribes with an older cursor and reads again what followed it.
 package outbox
 
 import (
@@ -22,9 +24,11 @@ import (
 // Options bound what an outbox keeps. All are required.
 type Options struct {
 	Keep            time.Duration // events, for hosts that do not acknowledge
+	KeepAcked       time.Duration // events that were acknowledged, for hosts that are restored
 	KeepSeen        time.Duration // ids of events
 	KeepSubscribers time.Duration // since a host was last heard of
 	Events          int           // of each type; over it the oldest of that type go
+	Acked           int           // of each type; over it the oldest that were acknowledged go
 	Seen            int
 	Subscribers     int // one more is refused
 	Now             func() time.Time

@@ -14,29 +14,45 @@ import (
 // Subscribe makes a host's subscription known, so that events it wants are kept
 // until it acknowledges them. It returns the cursor to read from, and resumed:
 // false when events that the filter selects are gone since the host's cursor (or
-// the cursor is of another database, and reading starts at the oldest kept
-// event). An empty cursor resumes where the subscriber's acknowledgements ended,
-// or, for a new one, at the oldest kept event. Errors: ErrCursor, sqldb.ErrLimit.
+// the cursor is of another database, or of this one as it was later than now, before an
+// older copy took its place, and reading starts at the oldest kept event). An empty cursor
+// resumes where the subscriber's acknowledgements ended, or, for a new one, behind what
+// others who want the same have acknowledged. Errors: ErrCursor, sqldb.ErrLimit.
 func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []byte) (from []byte, resumed bool, err error) {
 	if name == "" {
 		return nil, false, errors.New("subscribe: the subscriber has no name")
 	}
-	seq, ours, err := o.sequence(cursor)
+	given, ours, err := o.sequence(cursor)
 	if err != nil {
 		return nil, false, fmt.Errorf("subscribe: %w", err)
 	}
+	var seq int64
 	types, instances := list(f.Types), list(f.Instances)
 	err = o.db.Write(ctx, "subscribe", func(t *sqldb.Tx) error {
-		var known, acked int64
-		err := t.Row(`SELECT count(*), COALESCE(max(acked), 0) FROM tapnode_subscribers WHERE name = $1`, []any{name}, &known, &acked)
+		var count, acked int64
+		known := true // the cursor is of this database
+		err := t.Row(`SELECT count(*), COALESCE(max(acked), 0) FROM tapnode_subscribers WHERE name = $1`, []any{name}, &count, &acked)
 		if err != nil {
 			return err
 		}
-		if err := o.room(t, known == 0); err != nil {
+		if err := o.room(t, count == 0); err != nil {
 			return err
 		}
-		if len(cursor) == 0 {
+		switch {
+		case len(cursor) > 0:
+			later, err := newer(t, given)
+			if err != nil {
+				return err
+			}
+			if seq, known = given, ours && !later; !known {
+				seq = 0
+			}
+		case count > 0:
 			seq = acked
+		default:
+			if seq, err = settled(t, f); err != nil {
+				return err
+			}
 		}
 		_, err = t.Exec(`INSERT INTO tapnode_subscribers (name, types, instances, acked, seen_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (name) DO UPDATE SET types = excluded.types, instances = excluded.instances,
@@ -45,7 +61,7 @@ func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []
 			return err
 		}
 		gap, err := o.gap(t, f, seq)
-		resumed = ours && !gap
+		resumed = known && !gap
 		return err
 	})
 	if err != nil {
@@ -67,6 +83,46 @@ func (o *Outbox) room(t *sqldb.Tx, isNew bool) error {
 		return fmt.Errorf("%w: %d subscribers: unsubscribe one", sqldb.ErrLimit, count)
 	}
 	return nil
+}
+
+// newer reports whether no event has had this sequence yet: the database is an older copy
+// of the one that did.
+func newer(t *sqldb.Tx, seq int64) (bool, error) {
+	var last int64
+	err := t.Row(`SELECT COALESCE(max(value), 0) FROM tapnode_sequence WHERE name = 'events'`, nil, &last)
+	return seq > last, err
+}
+
+// settled is up to where everybody else who wants what the filter selects has acknowledged
+// it; 0 when nobody wants all of it. What is kept behind that is for those who were there.
+func settled(t *sqldb.Tx, f Filter) (acked int64, err error) {
+	all, err := sqldb.All(t.Context(), t, scanSubscriber, `SELECT types, instances, acked FROM tapnode_subscribers`)
+	if err != nil {
+		return 0, err
+	}
+	covered, first := false, true
+	for _, sub := range all {
+		if !overlap(sub.filter.Types, f.Types) || !overlap(sub.filter.Instances, f.Instances) {
+			continue
+		}
+		covered = covered || covers(sub.filter.Types, f.Types) && covers(sub.filter.Instances, f.Instances)
+		if first || sub.acked < acked {
+			acked, first = sub.acked, false
+		}
+	}
+	if !covered {
+		return 0, nil
+	}
+	return acked, nil
+}
+
+// overlap and covers compare two lists of a filter; an empty one is everything.
+func overlap(a, b []string) bool {
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(b, func(s string) bool { return slices.Contains(a, s) })
+}
+
+func covers(a, b []string) bool {
+	return len(a) == 0 || len(b) > 0 && !slices.ContainsFunc(b, func(s string) bool { return !slices.Contains(a, s) })
 }
 
 // gap reports whether an event that the filter selects was removed after seq.

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -12,7 +13,7 @@ import (
 // or leaves as a whole.
 type stream struct{ kind, instance string }
 
-// Sweep frees what all who want it have acknowledged, then what is too old
+// Sweep frees what all who want it acknowledged some time ago, then what is too old
 // or too much. Nothing is freed while nobody has subscribed to it.
 func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 	streams, err := sqldb.All(ctx, o.db, func(row sqldb.Scanner) (st stream, err error) {
@@ -22,10 +23,14 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 	if err != nil {
 		return sqldb.Wrap("list the event streams", err)
 	}
+	spare, err := o.spare(ctx, kinds(streams), count)
+	if err != nil {
+		return sqldb.Wrap("find the events that may go", err)
+	}
 	for _, st := range streams {
 		err := o.removeEvents(ctx, func(t *sqldb.Tx) (string, []any, error) {
 			acked, _, err := ackedBy(t, st)
-			return `type = $1 AND instance = $2 AND seq <= $3`, []any{st.kind, st.instance, acked}, err
+			return `type = $1 AND instance = $2 AND seq <= $3`, []any{st.kind, st.instance, min(acked, spare[st.kind])}, err
 		})
 		if err != nil {
 			return err
@@ -58,6 +63,34 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 			sqldb.Millis(o.now().Add(-o.opt.KeepSubscribers)))
 		return err
 	})
+}
+
+// spare is for each type the sequence up to which acknowledged events may go, because they
+// are old or, when that is looked at, too many.
+func (o *Outbox) spare(ctx context.Context, kinds []string, count bool) (map[string]int64, error) {
+	read := func(query string, args ...any) (seq int64, err error) {
+		if err = o.db.Row(ctx, query, args, &seq); errors.Is(err, sqldb.ErrNotFound) {
+			err = nil
+		}
+		return seq, err
+	}
+	aged, err := read(`SELECT seq FROM tapnode_events WHERE stored_at < $1 ORDER BY stored_at DESC LIMIT 1`, sqldb.Millis(o.now().Add(-o.opt.KeepAcked)))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{}
+	for _, kind := range kinds {
+		out[kind] = aged
+		if !count {
+			continue
+		}
+		many, err := read(`SELECT seq FROM tapnode_events WHERE type = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2`, kind, o.opt.Acked)
+		if err != nil {
+			return nil, err
+		}
+		out[kind] = max(aged, many)
+	}
+	return out, nil
 }
 
 // kinds are the types of the streams.
