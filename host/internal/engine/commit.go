@@ -110,6 +110,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		return nil, fmt.Errorf("run %s: %w", s.Run, err)
 	}
 	b.plan(p, before, s, ev.At)
+	b.Index = IndexOf(s, b.Steps)
 	_, err = e.log.Append(ctx, b)
 	return effects, err
 }

@@ -82,7 +82,8 @@ type Log struct {
 	now     func() time.Time
 	desk    desk
 	queues  map[engine.Queue]*queue
-	news    news
+	news    news // of steps
+	flows   news // of what is published
 	sweeper *sqldb.Sweeper
 	owned   *os.File // of SQLite; nil with Postgres
 
