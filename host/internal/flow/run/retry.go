@@ -93,4 +93,3 @@ func (t *transition) resumed(visit int) error {
 	}
 	return nil
 }
-
