@@ -154,12 +154,6 @@ func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]
 	return compiled.SplitSecrets(settings)
 }
 
-// Deploy gives the flow to the engine. Call it before Start: the filters of its
-// triggers become subscriptions when the nodes start.
-func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
-	return a.follow(ctx, func() error { return a.Engine.Deploy(ctx, p) })
-}
-
 // follow makes the subscriptions those of the flows that are deployed after a change. New
 // ones begin where the host was before the change: what came in between is not passed over,
 // and what starts a run twice starts one.
@@ -188,6 +182,9 @@ func (a *App) behind() bool {
 // Start starts the engine and every node and returns when all are ready. After an
 // error, Stop ends what was started.
 func (a *App) Start(ctx context.Context) error {
+	if err := a.servePublished(ctx); err != nil {
+		return err
+	}
 	if err := a.Engine.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}

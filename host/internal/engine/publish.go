@@ -69,8 +69,8 @@ func (e *Engine) Retire(ctx context.Context, id string) error {
 }
 
 // Sync makes this engine serve what the Log says is published, by whichever host. A version
-// that does not fit the nodes of this host starts no runs here; the error names each. The
-// generation is for Changed.
+// that does not fit the nodes of this host starts no runs here; the error, an ErrUnknownFlow, names
+// each. The generation is for Changed.
 func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 	e.publishing.Lock()
 	defer e.publishing.Unlock()

@@ -1,6 +1,7 @@
 package sqllog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -145,7 +146,7 @@ func (l *Log) Changed(ctx context.Context, generation uint64) error {
 			return err
 		}
 		if !l.sleepAtMost(ctx, more, flowPoll) {
-			return context.Cause(ctx)
+			return cmp.Or(context.Cause(ctx), sqldb.ErrClosed)
 		}
 	}
 }

@@ -151,7 +151,7 @@ func (t *transition) enter(e entry) {
 		t.gather(n, e)
 		return
 	}
-	if n.Join == flow.JoinAny && !t.pass(n, e) {
+	if n.Join == flow.JoinAny && !e.joined && !t.pass(n, e) {
 		return
 	}
 	if t.s.Count >= maxVisits {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/sdk"
@@ -83,8 +84,13 @@ func (t *transition) resumed(visit int) error {
 			found, v.Due = true, t.at
 			t.retryDue(Event{Visit: v.N, Attempt: v.Attempt})
 		}
-		if v.Wait == WaitArmed && !v.Deadline.IsZero() {
-			found, v.Deadline = true, t.at
+		if v.Wait == WaitArmed && !v.alarm().IsZero() {
+			found = true
+			if v.Said != nil { // the words that were collected are the answer
+				v.Alarm = t.at
+			} else {
+				v.Alarm, v.Deadline = time.Time{}, t.at
+			}
 			t.timedOut(Event{Visit: v.N})
 		}
 	}
