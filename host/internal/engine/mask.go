@@ -20,7 +20,7 @@ func (h History) Masked() History {
 	h.Message = maskNumbers(h.Message)
 	steps := make([]HistoryStep, len(h.Steps))
 	for i, st := range h.Steps {
-		st.Step = st.Step.Masked()
+		st.Step = st.Masked()
 		steps[i] = st
 	}
 	h.Steps = steps
