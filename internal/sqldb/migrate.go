@@ -20,7 +20,8 @@ type Schema struct {
 	// Meta names the table that holds the version, the database's id and what the
 	// program puts there with [Tx.PutMeta].
 	Meta string
-	// Files holds *.sql. Statements end with a semicolon and a new line.
+	// Files holds *.sql. Statements end with a semicolon and a new line. What follows
+	// "-- sqlite: " on its line is for SQLite alone.
 	Files fs.FS
 }
 
@@ -73,7 +74,11 @@ func (t *Tx) upgrade(files fs.FS, version int) error {
 		if err != nil {
 			return err
 		}
-		for statement := range strings.SplitSeq(string(script), ";\n") {
+		text := string(script)
+		if t.db.dialect == "sqlite3" {
+			text = strings.ReplaceAll(text, "-- sqlite: ", "")
+		}
+		for statement := range strings.SplitSeq(text, ";\n") {
 			if strings.TrimSpace(statement) == "" {
 				continue
 			}

@@ -49,6 +49,8 @@ type Options struct {
 	Ready      func() Readiness                                      // nil: ready for work
 	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
 	Nodes      Nodes                                                 // for nodes under /v1; nil leaves them out
+	Flows      Flows                                                 // for versions of flows under /v1; nil leaves them out
+	Call       Caller                                                // for calls under /v1; nil leaves them out
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Logger     *slog.Logger
 	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
@@ -63,6 +65,7 @@ type Server struct {
 	watchers watchers
 	http     *http.Server
 	listener net.Listener
+	control  *http.Server // see Control
 }
 
 // New checks the options and builds the routes.
@@ -94,22 +97,35 @@ func New(opt Options) (*Server, error) {
 	}
 	if opt.Engine != nil {
 		s.runs(mux, opt.Engine)
+		s.archive(mux, opt.Engine)
+		s.letters(mux, opt.Engine)
 	}
 	if opt.Nodes != nil {
 		s.nodes(mux, opt.Nodes)
 	}
+	if opt.Flows != nil {
+		s.flows(mux, opt.Flows, opt.Engine)
+	}
+	if opt.Call != nil {
+		mux.Handle("POST /v1/operations/{operation}/call", s.account(s.call))
+	}
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
 	}
-	s.http = &http.Server{
-		Handler:           s.guard(http.NewCrossOriginProtection().Handler(mux)),
+	s.http = s.server(s.guard(http.NewCrossOriginProtection().Handler(mux)))
+	s.control = s.server(trusted(mux))
+	return s, nil
+}
+
+func (s *Server) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(opt.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.opt.Logger.Handler(), slog.LevelDebug),
 	}
-	return s, nil
 }
 
 // Start listens and serves until Stop. It returns once the address is bound.
@@ -138,11 +154,15 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 // them. A server that was not started has nothing to stop.
 func (s *Server) Stop(ctx context.Context) error {
 	s.hub.close()
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, s.http.Close())
+	var errs []error
+	for _, server := range []*http.Server{s.http, s.control} {
+		err := server.Shutdown(ctx)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		errs = append(errs, err)
 	}
-	return errors.Join(err, s.hub.wait(ctx))
+	return errors.Join(append(errs, s.hub.wait(ctx))...)
 }
 
 // guard refuses what a web page could send to a loopback address by DNS

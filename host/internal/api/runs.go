@@ -107,6 +107,10 @@ func varsOf(body []byte) (map[string]any, *flow.Finding) {
 // watchRun streams a run's steps, one JSON object per line, from the first kept one
 // until the run is over, which may take days, the client goes or the server stops.
 func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engine) {
+	reveal, ok := revealed(w, r)
+	if !ok {
+		return
+	}
 	id := r.PathValue("run")
 	if _, err := e.State(r.Context(), id); err != nil {
 		problem(w, http.StatusNotFound, "no such run", nil)
@@ -138,6 +142,9 @@ func (s *Server) watchRun(w http.ResponseWriter, r *http.Request, e *engine.Engi
 		if err != nil {
 			s.opt.Logger.Warn("steps of a run cannot be read", "run", id, "err", err)
 			return
+		}
+		if !reveal {
+			step = step.Masked()
 		}
 		raw, err := json.Marshal(step)
 		if err != nil {

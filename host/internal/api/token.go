@@ -33,6 +33,8 @@ type Token struct {
 	Instance string    `json:"instance,omitempty"` // of scope instance
 	Hash     string    `json:"sha256"`             // hex; tokens have 256 random bits, so a plain hash is enough
 	Created  time.Time `json:"created"`
+	// Reveal lets it read the numbers and texts in runs and dead letters.
+	Reveal bool `json:"reveal,omitempty"`
 }
 
 // Tokens is the token file: JSON, mode 0600, replaced atomically. Several processes may
@@ -57,7 +59,16 @@ func OpenTokens(path string) (*Tokens, error) {
 // Create makes a token and stores its hash. The token is returned once and
 // cannot be had again. instance is empty for scope account.
 func (t *Tokens) Create(scope Scope, instance string, now time.Time) (string, error) {
-	if (scope == TokenInstance) != (instance != "") {
+	return t.make(Token{Scope: scope, Instance: instance, Created: now.UTC()})
+}
+
+// CreateRevealing is Create for a token of the account with Reveal.
+func (t *Tokens) CreateRevealing(now time.Time) (string, error) {
+	return t.make(Token{Scope: TokenAccount, Created: now.UTC(), Reveal: true})
+}
+
+func (t *Tokens) make(made Token) (string, error) {
+	if (made.Scope == TokenInstance) != (made.Instance != "") {
 		return "", errors.New("a token of scope instance, and only that, names an instance")
 	}
 	raw := make([]byte, 32)
@@ -77,9 +88,8 @@ func (t *Tokens) Create(scope Scope, instance string, now time.Time) (string, er
 	if len(t.list) >= maxTokens {
 		return "", fmt.Errorf("there are %d tokens already; delete some", maxTokens)
 	}
-	list := append(append([]Token(nil), t.list...), Token{
-		ID: hex.EncodeToString(sum[:6]), Scope: scope, Instance: instance, Hash: hex.EncodeToString(sum[:]), Created: now.UTC(),
-	})
+	made.ID, made.Hash = hex.EncodeToString(sum[:6]), hex.EncodeToString(sum[:])
+	list := append(append([]Token(nil), t.list...), made)
 	if err := writeTokens(t.path, list); err != nil {
 		return "", fmt.Errorf("store token: %w", err)
 	}

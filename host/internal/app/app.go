@@ -161,12 +161,6 @@ func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]
 	return compiled.SplitSecrets(settings)
 }
 
-// Deploy gives the flow to the engine. Call it before Start: the filters of its
-// triggers become subscriptions when the nodes start.
-func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
-	return a.follow(ctx, func() error { return a.Engine.Deploy(ctx, p) })
-}
-
 // follow makes the subscriptions those of the flows that are deployed after a change. New
 // ones begin where the host was before the change: what came in between is not passed over,
 // and what starts a run twice starts one.
@@ -200,6 +194,9 @@ var ErrNode = errors.New("a node did not start")
 // or has failed once. An error that is ErrNode leaves the rest at work. After any error,
 // Stop ends what was started.
 func (a *App) Start(ctx context.Context) error {
+	if err := a.servePublished(ctx); err != nil {
+		return err
+	}
 	if err := a.Engine.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}

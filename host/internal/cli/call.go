@@ -40,6 +40,12 @@ func call(ctx context.Context, c console, args []string) error {
 			return err
 		}
 	}
+	r := client.Request{Operation: rest[0], Input: raw, Key: *key, DryRun: *dry}
+	if !hf.simulated() || given(flags, "data") {
+		if err := callBeside(ctx, c, *hf.data, r); !errors.Is(err, errNoHost) {
+			return err
+		}
+	}
 	h, err := openHost(ctx, c, flags, hf, hostUse{})
 	if err != nil {
 		return err
@@ -47,7 +53,7 @@ func call(ctx context.Context, c console, args []string) error {
 	if known := operationIDs(h.Operations()); !slices.Contains(known, rest[0]) {
 		return errors.Join(invalid("no node offers the operation %.80q: %s", rest[0], flow.DidYouMean(rest[0], known)), h.stop(nil))
 	}
-	return errors.Join(h.callOnce(ctx, c, client.Request{Operation: rest[0], Input: raw, Key: *key, DryRun: *dry}), h.stop(nil))
+	return errors.Join(h.callOnce(ctx, c, r), h.stop(nil))
 }
 
 // readAll reads to the end, or until the user has had enough of typing.
@@ -80,6 +86,11 @@ func (h *host) callOnce(ctx context.Context, c console, r client.Request) error 
 		return environment(err)
 	}
 	result, err := h.Execute(ctx, r, func(p client.Progress) { printProgress(c.err, p) })
+	return c.outcome(result, err)
+}
+
+// outcome prints what a call gave, or says why it failed.
+func (c console) outcome(result client.Result, err error) error {
 	var problem *sdk.Problem
 	if errors.As(err, &problem) {
 		for _, v := range problem.Violations {

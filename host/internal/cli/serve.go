@@ -49,7 +49,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return err
 	}
-	programs, err := h.deploy(ctx, c, paths)
+	programs, err := h.publish(ctx, c, paths)
 	if err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
@@ -65,34 +65,41 @@ func serve(ctx context.Context, c console, args []string) error {
 	return errors.Join(err, h.stop(server))
 }
 
-// deploy loads every flow; one that is wrong stops the command before anything runs.
-func (h *host) deploy(ctx context.Context, c console, paths []string) ([]*flow.Program, error) {
-	var programs []*flow.Program
-	bad := false
+// publish publishes every flow that is named; one that is wrong stops the command before
+// anything runs. It returns all that are published, those of earlier hosts, too.
+func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.Program, error) {
+	sources, bad := map[string][]byte{}, false
 	for _, path := range paths {
 		program, findings, err := load(path, h.Catalogue)
 		if err != nil {
 			return nil, err
 		}
-		printFindings(c.err, path, findings, false)
 		if program == nil {
+			printFindings(c.err, path, findings, false)
 			bad = true
 			continue
 		}
-		if err := h.Deploy(ctx, program); err != nil {
-			return nil, &exit{exitInvalid, fmt.Errorf("%s: %w", path, err)}
-		}
-		programs = append(programs, program)
+		sources[path] = program.Flow().Source
 	}
 	if bad {
 		return nil, &exit{code: exitInvalid}
 	}
-	return programs, nil
+	for _, path := range paths {
+		p, err := h.Publish(ctx, sources[path])
+		if err != nil {
+			return nil, &exit{exitInvalid, fmt.Errorf("%s: %w", path, err)}
+		}
+		printFindings(c.err, path, p.Findings, false)
+	}
+	if _, err := h.Engine.Sync(ctx); err != nil {
+		h.log.Debug("some published flows are not served", "err", err) // Start says so, too
+	}
+	return h.Engine.Deployed(), nil
 }
 
 func (h *host) apiOptions(listen string, keys *api.Tokens) api.Options {
 	opt := api.Options{
-		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Ready: h.Ready, Logger: h.log,
+		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Call: h.Execute, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err
@@ -105,7 +112,14 @@ func (h *host) apiOptions(listen string, keys *api.Tokens) api.Options {
 }
 
 func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, keys *api.Tokens, programs []*flow.Program, asked cast, out printer) error {
-	if err := server.Start(ctx); err != nil {
+	socket, err := h.ControlSocket()
+	if err == nil {
+		err = server.Control(ctx, socket)
+	}
+	if err == nil {
+		err = server.Start(ctx)
+	}
+	if err != nil {
 		return environment(err)
 	}
 	var named cast

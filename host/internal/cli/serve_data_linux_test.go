@@ -32,11 +32,9 @@ func TestServeKeepsItsData(t *testing.T) {
 	first.until(t, "account token, shown only now")
 	first.until(t, "wait.armed")
 
-	for _, second := range [][]string{args, {"call", "whatsapp.instance.list@1", "--data", data}} {
-		var out, errs bytes.Buffer
-		if code := Main(second, &out, &errs); code != exitEnvironment || !strings.Contains(errs.String(), "another tapnode, process ") || !strings.Contains(errs.String(), data) {
-			t.Errorf("%s beside it: exit code %d\n%s", second[0], code, &errs)
-		}
+	var out, errs bytes.Buffer
+	if code := Main(args, &out, &errs); code != exitEnvironment || !strings.Contains(errs.String(), "another tapnode, process ") || !strings.Contains(errs.String(), data) {
+		t.Errorf("serve beside it: exit code %d\n%s", code, &errs)
 	}
 	if err := first.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -41,8 +41,22 @@ func (s *said) String() string {
 	return s.all.String()
 }
 
-// serveSimulated starts it on a free port; the test's end stops it as Ctrl-C does.
+// serveSimulated starts it on a free port, with the example menu; the test's end stops it as Ctrl-C does.
 func serveSimulated(t *testing.T, args ...string) *served {
+	t.Helper()
+	s := serveWith(t, append([]string{"--simulate", "--listen", "127.0.0.1:0", "../../../examples/flows/menu.yaml"}, args...)...)
+	s.token = s.until(t, `account token, shown only now: (\S+)`)
+	return s
+}
+
+// drain reads what is left of the output.
+func (s *served) drain() {
+	for s.lines.Scan() {
+	}
+}
+
+// serveWith starts tapnode serve until the end of the test.
+func serveWith(t *testing.T, args ...string) *served {
 	t.Helper()
 	runtimeDir, err := os.MkdirTemp("", "ts")
 	if err != nil {
@@ -55,7 +69,6 @@ func serveSimulated(t *testing.T, args ...string) *served {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	s := &served{lines: bufio.NewScanner(out), said: &said{}}
-	args = append([]string{"--simulate", "--listen", "127.0.0.1:0", "../../../examples/flows/menu.yaml"}, args...)
 	go func() {
 		err := serve(ctx, console{in, io.MultiWriter(s.said, t.Output())}, args)
 		_ = in.CloseWithError(io.EOF)
@@ -74,7 +87,6 @@ func serveSimulated(t *testing.T, args ...string) *served {
 		}
 	})
 	s.url = s.until(t, `tapnode serves at (http://\S+)`)
-	s.token = s.until(t, `account token, shown only now: (\S+)`)
 	return s
 }
 

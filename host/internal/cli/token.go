@@ -46,6 +46,7 @@ func token(_ context.Context, c console, args []string) error {
 	flags := newFlags("token")
 	dir := dataFlag(flags)
 	instance := flags.String("instance", "", "limit the token to the instance of this `NAME`")
+	reveal := flags.Bool("reveal", false, "let the token read the numbers and texts in runs and dead letters")
 	if err := none(c, flags, args); err != nil {
 		return err
 	}
@@ -63,7 +64,15 @@ func token(_ context.Context, c console, args []string) error {
 	if *instance != "" {
 		scope = api.TokenInstance
 	}
-	made, err := t.Create(scope, *instance, time.Now())
+	var made string
+	switch {
+	case *reveal && *instance != "":
+		return invalid("--reveal is for tokens of the whole account")
+	case *reveal:
+		made, err = t.CreateRevealing(time.Now())
+	default:
+		made, err = t.Create(scope, *instance, time.Now())
+	}
 	if err != nil {
 		return err
 	}

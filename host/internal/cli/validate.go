@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -57,14 +56,9 @@ func validate(ctx context.Context, c console, args []string) error {
 // load reads and checks one flow file. The error is one of reading; everything
 // wrong with the flow is a finding, and then there is no program.
 func load(path string, cat *flow.Catalogue) (*flow.Program, []flow.Finding, error) {
-	file, err := os.Open(path)
+	src, err := readFlow(path)
 	if err != nil {
-		return nil, nil, &exit{exitInvalid, err}
-	}
-	defer file.Close()
-	src, err := io.ReadAll(io.LimitReader(file, flow.MaxSize+1))
-	if err != nil {
-		return nil, nil, &exit{exitInvalid, err}
+		return nil, nil, err
 	}
 	program, findings, err := flow.Load(src, cat)
 	var bad *flow.InvalidError

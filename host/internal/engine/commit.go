@@ -119,6 +119,7 @@ func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State
 	}
 	b.plan(p, before, s, ev.At)
 	b.family(p, before, s, ev.At)
+	b.Index = IndexOf(s, b.Steps)
 	_, err = e.log.Append(ctx, b)
 	return err
 }

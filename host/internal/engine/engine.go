@@ -81,6 +81,7 @@ type Options struct {
 // Engine runs flows. Its methods may be called from several goroutines.
 type Engine struct {
 	log      Log
+	archive  Archive // the same
 	exec     Executor
 	builtins map[string]builtin
 	logger   *slog.Logger
@@ -96,6 +97,8 @@ type Engine struct {
 	programs map[string]*flow.Program // by digest, for runs that are pinned
 	current  map[string]*flow.Program // by flow id, for new runs
 
+	publishing sync.Mutex // held while what is published changes here
+
 	life    sync.Mutex
 	stop    context.CancelFunc // ends the loops; nil before Start
 	cut     context.CancelFunc // ends running calls
@@ -107,6 +110,10 @@ func New(o Options) (*Engine, error) {
 	if o.Log == nil || o.Executor == nil {
 		return nil, errors.New("an engine needs a Log and an Executor")
 	}
+	archive, ok := o.Log.(Archive)
+	if !ok {
+		return nil, fmt.Errorf("%T is no Archive", o.Log)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -116,7 +123,7 @@ func New(o Options) (*Engine, error) {
 	if o.Behind == nil {
 		o.Behind = func() bool { return false }
 	}
-	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
+	e := &Engine{log: o.Log, archive: archive, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
 		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
 	for _, b := range o.Builtins {
 		op := b.Operation()

@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// maxDepth is how deep runs may begin others.
-const maxDepth = 10
+// maxNesting is how deep runs may begin others.
+const maxNesting = 10
 
 // family adds the tasks by which runs that began each other hear of each other: one that is
 // over tells the run that waits for it, and one that is cut short cancels those it waits for.
@@ -66,8 +66,8 @@ func (e *Engine) subflow(name string, depth int) (*flow.Program, string, *sdk.Pr
 		return nil, "", &sdk.Problem{Code: code, HTTPStatus: http.StatusUnprocessableEntity, Message: fmt.Sprintf(format, args...),
 			Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 	}
-	if depth > maxDepth {
-		return refuse("too_deep", "flows begin each other %d deep; the limit is %d", depth, maxDepth)
+	if depth > maxNesting {
+		return refuse("too_deep", "flows begin each other %d deep; the limit is %d", depth, maxNesting)
 	}
 	e.mu.RLock()
 	p := e.current[name]

@@ -58,8 +58,11 @@ type Log interface {
 	// comes.
 	Newest(ctx context.Context) (uint64, error)
 
-	// PutFlow keeps the source of a version of a flow, as the one that was deployed
-	// last. A version is kept as long as a run belongs to it.
+	// PutFlow keeps a version of a flow and numbers it: 1, 2, 3 … within the flow; the
+	// same digest keeps its number. As Draft it takes the place of the flow's draft and
+	// changes no version that was published; else it becomes the flow's published version,
+	// and the one before is retired. A version is kept while it is published, and as long
+	// as a run belongs to it.
 	PutFlow(ctx context.Context, v Version) error
 
 	// Flow finds a version by its digest. ErrNotFound if there is none.
@@ -141,6 +144,8 @@ type Batch struct {
 	// Turn is what is asked of the others with the same claim that are not over. It matters
 	// for the first batch of a run, and for the one with which a queued run begins.
 	Turn Turn
+	// Index is what the run can be found by: see Archive.
+	Index Index
 }
 
 // Turn says when a run with a claim may begin. When the last one that has begun is over, the
@@ -225,10 +230,26 @@ type Task struct {
 
 // Version is one version of a flow.
 type Version struct {
-	Digest string // flow.Flow.Digest
-	Flow   string // the flow's id
-	Source []byte // the flow file
+	Digest string `json:"digest"` // flow.Flow.Digest
+	Flow   string `json:"flow"`   // the flow's id
+	Source []byte `json:"-"`      // the flow file
+	// Manifests is the digest of the operations that the version was compiled against.
+	Manifests string       `json:"manifests,omitempty"`
+	State     VersionState `json:"state"`
+	// Number and Changed, the time when it got its State, are the Log's.
+	Number  int       `json:"version"`
+	Changed time.Time `json:"changed"`
 }
+
+// VersionState says what a version is for.
+type VersionState string
+
+// The states of a version. PutFlow takes the empty one for Published.
+const (
+	Draft     VersionState = "draft"     // it was never published
+	Published VersionState = "published" // it starts runs; a flow has one at most
+	Retired   VersionState = "retired"   // only the runs that began with it go on
+)
 
 // Queue of the task.
 func (t Task) Queue() Queue {

@@ -33,11 +33,16 @@ type Memory struct {
 
 	letters memoryLetters
 	claims  memoryClaims
+	// changes counts those of the published flows; changed is closed, and made anew, at each.
+	changes uint64
+	changed chan struct{}
 }
 
 type memoryRun struct {
 	revision uint64
 	state    []byte
+	found    Found
+	digest   string
 	waits    map[string]struct{}
 	tasks    map[string]struct{}
 	over     *list.Element // nil while it is not over
@@ -50,7 +55,8 @@ func NewMemory(maxRuns int) *Memory {
 		maxRuns = defaultRuns
 	}
 	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]Task{},
-		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}, letters: memoryLetters{cursors: map[string][]byte{}}, claims: memoryClaims{}}
+		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}, letters: memoryLetters{cursors: map[string][]byte{}}, claims: memoryClaims{},
+		changed: make(chan struct{})}
 }
 
 // Append implements Log.
@@ -98,6 +104,7 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 	} else if r.over == nil && b.Over {
 		r.over = m.over.PushBack(b.Run)
 	}
+	r.file(b)
 	m.steps.add(b.Steps)
 	m.letters.putCursor(b.Cursor)
 	return r.revision, nil
@@ -207,25 +214,6 @@ func (m *Memory) Drop(_ context.Context, t Task) error {
 		m.drop(t.ID)
 	}
 	return nil
-}
-
-// PutFlow implements Log. The engine bounds how many there are.
-func (m *Memory) PutFlow(_ context.Context, v Version) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.flows[v.Digest] = v
-	return nil
-}
-
-// Flow implements Log.
-func (m *Memory) Flow(_ context.Context, digest string) (Version, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	v, ok := m.flows[digest]
-	if !ok {
-		return Version{}, ErrNotFound
-	}
-	return v, nil
 }
 
 // Publish implements Log.

@@ -11,46 +11,55 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Deploy makes a flow's triggers start runs of this version, and keeps its source in
-// the Log. Runs of earlier versions go on as they were, also after a restart.
-func (e *Engine) Deploy(ctx context.Context, p *flow.Program) error {
-	f := p.Flow()
-	if err := e.remember(p); err != nil {
-		return fmt.Errorf("deploy flow %s: %w", f.Metadata.ID, err)
-	}
-	if err := e.log.PutFlow(ctx, Version{Digest: f.Digest, Flow: f.Metadata.ID, Source: f.Source}); err != nil {
-		return fmt.Errorf("deploy flow %s: %w", f.Metadata.ID, err)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.current[f.Metadata.ID] = p
-	return nil
-}
-
-// remember adds a program to those that runs are pinned to.
+// remember adds a program to those that runs are pinned to. When there are too many, one
+// that can be had again makes room.
 func (e *Engine) remember(p *flow.Program) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	digest := p.Flow().Digest
 	if _, known := e.programs[digest]; !known && len(e.programs) >= maxFlows {
-		return fmt.Errorf("%d versions are in use, which is the limit", maxFlows)
+		if !e.evict() {
+			return fmt.Errorf("%d versions are in use, which is the limit: retire some flows", maxFlows)
+		}
 	}
 	e.programs[digest] = p
 	return nil
 }
 
+func (e *Engine) evict() bool {
+	if e.compile == nil {
+		return false
+	}
+	for digest, p := range e.programs {
+		if e.current[p.Flow().Metadata.ID] != p {
+			delete(e.programs, digest)
+			return true
+		}
+	}
+	return false
+}
+
 // pinned is the program of the version that a run began with. ErrUnknownFlow says that
 // nobody has it, or why it cannot run here any more.
 func (e *Engine) pinned(ctx context.Context, s run.State) (*flow.Program, error) {
+	p, err := e.program(ctx, s.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("run %s of flow %s: %w", s.Run, s.Flow, err)
+	}
+	return p, nil
+}
+
+// program is a version by its digest.
+func (e *Engine) program(ctx context.Context, digest string) (*flow.Program, error) {
 	e.mu.RLock()
-	p, ok := e.programs[s.Digest]
+	p, ok := e.programs[digest]
 	e.mu.RUnlock()
 	if ok {
 		return p, nil
 	}
-	p, err := e.restore(ctx, s.Digest)
+	p, err := e.restore(ctx, digest)
 	if err != nil {
-		return nil, fmt.Errorf("run %s of flow %s version %d: %w", s.Run, s.Flow, s.Version, err)
+		return nil, err
 	}
 	return p, e.remember(p)
 }
@@ -69,6 +78,9 @@ func (e *Engine) restore(ctx context.Context, digest string) (*flow.Program, err
 	p, err := e.compile(v.Source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the kept version does not fit the nodes of this host: %w", ErrUnknownFlow, err)
+	}
+	if v.Manifests != "" && v.Manifests != p.Manifests() {
+		e.logger.Warn("a version of a flow was published for other versions of its nodes; it fits the present ones, too", "flow", v.Flow, "version", v.Number)
 	}
 	return p, nil
 }

@@ -37,6 +37,8 @@ func Log(t *testing.T, place func(t *testing.T) Place) {
 		"a conflict stores nothing":  conflictStoresNothing,
 		"waits":                      waits,
 		"versions":                   versions,
+		"runs are found":             runsFound,
+		"what is published":          published,
 		"tasks come in time":         tasksInTime,
 		"tasks come in order":        tasksInOrder,
 		"a task goes to one":         taskToOne,

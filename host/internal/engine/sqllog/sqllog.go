@@ -91,7 +91,8 @@ type Log struct {
 	now     func() time.Time
 	desk    desk
 	queues  map[engine.Queue]*queue
-	news    news
+	news    news // of steps
+	flows   news // of what is published
 	sweeper *sqldb.Sweeper
 	monitor *sqldb.Monitor
 	owned   *os.File // of SQLite; nil with Postgres

@@ -171,11 +171,15 @@ func (l *Log) look(ctx context.Context, run string, after uint64) (steps []engin
 	return steps, gone, sqldb.Wrap("read steps", err)
 }
 
-// sleep waits for news, and on Postgres a moment at most: other hosts bring some, too.
 func (l *Log) sleep(ctx context.Context, more <-chan struct{}) bool {
+	return l.sleepAtMost(ctx, more, poll)
+}
+
+// sleepAtMost waits for news, and on Postgres a moment at most: other hosts bring some, too.
+func (l *Log) sleepAtMost(ctx context.Context, more <-chan struct{}, moment time.Duration) bool {
 	var others <-chan time.Time
 	if l.owned == nil {
-		timer := time.NewTimer(poll)
+		timer := time.NewTimer(moment)
 		defer timer.Stop()
 		others = timer.C
 	}
@@ -190,7 +194,7 @@ func (l *Log) sleep(ctx context.Context, more <-chan struct{}) bool {
 	return true
 }
 
-// news wakes everybody who waits for steps.
+// news wakes everybody who waits for them.
 type news struct {
 	mu   sync.Mutex
 	more chan struct{} // nil: nobody waits

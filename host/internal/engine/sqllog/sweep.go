@@ -10,6 +10,7 @@ import (
 // sweep removes what is past its time, and steps that are too many.
 func (l *Log) sweep(ctx context.Context, count bool) error {
 	errs := []error{
+		l.indexOldRuns(ctx),
 		l.repeat(ctx, "forget old runs", l.forgetRuns),
 		l.repeat(ctx, "remove old waits", l.removeWaits),
 		l.repeat(ctx, "remove old steps", l.removeOldSteps),

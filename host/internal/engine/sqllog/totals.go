@@ -46,6 +46,9 @@ func (l *Log) makeRoom(t *sqldb.Tx) (refused, err error) {
 
 // forget removes a run with all that belongs to it.
 func forget(t *sqldb.Tx, run string, bytes int64) error {
+	if err := forgetTerms(t, run); err != nil {
+		return err
+	}
 	for _, query := range [...]string{
 		`DELETE FROM engine_tasks WHERE run = $1`,
 		`DELETE FROM engine_waits WHERE run = $1`,

@@ -109,6 +109,10 @@ func (t *transition) apply(e Event) error {
 		t.timedOut(e)
 	case Cancelled:
 		t.cancel(e.Reason)
+	case Retried:
+		return t.retried()
+	case Resumed:
+		return t.resumed(e.Visit)
 	default:
 		return fmt.Errorf("run %s: unknown event %q", t.s.Run, e.Kind)
 	}
@@ -154,7 +158,7 @@ func (t *transition) enter(e entry) {
 		t.gather(n, e)
 		return
 	}
-	if n.Join == flow.JoinAny && !t.pass(n, e) {
+	if n.Join == flow.JoinAny && !e.joined && !t.pass(n, e) {
 		return
 	}
 	if t.s.Count >= maxVisits {
@@ -203,7 +207,7 @@ func (t *transition) scope(e entry) flow.Scope {
 
 // fail ends the run. Calls still running are no longer listened to.
 func (t *transition) fail(node, code, message string) {
-	t.s.Error = &Error{Node: node, Code: code, Message: message}
+	t.s.Error, t.s.Failed = &Error{Node: node, Code: code, Message: message}, nil
 	t.end(StatusFailed)
 }
 

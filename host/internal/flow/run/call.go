@@ -100,6 +100,7 @@ func (t *transition) failed(e Event) {
 // broken leaves a visit by its error port, or fails the run.
 func (t *transition) broken(n *flow.CompiledNode, visit int, p *sdk.Problem) {
 	v := t.s.visit(visit)
+	was := *v
 	v.Input = nil
 	if v.Wait == WaitArmed {
 		t.settle(v, flow.PortError)
@@ -107,6 +108,7 @@ func (t *transition) broken(n *flow.CompiledNode, visit int, p *sdk.Problem) {
 	t.emit(Trace{Kind: TraceNodeFailed, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code, Message: p.Message})
 	if len(n.Targets(flow.PortError)) == 0 {
 		t.fail(n.ID, p.Code, p.Message)
+		t.s.Failed = &Failure{was, p.Effect}
 		return
 	}
 	t.follow(v, n, flow.PortError, v.Event, map[string]any{"code": p.Code, "message": p.Message, "httpStatus": p.HTTPStatus, "node": n.ID})

@@ -26,6 +26,7 @@ import (
 //	click NODE[#n] BUTTON [id]    an answer to that visit
 //	text NODE[#n] WORD [id]
 //	timeout NODE[#n], retry NODE[#n], cancel
+//	again, resume [NODE[#n]]      a person repairs the run
 //	after DURATION                time passes
 //	ago DURATION LINE             the answer of the line was given before
 //	begun NODE[#n]                the call is about to be made
@@ -116,6 +117,10 @@ func (sc *script) line(line string) {
 		}
 	case "cancel":
 		e.Kind = run.Cancelled
+	case "again":
+		e.Kind = run.Retried
+	case "resume":
+		e.Kind = run.Resumed
 	default:
 		sc.t.Fatalf("unknown line %q", line)
 	}

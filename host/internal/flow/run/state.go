@@ -44,6 +44,7 @@ type State struct {
 	Started time.Time          `json:"started"`
 	Status  Status             `json:"status"`
 	Error   *Error             `json:"error,omitempty"`
+	Failed  *Failure           `json:"failed,omitempty"` // of a run that failed at a node
 	Vars    map[string]any     `json:"vars,omitempty"`
 	Outputs map[string]any     `json:"outputs,omitempty"` // last output by node
 	Count   int                `json:"count"`             // visits so far

@@ -1,0 +1,197 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/api"
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// Publish checks a flow file, keeps it as a version and makes its triggers start runs of it at
+// once; runs of other versions go on as they are. A *flow.InvalidError says what is wrong with
+// the file.
+func (a *App) Publish(ctx context.Context, source []byte) (api.Published, error) {
+	p, findings, err := flow.Load(source, a.Catalogue)
+	if err != nil {
+		return api.Published{}, err
+	}
+	left, err := a.leftBehind(ctx, p)
+	if err != nil {
+		return api.Published{}, err
+	}
+	var v engine.Version
+	var changed bool
+	err = a.follow(ctx, func() (err error) {
+		v, changed, err = a.Engine.Publish(ctx, p)
+		return err
+	})
+	if err != nil {
+		return api.Published{}, err
+	}
+	return api.Published{Version: v, New: changed, Findings: append(findings, left...)}, nil
+}
+
+// Deploy publishes a flow that was read before.
+func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
+	return a.follow(ctx, func() error { return a.Engine.Deploy(ctx, p) })
+}
+
+// Draft checks a flow file and keeps it, in the place of the flow's draft. It starts no runs.
+func (a *App) Draft(ctx context.Context, source []byte) (api.Published, error) {
+	p, findings, err := flow.Load(source, a.Catalogue)
+	if err != nil {
+		return api.Published{}, err
+	}
+	v, err := a.Engine.Draft(ctx, p)
+	return api.Published{Version: v, New: v.State == engine.Draft, Findings: findings}, err
+}
+
+// Restore publishes a version that is kept, an older one or the draft.
+func (a *App) Restore(ctx context.Context, id string, number int) (api.Published, error) {
+	v, err := a.Engine.Version(ctx, id, number)
+	if err != nil {
+		return api.Published{}, err
+	}
+	return a.Publish(ctx, v.Source)
+}
+
+// Retire makes a flow start no more runs. Those that have begun go on.
+func (a *App) Retire(ctx context.Context, id string) error {
+	return a.follow(ctx, func() error { return a.Engine.Retire(ctx, id) })
+}
+
+// Diff says in words how two versions of a flow differ. The older 0 is the published one, the
+// newer 0 the newest.
+func (a *App) Diff(ctx context.Context, id string, older, newer int) ([]flow.Change, error) {
+	from, err := a.Engine.Version(ctx, id, older)
+	if err != nil {
+		return nil, err
+	}
+	if newer == 0 {
+		all, err := a.Engine.Versions(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		newer = all[0].Number
+	}
+	to, err := a.Engine.Version(ctx, id, newer)
+	if err != nil {
+		return nil, err
+	}
+	return flow.Diff(a.Catalogue, from.Source, to.Source)
+}
+
+// maxEarlier is how many earlier versions are looked at for what waiting runs may still choose.
+const maxEarlier = 20
+
+// leftBehind warns of answers that runs of earlier versions wait for and that the program has
+// no edge for: their runs take them as they began, and new runs do not offer them.
+func (a *App) leftBehind(ctx context.Context, p *flow.Program) ([]flow.Finding, error) {
+	id := p.Flow().Metadata.ID
+	versions, err := a.Engine.Versions(ctx, id)
+	if err != nil {
+		return nil, nil //nolint:nilerr // the first version of a flow leaves nothing behind
+	}
+	var out []flow.Finding
+	waiting := map[string]map[string]int{} // by node and digest
+	for _, v := range versions[:min(len(versions), maxEarlier)] {
+		if v.Digest == p.Flow().Digest {
+			continue
+		}
+		kept, err := a.Engine.Version(ctx, id, v.Number)
+		if err != nil {
+			return nil, err
+		}
+		old, err := a.compile(kept.Source)
+		if err != nil {
+			continue // its runs cannot go on in this host anyway
+		}
+		for _, node := range old.Flow().Nodes {
+			if !old.Node(node.ID).Waits {
+				continue
+			}
+			if waiting[node.ID] == nil {
+				if waiting[node.ID], err = a.Engine.Waiting(ctx, id, node.ID); err != nil {
+					return nil, err
+				}
+			}
+			n := waiting[node.ID][v.Digest]
+			if gone := gone(old, p, node.ID); n > 0 && len(gone) > 0 {
+				out = append(out, flow.Finding{Severity: flow.SeverityWarning, Code: "answers_left_behind",
+					Message:    fmt.Sprintf("%d runs of version %d wait at %s and may still go on at %s, which this version does not have", n, v.Number, node.ID, strings.Join(gone, ", ")),
+					Suggestion: "they go on as they began; to end them instead: tapnode runs cancel"})
+			}
+		}
+	}
+	return out, nil
+}
+
+// gone are the ports of a node that have an edge in the old program and none in the new.
+func gone(old, now *flow.Program, node string) []string {
+	var ports []string
+	for _, e := range old.Flow().Edges {
+		from, port := e.Source()
+		if n := now.Node(node); from == node && (n == nil || len(n.Targets(port)) == 0) && !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// sync serves what is published, by whichever host. That some versions do not fit the nodes of
+// this host keeps none of the others from being served.
+func (a *App) sync(ctx context.Context) (generation uint64, err error) {
+	var unfit error
+	err = a.follow(ctx, func() error {
+		generation, unfit = a.Engine.Sync(ctx)
+		if errors.Is(unfit, engine.ErrUnknownFlow) {
+			return nil
+		}
+		return unfit
+	})
+	if err == nil && unfit != nil {
+		a.log.Error("some published flows are not served", "err", unfit)
+	}
+	return generation, err
+}
+
+// servePublished serves what is published, and follows what other hosts do to it while the
+// app runs.
+func (a *App) servePublished(ctx context.Context) error {
+	generation, err := a.sync(ctx)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.stopped {
+		a.readers.Go(func() { a.followFlows(a.reading, generation) }) //nolint:contextcheck // the app's life bounds it
+	}
+	return nil
+}
+
+// restFlows is how long the host rests after it could not ask what is published.
+const restFlows = 5 * time.Second
+
+// followFlows serves what other hosts on the same database publish, until ctx ends.
+func (a *App) followFlows(ctx context.Context, generation uint64) {
+	for ctx.Err() == nil {
+		err := a.Engine.Changed(ctx, generation)
+		if err == nil {
+			generation, err = a.sync(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("what is published cannot be read; trying again", "err", err)
+			select {
+			case <-time.After(restFlows):
+			case <-ctx.Done():
+			}
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+const (
+	// controlTime bounds what a command asks of a running host, a call of a node aside.
+	controlTime = time.Minute
+	// maxAnswer bounds what is read of its answer, in bytes.
+	maxAnswer = 64 << 20
+)
+
+// errNoHost means that nobody serves in the data directory.
+var errNoHost = errors.New("no tapnode serve works there")
+
+// control speaks to the host that works in a data directory, over its private socket.
+type control struct {
+	dir  string
+	http *http.Client
+}
+
+func newControl(dir string) *control {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		path, err := app.FindControl(dir)
+		if err != nil {
+			return nil, err
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}}
+	return &control{dir, &http.Client{Transport: transport}}
+}
+
+func (c *control) close() { c.http.CloseIdleConnections() }
+
+// ask makes a request and returns the answer. When there is no host the error is errNoHost;
+// what the host refuses is one with the exit code that fits.
+func (c *control) ask(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	target := url.URL{Scheme: "http", Host: "tapnode", Path: path, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.http.Do(req)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return nil, environment(fmt.Errorf("%w: in %s; start it, or name its directory with --data", errNoHost, c.dir))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the host stopped answering: %w", errors.Unwrap(err))
+	}
+	if res.StatusCode < 300 {
+		return res, nil
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	return nil, denied(res.StatusCode, raw)
+}
+
+// found is an error with the findings that the host sent along.
+type found struct {
+	error
+	findings []flow.Finding
+}
+
+func denied(status int, raw []byte) error {
+	var said struct {
+		Detail string         `json:"detail"`
+		Errors []flow.Finding `json:"errors"`
+	}
+	if err := json.Unmarshal(raw, &said); err != nil || said.Detail == "" {
+		said.Detail = fmt.Sprintf("the host answered %d", status)
+	}
+	code := exitInvalid
+	if status == http.StatusConflict || status >= 500 {
+		code = exitFailed
+	}
+	return &exit{code, found{errors.New(said.Detail), said.Errors}}
+}
+
+// get asks and reads the answer into a value; nil takes none.
+func (c *control) get(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, controlTime)
+	defer cancel()
+	res, err := c.ask(ctx, method, path, query, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if into == nil {
+		return nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("the answer of the host ended early: %w", err)
+	}
+	if text, ok := into.(*[]byte); ok {
+		*text = raw
+		return nil
+	}
+	return json.Unmarshal(raw, into)
+}
+
+// v1 is a path of the API; its parts are escaped.
+func v1(parts ...string) string {
+	path := "/v1"
+	for _, p := range parts {
+		path += "/" + p
+	}
+	return path
+}
+
+// subcommand runs one of a command's by the first of its arguments.
+func subcommand(ctx context.Context, c console, name string, args []string, all map[string]func(context.Context, console, *flag.FlagSet, []string) error) error {
+	var known []string
+	for sub := range all {
+		known = append(known, sub)
+	}
+	if len(args) == 0 {
+		return invalid("tapnode %s what? %s", name, flow.DidYouMean("", known))
+	}
+	fs := newFlags(name)
+	if args[0] == "-h" || args[0] == "--help" || args[0] == "-help" {
+		dataFlag(fs)
+		fs.Bool("json", false, "print JSON")
+		_, err := parse(c, fs, args)
+		return err
+	}
+	run, ok := all[args[0]]
+	if !ok {
+		return invalid("unknown tapnode %s %.80q: %s", name, args[0], flow.DidYouMean(args[0], known))
+	}
+	return run(ctx, c, fs, args[1:])
+}
+
+// printJSON prints a value as a document.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow/run"
+)
+
+// Archive is what a Log offers to people who look for runs and manage versions of flows.
+// Package enginetest holds every implementation to it.
+type Archive interface {
+	// Runs finds runs, the newest first. It looks at a bounded number of runs: a page may
+	// have fewer than were asked for, even none, and still say that there are more.
+	Runs(ctx context.Context, q Query) (Page, error)
+
+	// Found is one run as Runs shows it. ErrNotFound if there is none.
+	Found(ctx context.Context, run string) (Found, error)
+
+	// Waiting counts the runs that wait at a node, by the digest of their version, among
+	// the newest ones of a bounded number.
+	Waiting(ctx context.Context, flow, node string) (map[string]int, error)
+
+	// Versions are those of a flow, the newest first, without their sources.
+	Versions(ctx context.Context, flow string) ([]Version, error)
+
+	// Published are the versions that start runs, one for each flow, with their sources,
+	// by flow. The generation is another one after every change of them.
+	Published(ctx context.Context) (generation uint64, all []Version, err error)
+
+	// Changed returns when the generation is another one: nil, or the error of ctx.
+	Changed(ctx context.Context, generation uint64) error
+
+	// Retire makes a flow start no more runs. ErrNotFound if it has no published version.
+	Retire(ctx context.Context, flow string) error
+}
+
+// Query says which runs are wanted. Empty fields want all.
+type Query struct {
+	Flow    string
+	Version int // of the flow, which must be named, too
+	Status  run.Status
+	Node    string // with an armed wait, of the flow, which must be named, too
+	About   string // a subject, in any form that subject takes: a number, a LID, an id of a message
+	Since   time.Time
+	Until   time.Time // not itself
+	After   string    // Page.Next of the page before
+	Limit   int       // 1 to MaxPage; 0 is DefaultPage
+}
+
+// Sizes of a page.
+const (
+	DefaultPage = 50
+	MaxPage     = 500
+)
+
+// Page is a part of the runs that a Query finds.
+type Page struct {
+	Runs []Found
+	// Next is the Query.After of the next page; empty: there is none.
+	Next string
+}
+
+// Found is a run in a list.
+type Found struct {
+	Run     string     `json:"run"`
+	Flow    string     `json:"flow"`
+	Version int        `json:"version"` // 0: it is not known any more
+	Status  run.Status `json:"status"`
+	Started time.Time  `json:"started"`
+	Ended   time.Time  `json:"ended,omitzero"`
+	Error   string     `json:"error,omitempty"`
+	Waits   []string   `json:"waitsAt,omitempty"`
+	About   []string   `json:"about,omitempty"`
+}
+
+// ErrBadQuery is a Query that no Log understands.
+var ErrBadQuery = errors.New("this cannot be looked for")
+
+// Place is where a run stands among the others: newest first.
+type Place struct {
+	Started int64 // unix milliseconds
+	Run     string
+}
+
+// Before reports whether a run at p comes later in a list than one at q.
+func (p Place) Before(q Place) bool {
+	return p.Started < q.Started || p.Started == q.Started && p.Run < q.Run
+}
+
+// String is the opaque form of Query.After.
+func (p Place) String() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.Started, 36) + "." + p.Run))
+}
+
+// Check completes a Query: its subject in the one form, its limit, and the place that its
+// page begins after, which is the end of the time that is asked for when there is no page
+// before.
+func (q *Query) Check() (Place, error) {
+	q.About = subject(q.About)
+	switch {
+	case q.Limit == 0:
+		q.Limit = DefaultPage
+	case q.Limit < 0 || q.Limit > MaxPage:
+		return Place{}, fmt.Errorf("%w: limit: want 1 to %d", ErrBadQuery, MaxPage)
+	}
+	if (q.Node != "" || q.Version != 0) && q.Flow == "" {
+		return Place{}, fmt.Errorf("%w: a node, or a version, is one of a flow: name the flow, too", ErrBadQuery)
+	}
+	end := Place{Started: 1<<63 - 1}
+	if !q.Until.IsZero() {
+		end = Place{Started: q.Until.UnixMilli()}
+	}
+	if q.After == "" {
+		return end, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(q.After)
+	started, id, ok := strings.Cut(string(raw), ".")
+	at, numErr := strconv.ParseInt(started, 36, 64)
+	if err != nil || numErr != nil || !ok {
+		return Place{}, fmt.Errorf("%w: the cursor: take it from the page before, as it is", ErrBadQuery)
+	}
+	if after := (Place{at, id}); after.Before(end) {
+		end = after
+	}
+	return end, nil
+}
+
+// Matches reports whether a run is wanted, its place aside.
+func (q *Query) Matches(f Found) bool {
+	return (q.Flow == "" || q.Flow == f.Flow) &&
+		(q.Version == 0 || q.Version == f.Version) &&
+		(q.Status == "" || q.Status == f.Status) &&
+		(q.Node == "" || slices.Contains(f.Waits, q.Node)) &&
+		(q.About == "" || slices.Contains(f.About, q.About)) &&
+		(q.Since.IsZero() || !f.Started.Before(q.Since))
+}
+
+// At is the place of a run.
+func (f Found) At() Place { return Place{f.Started.UnixMilli(), f.Run} }

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/flow/run"
+)
+
+// Runs is Archive.Runs.
+func (e *Engine) Runs(ctx context.Context, q Query) (Page, error) { return e.archive.Runs(ctx, q) }
+
+// History is one run with each of its kept steps.
+type History struct {
+	Found
+	Digest  string `json:"digest"` // of its version
+	Trigger string `json:"trigger"`
+	// Message says why it failed or was cancelled.
+	Message string          `json:"message,omitempty"`
+	Pending []PendingAction `json:"pending,omitempty"`
+	Steps   []HistoryStep   `json:"steps"`
+}
+
+// PendingAction is what is to happen to a run by itself, and when.
+type PendingAction struct {
+	Kind  run.PendingKind `json:"kind"`
+	Node  string          `json:"node"`
+	Visit int             `json:"visit"`
+	Due   time.Time       `json:"due,omitzero"` // zero: at once
+}
+
+// HistoryStep is a step, with what only its neighbours tell.
+type HistoryStep struct {
+	Step
+	// Key is the idempotency key of the call that the step is of.
+	Key string `json:"key,omitempty"`
+	// TookMs is how long an attempt took from when it was asked for, its turn included.
+	TookMs int64 `json:"tookMs,omitempty"`
+}
+
+// History tells all that is kept of a run. ErrNotFound if there is none.
+func (e *Engine) History(ctx context.Context, id string) (History, error) {
+	found, err := e.archive.Found(ctx, id)
+	if err != nil {
+		return History{}, err
+	}
+	s, err := e.State(ctx, id)
+	if err != nil {
+		return History{}, err
+	}
+	steps, err := e.log.Steps(ctx, id, 0)
+	if err != nil {
+		return History{}, err
+	}
+	h := History{Found: found, Digest: s.Digest, Trigger: s.Trigger, Steps: timed(steps)}
+	if s.Error != nil {
+		h.Message = s.Error.Message
+	}
+	for _, p := range s.Pending() {
+		h.Pending = append(h.Pending, PendingAction{p.Kind, p.Node, p.Visit, p.Due})
+	}
+	return h, nil
+}
+
+// timed adds keys and durations to the steps of a run, oldest first.
+func timed(steps []Step) []HistoryStep {
+	ofCall := []run.TraceKind{run.TraceNodeStarted, run.TraceNodeProgress, run.TraceNodeSucceeded, run.TraceNodeFailed, run.TraceNodeRetry}
+	out, begun := make([]HistoryStep, len(steps)), map[int]time.Time{}
+	for i, st := range steps {
+		out[i] = HistoryStep{Step: st}
+		if st.Node == "" || !slices.Contains(ofCall, st.Kind) {
+			continue
+		}
+		out[i].Key = RunKeys + run.Key(st.Run, st.Node, st.Visit)
+		switch start, ok := begun[st.Visit]; {
+		case st.Kind == run.TraceNodeStarted:
+			begun[st.Visit] = st.Time
+		case st.Kind != run.TraceNodeProgress && ok:
+			out[i].TookMs = st.Time.Sub(start).Milliseconds()
+		}
+	}
+	return out
+}

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
+)
+
+// Masked is the history as people see it who may not read what customers and flows said: of
+// numbers the last two digits are left, of texts their length. What says how the run went
+// stays: nodes, ports, codes, times, ids of messages and buttons.
+func (h History) Masked() History {
+	h.Found = h.Found.Masked()
+	h.Message = maskNumbers(h.Message)
+	steps := make([]HistoryStep, len(h.Steps))
+	for i, st := range h.Steps {
+		st.Step = st.Masked()
+		steps[i] = st
+	}
+	h.Steps = steps
+	return h
+}
+
+// Masked is a found run without numbers.
+func (f Found) Masked() Found {
+	about := make([]string, len(f.About))
+	for i, s := range f.About {
+		about[i] = maskNumbers(s)
+	}
+	f.About = about
+	return f
+}
+
+// Masked is a step without texts and numbers.
+func (st Step) Masked() Step {
+	st.Message = maskNumbers(st.Message)
+	switch st.Kind {
+	case run.TraceWaitArmed: // the ports on offer
+	case run.TraceRunStarted: // variables have what names they like
+		st.Data = maskAll(st.Data)
+	default:
+		st.Data = maskData(st.Data, "", "")
+	}
+	warnings := slices.Clone(st.Warnings)
+	for i := range warnings {
+		warnings[i].Message = maskNumbers(warnings[i].Message)
+	}
+	st.Warnings = warnings
+	return st
+}
+
+// Masked is a dead letter without texts and numbers.
+func (l DeadLetter) Masked() DeadLetter {
+	l.Message = maskNumbers(l.Message)
+	l.Raw = maskText(l.Raw)
+	l.Event.Data = maskRaw(l.Event.Data)
+	return l
+}
+
+// plain are members whose texts tell how something went, not what was said. All others are
+// masked, whatever a node or a flow calls them.
+var plain = strings.Fields(`clickedAt httpStatus instance kind lateByMs level matchedBy mediaType messageId messageType ok port receivedAt
+	renderedAs sentAt state status type until`)
+
+// maskData masks a value. in is the member that it is, and of the member that has this one.
+func maskData(v any, in, of string) any {
+	told := slices.Contains(plain, in) || in == "id" && (of == "button" || of == "buttons")
+	switch v := v.(type) {
+	case string:
+		if told {
+			return v
+		}
+		return maskText(v)
+	case int, int64, uint64, float64:
+		if s := fmt.Sprint(v); !told && len(s) > maxPlainNumber {
+			return maskText(s)
+		}
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = maskData(v[i], in, of)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k := range v {
+			out[k] = maskData(v[k], k, in)
+		}
+		return out
+	}
+	return v
+}
+
+// maskAll masks the members of an object, as if their names said nothing.
+func maskAll(v any) any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return maskData(v, "", "")
+	}
+	out := make(map[string]any, len(m))
+	for k := range m {
+		out[k] = maskData(m[k], "", "")
+	}
+	return out
+}
+
+// maxPlainNumber is the length of a number that names nobody.
+const maxPlainNumber = 4
+
+// maskText says how long a text is, or with what digits a number ends.
+func maskText(s string) string {
+	switch {
+	case s == "" || s == "(concealed)":
+		return s
+	case onlyNumber.MatchString(s):
+		return maskNumbers(s)
+	}
+	return fmt.Sprintf("(%d characters)", utf8.RuneCountInString(s))
+}
+
+var (
+	// longNumber is what may be a phone number, or the user part of a LID.
+	longNumber = regexp.MustCompile(`(^|[^0-9A-Za-z])\+?\d[\d ().-]{4,}(\d\d)\b`)
+	onlyNumber = regexp.MustCompile(`^\+?\d[\d ().-]{4,}\d\d(@[a-z.]+)?$`)
+)
+
+// maskNumbers leaves the last two digits of each long number that is no part of a word, such
+// as an id.
+func maskNumbers(s string) string { return longNumber.ReplaceAllString(s, "${1}…${2}") }
+
+// maskRaw masks JSON.
+func maskRaw(raw json.RawMessage) json.RawMessage {
+	v, err := flow.DecodeJSON(raw)
+	if err != nil {
+		return nil
+	}
+	masked, err := json.Marshal(maskData(v, "", ""))
+	if err != nil {
+		return nil
+	}
+	return masked
+}

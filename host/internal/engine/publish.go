@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// Publish keeps a version of a flow and makes the flow's triggers start runs of it. Runs of
+// other versions go on as they were. changed is false for what is published already.
+func (e *Engine) Publish(ctx context.Context, p *flow.Program) (v Version, changed bool, err error) {
+	e.publishing.Lock()
+	defer e.publishing.Unlock()
+	f := p.Flow()
+	was, err := e.log.Flow(ctx, f.Digest)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		err = e.remember(p)
+	}
+	if err == nil {
+		err = e.log.PutFlow(ctx, versionOf(p, Published))
+	}
+	if err == nil {
+		v, err = e.log.Flow(ctx, f.Digest)
+	}
+	if err != nil {
+		return v, false, fmt.Errorf("publish flow %s: %w", f.Metadata.ID, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current[f.Metadata.ID] = p
+	return v, was.State != Published, nil
+}
+
+// Draft keeps a version that starts no runs, in the place of the flow's draft.
+func (e *Engine) Draft(ctx context.Context, p *flow.Program) (Version, error) {
+	err := e.log.PutFlow(ctx, versionOf(p, Draft))
+	if err != nil {
+		return Version{}, fmt.Errorf("keep a draft of flow %s: %w", p.Flow().Metadata.ID, err)
+	}
+	return e.log.Flow(ctx, p.Flow().Digest)
+}
+
+func versionOf(p *flow.Program, state VersionState) Version {
+	f := p.Flow()
+	return Version{Digest: f.Digest, Flow: f.Metadata.ID, Source: f.Source, Manifests: p.Manifests(), State: state}
+}
+
+// Deploy is Publish for those who need not know the version.
+func (e *Engine) Deploy(ctx context.Context, p *flow.Program) error {
+	_, _, err := e.Publish(ctx, p)
+	return err
+}
+
+// Retire makes a flow start no more runs. Those that have begun go on. ErrNotFound if it is
+// not published.
+func (e *Engine) Retire(ctx context.Context, id string) error {
+	e.publishing.Lock()
+	defer e.publishing.Unlock()
+	if err := e.archive.Retire(ctx, id); err != nil {
+		return fmt.Errorf("retire flow %s: %w", id, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.current, id)
+	return nil
+}
+
+// Sync makes this engine serve what the Log says is published, by whichever host. A version
+// that does not fit the nodes of this host starts no runs here; the error, an ErrUnknownFlow, names
+// each. The generation is for Changed.
+func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
+	e.publishing.Lock()
+	defer e.publishing.Unlock()
+	generation, all, err := e.archive.Published(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var broken []error
+	current := map[string]*flow.Program{}
+	for _, v := range all {
+		p, err := e.program(ctx, v.Digest)
+		if err != nil {
+			broken = append(broken, fmt.Errorf("flow %s version %d: %w", v.Flow, v.Number, err))
+			continue
+		}
+		current[v.Flow] = p
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current = current
+	return generation, errors.Join(broken...)
+}
+
+// Changed returns when somebody has published or retired a flow since a generation.
+func (e *Engine) Changed(ctx context.Context, generation uint64) error {
+	return e.archive.Changed(ctx, generation)
+}
+
+// Versions are those of a flow, the newest first, without their sources. ErrNotFound if there
+// are none.
+func (e *Engine) Versions(ctx context.Context, id string) ([]Version, error) {
+	all, err := e.archive.Versions(ctx, id)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("flow %q: %w", id, ErrNotFound)
+	}
+	return all, err
+}
+
+// Version is one of a flow, with its source; the number 0 is the published one, or else the
+// newest. ErrNotFound if there is none.
+func (e *Engine) Version(ctx context.Context, id string, number int) (Version, error) {
+	all, err := e.Versions(ctx, id)
+	if err != nil {
+		return Version{}, err
+	}
+	var digest string
+	for _, v := range all {
+		if v.Number == number || number == 0 && v.State == Published {
+			digest = v.Digest
+		}
+	}
+	if number == 0 {
+		digest = cmp.Or(digest, all[0].Digest)
+	}
+	if digest == "" {
+		return Version{}, fmt.Errorf("flow %q version %d: %w", id, number, ErrNotFound)
+	}
+	return e.log.Flow(ctx, digest)
+}
+
+// Published lists the versions that start runs, by flow.
+func (e *Engine) Published(ctx context.Context) ([]Version, error) {
+	_, all, err := e.archive.Published(ctx)
+	return all, err
+}
+
+// Waiting counts the runs that wait at a node of a flow, by the digest of their version.
+func (e *Engine) Waiting(ctx context.Context, flow, node string) (map[string]int, error) {
+	return e.archive.Waiting(ctx, flow, node)
+}

@@ -1,0 +1,149 @@
+package sqllog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// indexed is the index data of a run's row.
+type indexed struct {
+	startedAt                            int64
+	flow, status, error, waits, subjects string
+}
+
+// next is the row after a change, and the terms that come and go with it.
+func (r indexed) next(x engine.Index) (after indexed, add, remove []string) {
+	had := lines(r.subjects)
+	all := engine.AddSubjects(had, x.Subjects)
+	after = indexed{r.startedAt, x.Flow, string(x.Status), x.Error, strings.Join(x.Waits, "\n"), strings.Join(all, "\n")}
+	for _, s := range all[len(had):] {
+		add = append(add, subjectTerm(s))
+	}
+	before := lines(r.waits)
+	for _, n := range x.Waits {
+		if !slices.Contains(before, n) {
+			add = append(add, nodeTerm(x.Flow, n))
+		}
+	}
+	for _, n := range before {
+		if !slices.Contains(x.Waits, n) {
+			remove = append(remove, nodeTerm(x.Flow, n))
+		}
+	}
+	return after, add, remove
+}
+
+func lines(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, "\n")
+}
+
+// Terms of one kind are never those of another.
+func subjectTerm(s string) string    { return "s" + s }
+func nodeTerm(flow, n string) string { return "n" + flow + "/" + n }
+
+// maxTerms is how many terms one statement adds; there is a statement for each number.
+const maxTerms = 16
+
+var addTerms = func() (out [maxTerms + 1]string) {
+	for n := 1; n <= maxTerms; n++ {
+		rows := make([]string, n)
+		for i := range rows {
+			rows[i] = fmt.Sprintf("($%d, $1, $2)", i+3)
+		}
+		out[n] = `INSERT INTO engine_terms (term, started_at, run) VALUES ` + strings.Join(rows, ", ") + ` ON CONFLICT DO NOTHING`
+	}
+	return out
+}()
+
+func changeTerms(t *sqldb.Tx, run string, startedAt int64, add, remove []string) error {
+	for chunk := range slices.Chunk(add, maxTerms) {
+		args := []any{startedAt, run}
+		for _, term := range chunk {
+			args = append(args, term)
+		}
+		if _, err := t.Exec(addTerms[len(chunk)], args...); err != nil {
+			return err
+		}
+	}
+	for _, term := range remove {
+		if _, err := t.Exec(`DELETE FROM engine_terms WHERE term = $1 AND started_at = $2 AND run = $3`, term, startedAt, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetTerms removes the terms of a run.
+func forgetTerms(t *sqldb.Tx, run string) error {
+	var r indexed
+	err := t.Row(`SELECT started_at, flow, waits, subjects FROM engine_runs WHERE id = $1`, []any{run}, &r.startedAt, &r.flow, &r.waits, &r.subjects)
+	if err != nil {
+		return err
+	}
+	var terms []string
+	for _, s := range lines(r.subjects) {
+		terms = append(terms, subjectTerm(s))
+	}
+	for _, n := range lines(r.waits) {
+		terms = append(terms, nodeTerm(r.flow, n))
+	}
+	return changeTerms(t, run, r.startedAt, nil, terms)
+}
+
+// unreadable is the status of a run whose state nobody can read.
+const unreadable = "unreadable"
+
+// indexOldRuns fills in the rows of a host that wrote no index data, some at a time.
+func (l *Log) indexOldRuns(ctx context.Context) error {
+	type old struct {
+		id        string
+		startedAt int64
+		state     []byte
+	}
+	for more := true; more; {
+		runs, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (r old, err error) {
+			err = row.Scan(&r.id, &r.startedAt, &r.state)
+			return r, err
+		}, `SELECT id, started_at, state FROM engine_runs WHERE status = '' ORDER BY started_at, id LIMIT $1`, runsBatch)
+		if err != nil || len(runs) == 0 {
+			return err
+		}
+		found := make([]engine.Index, len(runs))
+		for i, r := range runs {
+			steps, err := l.Steps(ctx, r.id, 0)
+			if err != nil {
+				return err
+			}
+			if found[i], err = engine.IndexFrom(r.state, steps); err != nil || found[i].Status == "" {
+				found[i] = engine.Index{Status: unreadable}
+			}
+		}
+		more = len(runs) == runsBatch
+		err = l.db.WriteUnsynced(ctx, "index the runs of an older host", l.change(func(t *sqldb.Tx) error {
+			for i, r := range runs {
+				after, add, _ := indexed{startedAt: r.startedAt}.next(found[i])
+				n, err := t.Exec(`UPDATE engine_runs SET flow = $2, status = $3, error = $4, waits = $5, subjects = $6 WHERE id = $1 AND status = ''`,
+					r.id, after.flow, after.status, after.error, after.waits, after.subjects)
+				if err == nil && n > 0 { // nobody has changed the run meanwhile
+					err = changeTerms(t, r.id, r.startedAt, add, nil)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

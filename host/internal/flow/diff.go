@@ -1,0 +1,270 @@
+package flow
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+	"github.com/tapnode/tapnode/schemas"
+)
+
+// Change is one difference between two versions of a flow.
+type Change struct {
+	// Pointer is the JSON Pointer to the place, in the file that has it: the newer one unless
+	// the thing was removed.
+	Pointer string `json:"pointer"`
+	// What is added, removed or changed.
+	What string `json:"what"`
+	// Text says it in the words of the form.
+	Text string `json:"text"`
+}
+
+const (
+	added   = "added"
+	removed = "removed"
+	changed = "changed"
+)
+
+// Diff says in words how two flow files differ: which nodes, triggers, edges and fields. Nodes,
+// triggers and what else has an id are matched by it, so that their order does not matter, and
+// layout is no difference. Secrets are not told.
+func Diff(c *Catalogue, older, newer []byte) ([]Change, error) {
+	a, err := parse(older)
+	if err != nil {
+		return nil, fmt.Errorf("the older version: %w", err)
+	}
+	b, err := parse(newer)
+	if err != nil {
+		return nil, fmt.Errorf("the newer version: %w", err)
+	}
+	d := differ{form: schemaDoc(schemas.Read("flow.json")), catalogue: c}
+	was, is := d.root(a), d.root(b)
+	whole := applied{d.form, []any{d.form}}
+	for _, name := range []string{"metadata", "vars"} {
+		title := map[string]string{"metadata": "flow", "vars": "variables"}[name]
+		d.compare(place{title, "/" + name}, place{title, "/" + name}, was[name], is[name], whole.member(name))
+	}
+	d.list("trigger", "/triggers", was["triggers"], is["triggers"], whole.member("triggers").items())
+	d.list("node", "/nodes", was["nodes"], is["nodes"], whole.member("nodes").items())
+	d.edges(a, b)
+	return d.out, nil
+}
+
+// differ gathers changes.
+type differ struct {
+	form      map[string]any
+	catalogue *Catalogue
+	out       []Change
+}
+
+func (d *differ) root(f *Flow) map[string]any {
+	root, _ := f.doc.root.(map[string]any)
+	return root
+}
+
+// place is where a value stands, in words and by pointer.
+type place struct{ words, pointer string }
+
+func (p place) under(words, name string) place {
+	if p.words != "" {
+		words = p.words + ": " + words
+	}
+	return place{words, jsonstrict.Pointer(p.pointer, name)}
+}
+
+func (d *differ) note(pointer, what, format string, args ...any) {
+	d.out = append(d.out, Change{pointer, what, fmt.Sprintf(format, args...)})
+}
+
+// compare notes how two values differ, each of which may be absent (nil).
+func (d *differ) compare(from, to place, older, newer any, s applied) {
+	if equal(older, newer) {
+		return
+	}
+	switch {
+	case older == nil:
+		d.note(to.pointer, added, "%s was added%s", to.words, shown(newer, s, ": "))
+		return
+	case newer == nil:
+		d.note(from.pointer, removed, "%s was removed%s", from.words, shown(older, s, "; it was "))
+		return
+	}
+	a, isA := older.(map[string]any)
+	b, isB := newer.(map[string]any)
+	if isA && isB && !s.all().secret() {
+		d.members(from, to, a, b, s)
+		return
+	}
+	if x, y := byID(older), byID(newer); x != nil && y != nil {
+		for _, id := range ids(older, newer) {
+			i, j := x[id], y[id]
+			d.compare(from.under(id, fmt.Sprint(i.index)), to.under(id, fmt.Sprint(j.index)), i.value, j.value, s.items())
+		}
+		return
+	}
+	if s.all().secret() {
+		d.note(to.pointer, changed, "%s was changed", to.words)
+		return
+	}
+	d.note(to.pointer, changed, "%s was %s, is %s", to.words, brief(older), brief(newer))
+}
+
+func (d *differ) members(from, to place, a, b map[string]any, s applied) {
+	both := maps.Clone(a)
+	maps.Copy(both, b)
+	for _, name := range slices.Sorted(maps.Keys(both)) {
+		m := s.member(name)
+		if name == "with" { // the form of the operation, if both call the same
+			from, to = place{from.words, jsonstrict.Pointer(from.pointer, name)}, place{to.words, jsonstrict.Pointer(to.pointer, name)}
+			x, _ := a[name].(map[string]any)
+			y, _ := b[name].(map[string]any)
+			d.members(from, to, x, y, d.input(cmp.Or(text(b["type"]), text(a["type"]))))
+			from.pointer, to.pointer = strings.TrimSuffix(from.pointer, "/with"), strings.TrimSuffix(to.pointer, "/with")
+			continue
+		}
+		words := cmp.Or(m.title(), name)
+		d.compare(from.under(words, name), to.under(words, name), a[name], b[name], m)
+	}
+}
+
+// input is the schema of what an operation is given.
+func (d *differ) input(operation string) applied {
+	if op := d.catalogue.ops[operation]; op != nil {
+		return applied{op.shown, []any{op.shown}}
+	}
+	return applied{}
+}
+
+// list compares the nodes or triggers of two flows.
+func (d *differ) list(kind, pointer string, older, newer any, s applied) {
+	x, y := byID(older), byID(newer)
+	for _, id := range ids(older, newer) {
+		i, j := x[id], y[id]
+		words := kind + " " + id
+		from, to := place{words, fmt.Sprintf("%s/%d", pointer, i.index)}, place{words, fmt.Sprintf("%s/%d", pointer, j.index)}
+		switch {
+		case i.value == nil:
+			d.note(to.pointer, added, "%s was added: %s", words, described(j.value))
+		case j.value == nil:
+			d.note(from.pointer, removed, "%s was removed; it was %s", words, described(i.value))
+		default:
+			d.compare(from, to, i.value, j.value, s)
+		}
+	}
+}
+
+func described(v any) string {
+	if name := text(member(v, "name")); name != "" {
+		return fmt.Sprintf("%s %q", text(member(v, "type")), name)
+	}
+	return text(member(v, "type"))
+}
+
+// edges compares where the ports lead.
+func (d *differ) edges(a, b *Flow) {
+	leads := func(f *Flow) (out map[string][]string, at map[string]string) {
+		out, at = map[string][]string{}, map[string]string{}
+		for i, e := range f.Edges {
+			out[e.From] = append(out[e.From], e.To)
+			at[e.From] = fmt.Sprintf("/edges/%d", i)
+		}
+		return out, at
+	}
+	was, wasAt := leads(a)
+	is, isAt := leads(b)
+	both := maps.Clone(was)
+	maps.Copy(both, is)
+	for _, port := range slices.Sorted(maps.Keys(both)) {
+		x, y := slices.Sorted(slices.Values(was[port])), slices.Sorted(slices.Values(is[port]))
+		switch {
+		case slices.Equal(x, y):
+		case len(x) == 0:
+			d.note(isAt[port], added, "edge %s was added: it leads to %s", port, strings.Join(y, ", "))
+		case len(y) == 0:
+			d.note(wasAt[port], removed, "edge %s was removed; it led to %s", port, strings.Join(x, ", "))
+		default:
+			d.note(isAt[port], changed, "edge %s led to %s, leads to %s", port, strings.Join(x, ", "), strings.Join(y, ", "))
+		}
+	}
+}
+
+// element is one of a list, with its place there.
+type element struct {
+	value any
+	index int
+}
+
+// byID are the elements of a list by their ids; nil if it is none, or one has no id of its own.
+func byID(v any) map[string]element {
+	list, ok := v.([]any)
+	if !ok {
+		return nil
+	}
+	out := map[string]element{}
+	for i, el := range list {
+		id := text(member(el, "id"))
+		if _, twice := out[id]; id == "" || twice {
+			return nil
+		}
+		out[id] = element{el, i}
+	}
+	return out
+}
+
+// ids are those of two lists, in the order of the newer, what is gone last.
+func ids(older, newer any) []string {
+	var out []string
+	for _, v := range []any{newer, older} {
+		list, _ := v.([]any)
+		for _, el := range list {
+			if id := text(member(el, "id")); !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}
+
+// title is what the form calls a value; empty if it has no name for it.
+func (s applied) title() string {
+	for _, m := range s.all().list {
+		m, _ := m.(map[string]any)
+		if title, _ := m["title"].(string); title != "" {
+			return title
+		}
+	}
+	return ""
+}
+
+func equal(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// shown is a value behind a word, or nothing of a secret.
+func shown(v any, s applied, word string) string {
+	if s.all().secret() {
+		return ""
+	}
+	return word + brief(v)
+}
+
+// maxBrief is how many characters of a value are told.
+const maxBrief = 80
+
+func brief(v any) string {
+	raw, err := json.Marshal(Conceal(v))
+	if err != nil {
+		return fmt.Sprintf("%T", v)
+	}
+	runes := []rune(string(raw))
+	if len(runes) > maxBrief {
+		return string(runes[:maxBrief]) + "…"
+	}
+	return string(runes)
+}
