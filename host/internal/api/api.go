@@ -51,6 +51,7 @@ type Options struct {
 	Nodes      Nodes                                                 // for nodes under /v1; nil leaves them out
 	Flows      Flows                                                 // for versions of flows under /v1; nil leaves them out
 	Call       Caller                                                // for calls under /v1; nil leaves them out
+	Secrets    map[string][]byte                                     // that webhooks name
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Logger     *slog.Logger
 	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
@@ -99,6 +100,7 @@ func New(opt Options) (*Server, error) {
 		s.runs(mux, opt.Engine)
 		s.archive(mux, opt.Engine)
 		s.letters(mux, opt.Engine)
+		s.hooks(mux, opt.Engine)
 	}
 	if opt.Nodes != nil {
 		s.nodes(mux, opt.Nodes)

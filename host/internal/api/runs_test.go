@@ -35,28 +35,38 @@ func (never) Execute(ctx context.Context, _ engine.Call, _ func(engine.Progress)
 // running is an engine with the example menu, whose first call takes for ever.
 func running(t *testing.T) *engine.Engine {
 	t.Helper()
-	e, err := engine.New(engine.Options{Log: engine.NewMemory(0), Executor: never{}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	src, err := os.ReadFile("../../../examples/flows/menu.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return flowEngine(t, string(src))
+}
+
+// flowEngine is an engine with flows, whose calls of nodes take for ever.
+func flowEngine(t *testing.T, flows ...string) *engine.Engine {
+	t.Helper()
+	var builtins []engine.Builtin
 	ops := flowtest.Operations()
 	for _, b := range nodes.All(nodes.Options{}) {
+		builtins = append(builtins, b)
 		ops = append(ops, b.Operation())
+	}
+	e, err := engine.New(engine.Options{Log: engine.NewMemory(0), Executor: never{}, Builtins: builtins})
+	if err != nil {
+		t.Fatal(err)
 	}
 	cat, err := flow.NewCatalogue(ops...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, findings, err := flow.Load(src, cat)
-	if err != nil || program == nil {
-		t.Fatal(err, findings)
-	}
-	if err := e.Deploy(t.Context(), program); err != nil {
-		t.Fatal(err)
+	for _, src := range flows {
+		program, findings, err := flow.Load([]byte(src), cat)
+		if err != nil || program == nil {
+			t.Fatal(err, findings)
+		}
+		if err := e.Deploy(t.Context(), program); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := e.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)

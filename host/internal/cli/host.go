@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -230,32 +229,6 @@ func (h *host) release() error {
 		errs = append(errs, h.claim.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// maxSettings bounds the settings file, in bytes.
-const maxSettings = 1 << 20
-
-func readSettings(path string) (map[string]json.RawMessage, error) {
-	settings := map[string]json.RawMessage{}
-	if path == "" {
-		return settings, nil
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, &exit{exitInvalid, err}
-	}
-	defer file.Close()
-	raw, err := io.ReadAll(io.LimitReader(file, maxSettings+1))
-	if err != nil {
-		return nil, &exit{exitInvalid, err}
-	}
-	if len(raw) > maxSettings {
-		return nil, invalid("%s: settings have at most %d bytes", path, maxSettings)
-	}
-	if err := json.Unmarshal(raw, &settings); err != nil {
-		return nil, invalid("%s: want a JSON object with the settings of each node by its name: %w", path, err)
-	}
-	return settings, nil
 }
 
 // warnIfOpen says that others on this machine can read the settings, which have secrets

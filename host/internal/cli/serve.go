@@ -23,6 +23,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	listen := flags.String("listen", "127.0.0.1:8080", "loopback `ADDRESS` to listen on")
 	instances, phones := castFlags(flags)
 	database := flags.String("database", "", "keep runs in Postgres, by its connection `STRING`, and not in a file of the data directory")
+	secretsFile := flags.String("secrets", "", "JSON `FILE` with the secrets that webhooks of flows name: {\"NAME\": \"text\"}")
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {
@@ -32,6 +33,11 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err := asked.needs(hf); err != nil {
 		return err
 	}
+	secrets, err := readSecrets(*secretsFile)
+	if err != nil {
+		return err
+	}
+	warnIfOpen(c, *secretsFile)
 	c, end := c.heedless()
 	defer end()
 	if len(paths) == 0 && hf.simulated() { // real people get no flow that nobody named
@@ -57,7 +63,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
-	server, err = api.New(h.apiOptions(*listen, keys))
+	server, err = api.New(h.apiOptions(*listen, keys, secrets))
 	if err != nil {
 		return errors.Join(invalid("%w", err), h.stop(nil))
 	}
@@ -97,9 +103,9 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 	return h.Engine.Deployed(), nil
 }
 
-func (h *host) apiOptions(listen string, keys *api.Tokens) api.Options {
+func (h *host) apiOptions(listen string, keys *api.Tokens, secrets map[string][]byte) api.Options {
 	opt := api.Options{
-		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Call: h.Execute, Ready: h.Ready, Logger: h.log,
+		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Call: h.Execute, Secrets: secrets, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err

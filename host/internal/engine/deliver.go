@@ -47,6 +47,9 @@ type Delivery struct {
 	Ignored []string
 	// Duplicate means that the event was delivered before.
 	Duplicate bool
+	// Response is the output of a respond@1 step that a run which it started came to at once;
+	// nil if there is none.
+	Response any
 	// Dead means that it could not be delivered, or not to everyone, and is kept as a dead
 	// letter.
 	Dead bool
@@ -141,17 +144,18 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Deliv
 	var d Delivery
 	starts := e.starts(ev, data)
 	for i, s := range starts {
-		c := change{event: run.Event{Kind: run.Started, Trigger: s.trigger, Data: data}}
+		c := change{event: run.Event{Kind: run.Started, Trigger: s.ID, Data: data}}
 		if i == len(starts)-1 { // or what is behind it would be passed over
 			c.cursor = w.cursor
 		}
-		_, err := e.begin(ctx, s.program, s.run, c)
+		effects, err := e.begin(ctx, s.program, s.run, c)
 		var claimed *ClaimedError
 		switch {
 		case errors.As(err, &claimed):
 			d.Ignored = append(d.Ignored, s.run)
 		case err == nil:
 			d.Started = append(d.Started, s.run)
+			d.Response = responseIn(effects)
 			w.stored = c.cursor.Subscription != ""
 		case errors.Is(err, ErrConflict):
 			d.Duplicate = true
@@ -173,7 +177,7 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Deliv
 // trigger with a filter can only know so of an event that has passed it.
 func (e *Engine) interrupts(ev Event, data any) bool {
 	for _, s := range e.starts(ev, data) {
-		if s.program.Interrupts(s.trigger) {
+		if s.program.Interrupts(s.ID) {
 			return true
 		}
 	}
@@ -182,30 +186,23 @@ func (e *Engine) interrupts(ev Event, data any) bool {
 
 // start is a run that an event starts.
 type start struct {
-	program *flow.Program
-	trigger string
-	run     string
+	trigger
+	run string
 }
-
-// name of the trigger, as in Event.For.
-func (s start) name() string { return s.program.Flow().Metadata.ID + "/" + s.trigger }
 
 // starts lists the runs that an event starts.
 func (e *Engine) starts(ev Event, data any) []start {
 	var out []start
-	for _, p := range e.Deployed() {
-		for _, t := range p.Triggers(ev.Type) {
-			s := start{p, t.ID, runOf(ev.ID, p.Flow().Metadata.ID, t.ID)}
-			if len(t.With) > 0 && ev.For != s.name() || ev.For != "" && ev.For != s.name() {
-				continue
-			}
-			ok, err := p.Match(t.ID, data)
-			if err != nil {
-				e.logger.Warn("trigger condition failed", "trigger", s.name(), "err", err)
-			}
-			if ok {
-				out = append(out, s)
-			}
+	for _, t := range e.served.Load().candidates(ev) {
+		if len(t.With) > 0 && ev.For == "" { // its filter has not let the event through
+			continue
+		}
+		ok, err := t.program.Match(t.ID, data)
+		if err != nil {
+			e.logger.Warn("trigger condition failed", "trigger", t.name(), "err", err)
+		}
+		if ok {
+			out = append(out, start{t, runOf(ev.ID, t.program.Flow().Metadata.ID, t.ID)})
 		}
 	}
 	return out

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -95,7 +96,9 @@ type Engine struct {
 
 	mu       sync.RWMutex
 	programs map[string]*flow.Program // by digest, for runs that are pinned
-	current  map[string]*flow.Program // by flow id, for new runs
+
+	served      atomic.Pointer[serving] // for new runs
+	rescheduled chan struct{}           // holds one token when served has changed
 
 	publishing sync.Mutex // held while what is published changes here
 
@@ -124,7 +127,8 @@ func New(o Options) (*Engine, error) {
 		o.Behind = func() bool { return false }
 	}
 	e := &Engine{log: o.Log, archive: archive, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
-		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, current: map[string]*flow.Program{}}
+		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}
+	e.serve(map[string]*flow.Program{})
 	for _, b := range o.Builtins {
 		op := b.Operation()
 		e.builtins[op.ID] = builtin{b, op.ID, op.Replay == sdk.Pure}
@@ -146,6 +150,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	for range e.calls {
 		e.workers.Go(func() { e.work(loops, calls, Calls) })
 	}
+	e.workers.Go(func() { e.keepSchedules(loops) })
 	for range timers {
 		e.workers.Go(func() { e.work(loops, calls, Timers) })
 		e.workers.Go(func() { e.work(loops, calls, Timeouts) })

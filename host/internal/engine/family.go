@@ -69,9 +69,7 @@ func (e *Engine) subflow(name string, depth int) (*flow.Program, string, *sdk.Pr
 	if depth > maxNesting {
 		return refuse("too_deep", "flows begin each other %d deep; the limit is %d", depth, maxNesting)
 	}
-	e.mu.RLock()
-	p := e.current[name]
-	e.mu.RUnlock()
+	p := e.served.Load().byFlow[name]
 	if p == nil {
 		return refuse("unknown_flow", "no flow %q is published", name)
 	}

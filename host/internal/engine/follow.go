@@ -19,7 +19,7 @@ const lookAgain = 30 * time.Second
 // reopened. An error is the last thing it yields; a run that does not exist gives
 // ErrNotFound.
 func (e *Engine) Follow(ctx context.Context, id string) iter.Seq2[Step, error] {
-	return e.follow(ctx, id, 0, func(s run.State, _ int) bool { return s.Status != run.StatusRunning })
+	return e.follow(ctx, id, 0, func(s run.State, _ int) bool { return over(s) })
 }
 
 // ToRest is Follow for the steps after a sequence that ends, after one step at least, as

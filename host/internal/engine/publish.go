@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -28,9 +29,9 @@ func (e *Engine) Publish(ctx context.Context, p *flow.Program) (v Version, chang
 	if err != nil {
 		return v, false, fmt.Errorf("publish flow %s: %w", f.Metadata.ID, err)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.current[f.Metadata.ID] = p
+	programs := maps.Clone(e.served.Load().byFlow)
+	programs[f.Metadata.ID] = p
+	e.serve(programs)
 	return v, was.State != Published, nil
 }
 
@@ -62,9 +63,9 @@ func (e *Engine) Retire(ctx context.Context, id string) error {
 	if err := e.archive.Retire(ctx, id); err != nil {
 		return fmt.Errorf("retire flow %s: %w", id, err)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.current, id)
+	programs := maps.Clone(e.served.Load().byFlow)
+	delete(programs, id)
+	e.serve(programs)
 	return nil
 }
 
@@ -88,9 +89,7 @@ func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 		}
 		current[v.Flow] = p
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.current = current
+	e.serve(current)
 	return generation, errors.Join(broken...)
 }
 

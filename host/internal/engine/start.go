@@ -36,9 +36,7 @@ type Request struct {
 // was used before it returns the id of that run, or ErrKeyUsed if that one was asked for
 // with other variables or data.
 func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
-	e.mu.RLock()
-	p, ok := e.current[r.Flow]
-	e.mu.RUnlock()
+	p, ok := e.served.Load().byFlow[r.Flow]
 	if !ok {
 		return "", fmt.Errorf("flow %q: %w", r.Flow, ErrUnknownFlow)
 	}

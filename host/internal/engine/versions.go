@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
@@ -31,7 +29,7 @@ func (e *Engine) evict() bool {
 		return false
 	}
 	for digest, p := range e.programs {
-		if e.current[p.Flow().Metadata.ID] != p {
+		if e.served.Load().byFlow[p.Flow().Metadata.ID] != p {
 			delete(e.programs, digest)
 			return true
 		}
@@ -83,15 +81,4 @@ func (e *Engine) restore(ctx context.Context, digest string) (*flow.Program, err
 		e.logger.Warn("a version of a flow was published for other versions of its nodes; it fits the present ones, too", "flow", v.Flow, "version", v.Number)
 	}
 	return p, nil
-}
-
-// Deployed lists the programs that new runs start with, by flow id.
-func (e *Engine) Deployed() []*flow.Program {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	out := make([]*flow.Program, 0, len(e.current))
-	for _, id := range slices.Sorted(maps.Keys(e.current)) {
-		out = append(out, e.current[id])
-	}
-	return out
 }

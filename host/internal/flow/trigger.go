@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 )
 
 // trigger is a Trigger ready to start runs.
@@ -36,16 +35,12 @@ func (p *Program) trigger(id string) (*trigger, error) {
 	return t, nil
 }
 
-// Triggers lists the triggers that take events of a type, in the order of the
-// file.
-func (p *Program) Triggers(eventType string) []Trigger {
-	var out []Trigger
-	for _, t := range p.flow.Triggers {
-		if slices.Contains(p.triggers[t.ID].events, eventType) {
-			out = append(out, t)
-		}
+// Events are the types of events that a trigger takes.
+func (p *Program) Events(triggerID string) []string {
+	if t, ok := p.triggers[triggerID]; ok {
+		return t.events
 	}
-	return out
+	return nil
 }
 
 // Match reports whether an event has the words of a trigger and passes its condition.

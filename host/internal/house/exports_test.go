@@ -14,19 +14,7 @@ import (
 )
 
 // awaited are exported names that nobody uses yet, with the reason.
-var awaited = map[string]string{
-	"engine.Engine.Resend":   "the commands about dead letters",
-	"flow.Program.Manifests": engineNext,
-	"flow.Program.Schedule":  engineNext,
-	"flow.Program.Webhook":   engineNext,
-	"flow.Schedule.Event":    engineNext,
-	"flow.Schedule.Missed":   engineNext,
-	"flow.Schedule.Next":     engineNext,
-	"flow.Webhook.Event":     engineNext,
-	"flow.Webhook.Verify":    engineNext,
-}
-
-const engineNext = "the engine starts runs by webhook, schedule and other flows next"
+var awaited = map[string]string{}
 
 // byInterface are methods that packages outside the module call.
 var byInterface = strings.Fields(`Error Unwrap Is As String Format GoString ServeHTTP Read Write Close Visit Len Less Swap

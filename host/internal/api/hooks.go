@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+const (
+	// maxHookBody bounds the body of a call of a webhook, in bytes.
+	maxHookBody = 192 << 10
+	// answerTime is how long a call waits for the flow's answer, if the flow has a step for
+	// it. Whoever calls hears then which run it has begun.
+	answerTime = 25 * time.Second
+	// maxAnswers is how many calls may wait at the same time.
+	maxAnswers = 1000
+)
+
+// hooks serves /hooks/{path}: the webhooks of the flows. Their own secret or signature is what
+// lets a call in, and not a token.
+func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
+	waiting := make(chan struct{}, maxAnswers)
+	mux.HandleFunc("/hooks/{path}", func(w http.ResponseWriter, r *http.Request) {
+		hook, ok := hookFor(w, r, e)
+		if !ok {
+			return
+		}
+		event, ok := s.called(w, r, hook)
+		if !ok {
+			return
+		}
+		key := r.Header.Get("Idempotency-Key")
+		if key == "" {
+			key = r.Header.Get("Webhook-Id") // of Standard Webhooks
+		}
+		if len(key) > maxKey {
+			problem(w, http.StatusBadRequest, "the key of the call is too long", nil)
+			return
+		}
+		if key == "" {
+			key = rand.Text()
+		}
+		d, err := e.Invoke(r.Context(), hook, key, event)
+		switch {
+		case errors.Is(err, engine.ErrBadEvent):
+			problem(w, http.StatusRequestEntityTooLarge, err.Error(), nil)
+		case err != nil:
+			s.opt.Logger.Error("a webhook was not delivered", "path", hook.Path, "err", err)
+			problem(w, http.StatusServiceUnavailable, "the call could not be stored; try again", nil)
+		case d.Response != nil:
+			respond(w, d.Response)
+		case len(d.Started) == 0 && !d.Duplicate:
+			write(w, http.StatusAccepted, map[string]any{"run": nil, "ignored": len(d.Ignored) > 0, "deadLetter": d.Dead})
+		default:
+			s.answer(w, r, e, waiting, hook, hook.RunOf(key))
+		}
+	})
+}
+
+// hookFor finds the webhook of a call, or says that there is none.
+func hookFor(w http.ResponseWriter, r *http.Request, e *engine.Engine) (engine.Hook, bool) {
+	var methods []string
+	for _, h := range e.Hooks(r.PathValue("path")) {
+		if h.Method == r.Method {
+			return h, true
+		}
+		methods = append(methods, h.Method)
+	}
+	if len(methods) == 0 {
+		problem(w, http.StatusNotFound, "no flow listens at this address", nil)
+		return engine.Hook{}, false
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	problem(w, http.StatusMethodNotAllowed, "the webhook takes "+strings.Join(methods, " and ")+" only", nil)
+	return engine.Hook{}, false
+}
+
+// called reads and checks a call, and gives what the flow sees of it.
+func (s *Server) called(w http.ResponseWriter, r *http.Request, h engine.Hook) (map[string]any, bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHookBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		problem(w, http.StatusRequestEntityTooLarge, "the body is larger than 192 KiB", nil)
+		return nil, false
+	case err != nil:
+		problem(w, http.StatusBadRequest, "the body ended early", nil)
+		return nil, false
+	}
+	secret := s.opt.Secrets[h.Auth.Secret]
+	if h.Auth.Secret != "" && len(secret) == 0 {
+		s.opt.Logger.Error("a webhook was called and its secret is not among the host's: add it to the file of --secrets", "path", h.Path, "secret", h.Auth.Secret)
+		problem(w, http.StatusServiceUnavailable, "the webhook is not set up: its secret is missing on the server", nil)
+		return nil, false
+	}
+	if err := h.Verify(secret, r.Header.Values(h.Auth.Header), body); err != nil {
+		problem(w, http.StatusUnauthorized, err.Error(), nil)
+		return nil, false
+	}
+	event, err := h.Event(r.URL.Query(), r.Header, body)
+	if errors.Is(err, flow.ErrBody) {
+		problem(w, http.StatusBadRequest, err.Error(), nil)
+	}
+	return event, err == nil
+}
+
+// answer waits for what the run answers, if its flow answers.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, e *engine.Engine, waiting chan struct{}, h engine.Hook, run string) {
+	if h.Responds() {
+		select {
+		case waiting <- struct{}{}:
+			defer func() { <-waiting }()
+			ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+			defer cancel()
+			if output, ok, err := e.Response(ctx, run); err == nil && ok {
+				respond(w, output)
+				return
+			}
+		default: // too many wait: the run goes on all the same
+		}
+	}
+	write(w, http.StatusAccepted, map[string]any{"run": run})
+}
+
+// respond writes the output of a respond@1 step.
+func respond(w http.ResponseWriter, output any) {
+	out, _ := output.(map[string]any)
+	headers, _ := out["headers"].(map[string]any)
+	for name, value := range headers {
+		if text, ok := value.(string); ok {
+			w.Header().Set(name, text)
+		}
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	status, ok := out["status"].(int)
+	if !ok {
+		status = http.StatusOK
+	}
+	body, _ := out["body"].(string)
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // whoever called may have gone
+}

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
+)
+
+// hookEvent is the type of event that a call of a webhook is.
+const hookEvent = "webhook.received.v1"
+
+// respond is the step that answers the call which began its run.
+const respond = "respond@1"
+
+// Hook is a trigger that starts runs when its address is called.
+type Hook struct {
+	*flow.Webhook
+	trigger trigger
+}
+
+// Responds says whether the flow has a step that answers the call.
+func (h Hook) Responds() bool {
+	for _, n := range h.trigger.program.Flow().Nodes {
+		if n.Type == respond {
+			return true
+		}
+	}
+	return false
+}
+
+// Hooks are those at a path, by their methods. Of two flows with the same path and method the
+// one whose id comes first in the alphabet has it.
+func (e *Engine) Hooks(path string) []Hook { return e.served.Load().hooks[path] }
+
+// Invoke starts the run of a call. The same key starts one run. ErrBadEvent is a call that is
+// too large, of which nothing is kept.
+func (e *Engine) Invoke(ctx context.Context, h Hook, key string, data map[string]any) (Delivery, error) {
+	raw, err := json.Marshal(data)
+	if err == nil && len(raw) > maxEvent {
+		err = fmt.Errorf("it has %d bytes; the limit is %d", len(raw), maxEvent)
+	}
+	if err != nil {
+		return Delivery{}, fmt.Errorf("%w: %w", ErrBadEvent, err)
+	}
+	return e.Deliver(ctx, Event{ID: "webhook " + key, Type: hookEvent, Data: raw, For: h.trigger.name()})
+}
+
+// RunOf is the run that an Invoke with the key has started, or would start.
+func (h Hook) RunOf(key string) string {
+	return runOf("webhook "+key, h.trigger.program.Flow().Metadata.ID, h.trigger.ID)
+}
+
+// Response waits for the output of a run's step respond@1. ok is false when there is none as
+// yet and nothing more happens by itself, or when the run is over.
+func (e *Engine) Response(ctx context.Context, id string) (output any, ok bool, err error) {
+	for step, err := range e.ToRest(ctx, id, 0) {
+		if err != nil {
+			return nil, false, err
+		}
+		if step.Kind == run.TraceNodeSucceeded && step.Operation == respond {
+			s, err := e.State(ctx, id) // the step has no secrets, and nothing that is large
+			return s.Outputs[step.Node], err == nil, err
+		}
+	}
+	return nil, false, errors.Join(ctx.Err())
+}
+
+// responseIn is the output of a step respond@1 among the effects of a change.
+func responseIn(effects []run.Effect) any {
+	for _, x := range effects {
+		if t, ok := x.(run.Trace); ok && t.Kind == run.TraceNodeSucceeded && t.Operation == respond {
+			return t.Data
+		}
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// scheduleEvent is the type of event that a time of a schedule is.
+const scheduleEvent = "schedule.due.v1"
+
+const (
+	// look is how often schedules are looked at, however far the next time is: the clock may
+	// be set.
+	look = 30 * time.Second
+	// unpunctual is how late a time is made up for and not in time.
+	unpunctual = time.Minute
+)
+
+// keepSchedules starts runs at the times of the schedules, until ctx ends. Each time starts one
+// run, whatever number of hosts keep it and however often they start: the run's id follows from
+// the time.
+func (e *Engine) keepSchedules(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := time.Now()
+		next := now.Add(look)
+		for _, t := range e.served.Load().timed {
+			at, err := e.keep(ctx, t, now)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				e.logger.Error("a time of a schedule was not kept; trying again", "trigger", t.name(), "err", err)
+				at = now.Add(margin)
+			}
+			if !at.IsZero() && at.Before(next) {
+				next = at
+			}
+		}
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-timer.C:
+		case <-e.rescheduled:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// keep starts the run of the last time that has come, if there is one, and returns the next.
+func (e *Engine) keep(ctx context.Context, t trigger, now time.Time) (next time.Time, err error) {
+	schedule := t.program.Schedule(t.ID)
+	subscription := "schedule " + t.name()
+	since, err := e.log.Cursor(ctx, subscription)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var kept time.Time
+	if since == nil || kept.UnmarshalText(since) != nil { // it is new: what is past is no matter
+		kept = now
+		if since, err = kept.MarshalText(); err != nil {
+			return time.Time{}, err
+		}
+		if err := e.log.PutCursor(ctx, Cursor{subscription, since}); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if at, due := schedule.Missed(kept, now); due {
+		data, err := json.Marshal(schedule.Event(at, now.Sub(at) > unpunctual))
+		if err != nil {
+			return time.Time{}, err
+		}
+		cursor, err := at.UTC().MarshalText()
+		if err != nil {
+			return time.Time{}, err
+		}
+		_, err = e.Deliver(ctx, Event{ID: subscription + " " + string(cursor), Type: scheduleEvent, Time: at, Data: data, For: t.name(),
+			Subscription: subscription, Cursor: cursor})
+		if err != nil {
+			return time.Time{}, err
+		}
+		kept = at
+	}
+	return schedule.Next(later(kept, now)), nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
