@@ -26,7 +26,7 @@ var awaited = map[string]string{
 	"flow.Webhook.Verify":    engineNext,
 }
 
-const engineNext = "the engine starts runs by webhook, schedule and other flows next"
+const engineNext = "the engine starts runs by webhook and schedule next, and versions store what they were checked against"
 
 // byInterface are methods that packages outside the module call.
 var byInterface = strings.Fields(`Error Unwrap Is As String Format GoString ServeHTTP Read Write Close Visit Len Less Swap
