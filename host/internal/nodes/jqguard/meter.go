@@ -1,6 +1,7 @@
 package jqguard
 
 import (
+	"fmt"
 	"math/big"
 	"regexp/syntax"
 
@@ -13,11 +14,13 @@ const (
 	bothName  = "_tapnode_both"  // of two operands
 	argName   = "_tapnode_arg"   // of the input and an argument
 	regexName = "_tapnode_regex" // of the input and a pattern
-	smallName = "_tapnode_small" // an index that does not make a list long
+	indexName = "_tapnode_index" // of an index that does not make a list long
 )
 
 // maxIndex is the largest number that may be an index: assigning there fills a list up.
 const maxIndex = 100_000
+
+var errIndex = fmt.Errorf("an index is a name, or a number up to %d", maxIndex)
 
 // meter holds what is left of maxWork during one run.
 type meter struct {
@@ -100,10 +103,17 @@ func length(v any) int {
 	return 1
 }
 
-// product takes a unit for every pair of what two values are made of.
+// product takes a unit for every pair of bytes and members of two values.
 func (m *meter) product(a, b any) bool {
-	la, lb := length(a), length(b)
-	return la <= maxWork && lb <= maxWork && m.spend(la*lb)
+	before := m.left
+	if !m.pay(1, a) {
+		return false
+	}
+	ofA := before - m.left
+	if !m.pay(1, b) {
+		return false
+	}
+	return m.spend(ofA * (before - ofA - m.left))
 }
 
 // times is how often a number repeats a text.
@@ -146,9 +156,15 @@ func (m *meter) functions() []gojq.CompilerOption {
 			size, n := patternSize(args[0]), length(v)
 			return m.pay(8, v) && n <= maxWork && size <= maxWork && m.spend(size*(1+n)) && (args[1] == once || m.spend(n*n/perSquare))
 		}),
-		fn(smallName, 0, func(v any, _ []any) bool {
-			n, ok := gojq.ToFloat64(v)
-			return !ok || n <= maxIndex || m.spend(maxWork+1)
+		gojq.WithFunction(indexName, 0, 0, func(v any, _ []any) any {
+			switch v.(type) {
+			case []any, map[string]any: // jq searches for the one, and cuts by the other
+				return errIndex
+			}
+			if n, ok := gojq.ToFloat64(v); ok && n > maxIndex {
+				return errIndex
+			}
+			return v
 		}),
 	}
 }

@@ -113,6 +113,9 @@ func (g *guard) patterns(list []*gojq.Pattern, s scope) {
 		for _, o := range p.Object {
 			g.text(o.KeyString, s)
 			g.query(o.KeyQuery, s)
+			if o.KeyQuery != nil {
+				o.KeyQuery = pipe(o.KeyQuery, call(indexName))
+			}
 			if o.Val != nil {
 				g.patterns([]*gojq.Pattern{o.Val}, s)
 			}
@@ -213,7 +216,7 @@ func (g *guard) index(x *gojq.Index, s scope) {
 	for _, bound := range []**gojq.Query{&x.Start, &x.End} {
 		if *bound != nil {
 			g.query(*bound, s)
-			*bound = pipe(*bound, call(smallName))
+			*bound = pipe(*bound, call(indexName))
 		}
 	}
 }
@@ -241,6 +244,9 @@ func (g *guard) function(t *gojq.Term, s scope) {
 	switch {
 	case s[name], free[name]:
 	case counted:
+		if by[name] {
+			f.Args[0] = pipe(f.Args[0], call(payName, number(byPrice)))
+		}
 		g.wrap(t, call(payName, number(price)))
 	case withArg[name]:
 		g.bound(t, call(argName, call(argument)))
