@@ -32,13 +32,17 @@ func trigger(f *flow.Flow, name string) (flow.Trigger, error) {
 }
 
 // byHand says whether the command itself starts the run, not an event.
-func byHand(t flow.Trigger) bool { return t.Type == flow.TriggerManual || t.Type == flow.TriggerHTTP }
+func byHand(t flow.Trigger) bool {
+	return t.Type == flow.TriggerManual || t.Type == flow.TriggerHTTP || t.Type == flow.TriggerFlow
+}
 
 // allowed refuses what the trigger cannot do, before anything is started.
 func allowed(t flow.Trigger, vars map[string]any, acts []act, simulated bool) error {
 	switch {
 	case byHand(t):
 		return nil
+	case t.Type == flow.TriggerWebhook || t.Type == flow.TriggerSchedule:
+		return invalid("trigger %s starts runs of a host that goes on running: use tapnode serve, or give the flow a manual trigger for trying it", t.ID)
 	case len(vars) > 0:
 		return invalid("--var does not go with trigger %s: an event of %s starts it and brings the variables", t.ID, t.Type)
 	case simulated && t.Type != triggerWritten:

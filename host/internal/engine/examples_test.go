@@ -22,12 +22,16 @@ func TestExampleFlows(t *testing.T) {
 		"receipt, problem": {"receipt.yaml", "problem", "We are sorry. Please describe what is wrong with order A-10293."},
 		"contact":          {"contact.yaml", "", "Here is how you reach us. The coupon is yours."},
 		"reminder, yes":    {"reminder.yaml", "yes", "Noted: Label."},
-		"reminder, silent": {"reminder.yaml", "", "Do you come tomorrow at ten?"},
+		"reminder, silent": {"reminder.yaml", "", "We still wait for your answer about tomorrow."},
 		"schedule":         {"schedule.yaml", "", "Do we open today?"},
 		"parallel, silent": {"parallel.yaml", "", "0 of 2 agreed to close early."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				times := 1
+				if name == "reminder, silent" {
+					times = 2
+				}
 				r := newRig(t, engine.NewMemory(0), &phone{}, example(t, c.file))
 				defer r.stop()
 				id := c.file[:len(c.file)-len(".yaml")]
@@ -43,7 +47,7 @@ func TestExampleFlows(t *testing.T) {
 				} else {
 					r.deliver(click("e1", r.phone.calls[0].Correlation, c.clicked))
 				}
-				if got := r.status(runID); got != run.StatusSucceeded || r.phone.count(c.last) != 1 {
+				if got := r.status(runID); got != run.StatusSucceeded || r.phone.count(c.last) != times {
 					t.Errorf("%s, calls %+v", got, r.phone.calls)
 				}
 			})

@@ -19,6 +19,11 @@ type Operation struct {
 	// Replays says more precisely than the manifest's Replay who may repeat a call with a
 	// certain input; nil: the manifest holds.
 	Replays func(input map[string]any) sdk.Replay
+	// Constant are members of the input that may hold no expression, such as a program.
+	Constant []string
+	// Check finds what is wrong with the members of an input that hold no expression,
+	// beyond its schema; may be nil.
+	Check func(constants map[string]any) []sdk.Violation
 	// Assigns means that the members of the output become variables of the run.
 	Assigns bool
 }

@@ -135,6 +135,7 @@ func (c *compilation) inputs() {
 		}
 		if n.op != nil {
 			c.checkInput(n.op, n.input, ptr)
+			c.checkConstants(n.op, with, ptr)
 			if n.op.Assigns {
 				c.assigned(n, ptr)
 			}
@@ -163,6 +164,29 @@ func (c *compilation) checkInput(op *operation, in *input, ptr string) {
 		if !unknown || f.Code == "duplicate" { // the same expression twice is the same text twice
 			c.fail(ptr+f.Pointer, f.Code, f.Suggestion, "%s: %s", op.ID, f.Message)
 		}
+	}
+}
+
+// checkConstants checks what an operation knows better than its schema.
+func (c *compilation) checkConstants(op *operation, with map[string]any, ptr string) {
+	for _, name := range op.Constant {
+		if isTemplate(with[name]) {
+			c.fail(jsonstrict.Pointer(ptr, name), "not_constant", "write it out, and give it what it works on by another member",
+				"%s: %s may hold no expression", op.ID, name)
+			return
+		}
+	}
+	if op.Check == nil {
+		return
+	}
+	constants := map[string]any{}
+	for name, v := range with {
+		if !isTemplate(v) {
+			constants[name] = v
+		}
+	}
+	for _, v := range op.Check(constants) {
+		c.fail(ptr+v.Pointer, v.Code, v.Suggestion, "%s: %s", op.ID, v.Message)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +48,7 @@ func parse(src []byte) (*Flow, error) {
 			Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
 	}
 	if len(findings) > 0 {
+		findings = withoutFlood(findings)
 		sortFindings(findings)
 		return nil, &InvalidError{Findings: findings}
 	}
@@ -55,6 +58,20 @@ func parse(src []byte) (*Flow, error) {
 	}
 	f.Source = src
 	return f, nil
+}
+
+// withoutFlood leaves out what is wrong with the members of a list that is too long: that
+// it is, is what has to be said.
+func withoutFlood(findings []Finding) []Finding {
+	var long []string
+	for _, f := range findings {
+		if f.Code == "max_items" {
+			long = append(long, f.Pointer+"/")
+		}
+	}
+	return slices.DeleteFunc(findings, func(f Finding) bool {
+		return slices.ContainsFunc(long, func(ptr string) bool { return strings.HasPrefix(f.Pointer, ptr) })
+	})
 }
 
 // decode fills the model from a document of the right shape, defaults included.

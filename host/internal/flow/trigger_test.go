@@ -136,14 +136,13 @@ func TestTenThousandNodes(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("apiVersion: flow/v1\nkind: Flow\nmetadata: {id: f}\ntriggers: [{id: s, type: manual, to: n0}]\nnodes:\n")
 	for i := range 10_000 {
-		fmt.Fprintf(&b, "  - {id: n%d, type: log@1, with: {message: x}}\n", i)
+		fmt.Fprintf(&b, "  - {id: n%d, type: log@1, color: red}\n", i)
 	}
 	_, _, err := flow.Load([]byte(b.String()), flowtest.Catalogue(t))
 	var invalid *flow.InvalidError
 	if !errors.As(err, &invalid) || len(invalid.Findings) != 1 || invalid.Findings[0].Pointer != "/nodes" {
 		t.Fatalf("got %v", err)
 	}
-	t.Log(invalid.Findings[0])
 }
 
 func TestDue(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 // DecodeJSON reads one JSON document into the values that flows work with:
 // map[string]any, []any, string, bool, nil, int for whole numbers that are exact,
-// and float64 for all others. It is for what programs answer, and of two members of
+// and float64 for all others. Nothing may nest more than MaxDepth deep. It is for what programs answer, and of two members of
 // one name takes the last, as encoding/json does; what people write goes through Parse.
 func DecodeJSON(src []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(src))
@@ -25,24 +25,27 @@ func DecodeJSON(src []byte) (any, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON value")
 	}
-	return exact(v)
+	return exact(v, 0)
 }
 
 // exact replaces json.Number by int or float64 throughout, in place.
-func exact(v any) (any, error) {
+func exact(v any, depth int) (any, error) {
 	var err error
+	if depth > MaxDepth {
+		return nil, errDeep
+	}
 	switch v := v.(type) {
 	case json.Number:
 		return number(v)
 	case map[string]any:
 		for k := range v {
-			if v[k], err = exact(v[k]); err != nil {
+			if v[k], err = exact(v[k], depth+1); err != nil {
 				return nil, err
 			}
 		}
 	case []any:
 		for i := range v {
-			if v[i], err = exact(v[i]); err != nil {
+			if v[i], err = exact(v[i], depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -110,8 +113,13 @@ func asList(v any) []any {
 // Plain turns a Go value into the values an Event carries: what came from an
 // expression or a built-in node into what would come back from JSON. Objects and
 // lists are copied.
-func Plain(v any) (any, error) {
+func Plain(v any) (any, error) { return plain(v, 0) }
+
+func plain(v any, depth int) (any, error) {
 	var err error
+	if depth > MaxDepth {
+		return nil, errDeep
+	}
 	switch v := v.(type) {
 	case nil, bool, int:
 		return v, nil
@@ -125,7 +133,7 @@ func Plain(v any) (any, error) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, m := range v {
-			if out[strings.ToValidUTF8(k, "\ufffd")], err = Plain(m); err != nil {
+			if out[strings.ToValidUTF8(k, "\ufffd")], err = plain(m, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -133,7 +141,7 @@ func Plain(v any) (any, error) {
 	case []any:
 		out := make([]any, len(v))
 		for i, m := range v {
-			if out[i], err = Plain(m); err != nil {
+			if out[i], err = plain(m, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -149,7 +157,7 @@ func Plain(v any) (any, error) {
 			if _, twice := out[name]; twice {
 				return nil, fmt.Errorf("two members of the result have the name %.40q", name)
 			}
-			if out[name], err = Plain(it.Value().Interface()); err != nil {
+			if out[name], err = plain(it.Value().Interface(), depth+1); err != nil {
 				return nil, err
 			}
 		}

@@ -43,8 +43,12 @@ func (w *words) match(said string) bool {
 		return false
 	}
 	folded := " " + typed.Loose(said) + " "
+	within := ""
+	if w.part {
+		within = apart(folded)
+	}
 	for _, k := range w.keywords {
-		if folded == k || w.part && strings.Contains(apart(folded), k) {
+		if folded == k || strings.Contains(within, k) {
 			return true
 		}
 	}

@@ -1,5 +1,5 @@
-// Package nodes holds the steps the host itself brings: log, set, switch, fail, respond
-// and http.request. They have the same shape as those of a node binary: an
+// Package nodes holds the steps the host itself brings: log, set, switch, fail, respond,
+// transform and http.request. They have the same shape as those of a node binary: an
 // operation with its major version, JSON Schemas, ports, and Execute.
 //
 // A built-in never reaches further than it says: http.request dials no address
@@ -43,7 +43,7 @@ func All(o Options) []Node {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return []Node{logNode{o.Log}, setNode{}, switchNode{}, failNode{}, respondNode{}, newRequestNode(o.AllowPrivate)}
+	return []Node{logNode{o.Log}, setNode{}, switchNode{}, failNode{}, respondNode{}, transformNode{}, newRequestNode(o.AllowPrivate)}
 }
 
 // decode reads an input into the shape a node works with.
