@@ -35,6 +35,8 @@ type writer struct {
 	// a synced commit has taken to the disk with it.
 	commits, onDisk atomic.Uint64
 
+	stats struct{ writes, commits, synced atomic.Uint64 } // see Stats
+
 	jobs chan *job
 	quit chan struct{}
 	done chan struct{}
@@ -202,11 +204,16 @@ func (w *writer) transact(jobs []*job) error {
 			return err
 		}
 	}
-	err = t.Commit()
-	if err == nil && toDisk {
+	if err = t.Commit(); err != nil {
+		return err
+	}
+	w.stats.writes.Add(uint64(len(jobs)))
+	w.stats.commits.Add(1)
+	if toDisk {
+		w.stats.synced.Add(1)
 		w.onDisk.Store(covers)
 	}
-	return err
+	return nil
 }
 
 // run turns a panic of a caller's function into an error: the goroutine serves
@@ -233,6 +240,19 @@ func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
 	_ = w.conn.Close() // it is broken
 	w.conn = fresh
 	return w.conn.BeginTx(ctx, nil)
+}
+
+// Stats say what the writer of a database has done since it was opened.
+type Stats struct {
+	Writes  uint64 // that were committed
+	Commits uint64 // transactions, which several writes may share
+	Synced  uint64 // of those, the ones that waited for the disk
+}
+
+// Stats are those of this process's writer.
+func (db *DB) Stats() Stats {
+	s := &db.writer.stats
+	return Stats{s.writes.Load(), s.commits.Load(), s.synced.Load()}
 }
 
 // Tx is the transaction a write runs in.

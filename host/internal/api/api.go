@@ -53,6 +53,8 @@ type Options struct {
 	Call       Caller                                                // for calls under /v1; nil leaves them out
 	Secrets    map[string][]byte                                     // that webhooks name
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
+	Metrics    http.Handler                                          // GET /metrics; nil leaves it out
+	Answered   func(route, status string, took time.Duration)        // hears of each request that was answered; optional
 	Logger     *slog.Logger
 	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
 	Now        func() time.Time // nil means time.Now
@@ -87,6 +89,9 @@ func New(opt Options) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
+	if opt.Metrics != nil {
+		mux.Handle("GET /metrics", s.hereOrAccount(opt.Metrics))
+	}
 	mux.Handle("GET /ws/{instance}", s.authorized(http.HandlerFunc(s.socket)))
 	for _, op := range opt.Operations {
 		if op.HTTP == nil {
@@ -114,7 +119,7 @@ func New(opt Options) (*Server, error) {
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
 	}
-	s.http = s.server(s.guard(http.NewCrossOriginProtection().Handler(mux)))
+	s.http = s.server(s.measured(s.guard(http.NewCrossOriginProtection().Handler(mux))))
 	s.control = s.server(trusted(mux))
 	return s, nil
 }
@@ -183,12 +188,30 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
+// hereOrAccount is for those who may see all instances: this machine, or through a proxy who
+// has an account token.
+func (s *Server) hereOrAccount(next http.Handler) http.Handler {
+	authorized := s.authorized(accountOnly(next))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isHere(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		authorized.ServeHTTP(w, r)
+	})
+}
+
+// isHere says whether a request comes from this machine, and not through a proxy on it.
+func isHere(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && isLoopback(host) && !forwarded(r.Header)
+}
+
 // LocalOnly refuses what does not come from this machine and what a reverse proxy passes
 // on: the handler needs no token and is for this machine alone.
 func LocalOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil || !isLoopback(host) || forwarded(r.Header) {
+		if !isHere(r) {
 			fail(w, http.StatusForbidden, "forbidden", "this endpoint answers to this machine only, not through a proxy")
 			return
 		}

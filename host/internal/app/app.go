@@ -48,6 +48,9 @@ type Options struct {
 	FlowLog *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
 	AllowPrivate bool
+	// Called hears of every call of a node's operation when it begins, and of its outcome
+	// when it ends: ok, or the effect of its failure. Optional.
+	Called func(operation string) (ended func(outcome string))
 	// OnEvent sees every event of every trigger before it is acknowledged. It may
 	// see one twice, with the same id, and must not wait. Optional.
 	OnEvent func(sdk.Event)
@@ -91,6 +94,9 @@ func Open(opt Options) (*App, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = engine.NewMemory(0)
+	}
+	if opt.Called == nil {
+		opt.Called = func(string) func(string) { return func(string) {} }
 	}
 	if opt.Storage == nil {
 		opt.Storage = func() error { return nil }

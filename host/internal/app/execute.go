@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -26,12 +27,30 @@ func (a *App) Execute(ctx context.Context, r client.Request, progress func(clien
 	if !ok {
 		return client.Result{}, fmt.Errorf("%w: %s", ErrUnknownOperation, r.Operation)
 	}
+	ended := a.opt.Called(r.Operation)
+	result, err := n.execute(ctx, r, progress)
+	ended(became(err))
+	return result, err
+}
+
+func (n *node) execute(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	c, err := n.Client(ctx)
 	if err != nil {
 		return client.Result{}, unavailable(err, true)
 	}
 	result, err := c.Execute(ctx, r, progress)
 	return result, refused(err)
+}
+
+// became is what Options.Called hears.
+func became(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if p, ok := errors.AsType[*sdk.Problem](asProblem(err)); ok {
+		return strings.ToLower(string(p.Effect))
+	}
+	return "unknown"
 }
 
 // refused makes a *sdk.Problem of what the node's side of the contract refused before

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -33,14 +34,17 @@ func (a *App) Ready() api.Readiness {
 func (n *node) readiness() api.NodeReadiness {
 	s := n.State()
 	out := api.NodeReadiness{Name: n.manifest.Name, State: string(s.State), Reason: s.Reason}
+	alike := map[string]int{} // names without their digits
 	for _, h := range n.Health() {
 		if h.Subject == "" { // the process: its message is the node's reason
 			continue
 		}
+		name := unnumbered(h.Subject)
+		if alike[name]++; alike[name] > 1 {
+			name = fmt.Sprintf("%s (%d)", name, alike[name])
+		}
 		// Not the message, which may name people.
-		out.Instances = append(out.Instances, api.InstanceReadiness{
-			Name: unnumbered(h.Subject), State: strings.ToLower(string(h.State)), Reason: h.Reason,
-		})
+		out.Instances = append(out.Instances, api.InstanceReadiness{Name: name, State: strings.ToLower(string(h.State)), Reason: h.Reason})
 	}
 	return out
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/metrics"
 	"github.com/tapnode/tapnode/host/internal/sim"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/sdk"
@@ -61,10 +62,11 @@ type host struct {
 	sim     *sim.Simulation // nil: the real WhatsApp
 	log     *slog.Logger
 	dataDir string
-	claim   *os.File    // keeps other hosts out of dataDir
-	discard string      // temporary data directory to remove at the end
-	runs    *sqllog.Log // nil: runs end with the process
-	patient bool        // see hostUse
+	claim   *os.File         // keeps other hosts out of dataDir
+	discard string           // temporary data directory to remove at the end
+	runs    *sqllog.Log      // nil: runs end with the process
+	metrics *metrics.Metrics // nil without runs
+	patient bool             // see hostUse
 }
 
 // durable says where the runs of a host outlive it: in the data directory, or in the
@@ -142,11 +144,15 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 		if err := h.openRuns(ctx, use.keep.postgres); err != nil {
 			return nil, err
 		}
-		opt.Log, opt.Storage = h.runs, h.runs.Storage
+		h.metrics = metrics.New()
+		opt.Log, opt.Storage, opt.Called = h.metrics.Log(h.runs), h.runs.Storage, h.metrics.Call
 	}
 	h.App, err = app.Open(opt)
 	if err != nil {
 		return nil, environment(err)
+	}
+	if h.metrics != nil {
+		h.metrics.Watch(h.Ready, h.runs.Counts)
 	}
 	return h, nil
 }

@@ -111,6 +111,9 @@ func (h *host) apiOptions(listen string, keys *api.Tokens, secrets map[string][]
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err
 		},
 	}
+	if h.metrics != nil {
+		opt.Metrics, opt.Answered = h.metrics.Handler(), h.metrics.Request
+	}
 	if h.sim != nil {
 		opt.Extra = map[string]http.Handler{"/sim/v1/": api.LocalOnly(h.sim.Control())}
 	}

@@ -51,6 +51,14 @@ var rules = []rule{
 		why:    "stores are below what uses them",
 	},
 	{
+		from: []string{""}, except: []string{"host/internal/metrics"}, forbid: []string{"github.com/prometheus/"}, tests: false,
+		why: "what is counted is decided in one place, and nothing else knows how it is shown",
+	},
+	{
+		from: []string{"host"}, except: []string{"host/internal/cli"}, forbid: []string{module + "host/internal/metrics", module + "host/internal/backup"},
+		why: "only the command puts measuring, and copies, beside what does the work",
+	},
+	{
 		from: []string{"plugin/internal/store"}, except: []string{"plugin/internal/store/session"}, forbid: []string{"=go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store"},
 		why: "only the session store knows whatsmeow's stores",
 	},
