@@ -30,6 +30,7 @@ func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, c change
 	if rule.Policy == flow.PolicyParallel {
 		c.turn = TurnShared
 	}
+	c.event.Pins = e.pins(p)
 	for range maxTurns {
 		var effects []run.Effect
 		var claimed *ClaimedError

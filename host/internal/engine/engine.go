@@ -16,6 +16,11 @@
 //   - A choice that was made before the deadline of its wait beats the timeout, however
 //     late it arrives; while answers may be on their way, timeouts wait.
 //   - A wait can be found from the moment before its message is sent.
+//   - Of runs with the same key, those begin that their triggers' policy lets; queued ones
+//     in their order, also when the host dies between two.
+//   - A time of a schedule starts one run, on however many hosts.
+//   - An event that no repetition could deliver is kept as a dead letter and holds up none
+//     behind it.
 //   - An event is applied to a run once per event id, as long as the run
 //     remembers it, and starts a run at most once per trigger.
 //   - Everything ends: calls have deadlines, workers are counted, retries are

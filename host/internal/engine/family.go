@@ -45,7 +45,11 @@ func (e *Engine) beginChild(ctx context.Context, s run.State, x run.Execute, t T
 	}
 	name, _ := x.Input["flow"].(string)
 	vars, _ := x.Input["vars"].(map[string]any)
-	p, trigger, bad := e.subflow(name, depth)
+	p, err := e.other(ctx, s, name, x.Input["version"] == "pinned")
+	if err != nil && !errors.Is(err, ErrUnknownFlow) {
+		return err
+	}
+	trigger, bad := subflow(p, name, depth)
 	if bad == nil {
 		_, err := e.begin(ctx, p, childOf(x), change{event: run.Event{Kind: run.Started, Trigger: trigger, Vars: vars,
 			Parent: &run.Parent{Run: s.Run, Visit: x.Visit, Depth: depth}}})
@@ -56,20 +60,49 @@ func (e *Engine) beginChild(ctx context.Context, s run.State, x run.Execute, t T
 			return err
 		}
 	}
-	_, err := e.apply(ctx, s.Run, change{event: run.Event{Kind: run.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: bad}, ends: t})
+	_, err = e.apply(ctx, s.Run, change{event: run.Event{Kind: run.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: bad}, ends: t})
 	return err
 }
 
-// subflow finds the flow that a step names, and its trigger of type flow.
-func (e *Engine) subflow(name string, depth int) (*flow.Program, string, *sdk.Problem) {
-	refuse := func(code, format string, args ...any) (*flow.Program, string, *sdk.Problem) {
-		return nil, "", &sdk.Problem{Code: code, HTTPStatus: http.StatusUnprocessableEntity, Message: fmt.Sprintf(format, args...),
+// pins are the versions of the flows that a program runs and whose version it pins.
+func (e *Engine) pins(p *flow.Program) map[string]string {
+	var out map[string]string
+	for _, n := range p.Flow().Nodes {
+		name, _ := n.With["flow"].(string)
+		if n.Type != flow.OperationFlow || n.With["version"] != "pinned" {
+			continue
+		}
+		if other := e.served.Load().byFlow[name]; other != nil {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = other.Flow().Digest
+		}
+	}
+	return out
+}
+
+// other is the flow that a step of a run names; nil if it is not published. A version is pinned
+// when the run begins.
+func (e *Engine) other(ctx context.Context, s run.State, name string, pinned bool) (*flow.Program, error) {
+	if !pinned {
+		return e.served.Load().byFlow[name], nil
+	}
+	if s.Pins[name] == "" {
+		return nil, ErrUnknownFlow
+	}
+	return e.program(ctx, s.Pins[name])
+}
+
+// subflow finds the trigger of type flow.
+func subflow(p *flow.Program, name string, depth int) (trigger string, bad *sdk.Problem) {
+	refuse := func(code, format string, args ...any) (string, *sdk.Problem) {
+		return "", &sdk.Problem{Code: code, HTTPStatus: http.StatusUnprocessableEntity, Message: fmt.Sprintf(format, args...),
 			Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 	}
 	if depth > maxNesting {
 		return refuse("too_deep", "flows begin each other %d deep; the limit is %d", depth, maxNesting)
 	}
-	p := e.served.Load().byFlow[name]
 	if p == nil {
 		return refuse("unknown_flow", "no flow %q is published", name)
 	}
@@ -78,7 +111,7 @@ func (e *Engine) subflow(name string, depth int) (*flow.Program, string, *sdk.Pr
 	if i < 0 {
 		return refuse("not_a_subflow", "flow %q has no trigger of type flow", name)
 	}
-	return p, triggers[i].ID, nil
+	return triggers[i].ID, nil
 }
 
 // refusedChild is why a run could not begin, if repeating it would not help.

@@ -74,6 +74,29 @@ func TestSubflow(t *testing.T) {
 	})
 }
 
+// A step that pins its flow runs the version that was published when the run began; another
+// the one that is.
+func TestSubflowVersion(t *testing.T) {
+	for version, want := range map[string]string{"pinned": "Menu for Ana", "current": "Another menu"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &phone{}
+			waits := strings.ReplaceAll(strings.ReplaceAll(mother, "to: child}", "to: rest}"), "nodes:\n", "nodes:\n  - {id: rest, type: delay@1, with: {for: 1h}}\n")
+			waits = strings.ReplaceAll(strings.ReplaceAll(waits, "flow: child,", "flow: child, version: "+version+","), "edges:\n", "edges:\n  - {from: rest.out, to: child}\n")
+			r := newRig(t, engine.NewMemory(0), p, waits, child)
+			defer r.stop()
+			r.run(engine.Request{Flow: "mother"})
+			if err := r.Deploy(t.Context(), r.load(strings.ReplaceAll(child, "Menu for ${ vars.name }", "Another menu"))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			if p.count(want) != 1 {
+				t.Errorf("%s: %+v", version, p.calls)
+			}
+		})
+	}
+}
+
 // A run that is cancelled cancels the one that it waits for; one that fails or cannot begin
 // takes the error port.
 func TestSubflowEnds(t *testing.T) {

@@ -81,6 +81,7 @@ type rig struct {
 	t     *testing.T
 	log   *engine.Memory
 	phone *phone
+	load  func(src string) *flow.Program
 }
 
 func newRig(t *testing.T, log *engine.Memory, p *phone, flows ...string) *rig {
@@ -122,11 +123,16 @@ func openRig(t *testing.T, o engine.Options, flows ...string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, src := range flows {
-		prog, _, err := flow.Load([]byte(src), cat)
+	load := func(src string) *flow.Program {
+		t.Helper()
+		prog, findings, err := flow.Load([]byte(src), cat)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatal(err, findings)
 		}
+		return prog
+	}
+	for _, src := range flows {
+		prog := load(src)
 		if err := e.Deploy(context.Background(), prog); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +142,7 @@ func openRig(t *testing.T, o engine.Options, flows ...string) *rig {
 	}
 	log, _ := o.Log.(*engine.Memory)
 	p, _ := o.Executor.(*phone)
-	return &rig{e, t, log, p}
+	return &rig{e, t, log, p, load}
 }
 
 func (r *rig) stop() {

@@ -80,7 +80,7 @@ func (t *transition) start(e Event) error {
 		return err
 	}
 	t.s = State{Run: t.s.Run, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest,
-		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars, Parent: e.Parent}
+		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars, Parent: e.Parent, Pins: e.Pins}
 	t.emit(Trace{Kind: TraceRunStarted, Data: vars})
 	t.queue = append(t.queue, entry{node: trigger.To, event: e.Data})
 	return nil

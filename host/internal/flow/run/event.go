@@ -13,7 +13,7 @@ type EventKind string
 
 // The kinds, and which fields of Event they use beside At.
 const (
-	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Vars, Data, Parent
+	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Vars, Data, Parent, Pins
 	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
 	Failed    EventKind = "failed"    // Visit, Attempt, Problem
 	Begun     EventKind = "begun"     // Visit, Attempt: the call is about to be made
@@ -34,7 +34,8 @@ type Event struct {
 	Made     time.Time // when an answer was given, by whoever saw it; may be zero
 	Trigger  string
 	Vars     map[string]any
-	Parent   *Parent // of a run that another one began
+	Parent   *Parent           // of a run that another one began
+	Pins     map[string]string // digests of the flows that its steps run, by id
 	Visit    int
 	Attempt  int
 	Type     string

@@ -12,11 +12,12 @@ const StatusQueued Status = "queued"
 
 // Start is what a queued run begins with.
 type Start struct {
-	Request string         `json:"request,omitempty"`
-	Trigger string         `json:"trigger"`
-	Vars    map[string]any `json:"vars,omitempty"`
-	Data    any            `json:"data,omitempty"`
-	Parent  *Parent        `json:"parent,omitempty"`
+	Request string            `json:"request,omitempty"`
+	Trigger string            `json:"trigger"`
+	Vars    map[string]any    `json:"vars,omitempty"`
+	Data    any               `json:"data,omitempty"`
+	Parent  *Parent           `json:"parent,omitempty"`
+	Pins    map[string]string `json:"pins,omitempty"`
 }
 
 // Parent is the step of another run that a run is the outcome of.
@@ -35,7 +36,7 @@ func Queue(p *flow.Program, id string, e Event) (State, []Effect, error) {
 		return State{}, nil, err
 	}
 	s := State{Run: id, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest, Trigger: trigger.ID, Started: e.At,
-		Request: e.ID, Status: StatusQueued, Start: &Start{e.ID, e.Trigger, e.Vars, e.Data, e.Parent}}
+		Request: e.ID, Status: StatusQueued, Start: &Start{e.ID, e.Trigger, e.Vars, e.Data, e.Parent, e.Pins}}
 	if size := s.size(); size > maxState {
 		return State{}, nil, fmt.Errorf("run %s: what it begins with has %d bytes; the limit is %d", id, size, maxState)
 	}
@@ -45,5 +46,5 @@ func Queue(p *flow.Program, id string, e Event) (State, []Effect, error) {
 // unqueue is the event that a queued run begins with.
 func (s *State) unqueue(at time.Time) Event {
 	b := s.Start
-	return Event{Kind: Started, ID: b.Request, At: at, Trigger: b.Trigger, Vars: b.Vars, Data: b.Data, Parent: b.Parent}
+	return Event{Kind: Started, ID: b.Request, At: at, Trigger: b.Trigger, Vars: b.Vars, Data: b.Data, Parent: b.Parent, Pins: b.Pins}
 }

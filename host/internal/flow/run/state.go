@@ -53,6 +53,7 @@ type State struct {
 	Seen    seen               `json:"seen,omitempty"`
 	Parent  *Parent            `json:"parent,omitempty"` // that waits for this run
 	Start   *Start             `json:"start,omitempty"`  // while it is queued
+	Pins    map[string]string  `json:"pins,omitempty"`   // versions of other flows, as they were when the run began
 }
 
 // Error says why a run failed.
