@@ -46,7 +46,7 @@ func newServing(programs map[string]*flow.Program) *serving {
 		}
 	}
 	for _, hooks := range s.hooks {
-		slices.SortStableFunc(hooks, func(a, b Hook) int { return cmp.Compare(a.Webhook.Method, b.Webhook.Method) })
+		slices.SortStableFunc(hooks, func(a, b Hook) int { return cmp.Compare(a.Method, b.Method) })
 	}
 	return s
 }
