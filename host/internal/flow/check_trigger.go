@@ -76,7 +76,7 @@ func (c *compilation) triggerType(t *trigger, ptr string) {
 	ptr = jsonstrict.Pointer(ptr, "with")
 	if len(op.Input) == 0 {
 		if len(t.With) > 0 {
-			c.fail(ptr, "no_filter", "remove with", "a trigger of type %s has nothing to set", t.Type)
+			c.report(SeverityWarning, ptr, "no_filter", "remove with", "a trigger of type %s has nothing to set", t.Type)
 		}
 		return
 	}
