@@ -59,3 +59,63 @@ func TestRepair(t *testing.T) {
 		}
 	})
 }
+
+// A run that failed because the flow that it runs failed is tried again there, and ends when
+// that one does; when that one is past repair, the run fails again and says so.
+func TestRetryOfTheOtherFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		broken := true
+		p := &phone{}
+		p.before = func(context.Context, engine.Call, int) error {
+			if broken {
+				return &sdk.Problem{Code: "refused", Message: "not now", Effect: sdk.EffectNone}
+			}
+			return nil
+		}
+		const caller = `
+apiVersion: flow/v1
+kind: Flow
+metadata: {id: caller}
+triggers: [{id: start, type: manual, to: child}]
+nodes: [{id: child, type: flow@1, with: {flow: child, vars: {name: Ana}}}]
+`
+		r := newRig(t, engine.NewMemory(0), p, caller, child)
+		defer r.stop()
+		id := r.run(engine.Request{Flow: "caller"})
+		if got := r.status(id); got != run.StatusFailed {
+			t.Fatalf("the run is %s", got)
+		}
+		broken = false
+		if err := r.Retry(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.status(id); got != run.StatusRunning || len(p.calls) != 2 {
+			t.Fatalf("after the retry it is %s, with the calls %+v", got, p.calls)
+		}
+		called := r.childID("child")
+		r.deliver(click("e", called+":ask:2", "a"))
+		if mother, other := r.status(id), r.status(called); mother != run.StatusSucceeded || other != run.StatusSucceeded {
+			t.Errorf("they are %s and %s", mother, other)
+		}
+
+		broken = true
+		id = r.run(engine.Request{Flow: "caller"})
+		if got := r.status(id); got != run.StatusFailed {
+			t.Fatalf("the run is %s", got)
+		}
+		page, err := r.Runs(ctx, engine.Query{Flow: "child", Status: run.StatusFailed})
+		if err != nil || len(page.Runs) != 1 {
+			t.Fatal(page, err)
+		}
+		if err := r.Cancel(ctx, page.Runs[0].Run, "enough"); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Retry(ctx, id); !errors.Is(err, run.ErrNoRetry) {
+			t.Errorf("past repair: %v", err)
+		}
+		if got := r.status(id); got != run.StatusFailed {
+			t.Errorf("the run is %s", got)
+		}
+	})
+}
