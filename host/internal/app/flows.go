@@ -95,8 +95,11 @@ const maxEarlier = 20
 func (a *App) leftBehind(ctx context.Context, p *flow.Program) ([]flow.Finding, error) {
 	id := p.Flow().Metadata.ID
 	versions, err := a.Engine.Versions(ctx, id)
+	if errors.Is(err, engine.ErrNotFound) { // the first version of a flow
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil //nolint:nilerr // the first version of a flow leaves nothing behind
+		return nil, err
 	}
 	var out []flow.Finding
 	waiting := map[string]map[string]int{} // by node and digest

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/app"
@@ -140,6 +141,7 @@ func subcommand(ctx context.Context, c console, name string, args []string, all 
 		dataFlag(fs)
 		fs.Bool("json", false, "print JSON")
 		_, err := parse(c, fs, args)
+		fmt.Fprintf(c.out, "\nEach has flags of its own: tapnode %s %s -h\n", name, slices.Min(known))
 		return err
 	}
 	run, ok := all[args[0]]

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -31,7 +32,8 @@ func flowArgs(c console, fs *flag.FlagSet, args []string, least, most int, want 
 	printsJSON := fs.Bool("json", false, "print JSON")
 	rest, err = parse(c, fs, args)
 	if err == nil && (len(rest) < least || most >= 0 && len(rest) > most) {
-		err = invalid("want tapnode %s %s (see tapnode %s -h)", fs.Name(), want, fs.Name())
+		sub, _, _ := strings.Cut(want, " ")
+		err = invalid("want tapnode %s %s (see tapnode %s %s -h)", fs.Name(), want, fs.Name(), sub)
 	}
 	return newControl(*dir), rest, *printsJSON, err
 }

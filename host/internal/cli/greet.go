@@ -49,6 +49,7 @@ func (h *host) greet(ctx context.Context, c console, url string, keys *api.Token
 		return nil
 	}
 	h.introduce(c, who)
+	fmt.Fprintf(c.out, "see the runs: tapnode runs list --data %s\n\n", h.dataDir)
 	if menu < 0 {
 		fmt.Fprint(c.out, "Try:\n\n")
 		h.suggest(c, url, person, token, who.instances[0])

@@ -71,7 +71,10 @@ type host struct {
 
 // durable says where the runs of a host outlive it: in the data directory, or in the
 // Postgres database with this connection string.
-type durable struct{ postgres string }
+type durable struct {
+	postgres string
+	limits   sqllog.Limits
+}
 
 // hostUse is what a command wants of its host.
 type hostUse struct {
@@ -141,7 +144,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent,
 	}
 	if use.keep != nil {
-		if err := h.openRuns(ctx, use.keep.postgres); err != nil {
+		if err := h.openRuns(ctx, *use.keep); err != nil {
 			return nil, err
 		}
 		h.metrics = metrics.New()
@@ -158,8 +161,8 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 }
 
 // openRuns opens the database of the engine and lets it remove what is old.
-func (h *host) openRuns(ctx context.Context, postgres string) (err error) {
-	h.runs, err = sqllog.Open(ctx, sqllog.Options{Dir: h.dataDir, Postgres: postgres, Logger: h.log})
+func (h *host) openRuns(ctx context.Context, where durable) (err error) {
+	h.runs, err = sqllog.Open(ctx, sqllog.Options{Dir: h.dataDir, Postgres: where.postgres, Limits: where.limits, Logger: h.log})
 	if err != nil {
 		h.log.Debug("open the database of the runs", "err", err)
 		if !errors.Is(err, sqllog.ErrInUse) {

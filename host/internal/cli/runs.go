@@ -163,6 +163,9 @@ func printHistory(c console, h engine.History, asJSON bool) error {
 		}
 		fmt.Fprintf(c.out, "next: %s of %s (visit %d), %s\n", p.Kind, printable(p.Node), p.Visit, due)
 	}
+	if h.Omitted > 0 {
+		fmt.Fprintf(c.out, "%d earlier steps are not shown: GET /v1/runs/%s/steps has them\n", h.Omitted, h.Run)
+	}
 	fmt.Fprintln(c.out)
 	out := printer{w: c.out}
 	for _, st := range h.Steps {

@@ -23,6 +23,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	listen := flags.String("listen", "127.0.0.1:8080", "loopback `ADDRESS` to listen on")
 	instances, phones := castFlags(flags)
 	database := flags.String("database", "", "keep runs in Postgres, by its connection `STRING`, and not in a file of the data directory")
+	keep := retentionFlags(flags)
 	secretsFile := flags.String("secrets", "", "JSON `FILE` with the secrets that webhooks of flows name: {\"NAME\": \"text\"}")
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
@@ -47,7 +48,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	}
 	var server *api.Server // set before the first event: nodes start after it
 	h, err := openHost(ctx, c, flags, hf, hostUse{
-		keep:      &durable{*database},
+		keep:      &durable{*database, keep.limits()},
 		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
 		flowLevel: slog.LevelInfo,
 		patient:   true,

@@ -46,7 +46,7 @@ type Query struct {
 	Flow    string
 	Version int // of the flow, which must be named, too
 	Status  run.Status
-	Node    string // with an armed wait, of the flow, which must be named, too
+	Node    string // with an armed wait or a delay, of the flow, which must be named, too
 	About   string // a subject, in any form that subject takes: a number, a LID, an id of a message
 	Since   time.Time
 	Until   time.Time // not itself
@@ -99,6 +99,11 @@ func (p Place) String() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.Started, 36) + "." + p.Run))
 }
 
+// Unreadable is the status, in lists, of a run whose stored state nobody can read.
+const Unreadable run.Status = "unreadable"
+
+var statuses = []run.Status{run.StatusQueued, run.StatusRunning, run.StatusSucceeded, run.StatusFailed, run.StatusCancelled, Unreadable}
+
 // Check completes a Query: its subject in the one form, its limit, and the place that its
 // page begins after, which is the end of the time that is asked for when there is no page
 // before.
@@ -109,6 +114,9 @@ func (q *Query) Check() (Place, error) {
 		q.Limit = DefaultPage
 	case q.Limit < 0 || q.Limit > MaxPage:
 		return Place{}, fmt.Errorf("%w: limit: want 1 to %d", ErrBadQuery, MaxPage)
+	}
+	if q.Status != "" && !slices.Contains(statuses, q.Status) {
+		return Place{}, fmt.Errorf("%w: status: want one of %v", ErrBadQuery, statuses)
 	}
 	if (q.Node != "" || q.Version != 0) && q.Flow == "" {
 		return Place{}, fmt.Errorf("%w: a node, or a version, is one of a flow: name the flow, too", ErrBadQuery)

@@ -135,6 +135,20 @@ func refusedChild(name string, err error) *sdk.Problem {
 	return p
 }
 
+// abort cancels a run that another waits for no more. One that is over stays as it is: it may
+// be what ended the other.
+func (e *Engine) abort(ctx context.Context, t Task) error {
+	s, err := e.State(ctx, t.Run)
+	if err != nil {
+		return err
+	}
+	if over(s) {
+		return e.log.Drop(ctx, t)
+	}
+	_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.Cancelled, Reason: "the run that began it is over"}, ends: t})
+	return err
+}
+
 // childOver tells a run that the one which its visit began is over.
 func (e *Engine) childOver(ctx context.Context, t Task) error {
 	s, err := e.State(ctx, t.Run)

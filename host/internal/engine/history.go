@@ -11,7 +11,7 @@ import (
 // Runs is Archive.Runs.
 func (e *Engine) Runs(ctx context.Context, q Query) (Page, error) { return e.archive.Runs(ctx, q) }
 
-// History is one run with each of its kept steps.
+// History is one run with its kept steps, oldest first.
 type History struct {
 	Found
 	Digest  string `json:"digest"` // of its version
@@ -20,7 +20,12 @@ type History struct {
 	Message string          `json:"message,omitempty"`
 	Pending []PendingAction `json:"pending,omitempty"`
 	Steps   []HistoryStep   `json:"steps"`
+	// Omitted is how many steps before these are not shown.
+	Omitted int `json:"omitted,omitempty"`
 }
+
+// maxHistory is how many steps of a run are shown, the newest.
+const maxHistory = 2000
 
 // PendingAction is what is to happen to a run by itself, and when.
 type PendingAction struct {
@@ -39,7 +44,7 @@ type HistoryStep struct {
 	TookMs int64 `json:"tookMs,omitempty"`
 }
 
-// History tells all that is kept of a run. ErrNotFound if there is none.
+// History tells what is kept of a run. ErrNotFound if there is none.
 func (e *Engine) History(ctx context.Context, id string) (History, error) {
 	found, err := e.archive.Found(ctx, id)
 	if err != nil {
@@ -53,7 +58,8 @@ func (e *Engine) History(ctx context.Context, id string) (History, error) {
 	if err != nil {
 		return History{}, err
 	}
-	h := History{Found: found, Digest: s.Digest, Trigger: s.Trigger, Steps: timed(steps)}
+	omitted := max(0, len(steps)-maxHistory)
+	h := History{Omitted: omitted, Found: found, Digest: s.Digest, Trigger: s.Trigger, Steps: timed(steps)[omitted:]}
 	if s.Error != nil {
 		h.Message = s.Error.Message
 	}

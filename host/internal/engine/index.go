@@ -16,7 +16,7 @@ type Index struct {
 	Started time.Time
 	// Error is "node: code" of a run that failed.
 	Error string
-	// Waits are the nodes with an armed wait, in order, each once.
+	// Waits are the nodes with an armed wait or a delay, in order, each once.
 	Waits []string
 	// Subjects are whom and what the change was about: phone numbers, LIDs, groups and ids
 	// of messages, as subject writes them.
@@ -33,7 +33,7 @@ func IndexOf(s run.State, steps []Step) Index {
 		x.Error = strings.TrimPrefix(s.Error.Node+": "+s.Error.Code, ": ")
 	}
 	for _, v := range s.Visits {
-		if v.Wait == run.WaitArmed {
+		if v.Wait == run.WaitArmed || v.Call == run.CallDelayed {
 			x.Waits = append(x.Waits, v.Node)
 		}
 	}
@@ -41,7 +41,7 @@ func IndexOf(s run.State, steps []Step) Index {
 	x.Waits = slices.Compact(x.Waits)
 	for _, st := range steps {
 		x.about(st.MessageID)
-		x.collect(st.Data, maxDepth)
+		x.collect(st.Data, subjectDepth)
 	}
 	return x
 }
@@ -52,8 +52,8 @@ func IndexFrom(state []byte, steps []Step) (Index, error) {
 	return IndexOf(s, steps), err
 }
 
-// maxDepth is how deep in a step's data subjects are looked for.
-const maxDepth = 4
+// subjectDepth is how deep in a step's data subjects are looked for.
+const subjectDepth = 4
 
 // subjectNames are the members whose values are subjects, wherever they stand.
 var subjectNames = []string{"jid", "lid", "messageId", "number", "phone"}

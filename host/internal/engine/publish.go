@@ -83,6 +83,9 @@ func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 	current := map[string]*flow.Program{}
 	for _, v := range all {
 		p, err := e.program(ctx, v.Digest)
+		if err != nil && !errors.Is(err, ErrUnknownFlow) {
+			return 0, err // of the Log: what is served stays
+		}
 		if err != nil {
 			broken = append(broken, fmt.Errorf("flow %s version %d: %w", v.Flow, v.Number, err))
 			continue

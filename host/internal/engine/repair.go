@@ -2,15 +2,38 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
+	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
+	"github.com/tapnode/tapnode/sdk"
 )
 
-// Retry lets a run that failed go on at the node it failed at. The error is run.ErrNoRetry
-// when there is no such node.
+// Retry lets a run that failed go on at the node it failed at; when that node ran another
+// flow, the run of that flow goes on where it failed. The error is run.ErrNoRetry when there is
+// no such node.
 func (e *Engine) Retry(ctx context.Context, id string) error {
-	_, err := e.apply(ctx, id, change{event: run.Event{Kind: run.Retried}})
-	return err
+	effects, err := e.apply(ctx, id, change{event: run.Event{Kind: run.Retried}})
+	if err != nil {
+		return err
+	}
+	for _, x := range effects {
+		x, ok := x.(run.Execute)
+		if !ok || x.Operation != flow.OperationFlow || x.Attempt == 1 {
+			continue
+		}
+		err := e.Retry(ctx, childOf(x))
+		if errors.Is(err, run.ErrNoRetry) || errors.Is(err, ErrNotFound) { // nothing would end the step
+			failed := &sdk.Problem{Code: "flow_failed", HTTPStatus: http.StatusConflict, Message: err.Error(), Effect: sdk.EffectDone, Fault: sdk.FaultCaller}
+			_, again := e.apply(ctx, id, change{event: run.Event{Kind: run.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: failed}})
+			err = errors.Join(err, again)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Resume makes due now what a run waits for by time: a timeout, a delay, the next attempt; of

@@ -74,7 +74,7 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskReturn:
 		err = e.childOver(ctx, t)
 	case TaskAbort:
-		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.Cancelled, Reason: "the run that began it is over"}, ends: t})
+		err = e.abort(ctx, t)
 	}
 	switch {
 	case errors.Is(err, ErrStale): // whoever has it now sees to it

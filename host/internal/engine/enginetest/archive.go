@@ -110,7 +110,7 @@ func runsFound(t *testing.T, s suite) {
 	if _, err := s.archive(t).Found(s.ctx, "none"); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("a run that is not there: %v, want ErrNotFound", err)
 	}
-	for _, q := range []engine.Query{{Limit: -1}, {Limit: 501}, {Node: "ask"}, {Version: 1}, {After: "nonsense"}} {
+	for _, q := range []engine.Query{{Limit: -1}, {Limit: 501}, {Node: "ask"}, {Version: 1}, {After: "nonsense"}, {Status: "asleep"}} {
 		if _, err := s.archive(t).Runs(s.ctx, q); !errors.Is(err, engine.ErrBadQuery) {
 			t.Errorf("%+v: %v, want ErrBadQuery", q, err)
 		}

@@ -69,8 +69,8 @@ func (c *change) apply(t *sqldb.Tx) error {
 	var revision, bytes, ended, endedAt int64
 	var was indexed
 	claim := c.batch.Claim
-	err := t.Row(`SELECT revision, bytes, ended, ended_at, claim, started_at, flow, status, error, waits, subjects FROM engine_runs WHERE id = $1`, []any{c.batch.Run},
-		&revision, &bytes, &ended, &endedAt, &claim, &was.startedAt, &was.flow, &was.status, &was.error, &was.waits, &was.subjects)
+	err := t.Row(`SELECT revision, bytes, ended, ended_at, started_at, flow, status, error, waits, subjects, claim FROM engine_runs WHERE id = $1`, []any{c.batch.Run},
+		&revision, &bytes, &ended, &endedAt, &was.startedAt, &was.flow, &was.status, &was.error, &was.waits, &was.subjects, &claim)
 	fresh := errors.Is(err, sqldb.ErrNotFound)
 	if err != nil && !fresh {
 		return err
@@ -110,26 +110,7 @@ func (c *change) apply(t *sqldb.Tx) error {
 			was.startedAt = sqldb.Millis(c.batch.Index.Started)
 		}
 	}
-	x, add, remove := was.next(c.batch.Index)
-	if fresh {
-		_, err = t.Exec(`INSERT INTO engine_runs (id, revision, digest, started_at, ended, ended_at, bytes, state, claim, flow, status, error, waits, subjects)
-			VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, c.batch.Run, c.batch.Digest, x.startedAt, ended, endedAt, len(c.batch.State), c.batch.State,
-			claim, x.flow, x.status, x.error, x.waits, x.subjects)
-	} else if goesOn && x.flow == was.flow && x.status == was.status && x.error == was.error {
-		// SQLite writes an index anew when a statement names its column, whatever the value.
-		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5 WHERE id = $1`,
-			c.batch.Run, len(c.batch.State), c.batch.State, x.waits, x.subjects)
-	} else {
-		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5,
-			ended = $6, ended_at = $7, status = $8, error = $9 WHERE id = $1`,
-			c.batch.Run, len(c.batch.State), c.batch.State, x.waits, x.subjects, ended, endedAt, x.status, x.error)
-		if err == nil && x.flow != was.flow { // a run of an older host
-			_, err = t.Exec(`UPDATE engine_runs SET flow = $2 WHERE id = $1`, c.batch.Run, x.flow)
-		}
-	}
-	if err == nil {
-		err = changeTerms(t, c.batch.Run, x.startedAt, add, remove)
-	}
+	err = c.row(t, was, ending{ended, endedAt}, fresh, goesOn, claim)
 	if err == nil && claim != "" {
 		err = c.pass(t, claim, seq)
 	}

@@ -38,6 +38,36 @@ func (r indexed) next(x engine.Index) (after indexed, add, remove []string) {
 	return after, add, remove
 }
 
+// ending is when a run was over, as its row has it.
+type ending struct{ seq, at int64 }
+
+// row writes the run's row and its terms. goesOn says that the ending has not changed.
+func (c *change) row(t *sqldb.Tx, was indexed, end ending, fresh, goesOn bool, claim string) (err error) {
+	b := c.batch
+	x, add, remove := was.next(b.Index)
+	switch {
+	case fresh:
+		_, err = t.Exec(`INSERT INTO engine_runs (id, revision, digest, started_at, ended, ended_at, bytes, state, flow, status, error, waits, subjects, claim)
+			VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, b.Run, b.Digest, x.startedAt, end.seq, end.at, len(b.State), b.State,
+			x.flow, x.status, x.error, x.waits, x.subjects, claim)
+	case goesOn && x.flow == was.flow && x.status == was.status && x.error == was.error:
+		// SQLite writes an index anew when a statement names its column, whatever the value.
+		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5 WHERE id = $1`,
+			b.Run, len(b.State), b.State, x.waits, x.subjects)
+	default:
+		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5,
+			ended = $6, ended_at = $7, status = $8, error = $9 WHERE id = $1`,
+			b.Run, len(b.State), b.State, x.waits, x.subjects, end.seq, end.at, x.status, x.error)
+		if err == nil && x.flow != was.flow { // a run of an older host
+			_, err = t.Exec(`UPDATE engine_runs SET flow = $2 WHERE id = $1`, b.Run, x.flow)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return changeTerms(t, b.Run, x.startedAt, add, remove)
+}
+
 func lines(s string) []string {
 	if s == "" {
 		return nil
@@ -98,9 +128,6 @@ func forgetTerms(t *sqldb.Tx, run string) error {
 	return changeTerms(t, run, r.startedAt, nil, terms)
 }
 
-// unreadable is the status of a run whose state nobody can read.
-const unreadable = "unreadable"
-
 // indexOldRuns fills in the rows of a host that wrote no index data, some at a time.
 func (l *Log) indexOldRuns(ctx context.Context) error {
 	type old struct {
@@ -123,7 +150,7 @@ func (l *Log) indexOldRuns(ctx context.Context) error {
 				return err
 			}
 			if found[i], err = engine.IndexFrom(r.state, steps); err != nil || found[i].Status == "" {
-				found[i] = engine.Index{Status: unreadable}
+				found[i] = engine.Index{Status: engine.Unreadable}
 			}
 		}
 		more = len(runs) == runsBatch

@@ -80,7 +80,7 @@ func TestOlderDatabase(t *testing.T) {
 			q    engine.Query
 			want int
 		}{
-			{engine.Query{Flow: "menu", Node: "ask"}, 119}, {engine.Query{Status: run.StatusRunning}, 119}, {engine.Query{Status: unreadable}, 1},
+			{engine.Query{Flow: "menu", Node: "ask"}, 119}, {engine.Query{Status: run.StatusRunning}, 119}, {engine.Query{Status: engine.Unreadable}, 1},
 			{engine.Query{About: "M11"}, 1}, {engine.Query{About: "55119003"}, 1}, {engine.Query{Flow: "menu", Version: 2}, 119},
 		} {
 			if n := count(c.q); n != c.want {
