@@ -7,8 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/tapnode/tapnode/plugin/internal/recipient"
 	"github.com/tapnode/tapnode/internal/typed"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
 // validInstance reports whether a name may be an instance's: 1 to 64 letters,

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tapnode/tapnode/plugin/internal/recipient"
 	"github.com/tapnode/tapnode/internal/typed"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
 // maxViolations bounds the answer to a request with thousands of buttons.

@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
-	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/internal/typed"
+	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
 // ClickFilter is the filter of whatsapp.buttonClick. An empty list lets all
