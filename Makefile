@@ -10,6 +10,8 @@ FUZZTIME       ?= 20s
 
 export GOTOOLCHAIN := local
 export TAPNODE_TOOLS := $(CURDIR)/.tmp/bin
+# What it has cached of another clone names files there, which may be gone.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/.tmp/lint
 
 SHELL := bash
 
@@ -46,7 +48,7 @@ vet: ## gofmt and go vet, the quick part of lint
 
 .PHONY: lint
 lint: $(TAPNODE_TOOLS)/golangci-lint ## golangci-lint, with gofmt and go vet in it
-	$(TAPNODE_TOOLS)/golangci-lint run ./...
+	$(TAPNODE_TOOLS)/golangci-lint run --allow-parallel-runners ./...
 
 .PHONY: generate
 generate: $(TOOLS) ## regenerate sdk/nodepb from its proto, and the tables of docs/flows.md
