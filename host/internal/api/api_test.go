@@ -80,7 +80,12 @@ type answer struct {
 
 func (f *fixture) post(t *testing.T, path, body string, header ...string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL()+path, strings.NewReader(body))
+	return f.call(t, http.MethodPost, path, body, header...)
+}
+
+func (f *fixture) call(t *testing.T, method, path, body string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, f.URL()+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,12 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
 const answering = `
@@ -38,65 +34,49 @@ triggers: [{id: called, type: webhook, with: {path: quiet, auth: {type: none}}, 
 nodes: [{id: log, type: log@1, with: {message: called}}]
 `
 
-// hookServer serves the flows above and gives a caller.
-func hookServer(t *testing.T) (call func(method, path, body string, header ...string) (*http.Response, string), e *engine.Engine) {
+var typed = []string{"Content-Type", "application/json"}
+
+// hookServer serves the flows above.
+func hookServer(t *testing.T) *fixture {
 	t.Helper()
-	e = flowEngine(t, answering, mute)
-	f := start(t, func(o *Options) { o.Engine, o.Secrets = e, map[string][]byte{"SHOP": []byte("hush")} })
-	return func(method, path, body string, header ...string) (*http.Response, string) {
-		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, f.URL()+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		for i := 0; i < len(header); i += 2 {
-			r.Header.Set(header[i], header[i+1])
-		}
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		raw, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res, string(raw)
-	}, e
+	e := flowEngine(t, answering, mute)
+	return start(t, func(o *Options) { o.Engine, o.Secrets = e, map[string][]byte{"SHOP": []byte("hush")} })
 }
 
 // A call of a webhook is answered by its flow, at once or a little later, or with its run; the
 // same key is the same run.
 func TestHooks(t *testing.T) {
-	call, _ := hookServer(t)
+	f := hookServer(t)
+	call := func(path, body string, header ...string) answer {
+		return f.post(t, path, body, append(header, typed...)...)
+	}
 	const word = `{"word":"hello"}`
-	res, body := call("POST", "/hooks/echo", word)
-	if res.StatusCode != 201 || res.Header.Get("X-Word") != "hello" || !strings.HasPrefix(body, `{"heard":"hello","run":"e`) || res.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("at once: %d %s", res.StatusCode, body)
+	res := call("/hooks/echo", word)
+	if res.status != 201 || res.header.Get("X-Word") != "hello" || !strings.HasPrefix(res.body, `{"heard":"hello","run":"e`) || res.header.Get("Content-Type") != "application/json" {
+		t.Errorf("at once: %d %s", res.status, res.body)
 	}
-	if res, body := call("POST", "/hooks/late", word); res.StatusCode != 201 || !strings.Contains(body, "hello") {
-		t.Errorf("later: %d %s", res.StatusCode, body)
+	if res := call("/hooks/late", word); res.status != 201 || !strings.Contains(res.body, "hello") {
+		t.Errorf("later: %d %s", res.status, res.body)
 	}
-	if res, body := call("POST", "/hooks/quiet", word); res.StatusCode != 202 || !strings.HasPrefix(body, `{"run":"e`) {
-		t.Errorf("without an answer: %d %s", res.StatusCode, body)
+	if res := call("/hooks/quiet", word); res.status != 202 || !strings.HasPrefix(res.body, `{"run":"e`) {
+		t.Errorf("without an answer: %d %s", res.status, res.body)
 	}
-	if res, body := call("POST", "/hooks/echo", `{"word":"silence"}`); res.StatusCode != 202 || body != `{"deadLetter":false,"ignored":false,"run":null}`+"\n" {
-		t.Errorf("what the condition leaves out: %d %s", res.StatusCode, body)
+	if res := call("/hooks/echo", `{"word":"silence"}`); res.status != 202 || res.body != `{"deadLetter":false,"ignored":false,"run":null}` {
+		t.Errorf("what the condition leaves out: %d %s", res.status, res.body)
 	}
-	_, first := call("POST", "/hooks/echo", word, "Idempotency-Key", "k")
-	if res, again := call("POST", "/hooks/echo", word, "Webhook-Id", "k"); res.StatusCode != 201 || again != first {
-		t.Errorf("the same key: %s, and then %d %s", first, res.StatusCode, again)
+	first := call("/hooks/echo", word, "Idempotency-Key", "k")
+	if res := call("/hooks/echo", word, "Webhook-Id", "k"); res.status != 201 || res.body != first.body {
+		t.Errorf("the same key: %s, and then %d %s", first.body, res.status, res.body)
 	}
 	mac := hmac.New(sha256.New, []byte("hush"))
 	mac.Write([]byte(word))
-	if res, body := call("POST", "/hooks/signed", word, "X-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil))); res.StatusCode != 201 {
-		t.Errorf("signed: %d %s", res.StatusCode, body)
+	if res := call("/hooks/signed", word, "X-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil))); res.status != 201 {
+		t.Errorf("signed: %d %s", res.status, res.body)
 	}
 }
 
 func TestHooksRefuse(t *testing.T) {
-	call, e := hookServer(t)
+	f := hookServer(t)
 	for name, c := range map[string]struct {
 		method, path, body string
 		header             []string
@@ -112,16 +92,16 @@ func TestHooksRefuse(t *testing.T) {
 		"a large body":           {"POST", "/hooks/echo", `"` + strings.Repeat("x", 200<<10) + `"`, nil, 413},
 		"a long key":             {"POST", "/hooks/echo", `{}`, []string{"Idempotency-Key", strings.Repeat("k", 3000)}, 400},
 	} {
-		res, body := call(c.method, c.path, c.body, c.header...)
+		res := f.call(t, c.method, c.path, c.body, append(c.header, typed...)...)
 		var p struct{ Status int }
-		if err := json.Unmarshal([]byte(body), &p); err != nil || res.StatusCode != c.status || p.Status != c.status {
-			t.Errorf("%s: %d %s", name, res.StatusCode, body)
+		if err := json.Unmarshal([]byte(res.body), &p); err != nil || res.status != c.status || p.Status != c.status {
+			t.Errorf("%s: %d %s", name, res.status, res.body)
 		}
-		if c.status == 405 && res.Header.Get("Allow") != "POST" {
-			t.Errorf("%s: Allow %q", name, res.Header.Get("Allow"))
+		if c.status == 405 && res.header.Get("Allow") != "POST" {
+			t.Errorf("%s: Allow %q", name, res.header.Get("Allow"))
 		}
 	}
-	if letters, err := e.DeadLetters(t.Context(), "", 10); err != nil || len(letters) != 0 {
+	if letters, err := f.opt.Engine.DeadLetters(t.Context(), "", 10); err != nil || len(letters) != 0 {
 		t.Errorf("kept of what was refused: %+v, %v", letters, err)
 	}
 }
