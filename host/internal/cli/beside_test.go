@@ -52,7 +52,7 @@ func (b beside) json(into any, args ...string) {
 // host runs, and take effect at once; a start without arguments serves what was published.
 func TestFlowsBeside(t *testing.T) {
 	b := beside{t, filepath.Join(shortDir(t), "data")}
-	if _, errs := b.do(exitEnvironment, "flows", "list"); !strings.Contains(errs, "no tapnode serve works there") {
+	if _, errs := b.do(exitEnvironment, "flows", "list"); !strings.Contains(errs, "no tapnode serve is running") {
 		t.Errorf("without a host: %s", errs)
 	}
 	t.Run("serve", func(t *testing.T) {

@@ -26,7 +26,7 @@ const (
 )
 
 // errNoHost means that nobody serves in the data directory.
-var errNoHost = errors.New("no tapnode serve works there")
+var errNoHost = errors.New("no tapnode serve is running")
 
 // control speaks to the host that works in a data directory, over its private socket.
 type control struct {
@@ -58,7 +58,7 @@ func (c *control) ask(ctx context.Context, method, path string, query url.Values
 	}
 	res, err := c.http.Do(req)
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return nil, environment(fmt.Errorf("%w: in %s; start it, or name its directory with --data", errNoHost, c.dir))
+		return nil, environment(fmt.Errorf("%w in %s: start it, or name its directory with --data", errNoHost, c.dir))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the host stopped answering: %w", errors.Unwrap(err))

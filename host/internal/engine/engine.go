@@ -87,7 +87,6 @@ type Options struct {
 // Engine runs flows. Its methods may be called from several goroutines.
 type Engine struct {
 	log      Log
-	archive  Archive // the same
 	exec     Executor
 	builtins map[string]builtin
 	logger   *slog.Logger
@@ -118,10 +117,6 @@ func New(o Options) (*Engine, error) {
 	if o.Log == nil || o.Executor == nil {
 		return nil, errors.New("an engine needs a Log and an Executor")
 	}
-	archive, ok := o.Log.(Archive)
-	if !ok {
-		return nil, fmt.Errorf("%T is no Archive", o.Log)
-	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -131,7 +126,7 @@ func New(o Options) (*Engine, error) {
 	if o.Behind == nil {
 		o.Behind = func() bool { return false }
 	}
-	e := &Engine{log: o.Log, archive: archive, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
+	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
 		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}
 	e.serve(map[string]*flow.Program{})
 	for _, b := range o.Builtins {

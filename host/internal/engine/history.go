@@ -9,7 +9,7 @@ import (
 )
 
 // Runs is Archive.Runs.
-func (e *Engine) Runs(ctx context.Context, q Query) (Page, error) { return e.archive.Runs(ctx, q) }
+func (e *Engine) Runs(ctx context.Context, q Query) (Page, error) { return e.log.Runs(ctx, q) }
 
 // History is one run with its kept steps, oldest first.
 type History struct {
@@ -46,7 +46,7 @@ type HistoryStep struct {
 
 // History tells what is kept of a run. ErrNotFound if there is none.
 func (e *Engine) History(ctx context.Context, id string) (History, error) {
-	found, err := e.archive.Found(ctx, id)
+	found, err := e.log.Found(ctx, id)
 	if err != nil {
 		return History{}, err
 	}

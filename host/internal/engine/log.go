@@ -13,6 +13,8 @@ import (
 // All methods may be called from several goroutines and return when their
 // context ends.
 type Log interface {
+	Archive
+
 	// Append stores a batch, whole or not at all, and returns the run's new
 	// revision. Nothing is stored after ErrConflict, when the run is at another
 	// revision than the batch expects; ErrStale, when the task that the batch ends

@@ -60,7 +60,7 @@ func (e *Engine) Deploy(ctx context.Context, p *flow.Program) error {
 func (e *Engine) Retire(ctx context.Context, id string) error {
 	e.publishing.Lock()
 	defer e.publishing.Unlock()
-	if err := e.archive.Retire(ctx, id); err != nil {
+	if err := e.log.Retire(ctx, id); err != nil {
 		return fmt.Errorf("retire flow %s: %w", id, err)
 	}
 	programs := maps.Clone(e.served.Load().byFlow)
@@ -75,7 +75,7 @@ func (e *Engine) Retire(ctx context.Context, id string) error {
 func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 	e.publishing.Lock()
 	defer e.publishing.Unlock()
-	generation, all, err := e.archive.Published(ctx)
+	generation, all, err := e.log.Published(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -98,13 +98,13 @@ func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 
 // Changed returns when somebody has published or retired a flow since a generation.
 func (e *Engine) Changed(ctx context.Context, generation uint64) error {
-	return e.archive.Changed(ctx, generation)
+	return e.log.Changed(ctx, generation)
 }
 
 // Versions are those of a flow, the newest first, without their sources. ErrNotFound if there
 // are none.
 func (e *Engine) Versions(ctx context.Context, id string) ([]Version, error) {
-	all, err := e.archive.Versions(ctx, id)
+	all, err := e.log.Versions(ctx, id)
 	if err == nil && len(all) == 0 {
 		err = fmt.Errorf("flow %q: %w", id, ErrNotFound)
 	}
@@ -135,11 +135,11 @@ func (e *Engine) Version(ctx context.Context, id string, number int) (Version, e
 
 // Published lists the versions that start runs, by flow.
 func (e *Engine) Published(ctx context.Context) ([]Version, error) {
-	_, all, err := e.archive.Published(ctx)
+	_, all, err := e.log.Published(ctx)
 	return all, err
 }
 
 // Waiting counts the runs that wait at a node of a flow, by the digest of their version.
 func (e *Engine) Waiting(ctx context.Context, flow, node string) (map[string]int, error) {
-	return e.archive.Waiting(ctx, flow, node)
+	return e.log.Waiting(ctx, flow, node)
 }
