@@ -58,6 +58,7 @@ type Event struct {
 	Data        JSON      `json:"data"`
 	Cursor      []byte    `json:"cursor,omitempty"` // opaque; resume after it
 	Correlation string    `json:"correlation,omitempty"`
+	Traceparent string    `json:"traceparent,omitempty"` // W3C trace context of what led here, such as the call this answers
 	// CaughtUp says, in an event of its own and once per Reader, that all that had happened
 	// when the Reader was opened has been given. A node whose triggers do so has
 	// FeatureCaughtUp; hosts let no wait time out before.

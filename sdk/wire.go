@@ -79,7 +79,7 @@ func failed(p *Problem) *nodepb.ExecuteResponse {
 func eventToProto(e Event) *nodepb.Event {
 	return &nodepb.Event{
 		Sequence: e.Sequence, Id: e.ID, Type: e.Type, Subject: e.Subject, Time: timeToProto(e.Time),
-		Data: e.Data, Cursor: e.Cursor, Correlation: e.Correlation,
+		Data: e.Data, Cursor: e.Cursor, Correlation: e.Correlation, Traceparent: e.Traceparent,
 	}
 }
 

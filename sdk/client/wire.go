@@ -79,7 +79,7 @@ func problemOf(f *nodepb.Failed) *sdk.Problem {
 func eventOf(e *nodepb.Event) sdk.Event {
 	return sdk.Event{
 		Sequence: e.GetSequence(), ID: e.GetId(), Type: e.GetType(), Subject: e.GetSubject(), Time: timeOf(e.GetTime()),
-		Data: e.GetData(), Cursor: e.GetCursor(), Correlation: e.GetCorrelation(),
+		Data: e.GetData(), Cursor: e.GetCursor(), Correlation: e.GetCorrelation(), Traceparent: e.GetTraceparent(),
 	}
 }
 

@@ -48,6 +48,8 @@ type Options struct {
 	FlowLog *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
 	AllowPrivate bool
+	// Traced makes spans of runs, calls and events, if the process exports any.
+	Traced bool
 	// Called hears of every call of a node's operation when it begins, and of its outcome
 	// when it ends: ok, or the effect of its failure. Optional.
 	Called func(operation string) (ended func(outcome string))
@@ -94,6 +96,9 @@ func Open(opt Options) (*App, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = engine.NewMemory(0)
+	}
+	if archive, ok := opt.Log.(engine.Archive); ok && opt.Traced {
+		opt.Log = tracedLog{opt.Log, archive}
 	}
 	if opt.Called == nil {
 		opt.Called = func(string) func(string) { return func(string) {} }

@@ -74,11 +74,13 @@ func refused(err error) error {
 type executor struct{ app *App }
 
 func (x executor) Execute(ctx context.Context, call engine.Call, progress func(engine.Progress)) (engine.Result, error) {
+	ctx, span := x.app.traceCall(ctx, call.Operation)
 	r, err := x.app.Execute(ctx, client.Request{
-		Operation: call.Operation, Input: call.Input, Key: call.Key, Correlation: call.Correlation,
+		Operation: call.Operation, Input: call.Input, Key: call.Key, Correlation: call.Correlation, Traceparent: span.Traceparent(),
 	}, func(p client.Progress) {
 		progress(engine.Progress{Stage: p.Stage, Message: p.Message, Data: []byte(p.Data)})
 	})
+	span.End(err)
 	if err != nil {
 		return engine.Result{}, asProblem(err)
 	}

@@ -161,10 +161,12 @@ func (s *subscription) passed(ctx context.Context, cursor []byte) {
 
 // handle gives one event to the engine and to the listener. An error brings it back later.
 func (s *subscription) handle(ctx context.Context, ev sdk.Event) error {
+	ctx, span := s.app.traceEvent(ctx, ev)
 	_, err := s.app.Engine.Deliver(ctx, engine.Event{
 		ID: ev.ID, Time: ev.Time, Type: ev.Type, Data: json.RawMessage(ev.Data), Correlation: ev.Correlation, For: s.trigger(),
 		Subscription: s.id(), Cursor: ev.Cursor,
 	})
+	span.End(err)
 	if err != nil {
 		return err
 	}

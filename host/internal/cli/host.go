@@ -20,6 +20,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/metrics"
 	"github.com/tapnode/tapnode/host/internal/sim"
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/internal/tracing"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -62,11 +63,12 @@ type host struct {
 	sim     *sim.Simulation // nil: the real WhatsApp
 	log     *slog.Logger
 	dataDir string
-	claim   *os.File         // keeps other hosts out of dataDir
-	discard string           // temporary data directory to remove at the end
-	runs    *sqllog.Log      // nil: runs end with the process
-	metrics *metrics.Metrics // nil without runs
-	patient bool             // see hostUse
+	claim   *os.File                    // keeps other hosts out of dataDir
+	discard string                      // temporary data directory to remove at the end
+	runs    *sqllog.Log                 // nil: runs end with the process
+	untrace func(context.Context) error // nil without runs
+	metrics *metrics.Metrics            // nil without runs
+	patient bool                        // see hostUse
 }
 
 // durable says where the runs of a host outlive it: in the data directory, or in the
@@ -147,6 +149,10 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 		if err := h.openRuns(ctx, *use.keep); err != nil {
 			return nil, err
 		}
+		h.untrace, opt.Traced, err = tracing.Start(ctx, "tapnode")
+		if err != nil {
+			return nil, environment(err)
+		}
 		h.metrics = metrics.New()
 		opt.Log, opt.Storage, opt.Called = h.metrics.Log(h.runs), h.runs.Storage, h.metrics.Call
 	}
@@ -196,6 +202,8 @@ const (
 	stopTime = 9 * time.Second
 	// callTime is how much of it calls may take to finish: over HTTP, and of flows.
 	callTime = 5 * time.Second
+	// traceTime is how long the last traces may take to their collector.
+	traceTime = time.Second
 )
 
 // stop ends everything within stopTime, in this order. At the same time: no connection is
@@ -225,6 +233,13 @@ func (h *host) stop(server *api.Server) error {
 
 func (h *host) release() error {
 	var errs []error
+	if h.untrace != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), traceTime)
+		defer cancel()
+		if err := h.untrace(ctx); err != nil {
+			h.log.Warn("the last traces were lost", "err", err)
+		}
+	}
 	if h.runs != nil {
 		errs = append(errs, h.runs.Close())
 	}

@@ -67,7 +67,7 @@ func (r *running) until(t *testing.T, text string) string {
 				return rest
 			}
 		case <-limit:
-			t.Fatalf("no %q in 30 s", text)
+			t.Fatalf("no %q in 30 s; it says:\n%s", text, &r.err)
 			return ""
 		}
 	}

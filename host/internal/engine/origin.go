@@ -17,6 +17,13 @@ func from(ctx context.Context, s run.State, x run.Execute) context.Context {
 	return context.WithValue(ctx, originKey{}, origin{s.Flow, s.Run, x.Node})
 }
 
+// Origin says which node of which run of which flow a call is of; all are empty for one that
+// no run makes.
+func Origin(ctx context.Context) (flow, run, node string) {
+	o, _ := ctx.Value(originKey{}).(origin)
+	return o.flow, o.run, o.node
+}
+
 // LogOrigin is a handler for lines that built-in nodes write: it adds the flow, the run
 // and the node to each.
 func LogOrigin(h slog.Handler) slog.Handler { return originHandler{h} }

@@ -55,6 +55,10 @@ var rules = []rule{
 		why: "what is counted is decided in one place, and nothing else knows how it is shown",
 	},
 	{
+		from: []string{""}, except: []string{"internal/tracing"}, forbid: []string{"go.opentelemetry.io/otel"},
+		why: "spans are made in one place, so that nothing of a message comes into them by the way",
+	},
+	{
 		from: []string{"host"}, except: []string{"host/internal/cli"}, forbid: []string{module + "host/internal/metrics", module + "host/internal/backup"},
 		why: "only the command puts measuring, and copies, beside what does the work",
 	},

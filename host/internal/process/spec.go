@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/tracing"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -113,7 +114,8 @@ func (s *Spec) prepare() error {
 }
 
 // hostEnv is what a node may see of the host's environment: where things are, how
-// to speak to people and how to reach the network. Secrets travel in Configure.
+// to speak to people, how to reach the network and where traces go. Secrets travel in
+// Configure, but for the headers of the traces' collector.
 var hostEnv = map[string]bool{
 	"PATH": true, "HOME": true, "TMPDIR": true, "LANG": true, "TZ": true,
 	"HTTP_PROXY": true, "HTTPS_PROXY": true, "ALL_PROXY": true, "NO_PROXY": true,
@@ -126,7 +128,7 @@ func childEnv(host, plugin []string) []string {
 	env := make([]string, 0, len(hostEnv)+len(plugin))
 	for _, kv := range host {
 		name, _, _ := strings.Cut(kv, "=")
-		if hostEnv[name] || strings.HasPrefix(name, "SSL_CERT_") {
+		if hostEnv[name] || strings.HasPrefix(name, "SSL_CERT_") || tracing.Environment(name) {
 			env = append(env, kv)
 		}
 	}

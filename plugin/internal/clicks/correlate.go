@@ -14,6 +14,7 @@ type Menu struct {
 	SentAt      time.Time
 	Source      string
 	Correlation string
+	Traceparent string
 	Buttons     []buttons.Button
 	AsText      bool      // it went out as numbered text
 	ExpiresAt   time.Time // zero: never

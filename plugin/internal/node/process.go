@@ -13,6 +13,7 @@ import (
 	wastore "go.mau.fi/whatsmeow/store"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/internal/tracing"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -35,6 +36,7 @@ type process struct {
 	send       *send.Sender
 	conditions *conditions
 	storage    *sqldb.Monitor
+	untrace    func(context.Context) error
 }
 
 // open opens the store and begins to connect the instances.
@@ -90,6 +92,9 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 		p.pauses.Close()
 		return nil, errors.Join(problem.Of(err), p.closeStore())
 	}
+	if p.untrace, _, err = tracing.Start(ctx, "whatsapp-send-buttons"); err != nil {
+		log.Warn("traces are off", "err", err) // no reason not to send
+	}
 	p.send = send.New(send.Options{
 		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,
 		SendTime: s.Timeouts.Send.duration(), QueryTime: s.Timeouts.Query.duration(), MediaTime: s.Timeouts.Media.duration(),
@@ -107,6 +112,9 @@ func (p *process) close(ctx context.Context) error {
 	p.media.Close()
 	err := p.pool.Close(ctx)
 	p.pauses.Close()
+	if untraced := p.untrace(ctx); untraced != nil {
+		slog.Warn("the last traces were lost", "err", untraced)
+	}
 	return errors.Join(err, p.closeStore())
 }
 

@@ -84,7 +84,7 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 			if r.skipped = !pass; pass {
 				return sdk.Event{
 					ID: e.ID, Type: e.Type, Subject: e.Subject, Time: e.Time,
-					Data: e.Data, Cursor: e.Cursor, Correlation: e.Correlation,
+					Data: e.Data, Cursor: e.Cursor, Correlation: e.Correlation, Traceparent: e.Traceparent,
 				}, nil
 			}
 		}

@@ -37,10 +37,10 @@ func (n *node) sendButtons() sdk.Offer {
 			}
 			return buttons.NewPreview(r, to), nil
 		},
-		Run: func(ctx context.Context, call *sdk.Call, r buttons.Request) (sdk.JSON, error) {
+		Run: traced(send.OpButtons, func(ctx context.Context, call *sdk.Call, r buttons.Request) (sdk.JSON, error) {
 			_, warnings := buttons.Validate(r)
 			return n.process.Load().send.Buttons(ctx, call, r, warningsOf(warnings))
-		},
+		}),
 	}
 }
 
@@ -76,10 +76,10 @@ func (n *node) sendText() sdk.Offer {
 			}
 			return buttons.NewTextPreview(r, to), nil
 		},
-		Run: func(ctx context.Context, call *sdk.Call, r buttons.TextRequest) (sdk.JSON, error) {
+		Run: traced(send.OpText, func(ctx context.Context, call *sdk.Call, r buttons.TextRequest) (sdk.JSON, error) {
 			_, warnings := buttons.ValidateText(r)
 			return n.process.Load().send.Text(ctx, call, r, warningsOf(warnings))
-		},
+		}),
 	}
 }
 

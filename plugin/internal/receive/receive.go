@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/internal/tracing"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -106,10 +107,16 @@ var errWords = errors.New("the menu does not take these words as a click")
 // click stores a click and, in the same transaction, lets its menu decide about it: a
 // redelivered click is neither stored nor counted, and of two at once only one is first.
 // A refused click is stored without its correlation, so that it answers nothing.
-func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m clicks.Match) error {
+func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m clicks.Match) (err error) {
 	event := clicks.NewClicked(a.instance, c, m)
 	e := a.event(clicks.TypeClicked, c)
-	_, err := r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
+	if m.Menu != nil {
+		var span tracing.Span
+		ctx, span = tracing.Begin(ctx, "click", m.Menu.Traceparent)
+		defer func() { span.End(err) }()
+		e.Traceparent = span.Traceparent()
+	}
+	_, err = r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
 		if m.Menu != nil {
 			press := menus.Press{MessageID: m.Menu.MessageID, People: c.Sender.Keys()}
 			count, err := press.Count(t, a.instance, c.At)
@@ -142,7 +149,7 @@ func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) erro
 	e := a.event(clicks.TypeReceived, answer)
 	e.Data = data
 	if match.Menu != nil {
-		e.Correlation = match.Menu.Correlation
+		e.Correlation, e.Traceparent = match.Menu.Correlation, match.Menu.Traceparent
 	}
 	_, err = r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, _ *outbox.Event) error { return r.store.Inbox.Keep(t, a.keep) })
 	return err
@@ -191,7 +198,7 @@ func chatOf(p clicks.Party) recipient.Chat {
 
 func menuOf(m menus.Menu) clicks.Menu {
 	out := clicks.Menu{
-		MessageID: m.MessageID, SentAt: m.SentAt, Source: m.Source, Correlation: m.Correlation,
+		MessageID: m.MessageID, SentAt: m.SentAt, Source: m.Source, Correlation: m.Correlation, Traceparent: m.Traceparent,
 		AsText: m.AsText, ExpiresAt: m.ExpiresAt, Allowed: m.Allowed,
 	}
 	for _, jid := range []string{m.Chat.JID, m.Chat.LID} {

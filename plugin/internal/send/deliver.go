@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/tracing"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/problem"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
@@ -79,7 +80,9 @@ func (s *Sender) transmit(ctx context.Context, call *sdk.Call, inst *pool.Instan
 	}
 	out.Ready = func(ctx context.Context) error { return allowed(ctx, o.instance, claim.Entry.Chat) }
 	out.Refused = func(code int) { s.Pauses.begin(ctx, o.instance, code) }
-	ack, err := inst.Send(limited, out)
+	sending, span := tracing.Begin(limited, "send to WhatsApp", "")
+	ack, err := inst.Send(sending, out)
+	span.End(err)
 	last, stop := after(ctx)
 	defer stop()
 	chat, lid := claim.Entry.Chat, ""

@@ -44,18 +44,18 @@ const scopeFallback = OpButtons + "/text"
 // those of the request alone, which the caller has. The error is an [sdk.Problem].
 func (s *Sender) Buttons(ctx context.Context, call *sdk.Call, r buttons.Request, warnings []sdk.Warning) (sdk.JSON, error) {
 	if to, err := recipient.Parse(r.Number); err == nil && to.Kind == recipient.Newsletter {
-		o := s.menuAsText(r, call.Correlation, warnings)
+		o := s.menuAsText(r, call, warnings)
 		o.delay = r.Delay // no first attempt has waited
 		return s.deliver(ctx, call, o)
 	}
-	o := s.menuAsButtons(r, call.Correlation, warnings)
+	o := s.menuAsButtons(r, call, warnings)
 	out, err := s.deliver(ctx, call, o)
 	if !o.replaced(err) {
 		return out, err
 	}
 	call.Progress("fallback", "WhatsApp refused the buttons; sending the menu as text", nil)
 	refused, _ := errors.AsType[*refusedError](err)
-	o = s.menuAsText(r, call.Correlation, warnings)
+	o = s.menuAsText(r, call, warnings)
 	o.warn(call, sentAsText(refused.ack))
 	return s.deliver(ctx, call, o)
 }
@@ -72,11 +72,11 @@ func (s *Sender) Text(ctx context.Context, call *sdk.Call, r buttons.TextRequest
 	})
 }
 
-func (s *Sender) menuAsButtons(r buttons.Request, correlation string, warnings []sdk.Warning) order {
+func (s *Sender) menuAsButtons(r buttons.Request, call *sdk.Call, warnings []sdk.Warning) order {
 	o := order{
 		scope: OpButtons, what: "buttons", request: r, instance: r.Instance, number: r.Number,
 		delay: r.Delay, replyTo: r.ReplyTo, replyPrivate: r.ReplyPrivate, warnings: warnings,
-		menu: menuRow(r, correlation), rules: r.Menu, fallback: r.Fallback == buttons.FallbackText,
+		menu: menuRow(r, call), rules: r.Menu, fallback: r.Fallback == buttons.FallbackText,
 		encode: func(b buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 			m, nodes := s.Profile.Encode(r, b)
 			return m, nodes, s.Profile
@@ -89,8 +89,8 @@ func (s *Sender) menuAsButtons(r buttons.Request, correlation string, warnings [
 	return o
 }
 
-func (s *Sender) menuAsText(r buttons.Request, correlation string, warnings []sdk.Warning) order {
-	o := s.menuAsButtons(r, correlation, warnings)
+func (s *Sender) menuAsText(r buttons.Request, call *sdk.Call, warnings []sdk.Warning) order {
+	o := s.menuAsButtons(r, call, warnings)
 	o.scope, o.delay, o.menu.AsText, o.fallback = scopeFallback, 0, true, false
 	o.encode = func(b buttons.Send) (*waE2E.Message, []waBinary.Node, buttons.Profile) {
 		return buttons.EncodeFallback(r, b), nil, ""
@@ -99,8 +99,8 @@ func (s *Sender) menuAsText(r buttons.Request, correlation string, warnings []sd
 	return o
 }
 
-func menuRow(r buttons.Request, correlation string) *menus.Menu {
-	m := &menus.Menu{Correlation: correlation, Source: r.Source, Policy: menus.Policy(r.Menu.Policy)}
+func menuRow(r buttons.Request, call *sdk.Call) *menus.Menu {
+	m := &menus.Menu{Correlation: call.Correlation, Traceparent: call.Traceparent, Source: r.Source, Policy: menus.Policy(r.Menu.Policy)}
 	for _, b := range r.Buttons {
 		m.Buttons = append(m.Buttons, menus.Button{ID: b.ID, DisplayText: b.DisplayText, Type: string(b.Kind())})
 	}

@@ -32,6 +32,7 @@ type Menu struct {
 	Chat        recipient.Chat
 	Buttons     []Button
 	Correlation string // comes back on every click
+	Traceparent string // of the send; comes back on every click, too
 	Source      string
 	Clicks      int       // taken so far
 	SentAt      time.Time // until the server's time is known, which has seconds, the intent's
@@ -48,7 +49,7 @@ func (m *Menu) HasReply() bool {
 }
 
 const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at,
-	policy, allowed, as_text, created_at`
+	policy, allowed, as_text, created_at, traceparent`
 
 // Insert stores a menu in the transaction that stores its send.
 func (m *Menu) Insert(t *sqldb.Tx) error {
@@ -61,9 +62,9 @@ func (m *Menu) Insert(t *sqldb.Tx) error {
 		return err
 	}
 	_, err = t.Exec(`INSERT INTO tapnode_menus (`+menuColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $8)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $8, $13)`,
 		m.Instance, m.MessageID, m.Chat.JID, m.Chat.LID, buttons, m.Correlation, m.Source, sqldb.Millis(m.SentAt), sqldb.Millis(m.ExpiresAt),
-		cmp.Or(m.Policy, All), string(allowed), m.AsText)
+		cmp.Or(m.Policy, All), string(allowed), m.AsText, m.Traceparent)
 	return err
 }
 
@@ -72,7 +73,7 @@ func scanMenu(row sqldb.Scanner) (Menu, error) {
 	var buttons, allowed []byte
 	var sentAt, expiresAt, createdAt int64
 	err := row.Scan(&m.Instance, &m.MessageID, &m.Chat.JID, &m.Chat.LID, &buttons, &m.Correlation, &m.Source,
-		&m.Clicks, &sentAt, &expiresAt, &m.Policy, &allowed, &m.AsText, &createdAt)
+		&m.Clicks, &sentAt, &expiresAt, &m.Policy, &allowed, &m.AsText, &createdAt, &m.Traceparent)
 	if err != nil {
 		return m, err
 	}

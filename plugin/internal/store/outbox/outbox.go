@@ -23,6 +23,7 @@ type Event struct {
 	Time        time.Time // when it happened
 	Data        []byte    // JSON
 	Correlation string
+	Traceparent string // W3C trace context of what led here
 	Cursor      []byte // set by Read: resume after it
 }
 
@@ -80,9 +81,9 @@ func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`INSERT INTO tapnode_events (seq, id, type, instance, subject, correlation, data, time, stored_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		seq, e.ID, e.Type, e.Instance, e.Subject, e.Correlation, e.Data, sqldb.Millis(e.Time), sqldb.Millis(o.now()))
+	_, err = t.Exec(`INSERT INTO tapnode_events (seq, id, type, instance, subject, correlation, data, time, stored_at, traceparent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		seq, e.ID, e.Type, e.Instance, e.Subject, e.Correlation, e.Data, sqldb.Millis(e.Time), sqldb.Millis(o.now()), e.Traceparent)
 	return err
 }
 
@@ -120,7 +121,7 @@ func (o *Outbox) Read(ctx context.Context, cursor []byte, f Filter, limit int) (
 	}
 	args := []any{seq, min(max(limit, 1), maxRead)}
 	where := in(&args, "type", f.Types) + in(&args, "instance", f.Instances)
-	events, err := sqldb.All(ctx, o.db, o.scanEvent, `SELECT seq, id, type, instance, subject, correlation, data, time
+	events, err := sqldb.All(ctx, o.db, o.scanEvent, `SELECT seq, id, type, instance, subject, correlation, data, time, traceparent
 		FROM tapnode_events WHERE seq > $1`+where+` ORDER BY seq LIMIT $2`, args...)
 	return events, sqldb.Wrap("read events", err)
 }
@@ -128,7 +129,7 @@ func (o *Outbox) Read(ctx context.Context, cursor []byte, f Filter, limit int) (
 func (o *Outbox) scanEvent(row sqldb.Scanner) (Event, error) {
 	var e Event
 	var seq, at int64
-	err := row.Scan(&seq, &e.ID, &e.Type, &e.Instance, &e.Subject, &e.Correlation, &e.Data, &at)
+	err := row.Scan(&seq, &e.ID, &e.Type, &e.Instance, &e.Subject, &e.Correlation, &e.Data, &at, &e.Traceparent)
 	e.Cursor, e.Time = o.cursor(seq), sqldb.Time(at)
 	return e, err
 }

@@ -2252,7 +2252,9 @@ type Event struct {
 	// Store this with the event; resume after it.
 	Cursor []byte `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// ExecuteRequest.correlation of the call this answers. May be empty.
-	Correlation   string `protobuf:"bytes,8,opt,name=correlation,proto3" json:"correlation,omitempty"`
+	Correlation string `protobuf:"bytes,8,opt,name=correlation,proto3" json:"correlation,omitempty"`
+	// W3C trace context of what led here, such as the call this answers. May be empty.
+	Traceparent   string `protobuf:"bytes,9,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2339,6 +2341,13 @@ func (x *Event) GetCursor() []byte {
 func (x *Event) GetCorrelation() string {
 	if x != nil {
 		return x.Correlation
+	}
+	return ""
+}
+
+func (x *Event) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
 	}
 	return ""
 }
@@ -2830,7 +2839,7 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\aresumed\x18\x01 \x01(\bR\aresumed\"H\n" +
 	"\x11SubscribeProgress\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x1b\n" +
-	"\tcaught_up\x18\x02 \x01(\bR\bcaughtUp\"\xdf\x01\n" +
+	"\tcaught_up\x18\x02 \x01(\bR\bcaughtUp\"\x81\x02\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2839,7 +2848,8 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x12\n" +
 	"\x04data\x18\x06 \x01(\fR\x04data\x12\x16\n" +
 	"\x06cursor\x18\a \x01(\fR\x06cursor\x12 \n" +
-	"\vcorrelation\x18\b \x01(\tR\vcorrelation\"*\n" +
+	"\vcorrelation\x18\b \x01(\tR\vcorrelation\x12 \n" +
+	"\vtraceparent\x18\t \x01(\tR\vtraceparent\"*\n" +
 	"\x10SubscribeStopped\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\"\x14\n" +
 	"\x12WatchHealthRequest\"\xdd\x01\n" +

@@ -1,0 +1,130 @@
+// Package tracing makes OpenTelemetry spans and hands their context on as a W3C
+// traceparent, through processes and through what is stored for days.
+//
+// What it guarantees:
+//
+//   - Nothing is recorded and nothing leaves the process unless the standard variables ask for
+//     it: OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, over HTTP with
+//     protobuf. OTEL_SDK_DISABLED=true and OTEL_TRACES_EXPORTER=none keep it off.
+//   - A process that records nothing hands on the traceparent it was given.
+//   - All spans of a run are one trace without storing it: its id follows from the run's.
+//   - A collector that does not answer holds up nobody: spans are dropped.
+package tracing
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Environment says whether a variable belongs to this package's settings, so that a host
+// passes it on to its nodes.
+func Environment(name string) bool { return strings.HasPrefix(name, "OTEL_") }
+
+// asked says whether the environment wants spans.
+func asked() bool {
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")+os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
+		return false
+	}
+	return !strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") && os.Getenv("OTEL_TRACES_EXPORTER") != "none"
+}
+
+// Start begins to export spans if the environment asks for it; on says whether. The process
+// calls stop at its end, which exports what is left until ctx ends.
+func Start(ctx context.Context, service string) (stop func(context.Context) error, on bool, err error) {
+	off := func(context.Context) error { return nil }
+	if !asked() {
+		return off, false, nil
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return off, false, fmt.Errorf("export traces: %w", err)
+	}
+	// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over the service given here.
+	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", service)), resource.WithFromEnv())
+	if err != nil {
+		return off, false, fmt.Errorf("export traces: %w", err)
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about), sdktrace.WithIDGenerator(ids{}))
+	before := otel.GetTracerProvider()
+	otel.SetTracerProvider(provider)
+	return func(ctx context.Context) error {
+		otel.SetTracerProvider(before)
+		return provider.Shutdown(ctx)
+	}, true, nil
+}
+
+// Span is a piece of work. The zero value is none.
+type Span struct{ span trace.Span }
+
+// Begin begins a span below a traceparent, or below the span of ctx if that is empty, with
+// attributes as names and values in turn. They say nothing of what people write and no
+// numbers of theirs.
+func Begin(ctx context.Context, name, traceparent string, attributes ...string) (context.Context, Span) {
+	if traceparent != "" {
+		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
+	}
+	ctx, span := tracer().Start(ctx, name, with(attributes))
+	return ctx, Span{span}
+}
+
+// End ends the span; err is why the work failed, of which only that is told.
+func (s Span) End(err error) {
+	if s.span == nil {
+		return
+	}
+	if err != nil {
+		s.span.SetStatus(codes.Error, "failed")
+	}
+	s.span.End()
+}
+
+// Traceparent is what work that follows begins below.
+func (s Span) Traceparent() string {
+	if s.span == nil {
+		return ""
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(trace.ContextWithSpan(context.Background(), s.span), carrier)
+	return carrier["traceparent"]
+}
+
+// Of is the traceparent of a run: what every call of the run begins below.
+func Of(run string) string {
+	c := contextOf(run)
+	return fmt.Sprintf("00-%s-%s-01", c.TraceID(), c.SpanID())
+}
+
+// Mark makes the span that [Of] names, of no length, at the time the run began.
+func Mark(ctx context.Context, run, name string, at time.Time, attributes ...string) {
+	ctx = context.WithValue(ctx, wanted{}, contextOf(run))
+	_, span := tracer().Start(ctx, name, with(attributes), trace.WithNewRoot(), trace.WithTimestamp(at))
+	span.End(trace.WithTimestamp(at))
+}
+
+func contextOf(run string) trace.SpanContext {
+	sum := sha256.Sum256([]byte("tapnode/trace/v1:" + run))
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID(sum[:16]), SpanID: trace.SpanID(sum[16:24]), TraceFlags: trace.FlagsSampled})
+}
+
+func tracer() trace.Tracer { return otel.Tracer("github.com/tapnode/tapnode") }
+
+func with(attributes []string) trace.SpanStartEventOption {
+	var list []attribute.KeyValue
+	for i := 0; i+1 < len(attributes); i += 2 {
+		list = append(list, attribute.String(attributes[i], attributes[i+1]))
+	}
+	return trace.WithAttributes(list...)
+}
