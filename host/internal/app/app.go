@@ -97,8 +97,8 @@ func Open(opt Options) (*App, error) {
 	if opt.Log == nil {
 		opt.Log = engine.NewMemory(0)
 	}
-	if archive, ok := opt.Log.(engine.Archive); ok && opt.Traced {
-		opt.Log = tracedLog{opt.Log, archive}
+	if opt.Traced {
+		opt.Log = tracedLog{opt.Log}
 	}
 	if opt.Called == nil {
 		opt.Called = func(string) func(string) { return func(string) {} }

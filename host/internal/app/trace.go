@@ -30,7 +30,6 @@ func (a *App) traceEvent(ctx context.Context, ev sdk.Event) (context.Context, tr
 // tracedLog makes the first span of each run, which its calls are below.
 type tracedLog struct {
 	engine.Log
-	engine.Archive
 }
 
 // Append is engine.Log's.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
 // runs finds, shows and repairs the runs of a running host.
@@ -119,7 +120,7 @@ func standing(f engine.Found) string {
 	switch {
 	case len(f.Waits) > 0:
 		return "waits at " + strings.Join(f.Waits, ", ")
-	case f.Error != "":
+	case f.Error != "" && f.Status == run.StatusFailed:
 		return string(f.Status) + " at " + f.Error
 	}
 	return string(f.Status)

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -47,8 +49,11 @@ type HistoryStep struct {
 // History tells what is kept of a run. ErrNotFound if there is none.
 func (e *Engine) History(ctx context.Context, id string) (History, error) {
 	found, err := e.log.Found(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrNotFound // where it was looked for is nobody's business
+	}
 	if err != nil {
-		return History{}, err
+		return History{}, fmt.Errorf("run %.80s: %w", id, err)
 	}
 	s, err := e.State(ctx, id)
 	if err != nil {
