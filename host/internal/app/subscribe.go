@@ -21,6 +21,9 @@ import (
 // node's own restarts have their backoff in package process.
 const again = time.Second
 
+// storeTime bounds the storing of a cursor.
+const storeTime = 5 * time.Second
+
 // flowSubscriber is before the name, flow/trigger, of the subscriber that a flow's filter
 // asked for.
 const flowSubscriber = "flow "
@@ -119,10 +122,12 @@ func (s *subscription) goOn(ctx context.Context) (err error) {
 func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var sub *client.Subscription
+	f := newFlight(s.cursor, cancel, func(ev sdk.Event, cursor []byte) error { return s.handle(ctx, ev, cursor) },
+		func(ev sdk.Event) error { return s.landed(sub, ev) })
 	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor,
-		Subscribers: s.all, Progress: func(cursor []byte) { s.passed(ctx, cursor) },
-		CaughtUp: func() {
-			if s.current.CompareAndSwap(false, true) {
+		Subscribers: s.all, Window: 2 * parallel, Progress: func(cursor []byte) { s.passed(ctx, f, cursor) }, CaughtUp: func() {
+			if _, err := f.wait(); err == nil && s.current.CompareAndSwap(false, true) {
 				go s.caughtUp() // it takes a lock that close is waited for under
 			}
 		}})
@@ -132,46 +137,63 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	if !sub.Ready.Resumed && len(s.cursor) > 0 {
 		s.app.log.Error("events were lost: the node no longer has those after the last one read", "operation", s.operation)
 	}
-	for {
-		ev, err := sub.Recv()
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		if err := s.handle(ctx, ev); err != nil {
-			return err
-		}
-		s.cursor = ev.Cursor // stored with what the event led to
-		if err := sub.Ack(ev.Sequence); err != nil {
-			return err
+	for err == nil {
+		var ev sdk.Event
+		if ev, err = sub.Recv(); err == nil {
+			err = f.take(ctx, ev)
 		}
 	}
+	var first error
+	if s.cursor, first = f.wait(); first != nil {
+		return first
+	}
+	s.store(context.WithoutCancel(ctx)) // the last ones may have landed out of order
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
-// passed stores that the filter lets through nothing up to a cursor. It is no harm when that
-// is lost: the node tells it again.
-func (s *subscription) passed(ctx context.Context, cursor []byte) {
+// landed acknowledges an event when everything before it has been acknowledged, and tells the
+// listener of it.
+func (s *subscription) landed(sub *client.Subscription, ev sdk.Event) error {
+	if s.app.opt.OnEvent != nil && s.subscriber == everything {
+		s.app.opt.OnEvent(ev)
+	}
+	return sub.Ack(ev.Sequence)
+}
+
+// passed stores that the filter lets through nothing up to a cursor, when all before it is
+// done. It is no harm when that is lost: the node tells it again.
+func (s *subscription) passed(ctx context.Context, f *flight, cursor []byte) {
+	if _, err := f.wait(); err != nil {
+		return
+	}
+	f.pass(cursor)
 	s.cursor = cursor
-	if err := s.app.opt.Log.PutCursor(ctx, engine.Cursor{Subscription: s.id(), Value: cursor}); err != nil && ctx.Err() == nil {
+	s.store(ctx)
+}
+
+// store stores where the subscription goes on.
+func (s *subscription) store(ctx context.Context) {
+	if len(s.cursor) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	if err := s.app.opt.Log.PutCursor(ctx, engine.Cursor{Subscription: s.id(), Value: s.cursor}); err != nil && ctx.Err() == nil {
 		s.app.log.Warn("a subscription's cursor could not be stored", "operation", s.operation, "subscriber", s.subscriber, "err", err)
 	}
 }
 
-// handle gives one event to the engine and to the listener. An error brings it back later.
-func (s *subscription) handle(ctx context.Context, ev sdk.Event) error {
+// handle gives one event to the engine, with the cursor that may be stored with it. An error
+// brings it back later.
+func (s *subscription) handle(ctx context.Context, ev sdk.Event, cursor []byte) error {
 	ctx, span := s.app.traceEvent(ctx, ev)
 	_, err := s.app.Engine.Deliver(ctx, engine.Event{
 		ID: ev.ID, Time: ev.Time, Type: ev.Type, Data: json.RawMessage(ev.Data), Correlation: ev.Correlation, For: s.trigger(),
-		Subscription: s.id(), Cursor: ev.Cursor,
+		Subscription: s.id(), Cursor: cursor,
 	})
 	span.End(err)
-	if err != nil {
-		return err
-	}
-	if s.app.opt.OnEvent != nil && s.subscriber == everything {
-		s.app.opt.OnEvent(ev)
-	}
-	return nil
+	return err
 }

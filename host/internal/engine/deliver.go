@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -31,10 +32,16 @@ type Event struct {
 	// For is "flow/trigger" when the event comes from a subscription with that
 	// trigger's filter. Only such events start triggers that have a filter.
 	For string `json:"for,omitempty"`
-	// Subscription goes on at Cursor when this event is dealt with: that is stored together
-	// with what the event leads to. May be empty.
+	// Subscription goes on at Cursor, at the earliest, when this event is dealt with: that is
+	// stored together with what the event leads to. May be empty.
 	Subscription string `json:"-"`
 	Cursor       []byte `json:"-"`
+}
+
+// RunIn is the run that a correlation leads to; empty if it is none of the engine's.
+func RunIn(correlation string) string {
+	id, _, _ := strings.Cut(correlation, ":")
+	return id
 }
 
 // Delivery says what became of an event.
@@ -59,7 +66,10 @@ type Delivery struct {
 // it. What cannot be delivered, and never will be by repeating it, is kept as a dead letter.
 // After an error the event is to be delivered again; what was decided stays so.
 func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
-	w := &way{cursor: Cursor{ev.Subscription, ev.Cursor}}
+	w := &way{}
+	if len(ev.Cursor) > 0 {
+		w.cursor = Cursor{ev.Subscription, ev.Cursor}
+	}
 	d, err := e.deliver(ctx, ev, w)
 	if err != nil && hopeless(err) != "" {
 		d.Dead = true
