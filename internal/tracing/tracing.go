@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -60,24 +61,35 @@ func Start(ctx context.Context, service string) (stop func(context.Context) erro
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about), sdktrace.WithIDGenerator(ids{}))
 	before := otel.GetTracerProvider()
 	otel.SetTracerProvider(provider)
+	recording.Store(true)
 	return func(ctx context.Context) error {
+		recording.Store(false)
 		otel.SetTracerProvider(before)
 		return provider.Shutdown(ctx)
 	}, true, nil
 }
 
+// recording says that spans are exported: without it Begin costs nothing.
+var recording atomic.Bool
+
 // Span is a piece of work. The zero value is none.
-type Span struct{ span trace.Span }
+type Span struct {
+	span  trace.Span
+	given string // the traceparent it begins below, if nothing is recorded
+}
 
 // Begin begins a span below a traceparent, or below the span of ctx if that is empty, with
 // attributes as names and values in turn. They say nothing of what people write and no
 // numbers of theirs.
 func Begin(ctx context.Context, name, traceparent string, attributes ...string) (context.Context, Span) {
+	if !recording.Load() {
+		return ctx, Span{given: traceparent}
+	}
 	if traceparent != "" {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 	}
 	ctx, span := tracer().Start(ctx, name, with(attributes))
-	return ctx, Span{span}
+	return ctx, Span{span: span}
 }
 
 // End ends the span; err is why the work failed, of which only that is told.
@@ -94,7 +106,7 @@ func (s Span) End(err error) {
 // Traceparent is what work that follows begins below.
 func (s Span) Traceparent() string {
 	if s.span == nil {
-		return ""
+		return s.given
 	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(trace.ContextWithSpan(context.Background(), s.span), carrier)
