@@ -25,6 +25,7 @@ func TestSchedule(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		r, other := newRig(t, log, p, hourly), newRig(t, log, p, hourly)
 		time.Sleep(2*time.Hour + time.Minute)
+		synctest.Wait()
 		if p.count("2000-01-01T01:00:00Z false") != 1 || p.count("2000-01-01T02:00:00Z false") != 1 || len(p.calls) != 2 {
 			t.Errorf("after two hours: %+v", p.calls)
 		}
@@ -38,6 +39,7 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("after the host was away: %+v", p.calls)
 		}
 		time.Sleep(30 * time.Minute)
+		synctest.Wait()
 		if p.count("2000-01-01T08:00:00Z false") != 1 || len(p.calls) != 4 {
 			t.Errorf("at the next hour: %+v", p.calls)
 		}
