@@ -57,6 +57,13 @@ func (p *phone) Execute(ctx context.Context, call engine.Call, progress func(eng
 	return engine.Result{Output: fmt.Appendf(nil, `{"messageId":%q}`, id)}, nil
 }
 
+// made is how many calls there were.
+func (p *phone) made() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.calls)
+}
+
 // count is how many messages with this text went out.
 func (p *phone) count(text string) int {
 	p.mu.Lock()
