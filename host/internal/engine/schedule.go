@@ -21,11 +21,19 @@ const (
 // run, whatever number of hosts keep it and however often they start: the run's id follows from
 // the time.
 func (e *Engine) keepSchedules(ctx context.Context) {
+	known := map[string]time.Time{} // when each schedule was looked at last
 	for ctx.Err() == nil {
 		now := time.Now()
-		next := now.Add(look)
+		next, looked := now.Add(look), map[string]time.Time{}
 		for _, t := range e.served.Load().timed {
-			at, err := e.keep(ctx, t, now)
+			since, ok := known[t.name()]
+			if !ok {
+				since = now
+			}
+			at, err := e.keep(ctx, t, since, now)
+			if looked[t.name()] = since; err == nil {
+				looked[t.name()] = now
+			}
 			switch {
 			case ctx.Err() != nil:
 				return
@@ -37,6 +45,7 @@ func (e *Engine) keepSchedules(ctx context.Context) {
 				next = at
 			}
 		}
+		known = looked
 		timer := time.NewTimer(time.Until(next))
 		select {
 		case <-timer.C:
@@ -48,20 +57,22 @@ func (e *Engine) keepSchedules(ctx context.Context) {
 }
 
 // keep starts the run of the last time that has come, if there is one, and returns the next.
-func (e *Engine) keep(ctx context.Context, t trigger, now time.Time) (next time.Time, err error) {
+// What was before since is no matter if the Log knows nothing of the schedule: it is new, or
+// seldom comes.
+func (e *Engine) keep(ctx context.Context, t trigger, since, now time.Time) (next time.Time, err error) {
 	schedule := t.program.Schedule(t.ID)
 	subscription := "schedule " + t.name()
-	since, err := e.log.Cursor(ctx, subscription)
+	stored, err := e.log.Cursor(ctx, subscription)
 	if err != nil {
 		return time.Time{}, err
 	}
 	var kept time.Time
-	if since == nil || kept.UnmarshalText(since) != nil { // it is new: what is past is no matter
-		kept = now
-		if since, err = kept.MarshalText(); err != nil {
+	if stored == nil || kept.UnmarshalText(stored) != nil {
+		kept = since
+		if stored, err = kept.MarshalText(); err != nil {
 			return time.Time{}, err
 		}
-		if err := e.log.PutCursor(ctx, Cursor{subscription, since}); err != nil {
+		if err := e.log.PutCursor(ctx, Cursor{subscription, stored}); err != nil {
 			return time.Time{}, err
 		}
 	}
