@@ -42,7 +42,7 @@ func (t *transition) done(v *Visit, n *flow.CompiledNode, e Event) {
 	t.emit(Trace{Kind: TraceNodeSucceeded, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Port: port,
 		Data: e.Data, Warnings: e.Warnings})
 	if v.Wait == WaitArmed {
-		v.Deadline = t.at.Add(n.Timeout)
+		v.Deadline = wholeSecond(t.at.Add(n.Timeout))
 		if v.Said == nil {
 			v.setAlarm(n, t.at)
 		}

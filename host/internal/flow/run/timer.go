@@ -31,6 +31,13 @@ func (v *Visit) alarm() time.Time {
 	return v.Deadline
 }
 
+// wholeSecond rounds a deadline up. Answers have their time in whole seconds: one of the
+// deadline's own second would count as in time when the timeout had been taken already, and
+// the run would go both ways.
+func wholeSecond(t time.Time) time.Time {
+	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
+}
+
 // timedOut deals with a wait's alarm.
 func (t *transition) timedOut(e Event) {
 	v := t.s.visit(e.Visit)
