@@ -37,9 +37,14 @@ test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code,
 	.ci/test
 
 .PHONY: crash
-crash: ## 200 kills, a chaos of faults and hostile documents, at full size (with -race in make test: a tenth)
+crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, a chaos of faults, and hostile documents
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
+	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run TestCrashRuns -v ./host/internal/cli
+
+.PHONY: crash-runs
+crash-runs: ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres: an hour
+	TAPNODE_CRASH_RUNS=10000 TAPNODE_CRASH_KILLS=300 go test -count=1 -timeout 2h -run TestCrashRuns -v ./host/internal/cli
 
 .PHONY: vet
 vet: ## gofmt and go vet, the quick part of lint

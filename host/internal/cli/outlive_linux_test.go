@@ -98,12 +98,23 @@ func TestRunOutlivesHost(t *testing.T) {
 // pairIn pairs the instance demo in a data directory, and makes the customer's phone.
 func pairIn(t *testing.T, s *sim.Simulation, data string, log *slog.Logger) *wasim.Phone {
 	t.Helper()
+	pairAll(t, s, data, s.Settings(), log, "demo")
+	phone, err := s.Server().NewPhone(t.Context(), "5511999990001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return phone
+}
+
+// pairAll pairs instances in a data directory.
+func pairAll(t *testing.T, s *sim.Simulation, data string, settings json.RawMessage, log *slog.Logger, instances ...string) {
+	t.Helper()
 	t.Setenv("RUNTIME_DIRECTORY", shortDir(t))
 	installed, err := app.Installation(t.Context(), nodesDir, data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := app.Open(app.Options{Nodes: installed, DataDir: data, Logger: log, Settings: map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()}})
+	a, err := app.Open(app.Options{Nodes: installed, DataDir: data, Logger: log, Settings: map[string]json.RawMessage{"whatsapp-send-buttons": settings}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,12 +126,9 @@ func pairIn(t *testing.T, s *sim.Simulation, data string, log *slog.Logger) *was
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Connect(t.Context(), a.Execute, "demo"); err != nil {
-		t.Fatal(err)
+	for _, name := range instances {
+		if err := s.Connect(t.Context(), a.Execute, name); err != nil {
+			t.Fatal(err)
+		}
 	}
-	phone, err := s.Server().NewPhone(t.Context(), "5511999990001")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return phone
 }

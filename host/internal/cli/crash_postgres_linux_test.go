@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// mortalPostgres is a Postgres server of the test's own, to be killed.
+type mortalPostgres struct {
+	bin, dir string
+	as       *syscall.SysProcAttr // Postgres refuses to run as root
+	cmd      *exec.Cmd
+}
+
+// startMortalPostgres starts a server with a database for the runs and one for the node.
+func startMortalPostgres(t *testing.T) *mortalPostgres {
+	t.Helper()
+	bin, err := exec.CommandContext(t.Context(), "../../../.ci/postgres-bin").Output()
+	if err != nil {
+		t.Skip("PostgreSQL is not here")
+	}
+	initdb, err := filepath.EvalSymlinks(filepath.Join(strings.TrimSpace(string(bin)), "initdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &mortalPostgres{bin: filepath.Dir(initdb), dir: shortDir(t), as: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
+	if os.Geteuid() == 0 {
+		who, err := user.Lookup("postgres")
+		if err != nil {
+			t.Skip("there is no user postgres")
+		}
+		uid, _ := strconv.Atoi(who.Uid)
+		gid, _ := strconv.Atoi(who.Gid)
+		p.as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		if err := os.Chown(p.dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	make := p.command(t, "initdb", "-U", "tapnode", "-A", "trust", "--no-sync", "--no-locale", "--encoding=UTF8")
+	if out, err := make.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	if err := os.Chmod(p.dir, 0o755); err != nil { //nolint:gosec // the socket is in it
+		t.Fatal(err)
+	}
+	p.start(t)
+	t.Cleanup(func() { p.end() })
+	for _, name := range []string{"runs", "node"} {
+		conn, err := pgx.Connect(t.Context(), p.url("postgres"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+func (p *mortalPostgres) url(database string) string {
+	u := url.URL{Scheme: "postgres", User: url.User("tapnode"), Path: "/" + database,
+		RawQuery: url.Values{"host": {p.dir}, "sslmode": {"disable"}}.Encode()}
+	return u.String()
+}
+
+func (p *mortalPostgres) command(t *testing.T, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), filepath.Join(p.bin, name), append([]string{"-D", filepath.Join(p.dir, "data")}, args...)...)
+	cmd.SysProcAttr, cmd.Dir = p.as, p.dir
+	return cmd
+}
+
+// start starts the server, when what a killed one has left is gone, and waits until it
+// answers.
+func (p *mortalPostgres) start(t *testing.T) {
+	t.Helper()
+	deadline(t, func() bool {
+		// What it has written is the kernel's when it is killed, so that it need not sync.
+		p.cmd = p.command(t, "postgres", "-c", "listen_addresses=", "-k", p.dir, "-c", "fsync=off", "-c", "max_connections=200")
+		if err := p.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for alive(p.cmd.Process.Pid) {
+			conn, err := pgx.Connect(t.Context(), p.url("postgres"))
+			if err == nil {
+				return conn.Close(t.Context()) == nil
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		_ = p.cmd.Wait() // the killed one's memory is still in use
+		return false
+	})
+}
+
+// kill kills the server with all its processes, and starts it again.
+func (p *mortalPostgres) kill(t *testing.T) {
+	t.Helper()
+	all := children(t, p.cmd.Process.Pid)
+	p.end()
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended with the first
+	}
+	p.start(t)
+}
+
+func (p *mortalPostgres) end() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait() // killed
+}
