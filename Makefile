@@ -20,7 +20,7 @@ TOOLS    := $(addprefix $(TAPNODE_TOOLS)/,buf protoc-gen-go protoc-gen-go-grpc g
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build, then serve the example flows against a simulated WhatsApp
@@ -65,8 +65,13 @@ generate-check: $(TOOLS) ## fail if generated code is stale, the proto unclean o
 	go test -count=1 ./sdk/nodepb/...
 
 .PHONY: bench
-bench: ## benchmarks, as ratios against bare whatsmeow in the same run
-	go test -count=1 -timeout 15m -run '^$$' -bench . -benchtime 1x ./host/internal/bench
+bench: ## benchmarks, as ratios against bare whatsmeow and the disk in the same run
+	.ci/with-postgres go test -count=1 -timeout 30m -run '^$$' -bench . -benchtime 1x ./host/internal/bench
+
+.PHONY: bench-nodered
+bench-nodered: ## the click workload beside Node-RED 4.1.8, which npm installs in a temporary directory
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && npm install --prefix "$$dir" --no-audit --no-fund node-red@4.1.8 && \
+	TAPNODE_BENCH_NODERED=$$dir .ci/with-postgres go test -count=1 -timeout 30m -run '^$$' -bench ClickWorkload -benchtime 1x ./host/internal/bench
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (20s)

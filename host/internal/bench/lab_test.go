@@ -154,8 +154,13 @@ func together(from, to int, f func(i int) error) error {
 
 func (l *lab) must(err error) {
 	l.tb.Helper()
+	fatal(l.tb, err)
+}
+
+func fatal(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		l.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 // installed is the real node binary, built and accepted once.
 var installed []app.Installed
 
+// hostBinary and nodeBinary are the two programs, as they are shipped.
+var hostBinary, nodeBinary string
+
 func TestMain(m *testing.M) {
 	if raw := os.Getenv(bareEnv); raw != "" {
 		os.Exit(bareMain(raw))
@@ -37,14 +40,16 @@ func run(m *testing.M) int {
 }
 
 func install(ctx context.Context, dir string) ([]app.Installed, error) {
-	binary := filepath.Join(dir, "whatsapp-send-buttons")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "github.com/tapnode/tapnode/plugin")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build the node: %w", err)
+	hostBinary, nodeBinary = filepath.Join(dir, "tapnode"), filepath.Join(dir, "whatsapp-send-buttons")
+	for binary, source := range map[string]string{hostBinary: "host", nodeBinary: "plugin"} {
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "github.com/tapnode/tapnode/"+source)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return nil, fmt.Errorf("build the %s: %w", source, err)
+		}
 	}
-	entry, err := catalog.Lock(ctx, binary)
+	entry, err := catalog.Lock(ctx, nodeBinary)
 	if err != nil {
 		return nil, err
 	}

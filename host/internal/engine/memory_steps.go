@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"iter"
+
+	"github.com/tapnode/tapnode/host/internal/engine/watchers"
 )
 
 // keepSteps is how many steps a Memory keeps for those who watch.
@@ -11,8 +13,8 @@ const keepSteps = 16 << 10
 // stepRing keeps the newest steps. Its owner's lock guards it.
 type stepRing struct {
 	ring []Step
-	last uint64        // sequence of the newest
-	more chan struct{} // closed, and made anew, when steps are added; nil: nobody waits
+	last uint64 // sequence of the newest
+	watchers.Set
 }
 
 func newStepRing(size int) *stepRing { return &stepRing{ring: make([]Step, 0, size)} }
@@ -26,10 +28,7 @@ func (r *stepRing) add(steps []Step) {
 		} else {
 			r.ring[int((r.last-1)%uint64(cap(r.ring)))] = s
 		}
-	}
-	if len(steps) > 0 && r.more != nil {
-		close(r.more)
-		r.more = nil
+		r.Wake(s.Run)
 	}
 }
 
@@ -46,14 +45,6 @@ func (r *stepRing) after(seq uint64, run string) (out []Step, lagged bool) {
 		}
 	}
 	return out, lagged
-}
-
-// next is closed when there are new steps.
-func (r *stepRing) next() <-chan struct{} {
-	if r.more == nil {
-		r.more = make(chan struct{})
-	}
-	return r.more
 }
 
 // Steps implements Log.
@@ -74,11 +65,12 @@ func (m *Memory) Newest(context.Context) (uint64, error) {
 // Watch implements Log.
 func (m *Memory) Watch(ctx context.Context, run string, after uint64) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
+		more, leave := m.steps.Join(run)
+		defer leave()
 		for {
 			m.mu.Lock()
 			steps, lagged := m.steps.after(after, run)
 			after = m.steps.last
-			more := m.steps.next()
 			m.mu.Unlock()
 			if lagged && !yield(Step{}, ErrLagged) {
 				return

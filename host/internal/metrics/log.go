@@ -11,17 +11,23 @@ import (
 
 // Log counts what the engine does by what it stores and takes up: the seam is where it can be
 // seen without its help.
-func (m *Metrics) Log(log engine.Log) engine.Log { return counted{log, m} }
+func (m *Metrics) Log(log Whole) Whole { return counted{log, m} }
+
+// Whole is what the engine wants of a Log.
+type Whole interface {
+	engine.Log
+	engine.Archive
+}
 
 type counted struct {
-	engine.Log
+	Whole
 	m *Metrics
 }
 
 // Append is engine.Log's.
 func (c counted) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	began := time.Now()
-	revision, err := c.Log.Append(ctx, b)
+	revision, err := c.Whole.Append(ctx, b)
 	if err != nil {
 		c.m.refused.WithLabelValues(reason(ctx, err)).Inc()
 		return revision, err
@@ -55,7 +61,7 @@ func reason(ctx context.Context, err error) string {
 
 // Next is engine.Log's.
 func (c counted) Next(ctx context.Context, q engine.Queue) (engine.Task, error) {
-	t, err := c.Log.Next(ctx, q)
+	t, err := c.Whole.Next(ctx, q)
 	if err == nil {
 		c.m.late.WithLabelValues(string(q)).Observe(max(0, time.Since(t.Due).Seconds()))
 	}
@@ -64,7 +70,7 @@ func (c counted) Next(ctx context.Context, q engine.Queue) (engine.Task, error) 
 
 // Bury is engine.Log's.
 func (c counted) Bury(ctx context.Context, l engine.DeadLetter) error {
-	err := c.Log.Bury(ctx, l)
+	err := c.Whole.Bury(ctx, l)
 	if err == nil {
 		c.m.letters.WithLabelValues(l.Code).Inc()
 	}

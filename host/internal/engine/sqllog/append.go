@@ -32,7 +32,7 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 		l.queues[t.Queue()].wake()
 	}
 	if len(b.Steps) > 0 {
-		l.news.wake()
+		l.watchers.Wake(b.Run)
 	}
 	return b.Expect + 1, nil
 }

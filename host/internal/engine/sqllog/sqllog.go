@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/engine/watchers"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -91,11 +92,13 @@ type Log struct {
 	now     func() time.Time
 	desk    desk
 	queues  map[engine.Queue]*queue
-	news    news // of steps
 	flows   news // of what is published
 	sweeper *sqldb.Sweeper
 	monitor *sqldb.Monitor
 	owned   *os.File // of SQLite; nil with Postgres
+
+	watchers watchers.Set // of steps
+	scout    scout        // for them
 
 	seed    maphash.Seed
 	stripes [256]sync.Mutex // keep the changes of one run in order

@@ -1,0 +1,139 @@
+package sqllog
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// breath is how long whoever watches all runs rests between two reads: one for every append
+// would cost more than the append.
+const breath = 20 * time.Millisecond
+
+// Watch implements engine.Log.
+func (l *Log) Watch(ctx context.Context, run string, after uint64) iter.Seq2[engine.Step, error] {
+	return func(yield func(engine.Step, error) bool) {
+		woken, leave := l.watchers.Join(run) // before reading: what comes while we read wakes
+		defer leave()
+		for ctx.Err() == nil {
+			steps, more, gone, err := l.look(ctx, run, after)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				yield(engine.Step{}, err)
+				return
+			case gone > after:
+				after = gone
+				if !yield(engine.Step{}, engine.ErrLagged) {
+					return
+				}
+				continue
+			}
+			for _, s := range steps {
+				after = s.Sequence
+				if !yield(s, nil) {
+					return
+				}
+			}
+			if !more && !l.await(ctx, run, woken) {
+				return
+			}
+		}
+	}
+}
+
+// look reads steps and then what is gone: a gap before them is seen.
+func (l *Log) look(ctx context.Context, run string, after uint64) (steps []engine.Step, more bool, gone uint64, err error) {
+	if steps, more, err = l.read(ctx, run, after); err != nil {
+		return nil, false, 0, err
+	}
+	err = l.db.Row(ctx, `SELECT gone FROM engine_totals WHERE id = 1`, nil, &gone)
+	return steps, more, gone, sqldb.Wrap("read steps", err)
+}
+
+// await returns true when there is something new to watch, and false when nobody wants it any
+// more.
+func (l *Log) await(ctx context.Context, run string, woken <-chan struct{}) bool {
+	if run == "" {
+		rest := time.NewTimer(breath)
+		defer rest.Stop()
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return false
+		case <-l.done:
+			return false
+		}
+	}
+	var ticks <-chan time.Time
+	if l.owned == nil {
+		ticker := time.NewTicker(poll)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
+	for {
+		select {
+		case <-woken:
+			return true
+		case <-ticks:
+			if l.scout.look(ctx, l) != nil {
+				return true // reading says what is wrong
+			}
+		case <-ctx.Done():
+			return false
+		case <-l.done:
+			return false
+		}
+	}
+}
+
+const (
+	// poll is how long what another host stores in the same Postgres may go unseen.
+	poll = 250 * time.Millisecond
+	// scouted is how many appends of other hosts are told apart; more wake everybody.
+	scouted = 1000
+)
+
+// scout finds the runs that other hosts have changed. It asks once in a poll for everybody
+// who watches.
+type scout struct {
+	mu    sync.Mutex
+	asked time.Time
+	seq   uint64 // up to which it has woken
+}
+
+func (s *scout) look(ctx context.Context, l *Log) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.asked) < poll/2 { // somebody else has just asked
+		return nil
+	}
+	type change struct {
+		seq uint64
+		run string
+	}
+	changes, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (c change, err error) {
+		err = row.Scan(&c.seq, &c.run)
+		return c, err
+	}, `SELECT seq, run FROM engine_steps WHERE seq > $1 ORDER BY seq DESC LIMIT $2`, int64(s.seq), scouted)
+	if err != nil {
+		return err
+	}
+	s.asked = time.Now()
+	if len(changes) == scouted {
+		l.watchers.WakeAll()
+	} else {
+		for _, c := range changes {
+			l.watchers.Wake(c.run)
+		}
+	}
+	if len(changes) > 0 {
+		s.seq = changes[0].seq
+	}
+	return nil
+}
