@@ -191,7 +191,7 @@ func (s *Store) authorize(w http.ResponseWriter, r *http.Request) (kind string, 
 		s.refuse(w, http.StatusUnauthorized, "auth is not the one media_conn gave out")
 		return "", hash, false
 	}
-	raw, err := base64.URLEncoding.DecodeString(token)
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(token, "=")) // Baileys writes it without padding
 	if err != nil || len(raw) != len(hash) || q.Get("token") != token {
 		s.refuse(w, http.StatusBadRequest, "token must be base64url of a SHA-256, alike in path and query")
 		return "", hash, false

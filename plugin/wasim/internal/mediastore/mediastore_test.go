@@ -102,6 +102,19 @@ func TestNewsletterBlobHasItsOwnPath(t *testing.T) {
 	}
 }
 
+// Clients write the token with padding or, as Baileys does, without.
+func TestUnpaddedToken(t *testing.T) {
+	s, srv := serve(t, Options{})
+	data := []byte("data") // whose hash ends in padding, as every SHA-256 does
+	if status, body := do(t, srv, "POST", strings.ReplaceAll(target(s, "/mms/image/", data), "%3D", ""), bytes.NewReader(data)); status != 400 {
+		t.Errorf("in the query only: %d %s", status, body)
+	}
+	bare := strings.ReplaceAll(strings.ReplaceAll(target(s, "/mms/image/", data), "%3D", ""), "=?", "?")
+	if status, body := do(t, srv, "POST", bare, bytes.NewReader(data)); status != 200 {
+		t.Errorf("without padding: %d %s", status, body)
+	}
+}
+
 func TestUploadRefuses(t *testing.T) {
 	s, srv := serve(t, Options{MaxBlob: 100})
 	data := []byte("data")
