@@ -337,3 +337,32 @@ func TestEventBufferIsSwept(t *testing.T) {
 		}
 	})
 }
+
+// A send moves a ratchet on while a message of the same person is decrypted. Whatever the
+// order, the decryption does not take the ratchet back: the next send would use the same
+// counter again, and the phone would take it for a copy and show nothing.
+func TestDecryptionTakesNoRatchetBack(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx := t.Context()
+		d := pair(t, open().Devices.NewDevice(), 1)
+		check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{"1:0": []byte("as it was")}))
+		sent := make(chan error, 1)
+		check(t, d.EventBuffer.DoDecryptionTxn(ctx, func(txn context.Context) error {
+			before, err := d.Sessions.GetSession(txn, "1:0")
+			if err != nil || string(before) != "as it was" {
+				t.Errorf("%q, %v", before, err)
+			}
+			go func() { sent <- d.Sessions.PutManySessions(ctx, map[string][]byte{"1:0": []byte("as it was, sent")}) }()
+			select { // until the send has come through, or waits
+			case err := <-sent:
+				sent <- err
+			case <-time.After(300 * time.Millisecond):
+			}
+			return d.Sessions.PutSession(txn, "1:0", append(before, ", received"...))
+		}))
+		check(t, <-sent)
+		if got := must[[]byte](t)(d.Sessions.GetSession(ctx, "1:0")); string(got) != "as it was, sent" {
+			t.Errorf("the ratchet is %q: what was sent is forgotten", got)
+		}
+	})
+}

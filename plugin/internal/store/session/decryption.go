@@ -43,6 +43,8 @@ func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context)
 
 // transaction runs fn, which calls methods of d, in one transaction.
 func (d *sessions) transaction(ctx context.Context, fn func(context.Context) error) error {
+	d.ratchets.Lock()
+	defer d.ratchets.Unlock()
 	// Waiting here rather than for a connection leaves the others to readers.
 	select {
 	case d.devices.decryptions <- struct{}{}:

@@ -3,7 +3,8 @@
 //
 // What the package guarantees:
 //
-//   - The ratchets of a send are on disk before whatsmeow sends the message.
+//   - The ratchets of a send are on disk before whatsmeow sends the message, and no
+//     message that is decrypted meanwhile takes them back.
 //   - A decryption, with its ratchet and plaintext, is one transaction, which is on disk
 //     before WhatsApp gets the acknowledgement of the message.
 //   - What is remembered in memory is never what a transaction may still undo, nor what

@@ -21,6 +21,11 @@ type sessions struct {
 	guarded
 	devices *Devices
 
+	// ratchets is held by a decryption from its read of a ratchet to its write, and by the
+	// write of a send. On Postgres the two would come in between each other, and the
+	// decryption would take the send's counter back.
+	ratchets sync.Mutex
+
 	keys      sync.Mutex    // held by the transaction that makes one-time keys, to its end
 	decrypted atomic.Uint64 // commit of the device's last decryption, see sqldb.DB.Committed
 
@@ -56,6 +61,8 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 	if f, ok := ctx.Value(fanoutKey{}).(Fanout); ok {
 		f.Encrypted(ratchets)
 	}
+	d.ratchets.Lock()
+	defer d.ratchets.Unlock()
 	return d.write(ctx, "store the ratchets", func(t *sqldb.Tx) error {
 		for address, ratchet := range ratchets {
 			_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
@@ -66,6 +73,16 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 		}
 		return nil
 	})
+}
+
+// PutSession stores the ratchet of a decryption, or of a message that is sent again to one
+// device.
+func (d *sessions) PutSession(ctx context.Context, address string, ratchet []byte) error {
+	if decrypting(ctx) == nil {
+		d.ratchets.Lock()
+		defer d.ratchets.Unlock()
+	}
+	return d.guarded.PutSession(ctx, address, ratchet)
 }
 
 // PutIdentity writes a key that is new or changed.
