@@ -111,8 +111,17 @@ func TestLinks(t *testing.T) {
 
 // TestSeedPage holds docs/seed.md to the code: every row names a proof, and every test
 // it names exists.
-func TestSeedPage(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(root, "docs/seed.md"))
+func TestSeedPage(t *testing.T) { proved(t, "docs/seed.md", "# The seed", "## The error table", 30) }
+
+// TestProofs does the same for what docs/operations.md promises.
+func TestProofs(t *testing.T) {
+	proved(t, "docs/operations.md", "## What holds when something fails", "## What a power cut", 12)
+}
+
+// proved looks at the rows of the table between two headings of a page.
+func proved(t *testing.T, name, from, to string, atLeast int) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,10 +140,12 @@ func TestSeedPage(t *testing.T) {
 		}
 	}
 	named := regexp.MustCompile("`(Test\\w+)`")
-	first, _, _ := strings.Cut(string(page), "## The error table")
+	_, table, _ := strings.Cut(string(page), from)
+	table, _, _ = strings.Cut(table, to)
+	_, table, _ = strings.Cut(table, "|---") // behind the names of the columns
 	rows := 0
-	for line := range strings.Lines(first) {
-		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| The page says") {
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "| ") {
 			continue
 		}
 		rows++
@@ -148,7 +159,7 @@ func TestSeedPage(t *testing.T) {
 			}
 		}
 	}
-	if rows < 30 {
+	if rows < atLeast {
 		t.Errorf("only %d rows: is the table still read?", rows)
 	}
 }
