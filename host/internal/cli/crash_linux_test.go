@@ -103,7 +103,7 @@ func crashRuns(t *testing.T, base *mortalPostgres) {
 	c.prepare()
 	began := time.Now()
 	var all sync.WaitGroup
-	customers := min(50+len(c.runs)/50, 200) // at a time
+	customers := min(len(c.runs)/2, 200) // at a time
 	for i := range customers {
 		all.Go(func() {
 			for n := i; n < len(c.runs); n += customers {

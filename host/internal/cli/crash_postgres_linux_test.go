@@ -46,8 +46,8 @@ func startMortalPostgres(t *testing.T) *mortalPostgres {
 			t.Fatal(err)
 		}
 	}
-	make := p.command(t, "initdb", "-U", "tapnode", "-A", "trust", "--no-sync", "--no-locale", "--encoding=UTF8")
-	if out, err := make.CombinedOutput(); err != nil {
+	fresh := p.command(t, "initdb", "-U", "tapnode", "-A", "trust", "--no-sync", "--no-locale", "--encoding=UTF8")
+	if out, err := fresh.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	if err := os.Chmod(p.dir, 0o755); err != nil { //nolint:gosec // the socket is in it
