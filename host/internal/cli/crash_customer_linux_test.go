@@ -97,3 +97,10 @@ func startCounting(t *testing.T) *counting {
 	t.Cleanup(w.Close)
 	return w
 }
+
+// asked is how often it was asked for an order.
+func (w *counting) asked(n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hits[fmt.Sprint(n)]
+}

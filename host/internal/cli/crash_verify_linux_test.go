@@ -65,7 +65,7 @@ func (c *crash) verify() {
 	}
 	keys, ends := map[string]bool{}, map[string]int{}
 	for n, r := range c.runs {
-		h := &history{n: n, asked: r, steps: histories[r.id], visits: map[int]*visit{}, hits: c.web.hits[fmt.Sprint(n)]}
+		h := &history{n: n, asked: r, steps: histories[r.id], visits: map[int]*visit{}, hits: c.web.asked(n)}
 		end := h.check()
 		ends[end]++
 		for _, v := range h.visits {
