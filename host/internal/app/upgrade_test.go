@@ -80,7 +80,9 @@ func upgrade(t *testing.T, runs, node string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	phone, err := s.Server().NewPhone(t.Context(), ana)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	phone, err := s.Server().NewPhone(ctx, ana)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,18 +90,18 @@ func upgrade(t *testing.T, runs, node string) {
 
 	shop := s.Server().Account(s.Numbers()["demo"]).LID()
 	menu := wasim.Message{ID: left["waits"].message, Chat: shop, From: shop, Text: "menu waits", Buttons: []wasim.Button{{Type: wasim.ButtonReply, ID: "no", DisplayText: "No"}}}
-	if _, err := phone.Click(t.Context(), menu, "no", wasim.ShapeInteractive); err != nil {
+	if _, err := phone.Click(ctx, menu, "no", wasim.ShapeInteractive); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]int{"declined waits": 1, "agreed tapped": 1, "silent soon": 1, "gave up again": 1, "not there flight": 1}
 	for text := range want {
-		if _, err := phone.Wait(t.Context(), func(m wasim.Message) bool { return m.Text == text }); err != nil {
+		if _, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == text }); err != nil {
 			t.Fatalf("%q never came: %v", text, err)
 		}
 	}
 	settled := map[string]string{"waits": "reply:no", "tapped": "reply:yes", "soon": "timeout", "over": "reply:yes", "again": "", "flight": ""}
 	for order, port := range settled {
-		if got := a.ports(t, left[order].run); got != port {
+		if got := ports(ctx, t, a.Engine, left[order].run); got != port {
 			t.Errorf("%s went on at %q, want %q", order, got, port)
 		}
 	}
@@ -113,10 +115,10 @@ func upgrade(t *testing.T, runs, node string) {
 }
 
 // ports are those by which a run left its waits, once it is over.
-func (a *App) ports(t *testing.T, id string) string {
+func ports(ctx context.Context, t *testing.T, e *engine.Engine, id string) string {
 	t.Helper()
 	var ports []string
-	for step, err := range a.Engine.Watch(t.Context(), id, 0) {
+	for step, err := range e.Watch(ctx, id, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
