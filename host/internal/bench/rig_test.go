@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -175,4 +176,20 @@ func click(id, correlation string) engine.Event {
 		panic(err) // unreachable: strings marshal
 	}
 	return engine.Event{ID: id, Time: time.Now(), Type: typeClicked, Correlation: correlation, Data: data}
+}
+
+// over returns when nothing more happens to a run.
+func (r *rig) over(ctx context.Context, run string) error {
+	for _, err := range r.Follow(ctx, run) {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// runIn is the run that a correlation belongs to.
+func runIn(correlation string) string {
+	run, _, _ := strings.Cut(correlation, ":")
+	return run
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
-	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
 // waitingEnv makes the test binary a process with an engine: its value is a waiter as JSON.
@@ -40,18 +39,19 @@ func BenchmarkWaiting(b *testing.B) {
 		n, err = strconv.Atoi(raw)
 		fatal(b, err)
 	}
-	waiting(b, os.Stdout, "SQLite", sqllog.Options{Dir: b.TempDir()}, sqllog.Options{Dir: b.TempDir()}, n)
-	if sqldbtest.Server() != "" {
-		waiting(b, os.Stdout, "Postgres", sqllog.Options{Postgres: sqldbtest.Postgres(b)}, sqllog.Options{Postgres: sqldbtest.Postgres(b)}, n)
-	}
+	var empty []sqllog.Options
+	each(b, func(_ string, o sqllog.Options) { empty = append(empty, o) })
+	each(b, func(name string, o sqllog.Options) {
+		waiting(b, os.Stdout, name, o, empty[0], n)
+		empty = empty[1:]
+	})
 }
 
 // TestWaiting runs the same with fewer: every run waits, and after a restart the click finds
 // its own.
 func TestWaiting(t *testing.T) {
 	asked, answered := waiting(t, t.Output(), "SQLite", sqllog.Options{Dir: t.TempDir()}, sqllog.Options{Dir: t.TempDir()}, 2000)
-	run, _, _ := strings.Cut(asked, ":")
-	if !strings.HasPrefix(answered, "run:"+run+":answer:") {
+	if !strings.HasPrefix(answered, "run:"+runIn(asked)+":answer:") {
 		t.Errorf("the click on %s led to the call %s", asked, answered)
 	}
 }
