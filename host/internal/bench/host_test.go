@@ -54,11 +54,11 @@ func (l *lab) start() {
 	l.tb.Helper()
 	settings, err := json.Marshal(map[string]any{
 		"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()},
-		"pacing": map[string]any{"perMinute": 0},
+		"pacing": map[string]any{"perMinute": l.perMinute},
 	})
 	l.must(err)
 	l.host, err = app.Open(app.Options{
-		Nodes: installed, DataDir: l.data, Settings: map[string]json.RawMessage{installed[0].Name: settings},
+		Nodes: installed, DataDir: l.data, Log: l.runs, Settings: map[string]json.RawMessage{installed[0].Name: settings},
 		OnEvent: func(ev sdk.Event) { (*l.events.Load())(ev) },
 	})
 	l.must(err)

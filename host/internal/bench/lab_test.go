@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/plugin/wasim/bare"
 	"github.com/tapnode/tapnode/sdk"
@@ -32,6 +33,9 @@ type lab struct {
 	data  string // of the host
 	host  *app.App
 	empty float64 // memory of the node without instances, KiB
+
+	runs      engine.Log // nil: the host keeps them in memory
+	perMinute int        // messages of an instance; 0: no limit
 
 	tapnode *arm   // the host, the node binary and its store with its defaults
 	full    *fleet // bare: synchronous=FULL as our store, one file for all clients
@@ -57,8 +61,8 @@ func (a *arm) heard() { a.clicks <- time.Now() }
 
 func newArm(name string) *arm { return &arm{name: name, clicks: make(chan time.Time, 1<<15)} }
 
-// newLab starts a host with one instance and pairs one bare client of each kind.
-func newLab(tb testing.TB) *lab {
+// emptyLab starts a simulated WhatsApp with nobody on it.
+func emptyLab(tb testing.TB) *lab {
 	tb.Helper()
 	l := &lab{tb: tb, dir: tb.TempDir()}
 	l.data = filepath.Join(l.dir, "host")
@@ -70,6 +74,13 @@ func newLab(tb testing.TB) *lab {
 	l.must(err)
 	tb.Cleanup(func() { l.check(l.sim.Close()) })
 	l.sim.Trust() // phones live in this process
+	return l
+}
+
+// newLab starts a host with one instance and pairs one bare client of each kind.
+func newLab(tb testing.TB) *lab {
+	tb.Helper()
+	l := emptyLab(tb)
 	for i := range customers {
 		a, err := l.sim.NewAccount(fmt.Sprintf("55119777%05d", i))
 		l.must(err)

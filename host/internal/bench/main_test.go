@@ -22,6 +22,13 @@ func TestMain(m *testing.M) {
 	if raw := os.Getenv(bareEnv); raw != "" {
 		os.Exit(bareMain(raw))
 	}
+	if raw := os.Getenv(waitingEnv); raw != "" {
+		if err := waitingMain(raw); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(run(m))
 }
 

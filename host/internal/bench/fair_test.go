@@ -1,0 +1,162 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/plugin/wasim"
+)
+
+// The instances whose taps are measured, and whose work must not be felt.
+const quiet, busy = 0, 1
+
+const fairFlow = `
+apiVersion: flow/v1
+kind: Flow
+metadata: {id: fair}
+vars: {type: object, required: [instance, phone], properties: {instance: {type: string}, phone: {type: string}}}
+triggers: [{id: ask, type: manual, to: ask}, {id: say, type: manual, to: say}]
+nodes:
+  - id: ask
+    type: whatsapp.sendButtons@1
+    with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "How can we help?", buttons: [{id: home, displayText: Bring it home}, {id: keep, displayText: I will fetch it}], menu: {policy: all}}
+    wait: {timeout: 1d, late: restart}
+  - {id: answer, type: whatsapp.sendText@1, with: {instance: "${ vars.instance }", number: "${ event.chat.jid }", contentText: On its way}}
+  - {id: say, type: whatsapp.sendText@1, with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: News}}
+edges: [{from: "ask.reply:home", to: answer}, {from: "ask.reply:keep", to: answer}]
+`
+
+// choices are tapped in turn: the same one again at once would be a slip of the finger.
+var choices = [2]string{"home", "keep"}
+
+// fairness is what the tests of it are measured with.
+type fairness struct{ sends, taps, measured, perMinute int }
+
+// BenchmarkFairness prints the way from a tap on a quiet instance to the answer on the phone,
+// alone and while another instance has much to do, each with the real node, host and database.
+func BenchmarkFairness(b *testing.B) {
+	each(b, func(name string, o sqllog.Options) {
+		fair(b, os.Stdout, name, o, fairness{sends: 1000, taps: 5000, measured: 100, perMinute: 600})
+	})
+}
+
+// TestFairness runs the same in miniature: every tap gets its answer while much waits.
+func TestFairness(t *testing.T) {
+	each(t, func(name string, o sqllog.Options) {
+		fair(t, t.Output(), name, o, fairness{sends: 30, taps: 40, measured: 6, perMinute: 1200})
+	})
+}
+
+func fair(tb testing.TB, w io.Writer, name string, o sqllog.Options, f fairness) {
+	tb.Helper()
+	l := emptyLab(tb)
+	o.Logger = slog.New(slog.DiscardHandler)
+	runs, err := sqllog.Open(l.ctx, o)
+	l.must(err)
+	tb.Cleanup(func() { l.check(runs.Close()) })
+	l.runs, l.perMinute = runs, f.perMinute
+	l.tapnode = l.hostArm()
+	l.must(l.tapnode.grow(2))
+	p, _, err := flow.Load([]byte(fairFlow), l.host.Catalogue)
+	l.must(err)
+	l.must(l.host.Deploy(l.ctx, p))
+
+	phone, menu := l.customerOf(quiet, 0)
+	alone, err := l.answered(phone, menu, f)
+	l.must(err)
+	tell := func(what string, took []float64) {
+		fmt.Fprintf(w, "%-44s  p50 %7.1f  p99 %7.1f ms  p99 against alone %.2f\n", what+", "+name, quantile(took, 0.5), quantile(took, 0.99),
+			quantile(took, 0.99)/quantile(alone, 0.99))
+	}
+	fmt.Fprintln(w)
+	tell("tap to answer, alone", alone)
+
+	const phones = 20
+	var others []*wasim.Phone
+	var menus []wasim.Message
+	for i := range phones {
+		p, m := l.customerOf(busy, 1+i)
+		others, menus = append(others, p), append(menus, m)
+	}
+	for i := range f.sends {
+		l.begin("say", busy, others[i%phones])
+	}
+	took, err := l.answered(phone, menu, f)
+	l.must(err)
+	tell(fmt.Sprintf("beside %d queued sends", f.sends), took)
+
+	device := l.tapnode.accounts[busy].Linked()[0]
+	device.Hold(true)
+	var g errgroup.Group
+	for i, p := range others {
+		g.Go(func() error {
+			for n := range f.taps / phones {
+				if _, err := p.Click(l.ctx, menus[i], choices[n%2], ""); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	l.must(g.Wait())
+	device.Hold(false)
+	took, err = l.answered(phone, menu, f)
+	l.must(err)
+	tell(fmt.Sprintf("beside these and %d taps at once", f.taps), took)
+}
+
+// begin starts a run of the flow.
+func (l *lab) begin(trigger string, on int, phone *wasim.Phone) {
+	l.tb.Helper()
+	_, err := l.host.Engine.Run(l.ctx, engine.Request{Flow: "fair", Trigger: trigger, Vars: map[string]any{"instance": instance(on), "phone": phone.Account().Phone()}})
+	l.must(err)
+}
+
+// customerOf is a new customer with a menu of an instance.
+func (l *lab) customerOf(on, n int) (*wasim.Phone, wasim.Message) {
+	l.tb.Helper()
+	phone, err := l.sim.NewPhone(l.ctx, fmt.Sprintf("55119444%05d", n))
+	l.must(err)
+	l.begin("ask", on, phone)
+	menu, err := phone.Wait(l.ctx, func(m wasim.Message) bool { return len(m.Buttons) > 0 })
+	l.must(err)
+	return phone, menu
+}
+
+// answered taps as often as is to be measured, slower than the instance is paced, and returns
+// how long the answers took.
+func (l *lab) answered(phone *wasim.Phone, menu wasim.Message, f fairness) (took []float64, err error) {
+	pace := time.NewTicker(time.Minute / time.Duration(f.perMinute) * 3 / 2)
+	defer pace.Stop()
+	seen := map[string]bool{}
+	for _, m := range phone.Inbox() {
+		seen[m.ID] = true
+	}
+	for n := range f.measured {
+		<-pace.C
+		tapped := time.Now()
+		if _, err := phone.Click(l.ctx, menu, choices[n%2], ""); err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(l.ctx, time.Minute)
+		m, err := phone.Wait(ctx, func(m wasim.Message) bool { return len(m.Buttons) == 0 && !seen[m.ID] })
+		cancel()
+		if err != nil {
+			return nil, errors.Join(errors.New("a tap on the quiet instance got no answer"), err)
+		}
+		seen[m.ID] = true
+		took = append(took, ms(time.Since(tapped)))
+	}
+	return took, nil
+}
