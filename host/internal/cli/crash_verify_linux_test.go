@@ -19,8 +19,10 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// settle waits until every tap is in the history of its run, and then until no run goes on.
+// settle waits until the host has started, every tap is in the history of its run, and then
+// until no run goes on.
 func (c *crash) settle() {
+	c.until(func() bool { return c.host.control.get(c.t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
 	for _, r := range c.runs {
 		if r.button == "" {
 			continue
