@@ -149,7 +149,7 @@ func (l *lab) answered(phone *wasim.Phone, menu wasim.Message, f fairness) (took
 		if _, err := phone.Click(l.ctx, menu, choices[n%2], ""); err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(l.ctx, time.Minute)
+		ctx, cancel := context.WithTimeout(l.ctx, 5*time.Minute)
 		m, err := phone.Wait(ctx, func(m wasim.Message) bool { return len(m.Buttons) == 0 && !seen[m.ID] })
 		cancel()
 		if err != nil {

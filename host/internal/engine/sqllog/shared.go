@@ -69,15 +69,49 @@ const (
 	relaxed = `(SELECT set_config('synchronous_commit', 'off', true)) = 'off'`
 )
 
+// takeOf makes the statement that leases the task of a selection: $1 is the token, $2 the end
+// of the lease, $3 the queue, $4 now and $5 the full lanes.
+func takeOf(selection string) string {
+	return `UPDATE engine_tasks SET token = $1, at = $2 WHERE id = (` + selection + ` FOR UPDATE SKIP LOCKED) AND ` + relaxed + `
+		RETURNING id, run, kind, visit, attempt, due, lane`
+}
+
+// besideFull are the first tasks of the lanes of a queue that are not full. What waits in a full
+// lane, however much, is stepped over by an index on (queue, lane, at, id): with lane = lane
+// in place of BETWEEN, Postgres may take the order of another index and filter the queue.
+func besideFull(queue, full string) string {
+	return `WITH RECURSIVE lanes (lane) AS (
+			(SELECT lane FROM engine_tasks WHERE queue = ` + queue + ` ORDER BY lane LIMIT 1)
+			UNION ALL
+			SELECT (SELECT t.lane FROM engine_tasks AS t WHERE t.queue = ` + queue + ` AND t.lane > lanes.lane ORDER BY t.lane LIMIT 1)
+			FROM lanes WHERE lanes.lane IS NOT NULL)
+		SELECT first.id, first.at FROM lanes CROSS JOIN LATERAL (
+			SELECT t.id, t.at FROM engine_tasks AS t WHERE t.queue = ` + queue + ` AND t.lane BETWEEN lanes.lane AND lanes.lane
+			ORDER BY t.lane, t.at, t.id LIMIT 1) AS first
+		WHERE lanes.lane <> ALL(` + full + `)`
+}
+
+// The statements of take while no lane is full, and while some are.
+var (
+	takeFirst  = takeOf(`SELECT id FROM engine_tasks WHERE queue = $3 AND at <= $4 AND lane <> ALL($5) ORDER BY at, id LIMIT 1`)
+	takeBeside = takeOf(`SELECT id FROM engine_tasks WHERE at <= $4 AND id = (
+		SELECT id FROM (` + besideFull("$3", "$5") + `) AS beside WHERE at <= $4 ORDER BY at, id LIMIT 1)`)
+
+	nextAt       = `SELECT at FROM engine_tasks WHERE queue = $1 AND lane <> ALL($2) ORDER BY at, id LIMIT 1`
+	nextAtBeside = `SELECT at FROM (` + besideFull("$1", "$2") + `) AS beside ORDER BY at, id LIMIT 1`
+)
+
 func (s *shared) take(ctx context.Context, q engine.Queue) (engine.Task, time.Duration, error) {
 	// A claim that was made and not heard of would rest until its lease ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
 	now, token := s.now(), rand.Text()
 	full := s.full(now)
-	t, err := sqldb.One(ctx, s.db, scanTask, `UPDATE engine_tasks SET token = $1, at = $2 WHERE id = (
-			SELECT id FROM engine_tasks WHERE queue = $3 AND at <= $4 AND lane <> ALL($5) ORDER BY at, id LIMIT 1 FOR UPDATE SKIP LOCKED) AND `+relaxed+`
-		RETURNING id, run, kind, visit, attempt, due, lane`, token, duequeue.Micros(now.Add(engine.Lease)), string(q), now.UnixMicro(), full)
+	take, next := takeFirst, nextAt
+	if len(full) > 0 {
+		take, next = takeBeside, nextAtBeside
+	}
+	t, err := sqldb.One(ctx, s.db, scanTask, take, token, duequeue.Micros(now.Add(engine.Lease)), string(q), now.UnixMicro(), full)
 	if err == nil {
 		t.Token = token
 		s.keep(t, now.Add(engine.Lease))
@@ -87,7 +121,7 @@ func (s *shared) take(ctx context.Context, q engine.Queue) (engine.Task, time.Du
 		return engine.Task{}, 0, err
 	}
 	var at int64
-	err = s.db.Row(ctx, `SELECT at FROM engine_tasks WHERE queue = $1 AND lane <> ALL($2) ORDER BY at, id LIMIT 1`, []any{string(q), full}, &at)
+	err = s.db.Row(ctx, next, []any{string(q), full}, &at)
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return engine.Task{}, poll, nil
 	}

@@ -150,6 +150,9 @@ func (l *Log) prepare(ctx context.Context, o Options) (err error) {
 		}
 		// Done tasks are deleted all the time: a long tail of dead rows makes each claim slow.
 		_, err := l.db.SQL().ExecContext(ctx, `ALTER TABLE engine_tasks SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`)
+		if err == nil { // on SQLite lanes are kept in memory
+			_, err = l.db.SQL().ExecContext(ctx, `CREATE INDEX IF NOT EXISTS engine_tasks_lane ON engine_tasks (queue, lane, at, id)`)
+		}
 		return err
 	})
 }
