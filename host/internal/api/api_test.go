@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -273,17 +274,17 @@ func TestSocketDeliversOnlyItsInstance(t *testing.T) {
 
 func TestSlowSocketIsCutOff(t *testing.T) {
 	h := newHub()
-	r, _ := h.join("shop")
+	r, _ := h.join("shop", seed.Websocket{Enabled: true})
 	for range socketQueue {
-		h.publish("shop", []byte("x"))
+		h.publish("shop", "message.exchange", []byte("x"))
 	}
 	select {
 	case <-r.lagged:
 		t.Fatal("cut off before its queue was full")
 	default:
 	}
-	h.publish("shop", []byte("one too many"))
-	h.publish("shop", []byte("and another"))
+	h.publish("shop", "message.exchange", []byte("one too many"))
+	h.publish("shop", "message.exchange", []byte("and another"))
 	<-r.lagged
 }
 

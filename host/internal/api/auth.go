@@ -19,7 +19,11 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 			fail(w, http.StatusUnauthorized, "unauthenticated", missing)
 			return
 		}
-		token, ok := s.opt.Tokens.Check(raw)
+		token, ok, err := s.known(r.Context(), raw)
+		if err != nil {
+			failWith(w, err)
+			return
+		}
 		if !ok {
 			fail(w, http.StatusUnauthorized, "unauthenticated", "Invalid token")
 			return
@@ -34,6 +38,16 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
 	})
+}
+
+// known finds a token that was made, or derived for an instance.
+func (s *Server) known(ctx context.Context, raw string) (Token, bool, error) {
+	token, ok := s.opt.Tokens.Check(raw)
+	if ok || s.opt.Seed == nil {
+		return token, ok, nil
+	}
+	instance, err := s.opt.Seed.Check(ctx, raw)
+	return Token{ID: "instance " + instance, Scope: TokenInstance, Instance: instance}, instance != "", err
 }
 
 type tokenKey struct{}

@@ -10,13 +10,15 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// success is the seed's envelope of an answer that worked.
+// success is the seed's envelope of a message that was sent. Clients look for its id here
+// or in data, where some call it id.
 type success struct {
-	Success  bool            `json:"success"`
-	Message  string          `json:"message"`
-	Status   string          `json:"status"`
-	Data     json.RawMessage `json:"data"`
-	Warnings []sdk.Warning   `json:"warnings,omitempty"`
+	Success   bool            `json:"success"`
+	Message   string          `json:"message"`
+	Status    string          `json:"status"`
+	MessageID string          `json:"messageId,omitempty"`
+	Data      json.RawMessage `json:"data"`
+	Warnings  []sdk.Warning   `json:"warnings,omitempty"`
 }
 
 // failure is the seed's envelope of an answer that did not: clients read
@@ -41,13 +43,18 @@ func succeed(w http.ResponseWriter, message string, out Outcome) {
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
 	}
-	status := struct {
-		Status string `json:"status"`
-	}{"sent"}
-	if err := json.Unmarshal(data, &status); err != nil || status.Status == "" {
-		status.Status = "sent"
+	var sent struct {
+		Status    string          `json:"status"`
+		MessageID string          `json:"messageId"`
+		SentAt    json.RawMessage `json:"sentAt"`
 	}
-	write(w, http.StatusOK, success{Success: true, Message: message, Status: status.Status, Data: data, Warnings: out.Warnings})
+	if err := json.Unmarshal(data, &sent); err != nil || sent.Status == "" {
+		sent.Status = "sent"
+	}
+	if sent.MessageID != "" && len(sent.SentAt) > 0 {
+		data = splice(splice(data, "timestamp", sent.SentAt), "id", sent.MessageID)
+	}
+	write(w, http.StatusOK, success{Success: true, Message: message, Status: sent.Status, MessageID: sent.MessageID, Data: data, Warnings: out.Warnings})
 }
 
 // internalStatus are the codes the seed's error table shows as "internal status".

@@ -18,6 +18,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/metrics"
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/host/internal/sim"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/internal/tracing"
@@ -68,6 +69,7 @@ type host struct {
 	runs    *sqllog.Log                 // nil: runs end with the process
 	untrace func(context.Context) error // nil without runs
 	metrics *metrics.Metrics            // nil without runs
+	seed    *seed.API                   // nil unless it serves
 	patient bool                        // see hostUse
 }
 
@@ -221,6 +223,13 @@ func (h *host) stop(server *api.Server) error {
 		drains.Go(func() {
 			if err := server.Stop(calls); err != nil {
 				h.log.Warn("stop http", "err", err)
+			}
+		})
+	}
+	if h.seed != nil {
+		drains.Go(func() {
+			if err := h.seed.Stop(calls); err != nil {
+				h.log.Warn("stop pairings", "err", err)
 			}
 		})
 	}
