@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -30,6 +31,18 @@ func (s *Server) Publish(ev sdk.Event) {
 		return
 	}
 	s.hub.publish(ev.Subject, told.Event, raw)
+}
+
+// PublishState tells the sockets of an instance how it is.
+func (s *Server) PublishState(state seed.State) {
+	raw, err := json.Marshal(map[string]any{
+		"event": "instance.state", "id": rand.Text(), "data": state, "instanceData": instanceData{state.Instance},
+	})
+	if err != nil {
+		s.opt.Logger.Error("the state of an instance is not JSON", "err", err)
+		return
+	}
+	s.hub.publish(state.Instance, "instance.state", raw)
 }
 
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {

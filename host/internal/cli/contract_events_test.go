@@ -109,6 +109,13 @@ func TestContractEvents(t *testing.T) {
 	s.ask(t, "", "POST", "/sim/v1/phones/5511999990001/text", `{"to":"5511300000000","text":"hi"}`)
 	next("message.exchange").wants(t, 200, "data.message.type=text", "data.message.content=hi")
 
+	s.ask(t, token, "DELETE", "/api/instance/logout/demo", "").wants(t, 200)
+	state := next("instance.state")
+	for state.at("data.state") == "disconnected" { // on its way
+		state = next("instance.state")
+	}
+	state.wants(t, 200, "data.state=logged_out", "data.status=loggedout", "data.timestamp", "data.instance=demo", "data.jid=null", "instanceData.instance=demo", "!instanceData.token")
+
 	s.ask(t, token, "POST", sockets+"demo", `{"enabled":false}`).wants(t, 200, "websocket.enabled=false", "websocket.mediaBase64=true")
 	s.refusedSocket(t, token, "demo", 400, "WebSocket is not enabled for this instance")
 }

@@ -82,10 +82,11 @@ type durable struct {
 
 // hostUse is what a command wants of its host.
 type hostUse struct {
-	keep      *durable        // nil: runs end with the process
-	onEvent   func(sdk.Event) // see app.Options; may be nil
-	flowLevel slog.Level      // from which on the lines of flows are logged
-	patient   bool            // a node that does not start leaves the rest at work
+	keep      *durable         // nil: runs end with the process
+	onEvent   func(sdk.Event)  // see app.Options; may be nil
+	onHealth  func(sdk.Health) // see app.Options; may be nil
+	flowLevel slog.Level       // from which on the lines of flows are logged
+	patient   bool             // a node that does not start leaves the rest at work
 }
 
 // openHost prepares the app and the simulation; nothing runs yet.
@@ -145,7 +146,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 	opt := app.Options{
 		Nodes: installed, DataDir: h.dataDir, Settings: settings, Logger: h.log,
 		FlowLog:      slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: min(level, use.flowLevel)})),
-		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent,
+		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent, OnHealth: use.onHealth,
 	}
 	if use.keep != nil {
 		if err := h.openRuns(ctx, *use.keep); err != nil {

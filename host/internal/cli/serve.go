@@ -50,9 +50,11 @@ func serve(ctx context.Context, c console, args []string) error {
 		}
 	}
 	var server *api.Server // set before the first event: nodes start after it
-	h, err := openHost(ctx, c, flags, hf, hostUse{
+	var h *host
+	h, err = openHost(ctx, c, flags, hf, hostUse{
 		keep:      &durable{*database, keep.limits()},
 		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
+		onHealth:  func(changed sdk.Health) { h.seed.Heard(changed) },
 		flowLevel: slog.LevelInfo,
 		patient:   true,
 	})
@@ -76,6 +78,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return errors.Join(invalid("%w", err), h.stop(nil))
 	}
+	h.seed.Start(server.PublishState)
 	err = h.serveUntil(ctx, c, server, keys, programs, asked, printer{c.out, *asJSON, true})
 	return errors.Join(err, h.stop(server))
 }

@@ -4,22 +4,28 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"time"
 )
 
 // owned is an instance as the node describes it.
 type owned struct {
-	Name        string          `json:"name"`
-	State       string          `json:"state"`
-	LID         *string         `json:"lid"`
-	Phone       *string         `json:"phone"`
-	PushName    *string         `json:"pushName"`
-	CreatedAt   time.Time       `json:"createdAt"`
-	ConnectedAt *time.Time      `json:"connectedAt"`
-	NewContacts json.RawMessage `json:"newContacts"`
-	LastError   *trouble        `json:"lastError"`
+	Name        string     `json:"name"`
+	State       string     `json:"state"`
+	LID         *string    `json:"lid"`
+	Phone       *string    `json:"phone"`
+	PushName    *string    `json:"pushName"`
+	CreatedAt   time.Time  `json:"createdAt"`
+	ConnectedAt *time.Time `json:"connectedAt"`
+	NewContacts *pause     `json:"newContacts"`
+	LastError   *trouble   `json:"lastError"`
+}
+
+// pause is how long the instance writes only to people who wrote first.
+type pause struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
 }
 
 type trouble struct {
@@ -32,18 +38,18 @@ type trouble struct {
 // instance is an instance as clients read it: some look into connection and profile, some at
 // the members beside them. NewContacts and LastError are ours.
 type instance struct {
-	ID          string          `json:"id"`
-	Name        string          `json:"name"`
-	Token       string          `json:"token,omitempty"`
-	Status      string          `json:"status"`
-	NumberJID   *string         `json:"numberJid"`
-	LID         *string         `json:"lid"`
-	Connection  connection      `json:"connection"`
-	Profile     profile         `json:"profile"`
-	CreatedAt   time.Time       `json:"createdAt"`
-	UpdatedAt   time.Time       `json:"updatedAt"`
-	NewContacts json.RawMessage `json:"newContacts,omitempty"`
-	LastError   *trouble        `json:"lastError,omitempty"`
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Token       string     `json:"token,omitempty"`
+	Status      string     `json:"status"`
+	NumberJID   *string    `json:"numberJid"`
+	LID         *string    `json:"lid"`
+	Connection  connection `json:"connection"`
+	Profile     profile    `json:"profile"`
+	CreatedAt   time.Time  `json:"createdAt"`
+	UpdatedAt   time.Time  `json:"updatedAt"`
+	NewContacts *pause     `json:"newContacts,omitempty"`
+	LastError   *trouble   `json:"lastError,omitempty"`
 }
 
 type connection struct {

@@ -32,12 +32,13 @@ type Options struct {
 	Now    func() time.Time // nil means time.Now
 }
 
-// API answers the requests. Stop it once.
+// API answers the requests. Start it for events of instances, and Stop it once in any case.
 type API struct {
 	call     func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 	store    store
 	secret   []byte
 	pairings *pairings
+	watch    watch
 	// configured hears what the sockets of an instance get from now on, see [API.OnWebsocket].
 	configured func(instance string, w Websocket)
 }
@@ -49,13 +50,14 @@ func New(opt Options) *API {
 	}
 	a := &API{call: opt.Call, store: store{opt.DB, opt.Now}, secret: opt.Secret, configured: func(string, Websocket) {}}
 	a.pairings = newPairings(a)
+	a.watch = watch{wake: make(chan struct{}, 1), changed: map[string]bool{}, told: map[string]string{}}
 	return a
 }
 
 // OnWebsocket sets who hears of changes of what sockets get. Call it before the first request.
 func (a *API) OnWebsocket(hears func(instance string, w Websocket)) { a.configured = hears }
 
-// Stop ends the pairings and waits for them.
+// Stop ends the pairings, and what Start began, and waits for them.
 func (a *API) Stop(ctx context.Context) error { return a.pairings.stop(ctx) }
 
 // Request is a request that was let in.
