@@ -101,11 +101,10 @@ func New(opt Options) (*Server, error) {
 		write(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	for _, op := range opt.Operations {
-		if op.HTTP = seed.Route(op); op.HTTP == nil {
-			continue
-		}
-		if err := s.mount(mux, op); err != nil {
-			return nil, fmt.Errorf("mount %s at %s %s: %w", op.ID, op.HTTP.Method, op.HTTP.Path, err)
+		for _, route := range seed.Routes(op) {
+			if err := s.mount(mux, op, route); err != nil {
+				return nil, fmt.Errorf("mount %s at %s %s: %w", op.ID, route.Method, route.Path, err)
+			}
 		}
 	}
 	if opt.Seed != nil {

@@ -89,8 +89,8 @@ func accountOnly(next http.Handler) http.Handler {
 	})
 }
 
-// tokenOf reads the token from the header token or Authorization: Bearer; from the
-// query only for a WebSocket, whose browser API cannot set headers.
+// tokenOf reads the token from the header token, Authorization: Bearer or, as one client
+// does, apikey; from the query only for a WebSocket, whose browser API cannot set headers.
 func tokenOf(r *http.Request) (token, missing string) {
 	if token = r.Header.Get("token"); token != "" {
 		return token, ""
@@ -99,6 +99,9 @@ func tokenOf(r *http.Request) (token, missing string) {
 		if token = strings.TrimSpace(value); token != "" {
 			return token, ""
 		}
+	}
+	if token = r.Header.Get("apikey"); token != "" {
+		return token, ""
 	}
 	if strings.HasPrefix(r.URL.Path, "/ws/") {
 		return r.URL.Query().Get("token"), "Missing token in header, Authorization header, or query parameter"

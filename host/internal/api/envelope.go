@@ -22,10 +22,12 @@ type success struct {
 }
 
 // failure is the seed's envelope of an answer that did not: clients read
-// error.message; status and error.code are for those who want more.
+// error.message, one of them message and code at the top level. Status is the seed's.
 type failure struct {
 	Success bool         `json:"success"`
 	Status  string       `json:"status,omitempty"`
+	Message string       `json:"message"`
+	Code    string       `json:"code,omitempty"`
 	Error   failureError `json:"error"`
 }
 
@@ -61,7 +63,7 @@ func succeed(w http.ResponseWriter, message string, out Outcome) {
 var internalStatus = map[string]bool{"invalid_number": true, "invalid_request": true, "send_failed": true, "disconnected": true}
 
 func fail(w http.ResponseWriter, httpStatus int, code, message string) {
-	f := failure{Error: failureError{Message: message, Code: code}}
+	f := failure{Message: message, Code: code, Error: failureError{Message: message, Code: code}}
 	if internalStatus[code] {
 		f.Status = code
 	}
@@ -79,7 +81,7 @@ func failWith(w http.ResponseWriter, err error) {
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
-	f := failure{Error: failureError{Message: p.Message, Code: p.Code, Violations: p.Violations}}
+	f := failure{Message: p.Message, Code: p.Code, Error: failureError{Message: p.Message, Code: p.Code, Violations: p.Violations}}
 	if internalStatus[p.Code] {
 		f.Status = p.Code
 	}

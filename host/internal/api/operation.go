@@ -50,11 +50,10 @@ const maxRun = 6 * time.Minute
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// mount gives an operation the endpoint that its manifest names. A path that ends
-// in a parameter is served with that parameter missing too, so that the node's
-// own message for it reaches the caller.
-func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest) (err error) {
-	if !strings.HasPrefix(op.HTTP.Path, "/api/") {
+// mount gives an operation an endpoint. A path that ends in a parameter is served with that
+// parameter missing too, so that the node's own message for it reaches the caller.
+func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest, at sdk.Route) (err error) {
+	if !strings.HasPrefix(at.Path, "/api/") {
 		return errors.New("a node's endpoints live under /api/")
 	}
 	defer func() { // ServeMux panics on a pattern it cannot take
@@ -63,7 +62,7 @@ func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest) (err error)
 		}
 	}()
 	var params []string
-	for _, m := range pathParam.FindAllStringSubmatch(op.HTTP.Path, -1) {
+	for _, m := range pathParam.FindAllStringSubmatch(at.Path, -1) {
 		params = append(params, m[1])
 	}
 	h := s.operation(op, params)
@@ -71,9 +70,9 @@ func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest) (err error)
 		h = accountOnly(h)
 	}
 	h = s.authorized(h)
-	mux.Handle(op.HTTP.Method+" "+op.HTTP.Path, h)
-	if base, ok := strings.CutSuffix(op.HTTP.Path, "{"+last(params)+"}"); ok {
-		mux.Handle(op.HTTP.Method+" "+base+"{$}", h)
+	mux.Handle(at.Method+" "+at.Path, h)
+	if base, ok := strings.CutSuffix(at.Path, "{"+last(params)+"}"); ok {
+		mux.Handle(at.Method+" "+base+"{$}", h)
 	}
 	return nil
 }

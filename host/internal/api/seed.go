@@ -6,8 +6,10 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/tapnode/tapnode/host/internal/seed"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 const (
@@ -20,6 +22,7 @@ const (
 // seed mounts what package seed answers.
 func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
 	a.OnWebsocket(s.hub.configure)
+	mux.Handle("POST /v1/instances/{instance}/token", s.account(s.rotate(a)))
 	for _, e := range a.Endpoints() {
 		h := s.endpoint(e)
 		if e.Creation {
@@ -47,6 +50,23 @@ func (s *Server) creating(next http.Handler) http.Handler {
 	})
 }
 
+// rotate gives an instance another token; the one it had is good for nothing any more.
+func (s *Server) rotate(a *seed.API) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, err := a.Rotate(r.Context(), r.PathValue("instance"))
+		failed, refused := errors.AsType[*sdk.Problem](err)
+		switch {
+		case refused:
+			problem(w, failed.HTTPStatus, failed.Message, nil)
+		case err != nil:
+			problem(w, http.StatusServiceUnavailable, "the node did not answer; try again", nil)
+		default:
+			w.Header().Set("Cache-Control", "no-store")
+			write(w, http.StatusOK, map[string]string{"instance": r.PathValue("instance"), "token": token})
+		}
+	}
+}
+
 func (s *Server) endpoint(e seed.Endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		instance := r.PathValue("instance")
@@ -63,8 +83,14 @@ func (s *Server) endpoint(e seed.Endpoint) http.Handler {
 			fail(w, http.StatusBadRequest, "invalid_request_body", "Invalid request body: "+reason)
 			return
 		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server's would end the context of a long answer
 		token, _ := tokenIn(r.Context())
 		answer, err := e.Answer(r.Context(), seed.Request{Instance: instance, Query: r.URL.Query(), Body: body, Only: token.Instance})
+		if _, refused := errors.AsType[*sdk.Problem](err); err != nil && !refused {
+			w.Header().Set("Retry-After", "1")
+			fail(w, http.StatusServiceUnavailable, "node_unavailable", "The node did not answer; try again")
+			return
+		}
 		if err != nil {
 			failWith(w, err)
 			return

@@ -151,6 +151,9 @@ func TestContractRefusals(t *testing.T) {
 	s.ask(t, "", "GET", "/api/instance/list", "", "Authorization", "Bearer "+s.token).wants(t, 200, "success=true")
 	s.ask(t, s.token, "GET", "/api/instance/list", "", "Authorization", "Bearer "+s.token).wants(t, 200, "success=true")
 
+	s.ask(t, "", "GET", "/api/instance/list", "", "apikey", s.token).wants(t, 200, "success=true")
+	s.ask(t, s.token, "GET", "/api/nothing", "").wants(t, 404, "message=There is no such endpoint", "code=not_found")
+
 	preflight := s.ask(t, "", "OPTIONS", endpoint+"demo", "", "Origin", "https://crm.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "token,content-type")
 	if h := preflight.header; preflight.status != 204 || h.Get("Access-Control-Allow-Origin") != "https://crm.example" || !strings.Contains(h.Get("Access-Control-Allow-Headers"), "token") {
 		t.Errorf("preflight: %d %v", preflight.status, h)

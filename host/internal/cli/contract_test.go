@@ -150,6 +150,8 @@ func TestContractInstances(t *testing.T) {
 		{"connect a connected one", s.token, "GET", "/api/instance/connect/demo?number=&history=7", ``, 200, []string{"success=true", "status=connected", "data.status=connected"}},
 		{"reconnect", s.token, "POST", "/api/instance/reconnect/demo", ``, 200, []string{"status=connected"}},
 		{"reconnect without a session", s.token, "POST", "/api/instance/reconnect/shop_1", ``, 400, []string{"error.message=Instance has no saved session — call /connect first"}},
+		{"own account", s.token, "GET", "/api/profile/getAccount/demo", ``, 200, []string{"profile.jid=5511300000000@s.whatsapp.net", "profile.phoneNumber=5511300000000", "profile.lid"}},
+		{"account of a contact", s.token, "GET", "/api/profile/getAccount/demo?number=5511999990001", ``, 501, []string{"success=false"}},
 		{"connect a stranger", s.token, "GET", "/api/instance/connect/nobody", ``, 404, []string{"error.message=Instance not found"}},
 		{"connect nothing", s.token, "GET", "/api/instance/connect/", ``, 400, []string{"error.message=Instance name is required"}},
 		{"connect another's", token, "GET", "/api/instance/connect/demo", ``, 403, []string{"error.message~Instance token does not ma"}},
@@ -173,6 +175,12 @@ func TestContractInstances(t *testing.T) {
 	}
 	s.scanned(t, "shop_1", "5511300000077", again.at("qrCode").(string))
 	s.ask(t, token, "POST", endpoint+"shop_1", menuTo).wants(t, 200, "status=sent")
+	rotated := s.ask(t, s.token, "POST", "/v1/instances/shop_1/token", "")
+	rotated.wants(t, 200, "token", "instance=shop_1")
+	s.ask(t, token, "GET", "/api/instance/list", "").wants(t, 401)
+	token, _ = rotated.at("token").(string)
+	s.ask(t, token, "POST", "/v1/instances/shop_1/token", "").wants(t, 403)
+	s.ask(t, s.token, "POST", "/v1/instances/nobody/token", "").wants(t, 404)
 	s.ask(t, token, "DELETE", "/api/instance/logout/shop_1", "").wants(t, 200, "success=true", "status=loggedout")
 	s.ask(t, s.token, "GET", "/api/instance/list?instanceName=shop_1", "").wants(t, 200, "instances.0.status=loggedout", "instances.0.token="+token)
 	s.ask(t, token, "DELETE", "/api/instance/delete/shop_1", "").wants(t, 403, "success=false")
@@ -203,6 +211,7 @@ func TestContractMessages(t *testing.T) {
 		{"button", endpoint + "demo", menuTo, 200, []string{"success=true", "message=Message sent successfully", "status=sent", "messageId", "data.messageId", "data.id", "data.timestamp", "data.content=How can we help?", "data.messageType=buttons", "!warnings"}},
 		{"button without type, with strangers", endpoint + "demo", `{"number":"5511999990001","contentText":"x","mention":[],"instance":"other","buttons":[{"id":"1","displayText":"One","emoji":"x"},{"id":"2","displayText":"Two"}]}`, 200,
 			[]string{"status=sent", "warnings.0.pointer=/mention", "warnings.0.code=unknown_member", "warnings.1.pointer=/instance", "warnings.2.pointer=/buttons/0/emoji"}},
+		{"in the plural", endpoint[:len(endpoint)-1] + "s/demo", menuTo, 200, []string{"status=sent"}},
 		{"message", text + "demo", `{"number":"5511999990001","message":"Hello","linkPreview":false}`, 200, []string{"success=true", "status=sent", "messageId", "data.messageId", "data.id", "data.timestamp", "data.content=Hello", "data.messageType=text", "warnings.0.pointer=/linkPreview"}},
 		{"text", text + "demo", `{"number":"5511999990001","text":"Hello","source":"crm"}`, 200, []string{"status=sent", "data.content=Hello", "!warnings"}},
 		{"message before text", text + "demo", `{"text":"a","message":"b","number":"5511999990001"}`, 200, []string{"data.content=b", "warnings.0.pointer=/text"}},

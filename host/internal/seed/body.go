@@ -14,12 +14,18 @@ import (
 // texts is the operation whose body has names of its own here.
 const texts = "whatsapp.sendText@1"
 
-// Route is where an operation is found: where its manifest says, and the seed's for a text.
-func Route(op sdk.OperationManifest) *sdk.Route {
-	if op.HTTP == nil && op.ID == texts {
-		return &sdk.Route{Method: "POST", Path: "/api/message/text/{instance}"}
+// Routes are where an operation is found: where its manifest says, the seed's for a text, and
+// for buttons the plural that one client asks for.
+func Routes(op sdk.OperationManifest) []sdk.Route {
+	switch {
+	case op.HTTP == nil && op.ID == texts:
+		return []sdk.Route{{Method: "POST", Path: "/api/message/text/{instance}"}}
+	case op.HTTP == nil:
+		return nil
+	case op.HTTP.Path == "/api/message/button/{instance}":
+		return []sdk.Route{*op.HTTP, {Method: op.HTTP.Method, Path: "/api/message/buttons/{instance}"}}
 	}
-	return op.HTTP
+	return []sdk.Route{*op.HTTP}
 }
 
 // Body makes a client's body one that the operation takes. Its schema tells which members

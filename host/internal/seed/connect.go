@@ -47,7 +47,7 @@ func (a *API) reconnect(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	if len(found) == 0 || found[0].Phone == nil {
+	if found[0].Phone == nil {
 		return Answer{}, refuse(http.StatusBadRequest, "invalid_request", "Instance has no saved session — call /connect first")
 	}
 	return a.join(ctx, r.Instance, "", "Instance reconnecting")

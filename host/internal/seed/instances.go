@@ -107,10 +107,13 @@ func (a *API) all(ctx context.Context, name string) ([]owned, error) {
 		Instances []owned `json:"instances"`
 	}
 	err := a.run(ctx, "whatsapp.instance.list@1", named{name}, &out)
+	if err == nil && name != "" && len(out.Instances) == 0 { // no node of ours; callers take the first
+		err = refuse(http.StatusNotFound, "instance_not_found", "Instance not found")
+	}
 	return out.Instances, err
 }
 
-// Exists says why events of an instance cannot be read; nil: it is there.
+// Exists says why nothing can be done with an instance; nil: it is there.
 func (a *API) Exists(ctx context.Context, name string) error {
 	_, err := a.all(ctx, name)
 	return err
@@ -172,14 +175,7 @@ func (a *API) list(ctx context.Context, r Request) (Answer, error) {
 	if err != nil && !isStatus(err, http.StatusNotFound) && !isStatus(err, http.StatusBadRequest) { // a name that none can have
 		return Answer{}, err
 	}
-	names := make([]string, 0, len(found))
-	for _, one := range found {
-		names = append(names, one.Name)
-	}
-	rotations, err := a.store.rotations(ctx, names)
-	if err == nil && name == "" {
-		err = a.store.prune(ctx, rotations, names)
-	}
+	rotations, err := a.rotations(ctx, name, found)
 	if err != nil {
 		return Answer{}, stored(err)
 	}
@@ -189,6 +185,51 @@ func (a *API) list(ctx context.Context, r Request) (Answer, error) {
 	}
 	members := map[string]any{"instances": shown, "meta": map[string]int{"total": len(shown)}}
 	return Answer{Message: "Instances listed successfully", Members: members, Data: shown}, nil
+}
+
+// rotations of the instances that were found. Whoever asks for all of them also shows which are
+// there no more.
+func (a *API) rotations(ctx context.Context, name string, found []owned) (all map[string]string, err error) {
+	if name != "" {
+		all = map[string]string{}
+		for _, one := range found { // at most one
+			if all[one.Name], err = a.store.rotationOf(ctx, one.Name); err != nil {
+				return nil, err
+			}
+		}
+		return all, nil
+	}
+	names := make([]string, 0, len(found))
+	for _, one := range found {
+		names = append(names, one.Name)
+	}
+	if all, err = a.store.rotations(ctx, names); err == nil {
+		err = a.store.prune(ctx, all, names)
+	}
+	return all, err
+}
+
+// Rotate gives an instance another token.
+func (a *API) Rotate(ctx context.Context, name string) (token string, err error) {
+	if err := a.Exists(ctx, name); err != nil {
+		return "", err
+	}
+	rotation, err := a.store.rotate(ctx, name)
+	return a.token(name, rotation), stored(err)
+}
+
+// account is the WhatsApp account of an instance, as far as it is known without asking WhatsApp.
+func (a *API) account(ctx context.Context, r Request) (Answer, error) {
+	if r.Query.Get("number") != "" {
+		return Answer{}, refuse(http.StatusNotImplemented, "not_implemented", "Only the account of the instance itself is known here; leave number out")
+	}
+	found, err := a.all(ctx, r.Instance)
+	if err != nil {
+		return Answer{}, err
+	}
+	shown := found[0].shown("")
+	profile := map[string]any{"jid": shown.NumberJID, "phoneNumber": found[0].Phone, "lid": shown.LID, "name": shown.Profile.Name, "profilePicture": nil}
+	return Answer{Message: "Account found", Members: map[string]any{"profile": profile}, Data: profile}, nil
 }
 
 func (a *API) logout(ctx context.Context, r Request) (Answer, error) {

@@ -98,6 +98,7 @@ func (a *API) Endpoints() []Endpoint {
 		{Pattern: "DELETE /api/instance/delete/{instance}", Account: true, Answer: a.remove},
 		{Pattern: "GET /api/chat/getMessage/{instance}", Answer: a.getMessage},
 		{Pattern: "GET /api/chat/status/{instance}", Answer: a.messageStatus},
+		{Pattern: "GET /api/profile/getAccount/{instance}", Answer: a.account},
 		{Pattern: "POST /api/events/webhook/{instance}", Answer: a.setWebhook},
 		{Pattern: "GET /api/events/webhook/{instance}", Answer: a.getWebhook},
 		{Pattern: "GET /api/events/getWebhook/{instance}", Answer: a.getWebhook},

@@ -101,7 +101,7 @@ func (a *API) look(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	found, err := a.all(ctx, name)
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		if isStatus(err, http.StatusNotFound) {
 			delete(a.watch.told, name)
 		}

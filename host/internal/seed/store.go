@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -37,6 +39,32 @@ type store struct {
 // rotation of an instance's token.
 func (s store) rotation(ctx context.Context, instance string) (rotation string, err error) {
 	err = s.db.Row(ctx, `SELECT rotation FROM engine_instances WHERE name = $1`, []any{instance}, &rotation)
+	return rotation, err
+}
+
+// rotationOf is rotation, also of an instance that is new here.
+func (s store) rotationOf(ctx context.Context, instance string) (string, error) {
+	rotation, err := s.rotation(ctx, instance)
+	if !errors.Is(err, sqldb.ErrNotFound) {
+		return rotation, err
+	}
+	err = s.db.Write(ctx, "note an instance", func(t *sqldb.Tx) error { return s.ensure(t, instance) })
+	if err != nil {
+		return "", err
+	}
+	return s.rotation(ctx, instance)
+}
+
+// rotate gives an instance another rotation.
+func (s store) rotate(ctx context.Context, instance string) (rotation string, err error) {
+	rotation = rand.Text()
+	err = s.db.Write(ctx, "rotate a token", func(t *sqldb.Tx) error {
+		if err := s.ensure(t, instance); err != nil {
+			return err
+		}
+		_, err := t.Exec(`UPDATE engine_instances SET rotation = $2 WHERE name = $1`, instance, rotation)
+		return err
+	})
 	return rotation, err
 }
 
@@ -114,12 +142,11 @@ func (s store) forget(ctx context.Context, instance string) error {
 
 // prune forgets the instances that are not among those there are.
 func (s store) prune(ctx context.Context, known map[string]string, there []string) error {
-	var gone []string
-	for name := range known {
-		if !slices.Contains(there, name) {
-			gone = append(gone, name)
-		}
+	left := maps.Clone(known)
+	for _, name := range there {
+		delete(left, name)
 	}
+	gone := slices.Sorted(maps.Keys(left))
 	if len(gone) == 0 {
 		return nil
 	}

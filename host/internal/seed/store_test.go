@@ -13,6 +13,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // onBoth runs a test on SQLite and on Postgres.
@@ -130,5 +131,36 @@ func TestSecret(t *testing.T) {
 	}
 	if _, err := Secret(dir); err == nil || !strings.Contains(err.Error(), "restore it") {
 		t.Errorf("a damaged secret: %v", err)
+	}
+}
+
+// BenchmarkCheck is what a derived token costs each request.
+func BenchmarkCheck(b *testing.B) {
+	log, err := sqllog.Open(b.Context(), sqllog.Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer log.Close()
+	a := New(Options{DB: log.DB(), Secret: []byte("secret")})
+	rotation, err := a.store.renew(b.Context(), "shop", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	token := a.token("shop", rotation)
+	for b.Loop() {
+		if name, err := a.Check(b.Context(), token); name != "shop" || err != nil {
+			b.Fatal(name, err)
+		}
+	}
+}
+
+// BenchmarkBody is what the look for unknown members costs each message.
+func BenchmarkBody(b *testing.B) {
+	body := []byte(`{"number":"5511999990001","contentText":"How can we help?","buttons":[{"id":"1"},{"id":"2"},{"id":"3"}]}`)
+	reader := NewBody(sdk.OperationManifest{ID: "a@1", Input: []byte(sending)}, nil)
+	for b.Loop() {
+		if _, warnings := reader.Read(body); len(warnings) > 0 {
+			b.Fatal(warnings)
+		}
 	}
 }
