@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
 // listen opens a socket of an instance as the clients do, and gives what comes of the seed's
@@ -45,8 +47,13 @@ func (s *served) refusedSocket(t *testing.T, token, instance string, status int,
 }
 
 // TestContractEvents configures webhooks and the websocket as the clients do, and reads events.
-func TestContractEvents(t *testing.T) {
-	s := serveSimulated(t)
+func TestContractEvents(t *testing.T) { contractEvents(t, serveSimulated(t)) }
+
+func TestContractEventsOnPostgres(t *testing.T) {
+	contractEvents(t, serveSimulated(t, "--database", sqldbtest.Postgres(t)))
+}
+
+func contractEvents(t *testing.T, s *served) {
 	s.until(t, `wait.armed +ask`)
 	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string)
 	const hook = `{"label":"crm","enabled":true,"url":"https://crm.example/in","authorization":"Bearer 0123456789abcdef0123456789abcdef","events":["message.status","message.exchange"],"mediaBase64":true,"byEvents":false}`

@@ -133,6 +133,8 @@ func TestContractInstances(t *testing.T) {
 	}{
 		{"same name", s.token, "POST", "/api/instance/new", `{"name":"shop_1"}`, 409, []string{"success=false", "error.message~already exists"}},
 		{"no name", s.token, "POST", "/api/instance/new", `{}`, 400, []string{"error.message=Instance name is required"}},
+		{"name in another case", s.token, "POST", "/api/instance/new", `{"Name":"shop_2"}`, 400, []string{"error.message=Instance name is required"}},
+		{"no object", s.token, "POST", "/api/instance/new", `["shop_2"]`, 400, []string{"error.message=Invalid request body: it must be an object"}},
 		{"no body", s.token, "POST", "/api/instance/new", ``, 400, []string{"error.message=Instance name is required"}},
 		{"broken body", s.token, "POST", "/api/instance/new", `{"name":`, 400, []string{"error.message~Invalid request body: "}},
 		{"wrong type", s.token, "POST", "/api/instance/new", `{"name":5}`, 400, []string{"error.message~/name cannot be a JSON number"}},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -25,22 +24,23 @@ func decode(body []byte, into any) ([]sdk.Warning, error) {
 	if err := jsonstrict.Check(body, limits); err != nil {
 		return nil, refuse(http.StatusBadRequest, "invalid_request_body", "Invalid request body: "+err.Error())
 	}
-	var members map[string]json.RawMessage
-	err := json.Unmarshal(body, &members)
-	if err == nil {
-		err = json.Unmarshal(body, into)
+	all, _, ok := members(body)
+	if !ok {
+		return nil, refuse(http.StatusBadRequest, "invalid_request_body", "Invalid request body: it must be an object")
 	}
-	if err != nil || members == nil {
+	var warnings []sdk.Warning
+	names := knownTo(into)
+	all = slices.DeleteFunc(all, func(m member) bool { // encoding/json would take another case for the name
+		known := slices.Contains(names, m.name)
+		if !known && len(warnings) < maxWarnings {
+			warnings = append(warnings, unknown("", m.name))
+		}
+		return !known
+	})
+	if err := json.Unmarshal(join(all, nil), into); err != nil {
 		return nil, refuse(http.StatusBadRequest, "invalid_request_body", "Invalid request body: "+explain(err))
 	}
-	known := knownTo(into)
-	var warnings []sdk.Warning
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if !slices.Contains(known, name) {
-			warnings = append(warnings, unknown("", name))
-		}
-	}
-	return warnings[:min(len(warnings), maxWarnings)], nil
+	return warnings, nil
 }
 
 // unknown is the warning of a member that is ignored.
@@ -56,7 +56,7 @@ func explain(err error) string {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 		return jsonstrict.Pointer("", wrong.Field) + " cannot be a JSON " + wrong.Value
 	}
-	return "it must be an object"
+	return "it cannot be read"
 }
 
 // knownTo are the members of a struct.

@@ -81,12 +81,12 @@ func (s store) rotations(ctx context.Context, instances []string) (map[string]st
 		return err
 	}
 	err := read()
-	missing := slices.ContainsFunc(instances, func(name string) bool { return out[name] == "" })
-	if err != nil || !missing {
+	missing := slices.DeleteFunc(slices.Clone(instances), func(name string) bool { return out[name] != "" })
+	if err != nil || len(missing) == 0 {
 		return out, err
 	}
 	err = s.db.Write(ctx, "note new instances", func(t *sqldb.Tx) error {
-		for _, name := range instances {
+		for _, name := range missing {
 			if err := s.ensure(t, name); err != nil {
 				return err
 			}
