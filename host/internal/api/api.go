@@ -1,9 +1,9 @@
 // Package api serves HTTP on a loopback address: the seed's API under /api, runs of
 // flows and node processes under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
 //
-// An endpoint under /api exists because an operation's manifest names it
-// (sdk.Route): the package knows envelopes, tokens and limits, and of buttons only
-// the seed's form of a click (exchange.go). Another node gets its endpoint the same way.
+// An endpoint under /api exists because an operation's manifest names it (sdk.Route), or because
+// package seed answers it: this package knows envelopes, tokens and limits, and the seed's form
+// of events (exchange.go, status.go).
 //
 // What it guarantees: every request has a deadline and a size limit; nothing is
 // executed without a token of a scope that covers the instance; tokens are
@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -52,6 +53,8 @@ type Options struct {
 	Flows      Flows                                                 // for versions of flows under /v1; nil leaves them out
 	Call       Caller                                                // for calls under /v1; nil leaves them out
 	Secrets    map[string][]byte                                     // that webhooks name
+	Seed       *seed.API                                             // the rest of the seed's API; nil leaves it out
+	Origins    []string                                              // of web pages that may call, such as https://crm.example
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Metrics    http.Handler                                          // GET /metrics; nil leaves it out
 	Answered   func(route, status string, took time.Duration)        // hears of each request that was answered; optional
@@ -65,6 +68,7 @@ type Server struct {
 	opt      Options
 	hub      *hub
 	limit    *limiter
+	creation *limiter
 	watchers watchers
 	http     *http.Server
 	listener net.Listener
@@ -85,7 +89,7 @@ func New(opt Options) (*Server, error) {
 	if opt.PerMinute == 0 {
 		opt.PerMinute = 100
 	}
-	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), watchers: watchers{each: map[string]int{}}}
+	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), creation: newLimiter(creationsPerMinute, opt.Now), watchers: watchers{each: map[string]int{}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -93,13 +97,18 @@ func New(opt Options) (*Server, error) {
 		mux.Handle("GET /metrics", s.hereOrAccount(opt.Metrics))
 	}
 	mux.Handle("GET /ws/{instance}", s.authorized(http.HandlerFunc(s.socket)))
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
 	for _, op := range opt.Operations {
-		if op.HTTP == nil {
-			continue
+		for _, route := range seed.Routes(op) {
+			if err := s.mount(mux, op, route); err != nil {
+				return nil, fmt.Errorf("mount %s at %s %s: %w", op.ID, route.Method, route.Path, err)
+			}
 		}
-		if err := s.mount(mux, op); err != nil {
-			return nil, fmt.Errorf("mount %s at %s %s: %w", op.ID, op.HTTP.Method, op.HTTP.Path, err)
-		}
+	}
+	if opt.Seed != nil {
+		s.seed(mux, opt.Seed)
 	}
 	if opt.Engine != nil {
 		s.runs(mux, opt.Engine)
@@ -119,8 +128,12 @@ func New(opt Options) (*Server, error) {
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
 	}
-	s.http = s.server(s.measured(s.guard(http.NewCrossOriginProtection().Handler(mux))))
-	s.control = s.server(trusted(mux))
+	pages, err := s.pages(enveloped(mux))
+	if err != nil {
+		return nil, err
+	}
+	s.http = s.server(s.measured(s.guard(pages)))
+	s.control = s.server(trusted(enveloped(mux)))
 	return s, nil
 }
 

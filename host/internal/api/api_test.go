@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -190,11 +191,11 @@ func TestProblemsBecomeEnvelopes(t *testing.T) {
 		body   string
 	}{
 		{&sdk.Problem{Code: "disconnected", HTTPStatus: 503, Message: "Instance is not connected to WhatsApp"}, 503,
-			`{"success":false,"status":"disconnected","error":{"message":"Instance is not connected to WhatsApp","code":"disconnected"}}`},
+			`{"success":false,"status":"disconnected","message":"Instance is not connected to WhatsApp","code":"disconnected","error":{"message":"Instance is not connected to WhatsApp","code":"disconnected"}}`},
 		{&sdk.Problem{Code: "not_found", HTTPStatus: 404, Message: "Instance not found"}, 404,
-			`{"success":false,"error":{"message":"Instance not found","code":"not_found"}}`},
-		{&sdk.Problem{Code: "odd", Message: "no status"}, 500, `{"success":false,"error":{"message":"no status","code":"odd"}}`},
-		{errors.New("secret detail"), 503, `{"success":false,"error":{"message":"The node did not answer; whether the message was sent is unknown. Repeat with the same Idempotency-Key","code":"node_unavailable"}}`},
+			`{"success":false,"message":"Instance not found","code":"not_found","error":{"message":"Instance not found","code":"not_found"}}`},
+		{&sdk.Problem{Code: "odd", Message: "no status"}, 500, `{"success":false,"message":"no status","code":"odd","error":{"message":"no status","code":"odd"}}`},
+		{errors.New("secret detail"), 503, `{"success":false,"message":"The node did not answer; whether the message was sent is unknown. Repeat with the same Idempotency-Key","code":"node_unavailable","error":{"message":"The node did not answer; whether the message was sent is unknown. Repeat with the same Idempotency-Key","code":"node_unavailable"}}`},
 	} {
 		next = c.err
 		if a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account); a.status != c.status || a.body != c.body {
@@ -273,17 +274,17 @@ func TestSocketDeliversOnlyItsInstance(t *testing.T) {
 
 func TestSlowSocketIsCutOff(t *testing.T) {
 	h := newHub()
-	r, _ := h.join("shop")
+	r, _ := h.join("shop", seed.Websocket{Enabled: true})
 	for range socketQueue {
-		h.publish("shop", []byte("x"))
+		h.publish("shop", "message.exchange", []byte("x"))
 	}
 	select {
 	case <-r.lagged:
 		t.Fatal("cut off before its queue was full")
 	default:
 	}
-	h.publish("shop", []byte("one too many"))
-	h.publish("shop", []byte("and another"))
+	h.publish("shop", "message.exchange", []byte("one too many"))
+	h.publish("shop", "message.exchange", []byte("and another"))
 	<-r.lagged
 }
 

@@ -19,7 +19,11 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 			fail(w, http.StatusUnauthorized, "unauthenticated", missing)
 			return
 		}
-		token, ok := s.opt.Tokens.Check(raw)
+		token, ok, err := s.known(r.Context(), raw)
+		if err != nil {
+			failWith(w, err)
+			return
+		}
 		if !ok {
 			fail(w, http.StatusUnauthorized, "unauthenticated", "Invalid token")
 			return
@@ -34,6 +38,16 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
 	})
+}
+
+// known finds a token that was made, or derived for an instance.
+func (s *Server) known(ctx context.Context, raw string) (Token, bool, error) {
+	token, ok := s.opt.Tokens.Check(raw)
+	if ok || s.opt.Seed == nil {
+		return token, ok, nil
+	}
+	instance, err := s.opt.Seed.Check(ctx, raw)
+	return Token{ID: "instance " + instance, Scope: TokenInstance, Instance: instance}, instance != "", err
 }
 
 type tokenKey struct{}
@@ -75,8 +89,8 @@ func accountOnly(next http.Handler) http.Handler {
 	})
 }
 
-// tokenOf reads the token from the header token or Authorization: Bearer; from the
-// query only for a WebSocket, whose browser API cannot set headers.
+// tokenOf reads the token from the header token, Authorization: Bearer or, as one client
+// does, apikey; from the query only for a WebSocket, whose browser API cannot set headers.
 func tokenOf(r *http.Request) (token, missing string) {
 	if token = r.Header.Get("token"); token != "" {
 		return token, ""
@@ -85,6 +99,9 @@ func tokenOf(r *http.Request) (token, missing string) {
 		if token = strings.TrimSpace(value); token != "" {
 			return token, ""
 		}
+	}
+	if token = r.Header.Get("apikey"); token != "" {
+		return token, ""
 	}
 	if strings.HasPrefix(r.URL.Path, "/ws/") {
 		return r.URL.Query().Get("token"), "Missing token in header, Authorization header, or query parameter"

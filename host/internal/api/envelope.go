@@ -10,20 +10,24 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// success is the seed's envelope of an answer that worked.
+// success is the seed's envelope of a message that was sent. Clients look for its id here
+// or in data, where some call it id.
 type success struct {
-	Success  bool            `json:"success"`
-	Message  string          `json:"message"`
-	Status   string          `json:"status"`
-	Data     json.RawMessage `json:"data"`
-	Warnings []sdk.Warning   `json:"warnings,omitempty"`
+	Success   bool            `json:"success"`
+	Message   string          `json:"message"`
+	Status    string          `json:"status"`
+	MessageID string          `json:"messageId,omitempty"`
+	Data      json.RawMessage `json:"data"`
+	Warnings  []sdk.Warning   `json:"warnings,omitempty"`
 }
 
 // failure is the seed's envelope of an answer that did not: clients read
-// error.message; status and error.code are for those who want more.
+// error.message, one of them message and code at the top level. Status is the seed's.
 type failure struct {
 	Success bool         `json:"success"`
 	Status  string       `json:"status,omitempty"`
+	Message string       `json:"message"`
+	Code    string       `json:"code,omitempty"`
 	Error   failureError `json:"error"`
 }
 
@@ -41,20 +45,25 @@ func succeed(w http.ResponseWriter, message string, out Outcome) {
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
 	}
-	status := struct {
-		Status string `json:"status"`
-	}{"sent"}
-	if err := json.Unmarshal(data, &status); err != nil || status.Status == "" {
-		status.Status = "sent"
+	var sent struct {
+		Status    string          `json:"status"`
+		MessageID string          `json:"messageId"`
+		SentAt    json.RawMessage `json:"sentAt"`
 	}
-	write(w, http.StatusOK, success{Success: true, Message: message, Status: status.Status, Data: data, Warnings: out.Warnings})
+	if err := json.Unmarshal(data, &sent); err != nil || sent.Status == "" {
+		sent.Status = "sent"
+	}
+	if sent.MessageID != "" && len(sent.SentAt) > 0 {
+		data = splice(splice(data, "timestamp", sent.SentAt), "id", sent.MessageID)
+	}
+	write(w, http.StatusOK, success{Success: true, Message: message, Status: sent.Status, MessageID: sent.MessageID, Data: data, Warnings: out.Warnings})
 }
 
 // internalStatus are the codes the seed's error table shows as "internal status".
 var internalStatus = map[string]bool{"invalid_number": true, "invalid_request": true, "send_failed": true, "disconnected": true}
 
 func fail(w http.ResponseWriter, httpStatus int, code, message string) {
-	f := failure{Error: failureError{Message: message, Code: code}}
+	f := failure{Message: message, Code: code, Error: failureError{Message: message, Code: code}}
 	if internalStatus[code] {
 		f.Status = code
 	}
@@ -72,7 +81,7 @@ func failWith(w http.ResponseWriter, err error) {
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
-	f := failure{Error: failureError{Message: p.Message, Code: p.Code, Violations: p.Violations}}
+	f := failure{Message: p.Message, Code: p.Code, Error: failureError{Message: p.Message, Code: p.Code, Violations: p.Violations}}
 	if internalStatus[p.Code] {
 		f.Status = p.Code
 	}

@@ -51,6 +51,7 @@ type exchangeMessage struct {
 
 type interactive struct {
 	SelectedButtonID string `json:"selectedButtonId"`
+	Title            string `json:"title"`
 }
 
 type reply struct {
@@ -100,9 +101,14 @@ func (p person) party() party {
 }
 
 // envelope puts an event into the seed's form. A message or a click of a person is a
-// message.exchange; any other event keeps its own name and data.
+// message.exchange, a step of a message that was sent a message.status; any other event
+// keeps its own name and data.
 func envelope(ev sdk.Event) eventMessage {
 	e := eventMessage{Event: ev.Type, ID: ev.ID, Data: json.RawMessage(ev.Data), Type: ev.Type, Detail: json.RawMessage(ev.Data), InstanceData: instanceData{ev.Subject}}
+	if status, ok := statusOf(ev); ok {
+		e.Event, e.Data = "message.status", status
+		return e
+	}
 	var s seen
 	if json.Unmarshal(ev.Data, &s) != nil || s.MessageID == "" || s.Sender.JID == "" {
 		return e
@@ -118,7 +124,7 @@ func envelope(ev sdk.Event) eventMessage {
 	if s.Button != nil {
 		x.Timestamp = s.ClickedAt
 		x.Message.Type, x.Message.Content = "buttons_response", s.Button.ID
-		x.Message.Interactive = &interactive{s.Button.ID}
+		x.Message.Interactive = &interactive{s.Button.ID, s.Button.DisplayText}
 		x.Button = &buttonResponse{s.Button.DisplayText, s.Button.ID}
 	}
 	if s.Menu != nil {

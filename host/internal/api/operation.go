@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -49,11 +50,10 @@ const maxRun = 6 * time.Minute
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// mount gives an operation the endpoint that its manifest names. A path that ends
-// in a parameter is served with that parameter missing too, so that the node's
-// own message for it reaches the caller.
-func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest) (err error) {
-	if !strings.HasPrefix(op.HTTP.Path, "/api/") {
+// mount gives an operation an endpoint. A path that ends in a parameter is served with that
+// parameter missing too, so that the node's own message for it reaches the caller.
+func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest, at sdk.Route) (err error) {
+	if !strings.HasPrefix(at.Path, "/api/") {
 		return errors.New("a node's endpoints live under /api/")
 	}
 	defer func() { // ServeMux panics on a pattern it cannot take
@@ -62,22 +62,23 @@ func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest) (err error)
 		}
 	}()
 	var params []string
-	for _, m := range pathParam.FindAllStringSubmatch(op.HTTP.Path, -1) {
+	for _, m := range pathParam.FindAllStringSubmatch(at.Path, -1) {
 		params = append(params, m[1])
 	}
-	h := s.operation(op.ID, params)
+	h := s.operation(op, params)
 	if !slices.Contains(params, "instance") { // nothing says which instance it is about
 		h = accountOnly(h)
 	}
 	h = s.authorized(h)
-	mux.Handle(op.HTTP.Method+" "+op.HTTP.Path, h)
-	if base, ok := strings.CutSuffix(op.HTTP.Path, "{"+last(params)+"}"); ok {
-		mux.Handle(op.HTTP.Method+" "+base+"{$}", h)
+	mux.Handle(at.Method+" "+at.Path, h)
+	if base, ok := strings.CutSuffix(at.Path, "{"+last(params)+"}"); ok {
+		mux.Handle(at.Method+" "+base+"{$}", h)
 	}
 	return nil
 }
 
-func (s *Server) operation(id string, params []string) http.Handler {
+func (s *Server) operation(op sdk.OperationManifest, params []string) http.Handler {
+	lenient := seed.NewBody(op, params)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		var tooLarge *http.MaxBytesError
@@ -99,6 +100,7 @@ func (s *Server) operation(id string, params []string) http.Handler {
 			fail(w, http.StatusBadRequest, "invalid_request", mistake)
 			return
 		}
+		body, warnings := lenient.Read(body)
 		for _, p := range params {
 			if !utf8.ValidString(r.PathValue(p)) {
 				fail(w, http.StatusBadRequest, "invalid_request", "The path is not UTF-8")
@@ -108,25 +110,26 @@ func (s *Server) operation(id string, params []string) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), maxRun)
 		defer cancel()
-		out, err := s.opt.Invoke(ctx, Call{Operation: id, Input: body, Key: key})
+		out, err := s.opt.Invoke(ctx, Call{Operation: op.ID, Input: body, Key: key})
 		if err != nil {
-			failWith(w, err)
+			failWith(w, lenient.Explain(err))
 			return
 		}
+		out.Warnings = append(warnings, out.Warnings...)
 		succeed(w, "Message sent successfully", out)
 	})
 }
 
 // splice puts a path parameter into the body as its first member. It does not
 // parse the body: the node does, and refuses a body that names the member again.
-func splice(body []byte, name, value string) []byte {
+func splice(body []byte, name string, value any) []byte {
 	rest := bytes.TrimLeft(body, " \t\r\n")
 	if len(rest) == 0 || rest[0] != '{' {
 		return body
 	}
-	member, err := json.Marshal(map[string]string{name: value})
+	member, err := json.Marshal(map[string]any{name: value})
 	if err != nil {
-		return body // unreachable: strings always marshal
+		return body // unreachable: strings and what was read as JSON always marshal
 	}
 	out := append(make([]byte, 0, len(member)+len(rest)), member[:len(member)-1]...)
 	rest = bytes.TrimLeft(rest[1:], " \t\r\n")

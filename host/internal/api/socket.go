@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -22,22 +24,50 @@ const (
 // Publish sends an event to every WebSocket of its subject, the instance. It never
 // waits: a reader that lags more than socketQueue events is disconnected.
 func (s *Server) Publish(ev sdk.Event) {
-	raw, err := json.Marshal(envelope(ev))
+	told := envelope(ev)
+	raw, err := json.Marshal(told)
 	if err != nil {
 		s.opt.Logger.Error("event is not JSON", "type", ev.Type, "id", ev.ID, "err", err)
 		return
 	}
-	s.hub.publish(ev.Subject, raw)
+	s.hub.publish(ev.Subject, told.Event, raw)
+}
+
+// PublishState tells the sockets of an instance how it is.
+func (s *Server) PublishState(state seed.State) {
+	raw, err := json.Marshal(map[string]any{
+		"event": "instance.state", "id": rand.Text(), "data": state, "instanceData": instanceData{state.Instance},
+	})
+	if err != nil {
+		s.opt.Logger.Error("the state of an instance is not JSON", "err", err)
+		return
+	}
+	s.hub.publish(state.Instance, "instance.state", raw)
 }
 
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
-	reader, ok := s.hub.join(r.PathValue("instance"))
+	instance, wanted := r.PathValue("instance"), seed.Websocket{Enabled: true}
+	if s.opt.Seed != nil {
+		err := s.opt.Seed.Exists(r.Context(), instance)
+		if err == nil {
+			wanted, _, err = s.opt.Seed.Websocket(r.Context(), instance)
+		}
+		if err != nil {
+			failWith(w, err)
+			return
+		}
+	}
+	if !wanted.Enabled {
+		fail(w, http.StatusBadRequest, "not_enabled", "WebSocket is not enabled for this instance: POST /api/events/websocket/{instance} with enabled true")
+		return
+	}
+	reader, ok := s.hub.join(instance, wanted)
 	if !ok {
 		fail(w, http.StatusServiceUnavailable, "too_many_sockets", "Too many open WebSockets")
 		return
 	}
 	defer s.hub.leave(reader)
-	conn, err := websocket.Accept(w, r, nil) // checks Origin against Host
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: s.opt.Origins}) // or Origin's host is ours
 	if err != nil {
 		return // Accept has answered
 	}
@@ -83,6 +113,7 @@ type hub struct {
 
 type reader struct {
 	instance string
+	wanted   seed.Websocket
 	queue    chan []byte
 	lagged   chan struct{}
 	once     sync.Once
@@ -92,13 +123,13 @@ func newHub() *hub {
 	return &hub{readers: map[*reader]struct{}{}, empty: make(chan struct{}), closed: make(chan struct{})}
 }
 
-func (h *hub) join(instance string) (*reader, bool) {
+func (h *hub) join(instance string, wanted seed.Websocket) (*reader, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.readers) >= maxSockets || h.isClosed() {
 		return nil, false
 	}
-	r := &reader{instance: instance, queue: make(chan []byte, socketQueue), lagged: make(chan struct{})}
+	r := &reader{instance: instance, wanted: wanted, queue: make(chan []byte, socketQueue), lagged: make(chan struct{})}
 	h.readers[r] = struct{}{}
 	return r, true
 }
@@ -112,11 +143,22 @@ func (h *hub) leave(r *reader) {
 	}
 }
 
-func (h *hub) publish(instance string, raw []byte) {
+// configure says what the readers of an instance get from now on.
+func (h *hub) configure(instance string, wanted seed.Websocket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for r := range h.readers {
-		if r.instance != instance {
+		if r.instance == instance {
+			r.wanted = wanted
+		}
+	}
+}
+
+func (h *hub) publish(instance, event string, raw []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for r := range h.readers {
+		if r.instance != instance || !r.wanted.Wants(event) {
 			continue
 		}
 		select {

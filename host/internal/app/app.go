@@ -56,6 +56,9 @@ type Options struct {
 	// OnEvent sees every event of every trigger before it is acknowledged. It may
 	// see one twice, with the same id, and must not wait. Optional.
 	OnEvent func(sdk.Event)
+	// OnHealth hears of each change of the health of the nodes and of what they look after. It
+	// must not wait. Optional.
+	OnHealth func(sdk.Health)
 }
 
 // App is a host. Open and Start it once each; Stop it in any case.
@@ -134,7 +137,7 @@ func (a *App) prepare() error {
 			Name: installed.Name, Path: installed.Binary, Accept: installed.Accept,
 			Verify:   installed.verify,
 			StateDir: filepath.Join(a.opt.DataDir, "nodes", installed.Name), RunDir: a.runDir,
-			Settings: settings, Secrets: secrets, Logger: a.log, Timing: a.opt.Timing,
+			Settings: settings, Secrets: secrets, OnHealth: a.opt.OnHealth, Logger: a.log, Timing: a.opt.Timing,
 		})
 		if err != nil {
 			return err

@@ -50,7 +50,7 @@ func data(t *testing.T) (Source, []*sqldb.DB) {
 	dir := filepath.Join(t.TempDir(), "data")
 	dbs := []*sqldb.DB{open(t, dir, "engine.db"), open(t, filepath.Join(dir, "nodes/one/store"), "tapnode.db")}
 	for name, text := range map[string]string{
-		"tokens.json": "[]", "world": "real\n", "nodes/one/media/cached": "picture", "nodes/two/note": "hi", "nodes/one/.lock": "", "bin/abc": "binary", "lock": "1",
+		"tokens.json": "[]", "instance-tokens.key": "00", "world": "real\n", "nodes/one/media/cached": "picture", "nodes/two/note": "hi", "nodes/one/.lock": "", "bin/abc": "binary", "lock": "1",
 	} {
 		write(t, filepath.Join(dir, name), text)
 	}
@@ -109,7 +109,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, f := range m.Files {
 		names = append(names, f.Path)
 	}
-	if want := []string{"engine.db", "tokens.json", "world", "nodes/one/media/cached", "nodes/one/store/tapnode.db", "nodes/two/note"}; !slices.Equal(names, want) {
+	if want := []string{"engine.db", "tokens.json", "instance-tokens.key", "world", "nodes/one/media/cached", "nodes/one/store/tapnode.db", "nodes/two/note"}; !slices.Equal(names, want) {
 		t.Errorf("it holds %v, want %v", names, want)
 	}
 	if _, err := Write(t.Context(), src, archive); err == nil || !strings.Contains(err.Error(), "there already") {

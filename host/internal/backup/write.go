@@ -30,7 +30,7 @@ type Source struct {
 }
 
 // own are the host's files beside its database; one that is missing is left out.
-var own = []string{"tokens.json", "world"}
+var own = []string{"tokens.json", "instance-tokens.key", "world"}
 
 // nodesDir holds a directory of each node.
 const nodesDir = "nodes"

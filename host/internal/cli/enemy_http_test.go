@@ -21,6 +21,7 @@ const goodMenu = `{"number":"5511999990001","contentText":"👩‍👩‍👧‍
 func TestHostileBodies(t *testing.T) {
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
+	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string) // with a limit of its own
 	for _, in := range nodetest.Hostile() {
 		for _, path := range []string{endpoint + "demo", "/v1/flows/menu/runs", "/sim/v1/faults"} {
 			if path == "/v1/flows/menu/runs" && (len(strings.TrimSpace(string(in.Bytes))) == 0 || in.Name == "empty object") {
@@ -30,6 +31,12 @@ func TestHostileBodies(t *testing.T) {
 			if status < 400 || status > 499 || len(body) < 20 || len(body) > len(in.Bytes)+64<<10 {
 				t.Errorf("%s to %s: %d %.300s", in.Name, path, status, body)
 			}
+		}
+		if a := s.ask(t, token, "POST", "/api/message/text/demo", string(in.Bytes)); a.status < 400 || a.status > 428 {
+			t.Errorf("%s as a text: %d %.300s", in.Name, a.status, a.raw)
+		}
+		if a := s.ask(t, token, "POST", "/api/events/webhook/demo", string(in.Bytes)); a.status != 200 && (a.status < 400 || a.status > 428) { // 200: nothing in it is known
+			t.Errorf("%s as a webhook: %d %.300s", in.Name, a.status, a.raw)
 		}
 		if status, _ := s.do(t, "GET", "/healthz", ""); status != 200 {
 			t.Fatalf("after %s: %d", in.Name, status)

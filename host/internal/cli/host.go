@@ -18,6 +18,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/metrics"
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/host/internal/sim"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/internal/tracing"
@@ -68,6 +69,7 @@ type host struct {
 	runs    *sqllog.Log                 // nil: runs end with the process
 	untrace func(context.Context) error // nil without runs
 	metrics *metrics.Metrics            // nil without runs
+	seed    *seed.API                   // nil unless it serves
 	patient bool                        // see hostUse
 }
 
@@ -80,10 +82,11 @@ type durable struct {
 
 // hostUse is what a command wants of its host.
 type hostUse struct {
-	keep      *durable        // nil: runs end with the process
-	onEvent   func(sdk.Event) // see app.Options; may be nil
-	flowLevel slog.Level      // from which on the lines of flows are logged
-	patient   bool            // a node that does not start leaves the rest at work
+	keep      *durable         // nil: runs end with the process
+	onEvent   func(sdk.Event)  // see app.Options; may be nil
+	onHealth  func(sdk.Health) // see app.Options; may be nil
+	flowLevel slog.Level       // from which on the lines of flows are logged
+	patient   bool             // a node that does not start leaves the rest at work
 }
 
 // openHost prepares the app and the simulation; nothing runs yet.
@@ -143,7 +146,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 	opt := app.Options{
 		Nodes: installed, DataDir: h.dataDir, Settings: settings, Logger: h.log,
 		FlowLog:      slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: min(level, use.flowLevel)})),
-		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent,
+		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent, OnHealth: use.onHealth,
 	}
 	if use.keep != nil {
 		if err := h.openRuns(ctx, *use.keep); err != nil {
@@ -221,6 +224,13 @@ func (h *host) stop(server *api.Server) error {
 		drains.Go(func() {
 			if err := server.Stop(calls); err != nil {
 				h.log.Warn("stop http", "err", err)
+			}
+		})
+	}
+	if h.seed != nil {
+		drains.Go(func() {
+			if err := h.seed.Stop(calls); err != nil {
+				h.log.Warn("stop pairings", "err", err)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -25,6 +26,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	database := flags.String("database", "", "keep runs in Postgres, by its connection `STRING`, and not in a file of the data directory")
 	keep := retentionFlags(flags)
 	secretsFile := flags.String("secrets", "", "JSON `FILE` with the secrets that webhooks of flows name: {\"NAME\": \"text\"}")
+	var origins list
+	flags.Var(&origins, "origin", "let web pages of this `ORIGIN` call, such as https://crm.example; may be repeated")
 	asJSON := flags.Bool("json", false, "print one JSON object per step")
 	paths, err := parse(c, flags, args)
 	if err != nil {
@@ -47,9 +50,11 @@ func serve(ctx context.Context, c console, args []string) error {
 		}
 	}
 	var server *api.Server // set before the first event: nodes start after it
-	h, err := openHost(ctx, c, flags, hf, hostUse{
+	var h *host
+	h, err = openHost(ctx, c, flags, hf, hostUse{
 		keep:      &durable{*database, keep.limits()},
 		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
+		onHealth:  func(changed sdk.Health) { h.seed.Heard(changed) },
 		flowLevel: slog.LevelInfo,
 		patient:   true,
 	})
@@ -64,12 +69,28 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
-	server, err = api.New(h.apiOptions(*listen, keys, secrets))
+	if err := h.openSeed(); err != nil {
+		return errors.Join(err, h.stop(nil))
+	}
+	opt := h.apiOptions(*listen, keys, secrets)
+	opt.Origins = origins
+	server, err = api.New(opt)
 	if err != nil {
 		return errors.Join(invalid("%w", err), h.stop(nil))
 	}
+	h.seed.Start(server.PublishState)
 	err = h.serveUntil(ctx, c, server, keys, programs, asked, printer{c.out, *asJSON, true})
 	return errors.Join(err, h.stop(server))
+}
+
+// openSeed prepares the part of the API that the host answers itself.
+func (h *host) openSeed() error {
+	secret, err := seed.Secret(h.dataDir)
+	if err != nil {
+		return environment(err)
+	}
+	h.seed = seed.New(seed.Options{DB: h.runs.DB(), Secret: secret, Call: h.Execute})
+	return nil
 }
 
 // publish publishes every flow that is named; one that is wrong stops the command before
@@ -106,7 +127,7 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 
 func (h *host) apiOptions(listen string, keys *api.Tokens, secrets map[string][]byte) api.Options {
 	opt := api.Options{
-		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Call: h.Execute, Secrets: secrets, Ready: h.Ready, Logger: h.log,
+		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Call: h.Execute, Secrets: secrets, Seed: h.seed, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err

@@ -82,6 +82,9 @@ func (s *session) watchHealth(changed func()) {
 	for s.ctx.Err() == nil {
 		err := s.client.WatchHealth(s.ctx, func(h sdk.Health) {
 			s.health.put(h)
+			if s.spec.OnHealth != nil {
+				s.spec.OnHealth(h)
+			}
 			changed()
 		})
 		if status.Code(err) == codes.Unimplemented {

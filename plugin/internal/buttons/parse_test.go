@@ -110,7 +110,7 @@ func TestSchemaAgrees(t *testing.T) {
 		with("headerText", x(1024)), with("headerText", x(1025)), with("footerText", x(1024)), with("footerText", x(1025)),
 		with("source", x(128)), with("source", x(129)), with("replyTo", x(128)), with("replyTo", x(129)),
 		with("delay", "0"), with("delay", "300"), with("delay", "301"), with("delay", "-1"), with("delay", "3.0"), with("delay", "0.5"),
-		with("instance", `"a b"`), with("instance", `"`+strings.Repeat("a", 64)+`"`), with("instance", `"`+strings.Repeat("a", 65)+`"`),
+		with("instance", `"a b"`), with("instance", `"`+strings.Repeat("a", 100)+`"`), with("instance", `"`+strings.Repeat("a", 101)+`"`), with("instance", `"-a"`), with("instance", `"_"`), with("instance", `".a"`),
 		with("buttons", `[{"id":"a","displayText":`+x(128)+`}]`), with("buttons", `[{"id":"a","displayText":`+x(129)+`}]`),
 		with("buttons", `[{"displayText":"A","id":`+x(256)+`}]`), with("buttons", `[{"displayText":"A","id":`+x(257)+`}]`),
 		with("buttons", `[{"displayText":"A","type":"COPY","id":`+x(2048)+`}]`), with("buttons", `[{"displayText":"A","type":"COPY","id":`+x(2049)+`}]`),

@@ -11,23 +11,22 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
-// validInstance reports whether a name may be an instance's: 1 to 64 letters,
-// digits, dots, underscores and hyphens of ASCII, the first a letter or digit. It
+// validInstance reports whether a name may be an instance's: 1 to 100 letters,
+// digits, dots, underscores and hyphens of ASCII, the first not a dot. It
 // is safe in a URL path, a file name and a subject.
 func validInstance(name string) bool {
-	const extra = "._-"
 	for i, r := range []byte(name) {
-		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		if !alnum && (i == 0 || !strings.ContainsRune(extra, rune(r))) {
+		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
+		if !alnum && (i == 0 || r != '.') {
 			return false
 		}
 	}
-	return name != "" && len(name) <= 64
+	return name != "" && len(name) <= 100
 }
 
 func (c *check) instanceName(name string) {
 	if !blank(name) && !validInstance(name) {
-		c.refuse("/instance", "Instance name has characters or a length that are not allowed", "use 1 to 64 letters, digits, dots, underscores and hyphens")
+		c.refuse("/instance", "Instance name has characters or a length that are not allowed", "use 1 to 100 letters, digits, underscores, hyphens and, not first, dots")
 	}
 }
 

@@ -131,7 +131,7 @@ func TestServiceRules(t *testing.T) {
 	media := []string{"mediaUrl", `"https://example.com/a.jpg"`, "mediaType", `"IMAGE"`}
 	rows := []struct{ document, message string }{
 		{with("instance", `"a/b"`), "Instance name has characters or a length that are not allowed"},
-		{with("instance", quoted(x(65))), "Instance name has characters or a length that are not allowed"},
+		{with("instance", quoted(x(101))), "Instance name has characters or a length that are not allowed"},
 		{with("contentText", quoted(x(4097))), "ContentText has 4097 characters, more than 4096"},
 		{with(append(media, "contentText", quoted(x(1025)))...), "ContentText with media has 1025 characters, more than 1024"},
 		{with("headerText", quoted(x(1025))), "HeaderText has 1025 characters, more than 1024"},

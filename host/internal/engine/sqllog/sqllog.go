@@ -157,6 +157,9 @@ func (l *Log) prepare(ctx context.Context, o Options) (err error) {
 	})
 }
 
+// DB is the database, for the tables of the host that are not the engine's and are made with its.
+func (l *Log) DB() *sqldb.DB { return l.db }
+
 // Start begins to remove old rows in the background and to look whether the database can
 // be written, until Stop. It is idempotent.
 func (l *Log) Start() {

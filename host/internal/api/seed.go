@@ -1,0 +1,112 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/seed"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+const (
+	// creationsPerMinute is the seed's limit for each token.
+	creationsPerMinute = 20
+	// maxSeedBody bounds the body of a request that package seed answers, in bytes.
+	maxSeedBody = 64 << 10
+)
+
+// seed mounts what package seed answers.
+func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
+	a.OnWebsocket(s.hub.configure)
+	mux.Handle("POST /v1/instances/{instance}/token", s.account(s.rotate(a)))
+	for _, e := range a.Endpoints() {
+		h := s.endpoint(e)
+		if e.Creation {
+			h = s.creating(h)
+		}
+		if e.Account {
+			h = accountOnly(h)
+		}
+		h = s.authorized(h)
+		mux.Handle(e.Pattern, h)
+		if base, ok := strings.CutSuffix(e.Pattern, "{instance}"); ok {
+			mux.Handle(base+"{$}", h)
+		}
+	}
+}
+
+// creating counts a request as a creation too; the headers then speak of the creations.
+func (s *Server) creating(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token, _ := tokenIn(r.Context()); token.ID != controlID && !s.creation.allow(w.Header(), token.ID) {
+			fail(w, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// rotate gives an instance another token; the one it had is good for nothing any more.
+func (s *Server) rotate(a *seed.API) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, err := a.Rotate(r.Context(), r.PathValue("instance"))
+		failed, refused := errors.AsType[*sdk.Problem](err)
+		switch {
+		case refused:
+			problem(w, failed.HTTPStatus, failed.Message, nil)
+		case err != nil:
+			problem(w, http.StatusServiceUnavailable, "the node did not answer; try again", nil)
+		default:
+			w.Header().Set("Cache-Control", "no-store")
+			write(w, http.StatusOK, map[string]string{"instance": r.PathValue("instance"), "token": token})
+		}
+	}
+}
+
+func (s *Server) endpoint(e seed.Endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		instance := r.PathValue("instance")
+		if instance == "" && strings.HasSuffix(e.Pattern, "{instance}") {
+			fail(w, http.StatusBadRequest, "invalid_request", "Instance name is required")
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSeedBody))
+		if err != nil {
+			reason := "it ended early"
+			if _, large := errors.AsType[*http.MaxBytesError](err); large {
+				reason = "it is larger than 64 KiB"
+			}
+			fail(w, http.StatusBadRequest, "invalid_request_body", "Invalid request body: "+reason)
+			return
+		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server's would end the context of a long answer
+		token, _ := tokenIn(r.Context())
+		answer, err := e.Answer(r.Context(), seed.Request{Instance: instance, Query: r.URL.Query(), Body: body, Only: token.Instance})
+		if _, refused := errors.AsType[*sdk.Problem](err); err != nil && !refused {
+			w.Header().Set("Retry-After", "1")
+			fail(w, http.StatusServiceUnavailable, "node_unavailable", "The node did not answer; try again")
+			return
+		}
+		if err != nil {
+			failWith(w, err)
+			return
+		}
+		out := map[string]any{"success": true, "message": answer.Message, "data": answer.Data}
+		if answer.Data == nil {
+			out["data"] = answer.Members
+		}
+		if answer.State != "" {
+			out["status"] = answer.State
+		}
+		if len(answer.Warnings) > 0 {
+			out["warnings"] = answer.Warnings
+		}
+		maps.Copy(out, answer.Members)
+		w.Header().Set("Cache-Control", "no-store") // tokens are in it
+		write(w, max(answer.Status, http.StatusOK), out)
+	})
+}

@@ -1,0 +1,259 @@
+package seed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"time"
+)
+
+// owned is an instance as the node describes it.
+type owned struct {
+	Name        string     `json:"name"`
+	State       string     `json:"state"`
+	LID         *string    `json:"lid"`
+	Phone       *string    `json:"phone"`
+	PushName    *string    `json:"pushName"`
+	CreatedAt   time.Time  `json:"createdAt"`
+	ConnectedAt *time.Time `json:"connectedAt"`
+	NewContacts *pause     `json:"newContacts"`
+	LastError   *trouble   `json:"lastError"`
+}
+
+// pause is how long the instance writes only to people who wrote first.
+type pause struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+}
+
+type trouble struct {
+	Code    string     `json:"code"`
+	Message string     `json:"message"`
+	At      time.Time  `json:"at"`
+	Until   *time.Time `json:"until,omitempty"`
+}
+
+// instance is an instance as clients read it: some look into connection and profile, some at
+// the members beside them. NewContacts and LastError are ours.
+type instance struct {
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Token       string     `json:"token,omitempty"`
+	Status      string     `json:"status"`
+	NumberJID   *string    `json:"numberJid"`
+	LID         *string    `json:"lid"`
+	Connection  connection `json:"connection"`
+	Profile     profile    `json:"profile"`
+	CreatedAt   time.Time  `json:"createdAt"`
+	UpdatedAt   time.Time  `json:"updatedAt"`
+	NewContacts *pause     `json:"newContacts,omitempty"`
+	LastError   *trouble   `json:"lastError,omitempty"`
+}
+
+type connection struct {
+	State     string  `json:"state"`
+	NumberJID *string `json:"numberJid"`
+}
+
+type profile struct {
+	Name string `json:"name"`
+}
+
+// states are the node's in words that every client knows.
+var states = map[string]string{
+	"new": "disconnected", "pairing": "connecting", "connecting": "connecting", "connected": "connected",
+	"disconnected": "disconnected", "logged_out": "loggedout", "banned": "banned", "replaced": "disconnected",
+}
+
+// shown is an instance in the seed's form. Its id is another one when it is made anew under
+// the same name.
+func (o owned) shown(token string) instance {
+	id := sha256.Sum256([]byte(o.Name + "\x00" + o.CreatedAt.UTC().Format(time.RFC3339Nano)))
+	out := instance{
+		ID: hex.EncodeToString(id[:16]), Name: o.Name, Token: token, Status: states[o.State], LID: o.LID,
+		CreatedAt: o.CreatedAt, UpdatedAt: o.CreatedAt, NewContacts: o.NewContacts, LastError: o.LastError,
+	}
+	if o.Phone != nil {
+		jid := *o.Phone + "@s.whatsapp.net"
+		out.NumberJID = &jid
+	}
+	if o.PushName != nil {
+		out.Profile.Name = *o.PushName
+	}
+	if o.ConnectedAt != nil {
+		out.UpdatedAt = *o.ConnectedAt
+	}
+	if o.LastError != nil && o.LastError.At.After(out.UpdatedAt) {
+		out.UpdatedAt = o.LastError.At
+	}
+	out.Connection = connection{out.Status, out.NumberJID}
+	return out
+}
+
+// named is the input of the node's operations on one instance; "" is all of them.
+type named struct {
+	Instance string `json:"instance,omitempty"`
+}
+
+type oneInstance struct {
+	Instance owned `json:"instance"`
+}
+
+// all are the instances that the node has, or the one with a name.
+func (a *API) all(ctx context.Context, name string) ([]owned, error) {
+	var out struct {
+		Instances []owned `json:"instances"`
+	}
+	err := a.run(ctx, "whatsapp.instance.list@1", named{name}, &out)
+	if err == nil && name != "" && len(out.Instances) == 0 { // no node of ours; callers take the first
+		err = refuse(http.StatusNotFound, "instance_not_found", "Instance not found")
+	}
+	return out.Instances, err
+}
+
+// Exists says why nothing can be done with an instance; nil: it is there.
+func (a *API) Exists(ctx context.Context, name string) error {
+	_, err := a.all(ctx, name)
+	return err
+}
+
+func (a *API) create(ctx context.Context, r Request) (Answer, error) {
+	var asked struct {
+		Name           string    `json:"name"`
+		WebhookEnabled *bool     `json:"webhookEnabled"`
+		WebhookURL     string    `json:"webhookURL"`
+		WebhookEvents  *[]string `json:"webhookEvents"`
+		MediaBase64    *bool     `json:"webhookMediaBase64"`
+	}
+	warnings, err := decode(r.Body, &asked)
+	if err != nil {
+		return Answer{}, err
+	}
+	if asked.Name == "" {
+		return Answer{}, refuse(http.StatusBadRequest, "invalid_request", "Instance name is required")
+	}
+	var hook *webhook
+	if asked.WebhookURL != "" {
+		enabled := true
+		if asked.WebhookEnabled != nil {
+			enabled = *asked.WebhookEnabled
+		}
+		hook = &webhook{Label: defaultLabel, Events: []string{}}
+		change := webhookChange{Enabled: &enabled, URL: &asked.WebhookURL, Events: asked.WebhookEvents, MediaBase64: asked.MediaBase64}
+		if err := change.apply(hook); err != nil {
+			return Answer{}, err
+		}
+		warnings = append(warnings, undelivered)
+	}
+	var made oneInstance
+	if err := a.run(ctx, "whatsapp.instance.create@1", named{asked.Name}, &made); err != nil {
+		return Answer{}, err
+	}
+	// The instance is there: what follows must not stop halfway because the client went.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	rotation, err := a.store.renew(ctx, asked.Name, hook)
+	if err != nil {
+		return Answer{}, stored(err)
+	}
+	shown := made.Instance.shown(a.token(asked.Name, rotation))
+	return Answer{Status: http.StatusCreated, Message: "Instance created successfully", State: shown.Status,
+		Members: map[string]any{"instance": shown}, Data: shown, Warnings: warnings}, nil
+}
+
+func (a *API) list(ctx context.Context, r Request) (Answer, error) {
+	name := r.Query.Get("instanceName")
+	if r.Only != "" && name != "" && name != r.Only {
+		return Answer{}, refuse(http.StatusForbidden, "forbidden", "Instance token does not match the instance")
+	}
+	if r.Only != "" {
+		name = r.Only
+	}
+	found, err := a.all(ctx, name)
+	if err != nil && !isStatus(err, http.StatusNotFound) && !isStatus(err, http.StatusBadRequest) { // a name that none can have
+		return Answer{}, err
+	}
+	rotations, err := a.rotations(ctx, name, found)
+	if err != nil {
+		return Answer{}, stored(err)
+	}
+	shown := make([]instance, 0, len(found))
+	for _, one := range found {
+		shown = append(shown, one.shown(a.token(one.Name, rotations[one.Name])))
+	}
+	members := map[string]any{"instances": shown, "meta": map[string]int{"total": len(shown)}}
+	return Answer{Message: "Instances listed successfully", Members: members, Data: shown}, nil
+}
+
+// rotations of the instances that were found. Whoever asks for all of them also shows which are
+// there no more.
+func (a *API) rotations(ctx context.Context, name string, found []owned) (all map[string]string, err error) {
+	if name != "" {
+		all = map[string]string{}
+		for _, one := range found { // at most one
+			if all[one.Name], err = a.store.rotationOf(ctx, one.Name); err != nil {
+				return nil, err
+			}
+		}
+		return all, nil
+	}
+	names := make([]string, 0, len(found))
+	for _, one := range found {
+		names = append(names, one.Name)
+	}
+	if all, err = a.store.rotations(ctx, names); err == nil {
+		err = a.store.prune(ctx, all, names)
+	}
+	return all, err
+}
+
+// Rotate gives an instance another token.
+func (a *API) Rotate(ctx context.Context, name string) (token string, err error) {
+	if err := a.Exists(ctx, name); err != nil {
+		return "", err
+	}
+	rotation, err := a.store.rotate(ctx, name)
+	return a.token(name, rotation), stored(err)
+}
+
+// account is the WhatsApp account of an instance, as far as it is known without asking WhatsApp.
+func (a *API) account(ctx context.Context, r Request) (Answer, error) {
+	if r.Query.Get("number") != "" {
+		return Answer{}, refuse(http.StatusNotImplemented, "not_implemented", "Only the account of the instance itself is known here; leave number out")
+	}
+	found, err := a.all(ctx, r.Instance)
+	if err != nil {
+		return Answer{}, err
+	}
+	shown := found[0].shown("")
+	profile := map[string]any{"jid": shown.NumberJID, "phoneNumber": found[0].Phone, "lid": shown.LID, "name": shown.Profile.Name, "profilePicture": nil}
+	return Answer{Message: "Account found", Members: map[string]any{"profile": profile}, Data: profile}, nil
+}
+
+func (a *API) logout(ctx context.Context, r Request) (Answer, error) {
+	var out oneInstance
+	if err := a.run(ctx, "whatsapp.instance.logout@1", named{r.Instance}, &out); err != nil {
+		return Answer{}, err
+	}
+	shown := out.Instance.shown("")
+	return Answer{Message: "Instance logged out successfully", State: shown.Status, Members: map[string]any{"instance": shown}, Data: shown}, nil
+}
+
+func (a *API) remove(ctx context.Context, r Request) (Answer, error) {
+	var out struct {
+		Instance string `json:"instance"`
+	}
+	err := a.run(ctx, "whatsapp.instance.delete@1", named{r.Instance}, &out)
+	if err != nil && !isStatus(err, http.StatusNotFound) {
+		return Answer{}, err
+	}
+	// Also when it was gone already: then what the host kept of it is what is left.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	if lost := a.store.forget(ctx, r.Instance); lost != nil {
+		return Answer{}, stored(lost)
+	}
+	return Answer{Message: "Instance deleted successfully", Members: map[string]any{"instance": out.Instance}}, err
+}

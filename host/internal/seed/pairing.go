@@ -1,0 +1,167 @@
+package seed
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+const (
+	// pairTime is how long a pairing may take; WhatsApp itself stops after about 160 s.
+	pairTime = 3 * time.Minute
+	// phoneTime is how many seconds of it the phone has.
+	phoneTime = 170
+	// maxPairings is how many may go on at the same time.
+	maxPairings = 100
+)
+
+// pairings are those that go on, one for each instance at most.
+type pairings struct {
+	api  *API
+	ctx  context.Context // of all
+	quit context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu   sync.Mutex
+	each map[string]*pairing
+}
+
+// pairing is a call of the node's connect.
+type pairing struct {
+	number string // "": by QR code
+	done   chan struct{}
+	err    error // of a call that is done
+
+	mu   sync.Mutex
+	step step
+	next chan struct{} // closed when step changes
+}
+
+func newPairings(a *API) *pairings {
+	p := &pairings{api: a, each: map[string]*pairing{}}
+	p.ctx, p.quit = context.WithCancel(context.Background())
+	return p
+}
+
+// stop ends all and lets none begin.
+func (p *pairings) stop(ctx context.Context) error {
+	p.mu.Lock()
+	p.quit()
+	p.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		p.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// join finds the pairing of an instance or begins it. One in another way, by QR code or for
+// another number, ends first.
+func (p *pairings) join(ctx context.Context, instance, number string) (*pairing, error) {
+	for {
+		p.mu.Lock()
+		going := p.each[instance]
+		if going != nil && going.number == number {
+			p.mu.Unlock()
+			return going, nil
+		}
+		if going == nil {
+			begun, err := p.begin(instance, number)
+			p.mu.Unlock()
+			return begun, err
+		}
+		p.mu.Unlock()
+		if err := p.end(ctx, instance, going); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// begin is called under mu.
+func (p *pairings) begin(instance, number string) (*pairing, error) {
+	if p.ctx.Err() != nil || len(p.each) >= maxPairings {
+		return nil, &sdk.Problem{Code: "busy", HTTPStatus: http.StatusServiceUnavailable, Message: "Too many instances are being connected, or the server stops; try again",
+			Effect: sdk.EffectNone, Retryable: true, RetryAfter: 5 * time.Second, Fault: sdk.FaultNode}
+	}
+	input := map[string]any{"instance": instance, "timeout": phoneTime}
+	if number != "" {
+		input["method"], input["phone"] = "code", number
+	}
+	raw, err := json.Marshal(input)
+	if err != nil {
+		return nil, err
+	}
+	begun := &pairing{number: number, done: make(chan struct{}), next: make(chan struct{})}
+	p.each[instance] = begun
+	p.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(p.ctx, pairTime)
+		defer cancel()
+		_, begun.err = p.api.call(ctx, client.Request{Operation: "whatsapp.instance.connect@1", Input: raw}, begun.progress)
+		p.mu.Lock()
+		delete(p.each, instance)
+		p.mu.Unlock()
+		close(begun.done)
+	})
+	return begun, nil
+}
+
+// end takes an instance offline, which ends its pairing. To cut the call would not do: the
+// node's side of it ends later.
+func (p *pairings) end(ctx context.Context, instance string, going *pairing) error {
+	var out oneInstance
+	if err := p.api.run(ctx, "whatsapp.instance.disconnect@1", named{instance}, &out); err != nil {
+		return err
+	}
+	select {
+	case <-going.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *pairing) progress(told client.Progress) {
+	var s step
+	if json.Unmarshal(told.Data, &s) != nil || s.Stage == "" {
+		s.Stage = told.Stage
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.step = s
+	close(p.next)
+	p.next = make(chan struct{})
+}
+
+// wait returns what somebody has to do, or done with the outcome of the call.
+func (p *pairing) wait(ctx context.Context) (s step, done bool, err error) {
+	for {
+		p.mu.Lock()
+		s, next := p.step, p.next
+		p.mu.Unlock()
+		select {
+		case <-p.done:
+			return s, true, p.err
+		default:
+		}
+		if s.waits(time.Now()) {
+			return s, false, nil
+		}
+		select {
+		case <-p.done:
+		case <-next:
+		case <-ctx.Done():
+			return s, false, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,146 @@
+// Package seed is the seed's API for instances, messages and where events go, as the clients of
+// its product use it: package api gives it HTTP, tokens and limits.
+//
+// What it guarantees:
+//
+//   - An instance's token is derived from a secret of the server and the instance's rotation:
+//     the account can see it at any time, and it is stored nowhere. It ends with the instance.
+//   - What is configured for an instance belongs to it, is bounded, and ends with it.
+//   - A pairing that a client has begun goes on when the client has its QR code; it ends
+//     by itself after [pairTime], and at the latest with Stop.
+//   - Members of a request that nobody here knows are ignored and named in a warning.
+package seed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// Options configure an API. DB, Secret and Call are required.
+type Options struct {
+	DB     *sqldb.DB // with the host's tables
+	Secret []byte    // of the server, see [Secret]
+	Call   func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
+	Now    func() time.Time // nil means time.Now
+}
+
+// API answers the requests. Start it for events of instances, and Stop it once in any case.
+type API struct {
+	call     func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
+	store    store
+	secret   []byte
+	pairings *pairings
+	watch    watch
+	// configured hears what the sockets of an instance get from now on, see [API.OnWebsocket].
+	configured func(instance string, w Websocket)
+}
+
+// New is ready to answer.
+func New(opt Options) *API {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	a := &API{call: opt.Call, store: store{opt.DB, opt.Now}, secret: opt.Secret, configured: func(string, Websocket) {}}
+	a.pairings = newPairings(a)
+	a.watch = watch{wake: make(chan struct{}, 1), changed: map[string]bool{}, told: map[string]string{}}
+	return a
+}
+
+// OnWebsocket sets who hears of changes of what sockets get. Call it before the first request.
+func (a *API) OnWebsocket(hears func(instance string, w Websocket)) { a.configured = hears }
+
+// Stop ends the pairings, and what Start began, and waits for them.
+func (a *API) Stop(ctx context.Context) error { return a.pairings.stop(ctx) }
+
+// Request is a request that was let in.
+type Request struct {
+	Instance string // of the path; "" where it has none
+	Query    url.Values
+	Body     []byte
+	Only     string // the one instance of the caller's token; "" is the account's
+}
+
+// Answer is what worked.
+type Answer struct {
+	Status   int // of HTTP; 0 is 200
+	Message  string
+	State    string         // the member status; optional
+	Members  map[string]any // at the top level
+	Data     any            // nil is Members
+	Warnings []sdk.Warning
+}
+
+// Endpoint is a request that the API answers. An error is a *sdk.Problem, or any other for what
+// cannot be reached.
+type Endpoint struct {
+	Pattern  string // of http.ServeMux
+	Account  bool   // only the account may
+	Creation bool   // counts as a creation too
+	Answer   func(context.Context, Request) (Answer, error)
+}
+
+// Endpoints are all there are.
+func (a *API) Endpoints() []Endpoint {
+	return []Endpoint{
+		{Pattern: "POST /api/instance/new", Account: true, Creation: true, Answer: a.create},
+		{Pattern: "GET /api/instance/list", Answer: a.list},
+		{Pattern: "GET /api/instance/connect/{instance}", Answer: a.connect},
+		{Pattern: "POST /api/instance/reconnect/{instance}", Answer: a.reconnect},
+		{Pattern: "DELETE /api/instance/logout/{instance}", Answer: a.logout},
+		{Pattern: "DELETE /api/instance/delete/{instance}", Account: true, Answer: a.remove},
+		{Pattern: "GET /api/chat/getMessage/{instance}", Answer: a.getMessage},
+		{Pattern: "GET /api/chat/status/{instance}", Answer: a.messageStatus},
+		{Pattern: "GET /api/profile/getAccount/{instance}", Answer: a.account},
+		{Pattern: "POST /api/events/webhook/{instance}", Answer: a.setWebhook},
+		{Pattern: "GET /api/events/webhook/{instance}", Answer: a.getWebhook},
+		{Pattern: "GET /api/events/getWebhook/{instance}", Answer: a.getWebhook},
+		{Pattern: "POST /api/events/websocket/{instance}", Answer: a.setWebsocket},
+		{Pattern: "GET /api/events/getWebsocket/{instance}", Answer: a.getWebsocket},
+	}
+}
+
+// run calls an operation of the node that has the instances and reads what it gave.
+func (a *API) run(ctx context.Context, operation string, input, output any) error {
+	raw, err := json.Marshal(input)
+	if err != nil {
+		return err
+	}
+	result, err := a.call(ctx, client.Request{Operation: operation, Input: raw}, nil)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(result.Output, output)
+}
+
+// refuse is the caller's mistake.
+func refuse(status int, code, message string) error {
+	return &sdk.Problem{Code: code, HTTPStatus: status, Message: message, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
+}
+
+// isStatus says whether a node refused with this status of HTTP.
+func isStatus(err error, status int) bool {
+	p, ok := errors.AsType[*sdk.Problem](err)
+	return ok && p.HTTPStatus == status
+}
+
+// stored gives words to an error of the database.
+func stored(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*sdk.Problem](err); ok {
+		return err
+	}
+	return &sdk.Problem{
+		Code: "storage", HTTPStatus: http.StatusServiceUnavailable, Message: "The database of the host cannot be used: " + sqldb.Reason(err),
+		Effect: sdk.EffectUnknown, Retryable: true, Fault: sdk.FaultNode, Err: err,
+	}
+}

@@ -1,0 +1,120 @@
+package seed
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// State is data of "instance.state". Some clients read state, in words of its own; some status,
+// in those of the list.
+type State struct {
+	Instance    string    `json:"instance"`
+	State       string    `json:"state"`
+	Status      string    `json:"status"`
+	Timestamp   time.Time `json:"timestamp"`
+	JID         *string   `json:"jid"`
+	NewContacts *pause    `json:"newContacts,omitempty"`
+	LastError   *trouble  `json:"lastError,omitempty"`
+}
+
+// eventStates are the node's states in the words of events.
+var eventStates = map[string]string{
+	"new": "disconnected", "pairing": "qr_ready", "connecting": "connecting", "connected": "connected", "disconnected": "disconnected",
+	"logged_out": "logged_out", "banned": "temp_banned", "replaced": "stream_replaced",
+}
+
+// troubles have words of their own there.
+var troubles = map[string]string{"client_outdated": "client_outdated", "keepalive": "keepalive_timeout"}
+
+func (o owned) event(now time.Time) State {
+	shown := o.shown("")
+	s := State{Instance: o.Name, State: eventStates[o.State], Status: shown.Status, Timestamp: now, JID: shown.NumberJID, NewContacts: o.NewContacts, LastError: o.LastError}
+	if o.LastError != nil && troubles[o.LastError.Code] != "" {
+		s.State = troubles[o.LastError.Code]
+	}
+	return s
+}
+
+// askTime is how long the node may take to say how an instance is.
+const askTime = 15 * time.Second
+
+// watch tells how instances are after their health has changed. Changes that follow each other
+// fast are told as one.
+type watch struct {
+	tell func(State)
+	wake chan struct{}
+
+	mu      sync.Mutex
+	changed map[string]bool
+
+	told map[string]string // what was said last, without its time; the watching goroutine's own
+}
+
+// Heard notes that an instance is not as it was. It never waits.
+func (a *API) Heard(h sdk.Health) {
+	w := &a.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h.Subject == "" || len(w.changed) >= maxInstances {
+		return
+	}
+	w.changed[h.Subject] = true
+	select {
+	case w.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// Start tells the states of instances until Stop. tell must not wait.
+func (a *API) Start(tell func(State)) {
+	a.watch.tell = tell
+	a.pairings.wg.Go(func() {
+		for {
+			select {
+			case <-a.pairings.ctx.Done():
+				return
+			case <-a.watch.wake:
+			}
+			for name := range a.watch.take() {
+				a.look(a.pairings.ctx, name)
+			}
+		}
+	})
+}
+
+func (w *watch) take() map[string]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	taken := w.changed
+	w.changed = map[string]bool{}
+	return taken
+}
+
+// look asks how an instance is and tells it if that is news. A node that does not answer tells
+// of all its instances when it is back.
+func (a *API) look(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	found, err := a.all(ctx, name)
+	if err != nil {
+		if isStatus(err, http.StatusNotFound) {
+			delete(a.watch.told, name)
+		}
+		return
+	}
+	s := found[0].event(time.Time{})
+	raw, err := json.Marshal(s)
+	if err != nil || a.watch.told[name] == string(raw) {
+		return
+	}
+	if len(a.watch.told) < maxInstances {
+		a.watch.told[name] = string(raw)
+	}
+	s.Timestamp = a.store.now().UTC()
+	a.watch.tell(s)
+}
