@@ -22,7 +22,8 @@ const soon = 5 * time.Second
 //
 // The error is a *RefusedError when a reason is known, though the attempts may go on.
 func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt)) error {
-	if i.cli.Load() == nil {
+	unpaired := i.cli.Load() == nil
+	if unpaired {
 		err := i.pair(ctx, phone, show)
 		if old := (*outdatedError)(nil); errors.As(err, &old) && i.pool.web.renew(ctx, old.presented) {
 			err = i.pair(ctx, phone, show)
@@ -37,8 +38,10 @@ func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt))
 	}
 	show(Prompt{Stage: StageConnecting})
 	asked := time.Now()
-	if err := i.want(ctx, true); err != nil {
-		return err
+	if !unpaired { // else the pairing has said so, and somebody may have stopped the instance since
+		if err := i.want(ctx, true); err != nil {
+			return err
+		}
 	}
 	now, err := i.await(ctx, func(s Status) bool {
 		t := s.Trouble

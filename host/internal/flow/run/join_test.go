@@ -17,7 +17,7 @@ import (
 func TestJoinsInAnyOrder(t *testing.T) {
 	cat := flowtest.Catalogue(t)
 	entered := 0
-	for seed := range uint64(120) {
+	for seed := range uint64(50) {
 		rnd := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test's seed
 		src := mustJSON(t, tangle(rnd))
 		p, findings, err := flow.Load(src, cat)
@@ -67,7 +67,7 @@ func TestJoinsInAnyOrder(t *testing.T) {
 func TestJoinsInCircles(t *testing.T) {
 	cat := flowtest.Catalogue(t)
 	ran, again := 0, 0
-	for seed := range uint64(120) {
+	for seed := range uint64(50) {
 		rnd := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // a test's seed
 		doc := tangle(rnd)
 		nodes, edges := doc["nodes"].([]any), doc["edges"].([]any)
