@@ -47,6 +47,7 @@ func (s *Supervisor) supervise(l *loop) {
 	for {
 		crash, err := s.runOnce(l)
 		if l.ctx.Err() != nil {
+			s.settle(l, err)
 			break
 		}
 		s.crashes.add(crash)
@@ -54,11 +55,13 @@ func (s *Supervisor) supervise(l *loop) {
 		wait, again := budget.failed(crash.Time, crash.Ran, !errors.Is(err, errNotYet))
 		if permanent := errors.Is(err, errPermanent); permanent || !again {
 			s.quarantine(crash, permanent)
+			s.settle(l, err) // now that the state says so, too
 			<-l.ctx.Done()
 			break
 		}
 		s.log.Info("node starts again", "in", wait.Round(time.Millisecond))
 		s.status.set(BackingOff, crash.Reason, func(st *Status) { st.PID, st.RetryAt = 0, time.Now().Add(wait) })
+		s.settle(l, err)
 		select {
 		case <-time.After(wait):
 		case <-l.ctx.Done():
@@ -106,7 +109,6 @@ func (s *Supervisor) runOnce(l *loop) (crash Crash, failedStart error) {
 			err = ErrStopped
 		}
 		err = fmt.Errorf("node %s: %w", s.spec.Name, err)
-		s.settle(l, err)
 		return report(run, err.Error(), 0), err
 	}
 	s.serve(session)
