@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,9 +48,6 @@ type HistoryStep struct {
 // History tells what is kept of a run. ErrNotFound if there is none.
 func (e *Engine) History(ctx context.Context, id string) (History, error) {
 	found, err := e.log.Found(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		err = ErrNotFound // where it was looked for is nobody's business
-	}
 	if err != nil {
 		return History{}, fmt.Errorf("run %.80s: %w", id, err)
 	}

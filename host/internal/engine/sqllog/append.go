@@ -189,7 +189,7 @@ func (l *Log) Load(ctx context.Context, run string) (engine.Record, error) {
 	var rec engine.Record
 	err := l.db.Row(ctx, `SELECT revision, state FROM engine_runs WHERE id = $1`, []any{run}, &rec.Revision, &rec.State)
 	if err != nil {
-		return engine.Record{}, sqldb.Wrap("load a run", notFound(err))
+		return engine.Record{}, wrap("load a run", err)
 	}
 	return rec, nil
 }
@@ -201,7 +201,7 @@ func (l *Log) Wait(ctx context.Context, correlation string) (engine.Wait, error)
 	err := l.db.Row(ctx, `SELECT run, node, visit, expires_at FROM engine_waits WHERE correlation = $1 AND expires_at > $2`,
 		[]any{correlation, sqldb.Millis(l.now())}, &w.Run, &w.Node, &w.Visit, &expires)
 	if err != nil {
-		return engine.Wait{}, sqldb.Wrap("find a wait", notFound(err))
+		return engine.Wait{}, wrap("find a wait", err)
 	}
 	w.Expires = sqldb.Time(expires)
 	return w, nil

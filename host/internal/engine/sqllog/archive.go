@@ -87,7 +87,7 @@ func (l *Log) lead(ctx context.Context, q engine.Query) (query string, args []an
 	case q.Version != 0:
 		var digest string
 		err := l.db.Row(ctx, `SELECT digest FROM engine_flows WHERE flow = $1 AND number = $2`, []any{q.Flow, q.Version}, &digest)
-		return ofVersion, []any{digest}, sqldb.Wrap("find a version of a flow", notFound(err))
+		return ofVersion, []any{digest}, wrap("find a version of a flow", err)
 	case q.Status != "" && q.Status != "succeeded":
 		return withStatus, []any{string(q.Status)}, nil
 	case q.Flow != "":
@@ -99,7 +99,7 @@ func (l *Log) lead(ctx context.Context, q engine.Query) (query string, args []an
 // Found implements engine.Archive.
 func (l *Log) Found(ctx context.Context, run string) (engine.Found, error) {
 	f, err := sqldb.One(ctx, l.db, foundRow, `SELECT `+columns+` FROM engine_runs AS r`+withVersion+` WHERE r.id = $1`, run)
-	return f, sqldb.Wrap("find a run", notFound(err))
+	return f, wrap("find a run", err)
 }
 
 // maxCounted is how many waiting runs are counted.

@@ -111,7 +111,7 @@ func scanVersion(row sqldb.Scanner, more ...any) (v engine.Version, err error) {
 // Flow implements engine.Log.
 func (l *Log) Flow(ctx context.Context, digest string) (engine.Version, error) {
 	v, err := sqldb.One(ctx, l.db, sourceRow, `SELECT `+versionColumns+`, source FROM engine_flows WHERE digest = $1`, digest)
-	return v, sqldb.Wrap("find a version of a flow", notFound(err))
+	return v, wrap("find a version of a flow", err)
 }
 
 // maxVersions is how many versions of a flow are listed.

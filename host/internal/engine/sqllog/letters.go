@@ -78,7 +78,7 @@ func (l *Log) DeadLetters(ctx context.Context, after string, limit int) ([]engin
 	before := int64(1<<63 - 1)
 	if after != "" {
 		if err := l.db.Row(ctx, `SELECT seq FROM engine_dead WHERE id = $1`, []any{after}, &before); err != nil {
-			return nil, sqldb.Wrap("find a dead letter", notFound(err))
+			return nil, wrap("find a dead letter", err)
 		}
 	}
 	letters, err := sqldb.All(ctx, l.db, scanLetter, `SELECT data FROM engine_dead WHERE seq < $1 ORDER BY seq DESC LIMIT $2`, before, limit)
@@ -88,7 +88,7 @@ func (l *Log) DeadLetters(ctx context.Context, after string, limit int) ([]engin
 // DeadLetter implements engine.Log.
 func (l *Log) DeadLetter(ctx context.Context, id string) (engine.DeadLetter, error) {
 	letter, err := sqldb.One(ctx, l.db, scanLetter, `SELECT data FROM engine_dead WHERE id = $1`, id)
-	return letter, sqldb.Wrap("find a dead letter", notFound(err))
+	return letter, wrap("find a dead letter", err)
 }
 
 // DropDeadLetter implements engine.Log.

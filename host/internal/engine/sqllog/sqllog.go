@@ -218,10 +218,11 @@ func (l *Log) only(run string) (unlock func()) {
 	return m.Unlock
 }
 
-// notFound gives the absence of a row the engine's name.
-func notFound(err error) error {
+// wrap names what was done, but for the absence of a row: that has the engine's name and no
+// other, since where it was looked for is nobody's business.
+func wrap(what string, err error) error {
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return engine.ErrNotFound
 	}
-	return err
+	return sqldb.Wrap(what, err)
 }
