@@ -30,6 +30,8 @@ type Instance struct {
 	log     *slog.Logger
 	ctx     context.Context
 	cancel  context.CancelFunc
+	beyond  context.Context // of whatsmeow's background work: ends when ctx has and the line is down
+	hush    context.CancelFunc
 	done    chan struct{} // closed when the supervisor ended
 
 	cli     atomic.Pointer[whatsmeow.Client] // nil: not paired
@@ -92,6 +94,9 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 		i.pace = rate.NewLimiter(rate.Limit(float64(n)/60), p.opts.Limits.Burst)
 	}
 	i.ctx, i.cancel = context.WithCancel(p.ctx)
+	// A query of whatsmeow's whose context ends while its frame is being written closes the
+	// channel on which its answer may be arriving (Client.cancelResponse, receiveResponse).
+	i.beyond, i.hush = context.WithCancel(context.WithoutCancel(p.ctx))
 	if err := i.load(ctx, r); err != nil {
 		return nil, err
 	}
@@ -111,7 +116,7 @@ func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	cli.EnableDecryptedEventBuffer = true // a redelivery finds its plaintext after the ratchet moved on
 	cli.SynchronousAck = true             // the handler stores before WhatsApp forgets
 	cli.ManualHistorySyncDownload = true
-	cli.BackgroundEventCtx = i.ctx
+	cli.BackgroundEventCtx = i.beyond
 	cli.SetMediaHTTPClient(i.pool.client)
 	cli.SetWebsocketHTTPClient(i.pool.client)
 	cli.SetPreLoginHTTPClient(i.pool.client)

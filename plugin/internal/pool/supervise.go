@@ -33,6 +33,7 @@ type ending struct {
 // goroutine that connects and disconnects the paired client.
 func (i *Instance) supervise() {
 	defer close(i.done)
+	defer i.hush()
 	var b backoff
 	if s := i.Status(); s.Trouble != nil && i.wanted() { // a ban goes on over a restart
 		i.sleep(time.Until(s.Trouble.Until))
