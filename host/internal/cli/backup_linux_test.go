@@ -3,13 +3,11 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/tapnode/tapnode/host/internal/sim"
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
@@ -21,26 +19,8 @@ import (
 // the tap is unknown, and the next one is answered.
 func TestBackup(t *testing.T) {
 	t.Setenv("TAPNODE_NODES", nodesDir)
-	log := slog.New(slog.DiscardHandler)
-	s, err := sim.Start(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	dir := shortDir(t)
-	data, settings := filepath.Join(dir, "data"), filepath.Join(dir, "settings.json")
-	phone := pairIn(t, s, data, log)
-	raw, err := json.Marshal(map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(settings, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	phone, data, settings := pairedElsewhere(t)
+	dir := filepath.Dir(data)
 	token := strings.TrimSpace(succeeds(t, "token", "--data", data))
 	begin := func() (*running, *served) {
 		r := startProcess(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--settings", settings, simulated)

@@ -19,31 +19,12 @@ import (
 // tapped, once.
 func TestRunOutlivesHost(t *testing.T) {
 	t.Setenv("TAPNODE_NODES", nodesDir)
-	log := slog.New(slog.DiscardHandler)
-	s, err := sim.Start(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	dir := shortDir(t)
-	data, settings := filepath.Join(dir, "data"), filepath.Join(dir, "settings.json")
-	phone := pairIn(t, s, data, log)
-	raw, err := json.Marshal(map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(settings, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	phone, data, settings := pairedElsewhere(t)
 	old, err := os.ReadFile("../../../examples/flows/menu.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "menu.yaml")
+	file := filepath.Join(filepath.Dir(data), "menu.yaml")
 	begin := func(source []byte) (*running, *served) {
 		if err := os.WriteFile(file, source, 0o600); err != nil {
 			t.Fatal(err)
@@ -95,15 +76,34 @@ func TestRunOutlivesHost(t *testing.T) {
 	next.interrupt(t)
 }
 
-// pairIn pairs the instance demo in a data directory, and makes the customer's phone.
-func pairIn(t *testing.T, s *sim.Simulation, data string, log *slog.Logger) *wasim.Phone {
+// pairedElsewhere is a simulated WhatsApp that outlives the processes of a test: a customer's
+// phone, a data directory in which the instance demo is paired, and the node's settings beside it.
+func pairedElsewhere(t *testing.T) (phone *wasim.Phone, data, settings string) {
 	t.Helper()
-	pairAll(t, s, data, s.Settings(), log, "demo")
-	phone, err := s.Server().NewPhone(t.Context(), "5511999990001")
+	log := slog.New(slog.DiscardHandler)
+	s, err := sim.Start(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return phone
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := shortDir(t)
+	data, settings = filepath.Join(dir, "data"), filepath.Join(dir, "settings.json")
+	pairAll(t, s, data, s.Settings(), log, "demo")
+	raw, err := json.Marshal(map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(settings, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if phone, err = s.Server().NewPhone(t.Context(), "5511999990001"); err != nil {
+		t.Fatal(err)
+	}
+	return phone, data, settings
 }
 
 // pairAll pairs instances in a data directory.

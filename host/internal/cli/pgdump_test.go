@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// TestPostgresDump runs the commands of docs/operations.md: a run that was dumped while its
+// TestPostgresDump runs the commands of docs/backup.md: a run that was dumped while its
 // database was in use is in the new database, with its history, and goes on there.
 func TestPostgresDump(t *testing.T) {
 	old, fresh := sqldbtest.Postgres(t), sqldbtest.Postgres(t)
@@ -21,7 +21,7 @@ func TestPostgresDump(t *testing.T) {
 	if err != nil {
 		t.Skip("pg_dump is not here")
 	}
-	src, err := os.ReadFile("../../../docs/operations.md")
+	src, err := os.ReadFile("../../../docs/backup.md")
 	if err != nil {
 		t.Fatal(err)
 	}

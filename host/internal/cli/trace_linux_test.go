@@ -2,13 +2,9 @@ package cli
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,7 +14,6 @@ import (
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tapnode/tapnode/host/internal/sim"
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
@@ -53,26 +48,7 @@ func TestTrace(t *testing.T) {
 	server := httptest.NewServer(seen)
 	t.Cleanup(server.Close)
 	t.Setenv("TAPNODE_NODES", nodesDir)
-	log := slog.New(slog.DiscardHandler)
-	s, err := sim.Start(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	dir := shortDir(t)
-	data, settings := filepath.Join(dir, "data"), filepath.Join(dir, "settings.json")
-	phone := pairIn(t, s, data, log)
-	raw, err := json.Marshal(map[string]json.RawMessage{"whatsapp-send-buttons": s.Settings()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(settings, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	phone, data, settings := pairedElsewhere(t)
 	token := strings.TrimSpace(succeeds(t, "token", "--data", data))
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
 	begin := func() (*running, *served) {
