@@ -61,7 +61,7 @@ func Start(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := noise.NewRoot()
+	root := theRoot()
 	identity, err := root.Issue()
 	if err != nil {
 		return nil, err

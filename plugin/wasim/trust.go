@@ -4,15 +4,30 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.mau.fi/libsignal/logger"
 	"go.mau.fi/whatsmeow"
+
+	"github.com/tapnode/tapnode/plugin/wasim/internal/noise"
 )
 
-// Trust makes every whatsmeow client of this process accept this server instead of WhatsApp: it sets
+// theRoot signs every server of this process, because a process trusts one root: whatsmeow keeps it in a package
+// variable. So several servers can be used side by side.
+var theRoot = sync.OnceValue(noise.NewRoot)
+
+var trusting sync.Mutex
+
+// Trust makes every whatsmeow client of this process accept its simulators instead of WhatsApp: it sets
 // whatsmeow.WACertPubKey. Call it before the first client connects.
-func (s *Server) Trust() { whatsmeow.WACertPubKey = s.root.Public() }
+func (s *Server) Trust() {
+	trusting.Lock()
+	defer trusting.Unlock()
+	if whatsmeow.WACertPubKey != s.root.Public() { // else clients may be reading it
+		whatsmeow.WACertPubKey = s.root.Public()
+	}
+}
 
 // Attach leads a client's connections to this server, websocket and media alike. Call it before Connect, and after
 // any SetProxy.

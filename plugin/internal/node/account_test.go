@@ -13,6 +13,7 @@ import (
 // TestAnotherAccount: the instance is paired with another account. What the one before
 // sent and heard does not act for it, and the keys of its sends still answer.
 func TestAnotherAccount(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.writes(ana, "good morning")
 	received := w.subscribe(opMessageReceived, nil)

@@ -132,6 +132,7 @@ func (c *child) kill() {
 }
 
 func TestDescribeOffline(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(binary(t), "describe")
 	cmd.Env = []string{}
 	out, err := cmd.Output()

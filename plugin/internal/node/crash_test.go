@@ -41,6 +41,7 @@ type crash struct {
 // clicks. In the end every call has one message, which Ana saw once, and every press
 // of hers one event.
 func TestKillLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
 	c := &crash{sent: map[int]string{}, clicked: map[string]bool{}, events: map[string]string{}}
 	c.world = newWorld(t, wasim.Options{})
 	c.ana = c.customer(anaNumber)

@@ -15,6 +15,7 @@ import (
 // TestRetryKeepsTheButtons: a phone that could not decrypt a menu gets it again with
 // its <biz>, from memory and, after a restart, from the ledger.
 func TestRetryKeepsTheButtons(t *testing.T) {
+	t.Parallel()
 	for _, restart := range []bool{false, true} {
 		name := "running"
 		if restart {
@@ -95,6 +96,7 @@ func TestCutWire(t *testing.T) {
 }
 
 func TestDelayShowsTyping(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	menu := menuTo(anaNumber)
 	menu["delay"] = 2

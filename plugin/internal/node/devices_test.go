@@ -80,6 +80,7 @@ func (w *world) companion(p *wasim.Phone) <-chan types.MessageID {
 // TestMissedDevice: a device whose keys WhatsApp did not give is told of, and gets the
 // message all the same.
 func TestMissedDevice(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.must(w.call(send.OpText, textTo(anaNumber), nil))
 	read := w.companion(ana)

@@ -35,6 +35,7 @@ func (w *world) refuse(code int) (stop func()) {
 // TestRefusedButtonsFallBackToText: on the wire, in the answer, in the ledger, and back:
 // the number that somebody types is a click.
 func TestRefusedButtonsFallBackToText(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	for _, code := range []int{405, 473, 479} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -119,6 +120,7 @@ func TestNoFallback(t *testing.T) {
 // Ana never sees two messages; and one as soon as it is known that the buttons were
 // refused.
 func TestFallbackOverAKill(t *testing.T) {
+	t.Parallel()
 	texts := func(w *world) bool { // the text has come to the server
 		return len(w.sim.Stanzas(func(s wasim.Stanza) bool {
 			return s.Direction == wasim.In && s.Node.Tag == "message" && len(s.Node.GetChildrenByTag("biz")) == 0

@@ -80,6 +80,7 @@ func healthy(h sdk.Health) bool { return h.State == sdk.Healthy }
 // TestEndsOfAConnection: what ends a connection is told by name, and what can come
 // back by itself does.
 func TestEndsOfAConnection(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		end    func(w *world, d *wasim.Device)
@@ -108,6 +109,7 @@ func TestEndsOfAConnection(t *testing.T) {
 		{"a client that is not served", failing(wasim.LoginFailure{Reason: 501}), "connect_failure", sdk.Degraded, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, wasim.Options{})
 			account := w.pair("shop", shopNumber)
 			v := w.watch()
@@ -138,6 +140,7 @@ func TestEndsOfAConnection(t *testing.T) {
 // TestStatesOutliveTheProcess: what ended a connection for good is told, with its
 // reason and the next step, in the list and in the health of the next process, too.
 func TestStatesOutliveTheProcess(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		end   func(w *world, d *wasim.Device)
@@ -156,6 +159,7 @@ func TestStatesOutliveTheProcess(t *testing.T) {
 		{"too many logins", failing(wasim.LoginFailure{Reason: 429}), pool.Connecting, "slow_down", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, wasim.Options{})
 			account := w.pair("shop", shopNumber)
 			v := w.watch()

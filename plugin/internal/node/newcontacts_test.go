@@ -31,6 +31,7 @@ func (w *world) paused() *pausedOutput {
 // TestRefusedNewChatsPause: after 463 and 475 nothing is sent to people who have not
 // written first, in this process and the next; replies and groups go through.
 func TestRefusedNewChatsPause(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		ack    int
 		reason string

@@ -35,11 +35,13 @@ type outage struct {
 // TestOutage: taps that come while the database cannot be used are not lost, whatever is
 // the matter with it. The instance hangs up, says why, and comes back.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) *outage{
 		"locked": lockedFile, "full": fullDisk, "read-only": readOnlyFile, "postgres gone": postgresGone, "postgres without room": postgresCrowded,
 		"postgres failing over": postgresStandby,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := open(t)
 			sim, err := wasim.Start(wasim.Options{})
 			if err != nil {

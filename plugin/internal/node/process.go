@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	wastore "go.mau.fi/whatsmeow/store"
 
@@ -139,10 +140,16 @@ func openMedia(s settings, dir string, c *cache.Cache) (*media.Loader, error) {
 	return media.New(o)
 }
 
+var presenting sync.Mutex
+
 // presentAs sets what the phone shows under linked devices. whatsmeow keeps it in
 // package variables, for the whole process.
 func presentAs(s settings) error {
-	wastore.SetOSInfo(s.Device.Name, [3]uint32{1, 0, 0})
+	presenting.Lock()
+	defer presenting.Unlock()
+	if wastore.DeviceProps.GetOs() != s.Device.Name { // else a client of this process may be reading it
+		wastore.SetOSInfo(s.Device.Name, [3]uint32{1, 0, 0})
+	}
 	if s.Device.Version == "" {
 		return nil
 	}

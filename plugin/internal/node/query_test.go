@@ -18,6 +18,7 @@ import (
 // message, nothing of the message left, its buttons are not refused, and its key stays
 // as good as new.
 func TestRefusedQueryIsNoVerdict(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		xmlns string
 		code  int
@@ -60,6 +61,7 @@ func TestRefusedQueryIsNoVerdict(t *testing.T) {
 // TestRefusalAfterRefusal: when every attempt was answered, what WhatsApp says about the
 // message is final, and buttons that it refuses go out as text.
 func TestRefusalAfterRefusal(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		first wasim.FaultRule
@@ -88,6 +90,7 @@ func TestRefusalAfterRefusal(t *testing.T) {
 // TestRefusalAfterLostAnswer: while a receipt may still come, the refusal of a repeat is
 // no word about the attempt before it; after that it is one, and the key is settled.
 func TestRefusalAfterLostAnswer(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true, DropDelivery: true}})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, withFallback()), Key: "k"}
@@ -137,6 +140,7 @@ func TestRepeatsAtOnce(t *testing.T) {
 // it is stale; a message refused for it is written anew, and nothing is said to have
 // arrived that was refused.
 func TestGroupIsAskedForAnew(t *testing.T) {
+	t.Parallel()
 	for _, times := range []int{1, 2} {
 		t.Run(fmt.Sprint(times, " refusals"), func(t *testing.T) {
 			w, ana := shop(t, wasim.Options{})

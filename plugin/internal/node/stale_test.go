@@ -66,6 +66,7 @@ func TestNewerLID(t *testing.T) {
 // goes there, it is asked again, and the repeat goes where the number is now, as it was
 // meant.
 func TestStaleAddress(t *testing.T) {
+	t.Parallel()
 	for name, lid := range map[string]func(*world) string{
 		"nobody there": func(*world) string { return nobody },
 		"refused": func(w *world) string {

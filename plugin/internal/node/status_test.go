@@ -104,6 +104,7 @@ func TestStatusOfAMessage(t *testing.T) {
 // TestReceiptSettlesUnknown: no answer came; a receipt says what became of it, also after
 // a restart.
 func TestReceiptSettlesUnknown(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	status := w.subscribe(opMessageStatus, nil)
 	ana.Disconnect()
