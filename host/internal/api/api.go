@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
@@ -49,7 +50,7 @@ type Options struct {
 	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
 	Ready      func() Readiness                                      // nil: ready for work
 	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
-	Nodes      Nodes                                                 // for nodes under /v1; nil leaves them out
+	Nodes      v1.Nodes                                              // for nodes under /v1; nil leaves them out
 	Flows      Flows                                                 // for versions of flows under /v1; nil leaves them out
 	Call       Caller                                                // for calls under /v1; nil leaves them out
 	Secrets    map[string][]byte                                     // that webhooks name
@@ -116,9 +117,6 @@ func New(opt Options) (*Server, error) {
 		s.letters(mux, opt.Engine)
 		s.hooks(mux, opt.Engine)
 	}
-	if opt.Nodes != nil {
-		s.nodes(mux, opt.Nodes)
-	}
 	if opt.Flows != nil {
 		s.flows(mux, opt.Flows, opt.Engine)
 	}
@@ -128,12 +126,18 @@ func New(opt Options) (*Server, error) {
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
 	}
-	pages, err := s.pages(enveloped(mux))
+	resources, err := v1.New(v1.Options{Authorize: s.access, CallerOf: callerOf, Nodes: opt.Nodes, Logger: opt.Logger})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/v1/", resources)
+	served := enveloped(mux, resources)
+	pages, err := s.pages(served)
 	if err != nil {
 		return nil, err
 	}
 	s.http = s.server(s.measured(s.guard(pages)))
-	s.control = s.server(trusted(enveloped(mux)))
+	s.control = s.server(trusted(served))
 	return s, nil
 }
 
@@ -194,7 +198,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
 		}
 		if !isLoopback(host) {
-			fail(w, http.StatusForbidden, "forbidden", "this server answers only to loopback host names; put a reverse proxy that sets Host in front of it")
+			deny(w, r, http.StatusForbidden, "forbidden", "this server answers only to loopback host names; put a reverse proxy that sets Host in front of it")
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"strings"
+
+	"github.com/tapnode/tapnode/host/internal/api/v1"
 )
 
 // authorized lets a request pass whose token covers the {instance} of its path,
@@ -16,28 +18,60 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 		}
 		raw, missing := tokenOf(r)
 		if raw == "" {
-			fail(w, http.StatusUnauthorized, "unauthenticated", missing)
+			deny(w, r, http.StatusUnauthorized, "unauthenticated", missing)
 			return
 		}
 		token, ok, err := s.known(r.Context(), raw)
 		if err != nil {
-			failWith(w, err)
+			s.opt.Logger.Error("a token cannot be checked", "err", err)
+			deny(w, r, http.StatusServiceUnavailable, "unavailable", "The token could not be checked; try again")
 			return
 		}
 		if !ok {
-			fail(w, http.StatusUnauthorized, "unauthenticated", "Invalid token")
+			deny(w, r, http.StatusUnauthorized, "unauthenticated", "Invalid token")
 			return
 		}
 		if !s.limit.allow(w.Header(), token.ID) {
-			fail(w, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
+			deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
 			return
 		}
 		if instance := r.PathValue("instance"); token.Scope == TokenInstance && instance != "" && token.Instance != instance {
-			fail(w, http.StatusForbidden, "forbidden", "Instance token does not match the instance in the path")
+			deny(w, r, http.StatusForbidden, "forbidden", "Instance token does not match the instance in the path")
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
 	})
+}
+
+// access is v1.Options.Authorize.
+func (s *Server) access(access v1.Access, next http.Handler) http.Handler {
+	return s.authorized(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := tokenIn(r.Context())
+		if token.Scope != TokenAccount && (access.Reach == v1.All || access.Reach == v1.ByPath && r.PathValue("instance") == "") {
+			deny(w, r, http.StatusForbidden, "forbidden", "This needs an account token")
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// callerOf is v1.Options.CallerOf.
+func callerOf(ctx context.Context) v1.Caller {
+	token, _ := tokenIn(ctx)
+	caller := v1.Caller{ID: token.ID, Reveal: token.Reveal}
+	if token.Scope != TokenAccount {
+		caller.Instances = []string{token.Instance}
+	}
+	return caller
+}
+
+// deny refuses a request in the form of the API that it is for.
+func deny(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		v1.Refuse(w, status, code, message)
+		return
+	}
+	fail(w, status, code, message)
 }
 
 // known finds a token that was made, or derived for an instance.
@@ -82,7 +116,7 @@ func revealed(w http.ResponseWriter, r *http.Request) (reveal, ok bool) {
 func accountOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token, ok := tokenIn(r.Context()); !ok || token.Scope != TokenAccount {
-			fail(w, http.StatusForbidden, "forbidden", "This needs an account token")
+			deny(w, r, http.StatusForbidden, "forbidden", "This needs an account token")
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -7,9 +7,14 @@ import (
 )
 
 // enveloped answers in the seed's envelope also where no endpoint is: clients read it before
-// the status. A path that is not clean is no endpoint's; clients follow no redirects.
-func enveloped(mux *http.ServeMux) http.Handler {
+// the status. A path that is not clean is no endpoint's; clients follow no redirects. Below /v1,
+// resources answers so, with a problem.
+func enveloped(mux *http.ServeMux, resources http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") && path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath() {
+			resources.ServeHTTP(w, r)
+			return
+		}
 		if !strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/ws/") {
 			mux.ServeHTTP(w, r)
 			return

@@ -9,8 +9,8 @@ import (
 // pages lets web pages of Options.Origins call, and no others.
 func (s *Server) pages(next http.Handler) (http.Handler, error) {
 	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fail(w, http.StatusForbidden, "forbidden", "A web page of another origin may not call this")
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		deny(w, r, http.StatusForbidden, "forbidden", "A web page of another origin may not call this")
 	}))
 	for _, origin := range s.opt.Origins {
 		if err := protection.AddTrustedOrigin(origin); err != nil {

@@ -3,15 +3,15 @@ package app
 import (
 	"context"
 
-	"github.com/tapnode/tapnode/host/internal/api"
+	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/process"
 )
 
 // Nodes are the node processes with their states.
-func (a *App) Nodes() []api.Node {
-	out := make([]api.Node, 0, len(a.nodes))
+func (a *App) Nodes() []v1.Node {
+	out := make([]v1.Node, 0, len(a.nodes))
 	for _, n := range a.nodes {
-		out = append(out, api.Node{Name: n.manifest.Name, Version: n.manifest.Version, Status: n.State(), Crashes: n.Crashes()})
+		out = append(out, v1.Node{Name: n.manifest.Name, Version: n.manifest.Version, Status: n.State(), Crashes: n.Crashes()})
 	}
 	return out
 }
@@ -32,5 +32,5 @@ func (a *App) RestartNode(_ context.Context, name string) error {
 		defer a.readers.Done()
 		return n.Restart(a.reading) //nolint:contextcheck // the host's life bounds it, not the caller's
 	}
-	return api.ErrUnknownNode
+	return v1.ErrUnknownNode
 }

@@ -59,6 +59,10 @@ var rules = []rule{
 		why: "spans are made in one place, so that nothing of a message comes into them by the way",
 	},
 	{
+		from: []string{""}, except: []string{"host/internal/api/v1"}, forbid: []string{"github.com/danielgtaylor/huma"}, tests: true,
+		why: "one package knows what describes /v1, so that it can be had from elsewhere",
+	},
+	{
 		from: []string{"host"}, except: []string{"host/internal/cli"}, forbid: []string{module + "host/internal/metrics", module + "host/internal/backup"},
 		why: "only the command puts measuring, and copies, beside what does the work",
 	},

@@ -1,0 +1,131 @@
+package v1
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+)
+
+// strict is a body of one JSON document, read to the letter into in. Embed it in the input of a route.
+// An empty body is one without members.
+type strict[T any] struct{ in T }
+
+// bodied is an input with a body.
+type bodied interface {
+	describe(schemas huma.Registry) *huma.RequestBody
+	read(body []byte) *problem
+}
+
+const jsonType = "application/json"
+
+func (b *strict[T]) describe(schemas huma.Registry) *huma.RequestBody {
+	return &huma.RequestBody{Content: map[string]*huma.MediaType{jsonType: {Schema: schemas.Schema(reflect.TypeFor[T](), true, "")}}}
+}
+
+// bounds of a body, its size aside, which the route limits.
+var bounds = jsonstrict.Limits{Depth: 64, Values: 100_000, Digits: 100, NoNUL: true}
+
+func (b *strict[T]) read(body []byte) *problem {
+	if len(body) == 0 {
+		body = []byte("{}")
+	}
+	err := jsonstrict.Decode(body, bounds, &b.in)
+	if fault, ok := errors.AsType[*jsonstrict.Error](err); ok {
+		return refuse(http.StatusBadRequest, "invalid_body", "the body is not what this takes: "+fault.Error(), faultsOf(*fault)...)
+	}
+	return nil
+}
+
+// readBody reads the body of a request within its limits. Without a body in the route there may be
+// none, or {}.
+func readBody(w http.ResponseWriter, r *http.Request, rt route) ([]byte, *problem) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil, nil
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // where there is none, the server's holds
+	limit := max(rt.body, 2)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	slow, _ := errors.AsType[net.Error](err)
+	switch {
+	case tooLarge && rt.body == 0:
+		return nil, refuse(http.StatusBadRequest, "invalid_body", "this takes no body")
+	case tooLarge:
+		return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", limit))
+	case slow != nil && slow.Timeout():
+		return nil, refuse(http.StatusRequestTimeout, "too_slow", fmt.Sprintf("the body did not come within %v", bodyTime)).with("Connection", "close")
+	case err != nil:
+		return nil, refuse(http.StatusBadRequest, "invalid_body", "the body ended early, or its encoding is broken").with("Connection", "close")
+	}
+	_ = control.SetReadDeadline(time.Time{}) // it would end the context of a long answer
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
+	if rt.body == 0 && string(body) != "{}" {
+		return nil, refuse(http.StatusBadRequest, "invalid_body", "this takes no body")
+	}
+	return body, checkType(r, rt)
+}
+
+// checkType refuses what is not said to be what the route takes. A client may say nothing.
+func checkType(r *http.Request, rt route) *problem {
+	types := rt.types
+	if len(types) == 0 {
+		types = []string{jsonType}
+	}
+	unsupported := func(format string, args ...any) *problem {
+		return refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", fmt.Sprintf(format, args...)).with("Accept-Post", strings.Join(types, ", "))
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return unsupported("the body has the Content-Encoding %.40q; send it without", encoding)
+	}
+	given := r.Header.Values("Content-Type")
+	if len(given) == 0 {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(given[0])
+	switch charset := params["charset"]; {
+	case err != nil, len(given) > 1, !slices.Contains(types, kind):
+		return unsupported("the Content-Type is %.80q; this takes %s", given[0], strings.Join(types, " or "))
+	case charset != "" && !strings.EqualFold(charset, "utf-8"):
+		return unsupported("the charset is %.40q; send UTF-8", charset)
+	}
+	return nil
+}
+
+type bodyKey struct{}
+
+// withBody is a request whose body was read.
+func withBody(r *http.Request, body []byte) *http.Request {
+	r.Body = http.NoBody // huma reads bodies into memory of its own
+	return r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
+}
+
+// bodyIn is the body that was read.
+func bodyIn(ctx context.Context) []byte {
+	body, _ := ctx.Value(bodyKey{}).([]byte)
+	return body
+}
+
+// parseQuery refuses what url.ParseQuery would pass over.
+func parseQuery(raw string) (url.Values, error) {
+	if strings.Contains(raw, ";") {
+		return nil, errors.New("there is a ; in it, write %3B")
+	}
+	return url.ParseQuery(raw)
+}

@@ -1,0 +1,60 @@
+package v1
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// config is how huma describes and writes. It serves no page of its own: those load scripts from
+// elsewhere.
+func config() huma.Config {
+	format := huma.Format{Marshal: func(w io.Writer, v any) error {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(v)
+	}}
+	c := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "Tapnode", Version: "1", Description: "Everything a Tapnode host does, over HTTP. " +
+				"Inside version 1 only members, parameters and routes are added. Refusals are RFC 9457 problems with a stable code."},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer": {Type: "http", Scheme: "bearer"},
+					"token":  {Type: "apiKey", In: "header", Name: "token"},
+				},
+			},
+			Security: []map[string][]string{{"bearer": {}}, {"token": {}}},
+		},
+		Formats:       map[string]huma.Format{jsonType: format, "json": format},
+		DefaultFormat: jsonType,
+	}
+	c.AllowAdditionalPropertiesByDefault = true // answers get more members inside version 1
+	return c
+}
+
+// describe serves the description of all routes, which everybody may read.
+func (a *API) describe() error {
+	raw, err := json.Marshal(a.huma.OpenAPI())
+	if err != nil {
+		return fmt.Errorf("describe the API: %w", err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, raw, "", "  "); err != nil {
+		return err
+	}
+	out.WriteByte('\n')
+	a.document = out.Bytes()
+	a.mux.HandleFunc("GET /v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json; version=3.1")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, _ = (&answer{ResponseWriter: w}).Write(a.document) // the client is gone: nobody to tell
+	})
+	return nil
+}

@@ -1,0 +1,120 @@
+package v1
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tapnode/tapnode/internal/jsonstrict"
+
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// problem is a refusal or a failure: RFC 9457 with two members of our own, code and errors.
+type problem struct {
+	Title  string  `json:"title" doc:"The HTTP status in words."`
+	Status int     `json:"status" doc:"The HTTP status."`
+	Code   string  `json:"code" doc:"What it is, for programs. Stable."`
+	Detail string  `json:"detail" doc:"What it is and what to do, for people."`
+	Errors []fault `json:"errors,omitempty" doc:"Everything that is wrong with the request, by place."`
+
+	header http.Header
+}
+
+// fault is one thing wrong with a request.
+type fault struct {
+	Pointer    string        `json:"pointer" doc:"RFC 6901 JSON Pointer into the body; empty is the whole body."`
+	Parameter  string        `json:"parameter,omitempty" doc:"The parameter of the path, the query or the header that is wrong, when it is not the body."`
+	Line       int           `json:"line,omitempty" doc:"In a flow file, counted from 1."`
+	Severity   flow.Severity `json:"severity,omitempty" enum:"error,warning" doc:"In a flow file; a warning refuses nothing."`
+	Code       string        `json:"code" doc:"What it is, for programs. Stable."`
+	Message    string        `json:"message" doc:"What is wrong."`
+	Suggestion string        `json:"suggestion,omitempty" doc:"What to do."`
+}
+
+func refuse(status int, code, detail string, faults ...fault) *problem {
+	return &problem{Title: http.StatusText(status), Status: status, Code: code, Detail: detail, Errors: faults}
+}
+
+// with adds a header to the answer.
+func (p *problem) with(name, value string) *problem {
+	if p.header == nil {
+		p.header = http.Header{}
+	}
+	p.header.Set(name, value)
+	return p
+}
+
+// Error is the detail.
+func (p *problem) Error() string { return p.Detail }
+
+// GetStatus is huma.StatusError's.
+func (p *problem) GetStatus() int { return p.Status }
+
+// GetHeaders is huma.HeadersError's.
+func (p *problem) GetHeaders() http.Header { return p.header }
+
+// ContentType is huma.ContentTypeFilter's.
+func (p *problem) ContentType(string) string { return problemType }
+
+const problemType = "application/problem+json"
+
+// write answers with a problem outside huma.
+func write(w http.ResponseWriter, p *problem) {
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody to tell
+}
+
+// Refuse answers a request that Options.Authorize does not let pass.
+func Refuse(w http.ResponseWriter, status int, code, detail string) {
+	write(w, refuse(status, code, detail))
+}
+
+// problems makes huma speak in our problems. Its hook is a variable of the package, so it is set once.
+var problems = sync.OnceFunc(func() {
+	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
+		if len(errs) == 1 {
+			if p, ok := errors.AsType[*problem](errs[0]); ok {
+				return p
+			}
+		}
+		p := refuse(http.StatusBadRequest, "invalid_request", "the request is not what this takes: "+detail)
+		if status >= http.StatusInternalServerError || status == 0 {
+			p = refuse(http.StatusInternalServerError, "internal", "it could not be done; try again")
+		}
+		for _, err := range errs {
+			p.Errors = append(p.Errors, faultOf(err))
+		}
+		return p
+	}
+})
+
+// faultOf words what huma says about a parameter: huma reads no bodies here.
+func faultOf(err error) fault {
+	f := fault{Code: "invalid", Message: err.Error()}
+	if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
+		_, f.Parameter, _ = strings.Cut(d.Location, ".")
+		f.Message = d.Message
+		if d.Message == "unknown query parameter" {
+			f.Code = "unknown_parameter"
+		}
+	}
+	return f
+}
+
+// faultsOf are those that the strict reader found.
+func faultsOf(errs ...jsonstrict.Error) []fault {
+	var out []fault
+	for _, e := range errs {
+		out = append(out, fault{Pointer: e.Pointer, Code: string(e.Code), Message: e.Message, Suggestion: e.Suggestion})
+	}
+	return out
+}

@@ -1,0 +1,225 @@
+package v1
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Right is what a token must allow.
+type Right string
+
+// The rights.
+const (
+	Read   Right = "read"   // look
+	Send   Right = "send"   // make calls of actions, start runs
+	Manage Right = "manage" // everything else
+)
+
+// Access says who may call a route.
+type Access struct {
+	Right Right
+	Reach Reach
+}
+
+// Reach says of which instances a token must be.
+type Reach int
+
+// The reaches.
+const (
+	ByPath Reach = iota // of the {instance} in the path; of all when the path has none
+	Any                 // of any: the handler looks which instance the request is about
+	All                 // of all, also when the path names one
+)
+
+// Caller is who makes a request.
+type Caller struct {
+	ID        string   // of the token; what is stored under it is nobody else's
+	Instances []string // that it may work with; nil: all
+	Reveal    bool     // may see the numbers and texts of customers
+}
+
+// may says whether the caller may work with an instance.
+func (c Caller) may(instance string) bool {
+	return c.Instances == nil || slices.Contains(c.Instances, instance)
+}
+
+// caller is who makes the request.
+func (a *API) caller(ctx context.Context) Caller { return a.opt.CallerOf(ctx) }
+
+// A route is one method of one path.
+type route struct {
+	method, path string
+	id           string // operationId
+	tag          string // the resource
+	summary      string
+	about        string // description
+	access       Access
+	status       int   // of success; 0 is 200, or 204 without a body
+	refusals     []int // statuses of problems, beyond those that every route may have
+	// body is how large the request's may be; 0: there is none. types are its content types, JSON
+	// when there are none.
+	body  int64
+	types []string
+	// change may complete the description before the Go types do.
+	change func(*huma.Operation)
+}
+
+// Limits of requests.
+const (
+	// smallBody is for requests that are a handful of members.
+	smallBody = 64 << 10
+	// bodyTime is how long a body may take.
+	bodyTime = 30 * time.Second
+	// answerTime is how long a client may take to read an answer that is not a stream.
+	answerTime = time.Minute
+)
+
+// serve registers a route. The fields of I with tags path, query and header are parameters; an I that
+// embeds strict or source has a body. O is what package huma makes of it: a field Body and headers.
+func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (*O, error)) {
+	schemas := a.huma.OpenAPI().Components.Schemas
+	op := huma.Operation{
+		Method: rt.method, Path: rt.path, OperationID: rt.id, Tags: []string{rt.tag}, Summary: rt.summary, Description: rt.about,
+		DefaultStatus: rt.status, RejectUnknownQueryParameters: true, SkipValidateBody: true, MaxBodyBytes: -1,
+		Extensions: map[string]any{"x-right": rt.access.Right},
+		Responses:  map[string]*huma.Response{"default": refusal(schemas, "Refused or failed")},
+	}
+	for _, status := range rt.refusals {
+		op.Responses[strconv.Itoa(status)] = refusal(schemas, http.StatusText(status))
+	}
+	if b, ok := any(new(I)).(bodied); ok {
+		op.RequestBody = b.describe(schemas)
+	}
+	if rt.change != nil {
+		rt.change(&op)
+	}
+	huma.Register(entered{a.huma, a.mux, func(next http.Handler) http.Handler {
+		return a.opt.Authorize(rt.access, enter(rt, next))
+	}}, op, func(ctx context.Context, in *I) (*O, error) {
+		if b, ok := any(in).(bodied); ok {
+			if p := b.read(bodyIn(ctx)); p != nil {
+				return nil, p
+			}
+		}
+		return handle(ctx, in)
+	})
+}
+
+// refusal describes an answer with a problem.
+func refusal(schemas huma.Registry, what string) *huma.Response {
+	return &huma.Response{Description: what, Content: map[string]*huma.MediaType{
+		problemType: {Schema: schemas.Schema(reflect.TypeFor[problem](), true, "")},
+	}}
+}
+
+// entered is huma's API with our own way in before the handler.
+type entered struct {
+	huma.API
+	mux   *http.ServeMux
+	enter func(next http.Handler) http.Handler
+}
+
+// Adapter is huma.API's.
+func (e entered) Adapter() huma.Adapter { return adapter(e) }
+
+type adapter entered
+
+// Handle is huma.Adapter's.
+func (e adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
+	e.mux.Handle(op.Method+" "+op.Path, e.enter(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler(humago.NewContext(op, r, w))
+	})))
+}
+
+// ServeHTTP is huma.Adapter's.
+func (e adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.ServeHTTP(w, r) }
+
+var inPath = regexp.MustCompile(`\{(\w+)\}`)
+
+// enter checks what huma does not, and reads the body.
+func enter(rt route, next http.Handler) http.Handler {
+	var params []string
+	for _, m := range inPath.FindAllStringSubmatch(rt.path, -1) {
+		params = append(params, m[1])
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range params {
+			if value := r.PathValue(name); !text(value) {
+				write(w, refuse(http.StatusNotFound, "not_found", fmt.Sprintf("there is no such %s: its name is not UTF-8", name)))
+				return
+			}
+		}
+		if p := checkQuery(r); p != nil {
+			write(w, p)
+			return
+		}
+		body, p := readBody(w, r, rt)
+		if p != nil {
+			write(w, p)
+			return
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(&answer{ResponseWriter: w}, withBody(r, body))
+	})
+}
+
+// text says whether a value can be stored as one.
+func text(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// checkQuery wants each parameter once, and as text.
+func checkQuery(r *http.Request) *problem {
+	query, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "invalid_request", "the query is not well-formed: "+err.Error())
+	}
+	for name, values := range query {
+		switch {
+		case !text(name), slices.ContainsFunc(values, func(v string) bool { return !text(v) }):
+			return refuse(http.StatusBadRequest, "invalid_request", "the query is not UTF-8 text")
+		case len(values) > 1:
+			return refuse(http.StatusBadRequest, "invalid_request", fmt.Sprintf("the parameter %.80q is given more than once", name),
+				fault{Parameter: name, Code: "duplicate_parameter", Message: "it is given more than once"})
+		}
+	}
+	return nil
+}
+
+// answer gives whoever reads it a time to do so.
+type answer struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// WriteHeader is http.ResponseWriter's.
+func (w *answer) WriteHeader(status int) {
+	w.begin()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write is http.ResponseWriter's.
+func (w *answer) Write(b []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *answer) begin() {
+	if !w.begun {
+		w.begun = true
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime)) // not every writer has one
+	}
+}
+
+// Unwrap lets an http.ResponseController find what the writer can do.
+func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,90 @@
+// Package v1 is the API under /v1: everything the host does, as resources over HTTP, one file for each.
+//
+// What it guarantees:
+//
+//   - The OpenAPI 3.1 document at /v1/openapi.json is made from the Go types and routes that serve the
+//     requests, so it describes them; a test runs its examples.
+//   - Requests are read to the letter: a member, a query parameter or a value that is not described is
+//     refused and named by its JSON Pointer or its name, and nothing has happened then.
+//   - Every refusal is an RFC 9457 problem with a stable code.
+//   - A body has a limit and a deadline before it reaches a handler, an answer a deadline for whoever
+//     reads it; streams are counted.
+//   - Who may call a route is asked in one place, Options.Authorize, before anything of the request but
+//     its head is read.
+package v1
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Options configure an API. What is nil is left out, Authorize and Caller aside.
+type Options struct {
+	// Authorize lets those requests pass to next that have a token for the access, and answers the
+	// others with Refuse. CallerOf is then who asks.
+	Authorize func(access Access, next http.Handler) http.Handler
+	CallerOf  func(ctx context.Context) Caller
+	Nodes     Nodes
+	Logger    *slog.Logger
+}
+
+// API serves the routes. New makes it; it holds nothing that has to be stopped.
+type API struct {
+	opt      Options
+	mux      *http.ServeMux
+	huma     huma.API
+	logger   *slog.Logger
+	document []byte // OpenAPI
+}
+
+// New builds the routes.
+func New(opt Options) (*API, error) {
+	a := &API{opt: opt, mux: http.NewServeMux(), logger: opt.Logger}
+	if a.logger == nil {
+		a.logger = slog.Default()
+	}
+	problems()
+	a.huma = huma.NewAPI(config(), humago.NewAdapter(a.mux, ""))
+	if opt.Nodes != nil {
+		a.nodes(opt.Nodes)
+	}
+	return a, a.describe()
+}
+
+// ServeHTTP answers also where no route is: with a problem, and never with a redirect.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if asked := r.URL.EscapedPath(); path.Clean(asked) != asked {
+		write(w, refuse(http.StatusNotFound, "not_found", "there is no such resource: the path is not clean"))
+		return
+	}
+	refusal, pattern := a.mux.Handler(r)
+	if pattern != "" {
+		a.mux.ServeHTTP(w, r)
+		return
+	}
+	heard := &listener{header: http.Header{}, status: http.StatusNotFound}
+	refusal.ServeHTTP(heard, r)
+	if heard.status == http.StatusMethodNotAllowed {
+		allow := heard.header.Get("Allow")
+		w.Header().Set("Allow", allow)
+		write(w, refuse(heard.status, "method_not_allowed", "use "+strings.ReplaceAll(allow, ", ", " or ")))
+		return
+	}
+	write(w, refuse(http.StatusNotFound, "not_found", "there is no such resource; GET /v1/openapi.json describes those there are"))
+}
+
+// listener hears what ServeMux says about a request that no route takes.
+type listener struct {
+	header http.Header
+	status int
+}
+
+func (l *listener) Header() http.Header         { return l.header }
+func (l *listener) Write(b []byte) (int, error) { return len(b), nil }
+func (l *listener) WriteHeader(status int)      { l.status = status }
