@@ -24,6 +24,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -51,8 +52,9 @@ type Options struct {
 	Ready      func() Readiness                                      // nil: ready for work
 	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
 	Nodes      v1.Nodes                                              // for nodes under /v1; nil leaves them out
-	Flows      Flows                                                 // for versions of flows under /v1; nil leaves them out
-	Call       Caller                                                // for calls under /v1; nil leaves them out
+	Flows      v1.Flows                                              // for versions of flows under /v1; nil leaves them out
+	Catalogue  *flow.Catalogue                                       // for operations under /v1, with Calls
+	Calls      v1.Calls                                              // for operations and instances under /v1; nil leaves them out
 	Secrets    map[string][]byte                                     // that webhooks name
 	Seed       *seed.API                                             // the rest of the seed's API; nil leaves it out
 	Origins    []string                                              // of web pages that may call, such as https://crm.example
@@ -70,7 +72,6 @@ type Server struct {
 	hub      *hub
 	limit    *limiter
 	creation *limiter
-	watchers watchers
 	http     *http.Server
 	listener net.Listener
 	control  *http.Server // see Control
@@ -90,7 +91,7 @@ func New(opt Options) (*Server, error) {
 	if opt.PerMinute == 0 {
 		opt.PerMinute = 100
 	}
-	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), creation: newLimiter(creationsPerMinute, opt.Now), watchers: watchers{each: map[string]int{}}}
+	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), creation: newLimiter(creationsPerMinute, opt.Now)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -112,21 +113,19 @@ func New(opt Options) (*Server, error) {
 		s.seed(mux, opt.Seed)
 	}
 	if opt.Engine != nil {
-		s.runs(mux, opt.Engine)
-		s.archive(mux, opt.Engine)
-		s.letters(mux, opt.Engine)
 		s.hooks(mux, opt.Engine)
-	}
-	if opt.Flows != nil {
-		s.flows(mux, opt.Flows, opt.Engine)
-	}
-	if opt.Call != nil {
-		mux.Handle("POST /v1/operations/{operation}/call", s.account(s.call))
 	}
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
 	}
-	resources, err := v1.New(v1.Options{Authorize: s.access, CallerOf: callerOf, Nodes: opt.Nodes, Logger: opt.Logger})
+	under := v1.Options{
+		Authorize: s.access, CallerOf: callerOf, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
+		Closing: s.hub.closed, Logger: opt.Logger,
+	}
+	if opt.Seed != nil {
+		under.Instances = opt.Seed
+	}
+	resources, err := v1.New(under)
 	if err != nil {
 		return nil, err
 	}

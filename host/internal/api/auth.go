@@ -59,6 +59,9 @@ func (s *Server) access(access v1.Access, next http.Handler) http.Handler {
 func callerOf(ctx context.Context) v1.Caller {
 	token, _ := tokenIn(ctx)
 	caller := v1.Caller{ID: token.ID, Reveal: token.Reveal}
+	if token.ID == controlID {
+		caller.ID = ""
+	}
 	if token.Scope != TokenAccount {
 		caller.Instances = []string{token.Instance}
 	}
@@ -90,26 +93,6 @@ type tokenKey struct{}
 func tokenIn(ctx context.Context) (Token, bool) {
 	t, ok := ctx.Value(tokenKey{}).(Token)
 	return t, ok
-}
-
-// account is authorized for tokens of the account.
-func (s *Server) account(h http.HandlerFunc) http.Handler { return s.authorized(accountOnly(h)) }
-
-// revealed says whether a request asks for what customers and flows said, and may have it. When
-// it may not, it is answered.
-func revealed(w http.ResponseWriter, r *http.Request) (reveal, ok bool) {
-	switch r.URL.Query().Get("reveal") {
-	case "":
-		return false, true
-	case "true":
-		if token, _ := tokenIn(r.Context()); token.Reveal {
-			return true, true
-		}
-		problem(w, http.StatusForbidden, "numbers and texts need a token that was made with tapnode token --reveal", nil)
-		return false, false
-	}
-	problem(w, http.StatusBadRequest, "reveal is true, or left out", nil)
-	return false, false
 }
 
 // accountOnly refuses tokens of one instance, where no path says that it is about that one.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -41,7 +42,7 @@ func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
 			key = r.Header.Get("Webhook-Id") // of Standard Webhooks
 		}
 		if len(key) > maxKey {
-			problem(w, http.StatusBadRequest, "the key of the call is too long", nil)
+			v1.Refuse(w, http.StatusBadRequest, "invalid_key", "the key of the call is too long")
 			return
 		}
 		if key == "" {
@@ -50,10 +51,10 @@ func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
 		d, err := e.Invoke(r.Context(), hook, key, event)
 		switch {
 		case errors.Is(err, engine.ErrBadEvent):
-			problem(w, http.StatusRequestEntityTooLarge, err.Error(), nil)
+			v1.Refuse(w, http.StatusRequestEntityTooLarge, "too_large", err.Error())
 		case err != nil:
 			s.opt.Logger.Error("a webhook was not delivered", "path", hook.Path, "err", err)
-			problem(w, http.StatusServiceUnavailable, "the call could not be stored; try again", nil)
+			v1.Refuse(w, http.StatusServiceUnavailable, "unavailable", "the call could not be stored; try again")
 		case d.Response != nil:
 			respond(w, d.Response)
 		case len(d.Started) == 0 && !d.Duplicate:
@@ -74,11 +75,11 @@ func hookFor(w http.ResponseWriter, r *http.Request, e *engine.Engine) (engine.H
 		methods = append(methods, h.Method)
 	}
 	if len(methods) == 0 {
-		problem(w, http.StatusNotFound, "no flow listens at this address", nil)
+		v1.Refuse(w, http.StatusNotFound, "unknown_hook", "no flow listens at this address")
 		return engine.Hook{}, false
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	problem(w, http.StatusMethodNotAllowed, "the webhook takes "+strings.Join(methods, " and ")+" only", nil)
+	v1.Refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "the webhook takes "+strings.Join(methods, " and ")+" only")
 	return engine.Hook{}, false
 }
 
@@ -88,25 +89,25 @@ func (s *Server) called(w http.ResponseWriter, r *http.Request, h engine.Hook) (
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		problem(w, http.StatusRequestEntityTooLarge, "the body is larger than 192 KiB", nil)
+		v1.Refuse(w, http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 192 KiB")
 		return nil, false
 	case err != nil:
-		problem(w, http.StatusBadRequest, "the body ended early", nil)
+		v1.Refuse(w, http.StatusBadRequest, "invalid_body", "the body ended early")
 		return nil, false
 	}
 	secret := s.opt.Secrets[h.Auth.Secret]
 	if h.Auth.Secret != "" && len(secret) == 0 {
 		s.opt.Logger.Error("a webhook was called and its secret is not among the host's: add it to the file of --secrets", "path", h.Path, "secret", h.Auth.Secret)
-		problem(w, http.StatusServiceUnavailable, "the webhook is not set up: its secret is missing on the server", nil)
+		v1.Refuse(w, http.StatusServiceUnavailable, "not_configured", "the webhook is not set up: its secret is missing on the server")
 		return nil, false
 	}
 	if err := h.Verify(secret, r.Header.Values(h.Auth.Header), body); err != nil {
-		problem(w, http.StatusUnauthorized, err.Error(), nil)
+		v1.Refuse(w, http.StatusUnauthorized, "unauthenticated", err.Error())
 		return nil, false
 	}
 	event, err := h.Event(r.URL.Query(), r.Header, body)
 	if errors.Is(err, flow.ErrBody) {
-		problem(w, http.StatusBadRequest, err.Error(), nil)
+		v1.Refuse(w, http.StatusBadRequest, "invalid_body", err.Error())
 	}
 	return event, err == nil
 }

@@ -22,7 +22,6 @@ const (
 // seed mounts what package seed answers.
 func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
 	a.OnWebsocket(s.hub.configure)
-	mux.Handle("POST /v1/instances/{instance}/token", s.account(s.rotate(a)))
 	for _, e := range a.Endpoints() {
 		h := s.endpoint(e)
 		if e.Creation {
@@ -48,23 +47,6 @@ func (s *Server) creating(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// rotate gives an instance another token; the one it had is good for nothing any more.
-func (s *Server) rotate(a *seed.API) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		token, err := a.Rotate(r.Context(), r.PathValue("instance"))
-		failed, refused := errors.AsType[*sdk.Problem](err)
-		switch {
-		case refused:
-			problem(w, failed.HTTPStatus, failed.Message, nil)
-		case err != nil:
-			problem(w, http.StatusServiceUnavailable, "the node did not answer; try again", nil)
-		default:
-			w.Header().Set("Cache-Control", "no-store")
-			write(w, http.StatusOK, map[string]string{"instance": r.PathValue("instance"), "token": token})
-		}
-	}
 }
 
 func (s *Server) endpoint(e seed.Endpoint) http.Handler {

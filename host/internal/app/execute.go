@@ -33,6 +33,24 @@ func (a *App) Execute(ctx context.Context, r client.Request, progress func(clien
 	return result, err
 }
 
+// Offers says whether a node has the operation.
+func (a *App) Offers(operation string) bool { return a.byOp[operation] != nil }
+
+// Validate asks the node that offers an operation what is wrong with an input. Errors are those of
+// Execute.
+func (a *App) Validate(ctx context.Context, operation string, input []byte) ([]sdk.Violation, []sdk.Warning, error) {
+	n, ok := a.byOp[operation]
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: %s", ErrUnknownOperation, operation)
+	}
+	c, err := n.Client(ctx)
+	if err != nil {
+		return nil, nil, unavailable(err, true)
+	}
+	violations, warnings, err := c.Validate(ctx, operation, input)
+	return violations, warnings, refused(err)
+}
+
 func (n *node) execute(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	c, err := n.Client(ctx)
 	if err != nil {

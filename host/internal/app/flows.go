@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tapnode/tapnode/host/internal/api"
+	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -16,14 +16,14 @@ import (
 // Publish checks a flow file, keeps it as a version and makes its triggers start runs of it at
 // once; runs of other versions go on as they are. A *flow.InvalidError says what is wrong with
 // the file.
-func (a *App) Publish(ctx context.Context, source []byte) (api.Published, error) {
+func (a *App) Publish(ctx context.Context, source []byte) (v1.Published, error) {
 	p, findings, err := flow.Load(source, a.Catalogue)
 	if err != nil {
-		return api.Published{}, err
+		return v1.Published{}, err
 	}
 	left, err := a.leftBehind(ctx, p)
 	if err != nil {
-		return api.Published{}, err
+		return v1.Published{}, err
 	}
 	var v engine.Version
 	var changed bool
@@ -32,9 +32,9 @@ func (a *App) Publish(ctx context.Context, source []byte) (api.Published, error)
 		return err
 	})
 	if err != nil {
-		return api.Published{}, err
+		return v1.Published{}, err
 	}
-	return api.Published{Version: v, New: changed, Findings: append(findings, left...)}, nil
+	return v1.Published{Version: v, New: changed, Findings: append(findings, left...)}, nil
 }
 
 // Deploy publishes a flow that was read before.
@@ -43,20 +43,25 @@ func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
 }
 
 // Draft checks a flow file and keeps it, in the place of the flow's draft. It starts no runs.
-func (a *App) Draft(ctx context.Context, source []byte) (api.Published, error) {
+func (a *App) Draft(ctx context.Context, source []byte) (v1.Published, error) {
 	p, findings, err := flow.Load(source, a.Catalogue)
 	if err != nil {
-		return api.Published{}, err
+		return v1.Published{}, err
 	}
 	v, err := a.Engine.Draft(ctx, p)
-	return api.Published{Version: v, New: v.State == engine.Draft, Findings: findings}, err
+	return v1.Published{Version: v, New: v.State == engine.Draft, Findings: findings}, err
+}
+
+// Check reads a flow file and keeps nothing.
+func (a *App) Check(source []byte) (*flow.Program, []flow.Finding, error) {
+	return flow.Load(source, a.Catalogue)
 }
 
 // Restore publishes a version that is kept, an older one or the draft.
-func (a *App) Restore(ctx context.Context, id string, number int) (api.Published, error) {
+func (a *App) Restore(ctx context.Context, id string, number int) (v1.Published, error) {
 	v, err := a.Engine.Version(ctx, id, number)
 	if err != nil {
-		return api.Published{}, err
+		return v1.Published{}, err
 	}
 	return a.Publish(ctx, v.Source)
 }

@@ -6,9 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 
-	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -19,34 +20,73 @@ func callBeside(ctx context.Context, c console, dir string, r client.Request) er
 	if !json.Valid(r.Input) {
 		return invalid("--input is not JSON")
 	}
-	body, err := json.Marshal(api.CallRequest{Input: r.Input, Key: r.Key, DryRun: r.DryRun})
+	body, err := json.Marshal(map[string]json.RawMessage{"input": r.Input})
 	if err != nil {
 		return err
 	}
 	host := newControl(dir)
 	defer host.close()
-	res, err := host.ask(ctx, http.MethodPost, v1("operations", r.Operation, "call"), nil, body)
+	header := http.Header{"Accept": {"text/event-stream"}}
+	if r.Key != "" {
+		header.Set("Idempotency-Key", r.Key)
+	}
+	how := "execute"
+	if r.DryRun {
+		how = "preview"
+	}
+	res, err := host.ask(ctx, http.MethodPost, v1("operations", r.Operation, how), nil, body, header)
 	if err != nil {
-		return err
+		return c.refusedCall(err)
 	}
 	defer res.Body.Close()
-	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(nil, sdk.MaxMessage+64<<10)
-	for lines.Scan() {
-		var line api.CallLine
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return fmt.Errorf("the answer of the host is not JSON: %w", err)
-		}
+	if r.DryRun {
+		return c.told(res.Body)
+	}
+	events := bufio.NewScanner(res.Body)
+	events.Buffer(nil, sdk.MaxMessage+64<<10)
+	kind := ""
+	for events.Scan() {
+		name, value, _ := strings.Cut(events.Text(), ": ")
 		switch {
-		case line.Progress != nil:
-			printProgress(c.err, *line.Progress)
-		case line.Problem != nil:
-			return c.outcome(client.Result{}, line.Problem)
-		case line.Error != "":
-			return errors.New(line.Error)
-		case line.Result != nil:
-			return c.outcome(client.Result{Output: sdk.JSON(line.Result.Output), Warnings: line.Result.Warnings}, nil)
+		case name == "event":
+			kind = value
+		case name != "data":
+		case kind == "progress":
+			var p client.Progress
+			if err := json.Unmarshal([]byte(value), &p); err != nil {
+				return fmt.Errorf("the answer of the host is not JSON: %w", err)
+			}
+			printProgress(c.err, p)
+		case kind == "result":
+			return c.told(strings.NewReader(value))
+		default:
+			return c.refusedCall(denied(0, []byte(value)))
 		}
 	}
-	return fmt.Errorf("the host ended before the call did; whether it happened is not known, repeat it with the same --key: %w", errors.Join(lines.Err(), ctx.Err()))
+	return fmt.Errorf("the host ended before the call did; whether it happened is not known, repeat it with the same --key: %w", errors.Join(events.Err(), ctx.Err()))
+}
+
+// told prints the outcome that the host answered with.
+func (c console) told(answer io.Reader) error {
+	var r struct {
+		Output   sdk.JSON      `json:"output"`
+		Warnings []sdk.Warning `json:"warnings"`
+	}
+	if err := json.NewDecoder(answer).Decode(&r); err != nil {
+		return fmt.Errorf("the answer of the host cannot be read: %w", err)
+	}
+	return c.outcome(client.Result{Output: r.Output, Warnings: r.Warnings}, nil)
+}
+
+// refusedCall prints what a node, and not the host, has to say about a call.
+func (c console) refusedCall(err error) error {
+	said, ok := errors.AsType[found](err)
+	if !ok || said.Fault == "" {
+		return err
+	}
+	p := &sdk.Problem{Code: said.Code, HTTPStatus: said.Status, Message: said.Detail, Effect: said.Effect, Fault: said.Fault}
+	for _, f := range said.Findings {
+		p.Violations = append(p.Violations, sdk.Violation{Pointer: strings.TrimPrefix(f.Pointer, "/input"), Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
+	}
+	return c.outcome(client.Result{}, p)
 }

@@ -42,7 +42,7 @@ func TestContractPhone(t *testing.T) {
 	}
 	response := s.ask(t, "", "POST", "/sim/v1/accounts/"+number+"/passkey", string(request))
 	response.wants(t, 200)
-	if status, body := s.do(t, "POST", "/v1/operations/whatsapp.instance.passkey@1/call", `{"input":{"instance":"locked","response":`+response.raw+`}}`); status != 200 || !strings.Contains(body, `"result"`) {
+	if status, body := s.do(t, "POST", "/v1/operations/whatsapp.instance.passkey@1/execute", `{"input":{"instance":"locked","response":`+response.raw+`}}`); status != 200 || !strings.Contains(body, `"output"`) {
 		t.Fatalf("passkey: %d %s", status, body)
 	}
 	scanning.Wait()

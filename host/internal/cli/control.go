@@ -16,6 +16,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 const (
@@ -50,11 +51,14 @@ func (c *control) close() { c.http.CloseIdleConnections() }
 
 // ask makes a request and returns the answer. When there is no host the error is errNoHost;
 // what the host refuses is one with the exit code that fits.
-func (c *control) ask(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+func (c *control) ask(ctx context.Context, method, path string, query url.Values, body []byte, header http.Header) (*http.Response, error) {
 	target := url.URL{Scheme: "http", Host: "tapnode", Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if header != nil {
+		req.Header = header
 	}
 	res, err := c.http.Do(req)
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
@@ -74,32 +78,39 @@ func (c *control) ask(ctx context.Context, method, path string, query url.Values
 	return nil, denied(res.StatusCode, raw)
 }
 
-// found is an error with the findings that the host sent along.
+// found is an error with what the host sent along.
 type found struct {
 	error
-	findings []flow.Finding
+	refusal
+}
+
+// refusal is a problem as the host words it.
+type refusal struct {
+	Status   int            `json:"status"`
+	Code     string         `json:"code"`
+	Detail   string         `json:"detail"`
+	Effect   sdk.Effect     `json:"effect"`
+	Fault    sdk.Fault      `json:"fault"` // empty: it is none of a call of a node
+	Findings []flow.Finding `json:"errors"`
 }
 
 func denied(status int, raw []byte) error {
-	var said struct {
-		Detail string         `json:"detail"`
-		Errors []flow.Finding `json:"errors"`
-	}
+	said := refusal{}
 	if err := json.Unmarshal(raw, &said); err != nil || said.Detail == "" {
-		said.Detail = fmt.Sprintf("the host answered %d", status)
+		said = refusal{Status: status, Detail: fmt.Sprintf("the host answered %d", status)}
 	}
 	code := exitInvalid
-	if status == http.StatusConflict || status >= 500 {
+	if said.Status == http.StatusConflict || said.Status >= 500 {
 		code = exitFailed
 	}
-	return &exit{code, found{errors.New(said.Detail), said.Errors}}
+	return &exit{code, found{errors.New(said.Detail), said}}
 }
 
 // get asks and reads the answer into a value; nil takes none.
 func (c *control) get(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, controlTime)
 	defer cancel()
-	res, err := c.ask(ctx, method, path, query, body)
+	res, err := c.ask(ctx, method, path, query, body, nil)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/tapnode/tapnode/host/internal/api"
+	resources "github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -55,11 +55,11 @@ func publishFlows(ctx context.Context, c console, fs *flag.FlagSet, args []strin
 		if err != nil {
 			return err
 		}
-		var p api.Published
+		var p resources.Published
 		err = host.get(ctx, http.MethodPost, v1("flows"), query, source, &p)
 		var wrong found
-		if errors.As(err, &wrong) && len(wrong.findings) > 0 {
-			printFindings(c.err, path, wrong.findings, false)
+		if errors.As(err, &wrong) && len(wrong.Findings) > 0 {
+			printFindings(c.err, path, wrong.Findings, false)
 			bad = true
 			continue
 		}
@@ -90,7 +90,7 @@ func readFlow(path string) ([]byte, error) {
 	return source, nil
 }
 
-func printPublished(c console, p api.Published, asJSON bool) error {
+func printPublished(c console, p resources.Published, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.out, p)
 	}
@@ -199,7 +199,7 @@ func restoreFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string
 		return err
 	}
 	defer host.close()
-	var p api.Published
+	var p resources.Published
 	if err := host.get(ctx, http.MethodPost, v1("flows", rest[0], "versions", rest[1], "publish"), nil, nil, &p); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func deadLetters(ctx context.Context, c console, args []string) error {
 
 func listLetters(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
 	limit := fs.Int("limit", engine.DefaultPage, "at most this `NUMBER`, for list")
-	cursor := fs.String("cursor", "", "go on at this `CURSOR`, which the page before named")
+	after := fs.String("after", "", "go on behind this `PLACE`, which the page before named")
 	reveal := revealFlag(fs)
 	host, _, asJSON, err := flowArgs(c, fs, args, 0, 0, "list")
 	if err != nil {
@@ -32,8 +32,8 @@ func listLetters(ctx context.Context, c console, fs *flag.FlagSet, args []string
 	defer host.close()
 	query := shownAs(*reveal)
 	query.Set("limit", strconv.Itoa(*limit))
-	if *cursor != "" {
-		query.Set("cursor", *cursor)
+	if *after != "" {
+		query.Set("after", *after)
 	}
 	var all struct {
 		Letters []engine.DeadLetter `json:"deadLetters"`
@@ -61,7 +61,7 @@ func listLetters(ctx context.Context, c console, fs *flag.FlagSet, args []string
 		return err
 	}
 	if all.Next != "" {
-		fmt.Fprintf(c.err, "there may be more: --cursor %s\n", all.Next)
+		fmt.Fprintf(c.err, "there may be more: --after %s\n", all.Next)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func listRuns(ctx context.Context, c console, fs *flag.FlagSet, args []string) e
 		"about":   fs.String("about", "", "about a `CUSTOMER` or message: a number, a LID, an id of a message"),
 		"since":   fs.String("since", "", "begun at this `TIME` or later: 2026-11-26T10:00:00Z, or how long ago, as 3d"),
 		"until":   fs.String("until", "", "begun before this `TIME`"),
-		"cursor":  fs.String("cursor", "", "go on at this `CURSOR`, which the page before named"),
+		"after":   fs.String("after", "", "go on behind this `PLACE`, which the page before named"),
 	}
 	limit := fs.Int("limit", engine.DefaultPage, "at most this `NUMBER` of runs")
 	reveal := revealFlag(fs)
@@ -82,7 +82,7 @@ func listRuns(ctx context.Context, c console, fs *flag.FlagSet, args []string) e
 		if all.Next = some.Next; all.Next == "" {
 			break
 		}
-		query.Set("cursor", all.Next)
+		query.Set("after", all.Next)
 	}
 	if asJSON {
 		return printJSON(c.out, all)
@@ -96,7 +96,7 @@ func listRuns(ctx context.Context, c console, fs *flag.FlagSet, args []string) e
 		return err
 	}
 	if all.Next != "" {
-		fmt.Fprintf(c.err, "there are more: --cursor %s\n", all.Next)
+		fmt.Fprintf(c.err, "there are more: --after %s\n", all.Next)
 	}
 	return nil
 }

@@ -154,3 +154,38 @@ func derive(r sdk.PortRule, input any) (ports []sdk.Port, open bool) {
 	}
 	return ports, open
 }
+
+// Ports are the exits of a node of an operation with an input, as its author has written it so far.
+// offered are the ids of those that an answer chooses from; open means that elements whose members
+// only a run will know have ports, too. False: there is no such operation.
+func (c *Catalogue) Ports(operation string, input any) (ports []sdk.Port, offered []string, open, ok bool) {
+	o, ok := c.ops[operation]
+	if !ok {
+		return nil, nil, false, false
+	}
+	ports, offered, open = o.ports(untold(input))
+	return ports, offered, open, true
+}
+
+// untold has unknown in the place of expressions.
+func untold(v any) any {
+	switch v := v.(type) {
+	case string:
+		if isTemplate(v) {
+			return unknown{}
+		}
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = untold(v[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k := range v {
+			out[k] = untold(v[k])
+		}
+		return out
+	}
+	return v
+}

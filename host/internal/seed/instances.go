@@ -209,6 +209,21 @@ func (a *API) rotations(ctx context.Context, name string, found []owned) (all ma
 	return all, err
 }
 
+// Renew begins anew for an instance that was made now, and gives its token.
+func (a *API) Renew(ctx context.Context, name string) (token string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	rotation, err := a.store.renew(ctx, name, nil)
+	return a.token(name, rotation), stored(err)
+}
+
+// Forget removes what the host has of an instance that is gone.
+func (a *API) Forget(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	return stored(a.store.forget(ctx, name))
+}
+
 // Rotate gives an instance another token.
 func (a *API) Rotate(ctx context.Context, name string) (token string, err error) {
 	if err := a.Exists(ctx, name); err != nil {

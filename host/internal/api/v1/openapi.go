@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // config is how huma describes and writes. It serves no page of its own: those load scripts from
@@ -18,13 +21,15 @@ func config() huma.Config {
 		enc.SetEscapeHTML(false)
 		return enc.Encode(v)
 	}}
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas.RegisterTypeAlias(reflect.TypeFor[sdk.JSON](), reflect.TypeFor[json.RawMessage]())
 	c := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{Title: "Tapnode", Version: "1", Description: "Everything a Tapnode host does, over HTTP. " +
 				"Inside version 1 only members, parameters and routes are added. Refusals are RFC 9457 problems with a stable code."},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer": {Type: "http", Scheme: "bearer"},
 					"token":  {Type: "apiKey", In: "header", Name: "token"},
@@ -37,6 +42,11 @@ func config() huma.Config {
 	}
 	c.AllowAdditionalPropertiesByDefault = true // answers get more members inside version 1
 	return c
+}
+
+// schemaOf describes a Go value's type.
+func (a *API) schemaOf(v any) *huma.Schema {
+	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
 }
 
 // describe serves the description of all routes, which everybody may read.

@@ -12,15 +12,19 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // problem is a refusal or a failure: RFC 9457 with two members of our own, code and errors.
 type problem struct {
-	Title  string  `json:"title" doc:"The HTTP status in words."`
-	Status int     `json:"status" doc:"The HTTP status."`
-	Code   string  `json:"code" doc:"What it is, for programs. Stable."`
-	Detail string  `json:"detail" doc:"What it is and what to do, for people."`
-	Errors []fault `json:"errors,omitempty" doc:"Everything that is wrong with the request, by place."`
+	Title     string     `json:"title" doc:"The HTTP status in words."`
+	Status    int        `json:"status" doc:"The HTTP status."`
+	Code      string     `json:"code" doc:"What it is, for programs. Stable."`
+	Detail    string     `json:"detail" doc:"What it is and what to do, for people."`
+	Effect    sdk.Effect `json:"effect,omitempty" enum:"NONE,UNKNOWN,DONE" doc:"Of a call of a node: whether anything happened."`
+	Fault     sdk.Fault  `json:"fault,omitempty" enum:"CALLER,DOWNSTREAM,NODE" doc:"Of a call of a node: whose it is."`
+	Retryable bool       `json:"retryable,omitempty" doc:"Of a call of a node: the same call can work later."`
+	Errors    []fault    `json:"errors,omitempty" doc:"Everything that is wrong with the request, by place."`
 
 	header http.Header
 }

@@ -44,10 +44,14 @@ const (
 
 // Caller is who makes a request.
 type Caller struct {
-	ID        string   // of the token; what is stored under it is nobody else's
+	ID        string   // of the token; what is stored under it is nobody else's. Empty: the host's owner
 	Instances []string // that it may work with; nil: all
+	Rights    []Right  // that it has; nil: all
 	Reveal    bool     // may see the numbers and texts of customers
 }
+
+// can says whether the caller has a right.
+func (c Caller) can(r Right) bool { return c.Rights == nil || slices.Contains(c.Rights, r) }
 
 // may says whether the caller may work with an instance.
 func (c Caller) may(instance string) bool {
@@ -71,6 +75,9 @@ type route struct {
 	// when there are none.
 	body  int64
 	types []string
+	// acts says whether a repeat of the request would act again: then its answer is kept by its
+	// Idempotency-Key. Nil: no.
+	acts func(*http.Request) bool
 	// change may complete the description before the Go types do.
 	change func(*huma.Operation)
 }
@@ -98,9 +105,6 @@ func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (
 	for _, status := range rt.refusals {
 		op.Responses[strconv.Itoa(status)] = refusal(schemas, http.StatusText(status))
 	}
-	if b, ok := any(new(I)).(bodied); ok {
-		op.RequestBody = b.describe(schemas)
-	}
 	if rt.change != nil {
 		rt.change(&op)
 	}
@@ -114,6 +118,13 @@ func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (
 		}
 		return handle(ctx, in)
 	})
+	if b, ok := any(new(I)).(bodied); ok { // only now, or huma would read it, too
+		described(a.huma.OpenAPI().Paths[rt.path], rt.method).RequestBody = b.describe(schemas)
+	}
+}
+
+func described(at *huma.PathItem, method string) *huma.Operation {
+	return map[string]*huma.Operation{http.MethodGet: at.Get, http.MethodPost: at.Post, http.MethodPut: at.Put, http.MethodDelete: at.Delete}[method]
 }
 
 // refusal describes an answer with a problem.
@@ -161,6 +172,10 @@ func enter(rt route, next http.Handler) http.Handler {
 			}
 		}
 		if p := checkQuery(r); p != nil {
+			write(w, p)
+			return
+		}
+		if p := checkKey(r); p != nil {
 			write(w, p)
 			return
 		}

@@ -19,9 +19,13 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
 // Options configure an API. What is nil is left out, Authorize and Caller aside.
@@ -31,6 +35,12 @@ type Options struct {
 	Authorize func(access Access, next http.Handler) http.Handler
 	CallerOf  func(ctx context.Context) Caller
 	Nodes     Nodes
+	Engine    *engine.Engine // for runs, waits, dead letters and versions
+	Flows     Flows
+	Catalogue *flow.Catalogue // for operations, with Calls
+	Calls     Calls
+	Instances Instances       // with Calls
+	Closing   <-chan struct{} // closed when the server stops: streams end
 	Logger    *slog.Logger
 }
 
@@ -41,11 +51,13 @@ type API struct {
 	huma     huma.API
 	logger   *slog.Logger
 	document []byte // OpenAPI
+	streams  streams
+	changing sync.Mutex // held while the versions of a flow change
 }
 
 // New builds the routes.
 func New(opt Options) (*API, error) {
-	a := &API{opt: opt, mux: http.NewServeMux(), logger: opt.Logger}
+	a := &API{opt: opt, mux: http.NewServeMux(), streams: streams{each: map[string]int{}}, logger: opt.Logger}
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
@@ -53,6 +65,20 @@ func New(opt Options) (*API, error) {
 	a.huma = huma.NewAPI(config(), humago.NewAdapter(a.mux, ""))
 	if opt.Nodes != nil {
 		a.nodes(opt.Nodes)
+	}
+	if opt.Engine != nil {
+		a.runs(opt.Engine)
+		a.letters(opt.Engine)
+	}
+	if opt.Catalogue != nil && opt.Calls != nil {
+		a.operations(opt.Catalogue, opt.Calls)
+		a.execution(opt.Catalogue, opt.Calls)
+	}
+	if opt.Instances != nil && opt.Calls != nil && opt.Calls.Offers(opList) {
+		a.instances(opt.Calls, opt.Instances)
+	}
+	if opt.Flows != nil {
+		a.flows(opt.Flows, opt.Engine)
 	}
 	return a, a.describe()
 }

@@ -1,0 +1,45 @@
+package v1
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
+)
+
+// refused words an error of the engine; nil of none.
+func (a *API) refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	if bad, ok := errors.AsType[*flow.InvalidError](err); ok {
+		return refuse(http.StatusUnprocessableEntity, "invalid_flow", "the flow cannot run", faultsIn(bad.Findings)...)
+	}
+	status, code := http.StatusConflict, "unknown_flow"
+	switch {
+	case errors.Is(err, engine.ErrBadQuery):
+		status, code = http.StatusBadRequest, "invalid_request"
+	case errors.Is(err, engine.ErrNotFound):
+		status, code = http.StatusNotFound, "not_found"
+	case errors.Is(err, run.ErrNoRetry):
+		code = "no_retry"
+	case errors.Is(err, run.ErrNoResume):
+		code = "no_resume"
+	case errors.Is(err, engine.ErrUnknownFlow):
+	default:
+		a.logger.Error("a request for runs or flows failed", "err", err)
+		return refuse(http.StatusServiceUnavailable, "unavailable", "it could not be done; try again").with("Retry-After", "1")
+	}
+	return refuse(status, code, err.Error())
+}
+
+// faultsIn are findings in a flow file, or in the variables of a run.
+func faultsIn(findings []flow.Finding) []fault {
+	out := make([]fault, 0, len(findings))
+	for _, f := range findings {
+		out = append(out, fault{Pointer: f.Pointer, Line: f.Line, Severity: f.Severity, Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
+	}
+	return out
+}

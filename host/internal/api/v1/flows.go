@@ -1,0 +1,171 @@
+package v1
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
+)
+
+// Published says what became of a flow file that somebody published, or kept as a draft.
+type Published struct {
+	engine.Version
+	// New is false for what was so already.
+	New      bool           `json:"new"`
+	Findings []flow.Finding `json:"findings,omitempty"` // warnings
+}
+
+// Flows changes which versions of flows there are, and which start runs.
+type Flows interface {
+	// Publish keeps a flow file as a version that starts runs from now on. A
+	// *flow.InvalidError says what is wrong with the file.
+	Publish(ctx context.Context, source []byte) (Published, error)
+	// Draft keeps a flow file that starts no runs, in the place of the flow's draft.
+	Draft(ctx context.Context, source []byte) (Published, error)
+	// Check reads a flow file and keeps nothing. A *flow.InvalidError says what is wrong with it;
+	// the findings are warnings.
+	Check(source []byte) (*flow.Program, []flow.Finding, error)
+	// Restore publishes a version that is kept.
+	Restore(ctx context.Context, id string, number int) (Published, error)
+	// Retire makes a flow start no more runs.
+	Retire(ctx context.Context, id string) error
+	// Diff compares two versions; the older 0 is the published one, the newer 0 the newest.
+	Diff(ctx context.Context, id string, older, newer int) ([]flow.Change, error)
+}
+
+type flowIn struct {
+	Flow        string `path:"flow"`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of what the caller has: 304 if it is still so."`
+}
+
+type flowList struct {
+	Flows []engine.Version `json:"flows" nullable:"false" doc:"The published version of each flow."`
+}
+
+type versionList struct {
+	Versions []engine.Version `json:"versions" nullable:"false" doc:"All that are kept, the newest first."`
+}
+
+// tagged is an answer with an ETag.
+type tagged[T any] struct {
+	ETag string `header:"ETag"`
+	Body T
+}
+
+// flows serves the flows and their versions.
+func (a *API) flows(f Flows, e *engine.Engine) {
+	serve(a, route{
+		method: http.MethodGet, path: "/v1/flows", id: "listFlows", tag: "flows", summary: "The flows that start runs", access: Access{Right: Read},
+	}, func(ctx context.Context, _ *struct{}) (*one[flowList], error) {
+		all, err := e.Published(ctx)
+		return &one[flowList]{flowList{orNone(all)}}, a.refused(err)
+	})
+	serve(a, route{
+		method: http.MethodGet, path: "/v1/flows/{flow}/versions", id: "listVersions", tag: "flows", summary: "The versions of a flow",
+		about:  "The ETag changes whenever a version comes, goes, or gets another state.",
+		access: Access{Right: Read}, refusals: []int{http.StatusNotModified, http.StatusNotFound},
+	}, func(ctx context.Context, in *flowIn) (*tagged[versionList], error) {
+		all, tag, err := a.versions(ctx, e, in.Flow)
+		if err == nil {
+			err = notModified(in.IfNoneMatch, tag)
+		}
+		return &tagged[versionList]{tag, versionList{orNone(all)}}, err
+	})
+	serve(a, route{
+		method: http.MethodGet, path: "/v1/flows/{flow}/diff", id: "diffVersions", tag: "flows", summary: "How two versions differ, in words",
+		access: Access{Right: Read}, refusals: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *struct {
+		Flow string `path:"flow"`
+		From int    `query:"from" minimum:"1" doc:"Left out, what is published."`
+		To   int    `query:"to" minimum:"1" doc:"Left out, the newest."`
+	}) (*one[diff], error) {
+		changes, err := f.Diff(ctx, in.Flow, in.From, in.To)
+		return &one[diff]{diff{orNone(changes)}}, a.refused(err)
+	})
+	a.sources(f, e)
+	a.states(f, e)
+}
+
+type diff struct {
+	Changes []flow.Change `json:"changes" nullable:"false"`
+}
+
+// versions of a flow, with the ETag of what they are.
+func (a *API) versions(ctx context.Context, e *engine.Engine, id string) ([]engine.Version, string, error) {
+	all, err := e.Versions(ctx, id)
+	var parts []string
+	for _, v := range all {
+		parts = append(parts, v.Digest, string(v.State))
+	}
+	return all, tagOf(parts...), a.refused(err)
+}
+
+// states serves what decides which version starts runs.
+func (a *API) states(f Flows, e *engine.Engine) {
+	serve(a, route{
+		method: http.MethodPost, path: "/v1/flows/{flow}/versions/{version}/publish", id: "publishVersion", tag: "flows", summary: "Publish a version that is kept, the draft or an older one",
+		access: Access{Right: Manage}, refusals: []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity}, acts: always,
+	}, func(ctx context.Context, in *struct {
+		Flow    string `path:"flow"`
+		Version int    `path:"version" minimum:"1"`
+		IfMatch string `header:"If-Match" doc:"The ETag of the flow's versions: 412 if they have changed."`
+	}) (*one[Published], error) {
+		var p Published
+		err := a.change(ctx, e, in.Flow, in.IfMatch, func() (err error) {
+			p, err = f.Restore(ctx, in.Flow, in.Version)
+			return err
+		})
+		return &one[Published]{p}, err
+	})
+	serve(a, route{
+		method: http.MethodPost, path: "/v1/flows/{flow}/retire", id: "retireFlow", tag: "flows", summary: "Let a flow start no more runs",
+		access: Access{Right: Manage}, refusals: []int{http.StatusNotFound, http.StatusPreconditionFailed}, acts: always,
+	}, func(ctx context.Context, in *struct {
+		Flow    string `path:"flow"`
+		IfMatch string `header:"If-Match" doc:"The ETag of the flow's versions: 412 if they have changed."`
+	}) (*one[retired], error) {
+		err := a.change(ctx, e, in.Flow, in.IfMatch, func() error { return f.Retire(ctx, in.Flow) })
+		return &one[retired]{retired{in.Flow, engine.Retired}}, err
+	})
+}
+
+type retired struct {
+	Flow  string              `json:"flow"`
+	State engine.VersionState `json:"state"`
+}
+
+// change changes the versions of a flow if they are as the caller has seen them.
+func (a *API) change(ctx context.Context, e *engine.Engine, id, ifMatch string, do func() error) error {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if ifMatch != "" {
+		_, tag, err := a.versions(ctx, e, id)
+		if err != nil {
+			return err
+		}
+		if err := unchanged(ifMatch, tag); err != nil {
+			return err
+		}
+	}
+	return a.refused(do())
+}
+
+// draftOf is the draft among versions.
+func draftOf(all []engine.Version) (engine.Version, error) {
+	at := slices.IndexFunc(all, func(v engine.Version) bool { return v.State == engine.Draft })
+	if at < 0 {
+		return engine.Version{}, fmt.Errorf("the flow has no draft: %w", engine.ErrNotFound)
+	}
+	return all[at], nil
+}
+
+// orNone makes an empty list [] in JSON.
+func orNone[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
