@@ -108,8 +108,9 @@ func (s *eventStream) send(ctx context.Context, n next) error {
 	}
 	if n.event.isProgress() {
 		s.credits <- struct{}{} // it takes no place in the window
-		if n.event.CaughtUp {
-			return s.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Progress{Progress: &nodepb.SubscribeProgress{CaughtUp: true}}})
+		if n.event.isNews() {
+			return s.stream.Send(&nodepb.SubscribeResponse{Message: &nodepb.SubscribeResponse_Progress{Progress: &nodepb.SubscribeProgress{
+				Subject: n.event.Subject, Behind: n.event.Behind, CaughtUp: n.event.CaughtUp}}})
 		}
 		s.skipped = n.event.Cursor
 		return s.progress(ctx)

@@ -3,6 +3,7 @@ package sdk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -174,8 +175,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// A reader that has caught up says so once, in the order of its events; it acknowledges nothing
-// and takes no place in the window.
+// A reader that has caught up says so once, and of subjects as often as it likes, in the order
+// of its events; that acknowledges nothing and takes no place in the window.
 func TestCaughtUp(t *testing.T) {
 	f := &filtering{events: make(chan sdk.Event, 10), acked: make(chan string, 10)}
 	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Features: []string{sdk.FeatureCaughtUp}, Operations: []sdk.Offer{sdk.Trigger{
@@ -187,12 +188,14 @@ func TestCaughtUp(t *testing.T) {
 	var heard []string
 	s, err := c.Subscribe(within(t), client.Start{Operation: "demo.t@1", Subscriber: "x", Window: 2,
 		Progress: func(cursor []byte) { heard = append(heard, string(cursor)) },
-		CaughtUp: func() { heard = append(heard, "caught up") }})
+		CaughtUp: func() { heard = append(heard, "caught up") },
+		Behind:   func(subject string, behind bool) { heard = append(heard, fmt.Sprint(subject, " ", behind)) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range []sdk.Event{
-		{ID: "1", Type: "demo.e.v1", Data: sdk.JSON(`{}`), Cursor: []byte("1")}, {CaughtUp: true},
+		{Subject: "shop", Behind: true},
+		{ID: "1", Type: "demo.e.v1", Data: sdk.JSON(`{}`), Cursor: []byte("1")}, {CaughtUp: true}, {Subject: "shop", CaughtUp: true},
 		{ID: "2", Type: "demo.e.v1", Data: sdk.JSON(`{}`), Cursor: []byte("2")},
 	} {
 		f.events <- e
@@ -204,7 +207,7 @@ func TestCaughtUp(t *testing.T) {
 		}
 		heard = append(heard, e.ID)
 	}
-	if got := strings.Join(heard, ", "); got != "1, caught up, 2" {
+	if got := strings.Join(heard, ", "); got != "shop true, 1, caught up, shop false, 2" {
 		t.Errorf("heard %s", got)
 	}
 	if len(f.acked) != 0 {

@@ -162,7 +162,7 @@ func (s *server) checkStart(start *nodepb.SubscribeStart) (*operation, Subscript
 	}
 	return op, Subscription{
 		Operation: op.manifest.ID, Subscriber: start.GetSubscriber(), Filter: filter.(json.RawMessage), Cursor: start.GetCursor(),
-		Subscribers: start.GetSubscribers(),
+		Subscribers: start.GetSubscribers(), Window: window, BySubject: start.GetBySubject(),
 	}, window, nil
 }
 

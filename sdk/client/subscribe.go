@@ -31,6 +31,10 @@ type Start struct {
 	// CaughtUp hears, from within Recv, that all that had happened when the stream began has
 	// been received. Only nodes with the feature [sdk.FeatureCaughtUp] say so. Optional.
 	CaughtUp func()
+	// Behind hears, from within Recv, that something which happened to a subject may be missing,
+	// and with false that all of it has been received. CaughtUp then leaves out the subjects
+	// that are behind. Only nodes with the feature [sdk.FeatureSubjects] say so. Optional.
+	Behind func(subject string, behind bool)
 }
 
 // Ready is the node's first word.
@@ -46,6 +50,7 @@ type Subscription struct {
 	stream   nodepb.NodeService_SubscribeClient
 	progress func(cursor []byte)
 	caughtUp func()
+	behind   func(subject string, behind bool)
 	ctx      context.Context // ends when this side wants the end
 	cancel   context.CancelFunc
 
@@ -58,7 +63,7 @@ type Subscription struct {
 // Subscribe opens a subscription and waits for it to stand, at most
 // [ReadyTimeout]. The stream lives until ctx ends, Stop, or the node's drain.
 func (c *Client) Subscribe(ctx context.Context, start Start) (*Subscription, error) {
-	s := &Subscription{progress: start.Progress, caughtUp: start.CaughtUp}
+	s := &Subscription{progress: start.Progress, caughtUp: start.CaughtUp, behind: start.Behind}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	timer := time.AfterFunc(ReadyTimeout, s.cancel)
 	ready, err := s.open(c.rpc, start)
@@ -81,7 +86,7 @@ func (s *Subscription) open(rpc nodepb.NodeServiceClient, start Start) (*nodepb.
 	}
 	err = s.send(&nodepb.SubscribeRequest{Message: &nodepb.SubscribeRequest_Start{Start: &nodepb.SubscribeStart{
 		Operation: start.Operation, Subscriber: start.Subscriber, Filter: start.Filter, Cursor: start.Cursor,
-		Window: int32(start.Window), Subscribers: start.Subscribers, // the node checks them
+		Window: int32(start.Window), Subscribers: start.Subscribers, BySubject: start.Behind != nil, // the node checks them
 	}}})
 	if err != nil {
 		return nil, err
@@ -111,18 +116,28 @@ func (s *Subscription) Recv() (sdk.Event, error) {
 		case m.GetStopped() != nil:
 			s.cursor, s.end = m.GetStopped().GetCursor(), io.EOF
 		case m.GetProgress() != nil:
-			if cursor := m.GetProgress().GetCursor(); len(cursor) > 0 && s.progress != nil {
-				s.progress(cursor)
-			}
-			if m.GetProgress().GetCaughtUp() && s.caughtUp != nil {
-				s.caughtUp()
-			}
+			s.hear(m.GetProgress())
 		case m.GetEvent() != nil:
 			return eventOf(m.GetEvent()), nil
 		}
 	}
 	s.cancel()
 	return sdk.Event{}, s.end
+}
+
+// hear passes on what is no event.
+func (s *Subscription) hear(p *nodepb.SubscribeProgress) {
+	if len(p.GetCursor()) > 0 && s.progress != nil {
+		s.progress(p.GetCursor())
+	}
+	switch {
+	case p.GetSubject() != "":
+		if s.behind != nil && (p.GetBehind() || p.GetCaughtUp()) {
+			s.behind(p.GetSubject(), p.GetBehind())
+		}
+	case p.GetCaughtUp() && s.caughtUp != nil:
+		s.caughtUp()
+	}
 }
 
 // Ack tells the node that everything up to sequence is stored. Store first: an

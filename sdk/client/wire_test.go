@@ -148,18 +148,19 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	same(t, *problem, f.problem)
 
-	sub, err := c.Subscribe(ctx, client.Start{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before"), Window: 3, Subscribers: []string{"me", "other"}})
+	sub, err := c.Subscribe(ctx, client.Start{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before"), Window: 3, Subscribers: []string{"me", "other"},
+		Behind: func(string, bool) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, f.sub, sdk.Subscription{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before"), Subscribers: []string{"me", "other"}})
+	same(t, f.sub, sdk.Subscription{Operation: "full.happen@1", Subscriber: "me", Filter: []byte(`{"f":1}`), Cursor: []byte("before"), Subscribers: []string{"me", "other"}, Window: 3, BySubject: true})
 	noZero(t, f.sub)
 	event, err := sub.Recv()
 	if err != nil {
 		t.Fatal(err)
 	}
 	whole := event
-	whole.CaughtUp = true // which is said in an event of its own
+	whole.CaughtUp, whole.Behind = true, true // which are said in events of their own
 	noZero(t, whole)
 	f.event.Sequence = 1
 	same(t, event, f.event)

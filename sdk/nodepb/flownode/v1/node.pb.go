@@ -1848,7 +1848,10 @@ type SubscribeStart struct {
 	// node forgets every other subscriber of the operation at once, so that nothing is
 	// kept for a trigger that was renamed or is gone. Hosts that share a node's state
 	// give the same names.
-	Subscribers   []string `protobuf:"bytes,6,rep,name=subscribers,proto3" json:"subscribers,omitempty"`
+	Subscribers []string `protobuf:"bytes,6,rep,name=subscribers,proto3" json:"subscribers,omitempty"`
+	// Say of each subject by itself whether the stream is behind. Nodes without the
+	// feature subjects do not know the member.
+	BySubject     bool `protobuf:"varint,7,opt,name=by_subject,json=bySubject,proto3" json:"by_subject,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1923,6 +1926,13 @@ func (x *SubscribeStart) GetSubscribers() []string {
 		return x.Subscribers
 	}
 	return nil
+}
+
+func (x *SubscribeStart) GetBySubject() bool {
+	if x != nil {
+		return x.BySubject
+	}
+	return false
 }
 
 // Ack says that the host has stored everything up to a sequence.
@@ -2184,8 +2194,15 @@ type SubscribeProgress struct {
 	Cursor []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// All that had happened when the stream began has been sent, what the node has yet to
 	// hear of from outside included, as far as it can know. Said once per stream by nodes
-	// with the feature caught_up.
-	CaughtUp      bool `protobuf:"varint,2,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`
+	// with the feature caught_up; with by_subject it leaves out the subjects that are behind.
+	// Of a subject: all that had happened to it when it was behind has been sent.
+	CaughtUp bool `protobuf:"varint,2,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`
+	// What caught_up or behind is said of. Empty: the whole stream.
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Something that happened to the subject may be missing until caught_up is said of it:
+	// the node has yet to hear of it from outside, or has more of it than it may send. Said at
+	// once, and only with by_subject.
+	Behind        bool `protobuf:"varint,4,opt,name=behind,proto3" json:"behind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2230,6 +2247,20 @@ func (x *SubscribeProgress) GetCursor() []byte {
 func (x *SubscribeProgress) GetCaughtUp() bool {
 	if x != nil {
 		return x.CaughtUp
+	}
+	return false
+}
+
+func (x *SubscribeProgress) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *SubscribeProgress) GetBehind() bool {
+	if x != nil {
+		return x.Behind
 	}
 	return false
 }
@@ -2816,7 +2847,7 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\x05start\x18\x01 \x01(\v2\x1b.flownode.v1.SubscribeStartH\x00R\x05start\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.flownode.v1.AckH\x00R\x03ack\x120\n" +
 	"\x04stop\x18\x03 \x01(\v2\x1a.flownode.v1.SubscribeStopH\x00R\x04stopB\t\n" +
-	"\amessage\"\xb8\x01\n" +
+	"\amessage\"\xd7\x01\n" +
 	"\x0eSubscribeStart\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x16\n" +
 	"\x06filter\x18\x02 \x01(\fR\x06filter\x12\x16\n" +
@@ -2825,7 +2856,9 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\n" +
 	"subscriber\x18\x05 \x01(\tR\n" +
 	"subscriber\x12 \n" +
-	"\vsubscribers\x18\x06 \x03(\tR\vsubscribers\"!\n" +
+	"\vsubscribers\x18\x06 \x03(\tR\vsubscribers\x12\x1d\n" +
+	"\n" +
+	"by_subject\x18\a \x01(\bR\tbySubject\"!\n" +
 	"\x03Ack\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\"\x0f\n" +
 	"\rSubscribeStop\"\xf8\x01\n" +
@@ -2836,10 +2869,12 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\bprogress\x18\x04 \x01(\v2\x1e.flownode.v1.SubscribeProgressH\x00R\bprogressB\t\n" +
 	"\amessage\"*\n" +
 	"\x0eSubscribeReady\x12\x18\n" +
-	"\aresumed\x18\x01 \x01(\bR\aresumed\"H\n" +
+	"\aresumed\x18\x01 \x01(\bR\aresumed\"z\n" +
 	"\x11SubscribeProgress\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x1b\n" +
-	"\tcaught_up\x18\x02 \x01(\bR\bcaughtUp\"\x81\x02\n" +
+	"\tcaught_up\x18\x02 \x01(\bR\bcaughtUp\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x16\n" +
+	"\x06behind\x18\x04 \x01(\bR\x06behind\"\x81\x02\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +

@@ -92,8 +92,11 @@ type NodeServiceClient interface {
 	// outcome is unknown.
 	Execute(ctx context.Context, in *ExecuteRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExecuteResponse], error)
 	// Subscribe delivers the events of one TRIGGER. The first client message is
-	// start, the first server message is ready. Events come in order, at most
-	// window of them unacknowledged. The host stores an event before it acks it;
+	// start, the first server message is ready. Events of one subject come in order,
+	// at most window of all unacknowledged. A node with the feature subjects sends
+	// those of different subjects in turns, so that many of one hold up no other;
+	// without it all come in the order in which they happened. Cursors and acks follow
+	// the order of the stream. The host stores an event before it acks it;
 	// an event that was not acked comes again, with the same id, after the next
 	// Subscribe. Acks are cumulative. stop ends the stream after the events already
 	// sent; the server's last message is then stopped.
@@ -242,8 +245,11 @@ type NodeServiceServer interface {
 	// outcome is unknown.
 	Execute(*ExecuteRequest, grpc.ServerStreamingServer[ExecuteResponse]) error
 	// Subscribe delivers the events of one TRIGGER. The first client message is
-	// start, the first server message is ready. Events come in order, at most
-	// window of them unacknowledged. The host stores an event before it acks it;
+	// start, the first server message is ready. Events of one subject come in order,
+	// at most window of all unacknowledged. A node with the feature subjects sends
+	// those of different subjects in turns, so that many of one hold up no other;
+	// without it all come in the order in which they happened. Cursors and acks follow
+	// the order of the stream. The host stores an event before it acks it;
 	// an event that was not acked comes again, with the same id, after the next
 	// Subscribe. Acks are cumulative. stop ends the stream after the events already
 	// sent; the server's last message is then stopped.
