@@ -44,7 +44,7 @@ func newNode() *node { return &node{board: sdk.NewBoard()} }
 
 func (n *node) offer() *sdk.Node {
 	return &sdk.Node{
-		Features: []string{sdk.FeatureCaughtUp},
+		Features: []string{sdk.FeatureCaughtUp, sdk.FeatureSubjects},
 		Name:     "whatsapp-send-buttons",
 		Version:  version,
 		Title:    "WhatsApp Send Buttons",

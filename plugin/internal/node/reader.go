@@ -15,34 +15,31 @@ import (
 // ackTime is how long an acknowledgement may take to store, also after its stream ended.
 const ackTime = 10 * time.Second
 
-// batch is how many events are read from the store at once.
-const batch = 100
+// shares is how many instances have a share of a subscription's window at least.
+const shares = 8
 
 // reader reads the store's event log for one subscriber.
 type reader struct {
 	outbox     *outbox.Outbox
+	feed       *outbox.Feed
 	subscriber string
-	filter     outbox.Filter
+	kind       string                          // of its events
 	match      func(data []byte) (bool, error) // what the store's filter cannot say
-	cursor     []byte
 	resumed    bool
-	ahead      []outbox.Event // read and not yet given
-	skipped    bool           // the filter left out the event at cursor
-	heard      func() bool    // nothing older is on its way to the store
-	caughtUp   bool           // it was said
+	skipped    bool // the filter left out the last event of feed
+	lag        lag
 	acks       acks
 }
 
 func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind string, instances []string, match func([]byte) (bool, error)) (sdk.Reader, error) {
 	o := p.store.Outbox
 	r := &reader{
-		outbox: o, heard: p.pool.Heard, subscriber: sub.Operation + "/" + sub.Subscriber, match: match,
+		outbox: o, subscriber: sub.Operation + "/" + sub.Subscriber, kind: kind, match: match,
 		// The first word is where that begins: a host that is restored to this moment has a
 		// cursor then, and goes on from it.
 		skipped: true,
-		filter:  outbox.Filter{Types: []string{kind}, Instances: instances},
 	}
-	var err error
+	filter := outbox.Filter{Types: []string{kind}, Instances: instances}
 	if len(sub.Subscribers) > 0 {
 		var keep []string
 		for _, name := range sub.Subscribers {
@@ -52,7 +49,12 @@ func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind stri
 			return nil, problem.Storage(err)
 		}
 	}
-	r.cursor, r.resumed, err = o.Subscribe(ctx, r.subscriber, r.filter, sub.Cursor)
+	from, resumed, err := o.Subscribe(ctx, r.subscriber, filter, sub.Cursor)
+	if err == nil {
+		r.resumed = resumed
+		r.feed, err = o.Feed(from, filter, sub.Window/shares)
+		r.lag = lag{pool: p.pool.Away, only: instances, bySubject: sub.BySubject, feed: r.feed, said: map[string]int{}}
+	}
 	if errors.Is(err, outbox.ErrCursor) {
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/cursor", Code: "cursor", Message: err.Error()})
 	}
@@ -74,9 +76,15 @@ func (r *reader) Resumed() bool { return r.resumed }
 // filter left out as progress.
 func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 	for {
-		for len(r.ahead) > 0 {
-			e := r.ahead[0]
-			r.ahead, r.cursor = r.ahead[1:], e.Cursor
+		changed := r.outbox.Changed(r.kind) // before the log is read: nothing is missed in between
+		if news, ok := r.lag.news(); ok {
+			return news, nil
+		}
+		e, ok, err := r.feed.Next(ctx)
+		if err != nil {
+			return sdk.Event{}, err
+		}
+		if ok {
 			pass, err := r.match(e.Data)
 			if err != nil {
 				return sdk.Event{}, err
@@ -87,53 +95,30 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 					Data: e.Data, Cursor: e.Cursor, Correlation: e.Correlation, Traceparent: e.Traceparent,
 				}, nil
 			}
+			r.feed.Drop()
+			continue
 		}
 		if r.skipped {
 			r.skipped = false
-			return sdk.Event{Cursor: r.cursor}, nil
+			return sdk.Event{Cursor: r.feed.Cursor()}, nil
 		}
-		if err := r.fill(ctx); err != nil {
-			return sdk.Event{}, err
-		}
-		if len(r.ahead) == 0 {
-			r.caughtUp = true
-			return sdk.Event{CaughtUp: true}, nil
-		}
-	}
-}
-
-// listen is how often a reader looks whether the instances have heard all.
-const listen = 100 * time.Millisecond
-
-// fill waits until the store has events after the cursor and reads some. Once, it reads none
-// because the reader has caught up.
-func (r *reader) fill(ctx context.Context) error {
-	for {
-		changed := r.outbox.Changed(r.filter.Types[0]) // before Read: nothing is missed in between
-		heard := r.caughtUp || r.heard()               // before Read, too
-		var err error
-		if r.ahead, err = r.outbox.Read(ctx, r.cursor, r.filter, batch); err != nil || len(r.ahead) > 0 {
-			return err
-		}
-		var again <-chan time.Time
-		switch {
-		case r.caughtUp:
-		case heard:
-			return nil
-		default:
-			again = time.After(listen)
+		if r.lag.waits() {
+			continue
 		}
 		select {
 		case <-changed:
-		case <-again:
+		case <-r.lag.moved:
 		case <-ctx.Done():
-			return ctx.Err()
+			return sdk.Event{}, ctx.Err()
 		}
 	}
 }
 
 // Ack lets the store forget what the host has stored.
-func (r *reader) Ack(_ context.Context, cursor []byte) error { return r.acks.put(cursor) }
+func (r *reader) Ack(_ context.Context, cursor []byte) error {
+	r.feed.Acked(cursor)
+	return r.acks.put(cursor)
+}
 
 // Close stores the last acknowledgement. The subscription outlives the stream, so
 // that its events are kept until the host is back.

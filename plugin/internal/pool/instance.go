@@ -56,7 +56,7 @@ type Instance struct {
 	account atomic.Pointer[Account] // whatsmeow writes its own without a lock
 
 	unstored atomic.Pointer[error] // why the present connection's stores failed; nil: they work
-	kept     atomic.Int64          // what could not be stored since the last login
+	kept     atomic.Int64          // what could not be stored since the last dial
 
 	mu      sync.Mutex
 	online  bool // wanted
@@ -167,6 +167,7 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 		i.renamed(e.Action.GetName())
 	case *events.OfflineSyncCompleted:
 		i.heard.Store(i.dials.Load())
+		i.pool.moved.ring()
 	case *events.Connected:
 		i.loggedIn(cli)
 		i.signal(cli, evt)
@@ -202,6 +203,7 @@ func (i *Instance) stored(cli *whatsmeow.Client, what string, err error) bool {
 	if i.ctx.Err() == nil {
 		i.log.Error("an incoming "+what+" could not be stored; WhatsApp keeps it", "error", err)
 		i.kept.Add(1)
+		i.pool.moved.ring()
 		i.signal(cli, errNotStored{err})
 	}
 	return false
@@ -289,6 +291,7 @@ func (i *Instance) change(when func(Status) bool, state State, trouble *Trouble)
 	close(i.changed)
 	i.changed = make(chan struct{})
 	i.mu.Unlock()
+	i.pool.moved.ring()
 	if i.pool.opts.Notify != nil {
 		i.pool.opts.Notify(i.name, now)
 	}
@@ -311,6 +314,7 @@ func (i *Instance) want(ctx context.Context, online bool) error {
 	i.mu.Lock()
 	i.online = online
 	i.mu.Unlock()
+	i.pool.moved.ring()
 	i.stir()
 	return nil
 }

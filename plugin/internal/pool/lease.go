@@ -108,6 +108,7 @@ func (i *Instance) record(ctx context.Context) (registry.Instance, error) {
 	i.mu.Lock()
 	i.lost = true
 	i.mu.Unlock()
+	i.pool.moved.ring()
 	if p := i.pairing.Load(); p != nil {
 		p.stop()
 	}

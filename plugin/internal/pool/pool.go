@@ -108,6 +108,8 @@ type Pool struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	moved bell // see Away
+
 	mu     sync.RWMutex
 	byName map[string]*Instance
 	closed bool
@@ -225,22 +227,6 @@ func (p *Pool) List() []*Instance {
 	return all
 }
 
-// Heard says that every instance has been given what WhatsApp kept for it while it was
-// away. Those that do not connect by themselves are not waited for.
-func (p *Pool) Heard() bool {
-	for _, i := range p.List() {
-		switch i.Status().State {
-		case Connecting:
-			return false
-		case Connected:
-			if i.heard.Load() != i.dials.Load() {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // Delete logs an instance out as far as WhatsApp can be reached, ends it and
 // forgets it.
 func (p *Pool) Delete(ctx context.Context, name string) error {
@@ -263,6 +249,7 @@ func (p *Pool) Delete(ctx context.Context, name string) error {
 	p.mu.Lock()
 	delete(p.byName, name)
 	p.mu.Unlock()
+	p.moved.ring()
 	p.compare(i)
 	if p.opts.Removed != nil {
 		p.opts.Removed(name)

@@ -24,8 +24,10 @@ type errNotStored struct{ err error }
 // arm makes the stores of a client ready for the connection that is about to be dialled.
 func (i *Instance) arm(cli *whatsmeow.Client) {
 	i.unstored.Store(nil)
+	i.kept.Store(0)
 	session.Arm(cli.Store, func(err error) {
 		i.kept.Add(1)
+		i.pool.moved.ring()
 		i.unstored.Store(&err)
 		i.pool.opts.Storage.Suspect()
 		i.stir()

@@ -224,7 +224,6 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 	}
 	<-i.pool.dials
 	if end.login {
-		i.kept.Store(0)
 		since := time.Now()
 		i.doubt(b.unstable())
 		i.set(Connected, i.standing())
@@ -327,6 +326,7 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 	i.presented = i.pool.web.current()
 	i.arm(cli)
 	i.dials.Add(1)
+	i.pool.moved.ring()
 	err := cli.ConnectContext(line)
 	dialling()
 	if err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {

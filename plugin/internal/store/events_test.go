@@ -260,6 +260,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add(make([]byte, 16))
 	f.Add(slices.Repeat([]byte{0xff}, 16))
+	f.Add(append(make([]byte, 16), 1, 97, 0, 0, 0, 0, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, cursor []byte) {
 		_, err := s.Outbox.Read(t.Context(), cursor, outbox.Filter{}, 1)
 		if err != nil && !errors.Is(err, outbox.ErrCursor) {

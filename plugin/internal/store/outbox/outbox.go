@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ type Event struct {
 	Data        []byte    // JSON
 	Correlation string
 	Traceparent string // W3C trace context of what led here
-	Cursor      []byte // set by Read: resume after it
+	Cursor      []byte // set when it is read: resume after it
 }
 
 // Append stores an event for every subscriber, and reports false when one of its ids was
@@ -109,28 +108,46 @@ type Filter struct {
 // maxRead bounds one Read.
 const maxRead = 1000
 
-// Read reads the events after cursor that the filter selects, in order, at most
-// limit (1 to 1000). An empty cursor is before the oldest kept event.
+// Read reads the events after cursor that the filter selects, in the order of the log, at
+// most limit (1 to 1000). An empty cursor is before the oldest kept event.
 func (o *Outbox) Read(ctx context.Context, cursor []byte, f Filter, limit int) ([]Event, error) {
-	seq, ours, err := o.sequence(cursor)
+	p, _, err := o.position(cursor)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
-	if !ours {
-		seq = 0
+	entries, err := o.read(ctx, p.floor(), 0, f, min(max(limit, 1), maxRead))
+	var events []Event
+	for _, e := range entries {
+		e.Cursor = o.cursor(position{seq: e.seq})
+		events = append(events, e.Event)
 	}
-	args := []any{seq, min(max(limit, 1), maxRead)}
-	where := in(&args, "type", f.Types) + in(&args, "instance", f.Instances)
-	events, err := sqldb.All(ctx, o.db, o.scanEvent, `SELECT seq, id, type, instance, subject, correlation, data, time, traceparent
-		FROM tapnode_events WHERE seq > $1`+where+` ORDER BY seq LIMIT $2`, args...)
-	return events, sqldb.Wrap("read events", err)
+	return events, err
 }
 
-func (o *Outbox) scanEvent(row sqldb.Scanner) (Event, error) {
-	var e Event
-	var seq, at int64
-	err := row.Scan(&seq, &e.ID, &e.Type, &e.Instance, &e.Subject, &e.Correlation, &e.Data, &at, &e.Traceparent)
-	e.Cursor, e.Time = o.cursor(seq), sqldb.Time(at)
+// entry is an event in the log.
+type entry struct {
+	Event
+	seq int64
+}
+
+// read reads events behind a sequence, and up to another one unless that is 0.
+func (o *Outbox) read(ctx context.Context, after, until int64, f Filter, limit int) ([]entry, error) {
+	args := []any{after, limit}
+	where := in(&args, "type", f.Types) + in(&args, "instance", f.Instances)
+	if until > 0 {
+		args = append(args, until)
+		where += fmt.Sprintf(" AND seq <= $%d", len(args))
+	}
+	entries, err := sqldb.All(ctx, o.db, scanEntry, `SELECT seq, id, type, instance, subject, correlation, data, time, traceparent
+		FROM tapnode_events WHERE seq > $1`+where+` ORDER BY seq LIMIT $2`, args...)
+	return entries, sqldb.Wrap("read events", err)
+}
+
+func scanEntry(row sqldb.Scanner) (entry, error) {
+	var e entry
+	var at int64
+	err := row.Scan(&e.seq, &e.ID, &e.Type, &e.Instance, &e.Subject, &e.Correlation, &e.Data, &at, &e.Traceparent)
+	e.Time = sqldb.Time(at)
 	return e, err
 }
 
@@ -145,35 +162,6 @@ func in(args *[]any, column string, list []string) string {
 		marks[i] = fmt.Sprintf("$%d", len(*args))
 	}
 	return " AND " + column + " IN (" + strings.Join(marks, ", ") + ")"
-}
-
-// A cursor is the sequence of an event in this database: the database's id and
-// the sequence, 8 bytes each, big endian. To its holder it is opaque.
-const cursorSize = 16
-
-// ErrCursor is a cursor that no store has made.
-var ErrCursor = errors.New("the cursor is broken: subscribe without one to read from the oldest kept event")
-
-func (o *Outbox) cursor(seq int64) []byte {
-	return binary.BigEndian.AppendUint64(append(make([]byte, 0, cursorSize), o.id[:]...), uint64(seq))
-}
-
-// sequence reads a cursor; an empty one is before everything. ours is false for
-// one of another database.
-func (o *Outbox) sequence(cursor []byte) (seq int64, ours bool, err error) {
-	switch {
-	case len(cursor) == 0:
-		return 0, true, nil
-	case len(cursor) != cursorSize:
-		return 0, false, ErrCursor
-	case [8]byte(cursor[:8]) != o.id:
-		return 0, false, nil
-	}
-	seq = int64(binary.BigEndian.Uint64(cursor[8:]))
-	if seq < 0 {
-		return 0, false, ErrCursor
-	}
-	return seq, true, nil
 }
 
 // EventID derives the id of the event about one message under one name of its chat and

@@ -22,11 +22,11 @@ func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []
 	if name == "" {
 		return nil, false, errors.New("subscribe: the subscriber has no name")
 	}
-	given, ours, err := o.sequence(cursor)
+	given, ours, err := o.position(cursor)
 	if err != nil {
 		return nil, false, fmt.Errorf("subscribe: %w", err)
 	}
-	var seq int64
+	var at position
 	types, instances := list(f.Types), list(f.Instances)
 	err = o.db.Write(ctx, "subscribe", func(t *sqldb.Tx) error {
 		var count, acked int64
@@ -40,34 +40,34 @@ func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []
 		}
 		switch {
 		case len(cursor) > 0:
-			later, err := newer(t, given)
+			later, err := newer(t, given.seq)
 			if err != nil {
 				return err
 			}
-			if seq, known = given, ours && !later; !known {
-				seq = 0
+			if at, known = given, ours && !later; !known {
+				at = position{}
 			}
 		case count > 0:
-			seq = acked
+			at.seq = acked
 		default:
-			if seq, err = settled(t, f); err != nil {
+			if at.seq, err = settled(t, f); err != nil {
 				return err
 			}
 		}
 		_, err = t.Exec(`INSERT INTO tapnode_subscribers (name, types, instances, acked, seen_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (name) DO UPDATE SET types = excluded.types, instances = excluded.instances,
-				acked = excluded.acked, seen_at = excluded.seen_at`, name, types, instances, seq, sqldb.Millis(o.now()))
+				acked = excluded.acked, seen_at = excluded.seen_at`, name, types, instances, at.floor(), sqldb.Millis(o.now()))
 		if err != nil {
 			return err
 		}
-		gap, err := o.gap(t, f, seq)
+		gap, err := o.gap(t, f, at)
 		resumed = known && !gap
 		return err
 	})
 	if err != nil {
 		return nil, false, err
 	}
-	return o.cursor(seq), resumed, nil
+	return o.cursor(at), resumed, nil
 }
 
 // room refuses one subscriber too many.
@@ -125,17 +125,19 @@ func covers(a, b []string) bool {
 	return len(a) == 0 || len(b) > 0 && !slices.ContainsFunc(b, func(s string) bool { return !slices.Contains(a, s) })
 }
 
-// gap reports whether an event that the filter selects was removed after seq.
+// gap reports whether an event that the filter selects was removed after a position.
 // A new subscriber (seq 0) has missed nothing.
-func (o *Outbox) gap(t *sqldb.Tx, f Filter, seq int64) (bool, error) {
-	if seq == 0 {
+func (o *Outbox) gap(t *sqldb.Tx, f Filter, at position) (bool, error) {
+	if at.seq == 0 {
 		return false, nil
 	}
-	args := []any{seq}
+	args := []any{at.floor()}
 	where := in(&args, "type", f.Types) + in(&args, "instance", f.Instances)
-	var floors int
-	err := t.Row(`SELECT count(*) FROM tapnode_event_floors WHERE seq > $1`+where, args, &floors)
-	return floors > 0, err
+	floors, err := sqldb.All(t.Context(), t, func(row sqldb.Scanner) (p place, err error) {
+		err = row.Scan(&p.instance, &p.seq)
+		return p, err
+	}, `SELECT instance, seq FROM tapnode_event_floors WHERE seq > $1`+where, args...)
+	return slices.ContainsFunc(floors, func(p place) bool { return p.seq > at.of(p.instance) }), err
 }
 
 // Ack says that the subscriber has stored everything up to cursor. A cursor
@@ -144,7 +146,7 @@ func (o *Outbox) gap(t *sqldb.Tx, f Filter, seq int64) (bool, error) {
 // one that never subscribed or was silent for longer than the retention: it
 // subscribes again, with its cursor.
 func (o *Outbox) Ack(ctx context.Context, name string, cursor []byte) error {
-	seq, ours, err := o.sequence(cursor)
+	at, ours, err := o.position(cursor)
 	if err == nil && !ours {
 		err = ErrCursor
 	}
@@ -153,7 +155,7 @@ func (o *Outbox) Ack(ctx context.Context, name string, cursor []byte) error {
 	}
 	return o.db.WriteSoon(ctx, "acknowledge", func(t *sqldb.Tx) error {
 		n, err := t.Exec(`UPDATE tapnode_subscribers SET
-			acked = CASE WHEN acked < $2 THEN $2 ELSE acked END, seen_at = $3 WHERE name = $1`, name, seq, sqldb.Millis(o.now()))
+			acked = CASE WHEN acked < $2 THEN $2 ELSE acked END, seen_at = $3 WHERE name = $1`, name, at.floor(), sqldb.Millis(o.now()))
 		if err == nil && n == 0 {
 			err = sqldb.ErrNotFound
 		}

@@ -1,0 +1,51 @@
+package pool
+
+import "sync"
+
+// Away lists the instances that may have more coming from WhatsApp than they have been given:
+// those that are to be online and are not, were not yet given all that was kept for them, could
+// not store some of it, or have a line that is silent. An instance that nobody wants online is
+// not waited for. changed is closed when the list may be another one.
+func (p *Pool) Away() (names []string, changed <-chan struct{}) {
+	changed = p.moved.wait()
+	for _, i := range p.List() {
+		if i.away() {
+			names = append(names, i.name)
+		}
+	}
+	return names, changed
+}
+
+func (i *Instance) away() bool {
+	if !i.wanted() {
+		return false
+	}
+	now := i.Status()
+	silent := now.Trouble != nil && now.Trouble.Code == codeKeepAlive
+	return now.State != Connected || silent || i.heard.Load() != i.dials.Load() || i.kept.Load() > 0
+}
+
+// bell wakes everybody who waits for it.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// wait returns a channel that is closed when it rings next.
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}

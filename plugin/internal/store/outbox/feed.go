@@ -1,0 +1,206 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+)
+
+const (
+	// maxAside is how many instances are put aside at a time, which bounds a cursor. While
+	// there are as many, others wait for one of them.
+	maxAside = 64
+	// batch is how many events are read from the database at once, and lot how many of an
+	// instance that was put aside.
+	batch = 100
+	lot   = 16
+)
+
+// Feed gives one subscriber the events of the log so that an instance with many of them
+// holds up no other: one that has its share on the way is put aside, the scan of the log goes
+// on without it, and its events follow in turn with those of the scan. Events of one instance
+// keep their order, and the cursor of each says what was given of every instance.
+//
+// Its methods belong to one goroutine, but for Acked.
+type Feed struct {
+	o      *Outbox
+	filter Filter
+	share  int // of events that were given and not acknowledged, for each instance
+
+	seq     int64   // of the scan
+	ahead   []entry // behind seq, read and not given
+	reads   int     // of the scan
+	through int     // everything that was stored before this read began was given, or put aside
+	end     bool    // the last read came to the end of the log
+	aside   []*lane
+	turn    int  // which lane is next
+	scan    bool // the last turn was the scan's
+
+	mu    sync.Mutex
+	open  map[string]int // given and not acknowledged, by instance
+	given []Event        // the same, in order: only Instance and Cursor
+}
+
+// lane is an instance that was put aside.
+type lane struct {
+	place
+	ahead []entry // behind place, read and not given
+	more  bool    // ahead is not everything up to the scan
+}
+
+// Feed reads on from a cursor, which is [Outbox.Subscribe]'s.
+func (o *Outbox) Feed(cursor []byte, f Filter, share int) (*Feed, error) {
+	p, _, err := o.position(cursor)
+	if err != nil {
+		return nil, err
+	}
+	feed := &Feed{o: o, filter: f, share: max(share, 1), seq: p.seq, open: map[string]int{}}
+	for _, a := range p.aside {
+		feed.aside = append(feed.aside, &lane{place: a, more: true})
+	}
+	return feed, nil
+}
+
+// Cursor says what was given.
+func (f *Feed) Cursor() []byte {
+	p := position{seq: f.seq}
+	for _, l := range f.aside {
+		p.aside = append(p.aside, l.place)
+	}
+	return f.o.cursor(p)
+}
+
+// Aside lists the instances that were put aside.
+func (f *Feed) Aside() (names []string) {
+	for _, l := range f.aside {
+		names = append(names, l.instance)
+	}
+	return names
+}
+
+// Reads counts how often the scan has begun to read, and Through says of which of these reads
+// everything that was stored before it has been given, but for the instances that are aside.
+func (f *Feed) Reads() int { return f.reads }
+
+// Through is explained at Reads.
+func (f *Feed) Through() int { return f.through }
+
+// Next gives the next event; ok is false when there is none. It counts as on its way until
+// Acked, or Drop.
+func (f *Feed) Next(ctx context.Context) (e Event, ok bool, err error) {
+	var next entry
+	for scanned := false; !ok; {
+		if f.scan = !f.scan; f.scan || len(f.aside) == 0 {
+			next, ok, err = f.fromScan(ctx)
+			scanned = true
+		} else {
+			next, ok, err = f.fromAside(ctx)
+		}
+		if err != nil || !ok && scanned && len(f.ahead) == 0 && len(f.aside) == 0 {
+			return e, false, err
+		}
+	}
+	e = next.Event
+	e.Cursor = f.Cursor()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open[e.Instance]++
+	f.given = append(f.given, Event{Instance: e.Instance, Cursor: e.Cursor})
+	return e, true, nil
+}
+
+// fromScan goes on in the log, and puts aside the instances that have their share.
+func (f *Feed) fromScan(ctx context.Context) (e entry, ok bool, err error) {
+	for {
+		if len(f.ahead) == 0 {
+			if f.end {
+				f.through = f.reads
+			}
+			f.reads++
+			if f.ahead, err = f.o.read(ctx, f.seq, 0, f.filter, batch); err != nil {
+				return e, false, err
+			}
+			if f.end = len(f.ahead) < batch; len(f.ahead) == 0 {
+				f.through = f.reads
+				return e, false, nil
+			}
+		}
+		e = f.ahead[0]
+		i := slices.IndexFunc(f.aside, func(l *lane) bool { return l.instance == e.Instance })
+		if i < 0 && f.onTheWay(e.Instance) >= f.share {
+			if len(f.aside) == maxAside {
+				return e, false, nil
+			}
+			i = len(f.aside)
+			f.aside = append(f.aside, &lane{place: place{e.Instance, f.seq}})
+		}
+		f.ahead, f.seq = f.ahead[1:], e.seq
+		if i < 0 {
+			return e, true, nil
+		}
+		if l := f.aside[i]; !l.more && len(l.ahead) < lot {
+			l.ahead = append(l.ahead, e)
+		} else {
+			l.more = true // it is read when it is its turn
+		}
+	}
+}
+
+// fromAside goes on with an instance that was put aside, and with the next one after that.
+func (f *Feed) fromAside(ctx context.Context) (e entry, ok bool, err error) {
+	for len(f.aside) > 0 {
+		f.turn %= len(f.aside)
+		l := f.aside[f.turn]
+		if len(l.ahead) == 0 && l.more {
+			one := Filter{Types: f.filter.Types, Instances: []string{l.instance}}
+			if l.ahead, err = f.o.read(ctx, l.seq, f.seq, one, lot); err != nil {
+				return e, false, err
+			}
+			l.more = len(l.ahead) == lot
+		}
+		if len(l.ahead) == 0 { // the scan has it again
+			f.aside = slices.Delete(f.aside, f.turn, f.turn+1)
+			continue
+		}
+		e = l.ahead[0]
+		l.ahead, l.seq = l.ahead[1:], e.seq
+		f.turn++
+		return e, true, nil
+	}
+	return e, false, nil
+}
+
+func (f *Feed) onTheWay(instance string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open[instance]
+}
+
+// Drop says that the event that Next gave last goes nowhere.
+func (f *Feed) Drop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := len(f.given) - 1
+	f.close(f.given[last])
+	f.given = f.given[:last]
+}
+
+// Acked says that all events up to the one with a cursor have arrived. Another cursor, such
+// as that of progress, changes nothing.
+func (f *Feed) Acked(cursor []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 1 + slices.IndexFunc(f.given, func(e Event) bool { return bytes.Equal(e.Cursor, cursor) })
+	for _, e := range f.given[:n] {
+		f.close(e)
+	}
+	f.given = slices.Delete(f.given, 0, n)
+}
+
+// close notes that an event is not on its way any more.
+func (f *Feed) close(e Event) {
+	if f.open[e.Instance]--; f.open[e.Instance] == 0 {
+		delete(f.open, e.Instance)
+	}
+}
