@@ -2,46 +2,68 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// parallel is how many events of a stream are handled at the same time. They share commits.
-const parallel = 64
+const (
+	// parallel is how many events of a stream are handled at the same time. They share
+	// commits.
+	parallel = 64
+	// share is how many of them may be of one subject, such as an instance: what one of
+	// another needs is not more than a few of them before it.
+	share = parallel / 4
+	// window is how many a node may send before one of them is acknowledged.
+	window = 2 * parallel
+)
+
+// errWindow is a node that breaks the contract, and would fill our memory.
+var errWindow = fmt.Errorf("the node sent more than %d events without an acknowledgement", window)
 
 // flight is the events of one stream that are being handled: those that belong together one
-// after the other, the others side by side. It acknowledges an event when all before it are
-// done, and knows where to go on after a crash: behind the last such event.
+// after the other, the others side by side, subjects in turn. It acknowledges an event when
+// all before it are done, and knows where to go on after a crash: behind the last such event.
 type flight struct {
 	handle func(ev sdk.Event, cursor []byte) error
 	landed func(ev sdk.Event) error // in the order of the stream, one at a time
 	cut    context.CancelFunc       // ends the stream when one fails
 
-	places chan struct{}
-	work   sync.WaitGroup
+	work sync.WaitGroup
 
-	mu     sync.Mutex
-	lanes  map[string][]*event // what waits for the one of its lane that is handled
-	order  []*event            // not done, or behind one that is not
-	cursor []byte              // behind everything that is done
-	err    error
+	mu       sync.Mutex
+	lanes    map[string][]*event // what waits for the one of its lane that is handled
+	subjects map[string]*subject // that have events
+	turns    []*subject          // those that could be handled, whose turn it is first
+	running  int
+	order    []*event // not done, or behind one that is not
+	open     int      // events among them
+	cursor   []byte   // behind everything that is done
+	err      error
 }
 
-// event on its way.
+// event on its way, or what happens when everything before it is done.
 type event struct {
 	sdk.Event
 	lane string
 	done bool
+	then func()
+}
+
+// subject is what events are about.
+type subject struct {
+	ready   []*event // nothing of their lane is before them
+	running int
 }
 
 func newFlight(cursor []byte, cut context.CancelFunc, handle func(sdk.Event, []byte) error, landed func(sdk.Event) error) *flight {
-	return &flight{handle: handle, landed: landed, cut: cut, places: make(chan struct{}, parallel), lanes: map[string][]*event{}, cursor: cursor}
+	return &flight{handle: handle, landed: landed, cut: cut, lanes: map[string][]*event{}, subjects: map[string]*subject{}, cursor: cursor}
 }
 
-// laneOf names what an event belongs to: the run that it answers or else its subject, such as
-// an instance.
+// laneOf names what an event belongs to: the run that it answers or else its subject.
 func laneOf(ev sdk.Event) string {
 	if run := engine.RunIn(ev.Correlation); run != "" {
 		return "run " + run
@@ -49,15 +71,13 @@ func laneOf(ev sdk.Event) string {
 	return "subject " + ev.Subject
 }
 
-// take begins to handle an event when there is a place, unless ctx ends.
-func (f *flight) take(ctx context.Context, ev sdk.Event) error {
-	select {
-	case f.places <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// take begins to handle an event as soon as it is its turn.
+func (f *flight) take(ev sdk.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.open++; f.open > window {
+		return errWindow
+	}
 	e := &event{Event: ev, lane: laneOf(ev)}
 	f.order = append(f.order, e)
 	if waiting, busy := f.lanes[e.lane]; busy {
@@ -65,61 +85,97 @@ func (f *flight) take(ctx context.Context, ev sdk.Event) error {
 		return nil
 	}
 	f.lanes[e.lane] = nil
-	f.work.Go(func() { f.follow(e) })
+	f.queue(e)
+	f.dispatch()
 	return nil
 }
 
-// follow handles an event and those of its lane that come meanwhile.
-func (f *flight) follow(e *event) {
-	for e != nil {
-		err := f.failed()
-		if err == nil {
-			err = f.handle(e.Event, f.before(e))
-		}
-		e = f.land(e, err)
-		<-f.places
+// queue makes an event wait for its subject's turn.
+func (f *flight) queue(e *event) {
+	s := f.subjects[e.Subject]
+	if s == nil {
+		s = &subject{}
+		f.subjects[e.Subject] = s
+	}
+	s.ready = append(s.ready, e)
+	if !slices.Contains(f.turns, s) {
+		f.turns = append(f.turns, s)
 	}
 }
 
-func (f *flight) failed() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
+// dispatch begins with what is ready, as far as there are places.
+func (f *flight) dispatch() {
+	for passed := 0; f.running < parallel && passed < len(f.turns); {
+		s := f.turns[0]
+		f.turns = f.turns[1:]
+		if passed++; s.running < share {
+			passed = 0
+			e := s.ready[0]
+			s.ready = s.ready[1:]
+			s.running++
+			f.running++
+			f.work.Go(func() { f.fly(s, e) })
+		}
+		if len(s.ready) > 0 {
+			f.turns = append(f.turns, s)
+		}
+	}
 }
 
-// before is what may be stored with the outcome of an event: its own cursor if everything
-// before it is done, and else that of what is.
-func (f *flight) before(e *event) []byte {
+// fly handles an event.
+func (f *flight) fly(s *subject, e *event) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	err, cursor := f.err, f.cursor
 	if f.order[0] == e {
-		return e.Cursor
+		cursor = e.Cursor // everything before it is done
 	}
-	return f.cursor
-}
-
-// land notes that an event is done, and gives the next of its lane.
-func (f *flight) land(e *event, err error) (next *event) {
+	f.mu.Unlock()
+	if err == nil {
+		err = f.handle(e.Event, cursor)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if e.done = err == nil; e.done {
-		for err == nil && len(f.order) > 0 && f.order[0].done {
-			f.cursor = f.order[0].Cursor
-			err = f.landed(f.order[0].Event)
-			f.order = f.order[1:]
+	f.land(e, err)
+	f.running--
+	if waiting := f.lanes[e.lane]; len(waiting) == 0 {
+		delete(f.lanes, e.lane)
+	} else {
+		f.lanes[e.lane] = waiting[1:]
+		f.queue(waiting[0])
+	}
+	if s.running--; s.running == 0 && len(s.ready) == 0 {
+		delete(f.subjects, e.Subject)
+	}
+	f.dispatch()
+}
+
+// mark lets something happen when everything that was taken before is done. It must not wait.
+func (f *flight) mark(then func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := &event{then: then}
+	f.order = append(f.order, e)
+	f.land(e, nil)
+}
+
+// land notes that an event is done, or why not.
+func (f *flight) land(e *event, err error) {
+	e.done = err == nil
+	for err == nil && len(f.order) > 0 && f.order[0].done {
+		first := f.order[0]
+		f.order = f.order[1:]
+		if first.then != nil {
+			first.then()
+			continue
 		}
+		f.open--
+		f.cursor = first.Cursor
+		err = f.landed(first.Event)
 	}
 	if err != nil && f.err == nil {
 		f.err = err
 		f.cut()
 	}
-	waiting := f.lanes[e.lane]
-	if len(waiting) == 0 {
-		delete(f.lanes, e.lane)
-		return nil
-	}
-	f.lanes[e.lane] = waiting[1:]
-	return waiting[0]
 }
 
 // wait until everything that was taken is done or has failed. It returns where to go on, and

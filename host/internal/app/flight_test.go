@@ -65,12 +65,13 @@ func TestFlight(t *testing.T) {
 			return nil
 		})
 		for i := 1; i <= n; i++ {
-			ev := sdk.Event{ID: strconv.Itoa(i), Cursor: []byte(strconv.Itoa(i)), Subject: "shop"}
+			shop := rnd.IntN(3)
+			ev := sdk.Event{ID: strconv.Itoa(i), Cursor: []byte(strconv.Itoa(i)), Subject: fmt.Sprint("shop", shop)}
 			if rnd.IntN(10) > 0 {
-				ev.Correlation = fmt.Sprintf("run%d:ask:1", rnd.IntN(40))
+				ev.Correlation = fmt.Sprintf("run%d:ask:1", shop*15+rnd.IntN(15))
 			}
-			if f.take(ctx, ev) != nil {
-				break
+			for f.take(ev) != nil && ctx.Err() == nil { // as many as may be are on their way
+				time.Sleep(100 * time.Microsecond)
 			}
 		}
 		cursor, err := f.wait()
@@ -85,5 +86,34 @@ func TestFlight(t *testing.T) {
 			t.Errorf("seed %d: %d at a time", seed, most)
 		}
 		cancel()
+	}
+}
+
+// One event of a quiet subject does not wait until many of a busy one are handled.
+func TestFlightTakesTurns(t *testing.T) {
+	busy, quiet := make(chan struct{}), make(chan struct{})
+	f := newFlight(nil, func() {}, func(ev sdk.Event, _ []byte) error {
+		if ev.Subject == "quiet" {
+			close(quiet)
+			return nil
+		}
+		<-busy
+		return nil
+	}, func(sdk.Event) error { return nil })
+	for i := range window - 1 {
+		if err := f.take(sdk.Event{ID: strconv.Itoa(i), Subject: "busy", Correlation: fmt.Sprintf("run%d:ask:1", i)}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := f.take(sdk.Event{ID: "one", Subject: "quiet", Cursor: []byte("last")}); err != nil {
+		t.Error(err)
+	}
+	<-quiet
+	if err := f.take(sdk.Event{ID: "more", Subject: "quiet"}); !errors.Is(err, errWindow) {
+		t.Errorf("one more than the window: %v", err)
+	}
+	close(busy)
+	if cursor, err := f.wait(); string(cursor) != "last" || err != nil {
+		t.Errorf("%q, %v", cursor, err)
 	}
 }

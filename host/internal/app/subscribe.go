@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -32,11 +31,10 @@ const flowSubscriber = "flow "
 type subscription struct {
 	app *App
 	place
-	filter   []byte
-	all      []string // names of all subscribers to the operation
-	mark     []byte   // where it begins if nothing of it was stored
-	current  atomic.Bool
-	caughtUp func() // hears that current is set
+	filter []byte
+	all    []string // names of all subscribers to the operation
+	mark   []byte   // where it begins if nothing of it was stored
+	lag    *lag
 
 	cursor []byte
 	stop   context.CancelFunc
@@ -122,14 +120,19 @@ func (s *subscription) goOn(ctx context.Context) (err error) {
 func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer s.lag.broken(s.place)
 	var sub *client.Subscription
 	f := newFlight(s.cursor, cancel, func(ev sdk.Event, cursor []byte) error { return s.handle(ctx, ev, cursor) },
 		func(ev sdk.Event) error { return s.landed(sub, ev) })
 	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor,
-		Subscribers: s.all, Window: 2 * parallel, Progress: func(cursor []byte) { s.passed(ctx, f, cursor) }, CaughtUp: func() {
-			if _, err := f.wait(); err == nil && s.current.CompareAndSwap(false, true) {
-				go s.caughtUp() // it takes a lock that close is waited for under
+		Subscribers: s.all, Window: window, Progress: func(cursor []byte) { s.passed(ctx, f, cursor) },
+		CaughtUp: func() { f.mark(func() { s.lag.caughtUp(s.place) }) },
+		Behind: func(subject string, behind bool) {
+			if behind {
+				s.lag.subject(s.place, subject, true)
+				return
 			}
+			f.mark(func() { s.lag.subject(s.place, subject, false) })
 		}})
 	if err != nil {
 		return err
@@ -140,7 +143,7 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	for err == nil {
 		var ev sdk.Event
 		if ev, err = sub.Recv(); err == nil {
-			err = f.take(ctx, ev)
+			err = f.take(ev)
 		}
 	}
 	var first error

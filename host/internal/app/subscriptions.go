@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -15,22 +14,18 @@ import (
 // everything is the subscriber that reads a trigger without a filter.
 const everything = "host"
 
-// patience is how long timeouts wait for a node that does not catch up. What comes later and
-// was done in time goes before the timeout all the same, see engine.Event.
-const patience = 2 * time.Minute
-
 // subscriptions are the streams of one node: for each of its triggers one without a filter,
 // and one for every flow trigger that has a filter. They follow the flows and the node's
 // processes.
 type subscriptions struct {
 	app  *App
 	node *node
+	lag  lag
 
 	mu      sync.Mutex
 	process *connection // the node's present one; nil while there is none
 	open    map[place]*subscription
 	marks   map[string][]byte // by operation: where a subscription without a cursor begins
-	away    time.Time         // since when there is something to catch up with; zero: nothing is
 }
 
 // place is what there is one subscription of.
@@ -46,17 +41,20 @@ type connection struct {
 }
 
 func newSubscriptions(a *App, n *node) *subscriptions {
-	s := &subscriptions{app: a, node: n, open: map[place]*subscription{}, marks: map[string][]byte{}}
-	if s.triggers() {
-		s.away = time.Now()
+	s := &subscriptions{app: a, node: n, lag: lag{streams: map[place]*streamLag{}}, open: map[place]*subscription{}, marks: map[string][]byte{}}
+	for _, op := range n.manifest.Operations {
+		if op.Kind == sdk.KindTrigger {
+			s.expect(place{op.ID, everything})
+		}
 	}
 	return s
 }
 
-// triggers says whether the node has any, and whether it says that it has caught up.
-func (s *subscriptions) triggers() bool {
-	return slices.Contains(s.node.manifest.Features, sdk.FeatureCaughtUp) &&
-		slices.ContainsFunc(s.node.manifest.Operations, func(op sdk.OperationManifest) bool { return op.Kind == sdk.KindTrigger })
+// expect makes timeouts wait for a stream, if its node says when that has caught up.
+func (s *subscriptions) expect(at place) {
+	if slices.Contains(s.node.manifest.Features, sdk.FeatureCaughtUp) {
+		s.lag.open(at)
+	}
 }
 
 // serve reads from a process until ctx, which is the process's, or the app ends.
@@ -76,9 +74,6 @@ func (s *subscriptions) serve(ctx context.Context, c *client.Client) {
 	<-ctx.Done()
 	s.mu.Lock()
 	s.process = nil
-	if s.triggers() && s.away.IsZero() {
-		s.away = time.Now()
-	}
 	open := s.open
 	s.open = map[place]*subscription{}
 	s.mu.Unlock()
@@ -112,6 +107,7 @@ func (s *subscriptions) follow(ctx context.Context) {
 			delete(s.open, at)
 		}
 		if _, ok := wanted[at]; !ok {
+			s.lag.drop(at)
 			if err := s.app.opt.Log.DropCursor(ctx, at.id()); err != nil { // it goes when it is old
 				s.app.log.Warn("a subscription's cursor could not be dropped", "operation", at.operation, "subscriber", at.subscriber, "err", err)
 			}
@@ -152,7 +148,8 @@ func (s *subscriptions) begin(operation string, wanted map[place][]byte) {
 	slices.Sort(names)
 	for _, name := range names {
 		at := place{operation, name}
-		sub := &subscription{app: s.app, place: at, filter: wanted[at], all: names, mark: s.marks[operation], caughtUp: s.caughtUp}
+		sub := &subscription{app: s.app, place: at, filter: wanted[at], all: names, mark: s.marks[operation], lag: &s.lag}
+		s.expect(at)
 		s.open[at] = sub
 		sub.start(s.process)
 	}
@@ -182,23 +179,4 @@ func (s *subscriptions) wanted() map[place][]byte {
 		}
 	}
 	return out
-}
-
-// caughtUp hears of every stream that has caught up.
-func (s *subscriptions) caughtUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, sub := range s.open {
-		if !sub.current.Load() {
-			return
-		}
-	}
-	s.away = time.Time{}
-}
-
-// behind says whether answers may be on their way that were given before now.
-func (s *subscriptions) behind() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.away.IsZero() && time.Since(s.away) < patience
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,7 @@ func TestTimeoutsWaitForAnswers(t *testing.T) {
 		time.Sleep(time.Hour) // the wait is over by then
 		var behind atomic.Bool
 		behind.Store(true)
-		r := newRigBehind(t, log, &phone{}, behind.Load, race)
+		r := newRigBehind(t, log, &phone{}, func(string) bool { return behind.Load() }, race)
 		defer r.stop()
 		time.Sleep(time.Minute)
 		if got := r.status(id); got != run.StatusRunning {
@@ -42,9 +43,43 @@ func TestTimeoutsWaitForAnswers(t *testing.T) {
 			t.Errorf("answered %d times, timed out %d times", len(steps[run.TraceWaitAnswered]), len(steps[run.TraceWaitTimeout]))
 		}
 		other := r.run(engine.Request{Flow: "race"})
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + time.Minute)
 		if len(r.steps(other)[run.TraceWaitTimeout]) != 1 {
 			t.Error("a wait that nobody answers did not time out")
+		}
+	})
+}
+
+// While an instance is away, the waits of its messages do not time out, and those of others do.
+// An answer that was given in time and comes when the timeout has been taken is late: what the
+// flow says of those decides, once.
+func TestTimeoutsWaitForTheirInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		away.Store(true)
+		elsewhere := strings.NewReplacer("id: race}", "id: elsewhere}", "demo", "shop").Replace(race)
+		r := newRigBehind(t, engine.NewMemory(0), &phone{}, func(instance string) bool { return away.Load() && instance == "demo" }, race, elsewhere)
+		defer r.stop()
+		held, other := r.run(engine.Request{Flow: "race"}), r.run(engine.Request{Flow: "elsewhere"})
+		answered := r.run(engine.Request{Flow: "race"})
+		time.Sleep(time.Hour + time.Minute)
+		if got := r.status(held); got != run.StatusRunning || r.status(other) != run.StatusSucceeded {
+			t.Errorf("while the instance is away its run %s, and that of another %s", got, r.status(other))
+		}
+		if d := r.deliver(click("e1", answered+":ask:1", "a")); d.Answered != answered {
+			t.Errorf("%+v", d)
+		}
+		away.Store(false)
+		time.Sleep(time.Minute)
+		for range 2 {
+			r.deliver(click("e2", held+":ask:1", "b"))
+		}
+		steps := r.steps(held)
+		if len(steps[run.TraceWaitTimeout]) != 1 || len(steps[run.TraceWaitRefused]) != 1 || len(steps[run.TraceWaitAnswered])+len(steps[run.TraceWaitRestarted]) != 0 {
+			t.Errorf("after the timeout: %v", steps)
+		}
+		if steps := r.steps(answered); len(steps[run.TraceWaitAnswered]) != 1 || len(steps[run.TraceWaitTimeout]) != 0 {
+			t.Errorf("the one that was answered: %v", steps)
 		}
 	})
 }

@@ -20,8 +20,7 @@ var ErrBadEvent = errors.New("the event cannot be used")
 type Event struct {
 	// ID is the same for every delivery of the same thing.
 	ID string `json:"id"`
-	// Time is when it happened, by whoever saw it. An answer that was given before the
-	// deadline of its wait beats the timeout, however late it arrives.
+	// Time is when it happened, by whoever saw it.
 	Time time.Time `json:"time,omitzero"`
 	// Type such as "whatsapp.button.clicked.v1".
 	Type string `json:"type"`
@@ -113,7 +112,7 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d De
 		way.letter.Run = w.Run
 		var effects []run.Effect
 		effects, err = e.apply(ctx, w.Run, change{cursor: way.cursor,
-			event: run.Event{Kind: run.Answered, ID: ev.ID, Made: ev.Time, Visit: w.Visit, Type: ev.Type, Data: data}})
+			event: run.Event{Kind: run.Answered, ID: ev.ID, Visit: w.Visit, Type: ev.Type, Data: data}})
 		if err == nil {
 			taken = !declined(effects)
 			way.stored = taken

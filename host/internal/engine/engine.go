@@ -79,9 +79,10 @@ type Options struct {
 	// Compile makes a program of a version that the Log kept. Without it the engine
 	// knows the versions that are deployed in this process.
 	Compile func(source []byte) (*flow.Program, error)
-	// Behind says that answers may be on their way which were given before now, such as after
-	// an outage. Timeouts wait meanwhile. Nil: never.
-	Behind func() bool
+	// Behind says that answers to what an instance has sent may be on their way which were
+	// given before now, such as after an outage, and with an empty name, that answers to
+	// anything may be. Timeouts wait meanwhile. Nil: never.
+	Behind func(instance string) bool
 }
 
 // Engine runs flows. Its methods may be called from several goroutines.
@@ -92,7 +93,7 @@ type Engine struct {
 	logger   *slog.Logger
 	calls    int
 	compile  func([]byte) (*flow.Program, error)
-	behind   func() bool
+	behind   func(instance string) bool
 	stripes  [64]sync.Mutex // keep the runs of this process from racing themselves
 
 	// complaints bounds the log lines about dead letters.
@@ -124,7 +125,7 @@ func New(o Options) (*Engine, error) {
 		o.Calls = defaultCalls
 	}
 	if o.Behind == nil {
-		o.Behind = func() bool { return false }
+		o.Behind = func(string) bool { return false }
 	}
 	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
 		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}

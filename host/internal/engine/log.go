@@ -223,8 +223,9 @@ type Task struct {
 	Visit   int
 	Attempt int
 	Due     time.Time
-	// Lane of a call. At most LaneWidth tasks of one are handed out at the same time, those
-	// that are due first first, so that a slow lane holds up no other. Empty: no limit.
+	// Lane of a call, or the instance of a timeout. At most LaneWidth tasks of one are handed
+	// out at the same time, those that are due first first, so that a slow lane holds up no
+	// other. Empty: no limit.
 	Lane string
 	// Token is made by Next, anew each time: whoever has it holds the task.
 	Token string

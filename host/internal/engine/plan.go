@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -11,20 +10,25 @@ import (
 // plan adds the waits and tasks that a change of the state adds, and ends those that it ends.
 // Both follow from the state alone: whatever becomes of a task, the run says what it was.
 func (b *Batch) plan(p *flow.Program, before, after run.State, now time.Time) {
+	// A run may have hundreds of calls on their way: each is looked up, not looked for.
 	was, is := before.Pending(), after.Pending()
+	had, left := set(was), make(map[thing]bool, len(is))
+	for _, next := range is {
+		left[thingOf(next)] = true
+	}
 	for _, next := range was {
-		if !slices.ContainsFunc(is, func(n run.Pending) bool { return taskID(after.Run, n) == taskID(after.Run, next) }) {
+		if !left[thingOf(next)] {
 			b.Done = append(b.Done, taskID(after.Run, next))
 		}
 	}
 	for _, next := range is {
-		if id := taskID(after.Run, next); b.Ends.ID == id || !slices.Contains(was, next) {
+		if !had[next] || b.Ends.ID == taskID(after.Run, next) {
 			b.Tasks = append(b.Tasks, taskOf(p, &after, next, now))
 		}
 	}
-	known := before.Waiting()
+	known := set(before.Waiting())
 	for _, w := range after.Waiting() {
-		if slices.Contains(known, w) {
+		if known[w] {
 			continue
 		}
 		until := now
@@ -35,16 +39,40 @@ func (b *Batch) plan(p *flow.Program, before, after run.State, now time.Time) {
 	}
 }
 
+// travel is how long an answer of the last moment may be on its way to its run before the
+// timeout is taken.
+const travel = time.Second
+
 // taskOf is the task for what is pending in a run.
 func taskOf(p *flow.Program, s *run.State, next run.Pending, now time.Time) Task {
 	t := Task{ID: taskID(s.Run, next), Run: s.Run, Kind: TaskKind(next.Kind), Visit: next.Visit, Attempt: next.Attempt, Due: next.Due}
 	if t.Due.IsZero() {
 		t.Due = now
 	}
+	if t.Lane = next.Instance; next.Ends {
+		t.Due = t.Due.Add(travel)
+	}
 	if x, _, ok := s.Call(p, next.Visit, next.Attempt); ok && next.Kind == run.PendingCall {
 		t.Lane = laneOf(s.Flow, x)
 	}
 	return t
+}
+
+// thing is what a taskID names.
+type thing struct {
+	kind  run.PendingKind
+	node  string
+	visit int
+}
+
+func thingOf(next run.Pending) thing { return thing{next.Kind, next.Node, next.Visit} }
+
+func set[T comparable](all []T) map[T]bool {
+	out := make(map[T]bool, len(all))
+	for _, v := range all {
+		out[v] = true
+	}
+	return out
 }
 
 // taskID is the same for all attempts of a call.

@@ -18,8 +18,12 @@ const unknownFlow = 5 * time.Minute
 // give a task back.
 const margin = 5 * time.Second
 
-// catchUp is how often the engine looks whether the subscriptions have caught up.
-const catchUp = 200 * time.Millisecond
+// How often the engine looks whether the subscriptions have caught up, and, for each timeout
+// that waits for its instance, whether that has.
+const (
+	catchUp = 200 * time.Millisecond
+	recheck = time.Second
+)
 
 // heartbeat is how often a call renews the lease of its task.
 const heartbeat = Lease / 3
@@ -28,7 +32,7 @@ const heartbeat = Lease / 3
 // context, so that Stop can let them finish.
 func (e *Engine) work(loops, calls context.Context, q Queue) {
 	for loops.Err() == nil {
-		if q == Timeouts && e.behind() {
+		if q == Timeouts && e.behind("") {
 			pause(loops, catchUp)
 			continue
 		}
@@ -65,8 +69,8 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskRetry:
 		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, ends: t})
 	case TaskTimeout:
-		if e.behind() { // since it was taken
-			return e.log.Hold(ctx, t, catchUp)
+		if e.behind(t.Lane) {
+			return e.log.Hold(ctx, t, recheck)
 		}
 		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.TimedOut, Visit: t.Visit}, ends: t})
 	case TaskStart:

@@ -63,15 +63,12 @@ func (t *transition) take(v *Visit, n *flow.CompiledNode, port string, e Event) 
 	t.follow(v, n, port, e.Data, nil)
 }
 
-// late takes a choice whose wait has ended, by the flow's policy. One that was made in time
-// and came late is no late choice.
+// late takes a choice whose wait has ended, by the flow's policy. That is so also for one that
+// was made in time and came when the timeout had been taken: there is one first port.
 func (t *transition) late(v *Visit, n *flow.CompiledNode, port string, e Event) {
-	inTime := v.Port == flow.PortTimeout && !e.Made.IsZero() && e.Made.Before(v.Deadline)
 	switch {
 	case t.s.Status == StatusCancelled:
 		t.refuse(v, port, "cancelled", "the run was cancelled", e)
-	case inTime:
-		t.reopen(v, n, port, e)
 	case n.Late == flow.LateIgnore:
 		t.emit(Trace{Kind: TraceWaitIgnored, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
 	case n.Late == flow.LateReject:

@@ -195,6 +195,7 @@ func (t *transition) enter(e entry) {
 	if n.Waits {
 		v.Offered = n.Offered(with)
 		v.Wait = WaitArmed
+		v.Instance, _ = with["instance"].(string)
 	}
 	t.s.Visits = append(t.s.Visits, v)
 	t.emit(call(t.s.Run, n, &v))
@@ -242,7 +243,7 @@ func (t *transition) end(status Status) {
 
 // settle ends a wait by a port; the empty port means that the run ended.
 func (t *transition) settle(v *Visit, port string) {
-	v.Wait, v.Port, v.At, v.Alarm, v.Said = WaitSettled, port, t.at, time.Time{}, nil
+	v.Wait, v.Port, v.At, v.Alarm, v.Said, v.Instance = WaitSettled, port, t.at, time.Time{}, nil, ""
 }
 
 // finish ends a run that has nothing left to happen by itself.

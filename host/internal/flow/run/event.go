@@ -18,7 +18,7 @@ const (
 	Failed    EventKind = "failed"    // Visit, Attempt, Problem
 	Begun     EventKind = "begun"     // Visit, Attempt: the call is about to be made
 	RetryDue  EventKind = "retryDue"  // Visit, Attempt
-	Answered  EventKind = "answered"  // ID, Visit, Type, Data, Made
+	Answered  EventKind = "answered"  // ID, Visit, Type, Data
 	TimedOut  EventKind = "timedOut"  // Visit
 	Cancelled EventKind = "cancelled" // Reason
 )
@@ -31,7 +31,6 @@ type Event struct {
 	Kind     EventKind
 	ID       string
 	At       time.Time // by the clock of the host
-	Made     time.Time // when an answer was given, by whoever saw it; may be zero
 	Trigger  string
 	Vars     map[string]any
 	Parent   *Parent           // of a run that another one began

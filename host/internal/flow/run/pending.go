@@ -23,6 +23,9 @@ type Pending struct {
 	Visit   int
 	Attempt int
 	Due     time.Time // zero: at once
+	// Ends says that a timeout ends its wait, and Instance whose message the wait is for.
+	Ends     bool
+	Instance string
 }
 
 // Pending is all that is to happen to the run by itself. It follows from the state alone, so
@@ -35,12 +38,12 @@ func (s *State) Pending() []Pending {
 	for _, v := range s.Visits {
 		switch v.Call {
 		case CallRunning:
-			out = append(out, Pending{PendingCall, v.Node, v.N, v.Attempt, time.Time{}})
+			out = append(out, Pending{Kind: PendingCall, Node: v.Node, Visit: v.N, Attempt: v.Attempt})
 		case CallRetrying, CallDelayed:
-			out = append(out, Pending{PendingRetry, v.Node, v.N, v.Attempt, v.Due})
+			out = append(out, Pending{Kind: PendingRetry, Node: v.Node, Visit: v.N, Attempt: v.Attempt, Due: v.Due})
 		}
 		if v.Wait == WaitArmed && !v.alarm().IsZero() {
-			out = append(out, Pending{PendingTimeout, v.Node, v.N, 0, v.alarm()})
+			out = append(out, Pending{Kind: PendingTimeout, Node: v.Node, Visit: v.N, Due: v.alarm(), Ends: v.alarm().Equal(v.Deadline), Instance: v.Instance})
 		}
 	}
 	return out

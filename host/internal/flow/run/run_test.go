@@ -28,7 +28,6 @@ import (
 //	timeout NODE[#n], retry NODE[#n], cancel
 //	again, resume [NODE[#n]]      a person repairs the run
 //	after DURATION                time passes
-//	ago DURATION LINE             the answer of the line was given before
 //	begun NODE[#n]                the call is about to be made
 type script struct {
 	t      *testing.T
@@ -54,16 +53,8 @@ func (sc *script) line(line string) {
 		}
 		return ""
 	}
-	var made time.Time
-	if f[0] == "ago" {
-		d, err := time.ParseDuration(f[1])
-		if err != nil {
-			sc.t.Fatal(err)
-		}
-		made, f = sc.now.Add(-d), f[2:]
-	}
 	visit := sc.visit(arg(1))
-	e := run.Event{Made: made, Visit: visit, Attempt: sc.calls[visit].Attempt}
+	e := run.Event{Visit: visit, Attempt: sc.calls[visit].Attempt}
 	switch f[0] {
 	case "after":
 		d, err := time.ParseDuration(f[1])

@@ -99,6 +99,8 @@ type Visit struct {
 	Error   any            `json:"error,omitempty"` // that led here
 	Wait    WaitPhase      `json:"wait,omitempty"`
 	Offered []string       `json:"offered,omitempty"` // ports an answer may pick
+	// Instance is what the message of an armed wait was sent by.
+	Instance string `json:"instance,omitempty"`
 	// Deadline of the wait; zero until the message is sent.
 	Deadline time.Time `json:"deadline,omitzero"`
 	// Alarm is when something happens to the wait before its Deadline, or in its stead.
