@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -55,6 +56,7 @@ type Options struct {
 	Flows      v1.Flows                                              // for versions of flows under /v1; nil leaves them out
 	Catalogue  *flow.Catalogue                                       // for operations under /v1, with Calls
 	Calls      v1.Calls                                              // for operations and instances under /v1; nil leaves them out
+	Answers    *answers.Store                                        // for Idempotency-Keys under /v1; nil leaves them out
 	Secrets    map[string][]byte                                     // that webhooks name
 	Seed       *seed.API                                             // the rest of the seed's API; nil leaves it out
 	Origins    []string                                              // of web pages that may call, such as https://crm.example
@@ -120,7 +122,7 @@ func New(opt Options) (*Server, error) {
 	}
 	under := v1.Options{
 		Authorize: s.access, CallerOf: callerOf, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
-		Closing: s.hub.closed, Logger: opt.Logger,
+		Answers: opt.Answers, Closing: s.hub.closed, Logger: opt.Logger,
 	}
 	if opt.Seed != nil {
 		under.Instances = opt.Seed

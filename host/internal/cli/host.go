@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
@@ -70,6 +71,7 @@ type host struct {
 	untrace func(context.Context) error // nil without runs
 	metrics *metrics.Metrics            // nil without runs
 	seed    *seed.API                   // nil unless it serves
+	answers *answers.Store              // nil without runs
 	patient bool                        // see hostUse
 }
 
@@ -180,6 +182,8 @@ func (h *host) openRuns(ctx context.Context, where durable) (err error) {
 		return environment(fmt.Errorf("the database of the runs: %w", err))
 	}
 	h.runs.Start()
+	h.answers = answers.New(h.runs.DB(), nil, h.log)
+	h.answers.Start()
 	return nil
 }
 
@@ -249,6 +253,9 @@ func (h *host) release() error {
 		if err := h.untrace(ctx); err != nil {
 			h.log.Warn("the last traces were lost", "err", err)
 		}
+	}
+	if h.answers != nil {
+		h.answers.Stop()
 	}
 	if h.runs != nil {
 		errs = append(errs, h.runs.Close())

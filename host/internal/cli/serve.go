@@ -127,7 +127,7 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 
 func (h *host) apiOptions(listen string, keys *api.Tokens, secrets map[string][]byte) api.Options {
 	opt := api.Options{
-		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Secrets: secrets, Seed: h.seed, Ready: h.Ready, Logger: h.log,
+		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err

@@ -37,8 +37,8 @@ type Calls interface {
 }
 
 type executeIn struct {
-	Operation string `path:"operation" doc:"Its id, such as whatsapp.sendButtons@1."`
-	Key       string `header:"Idempotency-Key" doc:"A repeat with the same key and body happens once."`
+	Operation string `path:"operation" example:"whatsapp.sendButtons@1" doc:"Its id, such as whatsapp.sendButtons@1."`
+	Key       string `header:"Idempotency-Key" hidden:"true"`
 	Accept    string `header:"Accept" doc:"text/event-stream to hear how the call goes."`
 	strict[inputBody]
 }
@@ -60,7 +60,7 @@ func (a *API) execution(c *flow.Catalogue, calls Calls) {
 		method: http.MethodPost, path: "/v1/operations/{operation}/execute", id: "execute", tag: "operations", summary: "Call an operation",
 		about: "As JSON the answer is the outcome. With Accept: text/event-stream it is the call as it goes: events named progress, then one named result or problem, " +
 			"each with the same members as otherwise. A problem says in effect whether anything happened.",
-		access: Access{Send, Any}, body: maxInput, refusals: callRefusals,
+		access: Access{Send, Any}, body: maxInput, example: exampleInput, refusals: callRefusals,
 		acts: func(r *http.Request) bool { // a KEYED operation keeps its outcomes itself, a PURE one has no effect
 			op, ok := c.Operation(r.PathValue("operation"))
 			return ok && op.Replay != sdk.Keyed && op.Replay != sdk.Pure
@@ -78,7 +78,7 @@ func (a *API) execution(c *flow.Catalogue, calls Calls) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/operations/{operation}/preview", id: "preview", tag: "operations", summary: "What a call would do",
 		about:  "A dry run: the output is the preview, and nothing happens.",
-		access: Access{Send, Any}, body: maxInput, refusals: callRefusals,
+		access: Access{Send, Any}, body: maxInput, example: exampleInput, refusals: callRefusals,
 	}, func(ctx context.Context, in *inputIn) (*one[result], error) {
 		call, err := a.called(ctx, c, calls, in.Operation, in.in)
 		if err != nil {

@@ -37,7 +37,7 @@ type Flows interface {
 }
 
 type flowIn struct {
-	Flow        string `path:"flow"`
+	Flow        string `path:"flow" example:"menu"`
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of what the caller has: 304 if it is still so."`
 }
 
@@ -78,7 +78,7 @@ func (a *API) flows(f Flows, e *engine.Engine) {
 		method: http.MethodGet, path: "/v1/flows/{flow}/diff", id: "diffVersions", tag: "flows", summary: "How two versions differ, in words",
 		access: Access{Right: Read}, refusals: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
-		Flow string `path:"flow"`
+		Flow string `path:"flow" example:"menu"`
 		From int    `query:"from" minimum:"1" doc:"Left out, what is published."`
 		To   int    `query:"to" minimum:"1" doc:"Left out, the newest."`
 	}) (*one[diff], error) {
@@ -109,8 +109,8 @@ func (a *API) states(f Flows, e *engine.Engine) {
 		method: http.MethodPost, path: "/v1/flows/{flow}/versions/{version}/publish", id: "publishVersion", tag: "flows", summary: "Publish a version that is kept, the draft or an older one",
 		access: Access{Right: Manage}, refusals: []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity}, acts: always,
 	}, func(ctx context.Context, in *struct {
-		Flow    string `path:"flow"`
-		Version int    `path:"version" minimum:"1"`
+		Flow    string `path:"flow" example:"menu"`
+		Version int    `path:"version" minimum:"1" example:"1"`
 		IfMatch string `header:"If-Match" doc:"The ETag of the flow's versions: 412 if they have changed."`
 	}) (*one[Published], error) {
 		var p Published
@@ -124,7 +124,7 @@ func (a *API) states(f Flows, e *engine.Engine) {
 		method: http.MethodPost, path: "/v1/flows/{flow}/retire", id: "retireFlow", tag: "flows", summary: "Let a flow start no more runs",
 		access: Access{Right: Manage}, refusals: []int{http.StatusNotFound, http.StatusPreconditionFailed}, acts: always,
 	}, func(ctx context.Context, in *struct {
-		Flow    string `path:"flow"`
+		Flow    string `path:"flow" example:"menu"`
 		IfMatch string `header:"If-Match" doc:"The ETag of the flow's versions: 412 if they have changed."`
 	}) (*one[retired], error) {
 		err := a.change(ctx, e, in.Flow, in.IfMatch, func() error { return f.Retire(ctx, in.Flow) })

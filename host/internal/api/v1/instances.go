@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -35,7 +36,7 @@ const (
 )
 
 type instanceIn struct {
-	Instance string `path:"instance"`
+	Instance string `path:"instance" example:"demo"`
 }
 
 // instance is one as the node describes it: schemas/whatsapp.instance.list.output.json.
@@ -115,7 +116,7 @@ func (a *API) instances(calls Calls, keeps Instances) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/instances", id: "makeInstance", tag: "instances", summary: "Make an instance",
-		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, refusals: instanceRefusals, acts: always,
+		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, example: `{"name":"shop"}`, refusals: instanceRefusals, acts: always,
 	}, func(ctx context.Context, in *struct{ strict[newInstance] }) (*madeInstance, error) {
 		var out instanceBody
 		if err := a.ask(ctx, calls, opCreate, about(in.in.Name), &out); err != nil {
@@ -209,8 +210,8 @@ func (a *API) instance(ctx context.Context, calls Calls, name string) (instance,
 func at(err error, from, to string) error {
 	if p, ok := errors.AsType[*problem](err); ok {
 		for i := range p.Errors {
-			if p.Errors[i].Pointer == from {
-				p.Errors[i].Pointer = to
+			if rest, ok := strings.CutPrefix(p.Errors[i].Pointer, from); ok {
+				p.Errors[i].Pointer = to + rest
 			}
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
@@ -16,6 +18,10 @@ const (
 	// maxKey bounds an Idempotency-Key, in bytes.
 	maxKey = 200
 )
+
+// keyParameter describes the header where the handler does not read it itself.
+var keyParameter = &huma.Param{Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+	Description: "Makes the request safe to repeat: a repeat with the same key and body within a day is answered as the first was, and does not act again. A key is its token's own; with another body it is a 422."}
 
 // checkKey says what is wrong with the Idempotency-Key of a request.
 func checkKey(r *http.Request) *problem {

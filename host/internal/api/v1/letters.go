@@ -14,7 +14,7 @@ type lettersIn struct {
 }
 
 type letterIn struct {
-	Letter string `path:"letter"`
+	Letter string `path:"letter" example:"d4mzq3v7q2m4n6p8s9w1y3z5a7"`
 	Reveal bool   `query:"reveal" doc:"Show numbers and texts, which are masked otherwise. The token must allow it."`
 }
 
@@ -70,7 +70,7 @@ func (a *API) letters(e *engine.Engine) {
 		method: http.MethodPost, path: "/v1/deadletters/{letter}/resend", id: "resendDeadLetter", tag: "dead letters", summary: "Deliver it again",
 		access: Access{Right: Manage}, refusals: []int{http.StatusNotFound}, acts: always,
 	}, func(ctx context.Context, in *struct {
-		Letter string `path:"letter"`
+		Letter string `path:"letter" example:"d4mzq3v7q2m4n6p8s9w1y3z5a7"`
 	}) (*one[resent], error) {
 		d, err := e.Resend(ctx, in.Letter)
 		if err != nil {
@@ -82,7 +82,7 @@ func (a *API) letters(e *engine.Engine) {
 		method: http.MethodDelete, path: "/v1/deadletters/{letter}", id: "dropDeadLetter", tag: "dead letters", summary: "Forget it",
 		access: Access{Right: Manage}, refusals: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
-		Letter string `path:"letter"`
+		Letter string `path:"letter" example:"d4mzq3v7q2m4n6p8s9w1y3z5a7"`
 	}) (*struct{}, error) {
 		return nil, a.refused(e.DropDeadLetter(ctx, in.Letter))
 	})

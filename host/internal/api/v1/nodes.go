@@ -31,7 +31,7 @@ type Nodes interface {
 var ErrUnknownNode = errors.New("there is no such node")
 
 type nodeIn struct {
-	Name string `path:"name" doc:"As nodes.lock has it."`
+	Name string `path:"name" example:"whatsapp-send-buttons" doc:"As nodes.lock has it."`
 }
 
 func (a *API) nodes(n Nodes) {

@@ -11,7 +11,7 @@ import (
 )
 
 type operationIn struct {
-	Operation string `path:"operation" doc:"Its id, such as whatsapp.sendButtons@1."`
+	Operation string `path:"operation" example:"whatsapp.sendButtons@1" doc:"Its id, such as whatsapp.sendButtons@1."`
 }
 
 type summary struct {
@@ -39,7 +39,7 @@ type operation struct {
 }
 
 type inputIn struct {
-	Operation string `path:"operation" doc:"Its id, such as whatsapp.sendButtons@1."`
+	Operation string `path:"operation" example:"whatsapp.sendButtons@1" doc:"Its id, such as whatsapp.sendButtons@1."`
 	strict[inputBody]
 }
 
@@ -92,7 +92,7 @@ func (a *API) operations(c *flow.Catalogue, calls Calls) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/operations/{operation}/ports", id: "computePorts", tag: "operations", summary: "The ports that a node of a flow has with an input",
 		about:  "The input may have expressions in it, as in a flow, and need not be complete.",
-		access: Access{Read, Any}, body: maxInput, refusals: []int{http.StatusNotFound},
+		access: Access{Read, Any}, body: maxInput, example: exampleInput, refusals: []int{http.StatusNotFound},
 	}, func(_ context.Context, in *inputIn) (*one[ports], error) {
 		value, err := flow.DecodeJSON(in.in.input())
 		if err != nil {
@@ -107,7 +107,7 @@ func (a *API) operations(c *flow.Catalogue, calls Calls) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/operations/{operation}/validate", id: "validateInput", tag: "operations", summary: "Everything that is wrong with an input",
 		about:  "Asks the node, and has no effect. The answer is a 200 also when the input is not valid.",
-		access: Access{Read, Any}, body: maxInput, refusals: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		access: Access{Read, Any}, body: maxInput, example: exampleInput, refusals: []int{http.StatusNotFound, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, in *inputIn) (*one[validity], error) {
 		if !calls.Offers(in.Operation) {
 			return nil, unknown(in.Operation, c)
@@ -119,6 +119,9 @@ func (a *API) operations(c *flow.Catalogue, calls Calls) {
 		return &one[validity]{validity{len(violations) == 0, orNone(violations), orNone(warnings)}}, nil
 	})
 }
+
+// exampleInput is one of whatsapp.sendButtons@1.
+const exampleInput = `{"input":{"instance":"demo","number":"5511999990001","contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Sales"},{"id":"support","displayText":"Support"}]}}`
 
 func summed(op flow.Operation, calls Calls) summary {
 	return summary{op.ID, op.Kind, op.Title, op.Summary, op.Icon, op.Replay, calls.Offers(op.ID) && op.Kind != sdk.KindTrigger}

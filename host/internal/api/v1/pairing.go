@@ -11,7 +11,7 @@ import (
 )
 
 type connectIn struct {
-	Instance string `path:"instance"`
+	Instance string `path:"instance" example:"demo"`
 	Accept   string `header:"Accept" doc:"text/event-stream to hear what the phone needs."`
 	strict[connectBody]
 }
@@ -24,7 +24,7 @@ type connectBody struct {
 }
 
 type passkeyIn struct {
-	Instance string `path:"instance"`
+	Instance string `path:"instance" example:"demo"`
 	strict[passkeyBody]
 }
 
@@ -40,7 +40,7 @@ func (a *API) pairing(calls Calls) {
 	route := func(verb, summary string) route {
 		return route{
 			method: http.MethodPost, path: "/v1/instances/{instance}/" + verb, id: verb + "Instance", tag: "instances", summary: summary, about: stages,
-			access: Access{Right: Manage}, body: smallBody, refusals: instanceRefusals, acts: always, change: func(op *huma.Operation) {
+			access: Access{Right: Manage}, body: smallBody, example: `{"method":"qr"}`, refusals: instanceRefusals, acts: always, change: func(op *huma.Operation) {
 				op.Responses["200"] = &huma.Response{Description: "The instance is connected", Content: map[string]*huma.MediaType{
 					jsonType: {Schema: a.schemaOf(instanceBody{})}, eventStream: {Schema: &huma.Schema{Type: "string"}},
 				}}
@@ -57,10 +57,7 @@ func (a *API) pairing(calls Calls) {
 		}
 		call := client.Request{Operation: opConnect, Input: body}
 		out, err := a.outcome(ctx, calls, call, wantsEvents(in.Accept), func(r client.Result) any { return r.Output })
-		for _, member := range []string{"method", "phone", "timeout"} {
-			err = at(err, "/input/"+member, "/"+member)
-		}
-		return out, err
+		return out, at(err, "/input", "")
 	}
 	serve(a, route("connect", "Connect an instance, or pair it with a phone"), func(ctx context.Context, in *connectIn) (*streaming, error) {
 		if _, err := a.instance(ctx, calls, in.Instance); err != nil {
@@ -86,10 +83,10 @@ func (a *API) pairing(calls Calls) {
 	})
 	passkey := route("passkey", "Answer the passkey request of a pairing")
 	passkey.about, passkey.change = "", nil
-	passkey.id = "answerPasskey"
+	passkey.id, passkey.example = "answerPasskey", `{"response":{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AAAA","signature":"AAAA"}}}`
 	serve(a, passkey, func(ctx context.Context, in *passkeyIn) (*one[object], error) {
 		var out object
 		err := a.ask(ctx, calls, opPasskey, map[string]any{"instance": in.Instance, "response": in.in.Response}, &out)
-		return &one[object]{out}, at(err, "/input/response", "/response")
+		return &one[object]{out}, at(err, "/input", "")
 	})
 }

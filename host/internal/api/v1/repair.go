@@ -8,7 +8,7 @@ import (
 )
 
 type cancelIn struct {
-	Run    string `path:"run"`
+	Run    string `path:"run" example:"rt5xk3v7q2m4n6p8s9w1y3z5a7"`
 	Reveal bool   `query:"reveal" doc:"Show numbers and texts, which are masked otherwise. The token must allow it."`
 	strict[cancelBody]
 }
@@ -19,7 +19,7 @@ type cancelBody struct {
 }
 
 type resumeIn struct {
-	Run    string `path:"run"`
+	Run    string `path:"run" example:"rt5xk3v7q2m4n6p8s9w1y3z5a7"`
 	Reveal bool   `query:"reveal" doc:"Show numbers and texts, which are masked otherwise. The token must allow it."`
 	strict[resumeBody]
 }
@@ -34,7 +34,7 @@ func (a *API) repairs(e *engine.Engine) {
 	repair := func(verb, summary string) route {
 		return route{
 			method: http.MethodPost, path: "/v1/runs/{run}/" + verb, id: verb + "Run", tag: "runs", summary: summary,
-			access: Access{Right: Manage}, body: smallBody, refusals: []int{http.StatusNotFound, http.StatusConflict}, acts: always,
+			access: Access{Right: Manage}, body: smallBody, example: `{}`, refusals: []int{http.StatusNotFound, http.StatusConflict}, acts: always,
 		}
 	}
 	then := func(ctx context.Context, run string, reveal bool, err error) (*one[engine.History], error) {
@@ -43,7 +43,9 @@ func (a *API) repairs(e *engine.Engine) {
 		}
 		return a.history(ctx, e, run, reveal)
 	}
-	serve(a, repair("cancel", "End a run"), func(ctx context.Context, in *cancelIn) (*one[engine.History], error) {
+	cancel := repair("cancel", "End a run")
+	cancel.example = `{"reason":"the customer called"}`
+	serve(a, cancel, func(ctx context.Context, in *cancelIn) (*one[engine.History], error) {
 		return then(ctx, in.Run, in.Reveal, e.Cancel(ctx, in.Run, in.in.Reason))
 	})
 	serve(a, repair("retry", "Go on where a run failed"), func(ctx context.Context, in *runIn) (*one[engine.History], error) {

@@ -2,6 +2,7 @@ package v1
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -78,6 +79,8 @@ type route struct {
 	// acts says whether a repeat of the request would act again: then its answer is kept by its
 	// Idempotency-Key. Nil: no.
 	acts func(*http.Request) bool
+	// example is a body that works.
+	example string
 	// change may complete the description before the Go types do.
 	change func(*huma.Operation)
 }
@@ -105,11 +108,14 @@ func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (
 	for _, status := range rt.refusals {
 		op.Responses[strconv.Itoa(status)] = refusal(schemas, http.StatusText(status))
 	}
+	if rt.acts != nil {
+		op.Parameters = append(op.Parameters, keyParameter)
+	}
 	if rt.change != nil {
 		rt.change(&op)
 	}
 	huma.Register(entered{a.huma, a.mux, func(next http.Handler) http.Handler {
-		return a.opt.Authorize(rt.access, enter(rt, next))
+		return a.opt.Authorize(rt.access, a.enter(rt, next))
 	}}, op, func(ctx context.Context, in *I) (*O, error) {
 		if b, ok := any(in).(bodied); ok {
 			if p := b.read(bodyIn(ctx)); p != nil {
@@ -119,8 +125,26 @@ func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (
 		return handle(ctx, in)
 	})
 	if b, ok := any(new(I)).(bodied); ok { // only now, or huma would read it, too
-		described(a.huma.OpenAPI().Paths[rt.path], rt.method).RequestBody = b.describe(schemas)
+		body := b.describe(schemas)
+		for kind, content := range body.Content {
+			content.Example = exampleOf(kind, rt.example)
+		}
+		described(a.huma.OpenAPI().Paths[rt.path], rt.method).RequestBody = body
 	}
+}
+
+// exampleOf is a body as OpenAPI shows it: JSON as what it means, anything else as text.
+func exampleOf(kind, body string) any {
+	var value any
+	switch {
+	case body == "":
+		return nil
+	case kind != jsonType:
+		return body
+	case json.Unmarshal([]byte(body), &value) != nil:
+		return nil
+	}
+	return value
 }
 
 func described(at *huma.PathItem, method string) *huma.Operation {
@@ -159,7 +183,7 @@ func (e adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.Serve
 var inPath = regexp.MustCompile(`\{(\w+)\}`)
 
 // enter checks what huma does not, and reads the body.
-func enter(rt route, next http.Handler) http.Handler {
+func (a *API) enter(rt route, next http.Handler) http.Handler {
 	var params []string
 	for _, m := range inPath.FindAllStringSubmatch(rt.path, -1) {
 		params = append(params, m[1])
@@ -186,7 +210,12 @@ func enter(rt route, next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		next.ServeHTTP(&answer{ResponseWriter: w}, withBody(r, body))
+		w, r = &answer{ResponseWriter: w}, withBody(r, body)
+		if a.opt.Answers != nil && rt.acts != nil && r.Header.Get(keyHeader) != "" && rt.acts(r) {
+			a.once(w, r, body, next)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

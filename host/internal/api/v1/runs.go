@@ -17,7 +17,7 @@ import (
 const maxRunBody = 1 << 20
 
 type runIn struct {
-	Run    string `path:"run"`
+	Run    string `path:"run" example:"rt5xk3v7q2m4n6p8s9w1y3z5a7"`
 	Reveal bool   `query:"reveal" doc:"Show numbers and texts, which are masked otherwise. The token must allow it."`
 }
 
@@ -93,7 +93,7 @@ func (a *API) history(ctx context.Context, e *engine.Engine, id string, reveal b
 }
 
 type startIn struct {
-	Flow string `path:"flow"`
+	Flow string `path:"flow" example:"menu"`
 	Key  string `header:"Idempotency-Key" doc:"A repeat with the same key and body answers with the same run."`
 	strict[startBody]
 }
@@ -115,7 +115,7 @@ type startedBody struct {
 func (a *API) startRun(e *engine.Engine) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/flows/{flow}/runs", id: "startRun", tag: "runs", summary: "Start a run",
-		access: Access{Right: Send}, status: http.StatusCreated, body: maxRunBody, refusals: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
+		access: Access{Right: Send}, status: http.StatusCreated, body: maxRunBody, example: `{"vars":{"name":"Ana"}}`, refusals: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
 	}, func(ctx context.Context, in *startIn) (*started, error) {
 		var vars map[string]any
 		if in.in.Vars != nil {
@@ -143,7 +143,7 @@ func (a *API) startRun(e *engine.Engine) {
 }
 
 type stepsIn struct {
-	Run    string `path:"run"`
+	Run    string `path:"run" example:"rt5xk3v7q2m4n6p8s9w1y3z5a7"`
 	Reveal bool   `query:"reveal" doc:"Show numbers and texts, which are masked otherwise. The token must allow it."`
 	Accept string `header:"Accept" doc:"text/event-stream for server-sent events; otherwise lines of JSON."`
 	Last   uint64 `header:"Last-Event-ID" doc:"Go on behind the step with this sequence."`

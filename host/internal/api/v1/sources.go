@@ -36,12 +36,22 @@ type file struct {
 	Body []byte
 }
 
+const exampleFlow = `apiVersion: flow/v1
+kind: Flow
+metadata: {id: menu}
+triggers: [{id: start, type: manual, to: hello}]
+nodes: [{id: hello, type: log@1, with: {message: hello}}]
+`
+
 // sources serves the files of flows, on their way in and out.
 func (a *API) sources(f Flows, e *engine.Engine) {
 	write := func(method, path, id, summary, about string, refusals ...int) route {
 		return route{
 			method: method, path: path, id: id, tag: "flows", summary: summary, about: about, access: Access{Right: Manage},
-			body: flow.MaxSize + 1, types: fileTypes, refusals: append(refusals, http.StatusUnprocessableEntity), // one more is a finding
+			body: flow.MaxSize + 1, example: exampleFlow, types: fileTypes, refusals: append(refusals, http.StatusUnprocessableEntity), // one more is a finding
+			change: func(op *huma.Operation) {
+				op.Responses["201"] = &huma.Response{Description: "It is new", Content: map[string]*huma.MediaType{jsonType: {Schema: a.schemaOf(Published{})}}}
+			},
 		}
 	}
 	publish := write(http.MethodPost, "/v1/flows", "publishFlow", "Publish a flow file", "It starts runs at once; runs of earlier versions go on as they began. With draft=true it is only kept.")
@@ -60,7 +70,7 @@ func (a *API) sources(f Flows, e *engine.Engine) {
 		return published(p), a.refused(err)
 	})
 	check := write(http.MethodPost, "/v1/flows/validate", "checkFlow", "Check a flow file", "Keeps nothing. What is wrong with the file is in the answer, which is a 200 either way.")
-	check.access, check.refusals = Access{Right: Read}, nil
+	check.access, check.refusals, check.change = Access{Right: Read}, nil, nil
 	serve(a, check, func(_ context.Context, in *struct{ source }) (*one[checked], error) {
 		program, findings, err := f.Check(in.file)
 		out := checked{Findings: orNone(findings)}
@@ -94,8 +104,8 @@ func (a *API) sources(f Flows, e *engine.Engine) {
 		method: http.MethodGet, path: "/v1/flows/{flow}/versions/{version}/source", id: "getSource", tag: "flows", summary: "The file of a version, as it was sent",
 		access: Access{Right: Read}, refusals: []int{http.StatusNotModified, http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
-		Flow        string `path:"flow"`
-		Version     int    `path:"version" minimum:"1"`
+		Flow        string `path:"flow" example:"menu"`
+		Version     int    `path:"version" minimum:"1" example:"1"`
 		IfNoneMatch string `header:"If-None-Match" doc:"The ETag of what the caller has: 304 if it is still so."`
 	}) (*file, error) {
 		return a.file(ctx, e, in.Flow, in.Version, in.IfNoneMatch)
@@ -125,7 +135,7 @@ func published(p Published) *made[Published] {
 }
 
 type draftIn struct {
-	Flow    string `path:"flow"`
+	Flow    string `path:"flow" example:"menu"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the draft that this one is made from: 412 if it is another one now."`
 	source
 }

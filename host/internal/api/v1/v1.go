@@ -24,6 +24,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -40,6 +41,7 @@ type Options struct {
 	Catalogue *flow.Catalogue // for operations, with Calls
 	Calls     Calls
 	Instances Instances       // with Calls
+	Answers   *answers.Store  // for Idempotency-Keys; nil ignores them where no operation keeps them itself
 	Closing   <-chan struct{} // closed when the server stops: streams end
 	Logger    *slog.Logger
 }
@@ -69,6 +71,7 @@ func New(opt Options) (*API, error) {
 	if opt.Engine != nil {
 		a.runs(opt.Engine)
 		a.letters(opt.Engine)
+		a.waits(opt.Engine)
 	}
 	if opt.Catalogue != nil && opt.Calls != nil {
 		a.operations(opt.Catalogue, opt.Calls)
