@@ -1,0 +1,59 @@
+package app
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What is behind makes timeouts wait, each subject for itself, and no longer than patience,
+// however often streams and nodes come and go meanwhile.
+func TestLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lag{streams: map[place]*streamLag{}}
+		clicks, words := place{"click", everything}, place{"words", everything}
+		want := func(when string, all, shop, other bool) {
+			t.Helper()
+			for subject, behind := range map[string]bool{"": all, "shop": shop, "other": other} {
+				if l.behind(subject) != behind {
+					t.Errorf("%s: %q is behind: %v", when, subject, !behind)
+				}
+			}
+		}
+		want("no streams", false, false, false)
+		l.open(clicks)
+		l.open(words)
+		l.subject(clicks, "shop", true)
+		l.caughtUp(clicks)
+		want("one of two has caught up", true, true, true)
+		l.caughtUp(words)
+		want("but for the shop", false, true, false)
+		time.Sleep(patience / 2)
+		l.broken(clicks)
+		want("a stream is broken", true, true, true)
+		l.open(clicks)
+		l.subject(clicks, "shop", true)
+		l.caughtUp(clicks)
+		want("it is open again, and the shop still away", false, true, false)
+		l.subject(words, "shop", true)
+		time.Sleep(patience / 2)
+		want("the shop has been away for long, which the other stream does not know", false, true, false)
+		l.subject(words, "shop", false)
+		want("it has been away for long", false, false, false)
+		l.broken(clicks)
+		l.open(clicks)
+		l.caughtUp(clicks)
+		l.subject(clicks, "shop", true)
+		want("it was there and is away again", false, true, false)
+		l.broken(words)
+		l.drop(words)
+		l.subject(words, "other", true)
+		l.caughtUp(words)
+		l.broken(words)
+		want("nobody wants the other stream any more", false, true, false)
+		time.Sleep(patience)
+		l.broken(clicks)
+		time.Sleep(patience)
+		want("everything takes too long", false, false, false)
+	})
+}
