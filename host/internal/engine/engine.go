@@ -94,7 +94,7 @@ type Engine struct {
 	calls    int
 	compile  func([]byte) (*flow.Program, error)
 	behind   func(instance string) bool
-	stripes  [64]sync.Mutex // keep the runs of this process from racing themselves
+	stripes  [4096]sync.Mutex // keep the runs of this process from racing themselves; so many that a thousand at once seldom meet
 
 	// complaints bounds the log lines about dead letters.
 	complaints *rate.Limiter

@@ -101,7 +101,7 @@ type Log struct {
 	scout    scout        // for them
 
 	seed    maphash.Seed
-	stripes [256]sync.Mutex // keep the changes of one run in order
+	stripes [4096]sync.Mutex // keep the changes of one run in order; a thousand runs at once seldom meet
 
 	close sync.Once
 	done  chan struct{}
