@@ -35,6 +35,8 @@ type Event struct {
 	// stored together with what the event leads to. May be empty.
 	Subscription string `json:"-"`
 	Cursor       []byte `json:"-"`
+
+	decoded map[string]any // stands for Data, which is empty then
 }
 
 // RunIn is the run that a correlation leads to; empty if it is none of the engine's.
@@ -91,7 +93,7 @@ func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivery, error
 	if ev.ID == "" || ev.Type == "" || len(ev.Data) > maxEvent {
 		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
 	}
-	data, err := flow.DecodeJSON(ev.Data)
+	data, err := ev.read()
 	if err != nil {
 		return Delivery{}, fmt.Errorf("%w: data: %w", ErrBadEvent, err)
 	}
@@ -102,6 +104,14 @@ func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivery, error
 		}
 	}
 	return e.trigger(ctx, ev, data, w)
+}
+
+// read gives the data as flows work with it.
+func (ev *Event) read() (any, error) {
+	if ev.decoded != nil {
+		return ev.decoded, nil
+	}
+	return flow.DecodeJSON(ev.Data)
 }
 
 // answer leads an event to its wait. taken is false when the event may start

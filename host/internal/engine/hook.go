@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -39,14 +38,10 @@ func (e *Engine) Hooks(path string) []Hook { return e.served.Load().hooks[path] 
 // Invoke starts the run of a call. The same key starts one run. ErrBadEvent is a call that is
 // too large, of which nothing is kept.
 func (e *Engine) Invoke(ctx context.Context, h Hook, key string, data map[string]any) (Delivery, error) {
-	raw, err := json.Marshal(data)
-	if err == nil && len(raw) > maxEvent {
-		err = fmt.Errorf("it has %d bytes; the limit is %d", len(raw), maxEvent)
+	if size := flow.Size(data); size > maxEvent {
+		return Delivery{}, fmt.Errorf("%w: it has about %d bytes; the limit is %d", ErrBadEvent, size, maxEvent)
 	}
-	if err != nil {
-		return Delivery{}, fmt.Errorf("%w: %w", ErrBadEvent, err)
-	}
-	return e.Deliver(ctx, Event{ID: "webhook " + key, Type: hookEvent, Data: raw, For: h.trigger.name()})
+	return e.Deliver(ctx, Event{ID: "webhook " + key, Type: hookEvent, decoded: data, For: h.trigger.name()})
 }
 
 // RunOf is the run that an Invoke with the key has started, or would start.

@@ -36,6 +36,12 @@ func (e *Engine) bury(ctx context.Context, ev Event, about DeadLetter, err error
 	if about.Code == "" {
 		return err
 	}
+	if ev.decoded != nil {
+		var bad error
+		if ev.Data, bad = json.Marshal(ev.decoded); bad != nil {
+			return errors.Join(err, bad)
+		}
+	}
 	about.ID, about.Time, about.Event, about.Message = letterID(ev), time.Now().UTC(), ev, err.Error()
 	if !json.Valid(ev.Data) || len(ev.Data) > maxEvent {
 		about.Event.Data = nil

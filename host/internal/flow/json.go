@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/json"
+	"errors"
 	"sort"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
@@ -28,9 +29,23 @@ func (d *document) readJSON(src []byte) error {
 	if fault != nil {
 		return jsonFault(fault, ends.line(fault.Offset))
 	}
+	d.note(tree, "", ends)
 	var err error
-	d.root, err = d.fromJSON(tree, "", ends)
+	d.root, err = valueOf(tree)
+	if bad, ok := errors.AsType[*evalError](err); ok {
+		return &syntaxError{line: d.lines[bad.pointer], pointer: bad.pointer, code: "number", message: bad.err.Error()}
+	}
 	return err
+}
+
+// readStrict reads JSON that is no flow file as strictly as one. Nothing may nest more than
+// depth deep.
+func readStrict(src []byte, depth int) (any, error) {
+	tree, fault := jsonstrict.Parse(src, jsonstrict.Limits{Depth: depth})
+	if fault != nil {
+		return nil, fault
+	}
+	return valueOf(tree)
 }
 
 func jsonFault(fault *jsonstrict.Error, line int) *syntaxError {
@@ -46,25 +61,35 @@ func jsonFault(fault *jsonstrict.Error, line int) *syntaxError {
 	}
 }
 
-// fromJSON notes the line of every value, which is for a member that of its key.
-func (d *document) fromJSON(v *jsonstrict.Value, ptr string, ends lineIndex) (any, error) {
-	line := ends.line(v.Start)
-	d.lines[ptr] = line
+// note keeps the line of every value, which is for a member that of its key.
+func (d *document) note(v *jsonstrict.Value, ptr string, ends lineIndex) {
+	d.lines[ptr] = ends.line(v.Start)
+	for i := range v.Items {
+		var token any = i
+		if v.Kind == jsonstrict.KindObject {
+			token = v.Names[i]
+		}
+		d.note(&v.Items[i], jsonstrict.Pointer(ptr, token), ends)
+	}
+}
+
+// valueOf gives a value as flows work with it. The error is an *evalError.
+func valueOf(v *jsonstrict.Value) (any, error) {
 	var err error
 	switch v.Kind {
 	case jsonstrict.KindObject:
 		m := make(map[string]any, len(v.Names))
 		for i, name := range v.Names {
-			if m[name], err = d.fromJSON(&v.Items[i], jsonstrict.Pointer(ptr, name), ends); err != nil {
-				return nil, err
+			if m[name], err = valueOf(&v.Items[i]); err != nil {
+				return nil, within(name, err)
 			}
 		}
 		return m, nil
 	case jsonstrict.KindArray:
 		list := make([]any, len(v.Items))
 		for i := range v.Items {
-			if list[i], err = d.fromJSON(&v.Items[i], jsonstrict.Pointer(ptr, i), ends); err != nil {
-				return nil, err
+			if list[i], err = valueOf(&v.Items[i]); err != nil {
+				return nil, within(i, err)
 			}
 		}
 		return list, nil
@@ -73,7 +98,7 @@ func (d *document) fromJSON(v *jsonstrict.Value, ptr string, ends lineIndex) (an
 	case jsonstrict.KindNumber:
 		n, err := number(json.Number(v.Text))
 		if err != nil {
-			return nil, &syntaxError{line: line, pointer: ptr, code: "number", message: err.Error()}
+			return nil, &evalError{err: err}
 		}
 		return n, nil
 	case jsonstrict.KindNull:

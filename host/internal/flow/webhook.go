@@ -124,11 +124,11 @@ func webhookBody(contentType string, body []byte) (any, error) {
 	}
 	switch {
 	case media == "application/json" || strings.HasSuffix(media, "+json"):
-		d := document{lines: map[string]int{}}
-		if err := d.readJSON(body); err != nil {
+		seen, err := readStrict(body, MaxDepth-1) // the event is around it
+		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBody, err)
 		}
-		return d.root, nil
+		return seen, nil
 	case !utf8.Valid(body):
 		return nil, fmt.Errorf("%w: it is not UTF-8", ErrBody)
 	case media == "application/x-www-form-urlencoded":

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/url"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -80,19 +82,23 @@ func TestWebhookEvent(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	for contentType, body := range map[string]string{"application/json": `{"a":1,"a":2}`, "text/plain": "\xff", "application/x-www-form-urlencoded": "a=%zz"} {
+	deep := strings.Repeat("[", flow.MaxDepth) + strings.Repeat("]", flow.MaxDepth)
+	for contentType, body := range map[string]string{"application/json": `{"a":1,"a":2}`, "application/deep+json": deep, "application/large+json": `[1e999]`,
+		"text/plain": "\xff", "application/x-www-form-urlencoded": "a=%zz"} {
 		if _, err := hook.Event(nil, header(contentType), []byte(body)); !errors.Is(err, flow.ErrBody) {
 			t.Errorf("%s %q: %v", contentType, body, err)
 		}
 	}
 }
 
-// FuzzWebhook: whoever does not know the secret is refused, and every body is a value of
-// JSON or an ErrBody.
+// FuzzWebhook: whoever does not know the secret is refused, and every body is an ErrBody or
+// what comes back when it is written as JSON and read again.
 func FuzzWebhook(f *testing.F) {
 	f.Add("sha256=00", []byte(`{"a":1}`), "application/json")
 	f.Add("sha256=", []byte("a=%zz"), "application/x-www-form-urlencoded")
 	f.Add("", []byte("\xff"), "text/plain; charset")
+	f.Add("", []byte(`{"a":[1,2.5,1e3,-0,9007199254740993,18446744073709551616,"\u2028<"],"b":null}`), "application/json")
+	f.Add("", []byte(strings.Repeat("[", flow.MaxDepth-1)+strings.Repeat("]", flow.MaxDepth-1)), "application/json")
 	f.Fuzz(func(t *testing.T, given string, body []byte, contentType string) {
 		for _, encoding := range []string{"hex", "base64"} {
 			hook := flow.Webhook{Method: "POST", Path: "p", Auth: flow.WebhookAuth{Type: "hmac-sha256", Header: "X-Sig", Prefix: "sha256=", Encoding: encoding}}
@@ -108,8 +114,12 @@ func FuzzWebhook(f *testing.F) {
 			}
 			return
 		}
-		if _, err := flow.DecodeJSON(toJSON(t, event)); err != nil {
+		again, err := flow.DecodeJSON(toJSON(t, event))
+		if err != nil {
 			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(again, any(event)) { // cmp.Diff takes forever for what is nested deep
+			t.Fatalf("%v became %v", event, again)
 		}
 	})
 }
