@@ -39,6 +39,12 @@ func (p printer) step(s engine.Step) error {
 	return err
 }
 
+// skipped says that about so many steps are not printed.
+func (p printer) skipped(n uint64) error {
+	_, err := fmt.Fprintf(p.w, "… about %d steps are not printed here; tapnode runs shows those of each run\n", n)
+	return err
+}
+
 // printable shows what a terminal would obey, such as an escape sequence in a name
 // of a flow file, as Go would write it.
 func printable(s string) string {

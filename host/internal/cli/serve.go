@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"time"
 
 	"github.com/tapnode/tapnode/host/internal/api"
-	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
@@ -28,7 +26,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	secretsFile := flags.String("secrets", "", "JSON `FILE` with the secrets that webhooks of flows name: {\"NAME\": \"text\"}")
 	var origins list
 	flags.Var(&origins, "origin", "let web pages of this `ORIGIN` call, such as https://crm.example; may be repeated")
-	asJSON := flags.Bool("json", false, "print one JSON object per step")
+	asJSON := flags.Bool("json", false, "print one JSON object per step; without it, steps that are too many to read are left out")
 	paths, err := parse(c, flags, args)
 	if err != nil {
 		return err
@@ -170,30 +168,4 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 		return err
 	}
 	return h.tell(ctx, out, after)
-}
-
-// tell prints the steps of all runs until ctx ends.
-func (h *host) tell(ctx context.Context, out printer, after uint64) error {
-	for ctx.Err() == nil {
-		for step, err := range h.Engine.Watch(ctx, "", after) {
-			switch {
-			case errors.Is(err, engine.ErrLagged): // the terminal was slow; the runs were not
-				continue
-			case ctx.Err() != nil:
-				return nil
-			case err != nil:
-				h.log.Error("the steps of the runs cannot be read; trying again", "err", err)
-				select {
-				case <-ctx.Done():
-				case <-time.After(time.Second):
-				}
-				continue
-			}
-			after = step.Sequence
-			if err := out.step(step); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -2,7 +2,9 @@ package flow
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
@@ -43,9 +45,27 @@ func ConcealText(s string) string {
 var (
 	userinfo   = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#"]*@`)
 	credential = regexp.MustCompile(`(?i)([?&](?:sig|key|[\w.~%-]*(?:token|secret|passw|pwd|api[-_]?key|signature|credential)[\w.~%-]*)=)[^&#\s"]*`)
-	// secretName is of headers and parameters.
-	secretName = regexp.MustCompile(`(?i)authoriz|^auth$|[-_]auth|auth[-_]|cookie|token|secret|passw|pwd|api-?_?key|[-_]key$|^key$|signature|^sig$|credential|session`)
+	// secretNames is of headers and parameters: see isSecret.
+	secretNames = regexp.MustCompile(`(?i)authoriz|^auth$|[-_]auth|auth[-_]|cookie|token|secret|passw|pwd|api-?_?key|[-_]key$|^key$|signature|^sig$|credential|session`)
 )
+
+// isSecret says whether a header or parameter with this name holds a credential.
+func isSecret(name string) bool { return hinted(name) && secretNames.MatchString(name) }
+
+// hints are parts of the names that secretNames matches.
+var hints = []string{"auth", "key", "tok", "sec", "sig", "pass", "pwd", "coo", "cred", "sess"}
+
+// hinted is false for most names, and for none that secretNames matches. It takes a tenth of
+// the pattern's time, which is asked of each header of each call.
+func hinted(name string) bool {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf { // such as the sign for Kelvin, which the pattern takes for a k
+			return true
+		}
+	}
+	lower := strings.ToLower(name)
+	return slices.ContainsFunc(hints, func(hint string) bool { return strings.Contains(lower, hint) })
+}
 
 // conceal copies v with its secrets replaced. in is the member that v is.
 func conceal(v any, s applied, in string) any {
@@ -67,7 +87,7 @@ func conceal(v any, s applied, in string) any {
 		named := in == "headers" || in == "header" || in == "query" || in == "params"
 		out := make(map[string]any, len(v))
 		for k := range v {
-			if named && v[k] != nil && secretName.MatchString(k) {
+			if named && v[k] != nil && isSecret(k) {
 				out[k] = concealed
 			} else {
 				out[k] = conceal(v[k], s.member(k), k)

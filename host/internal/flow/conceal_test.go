@@ -102,3 +102,16 @@ func TestConcealByName(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHinted: the quick look at a name lets none pass that the pattern would stop.
+func FuzzHinted(f *testing.F) {
+	for _, name := range []string{"Authorization", "auth", "X-Auth", "auth_by", "COOKIE", "To\u212aen", "\u017fecret", "passwd", "PWD", "api-_key", "a_key", "Key", "x-signature", "sig",
+		"credentials", "PHPSESSION", "content-type", "monkey", "assign"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if flow.SecretNames.MatchString(name) && !flow.Hinted(name) {
+			t.Errorf("%q is a secret, and nothing hints at it", name)
+		}
+	})
+}

@@ -3,6 +3,12 @@ package flow
 // For tests.
 const Concealed = concealed
 
+// SecretNames and Hinted are the two halves of what takes a name for that of a credential.
+var (
+	SecretNames = secretNames
+	Hinted      = hinted
+)
+
 // Parse is parse, for tests.
 var Parse = parse
 

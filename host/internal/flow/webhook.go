@@ -102,7 +102,7 @@ func (w *Webhook) Event(query url.Values, header map[string][]string, body []byt
 		if strings.EqualFold(name, "Content-Type") {
 			contentType = values[0]
 		}
-		private := strings.EqualFold(name, w.Auth.Header) || secretName.MatchString(name)
+		private := strings.EqualFold(name, w.Auth.Header) || isSecret(name)
 		if !private && len(headers) < maxWebhookHeaders && len(values[0]) <= maxWebhookValue {
 			headers[strings.ToLower(name)] = strings.ToValidUTF8(values[0], "\ufffd")
 		}
