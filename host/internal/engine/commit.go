@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
+	"github.com/tapnode/tapnode/host/internal/storedjson"
 )
 
 // maxConflicts is how often a change is computed anew before the caller hears of
@@ -65,7 +65,7 @@ func (e *Engine) exclusive(id string) (unlock func()) {
 
 func decodeState(src []byte) (run.State, error) {
 	var s run.State
-	if err := json.Unmarshal(src, &s); err != nil {
+	if err := s.UnmarshalJSON(src); err != nil {
 		return s, fmt.Errorf("%w: %w", errBroken, err)
 	}
 	return s, nil
@@ -114,7 +114,7 @@ func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State
 	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: c.ends, Over: over(s), Steps: steps(p, s, ev, effects),
 		Cursor: c.cursor, Claim: c.claim, Turn: c.turn}
 	var err error
-	if b.State, err = json.Marshal(s); err != nil {
+	if b.State, err = storedjson.Encode(s); err != nil {
 		return fmt.Errorf("run %s: %w", s.Run, err)
 	}
 	b.plan(p, before, s, ev.At)

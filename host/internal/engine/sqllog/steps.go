@@ -2,11 +2,11 @@ package sqllog
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/storedjson"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -26,7 +26,7 @@ func encodeSteps(steps []engine.Step) ([]byte, error) {
 	for i, s := range steps {
 		rows[i].Step = s
 	}
-	return json.Marshal(rows)
+	return storedjson.Encode(rows)
 }
 
 func putSteps(t *sqldb.Tx, seq int64, run, flow string, now int64, data []byte) error {
@@ -41,8 +41,8 @@ func scanSteps(row sqldb.Scanner) ([]engine.Step, error) {
 	if err := row.Scan(&last, &run, &name, &data); err != nil {
 		return nil, err
 	}
-	var rows []stored
-	if err := json.Unmarshal(data, &rows); err != nil {
+	rows, err := storedjson.Decode[[]stored](data)
+	if err != nil {
 		return nil, fmt.Errorf("step %d: %w", last, err)
 	}
 	steps := make([]engine.Step, len(rows))

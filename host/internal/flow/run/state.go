@@ -1,13 +1,13 @@
 package run
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/storedjson"
 )
 
 // Bounds of one run. Running into one fails the run with the code named here.
@@ -117,9 +117,11 @@ type Visit struct {
 // UnmarshalJSON keeps the number types that expressions rely on.
 func (s *State) UnmarshalJSON(src []byte) error {
 	type plain State
-	if err := json.Unmarshal(src, (*plain)(s)); err != nil {
+	read, err := storedjson.Decode[plain](src)
+	if err != nil {
 		return err
 	}
+	*s = State(read)
 	if s.Start != nil {
 		flow.Normalize(s.Start.Vars)
 		s.Start.Data = flow.Normalize(s.Start.Data)
