@@ -198,11 +198,18 @@ func (w *writer) transact(jobs []*job) error {
 	if err != nil {
 		return err
 	}
+	tx := &Tx{db: w.db, ctx: ctx, sql: t}
 	for _, j := range jobs {
-		if err := j.run(&Tx{w.db, ctx, t}); err != nil {
-			_ = t.Rollback() // fails only when the database has already done so
-			return err
+		if err = safely(tx, j.fn); err != nil {
+			break
 		}
+	}
+	if err == nil && tx.joint != nil {
+		err = safely(tx, tx.joint.End)
+	}
+	if err != nil {
+		_ = t.Rollback() // fails only when the database has already done so
+		return err
 	}
 	if err = t.Commit(); err != nil {
 		return err
@@ -216,15 +223,15 @@ func (w *writer) transact(jobs []*job) error {
 	return nil
 }
 
-// run turns a panic of a caller's function into an error: the goroutine serves
+// safely turns a panic of a caller's function into an error: the goroutine serves
 // every instance.
-func (j *job) run(t *Tx) (err error) {
+func safely(t *Tx, fn func(*Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in a write: %v", p)
 		}
 	}()
-	return j.fn(t)
+	return fn(t)
 }
 
 // begin replaces a connection that has broken, e.g. when Postgres restarted.
@@ -257,9 +264,29 @@ func (db *DB) Stats() Stats {
 
 // Tx is the transaction a write runs in.
 type Tx struct {
-	db  *DB
-	ctx context.Context
-	sql *sql.Tx
+	db    *DB
+	ctx   context.Context
+	sql   *sql.Tx
+	joint Joint
+}
+
+// Joint is what the writes of one transaction do together.
+type Joint interface {
+	// End runs behind the last of them, before the transaction commits.
+	End(t *Tx) error
+}
+
+// Join returns the Joint of a transaction of [DB.Write], which the first write that asks begins.
+// All that use a database want the same type of it.
+func Join[J Joint](t *Tx, begin func() (J, error)) (J, error) {
+	if j, ok := t.joint.(J); ok {
+		return j, nil
+	}
+	j, err := begin()
+	if err == nil {
+		t.joint = j
+	}
+	return j, err
 }
 
 // Context is the transaction's, for [One] and [All].

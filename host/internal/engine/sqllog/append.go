@@ -17,7 +17,7 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("append to run %s: %w", b.Run, err)
 	}
-	err = l.seen(l.db.Write(ctx, "append to run "+b.Run, l.change(c.apply)))
+	err = l.seen(l.db.Write(ctx, "append to run "+b.Run, c.apply))
 	if err == nil && c.refused != nil {
 		err = fmt.Errorf("append to run %s at revision %d: %w", b.Run, b.Expect, c.refused)
 	}
@@ -45,6 +45,11 @@ type change struct {
 	steps []byte
 	next  []engine.Task // begins the queued run whose turn has come
 
+	// Of a run that is new.
+	row   indexed
+	end   ending
+	terms []string
+
 	// refused is why nothing was stored. It is no error of the transaction, which
 	// other batches share.
 	refused error
@@ -63,14 +68,25 @@ func (l *Log) newChange(b engine.Batch) (c *change, err error) {
 	return c, err
 }
 
-// apply writes everything, or nothing and says why in refused.
+// apply writes everything, now or with the others of its group, or nothing and says why in
+// refused.
 func (c *change) apply(t *sqldb.Tx) error {
 	c.refused, c.next = nil, nil
-	var revision, bytes, ended, endedAt int64
+	g, err := c.log.group(t)
+	if err != nil {
+		return err
+	}
+	if c.batch.Expect == 0 && c.batch.Claim == "" && c.batch.Ends.ID == "" {
+		if full, err := g.full(t); err != nil || !full {
+			return errors.Join(err, c.begin(t, g, "")) // the group sees whether there is such a run
+		}
+	}
+	var revision, bytes int64
+	var end ending
 	var was indexed
 	claim := c.batch.Claim
-	err := t.Row(`SELECT revision, bytes, ended, ended_at, started_at, flow, status, error, waits, subjects, claim FROM engine_runs WHERE id = $1`, []any{c.batch.Run},
-		&revision, &bytes, &ended, &endedAt, &was.startedAt, &was.flow, &was.status, &was.error, &was.waits, &was.subjects, &claim)
+	err = t.Row(`SELECT revision, bytes, ended, ended_at, started_at, flow, status, error, waits, subjects, claim FROM engine_runs WHERE id = $1`, []any{c.batch.Run},
+		&revision, &bytes, &end.seq, &end.at, &was.startedAt, &was.flow, &was.status, &was.error, &was.waits, &was.subjects, &claim)
 	fresh := errors.Is(err, sqldb.ErrNotFound)
 	if err != nil && !fresh {
 		return err
@@ -85,49 +101,80 @@ func (c *change) apply(t *sqldb.Tx) error {
 	if c.refused, err = c.turn(t, claim, fresh); err != nil || c.refused != nil {
 		return err
 	}
-	if fresh {
-		if c.refused, err = c.log.makeRoom(t); err != nil || c.refused != nil {
-			return err
-		}
+	if !fresh {
+		return c.goOn(t, g, was, end, bytes, claim)
 	}
-	grown := total{bytes: int64(len(c.batch.State)) - bytes}
-	if fresh {
-		grown.runs = 1
+	if c.refused, err = c.log.makeRoom(t, g); err != nil || c.refused != nil {
+		return err
 	}
-	seq, err := count(t, max(1, len(c.batch.Steps)), grown)
+	return c.begin(t, g, claim)
+}
+
+// begin makes a new run. One without a claim is stored with the others of the group.
+func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
+	seq, now, err := c.count(t, g, total{1, int64(len(c.batch.State))})
 	if err != nil {
 		return err
 	}
-	now, goesOn := sqldb.Millis(c.log.now()), ended == 0 && !c.batch.Over
+	was := indexed{startedAt: now}
+	if !c.batch.Index.Started.IsZero() {
+		was.startedAt = sqldb.Millis(c.batch.Index.Started)
+	}
+	c.row, c.terms, _ = was.next(c.batch.Index)
+	if c.end = (ending{}); c.batch.Over {
+		c.end = ending{seq, now}
+	}
+	g.fresh = append(g.fresh, c)
+	if claim == "" {
+		return nil
+	}
+	if err := g.settle(t); err != nil || c.refused != nil {
+		return err
+	}
+	return c.pass(t, claim, seq)
+}
+
+// goOn changes a run that is there.
+func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int64, claim string) error {
+	seq, now, err := c.count(t, g, total{0, int64(len(c.batch.State)) - bytes})
+	if err != nil {
+		return err
+	}
+	goesOn := end.seq == 0 && !c.batch.Over
 	switch {
 	case !c.batch.Over:
-		ended, endedAt = 0, 0
-	case ended == 0:
-		ended, endedAt = seq, now
+		end = ending{}
+	case end.seq == 0:
+		end = ending{seq, now}
 	}
-	if fresh {
-		if was.startedAt = now; !c.batch.Index.Started.IsZero() {
-			was.startedAt = sqldb.Millis(c.batch.Index.Started)
-		}
-	}
-	err = c.row(t, was, ending{ended, endedAt}, fresh, goesOn, claim)
+	err = c.update(t, was, end, goesOn)
 	if err == nil && claim != "" {
 		err = c.pass(t, claim, seq)
 	}
 	if err == nil {
-		err = c.tasks(t)
-	}
-	if err == nil {
-		err = c.waits(t)
-	}
-	if err == nil && len(c.steps) > 0 {
-		first := c.batch.Steps[0]
-		err = putSteps(t, seq, first.Run, first.Flow, now, c.steps)
-	}
-	if err == nil {
-		err = putCursor(t, c.batch.Cursor, now)
+		err = c.rest(t)
 	}
 	return err
+}
+
+// count takes the sequences of the change, with which its steps are stored, and its cursor.
+func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err error) {
+	now = sqldb.Millis(c.log.now())
+	seq, err = g.count(t, max(1, len(c.batch.Steps)), grown)
+	if err == nil && len(c.steps) > 0 {
+		first := c.batch.Steps[0]
+		g.steps = append(g.steps, stepsRow{c, seq, first.Run, first.Flow, now, c.steps})
+	}
+	g.cursors = append(g.cursors, cursorRow{c, c.batch.Cursor})
+	return seq, now, err
+}
+
+// rest writes the tasks and waits of the change.
+func (c *change) rest(t *sqldb.Tx) error {
+	if err := c.tasks(t); err != nil {
+		return err
+	}
+	return c.waits(t)
 }
 
 // stale is ErrStale when the task that the batch ends is not its holder's any more.

@@ -2,7 +2,6 @@ package sqllog
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -41,20 +40,15 @@ func (r indexed) next(x engine.Index) (after indexed, add, remove []string) {
 // ending is when a run was over, as its row has it.
 type ending struct{ seq, at int64 }
 
-// row writes the run's row and its terms. goesOn says that the ending has not changed.
-func (c *change) row(t *sqldb.Tx, was indexed, end ending, fresh, goesOn bool, claim string) (err error) {
+// update changes the run's row and its terms. goesOn says that the ending has not changed.
+func (c *change) update(t *sqldb.Tx, was indexed, end ending, goesOn bool) (err error) {
 	b := c.batch
 	x, add, remove := was.next(b.Index)
-	switch {
-	case fresh:
-		_, err = t.Exec(`INSERT INTO engine_runs (id, revision, digest, started_at, ended, ended_at, bytes, state, flow, status, error, waits, subjects, claim)
-			VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, b.Run, b.Digest, x.startedAt, end.seq, end.at, len(b.State), b.State,
-			x.flow, x.status, x.error, x.waits, x.subjects, claim)
-	case goesOn && x.flow == was.flow && x.status == was.status && x.error == was.error:
+	if goesOn && x.flow == was.flow && x.status == was.status && x.error == was.error {
 		// SQLite writes an index anew when a statement names its column, whatever the value.
 		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5 WHERE id = $1`,
 			b.Run, len(b.State), b.State, x.waits, x.subjects)
-	default:
+	} else {
 		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5,
 			ended = $6, ended_at = $7, status = $8, error = $9 WHERE id = $1`,
 			b.Run, len(b.State), b.State, x.waits, x.subjects, end.seq, end.at, x.status, x.error)
@@ -79,29 +73,12 @@ func lines(s string) []string {
 func subjectTerm(s string) string    { return "s" + s }
 func nodeTerm(flow, n string) string { return "n" + flow + "/" + n }
 
-// maxTerms is how many terms one statement adds; there is a statement for each number.
-const maxTerms = 16
-
-var addTerms = func() (out [maxTerms + 1]string) {
-	for n := 1; n <= maxTerms; n++ {
-		rows := make([]string, n)
-		for i := range rows {
-			rows[i] = fmt.Sprintf("($%d, $1, $2)", i+3)
-		}
-		out[n] = `INSERT INTO engine_terms (term, started_at, run) VALUES ` + strings.Join(rows, ", ") + ` ON CONFLICT DO NOTHING`
-	}
-	return out
-}()
+var addTerms = newRows(`INSERT INTO engine_terms (term, started_at, run) VALUES`, 3, `ON CONFLICT DO NOTHING`)
 
 func changeTerms(t *sqldb.Tx, run string, startedAt int64, add, remove []string) error {
-	for chunk := range slices.Chunk(add, maxTerms) {
-		args := []any{startedAt, run}
-		for _, term := range chunk {
-			args = append(args, term)
-		}
-		if _, err := t.Exec(addTerms[len(chunk)], args...); err != nil {
-			return err
-		}
+	err := addTerms.put(t, len(add), func(i int) []any { return []any{add[i], startedAt, run} })
+	if err != nil {
+		return err
 	}
 	for _, term := range remove {
 		if _, err := t.Exec(`DELETE FROM engine_terms WHERE term = $1 AND started_at = $2 AND run = $3`, term, startedAt, run); err != nil {

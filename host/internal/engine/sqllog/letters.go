@@ -22,15 +22,16 @@ func (l *Log) Cursor(ctx context.Context, subscription string) ([]byte, error) {
 
 // PutCursor implements engine.Log.
 func (l *Log) PutCursor(ctx context.Context, c engine.Cursor) error {
-	return l.db.WriteUnsynced(ctx, "store a subscription's cursor", l.change(func(t *sqldb.Tx) error {
-		return putCursor(t, c, sqldb.Millis(l.now()))
-	}))
+	return l.db.WriteUnsynced(ctx, "store a subscription's cursor", func(t *sqldb.Tx) error {
+		g, err := l.group(t)
+		if err == nil {
+			g.cursors = append(g.cursors, cursorRow{nil, c})
+		}
+		return err
+	})
 }
 
 func putCursor(t *sqldb.Tx, c engine.Cursor, now int64) error {
-	if c.Subscription == "" {
-		return nil
-	}
 	_, err := t.Exec(`INSERT INTO engine_cursors (subscription, cursor, stored_at) VALUES ($1, $2, $3)
 		ON CONFLICT (subscription) DO UPDATE SET cursor = excluded.cursor, stored_at = excluded.stored_at`, c.Subscription, c.Value, now)
 	return err
@@ -51,7 +52,11 @@ func (l *Log) Bury(ctx context.Context, letter engine.DeadLetter) error {
 		return fmt.Errorf("keep dead letter %s: %w", letter.ID, err)
 	}
 	return l.db.Write(ctx, "keep a dead letter", l.change(func(t *sqldb.Tx) error {
-		seq, err := count(t, 1, total{})
+		g, err := l.group(t)
+		var seq int64
+		if err == nil {
+			seq, err = g.count(t, 1, total{})
+		}
 		if err == nil {
 			_, err = t.Exec(`INSERT INTO engine_dead (seq, id, stored_at, data) VALUES ($1, $2, $3, $4)
 				ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, stored_at = excluded.stored_at, data = excluded.data`,

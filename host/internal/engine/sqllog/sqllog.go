@@ -193,13 +193,15 @@ func (l *Log) Close() error {
 // order of the commits.
 const writers = 7391562842
 
-// change makes fn a job of the writer, under the lock of all hosts.
+// change makes fn a job of the writer, under the lock of all hosts. It sees what the writes
+// before it have added.
 func (l *Log) change(fn func(*sqldb.Tx) error) func(*sqldb.Tx) error {
-	if l.owned != nil { // one process, one writer
-		return fn
-	}
 	return func(t *sqldb.Tx) error {
-		if err := lockWriters(t); err != nil {
+		g, err := l.group(t)
+		if err == nil {
+			err = g.settle(t)
+		}
+		if err != nil {
 			return err
 		}
 		return fn(t)

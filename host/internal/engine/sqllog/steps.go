@@ -29,11 +29,6 @@ func encodeSteps(steps []engine.Step) ([]byte, error) {
 	return storedjson.Encode(rows)
 }
 
-func putSteps(t *sqldb.Tx, seq int64, run, flow string, now int64, data []byte) error {
-	_, err := t.Exec(`INSERT INTO engine_steps (seq, run, flow, stored_at, data) VALUES ($1, $2, $3, $4, $5)`, seq, run, flow, now, data)
-	return err
-}
-
 func scanSteps(row sqldb.Scanner) ([]engine.Step, error) {
 	var last uint64
 	var run, name string
@@ -89,15 +84,20 @@ func (l *Log) Publish(ctx context.Context, steps ...engine.Step) error {
 			return err
 		}
 	}
-	err := l.db.WriteUnsynced(ctx, "publish steps", l.change(func(t *sqldb.Tx) error {
-		seq, err := count(t, len(steps), total{})
-		for i := range steps {
+	err := l.db.WriteUnsynced(ctx, "publish steps", func(t *sqldb.Tx) error {
+		g, err := l.group(t)
+		for i, s := range steps {
+			var seq int64
 			if err == nil {
-				err = putSteps(t, seq-int64(len(steps)-1-i), steps[i].Run, steps[i].Flow, sqldb.Millis(l.now()), encoded[i])
+				seq, err = g.count(t, 1, total{})
 			}
+			if err != nil {
+				return err
+			}
+			g.steps = append(g.steps, stepsRow{nil, seq, s.Run, s.Flow, sqldb.Millis(l.now()), encoded[i]})
 		}
 		return err
-	}))
+	})
 	for _, s := range steps {
 		if err == nil {
 			l.watchers.Wake(s.Run)

@@ -57,9 +57,13 @@ func (l *Log) forgetRuns(t *sqldb.Tx) (more bool, err error) {
 		err = row.Scan(&r.id, &r.bytes)
 		return r, err
 	}, `SELECT id, bytes FROM engine_runs WHERE ended > 0 AND ended_at < $1 ORDER BY ended_at, ended LIMIT $2`, l.before(), runsBatch)
+	if err != nil {
+		return false, err
+	}
+	g, err := l.group(t)
 	for _, r := range runs {
 		if err == nil {
-			err = forget(t, r.id, r.bytes)
+			err = g.forget(t, r.id, r.bytes)
 		}
 	}
 	return len(runs) == runsBatch, err

@@ -10,42 +10,40 @@ import (
 // total is how many runs there are, and the bytes of their states.
 type total struct{ runs, bytes int64 }
 
-// count takes the next n sequences, adds to the totals, and returns the last of the
-// sequences.
-func count(t *sqldb.Tx, n int, grown total) (seq int64, err error) {
-	err = t.Row(`UPDATE engine_totals SET seq = seq + $1, runs = runs + $2, bytes = bytes + $3 WHERE id = 1 RETURNING seq`,
-		[]any{n, grown.runs, grown.bytes}, &seq)
-	return seq, err
+// full says whether there is no room for another run without forgetting one that is over.
+func (g *group) full(t *sqldb.Tx) (bool, error) {
+	err := g.look(t)
+	return g.have.runs >= int64(g.log.limits.Runs) || g.have.bytes > g.log.limits.Bytes, err
 }
 
 // makeRoom forgets runs that are over, over first first, until there is room for another.
 // Without such runs it refuses.
-func (l *Log) makeRoom(t *sqldb.Tx) (refused, err error) {
-	var have total
-	if err := t.Row(`SELECT runs, bytes FROM engine_totals WHERE id = 1`, nil, &have.runs, &have.bytes); err != nil {
-		return nil, err
-	}
-	for have.runs >= int64(l.limits.Runs) || have.bytes > l.limits.Bytes {
+func (l *Log) makeRoom(t *sqldb.Tx, g *group) (refused, err error) {
+	for {
+		full, err := g.full(t)
+		if err == nil && full {
+			err = g.settle(t) // the runs that the group makes are among them
+		}
+		if err != nil || !full {
+			return nil, err
+		}
 		var oldest string
 		var bytes int64
-		err := t.Row(`SELECT id, bytes FROM engine_runs WHERE ended > 0 ORDER BY ended_at, ended LIMIT 1`, nil, &oldest, &bytes)
+		err = t.Row(`SELECT id, bytes FROM engine_runs WHERE ended > 0 ORDER BY ended_at, ended LIMIT 1`, nil, &oldest, &bytes)
 		if errors.Is(err, sqldb.ErrNotFound) {
 			return engine.ErrFull, nil
 		}
 		if err == nil {
-			err = forget(t, oldest, bytes)
+			err = g.forget(t, oldest, bytes)
 		}
 		if err != nil {
 			return nil, err
 		}
-		have.runs--
-		have.bytes -= bytes
 	}
-	return nil, nil
 }
 
 // forget removes a run with all that belongs to it.
-func forget(t *sqldb.Tx, run string, bytes int64) error {
+func (g *group) forget(t *sqldb.Tx, run string, bytes int64) error {
 	if err := forgetTerms(t, run); err != nil {
 		return err
 	}
@@ -59,6 +57,6 @@ func forget(t *sqldb.Tx, run string, bytes int64) error {
 			return err
 		}
 	}
-	_, err := t.Exec(`UPDATE engine_totals SET runs = runs - 1, bytes = bytes - $1 WHERE id = 1`, bytes)
+	_, err := g.count(t, 0, total{-1, -bytes})
 	return err
 }

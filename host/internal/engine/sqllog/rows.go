@@ -1,0 +1,55 @@
+package sqllog
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// rows inserts many rows with few statements, of which there are few kinds: each for a power
+// of two, so that each is compiled once.
+type rows struct{ of [6 + 1]string } // by the logarithm of the number of rows
+
+func newRows(insert string, columns int, end string) (r rows) {
+	var values []string
+	for n := range 1 << (len(r.of) - 1) {
+		places := make([]string, columns)
+		for i := range places {
+			places[i] = fmt.Sprintf("$%d", n*columns+i+1)
+		}
+		values = append(values, "("+strings.Join(places, ", ")+")")
+	}
+	for i := range r.of {
+		r.of[i] = insert + " " + strings.Join(values[:1<<i], ", ") + " " + end
+	}
+	return r
+}
+
+// put inserts n rows.
+func (r *rows) put(t *sqldb.Tx, n int, row func(i int) []any) error {
+	return r.each(t, n, row, func(*sqldb.Tx, int, int, int64) error { return nil })
+}
+
+// each inserts n rows and tells of each statement how many of its rows it has added.
+func (r *rows) each(t *sqldb.Tx, n int, row func(i int) []any, told func(t *sqldb.Tx, first, n int, added int64) error) error {
+	for first, size := 0, len(r.of)-1; first < n; {
+		if first+1<<size > n {
+			size--
+			continue
+		}
+		var args []any
+		for i := range 1 << size {
+			args = append(args, row(first+i)...)
+		}
+		added, err := t.Exec(r.of[size], args...)
+		if err == nil {
+			err = told(t, first, 1<<size, added)
+		}
+		if err != nil {
+			return err
+		}
+		first += 1 << size
+	}
+	return nil
+}
