@@ -102,6 +102,12 @@ func (r *reader) container(kind Kind, v *Value) error {
 	}
 	if v != nil {
 		v.Kind, v.Start, v.Items = kind, int(r.dec.InputOffset())-1, []Value{}
+		if next := r.dec.PeekKind(); next != '}' && next != ']' { // most have more than one
+			v.Items = make([]Value, 0, 4)
+			if kind == KindObject {
+				v.Names = make([]string, 0, 4)
+			}
+		}
 	}
 	for next := r.dec.PeekKind(); next != '}' && next != ']'; next = r.dec.PeekKind() {
 		if err := r.item(kind, v); err != nil {

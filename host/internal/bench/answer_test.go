@@ -57,6 +57,7 @@ func answers(tb testing.TB, w io.Writer, name string, o sqllog.Options, n, round
 	}
 	fmt.Fprintf(w, "\n%-44s  p50 %.2f  p99 %.2f ms  (goal ≤ 2, ≤ 20)\n", "click to the next node's call, "+name, quantile(took, 0.5), quantile(took, 0.99))
 
+	const starts = 1000
 	open, closeAll := context.WithCancel(ctx)
 	defer closeAll()
 	waiting, err := r.ask(ctx, traces)
@@ -82,8 +83,8 @@ func answers(tb testing.TB, w io.Writer, name string, o sqllog.Options, n, round
 		}
 		there.Wait()
 		began := time.Now()
-		_, err := r.ask(ctx, 200)
-		return 200 / time.Since(began).Seconds(), err
+		_, err := r.ask(ctx, starts)
+		return starts / time.Since(began).Seconds(), err
 	})
 	fatal(tb, err)
 	fmt.Fprintf(w, "%-44s  %s of those without  (goal ≥ 0.9)\n", fmt.Sprintf("starts with %d open traces, %s", traces, name), statOf(pairwise(rate[1], rate[0], quotient)).text(2))

@@ -109,6 +109,9 @@ const maxSchemas = 64
 
 // all adds what the schemas refer to and are made of.
 func (s applied) all() applied {
+	if len(s.list) == 0 { // of most data
+		return s
+	}
 	out := applied{document: s.document}
 	todo := append([]any(nil), s.list...)
 	for len(todo) > 0 && len(out.list) < maxSchemas {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -31,21 +32,25 @@ func (respondNode) Execute(_ context.Context, _ string, input map[string]any) (a
 	in := struct {
 		Status  int               `json:"status"`
 		Headers map[string]string `json:"headers"`
-		Body    any               `json:"body"`
 	}{Status: http.StatusOK}
-	if err := decode(input, &in); err != nil {
-		return nil, err
+	rest := maps.Clone(input)
+	delete(rest, "body") // which is sent as it is
+	if len(rest) > 0 {
+		if err := decode(rest, &in); err != nil {
+			return nil, err
+		}
 	}
 	if in.Status < http.StatusOK || in.Status > 599 {
 		return nil, misshapen("/status", "the status must be between 200 and 599")
 	}
 	headers := map[string]any{}
-	body, isText := in.Body.(string)
+	content := input["body"]
+	body, isText := content.(string)
 	switch {
 	case isText:
 		headers["Content-Type"] = "text/plain; charset=utf-8"
-	case in.Body != nil:
-		raw, err := json.Marshal(in.Body)
+	case content != nil:
+		raw, err := json.Marshal(content)
 		if err != nil {
 			return nil, misshapen("/body", "the body is no JSON value")
 		}

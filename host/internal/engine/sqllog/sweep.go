@@ -19,7 +19,7 @@ func (l *Log) sweep(ctx context.Context, count bool) error {
 		l.repeat(ctx, "remove old cursors", l.removeCursors),
 	}
 	if count {
-		errs = append(errs, l.repeat(ctx, "remove steps over the limit", l.removeManySteps))
+		errs = append(errs, l.removeManySteps(ctx))
 	}
 	return errors.Join(errs...)
 }
@@ -95,22 +95,26 @@ func (l *Log) removeOldSteps(t *sqldb.Tx) (more bool, err error) {
 	return n == sqldb.SweepBatch, removeSteps(t, last)
 }
 
-// removeManySteps removes a batch of the oldest over the limit.
-func (l *Log) removeManySteps(t *sqldb.Tx) (more bool, err error) {
-	var over int64
-	err = t.Row(`SELECT seq FROM engine_steps ORDER BY seq DESC LIMIT 1 OFFSET $1`, []any{l.limits.Steps}, &over)
-	if errors.Is(err, sqldb.ErrNotFound) {
-		return false, nil
+// removeManySteps removes the oldest over the limit. They are counted outside the transactions:
+// that reads a whole index, and others want to write meanwhile.
+func (l *Log) removeManySteps(ctx context.Context) error {
+	var span int64
+	err := l.db.Row(ctx, `SELECT coalesce((SELECT max(seq) FROM engine_steps) - (SELECT min(seq) FROM engine_steps), 0)`, nil, &span)
+	if err != nil || span < int64(l.limits.Steps) { // the sequences have gaps: there are no more rows than that
+		return sqldb.Wrap("count the steps", err)
 	}
-	if err != nil {
-		return false, err
+	excess, err := l.db.Excess(ctx, "engine_steps", l.limits.Steps)
+	for ; err == nil && excess > 0 && ctx.Err() == nil; excess -= sqldb.SweepBatch {
+		err = l.db.WriteUnsynced(ctx, "remove steps over the limit", l.change(func(t *sqldb.Tx) error {
+			var last int64
+			err := t.Row(`SELECT max(seq) FROM (SELECT seq FROM engine_steps ORDER BY seq LIMIT $1) AS oldest`, []any{min(excess, sqldb.SweepBatch)}, &last)
+			if err != nil {
+				return err
+			}
+			return removeSteps(t, last)
+		}))
 	}
-	var last int64
-	err = t.Row(`SELECT max(seq) FROM (SELECT seq FROM engine_steps WHERE seq <= $1 ORDER BY seq LIMIT $2) AS oldest`, []any{over, sqldb.SweepBatch}, &last)
-	if err != nil {
-		return false, err
-	}
-	return last < over, removeSteps(t, last)
+	return errors.Join(err, ctx.Err())
 }
 
 // removeSteps removes all up to a sequence, and notes it for those who watch.
