@@ -77,6 +77,9 @@ const (
 
 	// Settings of the node binary whatsapp-send-buttons.
 	Settings = "whatsapp-send-buttons.settings.json"
+
+	// Config of tapnode serve.
+	Config = "tapnode.config.json"
 )
 
 // FS is all of them, for those who list or serve the files.

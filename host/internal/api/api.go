@@ -1,4 +1,4 @@
-// Package api serves HTTP on a loopback address: the seed's API under /api, runs of
+// Package api serves HTTP: the seed's API under /api, runs of
 // flows and node processes under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
 //
 // An endpoint under /api exists because an operation's manifest names it (sdk.Route), or because
@@ -6,8 +6,7 @@
 // of events (exchange.go, status.go).
 //
 // What it guarantees: every request has a deadline and a size limit; nothing is
-// executed without a token of a scope that covers the instance; tokens are
-// stored as hashes and compared in constant time, and new ones count without a restart; a slow
+// executed without a token of a scope that covers the instance (package access); a slow
 // WebSocket reader is disconnected, it never holds up others; Stop ends every stream.
 package api
 
@@ -18,14 +17,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/front"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -44,11 +43,15 @@ type Outcome struct {
 	Replayed bool
 }
 
-// Options configure a Server. Invoke, Operations and Tokens are required.
+// Options configure a Server. Invoke, Operations and Access are required.
 type Options struct {
-	Listen     string // host:port; must be loopback
+	Listen     string   // host:port
+	Hosts      []string // see front.Options, also for the next three
+	CertFile   string
+	KeyFile    string
+	Proxies    []string
 	Operations []sdk.OperationManifest
-	Tokens     *Tokens
+	Access     *access.Access
 	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
 	Ready      func() Readiness                                      // nil: ready for work
 	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
@@ -64,16 +67,14 @@ type Options struct {
 	Metrics    http.Handler                                          // GET /metrics; nil leaves it out
 	Answered   func(route, status string, took time.Duration)        // hears of each request that was answered; optional
 	Logger     *slog.Logger
-	PerMinute  int              // requests a minute per token; 0 means 100 (seed: «Global (100/min)»)
 	Now        func() time.Time // nil means time.Now
 }
 
 // Server is the HTTP side of a host. Start and Stop it once each.
 type Server struct {
 	opt      Options
+	front    *front.Front
 	hub      *hub
-	limit    *limiter
-	creation *limiter
 	http     *http.Server
 	listener net.Listener
 	control  *http.Server // see Control
@@ -81,19 +82,17 @@ type Server struct {
 
 // New checks the options and builds the routes.
 func New(opt Options) (*Server, error) {
-	if err := loopback(opt.Listen); err != nil {
-		return nil, err
-	}
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	if opt.PerMinute == 0 {
-		opt.PerMinute = 100
+	door, err := front.New(front.Options{Listen: opt.Listen, Hosts: opt.Hosts, CertFile: opt.CertFile, KeyFile: opt.KeyFile, Proxies: opt.Proxies, Deny: deny, Logger: opt.Logger})
+	if err != nil {
+		return nil, err
 	}
-	s := &Server{opt: opt, hub: newHub(), limit: newLimiter(opt.PerMinute, opt.Now), creation: newLimiter(creationsPerMinute, opt.Now)}
+	s := &Server{opt: opt, front: door, hub: newHub()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -121,7 +120,7 @@ func New(opt Options) (*Server, error) {
 		mux.Handle(pattern, handler)
 	}
 	under := v1.Options{
-		Authorize: s.access, CallerOf: callerOf, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
+		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
 		Answers: opt.Answers, Closing: s.hub.closed, Logger: opt.Logger,
 	}
 	if opt.Seed != nil {
@@ -137,7 +136,7 @@ func New(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.http = s.server(s.measured(s.guard(pages)))
+	s.http = s.server(s.measured(s.front.Handler(pages)))
 	s.control = s.server(trusted(served))
 	return s, nil
 }
@@ -155,13 +154,9 @@ func (s *Server) server(h http.Handler) *http.Server {
 
 // Start listens and serves until Stop. It returns once the address is bound.
 func (s *Server) Start(ctx context.Context) error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", s.opt.Listen)
+	l, err := s.front.Listen(ctx)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w; choose another address with --listen", s.opt.Listen, err)
-	}
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // what localhost is, the resolver decides
-		return errors.Join(fmt.Errorf("listen address %q is not loopback here: it is %s", s.opt.Listen, l.Addr()), l.Close())
+		return err
 	}
 	s.listener = l
 	go func() {
@@ -173,7 +168,7 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 // URL is the base address, e.g. "http://127.0.0.1:8080". Only after Start.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Server) URL() string { return s.front.URL(s.listener) }
 
 // Stop ends WebSockets and streams, waits for running requests until ctx ends, then cuts
 // them. A server that was not started has nothing to stop.
@@ -190,28 +185,12 @@ func (s *Server) Stop(ctx context.Context) error {
 	return errors.Join(append(errs, s.hub.wait(ctx))...)
 }
 
-// guard refuses what a web page could send to a loopback address by DNS
-// rebinding: a Host that is not this machine's own name for it.
-func (s *Server) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
-		}
-		if !isLoopback(host) {
-			deny(w, r, http.StatusForbidden, "forbidden", "this server answers only to loopback host names; put a reverse proxy that sets Host in front of it")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // hereOrAccount is for those who may see all instances: this machine, or through a proxy who
 // has an account token.
 func (s *Server) hereOrAccount(next http.Handler) http.Handler {
 	authorized := s.authorized(accountOnly(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isHere(r) {
+		if front.IsHere(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -219,58 +198,14 @@ func (s *Server) hereOrAccount(next http.Handler) http.Handler {
 	})
 }
 
-// isHere says whether a request comes from this machine, and not through a proxy on it.
-func isHere(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && isLoopback(host) && !forwarded(r.Header)
-}
-
 // LocalOnly refuses what does not come from this machine and what a reverse proxy passes
 // on: the handler needs no token and is for this machine alone.
 func LocalOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isHere(r) {
+		if !front.IsHere(r) {
 			fail(w, http.StatusForbidden, "forbidden", "this endpoint answers to this machine only, not through a proxy")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// forwarded says whether a proxy has left its mark, whatever that says: its presence is
-// the news, also of an empty one.
-func forwarded(h http.Header) bool {
-	for name := range h {
-		switch {
-		case strings.HasPrefix(name, "X-Forwarded"), strings.HasPrefix(name, "X-Original"), strings.HasSuffix(name, "-Client-Ip"), strings.HasSuffix(name, "-Connecting-Ip"):
-			return true
-		}
-		switch name {
-		case "Forwarded", "Via", "X-Real-Ip", "X-Envoy-External-Address":
-			return true
-		}
-	}
-	return false
-}
-
-func loopback(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("listen address %q: want host:port, such as 127.0.0.1:8080", addr)
-	}
-	if !isLoopback(host) {
-		return fmt.Errorf("listen address %q is not loopback: put a reverse proxy with TLS in front of a loopback address", addr)
-	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +13,8 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/tapnode/tapnode/host/internal/access"
+	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -30,20 +30,27 @@ type fixture struct {
 
 func start(t *testing.T, change func(*Options)) *fixture {
 	t.Helper()
-	tokens, err := OpenTokens(filepath.Join(t.TempDir(), "tokens.json"))
+	return startWith(t, access.Options{}, change)
+}
+
+func startWith(t *testing.T, who access.Options, change func(*Options)) *fixture {
+	t.Helper()
+	log, err := sqllog.Open(t.Context(), sqllog.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	who.DB = log.DB()
+	tokens, err := access.Open(t.Context(), who)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &fixture{calls: make(chan Call, 100)}
-	if f.account, err = tokens.Create(TokenAccount, "", time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if f.instance, err = tokens.Create(TokenInstance, "shop", time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	f.account = f.token(t, tokens, access.Token{Scopes: access.AccountScopes()})
+	f.instance = f.token(t, tokens, access.Token{Scopes: access.AccountScopes(), Instances: []string{"shop"}})
 	opt := Options{
 		Listen: "127.0.0.1:0",
-		Tokens: tokens,
+		Access: tokens,
 		Operations: []sdk.OperationManifest{
 			{ID: "demo.echo@1", HTTP: &sdk.Route{Method: "POST", Path: "/api/demo/echo/{instance}"}},
 			{ID: "demo.hidden@1"},
@@ -71,6 +78,15 @@ func start(t *testing.T, change func(*Options)) *fixture {
 		http.DefaultClient.CloseIdleConnections()
 	})
 	return f
+}
+
+func (f *fixture) token(t *testing.T, tokens *access.Access, like access.Token) string {
+	t.Helper()
+	secret, _, err := tokens.Create(t.Context(), access.Owner(), like)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
 }
 
 type answer struct {
@@ -149,7 +165,7 @@ func TestPathParameterBecomesMember(t *testing.T) {
 
 func TestRateLimitPerToken(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	f := start(t, func(o *Options) { o.PerMinute = 2; o.Now = func() time.Time { return now } })
+	f := startWith(t, access.Options{PerMinute: 2, Now: func() time.Time { return now }}, nil)
 	for i, want := range []int{200, 200, 429} {
 		a := f.post(t, "/api/demo/echo/shop", `{}`, "token", f.account)
 		if a.status != want {
@@ -286,42 +302,4 @@ func TestSlowSocketIsCutOff(t *testing.T) {
 	h.publish("shop", "message.exchange", []byte("one too many"))
 	h.publish("shop", "message.exchange", []byte("and another"))
 	<-r.lagged
-}
-
-func TestTokensAreStoredAsHashes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tokens.json")
-	tokens, err := OpenTokens(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := tokens.Create(TokenInstance, "shop", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Contains(raw, []byte(token)) {
-		t.Error("the token itself is on disk")
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	again, err := OpenTokens(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, ok := again.Check(token); !ok || got.Instance != "shop" {
-		t.Errorf("after reopening: %+v %v", got, ok)
-	}
-	if _, err := tokens.Create(TokenInstance, "", time.Now()); err == nil {
-		t.Error("an instance token without an instance was made")
-	}
-	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenTokens(path); err == nil {
-		t.Error("a damaged file was taken for an empty one")
-	}
 }

@@ -3,51 +3,105 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/api/v1"
+	"github.com/tapnode/tapnode/host/internal/front"
 )
 
-// authorized lets a request pass whose token covers the {instance} of its path,
-// and counts it against the token's rate limit.
+// authorized lets a request pass whose token may read, or manage when the request changes
+// something, and covers the {instance} of its path.
 func (s *Server) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := tokenIn(r.Context()); ok { // by the control socket
-			next.ServeHTTP(w, r)
-			return
+		scope := access.Manage
+		if !changes(r.Method) {
+			scope = access.Read
 		}
-		raw, missing := tokenOf(r)
-		if raw == "" {
-			deny(w, r, http.StatusUnauthorized, "unauthenticated", missing)
-			return
-		}
-		token, ok, err := s.known(r.Context(), raw)
-		if err != nil {
-			s.opt.Logger.Error("a token cannot be checked", "err", err)
-			deny(w, r, http.StatusServiceUnavailable, "unavailable", "The token could not be checked; try again")
-			return
-		}
-		if !ok {
-			deny(w, r, http.StatusUnauthorized, "unauthenticated", "Invalid token")
-			return
-		}
-		if !s.limit.allow(w.Header(), token.ID) {
-			deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
-			return
-		}
-		if instance := r.PathValue("instance"); token.Scope == TokenInstance && instance != "" && token.Instance != instance {
-			deny(w, r, http.StatusForbidden, "forbidden", "Instance token does not match the instance in the path")
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
+		s.admit(w, r, scope, next)
 	})
 }
 
-// access is v1.Options.Authorize.
-func (s *Server) access(access v1.Access, next http.Handler) http.Handler {
-	return s.authorized(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, _ := tokenIn(r.Context())
-		if token.Scope != TokenAccount && (access.Reach == v1.All || access.Reach == v1.ByPath && r.PathValue("instance") == "") {
+// scoped is authorized for requests that need another right than their method says.
+func (s *Server) scoped(scope access.Scope, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.admit(w, r, scope, next) })
+}
+
+func changes(method string) bool { return method != http.MethodGet && method != http.MethodHead }
+
+// admit counts a request against the limit of its token. What changes something by the right to
+// manage is recorded, also when it is refused, and what a handler takes note of.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, scope access.Scope, next http.Handler) {
+	caller, ok := tokenIn(r.Context()) // by the control socket
+	if !ok {
+		if caller, ok = s.identify(w, r); !ok {
+			return
+		}
+		if !quota(w.Header(), s.opt.Access.Use(caller.ID, access.Requests)) {
+			deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
+			return
+		}
+		r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, caller))
+	}
+	if changes(r.Method) {
+		var done func()
+		w, r, done = s.recorded(w, r, caller, scope == access.Manage)
+		defer done()
+	}
+	switch instance := r.PathValue("instance"); {
+	case instance != "" && !caller.Covers(instance):
+		deny(w, r, http.StatusForbidden, "forbidden", "Instance token does not match the instance in the path")
+	case !caller.May(scope):
+		deny(w, r, http.StatusForbidden, "forbidden", "This needs a token with the scope "+string(scope))
+	default:
+		next.ServeHTTP(w, r)
+	}
+}
+
+// identify finds out whose token a request has. When it is nobody's, the request is answered.
+func (s *Server) identify(w http.ResponseWriter, r *http.Request) (caller access.Caller, ok bool) {
+	raw, missing := tokenOf(r)
+	if raw == "" {
+		deny(w, r, http.StatusUnauthorized, "unauthenticated", missing)
+		return caller, false
+	}
+	caller, ok, err := s.known(r.Context(), raw)
+	if err != nil {
+		s.opt.Logger.Error("a token cannot be checked", "err", err)
+		deny(w, r, http.StatusServiceUnavailable, "unavailable", "The token could not be checked; try again")
+		return caller, false
+	}
+	if wait := s.opt.Access.Guess(front.Sender(r), caller.ID); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
+		deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
+		return caller, false
+	}
+	if !ok {
+		deny(w, r, http.StatusUnauthorized, "unauthenticated", "Invalid token")
+	}
+	return caller, ok
+}
+
+// known finds a token that was made, or derived for an instance.
+func (s *Server) known(ctx context.Context, raw string) (access.Caller, bool, error) {
+	caller, ok, err := s.opt.Access.Find(raw)
+	if ok || err != nil || s.opt.Seed == nil {
+		return caller, ok, err
+	}
+	instance, err := s.opt.Seed.Check(ctx, raw)
+	if instance == "" || err != nil {
+		return access.Caller{}, false, err
+	}
+	return access.Caller{ID: "instance " + instance, Scopes: access.AccountScopes(), Instances: []string{instance}}, true, nil
+}
+
+// allowed is v1.Options.Authorize.
+func (s *Server) allowed(need v1.Access, next http.Handler) http.Handler {
+	return s.scoped(access.Scope(need.Right), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := tokenIn(r.Context())
+		if !caller.All() && (need.Reach == v1.All || need.Reach == v1.ByPath && r.PathValue("instance") == "") {
 			deny(w, r, http.StatusForbidden, "forbidden", "This needs an account token")
 			return
 		}
@@ -57,15 +111,21 @@ func (s *Server) access(access v1.Access, next http.Handler) http.Handler {
 
 // callerOf is v1.Options.CallerOf.
 func callerOf(ctx context.Context) v1.Caller {
-	token, _ := tokenIn(ctx)
-	caller := v1.Caller{ID: token.ID, Reveal: token.Reveal}
-	if token.ID == controlID {
+	holder, _ := tokenIn(ctx)
+	caller := v1.Caller{ID: holder.ID, Instances: holder.Instances, Rights: []v1.Right{}, Reveal: holder.May(access.Reveal)}
+	if holder.ID == access.Owner().ID {
 		caller.ID = ""
 	}
-	if token.Scope != TokenAccount {
-		caller.Instances = []string{token.Instance}
+	for _, s := range holder.Scopes {
+		caller.Rights = append(caller.Rights, v1.Right(s))
 	}
 	return caller
+}
+
+// holderOf is v1.Options.HolderOf.
+func holderOf(ctx context.Context) access.Caller {
+	holder, _ := tokenIn(ctx)
+	return holder
 }
 
 // deny refuses a request in the form of the API that it is for.
@@ -77,28 +137,18 @@ func deny(w http.ResponseWriter, r *http.Request, status int, code, message stri
 	fail(w, status, code, message)
 }
 
-// known finds a token that was made, or derived for an instance.
-func (s *Server) known(ctx context.Context, raw string) (Token, bool, error) {
-	token, ok := s.opt.Tokens.Check(raw)
-	if ok || s.opt.Seed == nil {
-		return token, ok, nil
-	}
-	instance, err := s.opt.Seed.Check(ctx, raw)
-	return Token{ID: "instance " + instance, Scope: TokenInstance, Instance: instance}, instance != "", err
-}
-
 type tokenKey struct{}
 
-// tokenIn is the token that authorized the request.
-func tokenIn(ctx context.Context) (Token, bool) {
-	t, ok := ctx.Value(tokenKey{}).(Token)
-	return t, ok
+// tokenIn says whose token authorized the request.
+func tokenIn(ctx context.Context) (access.Caller, bool) {
+	c, ok := ctx.Value(tokenKey{}).(access.Caller)
+	return c, ok
 }
 
-// accountOnly refuses tokens of one instance, where no path says that it is about that one.
+// accountOnly refuses tokens of some instances, where no path says that it is about one of them.
 func accountOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if token, ok := tokenIn(r.Context()); !ok || token.Scope != TokenAccount {
+		if caller, ok := tokenIn(r.Context()); !ok || !caller.All() {
 			deny(w, r, http.StatusForbidden, "forbidden", "This needs an account token")
 			return
 		}

@@ -8,16 +8,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+
+	"github.com/tapnode/tapnode/host/internal/access"
 )
 
-// controlID is the token of the control socket, which has no limits.
-const controlID = "control"
-
-// trusted gives every request the rights of the account, and of Reveal: who reaches the
-// control socket owns the data directory.
+// trusted gives every request all rights: who reaches the control socket owns the data directory.
 func trusted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, Token{ID: controlID, Scope: TokenAccount, Reveal: true})))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, access.Owner())))
 	})
 }
 

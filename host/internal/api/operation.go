@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
@@ -69,7 +70,11 @@ func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest, at sdk.Rout
 	if !slices.Contains(params, "instance") { // nothing says which instance it is about
 		h = accountOnly(h)
 	}
-	h = s.authorized(h)
+	if op.Kind == sdk.KindAction {
+		h = s.scoped(access.Send, h)
+	} else {
+		h = s.authorized(h)
+	}
 	mux.Handle(at.Method+" "+at.Path, h)
 	if base, ok := strings.CutSuffix(at.Path, "{"+last(params)+"}"); ok {
 		mux.Handle(at.Method+" "+base+"{$}", h)

@@ -8,16 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
 
-const (
-	// creationsPerMinute is the seed's limit for each token.
-	creationsPerMinute = 20
-	// maxSeedBody bounds the body of a request that package seed answers, in bytes.
-	maxSeedBody = 64 << 10
-)
+// maxSeedBody bounds the body of a request that package seed answers, in bytes.
+const maxSeedBody = 64 << 10
 
 // seed mounts what package seed answers.
 func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
@@ -30,7 +27,7 @@ func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
 		if e.Account {
 			h = accountOnly(h)
 		}
-		h = s.authorized(h)
+		h = s.scoped(e.Scope, h)
 		mux.Handle(e.Pattern, h)
 		if base, ok := strings.CutSuffix(e.Pattern, "{instance}"); ok {
 			mux.Handle(base+"{$}", h)
@@ -41,7 +38,8 @@ func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
 // creating counts a request as a creation too; the headers then speak of the creations.
 func (s *Server) creating(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if token, _ := tokenIn(r.Context()); token.ID != controlID && !s.creation.allow(w.Header(), token.ID) {
+		caller, _ := tokenIn(r.Context())
+		if caller.ID != access.Owner().ID && !quota(w.Header(), s.opt.Access.Use(caller.ID, access.Creations)) {
 			fail(w, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
 			return
 		}
@@ -66,8 +64,8 @@ func (s *Server) endpoint(e seed.Endpoint) http.Handler {
 			return
 		}
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server's would end the context of a long answer
-		token, _ := tokenIn(r.Context())
-		answer, err := e.Answer(r.Context(), seed.Request{Instance: instance, Query: r.URL.Query(), Body: body, Only: token.Instance})
+		caller, _ := tokenIn(r.Context())
+		answer, err := e.Answer(r.Context(), seed.Request{Instance: instance, Query: r.URL.Query(), Body: body, Caller: caller})
 		if _, refused := errors.AsType[*sdk.Problem](err); err != nil && !refused {
 			w.Header().Set("Retry-After", "1")
 			fail(w, http.StatusServiceUnavailable, "node_unavailable", "The node did not answer; try again")

@@ -178,11 +178,11 @@ func TestRunsBeside(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	for _, path := range []string{"/v1/runs/" + id, "/v1/runs", "/v1/runs/" + id + "/steps", "/v1/deadletters"} {
-		if status, body := s.do(t, "GET", path+"?reveal=true", ""); status != 403 || !strings.Contains(body, "--reveal") {
+		if status, body := s.do(t, "GET", path+"?reveal=true", ""); status != 403 || !strings.Contains(body, "scope reveal") {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	out, _ := b.do(exitOK, "token", "--reveal")
+	out, _ := b.do(exitOK, "tokens", "create", "--scopes", "read,reveal")
 	s.token = strings.TrimSpace(out)
 	if status, body := s.do(t, "GET", "/v1/runs/"+id+"?reveal=true", ""); status != 200 || !strings.Contains(body, "5511999990001") {
 		t.Errorf("with the right token: %d %s", status, body)

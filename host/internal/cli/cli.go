@@ -21,6 +21,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/term"
+
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/internal/lossy"
 )
@@ -57,6 +59,7 @@ func environment(err error) error { return &exit{exitEnvironment, err} }
 // console is where a command prints.
 type console struct {
 	out, err io.Writer
+	person   bool // out is a terminal
 }
 
 type command struct {
@@ -67,7 +70,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"run", "FLOW [--simulate] [--click BUTTON]… [--text WORDS]… [--trigger ID] [--var NAME=VALUE]… [--json]", "run a flow once, in the foreground", runFlow},
-		{"serve", "[FLOW…] [--simulate | --simulator URL] [--listen ADDRESS] [--data DIR] [--database STRING]", "serve flows and the HTTP API until stopped", serve},
+		{"serve", "[FLOW…] [--config FILE] [--simulate | --simulator URL] [--listen ADDRESS] [--data DIR] [--database STRING]", "serve flows and the HTTP API until stopped", serve},
 		{"simulate", "[--listen ADDRESS] [--json]", "run the simulated WhatsApp alone, for other hosts and clients, until stopped", simulate},
 		{"flows", "publish FILE… | list | show FLOW | diff FLOW [FROM [TO]] | retire FLOW | restore FLOW VERSION | export FLOW [VERSION]", "publish flows in a running host, and manage their versions", flows},
 		{"runs", "list | show RUN | cancel RUN | retry RUN | resume RUN", "find, read and repair the runs of a running host", runs},
@@ -75,7 +78,9 @@ func commands() []command {
 		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance; in the running host of --data if there is one", call},
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
 		{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},
-		{"token", "[--instance NAME | --reveal]", "make a token for the HTTP API", token},
+		{"tokens", "list | create | rotate ID | revoke ID", "make and end tokens for the HTTP API of a running host", tokensCommand},
+		{"config", "check FILE | show [FLAG…]", "check a configuration of serve, or show what serve would use and where it comes from", configCommand},
+		{"audit", "[--limit NUMBER] [--json]", "show who changed what in a running host", audit},
 		{"backup", "FILE [--data DIR]", "write the data directory into one archive, also while tapnode serve runs", backupData},
 		{"restore", "FILE [--data DIR]", "make a data directory of an archive", restoreData},
 		{"version", "", "print the version", version},
@@ -92,7 +97,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return fmt.Appendf(nil, "tapnode: %d messages were lost: nobody read them in time\n", lost)
 	})
 	defer said.Close()
-	c := console{out, said}
+	c := console{out, said, isTerminal(stdout)}
 	if len(args) == 0 {
 		usage(c.err)
 		return exitInvalid
@@ -159,6 +164,11 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, err
 }
 
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // heedless is the console of a server, which does not end with its terminal: nobody has
 // to read its stdout. The function ends it.
 func (c console) heedless() (console, func()) {
@@ -167,7 +177,7 @@ func (c console) heedless() (console, func()) {
 		to = o.w // what it cannot write is no failure of the command
 	}
 	shown := lossy.New(to, nil)
-	return console{shown, c.err}, shown.Close
+	return console{shown, c.err, c.person}, shown.Close
 }
 
 // signals ends the context on the first SIGINT or SIGTERM and the process on the
@@ -196,6 +206,9 @@ type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(v string) error { *l = append(*l, v); return nil }
+
+// Many says that it takes a list.
+func (l *list) Many() bool { return true }
 
 func version(_ context.Context, c console, args []string) error {
 	if err := none(c, newFlags("version"), args); err != nil {

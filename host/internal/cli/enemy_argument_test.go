@@ -67,16 +67,17 @@ func TestHostileArguments(t *testing.T) {
 		{"validate", "", dir, "/dev/null", "/dev/zero", huge, bytes255},
 		{"nodes", "look"},
 		{"nodes", "lock", "x"},
-		{"token", "x"},
-		{"token", "--instance", ""},
-		{"token", "--instance", bytes255},
-		{"token", "--instance", huge},
+		{"tokens"},
+		{"tokens", bytes255},
+		{"tokens", "create", "x"},
+		{"tokens", "create", "--expires", bytes255},
+		{"tokens", "rotate"},
+		{"tokens", "rotate", "x", "--grace", huge},
+		{"audit", bytes255},
 		{"help", bytes255},
 	} {
 		if len(args) > 1 { // no test reaches the real WhatsApp, or the real data
 			switch args[0] {
-			case "token":
-				args = append([]string{"token", "--data", data}, args[1:]...)
 			case "call", "serve":
 				args = append([]string{args[0], "--simulate"}, args[1:]...)
 			case "run":

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/sdk/nodetest"
 )
 
@@ -28,28 +29,18 @@ func wantEnvironment(t *testing.T, name, path string, args ...string) {
 // with their name, and stay as they are.
 func TestDamagedFiles(t *testing.T) {
 	short := shortDir(t)
-	inputs := append(nodetest.Hostile(), nodetest.HostileInput{Name: "empty tokens", Bytes: []byte(`[{"id":"a","scope":"account"}]`)})
-	for _, in := range inputs {
+	for _, in := range nodetest.Hostile() {
 		dir := filepath.Join(short, "d")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"nodes.lock", "tokens.json"} {
-			path := filepath.Join(dir, name)
-			if name == "tokens.json" && in.Name == "empty array" {
-				continue // no tokens yet
-			}
-			if err := os.WriteFile(path, in.Bytes, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			command := []string{"token", "--data", dir}
-			if name == "nodes.lock" {
-				command = []string{"nodes", "--nodes", dir}
-			}
-			wantEnvironment(t, in.Name, path, command...)
-			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, in.Bytes) {
-				t.Errorf("%s: %s was changed", in.Name, name)
-			}
+		path := filepath.Join(dir, "nodes.lock")
+		if err := os.WriteFile(path, in.Bytes, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		wantEnvironment(t, in.Name, path, "nodes", "--nodes", dir)
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, in.Bytes) {
+			t.Errorf("%s: %s was changed", in.Name, path)
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
@@ -76,45 +67,34 @@ func TestDataDirectory(t *testing.T) {
 		t.Logf("read-only file system not tried: %v", err)
 	}
 	for name, dir := range places {
-		wantEnvironment(t, name, dir, "token", "--data", dir)
 		wantEnvironment(t, name, dir, "run", simulated, "--data", dir)
 		wantEnvironment(t, name, dir, "serve", simulated, "--data", dir, "--listen", "127.0.0.1:0")
 	}
 }
 
-// TestFullDisk: on a disk without room nothing is half written: no token is given out
-// that is not stored, and there is room again once something is deleted.
+// TestFullDisk: on a disk without room nothing begins, and there is room again once something
+// is deleted.
 func TestFullDisk(t *testing.T) {
 	t.Setenv("TAPNODE_NODES", nodesDir)
 	dir, err := mounted(t, "full", 0, "size=64k")
 	if err != nil {
 		t.Skipf("needs to mount a small tmpfs: %v", err)
 	}
-	var first, errs bytes.Buffer
-	if code := Main([]string{"token", "--data", dir}, &first, &errs); code != exitOK {
-		t.Fatalf("token: %d %s", code, &errs)
-	}
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err == nil {
 		t.Fatal("the disk is not full")
 	}
-	var out bytes.Buffer
-	errs.Reset()
-	if code := Main([]string{"token", "--data", dir}, &out, &errs); code == exitOK || out.Len() > 0 || !strings.Contains(errs.String(), "no space") {
-		t.Errorf("token: %d %s %s", code, &out, &errs)
-	}
-	errs.Reset()
+	var out, errs bytes.Buffer
 	if code := Main([]string{"run", simulated, "--data", dir}, &out, &errs); code != exitEnvironment || !strings.Contains(errs.String(), "no space") {
 		t.Errorf("run: %d %s", code, &errs)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	if code := Main([]string{"token", "--data", dir}, &out, &errs); code != exitOK {
-		t.Errorf("with room again: %d %s", code, &errs)
-	}
-	if left, err := filepath.Glob(filepath.Join(dir, ".tokens-*")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	if claim, err := app.Claim(dir); err != nil {
+		t.Errorf("with room again: %v", err)
+	} else {
+		_ = claim.Close()
 	}
 }
 

@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
 // greet prints what a person needs next. A simulation also starts the flow called
 // menu, so that there is something to tap.
-func (h *host) greet(ctx context.Context, c console, url string, keys *api.Tokens, programs []*flow.Program, who cast) error {
+func (h *host) greet(ctx context.Context, c console, url string, programs []*flow.Program, who cast) error {
 	var ids []string
 	for _, p := range programs {
 		ids = append(ids, p.Flow().Metadata.ID)
@@ -35,15 +33,9 @@ func (h *host) greet(ctx context.Context, c console, url string, keys *api.Token
 	} else {
 		fmt.Fprintln(c.out, "flows: none; name their files to serve some")
 	}
-	token := "$TOKEN"
-	if h.sim == nil || keys.Len() > 0 { // no secret in the log of a real server
-		fmt.Fprintf(c.out, "tokens for the HTTP API: %d; another one, while this runs: tapnode token --data %s\n", keys.Len(), h.dataDir)
-	} else {
-		var err error
-		if token, err = keys.Create(api.TokenAccount, "", time.Now()); err != nil {
-			return environment(err)
-		}
-		fmt.Fprintf(c.out, "\naccount token, shown only now: %s\n", token)
+	token, err := h.firstToken(ctx, c)
+	if err != nil {
+		return environment(err)
 	}
 	if h.sim == nil {
 		return nil
@@ -57,8 +49,22 @@ func (h *host) greet(ctx context.Context, c console, url string, keys *api.Token
 	}
 	fmt.Fprintf(c.out, menuText, url, person, token)
 	h.suggest(c, url, person, token, who.instances[0])
-	_, err := h.Engine.Run(ctx, engine.Request{Flow: "menu"})
+	_, err = h.Engine.Run(ctx, engine.Request{Flow: "menu"})
 	return err
+}
+
+// firstToken makes the first token and shows it, if somebody is there to see it: no secret comes
+// into the log of a real server. It returns what stands for a token in commands.
+func (h *host) firstToken(ctx context.Context, c console) (string, error) {
+	if h.access.Len() == 0 && (h.sim != nil || c.person) {
+		token, err := h.access.First(ctx)
+		if token != "" || err != nil {
+			fmt.Fprintf(c.out, "\naccount token, shown only now: %s\n", token)
+			return token, err
+		}
+	}
+	fmt.Fprintf(c.out, "tokens for the HTTP API: %d; another one, while this runs: tapnode tokens create --data %s\n", h.access.Len(), h.dataDir)
+	return "$TOKEN", nil
 }
 
 // suggest prints commands that do something.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/app"
@@ -71,6 +72,7 @@ type host struct {
 	untrace func(context.Context) error // nil without runs
 	metrics *metrics.Metrics            // nil without runs
 	seed    *seed.API                   // nil unless it serves
+	access  *access.Access              // nil unless it serves
 	answers *answers.Store              // nil without runs
 	patient bool                        // see hostUse
 }
@@ -242,6 +244,11 @@ func (h *host) stop(server *api.Server) error {
 		h.log.Warn("calls of flows were cut; the next host makes them again", "err", err)
 	}
 	drains.Wait()
+	if h.access != nil { // nobody calls any more
+		if err := h.access.Stop(ctx); err != nil {
+			h.log.Warn("what is left of the limits could not be stored", "err", err)
+		}
+	}
 	return errors.Join(h.Stop(ctx), h.release())
 }
 

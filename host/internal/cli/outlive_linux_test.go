@@ -34,11 +34,7 @@ func TestRunOutlivesHost(t *testing.T) {
 	}
 
 	first, api := begin(old)
-	var out, errs bytes.Buffer
-	if code := Main([]string{"token", "--data", data}, &out, &errs); code != exitOK {
-		t.Fatalf("token: %d %s", code, &errs)
-	}
-	api.token = strings.TrimSpace(out.String())
+	api.token = strings.TrimSpace(succeeds(t, "tokens", "create", "--data", data))
 	status, body := api.do(t, "POST", "/v1/flows/menu/runs", `{}`)
 	var started struct{ Run string }
 	if err := json.Unmarshal([]byte(body), &started); status != 201 || err != nil {

@@ -28,7 +28,7 @@ func restartNode(ctx context.Context, c console, server, name string) error {
 	}
 	token := os.Getenv(tokenEnv)
 	if token == "" {
-		return invalid("set %s to an account token of that server; tapnode token makes one", tokenEnv)
+		return invalid("set %s to an account token of that server; tapnode tokens create makes one", tokenEnv)
 	}
 	ctx, cancel := context.WithTimeout(ctx, restartTimeout)
 	defer cancel()

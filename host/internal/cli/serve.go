@@ -19,41 +19,42 @@ import (
 
 // serve hosts flows and the HTTP API until it is stopped.
 func serve(ctx context.Context, c console, args []string) error {
-	flags := newFlags("serve")
-	hf := addHostFlags(flags)
-	listen := flags.String("listen", "127.0.0.1:8080", "loopback `ADDRESS` to listen on")
-	instances, phones := castFlags(flags)
-	database := flags.String("database", "", "keep runs in Postgres, by its connection `STRING`, and not in a file of the data directory")
-	keep := retentionFlags(flags)
-	secretsFile := flags.String("secrets", "", "JSON `FILE` with the secrets that webhooks of flows name: {\"NAME\": \"text\"}")
-	var origins list
-	flags.Var(&origins, "origin", "let web pages of this `ORIGIN` call, such as https://crm.example; may be repeated")
-	asJSON := flags.Bool("json", false, "print one JSON object per step; without it, steps that are too many to read are left out")
-	paths, err := parse(c, flags, args)
+	f := newServeFlags("serve")
+	paths, _, err := f.read(c, args)
 	if err != nil {
 		return err
 	}
-	asked := cast{*instances, *phones}
-	if err := asked.needs(hf); err != nil {
+	asked := cast{*f.instances, *f.phones}
+	if err := asked.needs(f.host); err != nil {
 		return err
 	}
-	secrets, err := readSecrets(*secretsFile)
+	secrets, err := readSecrets(*f.secrets)
 	if err != nil {
 		return err
 	}
-	warnIfOpen(c, *secretsFile)
+	postgres, err := f.postgres()
+	if err != nil {
+		return err
+	}
+	token, err := f.accountToken()
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{*f.secrets, *f.databaseFile, *f.tokenFile, *f.tlsKey} {
+		warnIfOpen(c, path)
+	}
 	c, end := c.heedless()
 	defer end()
 	collectLess()
-	if len(paths) == 0 && hf.simulated() { // real people get no flow that nobody named
+	if len(paths) == 0 && f.host.simulated() { // real people get no flow that nobody named
 		if paths, err = filepath.Glob("examples/flows/*.yaml"); err != nil {
 			return err
 		}
 	}
 	var server *api.Server // set before the first event: nodes start after it
 	var h *host
-	h, err = openHost(ctx, c, flags, hf, hostUse{
-		keep:      &durable{*database, keep.limits()},
+	h, err = openHost(ctx, c, f.set, f.host, hostUse{
+		keep:      &durable{postgres, f.keep.limits()},
 		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
 		onHealth:  func(changed sdk.Health) { h.seed.Heard(changed) },
 		flowLevel: slog.LevelInfo,
@@ -66,21 +67,19 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
-	keys, err := tokens(h.dataDir)
-	if err != nil {
+	if err := h.openAccess(ctx, token); err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
 	if err := h.openSeed(); err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
-	opt := h.apiOptions(*listen, keys, secrets)
-	opt.Origins = origins
+	opt := h.apiOptions(f, secrets)
 	server, err = api.New(opt)
 	if err != nil {
 		return errors.Join(invalid("%w", err), h.stop(nil))
 	}
 	h.seed.Start(server.PublishState)
-	err = h.serveUntil(ctx, c, server, keys, programs, asked, printer{c.out, *asJSON, true})
+	err = h.serveUntil(ctx, c, server, programs, asked, printer{c.out, *f.json, true})
 	return errors.Join(err, h.stop(server))
 }
 
@@ -126,9 +125,10 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 	return h.Engine.Deployed(), nil
 }
 
-func (h *host) apiOptions(listen string, keys *api.Tokens, secrets map[string][]byte) api.Options {
+func (h *host) apiOptions(f *serveFlags, secrets map[string][]byte) api.Options {
 	opt := api.Options{
-		Listen: listen, Tokens: keys, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Ready: h.Ready, Logger: h.log,
+		Listen: *f.listen, Hosts: f.hosts, CertFile: *f.tlsCert, KeyFile: *f.tlsKey, Proxies: f.proxies, Origins: f.origins,
+		Access: h.access, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err
@@ -143,7 +143,7 @@ func (h *host) apiOptions(listen string, keys *api.Tokens, secrets map[string][]
 	return opt
 }
 
-func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, keys *api.Tokens, programs []*flow.Program, asked cast, out printer) error {
+func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, programs []*flow.Program, asked cast, out printer) error {
 	socket, err := h.ControlSocket()
 	if err == nil {
 		err = server.Control(ctx, socket)
@@ -166,7 +166,7 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, ke
 	if err != nil {
 		return err
 	}
-	err = h.greet(ctx, c, server.URL(), keys, programs, there)
+	err = h.greet(ctx, c, server.URL(), programs, there)
 	if err != nil && ctx.Err() == nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func TestServeKeepsItsData(t *testing.T) {
 	_ = first.cmd.Wait() // killed
 
 	next := startProcess(t, args...)
-	next.until(t, "tokens for the HTTP API: 1; another one, while this runs: tapnode token --data "+data)
+	next.until(t, "tokens for the HTTP API: 1; another one, while this runs: tapnode tokens create --data "+data)
 	next.until(t, `-H "token: $TOKEN"`)
 	next.interrupt(t)
 }
@@ -64,7 +64,7 @@ func TestServeLearnsTokens(t *testing.T) {
 		t.Errorf("without a token: %d %s", status, body)
 	}
 	var out, errs bytes.Buffer
-	if code := Main([]string{"token", "--data", filepath.Join(dir, "data")}, &out, &errs); code != exitOK {
+	if code := Main([]string{"tokens", "create", "--data", filepath.Join(dir, "data")}, &out, &errs); code != exitOK {
 		t.Fatalf("token: %d %s", code, &errs)
 	}
 	s.token = strings.TrimSpace(out.String())

@@ -70,7 +70,7 @@ func serveWith(t *testing.T, args ...string) *served {
 	done := make(chan error, 1)
 	s := &served{lines: bufio.NewScanner(out), said: &said{}}
 	go func() {
-		err := serve(ctx, console{in, io.MultiWriter(s.said, t.Output())}, args)
+		err := serve(ctx, console{out: in, err: io.MultiWriter(s.said, t.Output())}, args)
 		_ = in.CloseWithError(io.EOF)
 		done <- err
 	}()

@@ -29,7 +29,9 @@ func TestSimulateForPrograms(t *testing.T) {
 	out, in := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- simulate(ctx, console{in, t.Output()}, []string{"--listen", "127.0.0.1:0", "--json"}) }()
+	go func() {
+		done <- simulate(ctx, console{out: in, err: t.Output()}, []string{"--listen", "127.0.0.1:0", "--json"})
+	}()
 	var said struct{ URL, RootKey, Control string }
 	if err := json.NewDecoder(out).Decode(&said); err != nil {
 		t.Fatal(err)

@@ -49,7 +49,8 @@ func TestTrace(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Setenv("TAPNODE_NODES", nodesDir)
 	phone, data, settings := pairedElsewhere(t)
-	token := strings.TrimSpace(succeeds(t, "token", "--data", data))
+	const token = "0123456789abcdef0123456789abcdef"
+	t.Setenv(accountTokenEnv, token)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
 	begin := func() (*running, *served) {
 		r := startProcess(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--settings", settings, simulated)

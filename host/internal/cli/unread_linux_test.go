@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/tapnode/tapnode/host/internal/api"
 )
 
 // TestLongPaths: where neither the data directory nor TMPDIR leaves room for a socket's
@@ -84,13 +82,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 				_, body := s.do(t, "GET", "/sim/v1/phones/5511999990001/inbox", "")
 				return strings.Contains(body, "how can we help?")
 			})
-			keys, err := tokens(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s.token, err = keys.Create(api.TokenAccount, "", time.Now()); err != nil {
-				t.Fatal(err)
-			}
+			s.token = strings.TrimSpace(succeeds(t, "tokens", "create", "--data", data))
 			for range 90 { // their steps and log lines are far more than a pipe holds
 				if status, body := s.do(t, "POST", "/v1/flows/menu/runs", ""); status != http.StatusCreated {
 					t.Fatalf("start: %d %s", status, body)

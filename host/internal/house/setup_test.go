@@ -59,7 +59,8 @@ const (
 	compiler   = "C compiler (the race detector)"
 	postgres   = "PostgreSQL"
 	javascript = "Node.js, npm and its registry (the host in JavaScript)"
-	all        = compiler + ", " + postgres + ", " + javascript
+	servers    = "nginx and Caddy (the recipes for proxies), systemd-analyze (the unit), buildah (the image)"
+	all        = compiler + ", " + postgres + ", " + servers + ", " + javascript
 )
 
 // TestSetUp runs .ci/setup on machines that lack something.
@@ -70,7 +71,8 @@ func TestSetUp(t *testing.T) {
 		}
 	}
 	server, js := []string{"initdb", "pg_ctl"}, []string{"node", "npm"}
-	everything := slices.Concat([]string{"cc"}, server, js)
+	deploy := []string{"nginx", "caddy", "systemd-analyze", "buildah"}
+	everything := slices.Concat([]string{"cc"}, server, deploy, js)
 	// apt-get as it is called, and what it brings.
 	apt := func(m *machine, brings ...string) {
 		script := `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1; [ "$1" = install ] || exit 0; echo "apt $*";`
@@ -89,16 +91,17 @@ func TestSetUp(t *testing.T) {
 		{"nothing and no right to install", func(m *machine) { m.add("apt-get", "echo apt is called; exit 1") }, all, ""},
 		{"root without apt", func(m *machine) { m.add("id", "echo 0") }, all, ""},
 		{"a compiler that does not compile", func(m *machine) { have(m, everything...); m.add("cc", "exit 1") }, compiler, ""},
-		{"no PostgreSQL", func(m *machine) { have(m, "cc"); have(m, js...) }, postgres, ""},
+		{"no PostgreSQL", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...) }, postgres, ""},
 		{"no registry", func(m *machine) { have(m, everything...); m.add("npm", `[ "$1" != ping ]`) }, javascript, ""},
-		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, server...) }, javascript, ""},
+		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, deploy...); have(m, server...) }, javascript, ""},
+		{"nothing to deploy with", func(m *machine) { have(m, "cc"); have(m, server...); have(m, js...) }, servers, ""},
 		{"everything", func(m *machine) { have(m, everything...) }, "nothing", ""},
 		{
 			"apt brings all", func(m *machine) { apt(m, everything...) }, "nothing",
-			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nodejs npm\n",
+			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy systemd buildah nodejs npm\n",
 		},
 		{
-			"apt brings one", func(m *machine) { have(m, "cc"); have(m, js...); apt(m) }, postgres,
+			"apt brings one", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); apt(m) }, postgres,
 			"apt install -y -qq --no-install-recommends postgresql\n",
 		},
 		{"apt fails", func(m *machine) { m.add("apt-get", "exit 100"); m.add("id", "echo 0") }, all, "apt-get did not install them"},
@@ -117,7 +120,7 @@ func TestSetUp(t *testing.T) {
 	}
 	t.Run("a server that is given", func(t *testing.T) {
 		m := newMachine(t)
-		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler+", "+javascript {
+		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler+", "+servers+", "+javascript {
 			t.Errorf("%v:\n%s", err, out)
 		}
 	})
@@ -138,7 +141,7 @@ func TestLeftOut(t *testing.T) {
 		t.Errorf("in CI it ends with %v and says:\n%s", err, out)
 	}
 	m.add("cc", "exit 0")
-	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+javascript) {
+	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+servers+", "+javascript) {
 		t.Errorf("with a compiler it ends with %v and says:\n%s", err, out)
 	}
 }

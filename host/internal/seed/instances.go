@@ -158,18 +158,18 @@ func (a *API) create(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, stored(err)
 	}
-	shown := made.Instance.shown(a.token(asked.Name, rotation))
+	shown := made.Instance.shown(a.tokenFor(r.Caller, asked.Name, rotation))
 	return Answer{Status: http.StatusCreated, Message: "Instance created successfully", State: shown.Status,
 		Members: map[string]any{"instance": shown}, Data: shown, Warnings: warnings}, nil
 }
 
 func (a *API) list(ctx context.Context, r Request) (Answer, error) {
 	name := r.Query.Get("instanceName")
-	if r.Only != "" && name != "" && name != r.Only {
+	if name != "" && !r.Caller.Covers(name) {
 		return Answer{}, refuse(http.StatusForbidden, "forbidden", "Instance token does not match the instance")
 	}
-	if r.Only != "" {
-		name = r.Only
+	if name == "" && len(r.Caller.Instances) == 1 {
+		name = r.Caller.Instances[0]
 	}
 	found, err := a.all(ctx, name)
 	if err != nil && !isStatus(err, http.StatusNotFound) && !isStatus(err, http.StatusBadRequest) { // a name that none can have
@@ -181,7 +181,10 @@ func (a *API) list(ctx context.Context, r Request) (Answer, error) {
 	}
 	shown := make([]instance, 0, len(found))
 	for _, one := range found {
-		shown = append(shown, one.shown(a.token(one.Name, rotations[one.Name])))
+		if !r.Caller.Covers(one.Name) {
+			continue
+		}
+		shown = append(shown, one.shown(a.tokenFor(r.Caller, one.Name, rotations[one.Name])))
 	}
 	members := map[string]any{"instances": shown, "meta": map[string]int{"total": len(shown)}}
 	return Answer{Message: "Instances listed successfully", Members: members, Data: shown}, nil

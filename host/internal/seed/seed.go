@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -65,7 +66,7 @@ type Request struct {
 	Instance string // of the path; "" where it has none
 	Query    url.Values
 	Body     []byte
-	Only     string // the one instance of the caller's token; "" is the account's
+	Caller   access.Caller
 }
 
 // Answer is what worked.
@@ -81,29 +82,30 @@ type Answer struct {
 // Endpoint is a request that the API answers. An error is a *sdk.Problem, or any other for what
 // cannot be reached.
 type Endpoint struct {
-	Pattern  string // of http.ServeMux
-	Account  bool   // only the account may
-	Creation bool   // counts as a creation too
+	Pattern  string       // of http.ServeMux
+	Scope    access.Scope // that the caller needs
+	Account  bool         // only who may deal with all instances
+	Creation bool         // counts as a creation too
 	Answer   func(context.Context, Request) (Answer, error)
 }
 
 // Endpoints are all there are.
 func (a *API) Endpoints() []Endpoint {
 	return []Endpoint{
-		{Pattern: "POST /api/instance/new", Account: true, Creation: true, Answer: a.create},
-		{Pattern: "GET /api/instance/list", Answer: a.list},
-		{Pattern: "GET /api/instance/connect/{instance}", Answer: a.connect},
-		{Pattern: "POST /api/instance/reconnect/{instance}", Answer: a.reconnect},
-		{Pattern: "DELETE /api/instance/logout/{instance}", Answer: a.logout},
-		{Pattern: "DELETE /api/instance/delete/{instance}", Account: true, Answer: a.remove},
-		{Pattern: "GET /api/chat/getMessage/{instance}", Answer: a.getMessage},
-		{Pattern: "GET /api/chat/status/{instance}", Answer: a.messageStatus},
-		{Pattern: "GET /api/profile/getAccount/{instance}", Answer: a.account},
-		{Pattern: "POST /api/events/webhook/{instance}", Answer: a.setWebhook},
-		{Pattern: "GET /api/events/webhook/{instance}", Answer: a.getWebhook},
-		{Pattern: "GET /api/events/getWebhook/{instance}", Answer: a.getWebhook},
-		{Pattern: "POST /api/events/websocket/{instance}", Answer: a.setWebsocket},
-		{Pattern: "GET /api/events/getWebsocket/{instance}", Answer: a.getWebsocket},
+		{Pattern: "POST /api/instance/new", Scope: access.Manage, Account: true, Creation: true, Answer: a.create},
+		{Pattern: "GET /api/instance/list", Scope: access.Read, Answer: a.list},
+		{Pattern: "GET /api/instance/connect/{instance}", Scope: access.Manage, Answer: a.connect},
+		{Pattern: "POST /api/instance/reconnect/{instance}", Scope: access.Manage, Answer: a.reconnect},
+		{Pattern: "DELETE /api/instance/logout/{instance}", Scope: access.Manage, Answer: a.logout},
+		{Pattern: "DELETE /api/instance/delete/{instance}", Scope: access.Manage, Account: true, Answer: a.remove},
+		{Pattern: "GET /api/chat/getMessage/{instance}", Scope: access.Read, Answer: a.getMessage},
+		{Pattern: "GET /api/chat/status/{instance}", Scope: access.Read, Answer: a.messageStatus},
+		{Pattern: "GET /api/profile/getAccount/{instance}", Scope: access.Read, Answer: a.account},
+		{Pattern: "POST /api/events/webhook/{instance}", Scope: access.Manage, Answer: a.setWebhook},
+		{Pattern: "GET /api/events/webhook/{instance}", Scope: access.Manage, Answer: a.getWebhook},
+		{Pattern: "GET /api/events/getWebhook/{instance}", Scope: access.Manage, Answer: a.getWebhook},
+		{Pattern: "POST /api/events/websocket/{instance}", Scope: access.Manage, Answer: a.setWebsocket},
+		{Pattern: "GET /api/events/getWebsocket/{instance}", Scope: access.Read, Answer: a.getWebsocket},
 	}
 }
 

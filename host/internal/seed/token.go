@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -69,6 +70,14 @@ func (a *API) token(instance, rotation string) string {
 	mac := hmac.New(sha256.New, a.secret)
 	fmt.Fprintf(mac, "instance token\x00%s\x00%s", instance, rotation)
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString([]byte(instance)) + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// tokenFor is the token if a caller may see it: it gives rights, so only who has them does.
+func (a *API) tokenFor(c access.Caller, instance, rotation string) string {
+	if !c.Gives(access.AccountScopes()) {
+		return ""
+	}
+	return a.token(instance, rotation)
 }
 
 // isName says whether an instance may be called so; a database could not even be asked for

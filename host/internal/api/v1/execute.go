@@ -107,6 +107,9 @@ func (a *API) called(ctx context.Context, c *flow.Catalogue, calls Calls, id str
 	if op.Kind == sdk.KindOperation && !caller.can(Manage) {
 		return client.Request{}, refuse(http.StatusForbidden, "forbidden", "this operation needs a token that may manage")
 	}
+	if op.Kind == sdk.KindOperation && a.opt.Note != nil {
+		a.opt.Note(ctx, "an operation that changes something")
+	}
 	if caller.Instances != nil {
 		var about struct {
 			Instance string `json:"instance"`

@@ -73,7 +73,7 @@ type madeInstance struct {
 
 type withToken struct {
 	Instance instance `json:"instance"`
-	Token    string   `json:"token" doc:"Good for this instance only."`
+	Token    string   `json:"token,omitempty" doc:"Good for this instance only. Shown to who may send, read and manage."`
 }
 
 type tokenBody struct {
@@ -126,6 +126,9 @@ func (a *API) instances(calls Calls, keeps Instances) {
 		if err != nil {
 			return nil, a.failed(err)
 		}
+		if !a.caller(ctx).full() {
+			token = ""
+		}
 		return &madeInstance{"/v1/instances/" + in.in.Name, withToken{out.Instance, token}}, nil
 	})
 	serve(a, route{
@@ -145,6 +148,9 @@ func (a *API) instances(calls Calls, keeps Instances) {
 		method: http.MethodPost, path: "/v1/instances/{instance}/token", id: "rotateInstanceToken", tag: "instances", summary: "Give an instance another token",
 		about: "The one it had is good for nothing any more.", access: Access{Manage, All}, refusals: instanceRefusals, acts: always,
 	}, func(ctx context.Context, in *instanceIn) (*one[tokenBody], error) {
+		if !a.caller(ctx).full() {
+			return nil, refuse(http.StatusForbidden, "forbidden", "the token of an instance may send, read and manage, and is seen only by who may, too")
+		}
 		token, err := keeps.Rotate(ctx, in.Instance)
 		if err != nil {
 			return nil, a.failed(err)

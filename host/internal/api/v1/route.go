@@ -54,6 +54,9 @@ type Caller struct {
 // can says whether the caller has a right.
 func (c Caller) can(r Right) bool { return c.Rights == nil || slices.Contains(c.Rights, r) }
 
+// full says whether the caller may see the token of an instance, which may send, read and manage.
+func (c Caller) full() bool { return c.can(Read) && c.can(Send) && c.can(Manage) }
+
 // may says whether the caller may work with an instance.
 func (c Caller) may(instance string) bool {
 	return c.Instances == nil || slices.Contains(c.Instances, instance)

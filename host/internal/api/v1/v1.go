@@ -24,6 +24,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -35,6 +36,11 @@ type Options struct {
 	// others with Refuse. CallerOf is then who asks.
 	Authorize func(access Access, next http.Handler) http.Handler
 	CallerOf  func(ctx context.Context) Caller
+	// HolderOf is the same caller as package access knows it, and Note tells its audit log what the path
+	// of a request does not say; with Tokens.
+	HolderOf  func(ctx context.Context) access.Caller
+	Note      func(ctx context.Context, what string)
+	Tokens    Tokens
 	Nodes     Nodes
 	Engine    *engine.Engine // for runs, waits, dead letters and versions
 	Flows     Flows
@@ -67,6 +73,9 @@ func New(opt Options) (*API, error) {
 	a.huma = huma.NewAPI(config(), humago.NewAdapter(a.mux, ""))
 	if opt.Nodes != nil {
 		a.nodes(opt.Nodes)
+	}
+	if opt.Tokens != nil {
+		a.tokens(opt.Tokens)
 	}
 	if opt.Engine != nil {
 		a.runs(opt.Engine)

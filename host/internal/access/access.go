@@ -1,0 +1,135 @@
+// Package access says who may call the host's API, how often, and what they changed. Package api
+// asks it; the tables are in the engine's database.
+//
+// What it guarantees:
+//
+//   - A token is shown once, when it is made or rotated, and kept as a hash. Hashes are compared
+//     in constant time, all of them at each call.
+//   - A token does what its scopes say, for the instances it names, until it expires or is
+//     revoked: here at once, at other hosts of the database within [reloadEvery]. A host that
+//     cannot read the tokens for [staleAfter] lets nobody in.
+//   - Nobody gives a token more rights than they have.
+//   - A limit is a bucket that fills evenly, so nothing doubles at the edge of a window. It
+//     outlives a restart; a killed host forgets what was used in its last [saveEvery].
+//   - Who tries tokens that do not exist is slowed down by address, and those who share the
+//     address and are known there go on.
+//   - What is kept is bounded: [maxTokens], a row for each caller of the last minute, and
+//     [maxEntries] of the audit log, for [keepEntries].
+package access
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+const (
+	reloadEvery = 2 * time.Second  // on a database that other hosts change, too
+	staleAfter  = 30 * time.Second // without a reload the tokens known count no longer
+	saveEvery   = 5 * time.Second  // limits, and when a token was used last
+	storeTime   = 15 * time.Second // for a write nobody waits for
+)
+
+// Options configure an Access. DB is required.
+type Options struct {
+	DB        *sqldb.DB // with the host's tables
+	Logger    *slog.Logger
+	Now       func() time.Time // nil means time.Now
+	PerMinute int              // requests of a caller; 0 means 100, as in the seed
+}
+
+// Access knows the tokens, limits and the audit log of a host. Its methods are safe for
+// concurrent use.
+type Access struct {
+	db      *sqldb.DB
+	log     *slog.Logger
+	now     func() time.Time
+	known   known
+	limits  map[Kind]*limits
+	guesses *guesses
+	sweeper *sqldb.Sweeper
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// Open reads the tokens and what was left of the limits.
+func Open(ctx context.Context, opt Options) (*Access, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.Default()
+	}
+	if opt.PerMinute == 0 {
+		opt.PerMinute = 100
+	}
+	a := &Access{db: opt.DB, log: opt.Logger, now: opt.Now, guesses: newGuesses(), stop: func() {}}
+	a.limits = map[Kind]*limits{Requests: newLimits(opt.PerMinute), Creations: newLimits(creationsPerMinute)}
+	a.sweeper = sqldb.NewSweeper(opt.Logger, opt.DB.Sweeping(a.old), func(ctx context.Context, _ bool) error { return a.reload(ctx) })
+	a.known.used = map[string]time.Time{}
+	if err := a.reload(ctx); err != nil {
+		return nil, err
+	}
+	return a, a.restore(ctx)
+}
+
+// Start keeps what is in memory and what is in the database alike, until Stop.
+func (a *Access) Start() {
+	ctx, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	a.sweeper.Start()
+	a.wg.Go(func() { a.every(ctx, saveEvery, a.save, "limits could not be stored") })
+	if a.shared() {
+		a.wg.Go(func() { a.every(ctx, reloadEvery, a.reload, "tokens could not be read") })
+	}
+}
+
+// Stop ends what Start began, and stores the limits as they are.
+func (a *Access) Stop(ctx context.Context) error {
+	a.stop()
+	a.wg.Wait()
+	a.sweeper.Stop()
+	return a.save(ctx)
+}
+
+// shared says whether other hosts may change the database.
+func (a *Access) shared() bool { return a.db.Dialect() == "postgres" }
+
+func (a *Access) every(ctx context.Context, pause time.Duration, job func(context.Context) error, failed string) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, storeTime)
+		if err := job(bounded); err != nil && ctx.Err() == nil {
+			a.log.Warn(failed, "err", sqldb.Reason(err))
+		}
+		cancel()
+	}
+}
+
+// save stores what callers have used.
+func (a *Access) save(ctx context.Context) error {
+	if err := a.saveLimits(ctx); err != nil {
+		return err
+	}
+	return a.saveUse(ctx)
+}
+
+// old are the rows that are of no use any more.
+func (a *Access) old() []sqldb.Sweep {
+	now := a.now()
+	return []sqldb.Sweep{
+		{Table: "engine_audit", Key: "id", Order: "stored_at, id", Over: "stored_at < $1", Before: now.Add(-keepEntries), Limit: maxEntries},
+		{Table: "engine_tokens", Key: "id", Order: "expires_at", Over: "expires_at > 0 AND expires_at < $1", Before: now.Add(-keepExpired)},
+		{Table: "engine_buckets", Key: "caller, kind", Order: "at", Over: "at < $1", Before: now.Add(-2 * time.Minute)},
+	}
+}

@@ -1,0 +1,67 @@
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+const (
+	maxEntries  = 100_000
+	keepEntries = 365 * 24 * time.Hour
+	maxAction   = 500 // bytes that are kept of what was done
+)
+
+// How many entries a page of the audit log has.
+const (
+	DefaultPage = 50
+	MaxPage     = 500
+)
+
+// Entry says that somebody has changed something, or tried to.
+type Entry struct {
+	ID     string    `json:"id"` // in the order of time
+	Time   time.Time `json:"time"`
+	Caller string    `json:"caller"` // the id of the token, control, or an instance
+	Name   string    `json:"name,omitempty"`
+	Action string    `json:"action"`          // such as POST /v1/flows/menu/retire
+	About  string    `json:"about,omitempty"` // what the action does not say
+	From   string    `json:"from,omitempty"`  // the address
+	Status int       `json:"status"`          // of HTTP
+}
+
+// Record stores an entry, with an id and a time.
+func (a *Access) Record(ctx context.Context, e Entry) error {
+	now := a.now()
+	id := fmt.Sprintf("%011x%s", now.UnixMilli(), strings.ToLower(rand.Text()[:8]))
+	return a.db.Write(ctx, "record an action", func(t *sqldb.Tx) error {
+		_, err := t.Exec(`INSERT INTO engine_audit (id, stored_at, caller, name, action, about, origin, status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			id, sqldb.Millis(now), clip(e.Caller), clip(e.Name), clip(e.Action), clip(e.About), clip(e.From), e.Status)
+		return err
+	})
+}
+
+// clip bounds a text, and keeps it one that databases take.
+func clip(text string) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\ufffd"), "\ufffd")
+	if len(text) <= maxAction {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxAction], "")
+}
+
+// Audit is a page of the log, the newest entries first; before is the id of the last entry of the
+// page before.
+func (a *Access) Audit(ctx context.Context, before string, limit int) ([]Entry, error) {
+	entries, err := sqldb.All(ctx, a.db, func(row sqldb.Scanner) (e Entry, err error) {
+		var at int64
+		err = row.Scan(&e.ID, &at, &e.Caller, &e.Name, &e.Action, &e.About, &e.From, &e.Status)
+		e.Time = sqldb.Time(at)
+		return e, err
+	}, `SELECT id, stored_at, caller, name, action, about, origin, status FROM engine_audit WHERE CAST($1 AS TEXT) = '' OR id < $1 ORDER BY id DESC LIMIT $2`, before, max(1, min(limit, MaxPage)))
+	return entries, sqldb.Wrap("read the audit log", err)
+}

@@ -1,0 +1,182 @@
+package access
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// givenID is the id of the token that the environment gives, which no command changes.
+const givenID = "environment"
+
+// minGiven is how long a token of somebody's own making must be: its plain hash is kept.
+const minGiven = 32
+
+// Create makes a token with the name, scopes, instances and end that t says. The caller must have
+// every right that it gets.
+func (a *Access) Create(ctx context.Context, by Caller, t Token) (secret string, made Token, err error) {
+	now := a.now()
+	if err := t.check(now); err != nil {
+		return "", Token{}, err
+	}
+	if !by.All() || !by.Gives(t.Scopes) {
+		return "", Token{}, forbidden("a token gives only rights that it has itself")
+	}
+	secret, hash := newSecret()
+	made = Token{ID: newID(), Name: t.Name, Scopes: t.Scopes, Instances: t.Instances, Created: sqldb.Time(sqldb.Millis(now)), Expires: t.Expires}
+	if err := a.insert(ctx, entry{Token: made, hash: hash}); err != nil {
+		return "", Token{}, err
+	}
+	return secret, made, a.reload(ctx)
+}
+
+func (a *Access) insert(ctx context.Context, entries ...entry) error {
+	return a.db.Write(ctx, "store a token", func(t *sqldb.Tx) error {
+		var count int
+		if err := t.Row(`SELECT count(*) FROM engine_tokens`, nil, &count); err != nil {
+			return err
+		}
+		if count+len(entries) > maxTokens {
+			return &sdk.Problem{Code: "too_many_tokens", HTTPStatus: http.StatusConflict, Message: fmt.Sprintf("there are %d tokens; revoke some", count), Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
+		}
+		for _, e := range entries {
+			scopes := make([]string, len(e.Scopes))
+			for i, s := range e.Scopes {
+				scopes[i] = string(s)
+			}
+			var expires time.Time
+			if e.Expires != nil {
+				expires = *e.Expires
+			}
+			_, err := t.Exec(`INSERT INTO engine_tokens (id, name, scopes, instances, hash, created_at, expires_at, used_at, previous, previous_until)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0) ON CONFLICT DO NOTHING`, e.ID, e.Name, strings.Join(scopes, " "), strings.Join(e.Instances, " "),
+				hex.EncodeToString(e.hash[:]), sqldb.Millis(e.Created), sqldb.Millis(expires))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Rotate gives a token another secret. The one before lives on for grace.
+func (a *Access) Rotate(ctx context.Context, by Caller, id string, grace time.Duration) (secret string, t Token, err error) {
+	old, err := a.mine(ctx, by, id)
+	if err != nil {
+		return "", Token{}, err
+	}
+	if grace < 0 || grace > MaxGrace {
+		return "", Token{}, refuse("/graceSeconds", fmt.Sprintf("a token lives on for at most %s", MaxGrace))
+	}
+	if !by.Gives(old.Scopes) {
+		return "", Token{}, forbidden("a token sees only secrets of tokens with rights that it has itself")
+	}
+	secret, hash := newSecret()
+	err = a.db.Write(ctx, "rotate a token", func(t *sqldb.Tx) error {
+		n, err := t.Exec(`UPDATE engine_tokens SET previous = hash, previous_until = $3, hash = $2 WHERE id = $1`,
+			id, hex.EncodeToString(hash[:]), sqldb.Millis(a.now().Add(grace)))
+		return changed(n, err)
+	})
+	if err != nil {
+		return "", Token{}, err
+	}
+	if err := a.reload(ctx); err != nil {
+		return "", Token{}, err
+	}
+	t, err = a.token(id)
+	return secret, t, err
+}
+
+// Revoke ends a token at once.
+func (a *Access) Revoke(ctx context.Context, by Caller, id string) error {
+	if _, err := a.mine(ctx, by, id); err != nil {
+		return err
+	}
+	err := a.db.Write(ctx, "revoke a token", func(t *sqldb.Tx) error {
+		return changed(t.Exec(`DELETE FROM engine_tokens WHERE id = $1`, id))
+	})
+	if err != nil {
+		return err
+	}
+	return a.reload(ctx)
+}
+
+func changed(n int64, err error) error {
+	if err == nil && n == 0 {
+		err = unknown()
+	}
+	return err
+}
+
+// mine is the token that a caller wants to change.
+func (a *Access) mine(ctx context.Context, by Caller, id string) (Token, error) {
+	if !by.All() {
+		return Token{}, forbidden("this needs a token of the whole account")
+	}
+	if err := a.reload(ctx); err != nil {
+		return Token{}, err
+	}
+	if id == givenID {
+		return Token{}, &sdk.Problem{Code: "conflict", HTTPStatus: http.StatusConflict, Message: "that token is given by the environment: change it there, and restart",
+			Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
+	}
+	return a.token(id)
+}
+
+func (a *Access) token(id string) (Token, error) {
+	a.known.mu.RLock()
+	defer a.known.mu.RUnlock()
+	for _, e := range a.known.list {
+		if e.ID == id {
+			return e.Token, nil
+		}
+	}
+	return Token{}, unknown()
+}
+
+func unknown() error {
+	return &sdk.Problem{Code: "not_found", HTTPStatus: http.StatusNotFound, Message: "there is no such token", Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
+}
+
+func forbidden(message string) error {
+	return &sdk.Problem{Code: "forbidden", HTTPStatus: http.StatusForbidden, Message: message, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
+}
+
+// Give lets a token count that the environment gives, as one of the account. It is kept nowhere.
+func (a *Access) Give(secret string) error {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	if len(secret) < minGiven || len(secret) > 4096 || strings.ContainsFunc(secret, odd) {
+		return errors.New("a given account token has 32 to 4096 printable characters without spaces; openssl rand -hex 32 makes one")
+	}
+	a.known.mu.Lock()
+	defer a.known.mu.Unlock()
+	a.known.given = &entry{Token: Token{ID: givenID, Name: "account", Scopes: AccountScopes(), Created: a.now().UTC()}, hash: sha256.Sum256([]byte(secret))}
+	return nil
+}
+
+// First makes the account's first token. It is "" when there was a token before.
+func (a *Access) First(ctx context.Context) (secret string, err error) {
+	if a.Len() > 0 {
+		return "", nil
+	}
+	secret, made, err := a.Create(ctx, Owner(), Token{Name: "account", Scopes: AccountScopes()})
+	if err == nil {
+		err = a.Record(ctx, Entry{Caller: "start", Action: "make the first token", About: "token " + made.ID, Status: http.StatusCreated})
+	}
+	return secret, err
+}
+
+// Len is the number of tokens.
+func (a *Access) Len() int {
+	a.known.mu.RLock()
+	defer a.known.mu.RUnlock()
+	return len(a.known.list) + len(a.known.fixed())
+}

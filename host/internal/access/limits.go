@@ -1,0 +1,163 @@
+package access
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Kind is what a limit is about.
+type Kind string
+
+// The limits there are.
+const (
+	Requests  Kind = "requests"  // all
+	Creations Kind = "creations" // of instances
+)
+
+const (
+	creationsPerMinute = 20
+	// maxBuckets is how many callers have a bucket: all tokens, and all instances there can be.
+	maxBuckets = 11_000
+	// saveBatch is how many rows one transaction stores.
+	saveBatch = 500
+)
+
+// limits has a bucket for each caller, which holds the requests of a minute and fills evenly.
+type limits struct {
+	perMinute int
+	buckets   *lru.Cache[string, *bucket]
+}
+
+type bucket struct {
+	mu      sync.Mutex
+	limiter *rate.Limiter
+	at      time.Time // of the last request
+	stored  time.Time // at, when it was stored
+}
+
+func newLimits(perMinute int) *limits {
+	buckets, err := lru.New[string, *bucket](maxBuckets)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return &limits{perMinute, buckets}
+}
+
+// Quota is how a caller stands to a limit.
+type Quota struct {
+	Kind      Kind
+	OK        bool          // this request is taken
+	Limit     int           // a minute
+	Remaining int           // requests that would be taken now
+	Full      time.Duration // until all of the limit is there again, in whole seconds
+	Next      time.Duration // until the next request is taken, in whole seconds
+	At        time.Time     // now
+}
+
+// Use counts one request of a caller.
+func (a *Access) Use(caller string, kind Kind) Quota {
+	l := a.limits[kind]
+	b := l.bucket(caller)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := a.now() // under the lock, so that time goes on for the bucket
+	ok := b.limiter.AllowN(now, 1)
+	b.at = now
+	left := max(0, b.limiter.TokensAt(now))
+	until := func(level float64) time.Duration {
+		return time.Duration(math.Ceil(max(0, level-left)*60/float64(l.perMinute))) * time.Second
+	}
+	return Quota{Kind: kind, OK: ok, Limit: l.perMinute, Remaining: int(left), Full: until(float64(l.perMinute)), Next: until(1), At: now}
+}
+
+func (l *limits) bucket(caller string) *bucket {
+	if b, ok := l.buckets.Get(caller); ok {
+		return b
+	}
+	b := &bucket{limiter: rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)}
+	if first, raced, _ := l.buckets.PeekOrAdd(caller, b); raced {
+		return first
+	}
+	return b
+}
+
+// row is a bucket in the database.
+type row struct {
+	caller string
+	kind   Kind
+	level  float64
+	at     time.Time
+	of     *bucket
+}
+
+// saveLimits stores the buckets that were used since they were stored last.
+func (a *Access) saveLimits(ctx context.Context) error {
+	var rows []row
+	for kind, l := range a.limits {
+		for _, caller := range l.buckets.Keys() {
+			if b, ok := l.buckets.Peek(caller); ok {
+				b.mu.Lock()
+				if b.at.After(b.stored) {
+					rows = append(rows, row{caller, kind, b.limiter.TokensAt(b.at), b.at, b})
+				}
+				b.mu.Unlock()
+			}
+		}
+	}
+	for len(rows) > 0 {
+		part := rows[:min(saveBatch, len(rows))]
+		rows = rows[len(part):]
+		err := a.db.WriteUnsynced(ctx, "store limits", func(t *sqldb.Tx) error {
+			for _, r := range part {
+				_, err := t.Exec(`INSERT INTO engine_buckets (caller, kind, level, at) VALUES ($1, $2, $3, $4)
+					ON CONFLICT (caller, kind) DO UPDATE SET level = excluded.level, at = excluded.at`, r.caller, string(r.kind), int64(r.level*1000), sqldb.Millis(r.at))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range part {
+			r.of.mu.Lock()
+			r.of.stored = r.at
+			r.of.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// restore makes buckets of what is stored; they have been filling since.
+func (a *Access) restore(ctx context.Context) error {
+	rows, err := sqldb.All(ctx, a.db, func(s sqldb.Scanner) (r row, err error) {
+		var level, at int64
+		err = s.Scan(&r.caller, &r.kind, &level, &at)
+		r.level, r.at = float64(level)/1000, sqldb.Time(at)
+		return r, err
+	}, `SELECT caller, kind, level, at FROM engine_buckets WHERE at > $1 ORDER BY at DESC LIMIT $2`, sqldb.Millis(a.now().Add(-time.Minute)), 2*maxBuckets)
+	if err != nil {
+		return sqldb.Wrap("read the limits", err)
+	}
+	for _, r := range rows {
+		l := a.limits[r.kind]
+		if l == nil {
+			continue
+		}
+		b := l.bucket(r.caller)
+		at := r.at
+		if now := a.now(); at.After(now) { // the clock was set back
+			at = now
+		}
+		b.limiter.AllowN(at, max(0, min(l.perMinute, int(math.Ceil(float64(l.perMinute)-r.level)))))
+	}
+	return nil
+}

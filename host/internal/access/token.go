@@ -1,0 +1,134 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tapnode/tapnode/sdk"
+)
+
+// Scope is a right.
+type Scope string
+
+// The rights there are.
+const (
+	Send   Scope = "send"   // messages, and starting runs
+	Read   Scope = "read"   // how things are, with numbers and texts masked
+	Manage Scope = "manage" // changing instances, flows, runs, webhooks, nodes and tokens
+	Reveal Scope = "reveal" // the numbers and texts in what may be read
+)
+
+var allScopes = []Scope{Send, Read, Manage, Reveal}
+
+// AccountScopes are those of an account token, and for its one instance of an instance's own.
+func AccountScopes() []Scope { return []Scope{Send, Read, Manage} }
+
+const (
+	maxTokens    = 1000
+	maxInstances = 100 // that a token names
+	maxName      = 100 // bytes, of a token or an instance
+	keepExpired  = 30 * 24 * time.Hour
+	// MaxGrace is how long a token may live on after its rotation.
+	MaxGrace = 30 * 24 * time.Hour
+)
+
+// Token is what is known of a token, and not the token.
+type Token struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name,omitempty"`
+	Scopes    []Scope    `json:"scopes"`
+	Instances []string   `json:"instances,omitempty"` // none: all
+	Created   time.Time  `json:"created"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	// LastUsed is right to a minute.
+	LastUsed *time.Time `json:"lastUsed,omitempty"`
+	// PreviousUntil is when the token before the last rotation ends.
+	PreviousUntil *time.Time `json:"previousUntil,omitempty"`
+}
+
+// Caller is who calls.
+type Caller struct {
+	ID        string
+	Name      string
+	Scopes    []Scope
+	Instances []string // none: all
+}
+
+// Owner is who reaches the private socket of the host.
+func Owner() Caller { return Caller{ID: "control", Scopes: allScopes} }
+
+// May says whether the caller has a right.
+func (c Caller) May(s Scope) bool { return slices.Contains(c.Scopes, s) }
+
+// All says whether the caller is not bound to some instances.
+func (c Caller) All() bool { return len(c.Instances) == 0 }
+
+// Covers says whether the caller may deal with an instance.
+func (c Caller) Covers(instance string) bool {
+	return c.All() || slices.Contains(c.Instances, instance)
+}
+
+// Gives says whether the caller has all these rights and may so give them, or see a token that
+// has them.
+func (c Caller) Gives(scopes []Scope) bool {
+	return !slices.ContainsFunc(scopes, func(s Scope) bool { return !c.May(s) })
+}
+
+// instanceName is what a node calls instances, and no space is in it.
+var instanceName = regexp.MustCompile(`^[!-~]{1,100}$`)
+
+// check refuses what would be no token, or one that means something else to somebody.
+func (t Token) check(now time.Time) error {
+	switch {
+	case len(t.Scopes) == 0:
+		return refuse("/scopes", "name at least one scope: "+scopeNames())
+	case len(t.Name) > maxName || strings.ContainsFunc(t.Name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return refuse("/name", fmt.Sprintf("a name has at most %d bytes and no control characters", maxName))
+	case len(t.Instances) > maxInstances:
+		return refuse("/instances", fmt.Sprintf("a token names at most %d instances; leave them out for all", maxInstances))
+	case t.Expires != nil && !t.Expires.After(now):
+		return refuse("/expires", "that is over already")
+	}
+	for i, s := range t.Scopes {
+		if !slices.Contains(allScopes, s) || slices.Contains(t.Scopes[:i], s) {
+			return refuse(fmt.Sprintf("/scopes/%d", i), "scopes are "+scopeNames()+", each once")
+		}
+	}
+	for i, name := range t.Instances {
+		if !instanceName.MatchString(name) {
+			return refuse(fmt.Sprintf("/instances/%d", i), "that is not the name of an instance")
+		}
+	}
+	return nil
+}
+
+func scopeNames() string {
+	var names []string
+	for _, s := range allScopes {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
+func refuse(pointer, message string) error {
+	return &sdk.Problem{Code: "invalid", HTTPStatus: http.StatusUnprocessableEntity, Message: strings.TrimPrefix(pointer, "/") + ": " + message,
+		Effect: sdk.EffectNone, Fault: sdk.FaultCaller, Violations: []sdk.Violation{{Pointer: pointer, Code: "invalid", Message: message}}}
+}
+
+// newSecret is a token of 256 random bits: so many that its plain hash is safe to keep.
+func newSecret() (secret string, hash [sha256.Size]byte) {
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	secret = "tap_" + base64.RawURLEncoding.EncodeToString(raw)
+	return secret, sha256.Sum256([]byte(secret))
+}
+
+// newID tells tokens apart for people.
+func newID() string { return "t" + strings.ToLower(rand.Text()[:10]) }

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestTokensBeside: tokens are made, rotated and revoked beside a running host, count at once and
+// no longer, and the audit log says so.
+func TestTokensBeside(t *testing.T) {
+	b := beside{t, filepath.Join(shortDir(t), "data")}
+	s := serveSimulated(t, "--data", b.data)
+	s.until(t, `wait.armed +ask`)
+	go s.drain()
+	account := s.token
+	use := func(token string, want int) {
+		t.Helper()
+		if a := s.ask(t, token, "POST", endpoint+"demo", `{}`); a.status != want {
+			t.Errorf("%d %s, want %d", a.status, a.raw, want)
+		}
+	}
+	made := strings.TrimSpace(b.says("tokens create --name till --scopes send --instance demo --expires 1d", `token t\w+, shown only now`))
+	use(made, 400)
+	if a := s.ask(t, made, "GET", "/api/instance/list", ""); a.status != 403 {
+		t.Errorf("reading with the scope send: %d", a.status)
+	}
+	list := b.says("tokens list", `account +send,read,manage +all`, `till +send +demo`)
+	id := regexp.MustCompile(`(t\w+) +till`).FindStringSubmatch(list)[1]
+	rotated := strings.TrimSpace(b.says("tokens rotate " + id + " --grace 1h"))
+	use(made, 400)
+	use(rotated, 400)
+	last := strings.TrimSpace(b.says("tokens rotate " + id))
+	use(rotated, 401)
+	use(last, 400)
+	b.says("tokens revoke " + id)
+	use(last, 401)
+	if _, errs := b.do(exitInvalid, "tokens", "revoke", id); !strings.Contains(errs, "no such token") {
+		t.Errorf("revoked again: %s", errs)
+	}
+	if _, errs := b.do(exitInvalid, "tokens", "create", "--scopes", "sned"); !strings.Contains(errs, "send, read, manage, reveal") {
+		t.Errorf("a slip: %s", errs)
+	}
+	reader := strings.TrimSpace(b.says("tokens create --scopes read"))
+	shown := s.ask(t, reader, "GET", "/api/instance/list", "")
+	if shown.status != 200 || strings.Contains(shown.raw, "tapi_") {
+		t.Errorf("a reader sees tokens: %s", shown.raw)
+	}
+	s.ask(t, account, "POST", "/v1/flows/menu/retire", "")
+	log := b.says("audit", `127\.0\.0\.1 +200 +POST /v1/flows/menu/retire`, `control +- +204 +DELETE /v1/tokens/`+id, `control +- +201 +POST /v1/tokens: token `+id, `start +- +201 +make the first token`)
+	for _, secret := range []string{account, made, rotated, last, reader} {
+		if strings.Contains(log+list+s.said.String(), secret[8:]) {
+			t.Error("a token is in a list or a log")
+		}
+	}
+	b.says("audit --limit 1", "there may be more: --after ")
+	var page struct {
+		Entries []struct{ Action string }
+	}
+	b.json(&page, "audit")
+	if len(page.Entries) < 7 {
+		t.Errorf("the audit log has %d entries", len(page.Entries))
+	}
+}

@@ -1,0 +1,130 @@
+// Package front is what stands between the network and the host's handlers: where it listens, the
+// names it answers to, TLS, and the proxy before it.
+//
+// What it guarantees:
+//
+//   - Tokens do not cross a network in clear: an address that is not loopback is listened on only
+//     with TLS, or for a proxy that is named. Plain requests of anybody else are refused there.
+//   - Only the host's own names are answered, so that a page cannot reach it by a name of its own
+//     (DNS rebinding).
+//   - What X-Forwarded-For and X-Forwarded-Proto say is believed of the named proxies and of nobody
+//     else, and of a chain only the part that they wrote.
+//   - Certificates that change on the disk are taken up without a restart; bad ones are not.
+//   - Connections are bounded, in all and by address. They have deadlines from the server.
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// Options say where to listen. A loopback address needs nothing else.
+type Options struct {
+	Listen   string   // host:port
+	Hosts    []string // names that are answered beside loopback ones
+	CertFile string   // PEM, with the chain
+	KeyFile  string   // PEM
+	Proxies  []string // addresses and prefixes of proxies
+	Deny     Deny
+	Logger   *slog.Logger
+}
+
+// Front is checked Options.
+type Front struct {
+	opt      Options
+	loopback bool // that is what the address says
+	hosts    map[string]bool
+	proxies  []netip.Prefix
+	pair     *pair // nil: no TLS
+}
+
+// New checks the options. It reads the certificate, if there is one.
+func New(opt Options) (*Front, error) {
+	f := &Front{opt: opt, hosts: map[string]bool{}}
+	if f.opt.Logger == nil {
+		f.opt.Logger = slog.Default()
+	}
+	host, port, err := net.SplitHostPort(opt.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen address %q: want host:port, such as 127.0.0.1:8080", opt.Listen)
+	}
+	f.loopback = isLoopback(host)
+	for _, name := range opt.Hosts {
+		if !isHostName(name) {
+			return nil, fmt.Errorf("host %q: want a name such as bot.example.com, without scheme, port or *", name)
+		}
+		f.hosts[plainName(name)] = true
+	}
+	for _, text := range opt.Proxies {
+		p, err := prefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("proxy %q: want an address such as 10.0.0.2, or a prefix such as 10.0.0.0/24", text)
+		}
+		f.proxies = append(f.proxies, p)
+	}
+	switch encrypted := opt.CertFile != "" && opt.KeyFile != ""; {
+	case (opt.CertFile != "") != (opt.KeyFile != ""):
+		return nil, errors.New("TLS needs a certificate and a key: give both --tls-cert and --tls-key, or neither")
+	case !f.loopback && len(f.hosts) == 0:
+		return nil, fmt.Errorf("listen address %q is not loopback: name the hosts that it answers to with --host", opt.Listen)
+	case !f.loopback && !encrypted && len(f.proxies) == 0:
+		return nil, fmt.Errorf("listen address %q is not loopback: give --tls-cert and --tls-key, or name the proxy with TLS in front of it with --behind-proxy", opt.Listen)
+	case encrypted:
+		if f.pair, err = loadPair(opt.CertFile, opt.KeyFile, f.opt.Logger); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Listen binds the address.
+func (f *Front) Listen(ctx context.Context) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", f.opt.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with --listen", f.opt.Listen, err)
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); f.loopback && (!ok || !a.IP.IsLoopback()) { // what localhost is, the resolver decides
+		return nil, errors.Join(fmt.Errorf("listen address %q is not loopback here: it is %s", f.opt.Listen, l.Addr()), l.Close())
+	}
+	l = newPlaces(l, f.isProxy)
+	if f.pair != nil {
+		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: f.pair.get, NextProtos: []string{"h2", "http/1.1"}})
+	}
+	return l, nil
+}
+
+// URL is where a program on this machine finds what Listen gave.
+func (f *Front) URL(l net.Listener) string {
+	if f.pair != nil {
+		return "https://" + l.Addr().String()
+	}
+	return "http://" + l.Addr().String()
+}
+
+func prefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
+}
+
+func (f *Front) isProxy(addr netip.Addr) bool {
+	for _, p := range f.proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

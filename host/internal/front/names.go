@@ -1,0 +1,88 @@
+package front
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// Deny answers a request with a refusal.
+type Deny func(w http.ResponseWriter, r *http.Request, status int, code, message string)
+
+// Handler lets those requests come to next that are for this host, with the address of whoever sent
+// them in RemoteAddr.
+func (f *Front) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer := Sender(r)
+		if !f.answers(r.Host, peer) {
+			status := http.StatusForbidden
+			if r.TLS != nil { // a browser may have taken the connection for another name of the certificate
+				status = http.StatusMisdirectedRequest
+			}
+			f.opt.Deny(w, r, status, "forbidden", "this server does not answer to that host name; --host names those that it answers to")
+			return
+		}
+		secure := r.TLS != nil
+		switch {
+		case f.isProxy(peer):
+			r, secure = f.forwarded(r, peer)
+		case !secure && !f.loopback && !peer.IsLoopback():
+			f.opt.Deny(w, r, http.StatusForbidden, "forbidden", "this server is behind a proxy and answers to that alone")
+			return
+		}
+		if secure {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answers says whether a Host is one of ours. Loopback names are those of programs on this machine.
+func (f *Front) answers(host string, peer netip.Addr) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	if name = plainName(name); isLoopback(name) {
+		return peer.IsLoopback()
+	}
+	return f.hosts[name]
+}
+
+func plainName(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
+
+var dnsName = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.?$`)
+
+func isHostName(name string) bool {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.Zone() == ""
+	}
+	return len(name) <= 253 && dnsName.MatchString(name)
+}
+
+// isLoopback says whether a host is this machine, by name or address.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// Sender is the address that a request comes from: the other end of the connection and, behind
+// Handler, the one before the proxies. It is not valid for a Unix socket.
+func Sender(r *http.Request) netip.Addr { return addressOf(r.RemoteAddr) }
+
+// addressOf reads an address that may have a port.
+func addressOf(text string) netip.Addr {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
