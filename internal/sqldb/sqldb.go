@@ -105,6 +105,17 @@ func (db *DB) WriteSoon(ctx context.Context, what string, fn func(*Tx) error) er
 	return Wrap(what, db.writer.wait(newJob(ctx, fn, lingering)))
 }
 
+// Begin is WriteUnsynced that returns at once when there is room among the writes that wait: it
+// is committed behind those that were begun before, and before those that are begun later, or
+// together with them. wait returns as WriteUnsynced does.
+func (db *DB) Begin(ctx context.Context, what string, fn func(*Tx) error) (wait func() error) {
+	j := newJob(ctx, fn, unsynced)
+	if err := db.writer.put(j); err != nil {
+		return func() error { return Wrap(what, err) }
+	}
+	return func() error { return Wrap(what, db.writer.outcome(j)) }
+}
+
 // Hand gives a write to the writer and does not wait for it: it goes with the next
 // commit. Its error is lost.
 func (db *DB) Hand(ctx context.Context, what string, fn func(*Tx) error) error {

@@ -101,6 +101,11 @@ func (w *writer) wait(j *job) error {
 	if err := w.put(j); err != nil {
 		return err
 	}
+	return w.outcome(j)
+}
+
+// outcome waits for a job that was handed over.
+func (w *writer) outcome(j *job) error {
 	select {
 	case err := <-j.done:
 		return err

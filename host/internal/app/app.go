@@ -4,8 +4,8 @@
 // What it guarantees:
 //
 //   - Only verified binaries run, as private copies that are hashed before each start.
-//   - An event is acknowledged to its node only after the engine has taken it and
-//     every listener has seen it; whatever dies in between, it comes again with the same id.
+//   - An event is acknowledged to its node only after the engine has taken it, what others are
+//     told of it is stored, and every listener has seen it; whatever dies in between, it comes again with the same id.
 //   - A call goes to the node that offers the operation, waits for a restarting node
 //     as long as its deadline allows, and reports a lost one as an unknown outcome.
 //   - Settings that a node's schema marks writeOnly travel to it as secrets.
@@ -56,6 +56,11 @@ type Options struct {
 	// OnEvent sees every event of every trigger before it is acknowledged. It may
 	// see one twice, with the same id, and must not wait. Optional.
 	OnEvent func(sdk.Event)
+	// Tell stores what others are told of each event of every trigger, in the order of the
+	// stream. The event is acknowledged when wait has returned nil. Optional.
+	Tell func(ctx context.Context, ev sdk.Event) (wait func() error)
+	// Tells says whether somebody wants events of runs. Optional.
+	Tells func() bool
 	// OnHealth hears of each change of the health of the nodes and of what they look after. It
 	// must not wait. Optional.
 	OnHealth func(sdk.Health)
@@ -155,7 +160,7 @@ func (a *App) prepare() error {
 	}
 	var err error
 	a.Engine, err = engine.New(engine.Options{
-		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile, Behind: a.behind,
+		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile, Behind: a.behind, Tells: a.opt.Tells,
 	})
 	return err
 }

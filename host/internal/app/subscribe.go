@@ -122,8 +122,14 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	defer cancel()
 	defer s.lag.broken(s.place)
 	var sub *client.Subscription
+	told := make(chan func() error, window+1) // in the order of the stream, as what follows
 	f := newFlight(s.cursor, cancel, func(ev sdk.Event, cursor []byte) error { return s.handle(ctx, ev, cursor) },
-		func(ev sdk.Event) error { return s.landed(sub, ev) })
+		func(ev sdk.Event) error {
+			if err := (<-told)(); err != nil {
+				return err
+			}
+			return s.landed(sub, ev)
+		})
 	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor,
 		Subscribers: s.all, Window: window, Progress: func(cursor []byte) { s.passed(ctx, f, cursor) },
 		CaughtUp: func() { f.mark(func() { s.lag.caughtUp(s.place) }) },
@@ -143,6 +149,7 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	for err == nil {
 		var ev sdk.Event
 		if ev, err = sub.Recv(); err == nil {
+			told <- s.tell(ctx, ev)
 			err = f.take(ev)
 		}
 	}
@@ -155,6 +162,15 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 		return nil
 	}
 	return err
+}
+
+// tell begins to store what others are told of an event. Each trigger has one subscription that
+// tells.
+func (s *subscription) tell(ctx context.Context, ev sdk.Event) (wait func() error) {
+	if s.app.opt.Tell == nil || s.subscriber != everything {
+		return func() error { return nil }
+	}
+	return s.app.opt.Tell(ctx, ev)
 }
 
 // landed acknowledges an event when everything before it has been acknowledged, and tells the

@@ -120,6 +120,11 @@ func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State
 	b.plan(p, before, s, ev.At)
 	b.family(p, before, s, ev.At)
 	b.Index = IndexOf(s, b.Steps)
+	if e.tells() {
+		if err := b.tell(s); err != nil {
+			return err
+		}
+	}
 	_, err = e.log.Append(ctx, b)
 	return err
 }

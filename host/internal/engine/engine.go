@@ -83,6 +83,8 @@ type Options struct {
 	// given before now, such as after an outage, and with an empty name, that answers to
 	// anything may be. Timeouts wait meanwhile. Nil: never.
 	Behind func(instance string) bool
+	// Tells says whether anybody wants events of runs. Nil: nobody.
+	Tells func() bool
 }
 
 // Engine runs flows. Its methods may be called from several goroutines.
@@ -94,6 +96,7 @@ type Engine struct {
 	calls    int
 	compile  func([]byte) (*flow.Program, error)
 	behind   func(instance string) bool
+	tells    func() bool
 	stripes  [4096]sync.Mutex // keep the runs of this process from racing themselves; so many that a thousand at once seldom meet
 
 	// complaints bounds the log lines about dead letters.
@@ -127,7 +130,10 @@ func New(o Options) (*Engine, error) {
 	if o.Behind == nil {
 		o.Behind = func(string) bool { return false }
 	}
-	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind,
+	if o.Tells == nil {
+		o.Tells = func() bool { return false }
+	}
+	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind, tells: o.Tells,
 		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}
 	e.serve(map[string]*flow.Program{})
 	for _, b := range o.Builtins {

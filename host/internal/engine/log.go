@@ -140,6 +140,8 @@ type Batch struct {
 	Steps []Step
 	// Cursor is stored with the change that its event led to; an empty one is none.
 	Cursor Cursor
+	// Outgoing is stored with the change by a Log with an outbox, and dropped by others.
+	Outgoing []Outgoing
 	// Claim is a name that runs get in each other's way by; empty: they do not. It is given
 	// with the first batch of a run and stays.
 	Claim string

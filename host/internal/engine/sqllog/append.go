@@ -34,6 +34,9 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	if len(b.Steps) > 0 {
 		l.watchers.Wake(b.Run)
 	}
+	if len(b.Outgoing) > 0 {
+		l.outgoing.wake()
+	}
 	return b.Expect + 1, nil
 }
 
@@ -153,6 +156,9 @@ func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int6
 	}
 	if err == nil {
 		err = c.rest(t)
+	}
+	if err == nil {
+		err = putOutgoing(t, c.batch.Outgoing, now)
 	}
 	return err
 }

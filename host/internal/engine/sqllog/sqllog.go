@@ -87,15 +87,16 @@ func (l Limits) withDefaults() Limits {
 
 // Log is an engine.Log in a database.
 type Log struct {
-	db      *sqldb.DB
-	limits  Limits
-	now     func() time.Time
-	desk    desk
-	queues  map[engine.Queue]*queue
-	flows   news // of what is published
-	sweeper *sqldb.Sweeper
-	monitor *sqldb.Monitor
-	owned   *os.File // of SQLite; nil with Postgres
+	db       *sqldb.DB
+	limits   Limits
+	now      func() time.Time
+	desk     desk
+	queues   map[engine.Queue]*queue
+	flows    news // of what is published
+	outgoing news // of the outbox
+	sweeper  *sqldb.Sweeper
+	monitor  *sqldb.Monitor
+	owned    *os.File // of SQLite; nil with Postgres
 
 	watchers watchers.Set // of steps
 	scout    scout        // for them
