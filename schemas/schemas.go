@@ -75,6 +75,14 @@ const (
 	InstanceResumeNewContactsInput  = "whatsapp.instance.resumeNewContacts.input.json"
 	InstanceResumeNewContactsOutput = "whatsapp.instance.resumeNewContacts.output.json"
 
+	// Events that the host makes, and the forms in which events are told.
+	MessageSent   = "events/whatsapp.message.sent.v1.json"
+	InstanceState = "events/whatsapp.instance.state.v1.json"
+	RunStarted    = "events/flow.run.started.v1.json"
+	RunWaiting    = "events/flow.run.waiting.v1.json"
+	RunEnded      = "events/flow.run.ended.v1.json"
+	WebhookTest   = "events/webhook.test.v1.json"
+
 	// Settings of the node binary whatsapp-send-buttons.
 	Settings = "whatsapp-send-buttons.settings.json"
 
@@ -84,7 +92,7 @@ const (
 
 // FS is all of them, for those who list or serve the files.
 //
-//go:embed *.json
+//go:embed *.json events/*.json
 var FS embed.FS
 
 // Read returns one file byte for byte. The names are constants of this package,

@@ -18,7 +18,11 @@ func names(t *testing.T) []string {
 	if err != nil || len(found) == 0 {
 		t.Fatalf("schemas = %v, %v", found, err)
 	}
-	return found
+	events, err := fs.Glob(FS, "events/*.json")
+	if err != nil || len(events) == 0 {
+		t.Fatalf("events = %v, %v", events, err)
+	}
+	return append(found, events...)
 }
 
 func document(t *testing.T, name string) map[string]any {

@@ -23,6 +23,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/front"
 	"github.com/tapnode/tapnode/host/internal/seed"
@@ -61,6 +62,7 @@ type Options struct {
 	Calls      v1.Calls                                              // for operations and instances under /v1; nil leaves them out
 	Answers    *answers.Store                                        // for Idempotency-Keys under /v1; nil leaves them out
 	Secrets    map[string][]byte                                     // that webhooks name
+	Events     *events.Service                                       // for webhooks under /v1; nil leaves them out
 	Seed       *seed.API                                             // the rest of the seed's API; nil leaves it out
 	Origins    []string                                              // of web pages that may call, such as https://crm.example
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
@@ -121,7 +123,7 @@ func New(opt Options) (*Server, error) {
 	}
 	under := v1.Options{
 		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
-		Answers: opt.Answers, Closing: s.hub.closed, Logger: opt.Logger,
+		Answers: opt.Answers, Closing: s.hub.closed, Logger: opt.Logger, Events: opt.Events,
 	}
 	if opt.Seed != nil {
 		under.Instances = opt.Seed

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tapnode/tapnode/host/internal/access"
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
@@ -270,8 +271,8 @@ func TestSocketDeliversOnlyItsInstance(t *testing.T) {
 	shop := dial("/ws/shop?token=" + f.instance)
 	defer func() { _ = shop.CloseNow() }()
 	// Joining happens before the upgrade is answered, so nothing published now is missed.
-	f.Publish(sdk.Event{Subject: "other", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
-	f.Publish(sdk.Event{Subject: "shop", Type: "demo.event.v1", ID: "2", Data: []byte(`{"a":1}`)})
+	f.Publish(engine.Outgoing{Instance: "other", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
+	f.Publish(engine.Outgoing{Instance: "shop", Type: "demo.event.v1", ID: "2", Data: []byte(`{"a":1}`)})
 	_, raw, err := shop.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)

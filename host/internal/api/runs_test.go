@@ -123,7 +123,7 @@ func TestStopEndsStreams(t *testing.T) {
 	if _, err := io.Copy(io.Discard, late); err != nil {
 		t.Fatal(err)
 	}
-	hurried.Publish(sdk.Event{Subject: "shop", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
+	hurried.Publish(engine.Outgoing{Instance: "shop", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
 	if _, _, err := conn.Read(t.Context()); err != nil {
 		t.Fatalf("the WebSocket was cut: %v", err)
 	}

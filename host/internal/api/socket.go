@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,8 +10,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/seed"
-	"github.com/tapnode/tapnode/sdk"
 )
 
 const (
@@ -21,28 +21,16 @@ const (
 	pingEvery   = 30 * time.Second // heartbeat; also bounds how long a dead peer is kept
 )
 
-// Publish sends an event to every WebSocket of its subject, the instance. It never
-// waits: a reader that lags more than socketQueue events is disconnected.
-func (s *Server) Publish(ev sdk.Event) {
-	told := envelope(ev)
+// Publish sends an event of an instance to every WebSocket of it. It never waits: a reader
+// that lags more than socketQueue events is disconnected.
+func (s *Server) Publish(ev engine.Outgoing) {
+	told := events.InSeed(ev)
 	raw, err := json.Marshal(told)
 	if err != nil {
 		s.opt.Logger.Error("event is not JSON", "type", ev.Type, "id", ev.ID, "err", err)
 		return
 	}
-	s.hub.publish(ev.Subject, told.Event, raw)
-}
-
-// PublishState tells the sockets of an instance how it is.
-func (s *Server) PublishState(state seed.State) {
-	raw, err := json.Marshal(map[string]any{
-		"event": "instance.state", "id": rand.Text(), "data": state, "instanceData": instanceData{state.Instance},
-	})
-	if err != nil {
-		s.opt.Logger.Error("the state of an instance is not JSON", "err", err)
-		return
-	}
-	s.hub.publish(state.Instance, "instance.state", raw)
+	s.hub.publish(ev.Instance, told.Event, raw)
 }
 
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {

@@ -75,6 +75,7 @@ func commands() []command {
 		{"flows", "publish FILE… | list | show FLOW | diff FLOW [FROM [TO]] | retire FLOW | restore FLOW VERSION | export FLOW [VERSION]", "publish flows in a running host, and manage their versions", flows},
 		{"runs", "list | show RUN | cancel RUN | retry RUN | resume RUN", "find, read and repair the runs of a running host", runs},
 		{"deadletters", "list | show ID | resend ID | drop ID", "look after events that a running host could not deliver", deadLetters},
+		{"webhooks", "list | add URL | show ID | set ID URL | remove ID | rotate ID | test ID | deliveries ID | dead ID [EVENT] | redeliver ID EVENT | drop ID EVENT | types", "tell other services of clicks, messages and runs of a running host", webhooks},
 		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance; in the running host of --data if there is one", call},
 		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
 		{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},

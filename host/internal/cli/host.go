@@ -18,6 +18,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/metrics"
 	"github.com/tapnode/tapnode/host/internal/seed"
@@ -74,6 +75,7 @@ type host struct {
 	seed    *seed.API                   // nil unless it serves
 	access  *access.Access              // nil unless it serves
 	answers *answers.Store              // nil without runs
+	events  *events.Service             // nil unless it serves
 	patient bool                        // see hostUse
 }
 
@@ -88,6 +90,7 @@ type durable struct {
 type hostUse struct {
 	keep      *durable         // nil: runs end with the process
 	onEvent   func(sdk.Event)  // see app.Options; may be nil
+	tells     func() bool      // see app.Options; may be nil
 	onHealth  func(sdk.Health) // see app.Options; may be nil
 	flowLevel slog.Level       // from which on the lines of flows are logged
 	patient   bool             // a node that does not start leaves the rest at work
@@ -150,7 +153,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 	opt := app.Options{
 		Nodes: installed, DataDir: h.dataDir, Settings: settings, Logger: h.log,
 		FlowLog:      slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: min(level, use.flowLevel)})),
-		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent, OnHealth: use.onHealth,
+		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent, OnHealth: use.onHealth, Tells: use.tells,
 	}
 	if use.keep != nil {
 		if err := h.openRuns(ctx, *use.keep); err != nil {
@@ -162,6 +165,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 		}
 		h.metrics = metrics.New()
 		opt.Log, opt.Storage, opt.Called = h.metrics.Log(h.runs), h.runs.Storage, h.metrics.Call
+		opt.Tell = func(ctx context.Context, ev sdk.Event) func() error { return h.runs.Tell(ctx, events.FromNode(ev)...) }
 	}
 	h.App, err = app.Open(opt)
 	if err != nil {
@@ -237,6 +241,13 @@ func (h *host) stop(server *api.Server) error {
 		drains.Go(func() {
 			if err := h.seed.Stop(calls); err != nil {
 				h.log.Warn("stop pairings", "err", err)
+			}
+		})
+	}
+	if h.events != nil {
+		drains.Go(func() {
+			if err := h.events.Stop(calls); err != nil {
+				h.log.Warn("stop webhooks", "err", err)
 			}
 		})
 	}

@@ -11,8 +11,8 @@ import (
 	"runtime/debug"
 
 	"github.com/tapnode/tapnode/host/internal/api"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/flow"
-	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -54,8 +54,13 @@ func serve(ctx context.Context, c console, args []string) error {
 	var server *api.Server // set before the first event: nodes start after it
 	var h *host
 	h, err = openHost(ctx, c, f.set, f.host, hostUse{
-		keep:      &durable{postgres, f.keep.limits()},
-		onEvent:   func(ev sdk.Event) { server.Publish(ev) },
+		keep: &durable{postgres, f.keep.limits()},
+		onEvent: func(ev sdk.Event) {
+			for _, told := range events.FromNode(ev) {
+				server.Publish(told)
+			}
+		},
+		tells:     func() bool { return h.events.Tells() },
 		onHealth:  func(changed sdk.Health) { h.seed.Heard(changed) },
 		flowLevel: slog.LevelInfo,
 		patient:   true,
@@ -70,7 +75,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err := h.openAccess(ctx, token); err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
-	if err := h.openSeed(); err != nil {
+	if err := h.openSeed(*f.host.allowPrivate || f.host.simulated()); err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
 	opt := h.apiOptions(f, secrets)
@@ -78,19 +83,10 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err != nil {
 		return errors.Join(invalid("%w", err), h.stop(nil))
 	}
-	h.seed.Start(server.PublishState)
+	h.seed.Start(h.tellState(server))
+	h.events.Start()
 	err = h.serveUntil(ctx, c, server, programs, asked, printer{c.out, *f.json, true})
 	return errors.Join(err, h.stop(server))
-}
-
-// openSeed prepares the part of the API that the host answers itself.
-func (h *host) openSeed() error {
-	secret, err := seed.Secret(h.dataDir)
-	if err != nil {
-		return environment(err)
-	}
-	h.seed = seed.New(seed.Options{DB: h.runs.DB(), Secret: secret, Call: h.Execute})
-	return nil
 }
 
 // publish publishes every flow that is named; one that is wrong stops the command before
@@ -128,7 +124,7 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 func (h *host) apiOptions(f *serveFlags, secrets map[string][]byte) api.Options {
 	opt := api.Options{
 		Listen: *f.listen, Hosts: f.hosts, CertFile: *f.tlsCert, KeyFile: *f.tlsKey, Proxies: f.proxies, Origins: f.origins,
-		Access: h.access, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Ready: h.Ready, Logger: h.log,
+		Access: h.access, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Events: h.events, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err

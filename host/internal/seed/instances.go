@@ -145,7 +145,6 @@ func (a *API) create(ctx context.Context, r Request) (Answer, error) {
 		if err := change.apply(hook); err != nil {
 			return Answer{}, err
 		}
-		warnings = append(warnings, undelivered)
 	}
 	var made oneInstance
 	if err := a.run(ctx, "whatsapp.instance.create@1", named{asked.Name}, &made); err != nil {
@@ -233,6 +232,12 @@ func (a *API) Rotate(ctx context.Context, name string) (token string, err error)
 		return "", err
 	}
 	rotation, err := a.store.rotate(ctx, name)
+	return a.token(name, rotation), stored(err)
+}
+
+// Token is an instance's present token.
+func (a *API) Token(ctx context.Context, name string) (string, error) {
+	rotation, err := a.store.rotationOf(ctx, name)
 	return a.token(name, rotation), stored(err)
 }
 

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/internal/sqldb"
-	"github.com/tapnode/tapnode/sdk"
 )
 
 const (
@@ -18,9 +18,6 @@ const (
 	maxText      = 4096 // bytes of a URL, an authorization, a label
 	maxEvents    = 50
 )
-
-// undelivered is said as long as no webhook is called.
-var undelivered = sdk.Warning{Code: "webhooks_not_delivered", Message: "The webhook is kept, and this version calls none yet: read the events at /ws/{instance}"}
 
 // webhook is one as it was set, to the letter: clients compare.
 type webhook struct {
@@ -31,6 +28,15 @@ type webhook struct {
 	ByEvents      bool     `json:"byEvents"`
 	Events        []string `json:"events"`
 	MediaBase64   bool     `json:"mediaBase64"`
+}
+
+// webhookOf is a webhook as its client reads it.
+func webhookOf(w *events.Webhook) webhook {
+	return webhook{w.Label, w.Enabled, w.URL, w.Authorization, w.ByEvents, w.Settings.Events, w.MediaBase64}
+}
+
+func (w webhook) settings() events.Settings {
+	return events.Settings{Label: w.Label, URL: w.URL, Authorization: w.Authorization, ByEvents: w.ByEvents, Events: w.Events, MediaBase64: w.MediaBase64}
 }
 
 // webhookChange is a request: what it leaves out stays as it is.
@@ -92,7 +98,7 @@ func (a *API) setWebhook(ctx context.Context, r Request) (Answer, error) {
 	}
 	var hook webhook
 	err = a.store.db.Write(ctx, "store a webhook", func(t *sqldb.Tx) error {
-		there, err := outlets[webhook](t.Context(), t, r.Instance, webhookKind)
+		there, err := a.hooks.Of(t.Context(), t, r.Instance)
 		if err != nil {
 			return err
 		}
@@ -101,7 +107,7 @@ func (a *API) setWebhook(ctx context.Context, r Request) (Answer, error) {
 		for _, other := range there {
 			switch {
 			case other.Label == label:
-				hook = other
+				hook = webhookOf(other)
 				continue
 			case other.Enabled:
 				enabled++
@@ -114,14 +120,15 @@ func (a *API) setWebhook(ctx context.Context, r Request) (Answer, error) {
 		if hook.Enabled && enabled >= maxEnabled || labels > maxWebhooks {
 			return refuse(http.StatusConflict, "too_many_webhooks", "An instance has at most "+strconv.Itoa(maxEnabled)+" enabled webhooks, and "+strconv.Itoa(maxWebhooks)+" in all")
 		}
-		return a.store.put(t, r.Instance, webhookKind, label, hook)
+		if err := a.store.ensure(t, r.Instance); err != nil {
+			return err
+		}
+		return a.hooks.Put(t, r.Instance, hook.settings(), hook.Enabled)
 	})
 	if err != nil {
 		return Answer{}, stored(err)
 	}
-	if hook.Enabled {
-		warnings = append(warnings, undelivered)
-	}
+	a.hooks.Changed()
 	return Answer{Message: "Webhook configured successfully", Members: map[string]any{"ok": true, "webhook": hook}, Data: hook, Warnings: warnings}, nil
 }
 
@@ -131,9 +138,13 @@ func (a *API) getWebhook(ctx context.Context, r Request) (Answer, error) {
 	if err := a.Exists(ctx, r.Instance); err != nil {
 		return Answer{}, err
 	}
-	there, err := outlets[webhook](ctx, a.store.db, r.Instance, webhookKind)
+	found, err := a.hooks.Of(ctx, a.store.db, r.Instance)
 	if err != nil {
 		return Answer{}, stored(err)
+	}
+	there := make([]webhook, len(found))
+	for i, w := range found {
+		there[i] = webhookOf(w)
 	}
 	label := r.Query.Get("label")
 	wanted := label
@@ -148,9 +159,6 @@ func (a *API) getWebhook(ctx context.Context, r Request) (Answer, error) {
 		return Answer{}, refuse(http.StatusNotFound, "not_found", "Webhook not found")
 	}
 	if label == "" {
-		if there == nil {
-			there = []webhook{}
-		}
 		members["webhooks"], data = there, members
 	}
 	return Answer{Message: "Webhook found", Members: members, Data: data}, nil

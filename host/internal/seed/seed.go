@@ -20,16 +20,18 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/access"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// Options configure an API. DB, Secret and Call are required.
+// Options configure an API. All but Now are required.
 type Options struct {
 	DB     *sqldb.DB // with the host's tables
 	Secret []byte    // of the server, see [Secret]
 	Call   func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
+	Hooks  *events.Service  // keeps and calls webhooks
 	Now    func() time.Time // nil means time.Now
 }
 
@@ -37,6 +39,7 @@ type Options struct {
 type API struct {
 	call     func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 	store    store
+	hooks    *events.Service
 	secret   []byte
 	pairings *pairings
 	watch    watch
@@ -49,7 +52,7 @@ func New(opt Options) *API {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	a := &API{call: opt.Call, store: store{opt.DB, opt.Now}, secret: opt.Secret, configured: func(string, Websocket) {}}
+	a := &API{call: opt.Call, store: store{opt.DB, opt.Now, opt.Hooks}, hooks: opt.Hooks, secret: opt.Secret, configured: func(string, Websocket) {}}
 	a.pairings = newPairings(a)
 	a.watch = watch{wake: make(chan struct{}, 1), changed: map[string]bool{}, told: map[string]string{}}
 	return a

@@ -2,17 +2,19 @@ package seed
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// State is data of "instance.state". Some clients read state, in words of its own; some status,
+// state is data of "instance.state". Some clients read state, in words of its own; some status,
 // in those of the list.
-type State struct {
+type state struct {
 	Instance    string    `json:"instance"`
 	State       string    `json:"state"`
 	Status      string    `json:"status"`
@@ -31,9 +33,9 @@ var eventStates = map[string]string{
 // troubles have words of their own there.
 var troubles = map[string]string{"client_outdated": "client_outdated", "keepalive": "keepalive_timeout"}
 
-func (o owned) event(now time.Time) State {
+func (o owned) event(now time.Time) state {
 	shown := o.shown("")
-	s := State{Instance: o.Name, State: eventStates[o.State], Status: shown.Status, Timestamp: now, JID: shown.NumberJID, NewContacts: o.NewContacts, LastError: o.LastError}
+	s := state{Instance: o.Name, State: eventStates[o.State], Status: shown.Status, Timestamp: now, JID: shown.NumberJID, NewContacts: o.NewContacts, LastError: o.LastError}
 	if o.LastError != nil && troubles[o.LastError.Code] != "" {
 		s.State = troubles[o.LastError.Code]
 	}
@@ -46,7 +48,7 @@ const askTime = 15 * time.Second
 // watch tells how instances are after their health has changed. Changes that follow each other
 // fast are told as one.
 type watch struct {
-	tell func(State)
+	tell func(engine.Outgoing) error
 	wake chan struct{}
 
 	mu      sync.Mutex
@@ -70,8 +72,9 @@ func (a *API) Heard(h sdk.Health) {
 	}
 }
 
-// Start tells the states of instances until Stop. tell must not wait.
-func (a *API) Start(tell func(State)) {
+// Start tells how instances are until Stop. What tell could not keep is told with the next
+// change.
+func (a *API) Start(tell func(engine.Outgoing) error) {
 	a.watch.tell = tell
 	a.pairings.wg.Go(func() {
 		for {
@@ -108,13 +111,16 @@ func (a *API) look(ctx context.Context, name string) {
 		return
 	}
 	s := found[0].event(time.Time{})
-	raw, err := json.Marshal(s)
-	if err != nil || a.watch.told[name] == string(raw) {
+	was, err := json.Marshal(s)
+	if err != nil || a.watch.told[name] == string(was) {
 		return
 	}
-	if len(a.watch.told) < maxInstances {
-		a.watch.told[name] = string(raw)
-	}
 	s.Timestamp = a.store.now().UTC()
-	a.watch.tell(s)
+	raw, err := json.Marshal(s)
+	if err == nil {
+		err = a.watch.tell(engine.Outgoing{ID: "state-" + rand.Text(), Type: "whatsapp.instance.state.v1", Instance: name, Time: s.Timestamp, Data: raw})
+	}
+	if err == nil && len(a.watch.told) < maxInstances {
+		a.watch.told[name] = string(was)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -23,17 +24,15 @@ const (
 	settled = time.Hour
 )
 
-// The kinds of outlets.
-const (
-	webhookKind   = "webhook"
-	websocketKind = "websocket"
-)
+// websocketKind is the kind of outlets; webhooks are kept by package events.
+const websocketKind = "websocket"
 
 // store keeps the rotations and outlets of instances. A row that nobody deleted with its
 // instance goes when the account lists its instances.
 type store struct {
-	db  *sqldb.DB
-	now func() time.Time
+	db    *sqldb.DB
+	now   func() time.Time
+	hooks *events.Service
 }
 
 // rotation of an instance's token.
@@ -124,20 +123,32 @@ func (s store) renew(ctx context.Context, instance string, hook *webhook) (rotat
 		if err := s.ensure(t, instance); err != nil {
 			return err
 		}
-		if _, err := t.Exec(`UPDATE engine_instances SET rotation = $2 WHERE name = $1`, instance, rotation); err != nil || hook == nil {
+		if _, err := t.Exec(`UPDATE engine_instances SET rotation = $2 WHERE name = $1`, instance, rotation); err != nil {
 			return err
 		}
-		return s.put(t, instance, webhookKind, hook.Label, hook)
+		if hook != nil {
+			return s.hooks.Put(t, instance, hook.settings(), hook.Enabled)
+		}
+		return events.Forgot(t) // those of an earlier one
 	})
+	if err == nil {
+		s.hooks.Changed()
+	}
 	return rotation, err
 }
 
 // forget removes everything of an instance.
 func (s store) forget(ctx context.Context, instance string) error {
-	return s.db.Write(ctx, "forget an instance", func(t *sqldb.Tx) error {
-		_, err := t.Exec(`DELETE FROM engine_instances WHERE name = $1`, instance)
-		return err
+	err := s.db.Write(ctx, "forget an instance", func(t *sqldb.Tx) error {
+		if _, err := t.Exec(`DELETE FROM engine_instances WHERE name = $1`, instance); err != nil {
+			return err
+		}
+		return events.Forgot(t)
 	})
+	if err == nil {
+		s.hooks.Changed()
+	}
+	return err
 }
 
 // prune forgets the instances that are not among those there are.
@@ -151,14 +162,18 @@ func (s store) prune(ctx context.Context, known map[string]string, there []strin
 		return nil
 	}
 	before := sqldb.Millis(s.now().Add(-settled))
-	return s.db.Write(ctx, "forget instances that are gone", func(t *sqldb.Tx) error {
+	err := s.db.Write(ctx, "forget instances that are gone", func(t *sqldb.Tx) error {
 		for _, name := range gone {
 			if _, err := t.Exec(`DELETE FROM engine_instances WHERE name = $1 AND created_at < $2`, name, before); err != nil {
 				return err
 			}
 		}
-		return nil
+		return events.Forgot(t)
 	})
+	if err == nil {
+		s.hooks.Changed()
+	}
+	return err
 }
 
 // outlets of a kind, by label.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 	"github.com/tapnode/tapnode/sdk"
@@ -34,6 +35,11 @@ func onBoth(t *testing.T, test func(t *testing.T, db *sqldb.DB)) {
 	t.Run("postgres", func(t *testing.T) { test(t, open(t, sqllog.Options{Postgres: sqldbtest.Postgres(t)})) })
 }
 
+// newAPI is one whose webhooks are kept and not called.
+func newAPI(db *sqldb.DB) *API {
+	return New(Options{DB: db, Secret: []byte("secret"), Hooks: events.New(events.Options{DB: db})})
+}
+
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -47,7 +53,7 @@ func must[T any](t *testing.T) func(T, error) T {
 // A token is good for its instance, until that is made anew or forgotten, and is not stored.
 func TestTokensEndWithTheInstance(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *sqldb.DB) {
-		a := New(Options{DB: db, Secret: []byte("secret")})
+		a := newAPI(db)
 		rotation := must[string](t)(a.store.renew(t.Context(), "shop", &webhook{Label: "default"}))
 		token := a.token("shop", rotation)
 		check := func(token, want string) {
@@ -72,7 +78,7 @@ func TestTokensEndWithTheInstance(t *testing.T) {
 		again := must[string](t)(a.store.renew(t.Context(), "shop", nil))
 		check(token, "")
 		check(a.token("shop", again), "shop")
-		if left := must[[]webhook](t)(outlets[webhook](t.Context(), db, "shop", webhookKind)); len(left) > 0 {
+		if left := must[[]*events.Webhook](t)(a.hooks.Of(t.Context(), db, "shop")); len(left) > 0 {
 			t.Errorf("an instance that was made anew has the webhooks of the old one: %v", left)
 		}
 		if err := a.store.forget(t.Context(), "shop"); err != nil {
@@ -86,7 +92,7 @@ func TestTokensEndWithTheInstance(t *testing.T) {
 func TestPrune(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *sqldb.DB) {
 		now := time.Unix(1_800_000_000, 0)
-		s := store{db, func() time.Time { return now }}
+		s := store{db, func() time.Time { return now }, newAPI(db).hooks}
 		must[map[string]string](t)(s.rotations(t.Context(), []string{"old", "kept"}))
 		now = now.Add(2 * settled)
 		known := must[map[string]string](t)(s.rotations(t.Context(), []string{"new"}))
@@ -107,7 +113,7 @@ func TestStorageFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := New(Options{DB: log.DB(), Secret: []byte("secret")})
+	a := newAPI(log.DB())
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +147,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	a := New(Options{DB: log.DB(), Secret: []byte("secret")})
+	a := newAPI(log.DB())
 	rotation, err := a.store.renew(b.Context(), "shop", nil)
 	if err != nil {
 		b.Fatal(err)

@@ -27,6 +27,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
@@ -48,6 +49,7 @@ type Options struct {
 	Calls     Calls
 	Instances Instances       // with Calls
 	Answers   *answers.Store  // for Idempotency-Keys; nil ignores them where no operation keeps them itself
+	Events    *events.Service // for webhooks
 	Closing   <-chan struct{} // closed when the server stops: streams end
 	Logger    *slog.Logger
 }
@@ -91,6 +93,13 @@ func New(opt Options) (*API, error) {
 	}
 	if opt.Flows != nil {
 		a.flows(opt.Flows, opt.Engine)
+	}
+	if opt.Events != nil {
+		if err := a.catalogue(); err != nil {
+			return nil, err
+		}
+		a.webhooks(opt.Events)
+		a.deliveries(opt.Events)
 	}
 	return a, a.describe()
 }

@@ -1,16 +1,19 @@
-package api
+package events
 
 import (
 	"encoding/json"
 	"time"
 
-	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// eventMessage is one event for WebSocket readers, in the seed's form: event, data and
-// instanceData. There is no token in it. Event and data.message are what the seed's
-// integrators read; Type and Detail are the node's own event, whole.
-type eventMessage struct {
+// exchanged is the seed's name for what people and we write.
+const exchanged = "message.exchange"
+
+// Seed is an event in the seed's form: event, data and instanceData. Event and data are what the
+// seed's clients read; type and detail are the event itself, whole. There is no token in it
+// unless somebody puts it there.
+type Seed struct {
 	Event        string          `json:"event"`
 	ID           string          `json:"id"` // the same for every delivery: deduplicate on it
 	Data         any             `json:"data"`
@@ -21,6 +24,7 @@ type eventMessage struct {
 
 type instanceData struct {
 	Instance string `json:"instance"`
+	Token    string `json:"token,omitempty"`
 }
 
 // exchange is data of "message.exchange".
@@ -100,18 +104,35 @@ func (p person) party() party {
 	return out
 }
 
-// envelope puts an event into the seed's form. A message or a click of a person is a
-// message.exchange, a step of a message that was sent a message.status; any other event
-// keeps its own name and data.
-func envelope(ev sdk.Event) eventMessage {
-	e := eventMessage{Event: ev.Type, ID: ev.ID, Data: json.RawMessage(ev.Data), Type: ev.Type, Detail: json.RawMessage(ev.Data), InstanceData: instanceData{ev.Subject}}
-	if status, ok := statusOf(ev); ok {
-		e.Event, e.Data = "message.status", status
-		return e
+// InSeed puts an event into the seed's form. What a person or we wrote is a message.exchange, a
+// step of a message that was sent a message.status; what the seed has no form for keeps its
+// own name and data.
+func InSeed(ev engine.Outgoing) Seed {
+	e := Seed{Event: ev.Type, ID: ev.ID, Data: ev.Data, Type: ev.Type, Detail: ev.Data, InstanceData: instanceData{Instance: ev.Instance}}
+	switch ev.Type {
+	case typeState:
+		e.Event = "instance.state"
+	case typeStatus:
+		if status, ok := statusOf(ev.Data); ok {
+			e.Event, e.Data = "message.status", status
+		}
+	case typeSent:
+		if x, ok := sentOf(ev.Data); ok {
+			e.Event, e.Data = exchanged, x
+		}
+	default:
+		if x, ok := seenIn(ev.Data); ok {
+			e.Event, e.Data = exchanged, x
+		}
 	}
+	return e
+}
+
+// seenIn reads a message or a click of a person.
+func seenIn(data []byte) (exchange, bool) {
 	var s seen
-	if json.Unmarshal(ev.Data, &s) != nil || s.MessageID == "" || s.Sender.JID == "" {
-		return e
+	if json.Unmarshal(data, &s) != nil || s.MessageID == "" || s.Sender.JID == "" {
+		return exchange{}, false
 	}
 	x := exchange{ID: s.MessageID, Direction: "incoming", Timestamp: s.ReceivedAt, Chat: s.Chat.party(), Sender: s.Sender.party()}
 	x.Message.Type = s.Kind
@@ -130,6 +151,5 @@ func envelope(ev sdk.Event) eventMessage {
 	if s.Menu != nil {
 		x.Reply, x.Message.Source = &reply{s.Menu.MessageID}, s.Menu.Source
 	}
-	e.Event, e.Data = "message.exchange", x
-	return e
+	return x, true
 }

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/api"
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/events"
+	"github.com/tapnode/tapnode/host/internal/seed"
+)
+
+// openSeed prepares the part of the API that the host answers itself, and the webhooks.
+func (h *host) openSeed(private bool) error {
+	secret, err := seed.Secret(h.dataDir)
+	if err != nil {
+		return environment(err)
+	}
+	h.events = events.New(events.Options{DB: h.runs.DB(), Told: h.runs.Told, Secret: secret, Private: private, Logger: h.log,
+		Token: func(ctx context.Context, instance string) (string, error) { return h.seed.Token(ctx, instance) }})
+	h.seed = seed.New(seed.Options{DB: h.runs.DB(), Secret: secret, Call: h.Execute, Hooks: h.events})
+	return nil
+}
+
+// stateTime bounds the storing of an instance's state.
+const stateTime = 15 * time.Second
+
+// tellState keeps the states of instances in the outbox and tells them to sockets.
+func (h *host) tellState(server *api.Server) func(engine.Outgoing) error {
+	return func(ev engine.Outgoing) error {
+		ctx, cancel := context.WithTimeout(context.Background(), stateTime)
+		defer cancel()
+		err := h.runs.Tell(ctx, ev)()
+		if err == nil {
+			server.Publish(ev)
+		}
+		return err
+	}
+}

@@ -1,0 +1,110 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// The codes of dead letters.
+const (
+	codeExpired  = "expired"  // it was tried for tryFor
+	codeFull     = "full"     // too many events wait for this webhook
+	codeGone     = "gone"     // the receiver answered 410
+	codeDisabled = "disabled" // somebody disabled the webhook
+)
+
+// record is what became of events since the last commit.
+type record struct {
+	attempts []Attempt
+	waits    map[uint64]queued // rows of the queue that are new or changed
+	done     map[uint64]bool   // rows of the queue that go
+	dead     []Undelivered
+	lost     int64
+	gone     bool // the receiver wants no more
+}
+
+func newRecord() *record { return &record{waits: map[uint64]queued{}, done: map[uint64]bool{}} }
+
+func (r *record) empty() bool {
+	return len(r.attempts) == 0 && len(r.waits) == 0 && len(r.done) == 0 && len(r.dead) == 0 && r.lost == 0 && !r.gone
+}
+
+func (r *record) wait(q queued) {
+	delete(r.done, q.position)
+	r.waits[q.position] = q
+}
+
+func (r *record) drop(position uint64) {
+	delete(r.waits, position)
+	r.done[position] = true
+}
+
+func (r *record) bury(ev Event, attempts int, code, reason string, now time.Time) {
+	r.dead = append(r.dead, Undelivered{ID: ev.ID, Position: ev.Position, Type: ev.Type, Instance: ev.Instance, Run: ev.Run,
+		Time: ev.Time, Data: ev.Data, Attempts: attempts, Code: code, Error: reason, Died: now})
+}
+
+// errRemoved means that there is no such webhook any more.
+var errRemoved = errors.New("the webhook was removed")
+
+// commitTime bounds the storing of a record.
+const commitTime = 30 * time.Second
+
+// keep stores a record with the position up to which it says everything. What is lost of it in a
+// power cut is delivered again.
+func (s *Service) keep(ctx context.Context, webhook string, position uint64, r *record) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	defer cancel()
+	err := s.opt.DB.WriteUnsynced(ctx, "store what became of events", func(t *sqldb.Tx) error {
+		if err := s.lease.check(t); err != nil {
+			return err
+		}
+		n, err := advance(t, webhook, position, len(r.attempts))
+		if err != nil {
+			return err
+		}
+		return r.store(t, s.store, webhook, n)
+	})
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return errRemoved
+	}
+	return err
+}
+
+func (r *record) store(t *sqldb.Tx, s store, webhook string, n int64) error {
+	for _, q := range r.waits {
+		if _, err := t.Exec(`INSERT INTO engine_webhook_queue (webhook, seq, lane, attempt, at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (webhook, seq) DO UPDATE SET attempt = excluded.attempt, at = excluded.at`,
+			webhook, int64(q.position), q.lane, q.attempt, sqldb.Millis(q.at)); err != nil {
+			return err
+		}
+	}
+	for position := range r.done {
+		if _, err := t.Exec(`DELETE FROM engine_webhook_queue WHERE webhook = $1 AND seq = $2`, webhook, int64(position)); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.dead {
+		if err := putDead(t, webhook, d); err != nil {
+			return err
+		}
+	}
+	if r.lost > 0 {
+		if _, err := t.Exec(`UPDATE engine_webhooks SET lost = lost + $2 WHERE id = $1`, webhook, r.lost); err != nil {
+			return err
+		}
+	}
+	if err := putLog(t, webhook, n, r.attempts); err != nil || !r.gone {
+		return err
+	}
+	if err := s.bury(t, webhook); err != nil {
+		return err
+	}
+	if _, err := t.Exec(`UPDATE engine_webhooks SET enabled = 0, reason = 'the receiver answered 410 Gone' WHERE id = $1`, webhook); err != nil {
+		return err
+	}
+	return changed(t)
+}

@@ -1,0 +1,77 @@
+package events
+
+import (
+	"cmp"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// messageStatus is data of "message.status". It has no messageId: a client takes whatever has
+// one for a message.
+type messageStatus struct {
+	MessageIDs []string  `json:"messageIds"`
+	Status     string    `json:"status"`
+	Timestamp  time.Time `json:"timestamp"`
+	Chat       party     `json:"chat"`
+	Recipient  *party    `json:"recipient,omitempty"`
+	IsFromMe   bool      `json:"isFromMe"`
+	Source     string    `json:"source,omitempty"`
+}
+
+const typeStatus = "whatsapp.message.status.v1"
+
+// step is what of a status, or of a message that was sent, the seed's clients want to know.
+type step struct {
+	MessageID string    `json:"messageId"`
+	Operation string    `json:"operation"`
+	To        string    `json:"to"`
+	At        time.Time `json:"at"`
+	Chat      person    `json:"chat"`
+	Recipient *person   `json:"recipient"`
+	Source    string    `json:"source"`
+}
+
+// statusOf puts the step of a message into the seed's form. A message of which nobody knows
+// whether it left has no state that clients know, and keeps our event.
+func statusOf(data []byte) (messageStatus, bool) {
+	var s step
+	if json.Unmarshal(data, &s) != nil || s.To == "unknown" {
+		return messageStatus{}, false
+	}
+	s.Chat.Type = chatType(s.Chat.JID)
+	out := messageStatus{MessageIDs: []string{s.MessageID}, Status: s.To, Timestamp: s.At, Chat: s.Chat.party(), IsFromMe: true, Source: s.Source}
+	if s.Recipient != nil {
+		recipient := s.Recipient.party()
+		out.Recipient = &recipient
+	}
+	return out, true
+}
+
+// sentOf puts a message that was sent into the seed's form. Its source tells clients that no
+// person wrote it at the phone; what it said is not known here.
+func sentOf(data []byte) (exchange, bool) {
+	var s step
+	if json.Unmarshal(data, &s) != nil {
+		return exchange{}, false
+	}
+	s.Chat.Type = chatType(s.Chat.JID)
+	x := exchange{ID: s.MessageID, Direction: "outgoing", Timestamp: s.At, Chat: s.Chat.party()}
+	x.Message.Type = "text"
+	if strings.HasPrefix(s.Operation, "whatsapp.sendButtons@") {
+		x.Message.Type = "buttons"
+	}
+	source := cmp.Or(s.Source, "api")
+	x.Message.Source = &source
+	return x, true
+}
+
+func chatType(jid string) string {
+	switch _, server, _ := strings.Cut(jid, "@"); server {
+	case "g.us":
+		return "group"
+	case "newsletter":
+		return "newsletter"
+	}
+	return "private"
+}

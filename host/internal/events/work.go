@@ -1,0 +1,152 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// work delivers the events of a lane that is due, one after the other, until one fails, others
+// should have its place, or ctx ends.
+func (d *sender) work(ctx context.Context, name string, l *lane) {
+	defer d.leave(name, l)
+	for n := 0; n < turn && ctx.Err() == nil; n++ {
+		hook, i, ok := d.first(l, n == 0)
+		if !ok {
+			return
+		}
+		ev, err := d.event(ctx, i)
+		switch {
+		case errors.Is(err, sqldb.ErrNotFound): // the outbox was over its limit
+			d.gone(l, i)
+			continue
+		case err != nil:
+			d.again(name, l, i, failedCommit)
+			return
+		}
+		if ev.Stored.Before(d.s.opt.Now().Add(-tryFor)) {
+			d.expire(l, i, ev)
+			continue
+		}
+		a := d.s.post(d.s.calling, hook, ev, i.attempt+1)
+		if d.s.calling.Err() != nil && !a.ok() { // cut by Stop, which is not the receiver's fault
+			d.again(name, l, i, 0)
+			return
+		}
+		if !d.heard(name, l, i, ev, a) {
+			return
+		}
+	}
+}
+
+// first is the event whose turn it is. A worker that goes on needs the breaker to be closed.
+func (d *sender) first(l *lane, begins bool) (*Webhook, *item, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(l.queue) == 0 || !begins && !d.breaker.closed() {
+		return nil, nil, false
+	}
+	return d.hook, l.queue[0], true
+}
+
+func (d *sender) event(ctx context.Context, i *item) (Event, error) {
+	if i.event != nil {
+		return *i.event, nil
+	}
+	return d.s.box.at(ctx, i.position)
+}
+
+// pop takes the first event out of its lane.
+func (d *sender) pop(l *lane, i *item) {
+	l.queue = l.queue[1:]
+	i.settled = true
+	if i.row {
+		d.waiting--
+		d.record.drop(i.position)
+	}
+}
+
+func (d *sender) gone(l *lane, i *item) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pop(l, i)
+	d.record.lost++
+	d.breaker.probe = false
+}
+
+func (d *sender) expire(l *lane, i *item, ev Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pop(l, i)
+	d.record.bury(ev, i.attempt, codeExpired, "it was tried for "+tryFor.String(), d.s.opt.Now())
+	d.breaker.probe = false
+}
+
+// again puts an event off without an attempt.
+func (d *sender) again(name string, l *lane, i *item, wait time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.putOff(name, l, i, d.s.opt.Now().Add(wait))
+	d.breaker.probe = false
+}
+
+// putOff makes an event and those behind it wait in the database.
+func (d *sender) putOff(name string, l *lane, i *item, at time.Time) {
+	l.at = at
+	d.shelve(name, i, at)
+	for _, behind := range l.queue[1:] {
+		if !behind.row {
+			d.shelve(name, behind, at)
+		}
+	}
+}
+
+// heard takes the outcome of an attempt. It returns true when the next event may follow.
+func (d *sender) heard(name string, l *lane, i *item, ev Event, a Attempt) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.s.opt.Now()
+	d.record.attempts = append(d.record.attempts, a)
+	i.attempt = a.Attempt
+	if a.ok() {
+		d.pop(l, i)
+		l.at = time.Time{}
+		if d.breaker.heard(true, now) { // it is back: nobody waits any longer
+			for _, other := range d.lanes {
+				other.at = time.Time{}
+			}
+		}
+		d.signal()
+		return true
+	}
+	d.s.opt.Logger.Debug("an event was not taken", "webhook", d.id, "event", ev.ID, "status", a.Status, "err", a.Error)
+	if a.Status == http.StatusGone {
+		d.pop(l, i)
+		d.record.bury(ev, a.Attempt, codeGone, a.Error, now)
+		d.record.gone = true
+		d.breaker.probe = false
+		d.quit() // the commit of its end disables the webhook
+		return false
+	}
+	d.breaker.heard(false, now)
+	if asked := now.Add(a.retryAfter); !d.breaker.closed() && asked.After(d.breaker.until) {
+		d.breaker.until = asked
+	}
+	d.putOff(name, l, i, now.Add(max(pause(i.attempt-1, firstDelay, maxDelay), a.retryAfter)))
+	return false
+}
+
+// leave gives the worker's place back.
+func (d *sender) leave(name string, l *lane) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l.busy = false
+	d.busy--
+	if len(l.queue) == 0 && d.lanes[name] == l {
+		delete(d.lanes, name)
+	}
+	d.signal()
+}
