@@ -196,6 +196,24 @@ func TestOpenAPI(t *testing.T) {
 	try("logoutInstance", 200)
 	try("deleteInstance", 204)
 	try("restartNode", 200)
+
+	var hook struct{ Webhook struct{ ID string } }
+	if err := json.Unmarshal([]byte(try("makeWebhook", 201)), &hook); err != nil {
+		t.Fatal(err)
+	}
+	live["webhook"] = hook.Webhook.ID
+	try("listEventTypes", 200)
+	try("listWebhooks", 200)
+	try("getWebhook", 200)
+	try("changeWebhook", 200)
+	try("rotateWebhookSecret", 200)
+	try("testWebhook", 200) // nobody is there
+	try("listDeliveries", 200)
+	try("listUndelivered", 200)
+	try("getUndelivered", 404)
+	try("redeliver", 404)
+	try("dropUndelivered", 404)
+	try("deleteWebhook", 204)
 	for _, at := range d.Paths {
 		for _, op := range at {
 			if !tried[op.ID] {

@@ -17,8 +17,8 @@ type undeliveredList struct {
 }
 
 type undeliveredIn struct {
-	Webhook string `path:"webhook"`
-	Event   string `path:"event"`
+	Webhook string `path:"webhook" example:"wh_CB5Q2ZJX3K7V4M6N8P9R2T4W6Y"`
+	Event   string `path:"event" example:"6085e3de3831d37e77b591295ee2f769"`
 }
 
 // tried is an attempt that somebody asked for.
@@ -40,7 +40,7 @@ func (a *API) deliveries(s *events.Service) {
 		about:  "The last 500 are kept.",
 		access: Access{Manage, All}, refusals: webhookRefusals,
 	}, func(ctx context.Context, in *struct {
-		Webhook string `path:"webhook"`
+		Webhook string `path:"webhook" example:"wh_CB5Q2ZJX3K7V4M6N8P9R2T4W6Y"`
 		Limit   int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most."`
 	}) (*one[deliveryList], error) {
 		all, err := s.Deliveries(ctx, in.Webhook, in.Limit)
@@ -53,7 +53,7 @@ func (a *API) deliveries(s *events.Service) {
 		method: http.MethodGet, path: "/v1/webhooks/{webhook}/deadletters", id: "listUndelivered", tag: "webhooks", summary: "Events that are not tried any more, the oldest first",
 		access: Access{Manage, All}, refusals: webhookRefusals,
 	}, func(ctx context.Context, in *struct {
-		Webhook string `path:"webhook"`
+		Webhook string `path:"webhook" example:"wh_CB5Q2ZJX3K7V4M6N8P9R2T4W6Y"`
 		After   string `query:"after" maxLength:"512" doc:"What the page before said as next."`
 		Limit   int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most."`
 	}) (*one[undeliveredList], error) {
@@ -74,8 +74,8 @@ func (a *API) deliveries(s *events.Service) {
 		method: http.MethodGet, path: "/v1/webhooks/{webhook}/deadletters/{event}", id: "getUndelivered", tag: "webhooks", summary: "One of them",
 		access: Access{Manage, All}, refusals: webhookRefusals,
 	}, func(ctx context.Context, in *struct {
-		Webhook string `path:"webhook"`
-		Event   string `path:"event"`
+		Webhook string `path:"webhook" example:"wh_CB5Q2ZJX3K7V4M6N8P9R2T4W6Y"`
+		Event   string `path:"event" example:"6085e3de3831d37e77b591295ee2f769"`
 		Reveal  bool   `query:"reveal" doc:"With the event's data, which has numbers and texts. The token must allow it."`
 	}) (*one[events.Undelivered], error) {
 		reveal, err := a.revealed(ctx, in.Reveal)

@@ -73,8 +73,10 @@ type rotated struct {
 }
 
 type webhookIn struct {
-	Webhook string `path:"webhook"`
+	Webhook string `path:"webhook" example:"wh_CB5Q2ZJX3K7V4M6N8P9R2T4W6Y"`
 }
+
+const exampleWebhook = `{"url":"https://crm.example/tapnode","events":["whatsapp.button.clicked.v1"],"instances":["demo"]}`
 
 var webhookRefusals = []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 
@@ -100,7 +102,7 @@ func (a *API) webhooks(s *events.Service) {
 		method: http.MethodGet, path: "/v1/webhooks", id: "listWebhooks", tag: "webhooks", summary: "The webhooks of the host, or of an instance",
 		access: Access{Manage, All},
 	}, func(ctx context.Context, in *struct {
-		Instance string `query:"instance" doc:"Those that POST /api/events/webhook/{instance} has set for it."`
+		Instance string `query:"instance" example:"demo" doc:"Those that POST /api/events/webhook/{instance} has set for it."`
 	}) (*one[webhookList], error) {
 		all, err := s.List(ctx, in.Instance)
 		if err != nil {
@@ -115,7 +117,7 @@ func (a *API) webhooks(s *events.Service) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/webhooks", id: "makeWebhook", tag: "webhooks", summary: "Make a webhook, which gets what comes from now on",
 		about:  "The answer has its secret and is not kept: an Idempotency-Key makes no difference here.",
-		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, refusals: webhookRefusals,
+		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, example: exampleWebhook, refusals: webhookRefusals,
 	}, func(ctx context.Context, in *struct{ strict[webhookSettings] }) (*madeWebhook, error) {
 		w, secret, err := s.Create(ctx, in.in.settings(), in.in.Enabled == nil || *in.in.Enabled)
 		if err != nil {
@@ -138,9 +140,9 @@ func (a *API) webhooks(s *events.Service) {
 	serve(a, route{
 		method: http.MethodPut, path: "/v1/webhooks/{webhook}", id: "changeWebhook", tag: "webhooks", summary: "Give a webhook other settings",
 		about:  "All of them: what is left out gets its default. One that is enabled again gets what comes from then on; one that is disabled leaves what waited for it as dead letters.",
-		access: Access{Manage, All}, body: smallBody, refusals: webhookRefusals,
+		access: Access{Manage, All}, body: smallBody, example: exampleWebhook, refusals: webhookRefusals,
 	}, func(ctx context.Context, in *struct {
-		Webhook string `path:"webhook"`
+		Webhook string `path:"webhook" example:"wh_CB5Q2ZJX3K7V4M6N8P9R2T4W6Y"`
 		strict[webhookSettings]
 	}) (*one[webhook], error) {
 		w, err := s.Change(ctx, in.Webhook, in.in.settings(), in.in.Enabled == nil || *in.in.Enabled)
