@@ -13,7 +13,7 @@ import (
 )
 
 // listen opens a socket of an instance as the clients do, and gives what comes of the seed's
-// events with this name.
+// events with this name, but for what we sent.
 func (s *served) listen(t *testing.T, token, instance string) (next func(event string) answered) {
 	t.Helper()
 	conn, _, err := websocket.Dial(t.Context(), strings.Replace(s.url, "http", "ws", 1)+"/ws/"+instance, &websocket.DialOptions{HTTPHeader: http.Header{"Token": {token}}})
@@ -32,7 +32,7 @@ func (s *served) listen(t *testing.T, token, instance string) (next func(event s
 			if err := json.Unmarshal(raw, &a.body); err != nil {
 				t.Fatal(err)
 			}
-			if a.at("event") == event {
+			if a.at("event") == event && a.at("data.direction") != "outgoing" {
 				return a
 			}
 		}

@@ -120,7 +120,7 @@ func TestSeedSuccess(t *testing.T) {
 		t.Fatalf("click: %d %s", status, body)
 	}
 	var event []byte
-	for !strings.Contains(string(event), `"message.exchange"`) { // the steps of sends are events, too
+	for !strings.Contains(string(event), `"incoming"`) { // sends and their steps are events, too
 		if _, event, err = conn.Read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
