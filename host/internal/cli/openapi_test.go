@@ -185,6 +185,12 @@ func TestOpenAPI(t *testing.T) {
 	try("resendDeadLetter", 200)
 	try("dropDeadLetter", 204)
 
+	live["token"] = get(try("makeToken", 201), "id")
+	try("listTokens", 200)
+	try("rotateToken", 200)
+	try("revokeToken", 204)
+	try("listAudit", 200)
+
 	try("listInstances", 200)
 	try("getInstance", 200)
 	try("makeInstance", 201)

@@ -21,8 +21,8 @@ type Tokens interface {
 
 type newToken struct {
 	Name      string         `json:"name,omitempty" maxLength:"100" doc:"For people."`
-	Scopes    []access.Scope `json:"scopes" minItems:"1" doc:"What it may do, each one that the caller may do, too: send, read, manage, reveal."`
-	Instances []string       `json:"instances,omitempty" doc:"The instances that it is for; left out, all."`
+	Scopes    []access.Scope `json:"scopes" minItems:"1" nullable:"false" enum:"send,read,manage,reveal" doc:"What it may do, each one that the caller may do, too: send, read, manage, reveal."`
+	Instances []string       `json:"instances,omitempty" nullable:"false" doc:"The instances that it is for; left out, all."`
 	Expires   *time.Time     `json:"expires,omitempty" doc:"When it ends; left out, when it is revoked."`
 }
 
@@ -60,7 +60,7 @@ func (a *API) tokens(t Tokens) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/tokens", id: "makeToken", tag: "tokens", summary: "Make a token", access: manage,
-		about: "The answer shows its secret, once.", status: http.StatusCreated, body: smallBody, refusals: []int{http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity},
+		about: "The answer shows its secret, once.", status: http.StatusCreated, body: smallBody, example: `{"name":"till","scopes":["send"],"instances":["demo"],"expires":"2999-01-01T00:00:00Z"}`, refusals: []int{http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, func(ctx context.Context, in *struct{ strict[newToken] }) (*one[Made], error) {
 		like := access.Token{Name: in.in.Name, Scopes: in.in.Scopes, Instances: in.in.Instances, Expires: in.in.Expires}
 		secret, made, err := t.Create(ctx, a.opt.HolderOf(ctx), like)
@@ -68,7 +68,7 @@ func (a *API) tokens(t Tokens) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/tokens/{token}/rotate", id: "rotateToken", tag: "tokens", summary: "Give a token another secret", access: manage,
-		about: "The answer shows it, once.", body: smallBody, refusals: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
+		about: "The answer shows it, once.", body: smallBody, example: `{"graceSeconds":86400}`, refusals: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, func(ctx context.Context, in *struct {
 		Token string `path:"token" doc:"The id, and not the secret."`
 		strict[rotation]
