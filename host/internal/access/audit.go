@@ -37,7 +37,7 @@ type Entry struct {
 // Record stores an entry, with an id and a time.
 func (a *Access) Record(ctx context.Context, e Entry) error {
 	now := a.now()
-	id := fmt.Sprintf("%011x%s", now.UnixMilli(), strings.ToLower(rand.Text()[:8]))
+	id := fmt.Sprintf("%016x%s", now.UnixNano(), strings.ToLower(rand.Text()[:6]))
 	return a.db.Write(ctx, "record an action", func(t *sqldb.Tx) error {
 		_, err := t.Exec(`INSERT INTO engine_audit (id, stored_at, caller, name, action, about, origin, status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			id, sqldb.Millis(now), clip(e.Caller), clip(e.Name), clip(e.Action), clip(e.About), clip(e.From), e.Status)
