@@ -154,6 +154,9 @@ func (s *Server) server(h http.Handler) *http.Server {
 	}
 }
 
+// readTime is how long a client may take to read an answer that is not a stream.
+const readTime = time.Minute
+
 // Start listens and serves until Stop. It returns once the address is bound.
 func (s *Server) Start(ctx context.Context) error {
 	l, err := s.front.Listen(ctx)
