@@ -153,8 +153,8 @@ func TestOpenAPI(t *testing.T) {
 	live["run"] = get(try("startRun", 201), "run")
 	try("listRuns", 200)
 	deadline(t, func() bool {
-		_, waits := s.do(t, "GET", "/v1/waits?flow=menu&node=ask", "")
-		return strings.Contains(waits, live["run"])
+		_, shown := s.do(t, "GET", "/v1/runs/"+live["run"], "") // a wait is listed before its message is sent
+		return strings.Contains(shown, "wait.armed")
 	})
 	try("listWaits", 200)
 	try("getRun", 200)
