@@ -1,5 +1,6 @@
 // Package api serves HTTP: the seed's API under /api, runs of
-// flows and node processes under /v1, clicks over WebSocket under /ws, health under /healthz and /readyz.
+// flows and node processes under /v1, tools for assistants under /mcp, clicks over WebSocket under /ws, health under
+// /healthz and /readyz.
 //
 // An endpoint under /api exists because an operation's manifest names it (sdk.Route), or because
 // package seed answers it: this package knows envelopes, tokens and limits, and the seed's form
@@ -26,6 +27,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/front"
+	"github.com/tapnode/tapnode/host/internal/mcp"
 	"github.com/tapnode/tapnode/host/internal/seed"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -134,6 +136,11 @@ func New(opt Options) (*Server, error) {
 	}
 	mux.Handle("/v1/", resources)
 	served := enveloped(mux, resources)
+	tools, err := mcp.New(mcp.Options{API: served, CallerOf: callerOf, Operations: opt.Operations, Seed: opt.Seed != nil, Logger: opt.Logger})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/mcp", s.entered(tools))
 	pages, err := s.pages(served)
 	if err != nil {
 		return nil, err

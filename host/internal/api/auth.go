@@ -34,16 +34,9 @@ func changes(method string) bool { return method != http.MethodGet && method != 
 // admit counts a request against the limit of its token. What changes something by the right to
 // manage is recorded, also when it is refused, and what a handler takes note of.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, scope access.Scope, next http.Handler) {
-	caller, ok := tokenIn(r.Context()) // by the control socket
+	r, caller, ok := s.enter(w, r)
 	if !ok {
-		if caller, ok = s.identify(w, r); !ok {
-			return
-		}
-		if !quota(w.Header(), s.opt.Access.Use(caller.ID, access.Requests)) {
-			deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
-			return
-		}
-		r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, caller))
+		return
 	}
 	if changes(r.Method) {
 		var done func()
@@ -58,6 +51,31 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, scope access.Scop
 	default:
 		next.ServeHTTP(w, r)
 	}
+}
+
+// enter finds out whose token a request has and counts it against the token's limit; one that the
+// control socket or a tool of /mcp makes was let in before. When it may not come in, it is answered.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request) (_ *http.Request, caller access.Caller, ok bool) {
+	if caller, ok = tokenIn(r.Context()); ok {
+		return r, caller, true
+	}
+	if caller, ok = s.identify(w, r); !ok {
+		return r, caller, false
+	}
+	if !quota(w.Header(), s.opt.Access.Use(caller.ID, access.Requests)) {
+		deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
+		return r, caller, false
+	}
+	return r.WithContext(context.WithValue(r.Context(), tokenKey{}, caller)), caller, true
+}
+
+// entered lets a request of any token pass: what it may do is asked where it does something.
+func (s *Server) entered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r, _, ok := s.enter(w, r); ok {
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // identify finds out whose token a request has. When it is nobody's, the request is answered.

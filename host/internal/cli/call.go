@@ -12,9 +12,9 @@ import (
 	"slices"
 
 	"google.golang.org/grpc/codes"
-	"rsc.io/qr"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/host/internal/qrcode"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -137,31 +137,13 @@ func printProgress(w io.Writer, p client.Progress) {
 	}
 }
 
-// drawQR draws two rows of modules per line of text, dark on light whatever the
-// terminal's colours, with the quiet zone that cameras need.
+// drawQR draws dark on light whatever the terminal's colours.
 func drawQR(w io.Writer, text string) {
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
+	lines := qrcode.Lines(text)
+	if lines == nil {
 		fmt.Fprintln(w, text)
-		return
 	}
-	const quiet = 2
-	for y := -quiet; y < code.Size+quiet; y += 2 {
-		var line bytes.Buffer
-		line.WriteString("\x1b[30;107m")
-		for x := -quiet; x < code.Size+quiet; x++ {
-			switch top, bottom := code.Black(x, y), code.Black(x, y+1); {
-			case top && bottom:
-				line.WriteRune('█')
-			case top:
-				line.WriteRune('▀')
-			case bottom:
-				line.WriteRune('▄')
-			default:
-				line.WriteByte(' ')
-			}
-		}
-		line.WriteString("\x1b[0m\n")
-		_, _ = line.WriteTo(w)
+	for _, line := range lines {
+		fmt.Fprintf(w, "\x1b[30;107m%s\x1b[0m\n", line)
 	}
 }

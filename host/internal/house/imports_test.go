@@ -63,6 +63,14 @@ var rules = []rule{
 		why: "one package knows what describes /v1, so that it can be had from elsewhere",
 	},
 	{
+		from: []string{""}, except: []string{"host/internal/mcp"}, forbid: []string{"github.com/modelcontextprotocol/"},
+		why: "one package knows the protocol of assistants; to the rest a tool is a request",
+	},
+	{
+		from: []string{"host/internal/mcp"}, forbid: []string{module + "host/internal/seed", module + "host/internal/engine", module + "host/internal/app"},
+		why: "a tool does what a request of the API does, and knows no other way to it",
+	},
+	{
 		from: []string{"host"}, except: []string{"host/internal/cli"}, forbid: []string{module + "host/internal/metrics", module + "host/internal/backup"},
 		why: "only the command puts measuring, and copies, beside what does the work",
 	},

@@ -3,17 +3,14 @@ package seed
 import (
 	"encoding/base64"
 
-	"rsc.io/qr"
+	"github.com/tapnode/tapnode/host/internal/qrcode"
 )
 
-// picture is a QR code as the URL of a PNG; "" of no text.
+// picture is a QR code as the URL of a PNG; "" when there is none.
 func picture(text string) string {
-	if text == "" {
+	png := qrcode.PNG(text)
+	if png == nil {
 		return ""
 	}
-	code, err := qr.Encode(text, qr.L)
-	if err != nil { // longer than any code holds; the text is in the answer too
-		return ""
-	}
-	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG())
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
 }

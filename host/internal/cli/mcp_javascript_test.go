@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestToolsJavaScript: both clients of the protocol that there are in JavaScript, the one of most assistants
+// and the newer one.
+func TestToolsJavaScript(t *testing.T) {
+	for _, needed := range [][]string{{"node", "--version"}, {"npm", "ping", "--fetch-retries=0"}} { // as .ci/setup asks
+		if out, err := exec.CommandContext(t.Context(), needed[0], needed[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("the clients in JavaScript need %s: %v\n%s", strings.Join(needed, " "), err, out)
+		}
+	}
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	dir := t.TempDir() // npm writes beside the program
+	if err := os.CopyFS(dir, os.DirFS("testdata/mcp")); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"npm", "ci", "--no-audit", "--no-fund"}, {"node", "client.js", s.url, s.token}} {
+		cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command[1], err, out)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package mcp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	mcpsdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
+	"github.com/tapnode/tapnode/host/internal/api/v1"
+)
+
+// tool is one, with the request that it stands for.
+type tool struct {
+	about *mcpsdk.Tool
+	right v1.Right // that its caller needs
+	all   bool     // for callers of all instances only
+	call  func(c *call) *mcpsdk.CallToolResult
+}
+
+// call is one call of a tool.
+type call struct {
+	server    *Server
+	ctx       context.Context // of the call; it ends with the request, too
+	request   *mcpsdk.CallToolRequest
+	http      *http.Request // that brought it
+	arguments []byte
+	key       string // idempotency key
+	steps     float64
+}
+
+// may says whether a caller may use a tool. It decides what is listed: what a call may do, the API decides.
+func (t tool) may(c v1.Caller) bool {
+	return (c.Rights == nil || slices.Contains(c.Rights, t.right)) && (len(c.Instances) == 0 || !t.all)
+}
+
+// all are the tools there are.
+func (s *Server) all() ([]tool, error) {
+	var out []tool
+	for _, op := range s.opt.Operations {
+		t, ok := operation(op)
+		if ok {
+			out = append(out, t)
+		}
+	}
+	if !s.opt.Seed {
+		return out, nil
+	}
+	seeds, err := seedTools(s.opt.Operations)
+	return append(out, seeds...), err
+}
+
+// restrict shows callers their tools only, and keeps out what nobody may do here.
+func (s *Server) restrict(next mcpsdk.MethodHandler) mcpsdk.MethodHandler {
+	return func(ctx context.Context, method string, req mcpsdk.Request) (mcpsdk.Result, error) {
+		if method == "subscriptions/listen" { // it holds a request for ever, and tools do not change
+			return nil, &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "nothing can be subscribed to here"}
+		}
+		result, err := next(ctx, method, req)
+		if list, ok := result.(*mcpsdk.ListToolsResult); ok && err == nil {
+			caller := s.opt.CallerOf(ctx)
+			list.Tools = slices.DeleteFunc(list.Tools, func(t *mcpsdk.Tool) bool { return !s.tools[t.Name].may(caller) })
+		}
+		return result, err
+	}
+}
+
+// handle makes the calls of a tool.
+func (s *Server) handle(t tool) mcpsdk.ToolHandler {
+	return func(ctx context.Context, req *mcpsdk.CallToolRequest) (*mcpsdk.CallToolResult, error) {
+		outer, ok := ctx.Value(httpKey{}).(*http.Request)
+		if !ok {
+			return nil, fmt.Errorf("a call of %s came by no request", t.about.Name)
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(outer.Context(), cancel)()
+		c := &call{server: s, ctx: ctx, request: req, http: outer, arguments: req.Params.Arguments}
+		if len(c.arguments) == 0 {
+			c.arguments = []byte("{}")
+		}
+		key, given := req.Params.Meta[keyName]
+		if c.key, ok = key.(string); given && !ok {
+			return refused("invalid_arguments", "the idempotency key in _meta is not a text", ""), nil
+		}
+		return t.call(c), nil
+	}
+}
+
+// keyName is the member of _meta, and the argument of the seed's tools, with an idempotency key.
+const keyName = "idempotencyKey"
+
+// progress tells whoever asked for it how the call goes. picture may be nil.
+func (c *call) progress(message string, picture *mcpsdk.ImageContent) {
+	token := c.request.Params.GetProgressToken()
+	if token == nil {
+		return
+	}
+	c.steps++
+	params := &mcpsdk.ProgressNotificationParams{ProgressToken: token, Message: message, Progress: c.steps}
+	if picture != nil {
+		if raw, err := json.Marshal(picture); err == nil {
+			params.Meta = mcpsdk.Meta{"image": json.RawMessage(raw)}
+		}
+	}
+	_ = c.request.Session.NotifyProgress(c.ctx, params) // the client is gone: nobody to tell
+}
