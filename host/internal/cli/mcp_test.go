@@ -119,27 +119,46 @@ func TestTools(t *testing.T) {
 		}
 	})
 
+	for name, bound := range map[string]struct {
+		scopes, instances string
+		sees, lacks       []string
+	}{
+		"send":            {`["send"]`, `[]`, []string{"send_text", "whatsapp_sendButtons_v1"}, []string{"instance_list", "instance_new"}},
+		"read":            {`["read"]`, `[]`, []string{"instance_list", "message_get"}, []string{"send_text", "webhook_get", "whatsapp_instance_list_v1"}},
+		"manage":          {`["manage"]`, `[]`, []string{"instance_new", "webhook_get"}, []string{"send_text", "instance_list", "whatsapp_instance_connect_v1"}},
+		"send for demo":   {`["send"]`, `["demo"]`, []string{"send_text"}, []string{"webhook_set"}},
+		"manage for demo": {`["manage"]`, `["demo"]`, []string{"webhook_set"}, []string{"instance_new", "instance_delete", "whatsapp_instance_list_v1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := s.ask(t, s.token, "POST", "/v1/tokens", `{"name":"t","scopes":`+bound.scopes+`,"instances":`+bound.instances+`}`)
+			made.wants(t, 201, "token")
+			secret, _ := made.at("token").(string)
+			limited := s.tools(t, secret, nil)
+			listed := names(t, limited)
+			for _, name := range bound.sees {
+				if !slices.Contains(listed, name) {
+					t.Errorf("%s is not listed", name)
+				}
+			}
+			for _, name := range bound.lacks {
+				if slices.Contains(listed, name) {
+					t.Errorf("%s is listed", name)
+				}
+			}
+			for _, name := range names(t, account) {
+				if slices.Contains(listed, name) && (name == "instance_logout" || name == "instance_delete") {
+					continue // it works, and would be the end of this test
+				}
+				_, a := use(t, limited, &mcpsdk.CallToolParams{Name: name, Arguments: map[string]any{"instance": "demo", "name": "demo", "messageId": "x"}})
+				if forbidden := a.at("code") == "forbidden"; forbidden == slices.Contains(listed, name) {
+					t.Errorf("%s: listed %v, and forbidden %v: %s", name, !forbidden, forbidden, a.raw)
+				}
+			}
+		})
+	}
+
 	t.Run("one instance's", func(t *testing.T) {
 		own := s.tools(t, token, nil)
-		listed := names(t, own)
-		for _, name := range names(t, account) {
-			arguments := map[string]any{"instance": "demo", "name": "other", "method": "qr"}
-			if name == "instance_logout" {
-				continue // it may, and that would be the end of this test
-			}
-			result, err := own.CallTool(t.Context(), &mcpsdk.CallToolParams{Name: name, Arguments: arguments})
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw, err := json.Marshal(result.Meta)
-			if err != nil {
-				t.Fatal(err)
-			}
-			forbidden := strings.Contains(string(raw), `"code":"forbidden"`)
-			if forbidden == slices.Contains(listed, name) {
-				t.Errorf("%s: listed %v, and forbidden %v: %s", name, !forbidden, forbidden, raw)
-			}
-		}
 		_, a := use(t, own, &mcpsdk.CallToolParams{Name: "send_text", Arguments: map[string]any{"instance": "other", "number": "5511999990001", "message": "x"}})
 		a.wants(t, 400, "code=forbidden", "detail~Instance token does not ma")
 		_, a = use(t, own, &mcpsdk.CallToolParams{Name: "whatsapp_sendText_v1", Arguments: map[string]any{"instance": "other", "number": "5511999990001", "contentText": "x"}})
@@ -207,6 +226,7 @@ func TestTools(t *testing.T) {
 	t.Run("pairing", func(t *testing.T) {
 		_, a := use(t, account, &mcpsdk.CallToolParams{Name: "instance_new", Arguments: map[string]any{"name": "shop"}})
 		a.wants(t, 200, "instance.name=shop", "instance.token")
+		s.ask(t, s.token, "GET", "/v1/audit?limit=1", "").wants(t, 200, "entries.0.action=POST /api/instance/new", "entries.0.from=127.0.0.1")
 		shown, a := use(t, account, &mcpsdk.CallToolParams{Name: "instance_connect", Arguments: map[string]any{"instance": "shop", "number": nil}})
 		a.wants(t, 200, "status=connecting", "qrCode", "!qrCodeBase64")
 		picture, ok := shown.Content[1].(*mcpsdk.ImageContent)

@@ -23,13 +23,13 @@ func operation(op sdk.OperationManifest) (tool, bool) {
 	if op.Kind == sdk.KindTrigger {
 		return tool{}, false
 	}
-	t := tool{right: v1.Send, about: &mcpsdk.Tool{
+	t := tool{needs: []v1.Right{v1.Send}, about: &mcpsdk.Tool{
 		Name: nameOf(op.ID), Title: op.Title, Description: strings.TrimSpace(op.Summary + "\nThe operation " + op.ID + "."),
 		InputSchema: inputSchema(op.Input), OutputSchema: outputSchema(op.Output),
 		Annotations: &mcpsdk.ToolAnnotations{Title: op.Title, ReadOnlyHint: op.Replay == sdk.Pure, IdempotentHint: op.Replay == sdk.Pure},
 	}}
 	if op.Kind == sdk.KindOperation {
-		t.right, t.all = v1.Manage, true
+		t.needs, t.all = append(t.needs, v1.Manage), true
 	}
 	if op.Replay == sdk.Keyed {
 		t.about.Description += " It happens once under an " + keyName + " in _meta, however often it is repeated."

@@ -94,7 +94,7 @@ func seedTools(operations []sdk.OperationManifest) ([]tool, error) {
 			}
 		}
 		destructive := t.method == http.MethodDelete
-		out = append(out, tool{right: t.right, all: t.all, call: func(c *call) *mcpsdk.CallToolResult { return c.seed(t) }, about: &mcpsdk.Tool{
+		out = append(out, tool{needs: []v1.Right{t.right}, all: t.all, call: func(c *call) *mcpsdk.CallToolResult { return c.seed(t) }, about: &mcpsdk.Tool{
 			Name: t.name, Title: t.title, Description: t.about + "\nAs " + t.method + " " + t.path + " does.", InputSchema: schema,
 			Annotations: &mcpsdk.ToolAnnotations{Title: t.title, ReadOnlyHint: t.right == v1.Read, IdempotentHint: t.right == v1.Read, DestructiveHint: &destructive},
 		}})

@@ -17,8 +17,8 @@ import (
 // tool is one, with the request that it stands for.
 type tool struct {
 	about *mcpsdk.Tool
-	right v1.Right // that its caller needs
-	all   bool     // for callers of all instances only
+	needs []v1.Right // of its caller
+	all   bool       // for callers of all instances only
 	call  func(c *call) *mcpsdk.CallToolResult
 }
 
@@ -35,7 +35,8 @@ type call struct {
 
 // may says whether a caller may use a tool. It decides what is listed: what a call may do, the API decides.
 func (t tool) may(c v1.Caller) bool {
-	return (c.Rights == nil || slices.Contains(c.Rights, t.right)) && (len(c.Instances) == 0 || !t.all)
+	lacks := func(r v1.Right) bool { return c.Rights != nil && !slices.Contains(c.Rights, r) }
+	return !slices.ContainsFunc(t.needs, lacks) && (len(c.Instances) == 0 || !t.all)
 }
 
 // all are the tools there are.
