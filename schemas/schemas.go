@@ -82,6 +82,10 @@ const (
 	RunWaiting    = "events/flow.run.waiting.v1.json"
 	RunEnded      = "events/flow.run.ended.v1.json"
 	WebhookTest   = "events/webhook.test.v1.json"
+	StreamOpened  = "events/stream.opened.v1.json"
+	StreamGap     = "events/stream.gap.v1.json"
+	AsCloudEvent  = "events/cloudevent.json"
+	AsSeed        = "events/seed.json"
 
 	// Settings of the node binary whatsapp-send-buttons.
 	Settings = "whatsapp-send-buttons.settings.json"

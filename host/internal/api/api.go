@@ -25,6 +25,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/events"
+	"github.com/tapnode/tapnode/host/internal/feed"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/front"
 	"github.com/tapnode/tapnode/host/internal/mcp"
@@ -64,8 +65,8 @@ type Options struct {
 	Calls      v1.Calls                                              // for operations and instances under /v1; nil leaves them out
 	Answers    *answers.Store                                        // for Idempotency-Keys under /v1; nil leaves them out
 	Secrets    map[string][]byte                                     // that webhooks name
-	Events     *events.Service                                       // for webhooks under /v1; nil leaves them out
 	Seed       *seed.API                                             // the rest of the seed's API; nil leaves it out
+	Events     *events.Service                                       // for sockets, events and webhooks under /v1; nil leaves them out
 	Origins    []string                                              // of web pages that may call, such as https://crm.example
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Metrics    http.Handler                                          // GET /metrics; nil leaves it out
@@ -78,7 +79,9 @@ type Options struct {
 type Server struct {
 	opt      Options
 	front    *front.Front
-	hub      *hub
+	places   *feed.Places
+	tail     *feed.Tail // nil without Options.Events
+	sockets  sockets
 	http     *http.Server
 	listener net.Listener
 	control  *http.Server // see Control
@@ -96,14 +99,17 @@ func New(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opt: opt, front: door, hub: newHub()}
+	s := &Server{opt: opt, front: door, places: feed.NewPlaces(), sockets: newSockets()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	if opt.Metrics != nil {
 		mux.Handle("GET /metrics", s.hereOrAccount(opt.Metrics))
 	}
-	mux.Handle("GET /ws/{instance}", s.authorized(http.HandlerFunc(s.socket)))
+	if opt.Events != nil {
+		s.tail = feed.NewTail(opt.Events, opt.Logger)
+		mux.Handle("GET /ws/{instance}", s.authorized(http.HandlerFunc(s.socket)))
+	}
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
@@ -125,7 +131,7 @@ func New(opt Options) (*Server, error) {
 	}
 	under := v1.Options{
 		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
-		Answers: opt.Answers, Closing: s.hub.closed, Logger: opt.Logger, Events: opt.Events,
+		Answers: opt.Answers, Events: opt.Events, Feed: s.tail, Origins: opt.Origins, Places: s.places, Valid: s.valid, Logger: opt.Logger,
 	}
 	if opt.Seed != nil {
 		under.Instances = opt.Seed
@@ -171,6 +177,9 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	s.listener = l
+	if s.tail != nil {
+		s.tail.Start()
+	}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.opt.Logger.Error("http server ended", "err", err)
@@ -185,7 +194,7 @@ func (s *Server) URL() string { return s.front.URL(s.listener) }
 // Stop ends WebSockets and streams, waits for running requests until ctx ends, then cuts
 // them. A server that was not started has nothing to stop.
 func (s *Server) Stop(ctx context.Context) error {
-	s.hub.close()
+	s.places.End()
 	var errs []error
 	for _, server := range []*http.Server{s.http, s.control} {
 		err := server.Shutdown(ctx)
@@ -194,7 +203,11 @@ func (s *Server) Stop(ctx context.Context) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, s.hub.wait(ctx))...)
+	errs = append(errs, s.places.Wait(ctx))
+	if s.tail != nil {
+		s.tail.Stop()
+	}
+	return errors.Join(errs...)
 }
 
 // hereOrAccount is for those who may see all instances: this machine, or through a proxy who

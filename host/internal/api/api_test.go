@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,13 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"github.com/tapnode/tapnode/host/internal/access"
-	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
-	"github.com/tapnode/tapnode/host/internal/seed"
+	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -25,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fixture is a served API with one operation that answers its own input.
 type fixture struct {
 	*Server
+	outbox            *sqllog.Log
 	account, instance string // tokens
 	calls             chan Call
 }
@@ -46,12 +44,13 @@ func startWith(t *testing.T, who access.Options, change func(*Options)) *fixture
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{calls: make(chan Call, 100)}
+	f := &fixture{calls: make(chan Call, 100), outbox: log}
 	f.account = f.token(t, tokens, access.Token{Scopes: access.AccountScopes()})
 	f.instance = f.token(t, tokens, access.Token{Scopes: access.AccountScopes(), Instances: []string{"shop"}})
 	opt := Options{
 		Listen: "127.0.0.1:0",
 		Access: tokens,
+		Events: events.New(events.Options{DB: log.DB(), Told: log.Told, Secret: []byte("secret")}),
 		Operations: []sdk.OperationManifest{
 			{ID: "demo.echo@1", HTTP: &sdk.Route{Method: "POST", Path: "/api/demo/echo/{instance}"}},
 			{ID: "demo.hidden@1"},
@@ -257,50 +256,4 @@ func TestForeignHostAndAddressAreRefused(t *testing.T) {
 	if _, err := New(Options{Listen: "0.0.0.0:80"}); err == nil {
 		t.Error("a public listen address was taken")
 	}
-}
-
-func TestSocketDeliversOnlyItsInstance(t *testing.T) {
-	f := start(t, nil)
-	dial := func(path string) *websocket.Conn {
-		conn, res, err := websocket.Dial(t.Context(), strings.Replace(f.URL(), "http", "ws", 1)+path, nil)
-		if err != nil {
-			t.Fatalf("%s: %v (%+v)", path, err, res)
-		}
-		return conn
-	}
-	shop := dial("/ws/shop?token=" + f.instance)
-	defer func() { _ = shop.CloseNow() }()
-	// Joining happens before the upgrade is answered, so nothing published now is missed.
-	f.Publish(engine.Outgoing{Instance: "other", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
-	f.Publish(engine.Outgoing{Instance: "shop", Type: "demo.event.v1", ID: "2", Data: []byte(`{"a":1}`)})
-	_, raw, err := shop.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"event":"demo.event.v1","id":"2","data":{"a":1},"type":"demo.event.v1","detail":{"a":1},"instanceData":{"instance":"shop"}}`
-	if string(raw) != want {
-		t.Errorf("got %s, want %s", raw, want)
-	}
-	if bytes.Contains(raw, []byte(f.instance)) {
-		t.Error("the token is in the event")
-	}
-	if _, res, err := websocket.Dial(t.Context(), strings.Replace(f.URL(), "http", "ws", 1)+"/ws/other?token="+f.instance, nil); err == nil || res.StatusCode != 403 {
-		t.Errorf("foreign instance: %v %+v", err, res)
-	}
-}
-
-func TestSlowSocketIsCutOff(t *testing.T) {
-	h := newHub()
-	r, _ := h.join("shop", seed.Websocket{Enabled: true})
-	for range socketQueue {
-		h.publish("shop", "message.exchange", []byte("x"))
-	}
-	select {
-	case <-r.lagged:
-		t.Fatal("cut off before its queue was full")
-	default:
-	}
-	h.publish("shop", "message.exchange", []byte("one too many"))
-	h.publish("shop", "message.exchange", []byte("and another"))
-	<-r.lagged
 }

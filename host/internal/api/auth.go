@@ -174,8 +174,19 @@ func accountOnly(next http.Handler) http.Handler {
 	})
 }
 
+// valid says whether the token of a request that is being answered still is one.
+func (s *Server) valid(ctx context.Context, r *http.Request) bool {
+	raw, _ := tokenOf(r)
+	if raw == "" { // of the control socket
+		return true
+	}
+	_, ok, err := s.known(ctx, raw)
+	return ok || err != nil // nobody is sent away because it cannot be asked
+}
+
 // tokenOf reads the token from the header token, Authorization: Bearer or, as one client
-// does, apikey; from the query only for a WebSocket, whose browser API cannot set headers.
+// does, apikey. The browsers' API for WebSockets cannot set headers: there it may be one of the
+// subprotocols and, for the seed's clients below /ws, in the query.
 func tokenOf(r *http.Request) (token, missing string) {
 	if token = r.Header.Get("token"); token != "" {
 		return token, ""
@@ -187,6 +198,13 @@ func tokenOf(r *http.Request) (token, missing string) {
 	}
 	if token = r.Header.Get("apikey"); token != "" {
 		return token, ""
+	}
+	for _, offered := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for name := range strings.SplitSeq(offered, ",") {
+			if token, ok := strings.CutPrefix(strings.TrimSpace(name), "bearer."); ok && token != "" {
+				return token, ""
+			}
+		}
 	}
 	if strings.HasPrefix(r.URL.Path, "/ws/") {
 		return r.URL.Query().Get("token"), "Missing token in header, Authorization header, or query parameter"

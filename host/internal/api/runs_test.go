@@ -123,7 +123,7 @@ func TestStopEndsStreams(t *testing.T) {
 	if _, err := io.Copy(io.Discard, late); err != nil {
 		t.Fatal(err)
 	}
-	hurried.Publish(engine.Outgoing{Instance: "shop", Type: "demo.event.v1", ID: "1", Data: []byte(`{}`)})
+	f.tell(t, "shop", "1")
 	if _, _, err := conn.Read(t.Context()); err != nil {
 		t.Fatalf("the WebSocket was cut: %v", err)
 	}
@@ -140,7 +140,7 @@ func TestStopEndsStreams(t *testing.T) {
 	if err := hurried.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if err := <-closed; websocket.CloseStatus(err) != websocket.StatusGoingAway {
+	if err := <-closed; websocket.CloseStatus(err) != websocket.StatusServiceRestart || !strings.Contains(err.Error(), "retry-after=") {
 		t.Errorf("the WebSocket ended with %v", err)
 	}
 }

@@ -18,7 +18,7 @@ const maxSeedBody = 64 << 10
 
 // seed mounts what package seed answers.
 func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
-	a.OnWebsocket(s.hub.configure)
+	a.OnWebsocket(s.sockets.configure)
 	for _, e := range a.Endpoints() {
 		h := s.endpoint(e)
 		if e.Creation {

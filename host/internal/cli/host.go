@@ -89,7 +89,6 @@ type durable struct {
 // hostUse is what a command wants of its host.
 type hostUse struct {
 	keep      *durable         // nil: runs end with the process
-	onEvent   func(sdk.Event)  // see app.Options; may be nil
 	tells     func() bool      // see app.Options; may be nil
 	onHealth  func(sdk.Health) // see app.Options; may be nil
 	flowLevel slog.Level       // from which on the lines of flows are logged
@@ -153,7 +152,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 	opt := app.Options{
 		Nodes: installed, DataDir: h.dataDir, Settings: settings, Logger: h.log,
 		FlowLog:      slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: min(level, use.flowLevel)})),
-		AllowPrivate: *f.allowPrivate || f.simulated(), OnEvent: use.onEvent, OnHealth: use.onHealth, Tells: use.tells,
+		AllowPrivate: *f.allowPrivate || f.simulated(), OnHealth: use.onHealth, Tells: use.tells,
 	}
 	if use.keep != nil {
 		if err := h.openRuns(ctx, *use.keep); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/seed"
@@ -25,15 +24,9 @@ func (h *host) openSeed(private bool) error {
 // stateTime bounds the storing of an instance's state.
 const stateTime = 15 * time.Second
 
-// tellState keeps the states of instances in the outbox and tells them to sockets.
-func (h *host) tellState(server *api.Server) func(engine.Outgoing) error {
-	return func(ev engine.Outgoing) error {
-		ctx, cancel := context.WithTimeout(context.Background(), stateTime)
-		defer cancel()
-		err := h.runs.Tell(ctx, ev)()
-		if err == nil {
-			server.Publish(ev)
-		}
-		return err
-	}
+// tellState keeps the states of instances in the outbox.
+func (h *host) tellState(ev engine.Outgoing) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTime)
+	defer cancel()
+	return h.runs.Tell(ctx, ev)()
 }

@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 
 	"github.com/tapnode/tapnode/host/internal/api"
-	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -51,15 +50,9 @@ func serve(ctx context.Context, c console, args []string) error {
 			return err
 		}
 	}
-	var server *api.Server // set before the first event: nodes start after it
 	var h *host
 	h, err = openHost(ctx, c, f.set, f.host, hostUse{
-		keep: &durable{postgres, f.keep.limits()},
-		onEvent: func(ev sdk.Event) {
-			for _, told := range events.FromNode(ev) {
-				server.Publish(told)
-			}
-		},
+		keep:      &durable{postgres, f.keep.limits()},
 		tells:     func() bool { return h.events.Tells() },
 		onHealth:  func(changed sdk.Health) { h.seed.Heard(changed) },
 		flowLevel: slog.LevelInfo,
@@ -79,11 +72,11 @@ func serve(ctx context.Context, c console, args []string) error {
 		return errors.Join(err, h.stop(nil))
 	}
 	opt := h.apiOptions(f, secrets)
-	server, err = api.New(opt)
+	server, err := api.New(opt)
 	if err != nil {
 		return errors.Join(invalid("%w", err), h.stop(nil))
 	}
-	h.seed.Start(h.tellState(server))
+	h.seed.Start(h.tellState)
 	h.events.Start()
 	err = h.serveUntil(ctx, c, server, programs, asked, printer{c.out, *f.json, true})
 	return errors.Join(err, h.stop(server))

@@ -24,6 +24,10 @@ const (
 	typeSent  = "whatsapp.message.sent.v1"
 	typeState = "whatsapp.instance.state.v1"
 	typeTest  = "webhook.test.v1"
+
+	// TypeOpened tells a reader of the outbox from where it reads, and TypeGap what it missed.
+	TypeOpened = "stream.opened.v1"
+	TypeGap    = "stream.gap.v1"
 )
 
 // Catalogued is a type of events, in its version.
@@ -47,6 +51,8 @@ var kinds = []Catalogued{
 	{Type: engine.EventRunWaiting, file: schemas.RunWaiting},
 	{Type: engine.EventRunEnded, file: schemas.RunEnded},
 	{Type: typeTest, file: schemas.WebhookTest},
+	{Type: TypeOpened, file: schemas.StreamOpened},
+	{Type: TypeGap, file: schemas.StreamGap},
 }
 
 // Catalogue lists the types of events with their schemas.

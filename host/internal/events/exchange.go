@@ -3,8 +3,6 @@ package events
 import (
 	"encoding/json"
 	"time"
-
-	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
 // exchanged is the seed's name for what people and we write.
@@ -20,6 +18,7 @@ type Seed struct {
 	Type         string          `json:"type"`
 	Detail       json.RawMessage `json:"detail"`
 	InstanceData instanceData    `json:"instanceData"`
+	Sequence     string          `json:"sequence,omitempty"` // its place in the outbox, to go on after
 }
 
 type instanceData struct {
@@ -107,8 +106,8 @@ func (p person) party() party {
 // InSeed puts an event into the seed's form. What a person or we wrote is a message.exchange, a
 // step of a message that was sent a message.status; what the seed has no form for keeps its
 // own name and data.
-func InSeed(ev engine.Outgoing) Seed {
-	e := Seed{Event: ev.Type, ID: ev.ID, Data: ev.Data, Type: ev.Type, Detail: ev.Data, InstanceData: instanceData{Instance: ev.Instance}}
+func InSeed(ev Event) Seed {
+	e := Seed{Event: ev.Type, ID: ev.ID, Data: ev.Data, Type: ev.Type, Detail: ev.Data, InstanceData: instanceData{Instance: ev.Instance}, Sequence: sequenceOf(ev)}
 	switch ev.Type {
 	case typeState:
 		e.Event = "instance.state"

@@ -21,7 +21,7 @@ func example(t *testing.T, name string) []byte {
 // TestClickInTheSeedsForm holds the members that the seed's integrators read.
 func TestClickInTheSeedsForm(t *testing.T) {
 	detail := example(t, schemas.ButtonClicked)
-	raw, err := json.Marshal(InSeed(engine.Outgoing{ID: "e1", Type: "whatsapp.button.clicked.v1", Instance: "shop-1", Data: detail}))
+	raw, err := json.Marshal(InSeed(Event{Outgoing: engine.Outgoing{ID: "e1", Type: "whatsapp.button.clicked.v1", Instance: "shop-1", Data: detail}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestClickInTheSeedsForm(t *testing.T) {
 }
 
 func TestTextInTheSeedsForm(t *testing.T) {
-	e := InSeed(engine.Outgoing{Type: "whatsapp.message.received.v1", Instance: "shop-1", Data: example(t, schemas.MessageReceived)})
+	e := InSeed(Event{Outgoing: engine.Outgoing{Type: "whatsapp.message.received.v1", Instance: "shop-1", Data: example(t, schemas.MessageReceived)}})
 	x, ok := e.Data.(exchange)
 	if !ok || x.Message.Type != "text" || x.Message.Content != "Can I change my order?" || x.Message.Interactive != nil || x.Chat.Type != "private" {
 		t.Errorf("got %+v", e)

@@ -22,7 +22,8 @@ type Filter struct {
 	Instances []string
 }
 
-func (f Filter) wants(ev Event) bool {
+// Wants says whether an event passes.
+func (f Filter) Wants(ev Event) bool {
 	return (len(f.Types) == 0 || slices.Contains(f.Types, ev.Type)) && (len(f.Instances) == 0 || slices.Contains(f.Instances, ev.Instance))
 }
 
@@ -31,8 +32,9 @@ type Page struct {
 	Events []Event
 	// Next is the position to go on after; there may be more when it is not the one asked for.
 	Next uint64
-	// Gap means that events after the one asked for were removed before they were read.
-	Gap bool
+	// Gone is up to where events were removed, if that is after the one asked for: there may have
+	// been some that this page should have had.
+	Gone uint64
 }
 
 // Read gives the events after a position that a filter wants, in order, of at most so many that
@@ -42,19 +44,29 @@ func (s *Service) Read(ctx context.Context, after uint64, f Filter, limit int) (
 	if len(f.Instances) == 1 {
 		instance = f.Instances[0]
 	}
-	found, err := s.box.after(ctx, after, instance, limit)
-	if err != nil {
-		return Page{}, err
+	p := Page{Next: after}
+	var found []Event
+	for {
+		var err error
+		if found, err = s.box.after(ctx, after, instance, limit); err != nil {
+			return Page{}, err
+		}
+		_, gone, err := s.box.edges(ctx)
+		if err != nil {
+			return Page{}, err
+		}
+		if gone <= after || gone == p.Gone {
+			break
+		}
+		p.Gone = gone // what was found may be from before that, so read again
 	}
-	_, gone, err := s.box.edges(ctx)
-	p := Page{Next: after, Gap: gone > after}
 	for _, ev := range found {
 		p.Next = ev.Position
-		if f.wants(ev) {
+		if f.Wants(ev) {
 			p.Events = append(p.Events, ev)
 		}
 	}
-	return p, err
+	return p, nil
 }
 
 // Newest is the position of the newest event: who reads after it sees what comes.
@@ -64,7 +76,7 @@ func (s *Service) Newest(ctx context.Context) (uint64, error) {
 }
 
 // Told is closed when there is something new to read, as far as this host knows: what another
-// host has stored is seen by looking every [poll].
+// host has stored is seen by looking every [Service.LookEvery].
 func (s *Service) Told() <-chan struct{} { return s.opt.Told() }
 
 // outbox reads the events that package sqllog stores.

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/netguard"
-	"github.com/tapnode/tapnode/schemas"
 )
 
 const (
@@ -129,22 +128,9 @@ var (
 	errToken   = errors.New("the instance's token cannot be read now")
 )
 
-// cloudEvent is CloudEvents 1.0 in JSON.
-type cloudEvent struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`
-	Source          string          `json:"source"`
-	Type            string          `json:"type"`
-	Subject         string          `json:"subject,omitempty"`
-	Time            time.Time       `json:"time"`
-	DataContentType string          `json:"datacontenttype"`
-	DataSchema      string          `json:"dataschema,omitempty"`
-	Data            json.RawMessage `json:"data"`
-}
-
 func (s *Service) body(ctx context.Context, w *Webhook, ev Event) (body []byte, contentType, name string, err error) {
 	if w.Form == formSeed {
-		e := InSeed(ev.Outgoing)
+		e := InSeed(ev)
 		if w.Token && ev.Instance != "" {
 			if e.InstanceData.Token, err = s.opt.Token(ctx, ev.Instance); err != nil {
 				return nil, "", "", errToken
@@ -153,19 +139,9 @@ func (s *Service) body(ctx context.Context, w *Webhook, ev Event) (body []byte, 
 		body, err = json.Marshal(e)
 		return body, "application/json", e.Event, err
 	}
-	e := cloudEvent{SpecVersion: "1.0", ID: ev.ID, Type: ev.Type, Time: ev.Time.UTC(), DataContentType: "application/json", Data: ev.Data}
-	switch {
-	case ev.Instance != "":
-		e.Source, e.Subject = "/instances/"+url.PathEscape(ev.Instance), ev.Instance
-	case ev.Run != "":
-		e.Source, e.Subject = "/runs/"+url.PathEscape(ev.Run), ev.Run
-	default:
+	e := InCloudEvents(ev)
+	if e.Source == "" {
 		e.Source = "/webhooks/" + url.PathEscape(w.ID)
-	}
-	for _, k := range kinds {
-		if k.Type == ev.Type {
-			e.DataSchema = schemas.Base + k.file
-		}
 	}
 	body, err = json.Marshal(e)
 	return body, "application/cloudevents+json", ev.Type, err

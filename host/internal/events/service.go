@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -46,7 +45,8 @@ type Service struct {
 	client *http.Client
 
 	changed chan struct{} // holds one token when webhooks have changed here
-	runs    atomic.Bool   // somebody wants events of runs
+	runs    atomic.Bool   // somebody wants events of runs, or nobody has looked yet
+	readers atomic.Int64  // until when they are kept for readers at least, in milliseconds
 
 	life    sync.Mutex
 	stop    context.CancelFunc // ends the loop; nil before Start
@@ -71,6 +71,7 @@ func New(opt Options) *Service {
 	s := &Service{opt: opt, store: store{opt.DB, opt.Now}, box: outbox{opt.DB}, lease: newLease(opt.DB), client: newClient(opt.Private),
 		changed: make(chan struct{}, 1), by: map[string]*sender{}}
 	s.calling, s.cut = context.WithCancel(context.Background())
+	s.runs.Store(true)
 	return s
 }
 
@@ -140,22 +141,28 @@ func (s *Service) loop(ctx context.Context) {
 // look notes what is wanted, for a host that does not deliver.
 func (s *Service) look(ctx context.Context) error {
 	all, err := s.store.all(ctx, s.opt.DB, true)
-	if err == nil {
-		s.note(all)
+	if err != nil {
+		return err
 	}
-	return err
+	return s.note(ctx, all)
 }
 
-func (s *Service) note(all []*Webhook) {
-	runs := false
+// note finds out whether somebody wants events of runs.
+func (s *Service) note(ctx context.Context, all []*Webhook) error {
+	until, err := runsKept(ctx, s.opt.DB)
+	if err != nil {
+		return err
+	}
+	wanted := s.opt.Now().Before(until)
 	for _, w := range all {
-		for _, name := range []string{engine.EventRunStarted, engine.EventRunWaiting, engine.EventRunEnded} {
+		for _, name := range runTypes {
 			ev := Event{}
 			ev.Type = name
-			runs = runs || w.Enabled && len(w.Instances) == 0 && w.wants(ev)
+			wanted = wanted || w.Enabled && len(w.Instances) == 0 && w.wants(ev)
 		}
 	}
-	s.runs.Store(runs)
+	s.runs.Store(wanted)
+	return nil
 }
 
 // deliver runs the senders until ctx ends or the lease is another host's.
@@ -216,6 +223,9 @@ func (s *Service) deliver(ctx context.Context) (err error) {
 	}
 }
 
+// LookEvery is how often a reader looks for what it was not told of; see Told.
+func (s *Service) LookEvery() time.Duration { return s.doze() }
+
 // doze is how long nothing is looked at without a reason: other hosts bring some, too.
 func (s *Service) doze() time.Duration {
 	if s.lease.alone {
@@ -234,7 +244,9 @@ func (s *Service) follow(ctx context.Context, seen int64) (int64, error) {
 	if err != nil {
 		return seen, err
 	}
-	s.note(all)
+	if err := s.note(ctx, all); err != nil {
+		return seen, err
+	}
 	there := map[string]bool{}
 	for _, w := range all {
 		there[w.ID] = true

@@ -248,7 +248,7 @@ func TestSignature(t *testing.T) {
 					t.Errorf("event %d: %v", n, err)
 				}
 			}
-			var ev cloudEvent
+			var ev CloudEvent
 			if err := json.Unmarshal([]byte(c.body), &ev); err != nil || ev.SpecVersion != "1.0" || ev.ID != c.header.Get("webhook-id") || ev.Source != "/instances/shop" || c.header.Get("Content-Type") != "application/cloudevents+json" {
 				t.Errorf("got %s, %v", c.body, err)
 			}

@@ -69,7 +69,7 @@ func (w *Webhook) wants(ev Event) bool {
 	if len(w.Events) == 0 || slices.Contains(w.Events, ev.Type) {
 		return true
 	}
-	return w.Form == formSeed && slices.Contains(w.Events, InSeed(ev.Outgoing).Event)
+	return w.Form == formSeed && slices.Contains(w.Events, InSeed(ev).Event)
 }
 
 // instance is the only one whose events it gets; "" if there are others.
@@ -129,7 +129,7 @@ func (s *Settings) check(private bool) []sdk.Violation {
 		}
 	}
 	for i, name := range s.Events {
-		if !known(name) {
+		if !Known(name) {
 			refuse(fmt.Sprintf("/events/%d", i), "unknown", "no event is called so; the catalogue lists all")
 		}
 	}
@@ -140,9 +140,9 @@ func (s *Settings) check(private bool) []sdk.Violation {
 	return bad
 }
 
-// known says whether a name is in the catalogue. What other nodes may tell has a version at its
+// Known says whether a name is in the catalogue. What other nodes may tell has a version at its
 // end, too.
-func known(name string) bool {
+func Known(name string) bool {
 	return slices.ContainsFunc(kinds, func(k Catalogued) bool { return k.Type == name || k.Seed == name }) || versioned.MatchString(name)
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/tapnode/tapnode/host/internal/feed"
 )
 
 const (
@@ -21,12 +23,6 @@ const (
 	beat = 15 * time.Second
 	// patience is how long a reader of a stream may take for one event.
 	patience = 10 * time.Second
-)
-
-// Streams that may be open: in all, and of one caller, so that one cannot take them all.
-const (
-	maxStreams          = 1000
-	maxStreamsPerCaller = 100
 )
 
 // streaming is an answer that huma leaves to us.
@@ -55,48 +51,60 @@ func wantsEvents(accept string) bool {
 	return false
 }
 
-// stream begins a stream in the place of an answer and lets feed send, with a context that ends with
+// stream begins a stream in the place of an answer and lets tell send, with a context that ends with
 // the request, with the server and when the reader is gone.
-func (a *API) stream(lines bool, feed func(ctx context.Context, s *stream)) *streaming {
+func (a *API) stream(lines bool, tell func(ctx context.Context, s *stream)) *streaming {
 	return &streaming{func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
-		caller := a.caller(r.Context())
-		leave, p := a.streams.join(caller.ID)
+		leave, p := a.join(r)
 		if p != nil {
 			write(w, p)
 			return
 		}
 		defer leave()
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
 		s := &stream{lines: lines, w: w, control: http.NewResponseController(w)}
 		w.Header().Set("Content-Type", map[bool]string{true: jsonLines, false: eventStream}[lines])
 		w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back
 		if !s.put("") {
 			return
 		}
-		var beating sync.WaitGroup
-		beating.Go(func() {
-			tick := time.NewTicker(beat)
-			defer tick.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-a.opt.Closing:
-					cancel()
-				case <-tick.C:
-					if !lines && !s.put(": alive\n\n") {
-						cancel()
-					}
-				}
-			}
-		})
-		defer beating.Wait()
-		defer cancel()
-		feed(ctx, s)
+		ctx, end := a.session(r, beat).Watch(r.Context(), s.beat)
+		defer end()
+		tell(ctx, s)
 	}}
 }
+
+// session is what a stream lives by.
+func (a *API) session(r *http.Request, beat time.Duration) feed.Session {
+	s := feed.Session{Ending: a.opt.Places.Ending(), Beat: beat}
+	if a.opt.Valid != nil {
+		s.Valid = func(ctx context.Context) bool { return a.opt.Valid(ctx, r) }
+	}
+	return s
+}
+
+// join takes a place for a stream, which leave gives back, or says why there is none.
+func (a *API) join(r *http.Request) (leave func(), p *problem) {
+	leave, err := a.opt.Places.Join(a.caller(r.Context()).ID)
+	if full, ok := errors.AsType[*feed.FullError](err); ok {
+		p = refuse(http.StatusTooManyRequests, "too_many_streams", full.Error())
+		if full.Everywhere {
+			p = refuse(http.StatusServiceUnavailable, "too_many_streams", full.Error())
+		}
+		return nil, p.with("Retry-After", "5")
+	}
+	return leave, nil
+}
+
+// beat shows that the stream lives. Lines of JSON have no form for that.
+func (s *stream) beat(context.Context) error {
+	if !s.lines && !s.put(": alive\n\n") {
+		return errGone
+	}
+	return nil
+}
+
+var errGone = errors.New("nobody reads any more")
 
 // send sends a value under the name of its kind; id, if any, is where a reader may go on. It is false
 // when nobody reads any more.
@@ -108,10 +116,15 @@ func (s *stream) send(kind, id string, value any) bool {
 	if s.lines {
 		return s.put(string(raw) + "\n")
 	}
+	return s.event(kind, id, raw)
+}
+
+// event sends a server-sent event whose data is one line.
+func (s *stream) event(kind, id string, data []byte) bool {
 	if id != "" {
 		id = "id: " + id + "\n"
 	}
-	return s.put(fmt.Sprintf("%sevent: %s\ndata: %s\n\n", id, kind, raw))
+	return s.put(fmt.Sprintf("%sevent: %s\ndata: %s\n\n", id, kind, data))
 }
 
 func (s *stream) put(text string) bool {
@@ -129,35 +142,6 @@ func (s *stream) put(text string) bool {
 	}
 	s.failed = err != nil
 	return !s.failed
-}
-
-// streams counts the open ones, by caller.
-type streams struct {
-	mu   sync.Mutex
-	all  int
-	each map[string]int
-}
-
-// join takes a place, which leave gives back, or says why there is none.
-func (c *streams) join(caller string) (leave func(), p *problem) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.each[caller] >= maxStreamsPerCaller:
-		return nil, refuse(http.StatusTooManyRequests, "too_many_streams", fmt.Sprintf("this token has %d streams open, which is the limit; end one of them", maxStreamsPerCaller))
-	case c.all >= maxStreams:
-		return nil, refuse(http.StatusTooManyRequests, "too_many_streams", fmt.Sprintf("%d streams are open, which is the limit; try again later", maxStreams))
-	}
-	c.all++
-	c.each[caller]++
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.all--
-		if c.each[caller]--; c.each[caller] == 0 {
-			delete(c.each, caller)
-		}
-	}, nil
 }
 
 // describeStream says what a stream is made of, which OpenAPI 3.1 has no words for.

@@ -28,6 +28,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/events"
+	"github.com/tapnode/tapnode/host/internal/feed"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
@@ -50,8 +51,12 @@ type Options struct {
 	Instances Instances       // with Calls
 	Answers   *answers.Store  // for Idempotency-Keys; nil ignores them where no operation keeps them itself
 	Events    *events.Service // for webhooks
-	Closing   <-chan struct{} // closed when the server stops: streams end
-	Logger    *slog.Logger
+	Feed      *feed.Tail      // for events
+	Origins   []string        // of web pages that may open sockets
+	Places    *feed.Places    // of streams; required
+	// Valid says whether the token of a request, which has a stream, still is.
+	Valid  func(ctx context.Context, r *http.Request) bool
+	Logger *slog.Logger
 }
 
 // API serves the routes. New makes it; it holds nothing that has to be stopped.
@@ -60,14 +65,13 @@ type API struct {
 	mux      *http.ServeMux
 	huma     huma.API
 	logger   *slog.Logger
-	document []byte // OpenAPI
-	streams  streams
+	document []byte     // OpenAPI
 	changing sync.Mutex // held while the versions of a flow change
 }
 
 // New builds the routes.
 func New(opt Options) (*API, error) {
-	a := &API{opt: opt, mux: http.NewServeMux(), streams: streams{each: map[string]int{}}, logger: opt.Logger}
+	a := &API{opt: opt, mux: http.NewServeMux(), logger: opt.Logger}
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
@@ -100,6 +104,9 @@ func New(opt Options) (*API, error) {
 		}
 		a.webhooks(opt.Events)
 		a.deliveries(opt.Events)
+	}
+	if opt.Feed != nil {
+		a.events(opt.Feed)
 	}
 	return a, a.describe()
 }

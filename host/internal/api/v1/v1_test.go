@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tapnode/tapnode/host/internal/feed"
 	"github.com/tapnode/tapnode/host/internal/process"
 )
 
@@ -50,7 +51,8 @@ func serveTest(t *testing.T, change func(*Options)) *served {
 			c, _ := ctx.Value(callerKey{}).(Caller)
 			return c
 		},
-		Nodes: someNodes{},
+		Nodes:  someNodes{},
+		Places: feed.NewPlaces(),
 	}
 	if change != nil {
 		change(&opt)

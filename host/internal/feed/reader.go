@@ -1,0 +1,205 @@
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/events"
+)
+
+// Want says what a reader gets.
+type Want struct {
+	events.Filter
+	Shape Shape
+	// After is the position to go on after; nil is the newest, so that only what comes is read.
+	After *uint64
+	// Opened has the reader told first from where it reads.
+	Opened bool
+	// Passes says by an event's type, and by its name in the seed's form if that is the shape, whether
+	// it passes; nil: all that the filter wants.
+	Passes func(kind, name string) bool
+}
+
+// Frame is an event as a reader gets it, and where it goes on after it.
+type Frame struct {
+	Sequence string
+	Body     []byte
+}
+
+// Reader reads an outbox on. It is for one goroutine. Close it.
+type Reader struct {
+	tail  *Tail
+	want  Want
+	at    uint64
+	first []Frame // to be told before anything else
+	began bool    // what it reads is behind what it has read
+}
+
+// ErrSlow ends a reader whose next events were removed before it came to them.
+var ErrSlow = errors.New("too slow: events were removed before they were read")
+
+// Open begins to read. What is put into the outbox after it returns is read.
+func (t *Tail) Open(ctx context.Context, w Want) (*Reader, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	r, _, err := t.begin(ctx, w)
+	if err == nil {
+		t.join(1, w.Runs())
+	}
+	return r, err
+}
+
+// begin finds the place of a reader.
+func (t *Tail) begin(ctx context.Context, w Want) (r *Reader, newest uint64, err error) {
+	if w.Runs() {
+		if err := t.from.KeepRuns(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
+	if newest, err = t.from.Newest(ctx); err != nil {
+		return nil, 0, err
+	}
+	r = &Reader{tail: t, want: w, at: newest}
+	if w.After != nil {
+		r.at = *w.After
+	}
+	if r.at > newest {
+		r.say(gap(r.at, newest, "unknown"))
+		r.at = newest
+	} else if w.Opened {
+		r.say(opened(r.at))
+	}
+	return r, newest, nil
+}
+
+// Close lets the memory go that others do not need.
+func (r *Reader) Close() { r.tail.join(-1, r.want.Runs()) }
+
+func (t *Tail) join(n int, runs bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.readers += n
+	if runs {
+		t.ofRuns += n
+	}
+	if n > 0 {
+		select {
+		case t.came <- struct{}{}:
+		default: // a token is there already
+		}
+	}
+}
+
+// Next waits for the next events. The error is ErrSlow, that of the store, or the context's cause.
+func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
+	for {
+		if frames := r.first; len(frames) > 0 {
+			r.first = nil
+			return frames, nil
+		}
+		found, next, gone, grown, err := r.tail.after(ctx, r.at, r.want.Filter)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if gone > 0 && r.at > 0 { // 0 is the oldest that is kept
+			if r.began {
+				return nil, ErrSlow
+			}
+			r.say(gap(r.at, gone, "removed"))
+			r.at = gone
+			continue
+		}
+		r.began = r.began || next != r.at
+		moved := next != r.at
+		r.at = next
+		if frames := r.frames(found); len(frames) > 0 {
+			return frames, nil
+		}
+		if moved {
+			continue
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (r *Reader) frames(found []*item) []Frame {
+	var out []Frame
+	for _, it := range found {
+		body := it.told(r.want.Shape)
+		if r.want.Passes != nil && !r.want.Passes(it.Type, it.name) {
+			continue
+		}
+		out = append(out, Frame{events.Sequence(it.Position), body})
+	}
+	return out
+}
+
+func (r *Reader) say(ev events.Event) {
+	it := &item{Event: ev}
+	r.first = append(r.first, Frame{events.Sequence(ev.Position), it.told(r.want.Shape)})
+}
+
+// gap is the event of what may be missing, and opened that of where a reader begins.
+func gap(after, until uint64, reason string) events.Event {
+	return own(events.TypeGap, until, map[string]string{"after": events.Sequence(after), "until": events.Sequence(until), "reason": reason})
+}
+
+func opened(after uint64) events.Event {
+	return own(events.TypeOpened, after, map[string]string{"after": events.Sequence(after)})
+}
+
+func own(kind string, at uint64, data map[string]string) events.Event {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		raw = nil // unreachable: texts are JSON
+	}
+	return events.Event{Position: at, Outgoing: engine.Outgoing{ID: kind + "-" + events.Sequence(at), Type: kind, Time: time.Now(), Data: raw}}
+}
+
+// ParseSequence reads what a reader says that it has: the sequence of an event, or 0 for none.
+func ParseSequence(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || len(text) > 19 {
+		return 0, fmt.Errorf("%.30q is not the sequence of an event; 0 begins with the oldest that is kept", text)
+	}
+	return n, nil
+}
+
+// Page reads what there is, at most so many events, and does not wait for more.
+func (t *Tail) Page(ctx context.Context, w Want, limit int) (frames []Frame, next string, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	if w.After == nil {
+		w.After = new(uint64)
+	}
+	w.Opened = false
+	r, newest, err := t.begin(ctx, w)
+	if err != nil {
+		return nil, "", false, err
+	}
+	page, err := t.from.Read(ctx, r.at, w.Filter, limit)
+	if err != nil {
+		return nil, "", false, err
+	}
+	if page.Gone > 0 && r.at > 0 {
+		r.say(gap(r.at, page.Gone, "removed"))
+		page.Next = max(page.Next, page.Gone)
+	}
+	frames = r.first
+	for _, ev := range page.Events {
+		frames = append(frames, r.frames([]*item{{Event: ev}})...)
+	}
+	return frames, events.Sequence(page.Next), page.Next < newest, nil
+}
