@@ -59,8 +59,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer reader.Close()
-	session := feed.Session{Ending: s.places.Ending(), Beat: feed.Beat, Valid: func(ctx context.Context) bool { return s.valid(ctx, r) }}
-	session.Socket(w, r, reader)
+	feed.NewSession(s.places, func(ctx context.Context) bool { return s.valid(ctx, r) }).Socket(w, r, reader)
 }
 
 // sockets know what those of an instance get, which its clients may change while they are open.

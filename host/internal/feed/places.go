@@ -61,9 +61,6 @@ func (p *Places) Join(token string) (leave func(), err error) {
 	}, nil
 }
 
-// Ending is closed when streams should end.
-func (p *Places) Ending() <-chan struct{} { return p.ending }
-
 // End asks all streams to end; nobody gets a place any more.
 func (p *Places) End() {
 	p.mu.Lock()

@@ -40,8 +40,8 @@ type Reader struct {
 	began bool    // what it reads is behind what it has read
 }
 
-// ErrSlow ends a reader whose next events were removed before it came to them.
-var ErrSlow = errors.New("too slow: events were removed before they were read")
+// errSlow ends a reader whose next events were removed before it came to them.
+var errSlow = errors.New("too slow: events were removed before they were read")
 
 // Open begins to read. What is put into the outbox after it returns is read.
 func (t *Tail) Open(ctx context.Context, w Want) (*Reader, error) {
@@ -95,7 +95,7 @@ func (t *Tail) join(n int, runs bool) {
 	}
 }
 
-// Next waits for the next events. The error is ErrSlow, that of the store, or the context's cause.
+// Next waits for the next events. The error is for [Farewell].
 func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
 	for {
 		if frames := r.first; len(frames) > 0 {
@@ -107,11 +107,12 @@ func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			return nil, err
+			r.tail.log.Warn("the outbox cannot be read", "err", err)
+			return nil, errUnread
 		}
 		if gone > 0 && r.at > 0 { // 0 is the oldest that is kept
 			if r.began {
-				return nil, ErrSlow
+				return nil, errSlow
 			}
 			r.say(gap(r.at, gone, "removed"))
 			r.at = gone

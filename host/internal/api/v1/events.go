@@ -136,31 +136,37 @@ func (a *API) eventPage(tail *feed.Tail, w feed.Want, limit int) *streaming {
 }
 
 func (a *API) eventStream(tail *feed.Tail, w feed.Want) *streaming {
-	return a.stream(false, func(ctx context.Context, s *stream) {
-		reader, err := tail.Open(ctx, w)
+	return &streaming{func(hc huma.Context) {
+		r, out := humago.Unwrap(hc)
+		reader, err := tail.Open(r.Context(), w)
 		if err != nil {
-			s.farewell(err)
+			write(out, a.unread(err))
 			return
 		}
 		defer reader.Close()
-		for {
-			frames, err := reader.Next(ctx)
-			if err != nil {
-				s.farewell(err)
-				return
-			}
-			for _, f := range frames {
-				if !s.event("message", f.Sequence, f.Body) {
+		a.stream(false, func(ctx context.Context, s *stream) {
+			for {
+				frames, err := reader.Next(ctx)
+				if err != nil {
+					s.farewell(err)
 					return
 				}
+				for _, f := range frames {
+					if !s.event("message", f.Sequence, f.Body) {
+						return
+					}
+				}
 			}
-		}
-	})
+		}).Body(hc)
+	}}
 }
 
 // farewell says to whoever reads why the stream ends, and when to come back.
 func (s *stream) farewell(err error) {
 	code, reason, retryAfter := feed.Farewell(err)
+	if code == "" {
+		return
+	}
 	if retryAfter > 0 {
 		s.put(fmt.Sprintf("retry: %d\n", retryAfter*1000))
 	}
@@ -186,6 +192,6 @@ func (a *API) eventSocket(tail *feed.Tail, w feed.Want) *streaming {
 			return
 		}
 		defer reader.Close()
-		a.session(r, feed.Beat).Socket(out, r, reader)
+		a.session(r).Socket(out, r, reader)
 	}}
 }

@@ -19,8 +19,6 @@ import (
 const (
 	eventStream = "text/event-stream"
 	jsonLines   = "application/x-ndjson"
-	// beat is how often a silent stream shows that it lives: proxies cut what says nothing.
-	beat = 15 * time.Second
 	// patience is how long a reader of a stream may take for one event.
 	patience = 10 * time.Second
 )
@@ -68,19 +66,18 @@ func (a *API) stream(lines bool, tell func(ctx context.Context, s *stream)) *str
 		if !s.put("") {
 			return
 		}
-		ctx, end := a.session(r, beat).Watch(r.Context(), s.beat)
+		ctx, end := a.session(r).Watch(r.Context(), s.beat)
 		defer end()
 		tell(ctx, s)
 	}}
 }
 
 // session is what a stream lives by.
-func (a *API) session(r *http.Request, beat time.Duration) feed.Session {
-	s := feed.Session{Ending: a.opt.Places.Ending(), Beat: beat}
-	if a.opt.Valid != nil {
-		s.Valid = func(ctx context.Context) bool { return a.opt.Valid(ctx, r) }
+func (a *API) session(r *http.Request) feed.Session {
+	if a.opt.Valid == nil {
+		return feed.NewSession(a.opt.Places, nil)
 	}
-	return s
+	return feed.NewSession(a.opt.Places, func(ctx context.Context) bool { return a.opt.Valid(ctx, r) })
 }
 
 // join takes a place for a stream, which leave gives back, or says why there is none.
