@@ -11,7 +11,7 @@ import (
 // resources answers so, with a problem.
 func enveloped(mux *http.ServeMux, resources http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/") && path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath() {
+		if strings.HasPrefix(r.URL.Path, "/v1/") && path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath() { // ServeMux would redirect
 			resources.ServeHTTP(w, r)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,15 +20,21 @@ const goodMenu = `{"number":"5511999990001","contentText":"👩‍👩‍👧‍
 // TestHostileBodies: every door that takes JSON refuses every hostile document with a
 // 4xx and words, and a good request comes through afterwards.
 func TestHostileBodies(t *testing.T) {
-	s := serveSimulated(t)
+	b := beside{t, filepath.Join(shortDir(t), "data")}
+	s := serveSimulated(t, "--data", b.data)
 	s.until(t, `wait.armed +ask`)
+	doors := map[string]string{} // each with a token, and so a limit, of its own
+	for _, path := range []string{endpoint + "demo", "/v1/flows/menu/runs", "/v1/flows", "/v1/instances", callMenu, "/sim/v1/faults"} {
+		out, _ := b.do(exitOK, "tokens", "create")
+		doors[path] = strings.TrimSpace(out)
+	}
 	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string) // with a limit of its own
 	for _, in := range nodetest.Hostile() {
-		for _, path := range []string{endpoint + "demo", "/v1/flows/menu/runs", "/sim/v1/faults"} {
+		for path, key := range doors {
 			if path == "/v1/flows/menu/runs" && (len(strings.TrimSpace(string(in.Bytes))) == 0 || in.Name == "empty object") {
 				continue // the defaults
 			}
-			status, body := s.do(t, "POST", path, string(in.Bytes), "Content-Type", "application/json")
+			status, body := s.do(t, "POST", path, string(in.Bytes), "Content-Type", "application/json", "token", key)
 			if status < 400 || status > 499 || len(body) < 20 || len(body) > len(in.Bytes)+64<<10 {
 				t.Errorf("%s to %s: %d %.300s", in.Name, path, status, body)
 			}

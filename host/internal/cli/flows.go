@@ -14,7 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	resources "github.com/tapnode/tapnode/host/internal/api/v1"
+	v1api "github.com/tapnode/tapnode/host/internal/api/v1"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -55,7 +55,7 @@ func publishFlows(ctx context.Context, c console, fs *flag.FlagSet, args []strin
 		if err != nil {
 			return err
 		}
-		var p resources.Published
+		var p v1api.Published
 		err = host.get(ctx, http.MethodPost, v1("flows"), query, source, &p)
 		var wrong found
 		if errors.As(err, &wrong) && len(wrong.Findings) > 0 {
@@ -90,7 +90,7 @@ func readFlow(path string) ([]byte, error) {
 	return source, nil
 }
 
-func printPublished(c console, p resources.Published, asJSON bool) error {
+func printPublished(c console, p v1api.Published, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.out, p)
 	}
@@ -199,7 +199,7 @@ func restoreFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string
 		return err
 	}
 	defer host.close()
-	var p resources.Published
+	var p v1api.Published
 	if err := host.get(ctx, http.MethodPost, v1("flows", rest[0], "versions", rest[1], "publish"), nil, nil, &p); err != nil {
 		return err
 	}

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
 const openAPIFile = "../../../docs/openapi.json"
@@ -21,7 +24,10 @@ type document struct {
 }
 
 type described struct {
-	ID         string `json:"operationId"`
+	ID         string   `json:"operationId"`
+	Tags       []string `json:"tags"`
+	Summary    string   `json:"summary"`
+	Right      string   `json:"x-right"`
 	Parameters []struct {
 		Name   string `json:"name"`
 		In     string `json:"in"`
@@ -84,7 +90,12 @@ func (o described) example(live map[string]string) (path, kind, body string) {
 // TestOpenAPI: what is served is what is committed, and every example in it works on a real host,
 // node and simulator and is answered as its schema says.
 func TestOpenAPI(t *testing.T) {
-	s := serveSimulated(t)
+	t.Run("sqlite", func(t *testing.T) { openAPI(t) })
+	t.Run("postgres", func(t *testing.T) { openAPI(t, "--database", sqldbtest.Postgres(t)) })
+}
+
+func openAPI(t *testing.T, args ...string) {
+	s := serveSimulated(t, args...)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()
 	status, text := s.do(t, "GET", "/v1/openapi.json", "")
@@ -108,6 +119,8 @@ func TestOpenAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.whole = whole
+
+	d.table(t)
 
 	live := map[string]string{}
 	tried := map[string]bool{}
@@ -153,8 +166,8 @@ func TestOpenAPI(t *testing.T) {
 	live["run"] = get(try("startRun", 201), "run")
 	try("listRuns", 200)
 	deadline(t, func() bool {
-		_, shown := s.do(t, "GET", "/v1/runs/"+live["run"], "") // a wait is listed before its message is sent
-		return strings.Contains(shown, "wait.armed")
+		_, waits := s.do(t, "GET", "/v1/waits?flow=menu&node=ask&limit=1", "") // of the newest run
+		return strings.Contains(waits, live["run"]) && strings.Contains(waits, `"deadline"`)
 	})
 	try("listWaits", 200)
 	try("getRun", 200)
@@ -220,12 +233,45 @@ func TestOpenAPI(t *testing.T) {
 	try("redeliver", 404)
 	try("dropUndelivered", 404)
 	try("deleteWebhook", 204)
+	try("readEvents", 200)
 	for _, at := range d.Paths {
 		for _, op := range at {
 			if !tried[op.ID] {
 				t.Errorf("the example of %s is not run here", op.ID)
 			}
 		}
+	}
+}
+
+// table is the list of routes in docs/http.md.
+func (d document) table(t *testing.T) {
+	t.Helper()
+	const file, from, to = "../../../docs/http.md", "-update -->\n", "<!-- end -->"
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(page), from)
+	is, after, there := strings.Cut(rest, to)
+	if !ok || !there {
+		t.Fatalf("%s has no place for the routes", file)
+	}
+	var rows []string
+	for path, at := range d.Paths {
+		for method, op := range at {
+			rows = append(rows, fmt.Sprintf("| %s | `%s %s` | %s | %s |\n", op.Tags[0], strings.ToUpper(method), path, op.Right, op.Summary))
+		}
+	}
+	slices.Sort(rows)
+	want := "| | Request | Right | |\n|---|---|---|---|\n" + strings.Join(rows, "")
+	if is == want {
+		return
+	}
+	if !*update {
+		t.Fatalf("the routes in %s are others; make them anew with -update", file)
+	}
+	if err := os.WriteFile(file, []byte(before+from+want+to+after), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -106,6 +106,13 @@ func (s *served) until(t *testing.T, pattern string) string {
 // do makes a request with the account token and returns status and body.
 func (s *served) do(t *testing.T, method, path, body string, header ...string) (int, string) {
 	t.Helper()
+	status, _, text := s.asked(t, method, path, body, header...)
+	return status, text
+}
+
+// asked is do with the header of the answer.
+func (s *served) asked(t *testing.T, method, path, body string, header ...string) (int, http.Header, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +130,7 @@ func (s *served) do(t *testing.T, method, path, body string, header ...string) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res.StatusCode, strings.TrimSpace(string(raw))
+	return res.StatusCode, res.Header, strings.TrimSpace(string(raw))
 }
 
 // TestServe does what serve prints: taps by HTTP, looks at the phone, starts a run.

@@ -45,19 +45,48 @@ func (b *strict[T]) read(body []byte) *problem {
 	}
 	err := jsonstrict.Decode(body, bounds, &b.in)
 	if fault, ok := errors.AsType[*jsonstrict.Error](err); ok {
-		return refuse(http.StatusBadRequest, "invalid_body", "the body is not what this takes: "+fault.Error(), faultsOf(*fault)...)
+		where := ""
+		if fault.Pointer != "" {
+			where = fmt.Sprintf(" at %.80s", fault.Pointer)
+		}
+		return refuse(http.StatusBadRequest, "invalid_body", "the body is not what this takes"+where+": "+fault.Message, faultsOf(*fault)...)
 	}
 	return nil
 }
 
+const (
+	// smallBody is for requests that are a handful of members.
+	smallBody = 64 << 10
+	// bodyTime is how long a body may take.
+	bodyTime = 30 * time.Second
+	// bodyRoom is how many bytes of bodies above smallBody there are at the same time.
+	bodyRoom = 128 << 20
+)
+
+// room takes the room that a body may need, which leave gives back.
+func (a *API) room(r *http.Request, rt route) (leave func(), p *problem) {
+	size := r.ContentLength
+	if size < 0 || size > rt.body {
+		size = rt.body
+	}
+	if size <= smallBody {
+		return func() {}, nil
+	}
+	if !a.bodies.TryAcquire(size) {
+		return nil, refuse(http.StatusServiceUnavailable, "busy", "too many large bodies are being read; try again in a moment").with("Retry-After", "1")
+	}
+	return func() { a.bodies.Release(size) }, nil
+}
+
 // readBody reads the body of a request within its limits. Without a body in the route there may be
 // none, or {}.
-func readBody(w http.ResponseWriter, r *http.Request, rt route) ([]byte, *problem) {
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, rt route) ([]byte, *problem) {
+	control := http.NewResponseController(w)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		_ = control.SetReadDeadline(time.Time{})
 		return nil, nil
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // where there is none, the server's holds
+	_ = control.SetReadDeadline(time.Now().Add(a.bodyTime)) // where there is none, the server's holds
 	limit := max(rt.body, 2)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
@@ -68,7 +97,7 @@ func readBody(w http.ResponseWriter, r *http.Request, rt route) ([]byte, *proble
 	case tooLarge:
 		return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", limit))
 	case slow != nil && slow.Timeout():
-		return nil, refuse(http.StatusRequestTimeout, "too_slow", fmt.Sprintf("the body did not come within %v", bodyTime)).with("Connection", "close")
+		return nil, refuse(http.StatusRequestTimeout, "too_slow", fmt.Sprintf("the body did not come within %v", a.bodyTime)).with("Connection", "close")
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "invalid_body", "the body ended early, or its encoding is broken").with("Connection", "close")
 	}

@@ -31,7 +31,7 @@ type tried struct {
 func (a *API) deliveries(s *events.Service) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/webhooks/{webhook}/test", id: "testWebhook", tag: "webhooks", summary: "Call a webhook with an event that says nothing",
-		access: Access{Manage, All}, refusals: webhookRefusals,
+		access: Access{Manage, All}, refusals: webhookRefusals, acts: always,
 	}, func(ctx context.Context, in *webhookIn) (*one[tried], error) {
 		return a.tried(s.Test(ctx, in.Webhook))
 	})
@@ -93,7 +93,7 @@ func (a *API) deliveries(s *events.Service) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/webhooks/{webhook}/deadletters/{event}/redeliver", id: "redeliver", tag: "webhooks", summary: "Call the webhook with one of them again, under its id",
-		access: Access{Manage, All}, refusals: webhookRefusals,
+		access: Access{Manage, All}, refusals: webhookRefusals, acts: always,
 	}, func(ctx context.Context, in *undeliveredIn) (*one[tried], error) {
 		return a.tried(s.Redeliver(ctx, in.Webhook, in.Event))
 	})

@@ -111,15 +111,21 @@ func (a *API) called(ctx context.Context, c *flow.Catalogue, calls Calls, id str
 		a.opt.Note(ctx, "an operation that changes something")
 	}
 	if caller.Instances != nil {
-		var about struct {
-			Instance string `json:"instance"`
-		}
-		if err := json.Unmarshal(body.input(), &about); err != nil || about.Instance == "" || !caller.may(about.Instance) || op.Kind == sdk.KindOperation {
+		if name := instanceOf(body.input()); name == "" || !caller.may(name) || op.Kind == sdk.KindOperation {
 			return client.Request{}, refuse(http.StatusForbidden, "forbidden", "the token is not one for this instance, or the operation needs one for all instances",
 				fault{Pointer: "/input/instance", Code: "forbidden", Message: "it must be an instance of the token"})
 		}
 	}
 	return client.Request{Operation: id, Input: body.input()}, nil
+}
+
+// instanceOf is the instance that an input is about; the member's name to the letter, as nodes read it.
+func instanceOf(input []byte) (name string) {
+	var members map[string]json.RawMessage // a struct would take other cases, too
+	if json.Unmarshal(input, &members) != nil || json.Unmarshal(members["instance"], &name) != nil {
+		return ""
+	}
+	return name
 }
 
 // outcome makes a call and answers with what show makes of its result, or with the call as it goes.

@@ -116,7 +116,7 @@ func (a *API) instances(calls Calls, keeps Instances) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/instances", id: "makeInstance", tag: "instances", summary: "Make an instance",
-		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, example: `{"name":"shop"}`, refusals: instanceRefusals, // the answer is not kept by a key: a token is in it
+		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, example: `{"name":"shop"}`, refusals: instanceRefusals, acts: always, secret: true,
 	}, func(ctx context.Context, in *struct{ strict[newInstance] }) (*madeInstance, error) {
 		var out instanceBody
 		if err := a.ask(ctx, calls, opCreate, about(in.in.Name), &out); err != nil {
@@ -146,7 +146,7 @@ func (a *API) instances(calls Calls, keeps Instances) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/instances/{instance}/token", id: "rotateInstanceToken", tag: "instances", summary: "Give an instance another token",
-		about: "The one it had is good for nothing any more.", access: Access{Manage, All}, refusals: instanceRefusals, // nor is this
+		about: "The one it had is good for nothing any more.", access: Access{Manage, All}, refusals: instanceRefusals, acts: always, secret: true,
 	}, func(ctx context.Context, in *instanceIn) (*one[tokenBody], error) {
 		if !a.caller(ctx).full() {
 			return nil, refuse(http.StatusForbidden, "forbidden", "the token of an instance may send, read and manage, and is seen only by who may, too")

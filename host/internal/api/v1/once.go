@@ -20,7 +20,7 @@ const keepTime = 5 * time.Second
 
 // once lets a request with an Idempotency-Key act once and answers its repeats as the first was
 // answered. The key is one of the caller's and of the instance's in the path.
-func (a *API) once(w http.ResponseWriter, r *http.Request, body []byte, next http.Handler) {
+func (a *API) once(w http.ResponseWriter, r *http.Request, rt route, body []byte, next http.Handler) {
 	key, owner := r.Header.Get(keyHeader), a.caller(r.Context()).ID+"\x00"+r.PathValue("instance")
 	owner = hashed(owner)
 	known, err := a.opt.Answers.Begin(r.Context(), owner, key, hashed(r.Method, r.URL.EscapedPath(), r.URL.RawQuery, string(body)))
@@ -40,7 +40,7 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, body []byte, next htt
 		_, _ = w.Write(known.Body) // the client is gone: nobody to tell
 		return
 	}
-	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	rec := &recorder{ResponseWriter: w, status: http.StatusOK, secret: rt.secret}
 	next.ServeHTTP(rec, r)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), keepTime)
 	defer cancel()
@@ -64,7 +64,7 @@ func (a *API) notAgain(known *answers.Answer, err error) *problem {
 		a.logger.Error("an Idempotency-Key cannot be looked up", "err", err)
 		return refuse(http.StatusServiceUnavailable, "unavailable", "the Idempotency-Key could not be stored, and nothing has happened; try again").with("Retry-After", "1")
 	case known != nil && known.Cut:
-		return refuse(http.StatusConflict, "answer_not_kept", "this has happened, and its answer was too large to be kept")
+		return refuse(http.StatusConflict, "answer_not_kept", "this has happened, and its answer was not kept: it had a secret in it, or was too large")
 	}
 	return nil
 }
@@ -80,6 +80,7 @@ type recorder struct {
 	status int
 	body   []byte
 	cut    bool
+	secret bool
 }
 
 // WriteHeader is http.ResponseWriter's.
@@ -103,6 +104,9 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 // says that there was an effect, or that nobody knows.
 func (r *recorder) answer() *answers.Answer {
 	a := &answers.Answer{Status: r.status, Type: r.Header().Get("Content-Type"), Location: r.Header().Get("Location"), Body: r.body, Cut: r.cut}
+	if r.secret && r.status < http.StatusBadRequest {
+		a.Body, a.Cut = nil, true
+	}
 	said := r.body
 	switch {
 	case a.Type == eventStream:

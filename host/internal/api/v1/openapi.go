@@ -60,11 +60,22 @@ func (a *API) describe() error {
 		return err
 	}
 	out.WriteByte('\n')
-	a.document = out.Bytes()
-	a.mux.HandleFunc("GET /v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/openapi+json; version=3.1")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		_, _ = (&answer{ResponseWriter: w}).Write(a.document) // the client is gone: nobody to tell
-	})
+	page, err := readable(a.huma.OpenAPI())
+	if err != nil {
+		return fmt.Errorf("describe the API to people: %w", err)
+	}
+	a.open("/v1/openapi.json", "application/openapi+json; version=3.1", out.Bytes())
+	a.open("/v1/{$}", "text/html; charset=utf-8", page)
 	return nil
+}
+
+// open serves a document that needs no token. Nothing in it loads or runs anything.
+func (a *API) open(path, kind string, document []byte) {
+	a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		_, _ = (&answer{ResponseWriter: w}).Write(document) // the client is gone: nobody to tell
+	})
 }

@@ -82,21 +82,16 @@ type route struct {
 	// acts says whether a repeat of the request would act again: then its answer is kept by its
 	// Idempotency-Key. Nil: no.
 	acts func(*http.Request) bool
+	// secret means that the answer has a secret in it and is not kept: a repeat hears that it has happened.
+	secret bool
 	// example is a body that works.
 	example string
 	// change may complete the description before the Go types do.
 	change func(*huma.Operation)
 }
 
-// Limits of requests.
-const (
-	// smallBody is for requests that are a handful of members.
-	smallBody = 64 << 10
-	// bodyTime is how long a body may take.
-	bodyTime = 30 * time.Second
-	// answerTime is how long a client may take to read an answer that is not a stream.
-	answerTime = time.Minute
-)
+// answerTime is how long a client may take to read an answer that is not a stream.
+const answerTime = time.Minute
 
 // serve registers a route. The fields of I with tags path, query and header are parameters; an I that
 // embeds strict or source has a body. O is what package huma makes of it: a field Body and headers.
@@ -206,7 +201,13 @@ func (a *API) enter(rt route, next http.Handler) http.Handler {
 			write(w, p)
 			return
 		}
-		body, p := readBody(w, r, rt)
+		leave, p := a.room(r, rt)
+		if p != nil {
+			write(w, p)
+			return
+		}
+		defer leave()
+		body, p := a.readBody(w, r, rt)
 		if p != nil {
 			write(w, p)
 			return
@@ -215,7 +216,7 @@ func (a *API) enter(rt route, next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w, r = &answer{ResponseWriter: w}, withBody(r, body)
 		if a.opt.Answers != nil && rt.acts != nil && r.Header.Get(keyHeader) != "" && rt.acts(r) {
-			a.once(w, r, body, next)
+			a.once(w, r, rt, body, next)
 			return
 		}
 		next.ServeHTTP(w, r)

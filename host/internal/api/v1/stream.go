@@ -19,8 +19,8 @@ import (
 const (
 	eventStream = "text/event-stream"
 	jsonLines   = "application/x-ndjson"
-	// patience is how long a reader of a stream may take for one event.
-	patience = 10 * time.Second
+	// streamPatience is how long a reader of a stream may take for one event.
+	streamPatience = 10 * time.Second
 )
 
 // streaming is an answer that huma leaves to us.
@@ -31,7 +31,8 @@ type streaming struct {
 // stream sends values one by one, as server-sent events or as lines of JSON. Its methods may be
 // called from several goroutines.
 type stream struct {
-	lines bool
+	lines    bool
+	patience time.Duration
 
 	mu      sync.Mutex
 	w       http.ResponseWriter
@@ -60,7 +61,7 @@ func (a *API) stream(lines bool, tell func(ctx context.Context, s *stream)) *str
 			return
 		}
 		defer leave()
-		s := &stream{lines: lines, w: w, control: http.NewResponseController(w)}
+		s := &stream{lines: lines, patience: a.patience, w: w, control: http.NewResponseController(w)}
 		w.Header().Set("Content-Type", map[bool]string{true: jsonLines, false: eventStream}[lines])
 		w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back
 		if !s.put("") {
@@ -130,7 +131,7 @@ func (s *stream) put(text string) bool {
 	if s.failed {
 		return false
 	}
-	err := s.control.SetWriteDeadline(time.Now().Add(patience))
+	err := s.control.SetWriteDeadline(time.Now().Add(s.patience))
 	if err == nil || errors.Is(err, http.ErrNotSupported) {
 		_, err = s.w.Write([]byte(text))
 	}

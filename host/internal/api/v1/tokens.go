@@ -45,8 +45,7 @@ type entryList struct {
 	more
 }
 
-// tokens serves the tokens and the audit log. Repeats of the requests that make secrets are not
-// answered from what is stored: no secret is.
+// tokens serves the tokens and the audit log.
 func (a *API) tokens(t Tokens) {
 	manage := Access{Manage, All}
 	serve(a, route{
@@ -60,7 +59,8 @@ func (a *API) tokens(t Tokens) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/tokens", id: "makeToken", tag: "tokens", summary: "Make a token", access: manage,
-		about: "The answer shows its secret, once.", status: http.StatusCreated, body: smallBody, example: `{"name":"till","scopes":["send"],"instances":["demo"],"expires":"2999-01-01T00:00:00Z"}`, refusals: []int{http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity},
+		about: "The answer shows its secret, once.", status: http.StatusCreated, body: smallBody, example: `{"name":"till","scopes":["send"],"instances":["demo"],"expires":"2999-01-01T00:00:00Z"}`, acts: always, secret: true,
+		refusals: []int{http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, func(ctx context.Context, in *struct{ strict[newToken] }) (*one[Made], error) {
 		like := access.Token{Name: in.in.Name, Scopes: in.in.Scopes, Instances: in.in.Instances, Expires: in.in.Expires}
 		secret, made, err := t.Create(ctx, a.opt.HolderOf(ctx), like)
@@ -68,9 +68,10 @@ func (a *API) tokens(t Tokens) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/tokens/{token}/rotate", id: "rotateToken", tag: "tokens", summary: "Give a token another secret", access: manage,
-		about: "The answer shows it, once.", body: smallBody, example: `{"graceSeconds":86400}`, refusals: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
+		about: "The answer shows it, once.", body: smallBody, example: `{"graceSeconds":86400}`, acts: always, secret: true,
+		refusals: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, func(ctx context.Context, in *struct {
-		Token string `path:"token" doc:"The id, and not the secret."`
+		Token string `path:"token" example:"1f9a0c5be2d7" doc:"The id, and not the secret."`
 		strict[rotation]
 	}) (*one[Made], error) {
 		grace := min(max(in.in.GraceSeconds, -1), int(access.MaxGrace/time.Second)+1) // before it is multiplied
@@ -81,7 +82,7 @@ func (a *API) tokens(t Tokens) {
 		method: http.MethodDelete, path: "/v1/tokens/{token}", id: "revokeToken", tag: "tokens", summary: "End a token at once", access: manage,
 		refusals: []int{http.StatusNotFound, http.StatusConflict},
 	}, func(ctx context.Context, in *struct {
-		Token string `path:"token" doc:"The id, and not the secret."`
+		Token string `path:"token" example:"1f9a0c5be2d7" doc:"The id, and not the secret."`
 	}) (*struct{}, error) {
 		return nil, a.unstored(t.Revoke(ctx, a.opt.HolderOf(ctx), in.Token))
 	})

@@ -20,9 +20,11 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/answers"
@@ -65,13 +67,15 @@ type API struct {
 	mux      *http.ServeMux
 	huma     huma.API
 	logger   *slog.Logger
-	document []byte     // OpenAPI
-	changing sync.Mutex // held while the versions of a flow change
+	bodies   *semaphore.Weighted
+	bodyTime time.Duration
+	patience time.Duration // of a stream with its reader
+	changing sync.Mutex    // held while the versions of a flow change
 }
 
 // New builds the routes.
 func New(opt Options) (*API, error) {
-	a := &API{opt: opt, mux: http.NewServeMux(), logger: opt.Logger}
+	a := &API{opt: opt, mux: http.NewServeMux(), bodies: semaphore.NewWeighted(bodyRoom), bodyTime: bodyTime, patience: streamPatience, logger: opt.Logger}
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
@@ -113,7 +117,7 @@ func New(opt Options) (*API, error) {
 
 // ServeHTTP answers also where no route is: with a problem, and never with a redirect.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if asked := r.URL.EscapedPath(); path.Clean(asked) != asked {
+	if asked := r.URL.EscapedPath(); asked != "/v1/" && path.Clean(asked) != asked {
 		write(w, refuse(http.StatusNotFound, "not_found", "there is no such resource: the path is not clean"))
 		return
 	}

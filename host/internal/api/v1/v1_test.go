@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,7 +23,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // only instance that they may work with.
 type served struct {
 	*httptest.Server
-	api *API
+	api    *API
+	states chan http.ConnState // of all connections
 }
 
 type callerKey struct{}
@@ -61,7 +63,9 @@ func serveTest(t *testing.T, change func(*Options)) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &served{httptest.NewServer(a), a}
+	s := &served{httptest.NewUnstartedServer(a), a, make(chan http.ConnState, 10_000)}
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) { s.states <- state }
+	s.Start()
 	t.Cleanup(s.Close)
 	return s
 }
@@ -180,5 +184,10 @@ func TestDocumentNamesEveryRoute(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(a.body), &doc); err != nil || a.status != 200 || doc.OpenAPI != "3.1.0" || len(doc.Paths["/v1/nodes/{name}/restart"]["post"]) == 0 {
 		t.Fatalf("%v %+v", err, a)
+	}
+	page := s.ask(t, "GET", "/v1/", "", "Caller", "")
+	if page.status != 200 || !strings.Contains(page.body, "POST /v1/nodes/{name}/restart") || strings.Contains(page.body, "<script") || strings.Contains(page.body, "//cdn") ||
+		!strings.HasPrefix(page.header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("the page: %+v", page)
 	}
 }

@@ -116,8 +116,7 @@ func (a *API) webhooks(s *events.Service) {
 	})
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/webhooks", id: "makeWebhook", tag: "webhooks", summary: "Make a webhook, which gets what comes from now on",
-		about:  "The answer has its secret and is not kept: an Idempotency-Key makes no difference here.",
-		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, example: exampleWebhook, refusals: webhookRefusals,
+		access: Access{Manage, All}, status: http.StatusCreated, body: smallBody, example: exampleWebhook, refusals: webhookRefusals, acts: always, secret: true,
 	}, func(ctx context.Context, in *struct{ strict[webhookSettings] }) (*madeWebhook, error) {
 		w, secret, err := s.Create(ctx, in.in.settings(), in.in.Enabled == nil || *in.in.Enabled)
 		if err != nil {
@@ -163,7 +162,7 @@ func (a *API) webhooks(s *events.Service) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/webhooks/{webhook}/rotate", id: "rotateWebhookSecret", tag: "webhooks", summary: "Give a webhook another secret",
 		about:  "For a day calls are signed with both, so that the receiver can change meanwhile.",
-		access: Access{Manage, All}, refusals: webhookRefusals,
+		access: Access{Manage, All}, refusals: webhookRefusals, acts: always, secret: true,
 	}, func(ctx context.Context, in *webhookIn) (*one[rotated], error) {
 		secret, until, err := s.Rotate(ctx, in.Webhook)
 		if err != nil {

@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestV1Drafts: who edits a flow that somebody else has changed meanwhile hears of it, and nothing is
+// overwritten.
+func TestV1Drafts(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	go s.drain()
+	flow := func(message string) string {
+		return "apiVersion: flow/v1\nkind: Flow\nmetadata: {id: hello}\ntriggers: [{id: start, type: manual, to: say}]\nnodes: [{id: say, type: log@1, with: {message: " + message + "}}]\n"
+	}
+	ask := func(method, path, body string, header ...string) (int, http.Header, string) {
+		t.Helper()
+		return s.asked(t, method, path, body, append(header, "Content-Type", "application/yaml")...)
+	}
+	status, first, body := ask("PUT", "/v1/flows/hello/draft", flow("one"))
+	if status != 201 || first.Get("ETag") == "" {
+		t.Fatal(status, first, body)
+	}
+	status, seen, body := s.asked(t, "GET", "/v1/flows/hello/draft", "")
+	if status != 200 || body != strings.TrimSpace(flow("one")) || seen.Get("ETag") != first.Get("ETag") {
+		t.Errorf("the draft: %d %v %s", status, seen, body)
+	}
+	if status, _, _ := s.asked(t, "GET", "/v1/flows/hello/draft", "", "If-None-Match", seen.Get("ETag")); status != 304 {
+		t.Errorf("the same again: %d", status)
+	}
+	status, second, body := ask("PUT", "/v1/flows/hello/draft", flow("two"), "If-Match", seen.Get("ETag"))
+	if status != 201 || second.Get("ETag") == seen.Get("ETag") {
+		t.Errorf("a change of what was seen: %d %s", status, body)
+	}
+	status, _, body = ask("PUT", "/v1/flows/hello/draft", flow("three"), "If-Match", seen.Get("ETag"))
+	if status != 412 || !strings.Contains(body, `"code":"changed"`) {
+		t.Errorf("a change of what was changed: %d %s", status, body)
+	}
+	if status, _, body := ask("PUT", "/v1/flows/menu/draft", flow("three")); status != 422 || !strings.Contains(body, "/metadata/id") {
+		t.Errorf("the draft of another flow: %d %s", status, body)
+	}
+	if status, _, body := ask("PUT", "/v1/flows/hello/draft", strings.Replace(flow("x"), "log@1", "lgo@1", 1)); status != 422 || !strings.Contains(body, `"pointer":"/nodes/0/type"`) || !strings.Contains(body, `"line":5`) {
+		t.Errorf("a draft that cannot run: %d %s", status, body)
+	}
+	if status, _, body := ask("POST", "/v1/flows/validate", strings.Replace(flow("x"), "log@1", "lgo@1", 1)); status != 200 || !strings.Contains(body, `"valid":false`) {
+		t.Errorf("a check: %d %s", status, body)
+	}
+	_, versions, body := s.asked(t, "GET", "/v1/flows/hello/versions", "")
+	if status, _, body := s.asked(t, "POST", "/v1/flows/hello/versions/1/publish", "", "If-Match", `"older"`); status != 412 {
+		t.Errorf("publish of what was changed: %d %s", status, body)
+	}
+	var kept struct {
+		Versions []struct {
+			Version int
+			State   string
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &kept); err != nil || len(kept.Versions) != 1 || kept.Versions[0].State != "draft" {
+		t.Fatalf("%+v %v", kept, err)
+	}
+	number := "/v1/flows/hello/versions/" + string(rune('0'+kept.Versions[0].Version))
+	if status, _, body := s.asked(t, "POST", number+"/publish", "", "If-Match", versions.Get("ETag")); status != 200 || !strings.Contains(body, `"state":"published"`) {
+		t.Errorf("publish of what was seen: %d %s", status, body)
+	}
+	if status, _, body := s.asked(t, "POST", "/v1/flows/hello/retire", "", "If-Match", versions.Get("ETag")); status != 412 {
+		t.Errorf("retire of what was changed: %d %s", status, body)
+	}
+}
+
+// TestV1Steps: a run can be followed as events, and a reader that comes again goes on where it was.
+func TestV1Steps(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	go s.drain()
+	s.publish(t, "apiVersion: flow/v1\nkind: Flow\nmetadata: {id: hello}\ntriggers: [{id: start, type: manual, to: say}]\nnodes: [{id: say, type: log@1, with: {message: hi}}]\n")
+	_, body := s.do(t, "POST", "/v1/flows/hello/runs", "", "Idempotency-Key", "k")
+	if _, again := s.do(t, "POST", "/v1/flows/hello/runs", "{}", "Idempotency-Key", "k"); again != body {
+		t.Errorf("the same key: %s, then %s", body, again)
+	}
+	var started struct{ Run string }
+	if err := json.Unmarshal([]byte(body), &started); err != nil {
+		t.Fatal(body, err)
+	}
+	follow := func(header ...string) string {
+		t.Helper()
+		status, seen, body := s.asked(t, "GET", "/v1/runs/"+started.Run+"/steps", "", append(header, "Accept", "text/event-stream")...)
+		if status != 200 || seen.Get("Content-Type") != "text/event-stream" || !strings.Contains(body, `"step":"run.finished"`) {
+			t.Fatalf("%d %v %s", status, seen, body)
+		}
+		return body
+	}
+	all := strings.Split(follow(), "\n\n")
+	if len(all) < 4 || !strings.HasPrefix(all[0], "id: ") || !strings.Contains(all[0], "\nevent: step\ndata: {") {
+		t.Fatalf("%q", all)
+	}
+	id, _, _ := strings.Cut(strings.TrimPrefix(all[1], "id: "), "\n")
+	if rest := follow("Last-Event-ID", id); rest != strings.Join(all[2:], "\n\n") {
+		t.Errorf("behind %s: %s", id, rest)
+	}
+	if status, lines := s.do(t, "GET", "/v1/runs/"+started.Run+"/steps", ""); status != 200 || strings.Count(lines, "\n")+1 != len(all) {
+		t.Errorf("as lines: %d %s", status, lines)
+	}
+}
+
+// TestV1Pairing: an instance is made and paired over HTTP: the stream says what the phone needs, and
+// ends with the instance connected. Its token is good for it, and not for others.
+func TestV1Pairing(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	go s.drain()
+	const number = "5511300000077"
+	s.ask(t, "", "POST", "/sim/v1/accounts", `{"number":"`+number+`","name":"Shop"}`).wants(t, 201)
+	status, body := s.do(t, "POST", "/v1/instances", `{"name":"shop"}`, "Idempotency-Key", "first")
+	var made struct{ Token string }
+	if err := json.Unmarshal([]byte(body), &made); err != nil || status != 201 || made.Token == "" {
+		t.Fatal(status, body)
+	}
+	if status, body := s.do(t, "POST", "/v1/instances", `{"name":"shop"}`); status != 409 {
+		t.Errorf("again: %d %s", status, body)
+	}
+	if status, body := s.do(t, "POST", "/v1/instances", `{"name":"shop"}`, "Idempotency-Key", "first"); status != 409 || !strings.Contains(body, "answer_not_kept") {
+		t.Errorf("again, under its key: %d %s", status, body)
+	}
+	if status, body := s.do(t, "POST", "/v1/instances", `{"name":"a b"}`); status != 400 || !strings.Contains(body, `"pointer":"/name"`) {
+		t.Errorf("a name that none can have: %d %s", status, body)
+	}
+	if status, body := s.do(t, "POST", "/v1/instances/shop/reconnect", ``); status != 409 || !strings.Contains(body, "no_session") {
+		t.Errorf("reconnect: %d %s", status, body)
+	}
+	if status, body := s.do(t, "POST", "/v1/instances/shop/connect", `{"method":"code"}`); status != 400 || !strings.Contains(body, `"pointer":"/phone"`) {
+		t.Errorf("by a code without a number: %d %s", status, body)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/instances/shop/connect", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+made.Token)
+	req.Header.Set("Accept", "text/event-stream")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	scanned, last := false, ""
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		var told struct {
+			Stage    string
+			Data     struct{ QR string }
+			Instance struct{ State string }
+		}
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			last = lines.Text()
+			continue
+		}
+		if err := json.Unmarshal([]byte(data), &told); err != nil {
+			t.Fatal(data, err)
+		}
+		if told.Stage == "qr" && !scanned {
+			scanned = true
+			s.scanned(t, "shop", number, told.Data.QR)
+		}
+		if last == "" && told.Instance.State != "connected" || strings.Contains(last, "problem") {
+			t.Errorf("%s: %s", last, data)
+		}
+	}
+	if !scanned {
+		t.Error("there was no QR code")
+	}
+	as := s.token
+	s.token = made.Token
+	send := func(instance string) int {
+		status, _ := s.do(t, "POST", callMenu, `{"input":{"instance":"`+instance+`","number":"5511999990001","contentText":"x","buttons":[{"id":"a","displayText":"A"}]}}`)
+		return status
+	}
+	if own, other := send("shop"), send("demo"); own != 200 || other != 403 {
+		t.Errorf("with the instance's token: %d, to another %d", own, other)
+	}
+	if status, body := s.do(t, "GET", "/v1/instances", ""); status != 200 || !strings.Contains(body, "shop") || strings.Contains(body, "demo") {
+		t.Errorf("its list: %d %s", status, body)
+	}
+	for path, method := range map[string]string{"/v1/instances/demo": "GET", "/v1/instances/shop": "DELETE", "/v1/runs": "GET", "/v1/flows": "GET"} {
+		if status, body := s.do(t, method, path, ""); status != 403 {
+			t.Errorf("%s %s: %d %s", method, path, status, body)
+		}
+	}
+	s.token = as
+	if status, body := s.do(t, "DELETE", "/v1/instances/shop", ""); status != 204 {
+		t.Errorf("delete: %d %s", status, body)
+	}
+	s.token = made.Token
+	if status, body := s.do(t, "GET", "/v1/instances/shop", ""); status != 401 {
+		t.Errorf("the token of an instance that is gone: %d %s", status, body)
+	}
+}
