@@ -116,7 +116,7 @@ func (l *Log) indexOldRuns(ctx context.Context) error {
 		runs, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (r old, err error) {
 			err = row.Scan(&r.id, &r.startedAt, &r.state)
 			return r, err
-		}, `SELECT id, started_at, state FROM engine_runs WHERE status = '' ORDER BY started_at, id LIMIT $1`, runsBatch)
+		}, `SELECT id, started_at, state FROM engine_runs WHERE status = '' AND status <> 'succeeded' ORDER BY started_at, id LIMIT $1`, runsBatch) // the index is of such runs alone
 		if err != nil || len(runs) == 0 {
 			return err
 		}
