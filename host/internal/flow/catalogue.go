@@ -43,7 +43,8 @@ type operation struct {
 	// answers maps the types of the events that may answer a call to the template
 	// of the port they take.
 	answers map[string]string
-	shown   map[string]any // the input's schema, for Conceal
+	shown   map[string]any // the input's schema
+	secrets applied        // the same for Conceal
 }
 
 // NewCatalogue reads the schemas of the operations, to which it adds those of Hosted.
@@ -68,6 +69,7 @@ func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 			}
 		}
 		o.shown = schemaDoc(op.Input)
+		o.secrets = secretsOf(o.shown)
 		c.ops[op.ID] = o
 		c.ids = append(c.ids, op.ID)
 	}

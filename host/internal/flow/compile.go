@@ -15,7 +15,7 @@ import (
 // compile checks a flow against a catalogue. The Program is nil if a finding is
 // an error. Findings are in the order of the file.
 func compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
-	c := &compilation{flow: f, cat: cat, program: &Program{flow: f, nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
+	c := &compilation{flow: f, cat: cat, program: &Program{flow: f, secrets: secretsOf(f.Vars), nodes: map[string]*CompiledNode{}, triggers: map[string]*trigger{}}}
 	c.nodes()
 	c.variables()
 	c.edges()

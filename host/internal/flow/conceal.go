@@ -21,12 +21,12 @@ func (p *Program) Conceal(node string, input any) any {
 	if n == nil || n.op == nil {
 		return Conceal(input)
 	}
-	return conceal(input, applied{n.op.shown, []any{n.op.shown}}, "")
+	return conceal(input, n.op.secrets, "")
 }
 
 // ConcealVars is Conceal for the variables of a run, by the flow's own schema.
 func (p *Program) ConcealVars(vars any) any {
-	return conceal(vars, applied{p.flow.Vars, []any{p.flow.Vars}}, "")
+	return conceal(vars, p.secrets, "")
 }
 
 // Conceal is for data without a schema: it conceals headers and parameters with
@@ -102,6 +102,32 @@ func conceal(v any, s applied, in string) any {
 type applied struct {
 	document map[string]any
 	list     []any
+}
+
+// secretsOf is a schema as conceal wants it: nothing, if no part of it is of a secret.
+func secretsOf(document map[string]any) applied {
+	if !marksSecret(document) {
+		return applied{}
+	}
+	return applied{document, []any{document}}
+}
+
+// marksSecret says whether anything in a document may make applied.secret true.
+func marksSecret(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		if v["writeOnly"] == true || v["format"] == "password" {
+			return true
+		}
+		for _, m := range v {
+			if marksSecret(m) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, marksSecret)
+	}
+	return false
 }
 
 // maxSchemas is how many schemas of one value are looked at.

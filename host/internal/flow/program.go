@@ -12,6 +12,7 @@ import (
 type Program struct {
 	flow     *Flow
 	vars     *schema.Schema // nil: no variables
+	secrets  applied        // among the variables
 	nodes    map[string]*CompiledNode
 	triggers map[string]*trigger
 	// before are, for each node with join all, the nodes from which a run can come there.
