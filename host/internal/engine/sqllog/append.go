@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
-	"github.com/tapnode/tapnode/host/internal/engine/duequeue"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -98,19 +97,21 @@ func (c *change) apply(t *sqldb.Tx) error {
 		c.refused = engine.ErrConflict
 		return nil
 	}
-	if c.refused, err = c.stale(t); err != nil || c.refused != nil {
-		return err
-	}
 	if c.refused, err = c.turn(t, claim, fresh); err != nil || c.refused != nil {
 		return err
 	}
-	if !fresh {
-		return c.goOn(t, g, was, end, bytes, claim)
+	if fresh {
+		if c.refused, err = c.log.makeRoom(t, g); err != nil || c.refused != nil {
+			return err
+		}
 	}
-	if c.refused, err = c.log.makeRoom(t, g); err != nil || c.refused != nil {
+	if c.refused, err = c.ends(t); err != nil || c.refused != nil { // the last that may refuse: it changes something
 		return err
 	}
-	return c.begin(t, g, claim)
+	if fresh {
+		return c.begin(t, g, claim)
+	}
+	return c.goOn(t, g, was, end, bytes, claim)
 }
 
 // begin makes a new run. One without a claim is stored with the others of the group.
@@ -134,7 +135,7 @@ func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
 	if err := g.settle(t); err != nil || c.refused != nil {
 		return err
 	}
-	return c.pass(t, claim, seq)
+	return c.pass(t, g, claim, seq)
 }
 
 // goOn changes a run that is there.
@@ -150,12 +151,10 @@ func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int6
 	case end.seq == 0:
 		end = ending{seq, now}
 	}
-	err = c.update(t, was, end, goesOn)
+	c.rest(g)
+	err = c.update(t, g, was, end, goesOn)
 	if err == nil && claim != "" {
-		err = c.pass(t, claim, seq)
-	}
-	if err == nil {
-		err = c.rest(t)
+		err = c.pass(t, g, claim, seq)
 	}
 	if err == nil {
 		err = putOutgoing(t, c.batch.Outgoing, now)
@@ -175,66 +174,29 @@ func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err 
 	return seq, now, err
 }
 
-// rest writes the tasks and waits of the change.
-func (c *change) rest(t *sqldb.Tx) error {
-	if err := c.tasks(t); err != nil {
-		return err
+// rest gives the group what belongs to the change beside the run's row and the steps.
+func (c *change) rest(g *group) {
+	for _, id := range c.batch.Done {
+		g.endTask(id)
 	}
-	return c.waits(t)
+	for _, k := range c.batch.Tasks {
+		g.tasks[k.ID] = k
+	}
+	for _, w := range c.batch.Waits {
+		g.waits[w.Correlation] = w
+	}
 }
 
-// stale is ErrStale when the task that the batch ends is not its holder's any more.
-func (c *change) stale(t *sqldb.Tx) (refused, err error) {
+// ends removes the task that led to the change; ErrStale when it is not its holder's any more.
+func (c *change) ends(t *sqldb.Tx) (refused, err error) {
 	if c.batch.Ends.ID == "" {
 		return nil, nil
 	}
-	var held int
-	err = t.Row(`SELECT count(*) FROM engine_tasks WHERE id = $1 AND token = $2`, []any{c.batch.Ends.ID, c.token}, &held)
-	if err == nil && held == 0 {
+	n, err := t.Exec(`DELETE FROM engine_tasks WHERE id = $1 AND token = $2`, c.batch.Ends.ID, c.token)
+	if err == nil && n == 0 {
 		return engine.ErrStale, nil
 	}
 	return nil, err
-}
-
-func (c *change) tasks(t *sqldb.Tx) error {
-	if c.batch.Ends.ID != "" {
-		// Since stale looked, another host may have taken a task whose lease had run out.
-		n, err := t.Exec(`DELETE FROM engine_tasks WHERE id = $1 AND token = $2`, c.batch.Ends.ID, c.token)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return engine.ErrStale
-		}
-	}
-	for _, id := range c.batch.Done {
-		if _, err := t.Exec(`DELETE FROM engine_tasks WHERE id = $1`, id); err != nil {
-			return err
-		}
-	}
-	for _, k := range c.all() {
-		due := duequeue.Micros(k.Due)
-		_, err := t.Exec(`INSERT INTO engine_tasks (id, queue, run, kind, visit, attempt, due, at, lane, token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '')
-			ON CONFLICT (id) DO UPDATE SET queue = excluded.queue, run = excluded.run, kind = excluded.kind, visit = excluded.visit,
-			attempt = excluded.attempt, due = excluded.due, at = excluded.at, lane = excluded.lane, token = ''`,
-			k.ID, string(k.Queue()), k.Run, string(k.Kind), k.Visit, k.Attempt, due, due, k.Lane)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *change) waits(t *sqldb.Tx) error {
-	for _, w := range c.batch.Waits {
-		_, err := t.Exec(`INSERT INTO engine_waits (correlation, run, node, visit, expires_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (correlation) DO UPDATE SET run = excluded.run, node = excluded.node, visit = excluded.visit, expires_at = excluded.expires_at`,
-			w.Correlation, w.Run, w.Node, w.Visit, sqldb.Millis(w.Expires))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Load implements engine.Log.

@@ -43,7 +43,7 @@ func (c *change) turn(t *sqldb.Tx, claim string, fresh bool) (refused, err error
 
 // pass notes whether the run is queued, and lets the first that is begin when none that has
 // begun is left.
-func (c *change) pass(t *sqldb.Tx, claim string, seq int64) error {
+func (c *change) pass(t *sqldb.Tx, g *group, claim string, seq int64) error {
 	if c.batch.Turn != engine.TurnQueued {
 		seq = 0
 	}
@@ -60,7 +60,8 @@ func (c *change) pass(t *sqldb.Tx, claim string, seq int64) error {
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return nil
 	}
-	c.next = []engine.Task{engine.StartTask(first, c.log.now())}
+	next := engine.StartTask(first, c.log.now())
+	c.next, g.tasks[next.ID] = []engine.Task{next}, next
 	return err
 }
 

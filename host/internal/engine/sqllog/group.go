@@ -1,7 +1,11 @@
 package sqllog
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/engine/duequeue"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -15,6 +19,10 @@ type group struct {
 	grown total // of have, what the row in engine_totals does not have yet
 	taken bool  // of seq likewise
 	fresh []*change
+	gone  []string               // ids of tasks that end
+	tasks map[string]engine.Task // by id, that begin after those have ended
+	waits map[string]engine.Wait // by correlation
+	terms [][3]any
 	steps []stepsRow
 	// cursors are in the order of their changes: the last of a subscription counts.
 	cursors []cursorRow
@@ -38,7 +46,7 @@ type cursorRow struct {
 // group is that of a transaction; on Postgres it holds the lock of all hosts.
 func (l *Log) group(t *sqldb.Tx) (*group, error) {
 	return sqldb.Join(t, func() (*group, error) {
-		g := &group{log: l}
+		g := &group{log: l, tasks: map[string]engine.Task{}, waits: map[string]engine.Wait{}}
 		if l.owned != nil { // one process, one writer
 			return g, nil
 		}
@@ -69,6 +77,29 @@ func (g *group) count(t *sqldb.Tx, n int, grown total) (seq int64, err error) {
 	return g.seq, nil
 }
 
+// endTask ends a task, also one that begins in this transaction.
+func (g *group) endTask(id string) {
+	delete(g.tasks, id)
+	g.gone = append(g.gone, id)
+}
+
+func (g *group) addTerms(run string, startedAt int64, terms []string) {
+	for _, term := range terms {
+		g.terms = append(g.terms, [3]any{term, startedAt, run})
+	}
+}
+
+// newestCursors are the last of each subscription.
+func (g *group) newestCursors() map[string]engine.Cursor {
+	newest := map[string]engine.Cursor{}
+	for _, c := range g.cursors {
+		if c.Subscription != "" && (c.of == nil || c.of.refused == nil) {
+			newest[c.Subscription] = c.Cursor
+		}
+	}
+	return newest
+}
+
 func (a *total) add(b total) { a.runs, a.bytes = a.runs+b.runs, a.bytes+b.bytes }
 
 // End implements sqldb.Joint.
@@ -76,49 +107,82 @@ func (g *group) End(t *sqldb.Tx) error { return g.settle(t) }
 
 // settle writes what has gathered, so that statements see it.
 func (g *group) settle(t *sqldb.Tx) error {
-	err := putRuns.each(t, len(g.fresh), g.runRow, g.begun)
+	if err := putRuns.each(t, len(g.fresh), g.runRow, g.begun); err != nil {
+		return err
+	}
 	for _, c := range g.fresh {
-		if err == nil && c.refused == nil {
-			err = changeTerms(t, c.batch.Run, c.row.startedAt, c.terms, nil)
-		}
-		if err == nil && c.refused == nil {
-			err = c.rest(t)
+		if c.refused == nil {
+			g.addTerms(c.batch.Run, c.row.startedAt, c.terms)
+			c.rest(g)
 		}
 	}
 	g.fresh = nil
-	newest := map[string][]byte{}
-	for _, c := range g.cursors {
-		if c.Subscription != "" && (c.of == nil || c.of.refused == nil) {
-			newest[c.Subscription] = c.Value
-		}
+	if err := endTasks.put(t, len(g.gone), func(i int) []any { return []any{g.gone[i]} }); err != nil {
+		return err
 	}
-	for name, value := range newest {
-		if err == nil {
-			err = putCursor(t, engine.Cursor{Subscription: name, Value: value}, sqldb.Millis(g.log.now()))
-		}
+	g.gone = nil
+	if err := putAll(t, putTasks, g.tasks, taskRow); err != nil {
+		return err
+	}
+	if err := putAll(t, putWaits, g.waits, waitRow); err != nil {
+		return err
+	}
+	if err := putTerms.put(t, len(g.terms), func(i int) []any { return g.terms[i][:] }); err != nil {
+		return err
+	}
+	g.terms = nil
+	if err := putAll(t, putCursors, g.newestCursors(), g.cursorRow); err != nil {
+		return err
 	}
 	g.cursors = nil
-	kept := g.steps[:0]
-	for _, s := range g.steps {
-		if s.of == nil || s.of.refused == nil {
-			kept = append(kept, s)
-		}
+	steps := slices.DeleteFunc(g.steps, func(s stepsRow) bool { return s.of != nil && s.of.refused != nil })
+	if err := putSteps.put(t, len(steps), func(i int) []any { s := steps[i]; return []any{s.seq, s.run, s.flow, s.now, s.data} }); err != nil {
+		return err
 	}
-	if err == nil {
-		err = putSteps.put(t, len(kept), func(i int) []any { s := kept[i]; return []any{s.seq, s.run, s.flow, s.now, s.data} })
+	g.steps = nil
+	if !g.taken && g.grown == (total{}) {
+		return nil
 	}
-	if g.steps = nil; err == nil && (g.taken || g.grown != total{}) {
-		_, err = t.Exec(`UPDATE engine_totals SET seq = $1, runs = runs + $2, bytes = bytes + $3 WHERE id = 1`, g.seq, g.grown.runs, g.grown.bytes)
-		g.taken, g.grown = false, total{}
-	}
+	_, err := t.Exec(`UPDATE engine_totals SET seq = $1, runs = runs + $2, bytes = bytes + $3 WHERE id = 1`, g.seq, g.grown.runs, g.grown.bytes)
+	g.taken, g.grown = false, total{}
+	return err
+}
+
+// putAll inserts the values of a map, and empties it.
+func putAll[V any](t *sqldb.Tx, into *rows, all map[string]V, row func(V) []any) error {
+	names := slices.Sorted(maps.Keys(all)) // two hosts lock rows in one order
+	err := into.put(t, len(names), func(i int) []any { return row(all[names[i]]) })
+	clear(all)
 	return err
 }
 
 var (
 	putRuns = newRows(`INSERT INTO engine_runs (revision, id, digest, started_at, ended, ended_at, bytes, state, flow, status, error, waits, subjects, claim) VALUES`,
 		14, `ON CONFLICT (id) DO NOTHING`)
+	endTasks = newRows(`DELETE FROM engine_tasks WHERE id IN (VALUES`, 1, `)`)
+	putTasks = newRows(`INSERT INTO engine_tasks (id, queue, run, kind, visit, attempt, due, at, lane, token) VALUES`, 10,
+		`ON CONFLICT (id) DO UPDATE SET queue = excluded.queue, run = excluded.run, kind = excluded.kind, visit = excluded.visit,
+		attempt = excluded.attempt, due = excluded.due, at = excluded.at, lane = excluded.lane, token = ''`)
+	putWaits = newRows(`INSERT INTO engine_waits (correlation, run, node, visit, expires_at) VALUES`, 5,
+		`ON CONFLICT (correlation) DO UPDATE SET run = excluded.run, node = excluded.node, visit = excluded.visit, expires_at = excluded.expires_at`)
+	putTerms   = newRows(`INSERT INTO engine_terms (term, started_at, run) VALUES`, 3, `ON CONFLICT DO NOTHING`)
+	putCursors = newRows(`INSERT INTO engine_cursors (subscription, cursor, stored_at) VALUES`, 3,
+		`ON CONFLICT (subscription) DO UPDATE SET cursor = excluded.cursor, stored_at = excluded.stored_at`)
 	putSteps = newRows(`INSERT INTO engine_steps (seq, run, flow, stored_at, data) VALUES`, 5, ``)
 )
+
+func taskRow(k engine.Task) []any {
+	due := duequeue.Micros(k.Due)
+	return []any{k.ID, string(k.Queue()), k.Run, string(k.Kind), k.Visit, k.Attempt, due, due, k.Lane, ""}
+}
+
+func waitRow(w engine.Wait) []any {
+	return []any{w.Correlation, w.Run, w.Node, w.Visit, sqldb.Millis(w.Expires)}
+}
+
+func (g *group) cursorRow(c engine.Cursor) []any {
+	return []any{c.Subscription, c.Value, sqldb.Millis(g.log.now())}
+}
 
 func (g *group) runRow(i int) []any {
 	c := g.fresh[i]

@@ -19,6 +19,7 @@ func TestGroup(t *testing.T) {
 		began := func(run string, over bool, cursor string) error {
 			_, err := l.Append(ctx, engine.Batch{Run: run, Digest: "d", State: []byte(run), Over: over, Index: engine.Index{Flow: "f", Status: "running", Subjects: []string{run}},
 				Steps:  []engine.Step{{Run: run, Flow: "f", Kind: "run.started"}, {Run: run, Flow: "f", Kind: "node.started"}},
+				Tasks:  []engine.Task{{ID: run + ":call", Run: run, Kind: engine.TaskCall, Due: l.now()}},
 				Waits:  []engine.Wait{{Correlation: run, Run: run, Node: "n", Visit: 1, Expires: l.now().Add(time.Hour)}},
 				Cursor: engine.Cursor{Subscription: cursor, Value: []byte(run)}})
 			return err
@@ -57,7 +58,8 @@ func TestGroup(t *testing.T) {
 		}
 		one(func() error { return began("known", false, "s") })
 		one(func() error {
-			_, err := l.Append(ctx, engine.Batch{Run: "goes on", Digest: "d", Expect: 1, State: []byte("{}"), Steps: []engine.Step{{Run: "goes on", Kind: "run.finished"}}, Over: true})
+			_, err := l.Append(ctx, engine.Batch{Run: "goes on", Digest: "d", Expect: 1, State: []byte("{}"), Over: true,
+				Steps: []engine.Step{{Run: "goes on", Kind: "run.finished"}}, Done: []string{"goes on:call"}})
 			return err
 		})
 		one(func() error { return l.Publish(ctx, engine.Step{Run: "new-00", Kind: "node.progress"}) })
@@ -73,7 +75,7 @@ func TestGroup(t *testing.T) {
 			t.Errorf("the run that was there is at %d, %v", rec.Revision, err)
 		}
 		bytes := int64(len("known") + len("{}") + many*len("new-00"))
-		if c, err := l.Counts(ctx); err != nil || c.Runs != many+2 || c.Bytes != bytes || c.Waits != many+2 || c.Over != many/2+2 || c.DeadLetters != 1 {
+		if c, err := l.Counts(ctx); err != nil || c.Runs != many+2 || c.Bytes != bytes || c.Waits != many+2 || c.Over != many/2+2 || c.DeadLetters != 1 || c.Due[engine.Calls] != many+1 {
 			t.Errorf("%+v, %v: want %d runs with %d bytes", c, err, many+2, bytes)
 		}
 		for name, want := range map[string]string{"s": "", "t": "1"} {

@@ -41,7 +41,7 @@ func (r indexed) next(x engine.Index) (after indexed, add, remove []string) {
 type ending struct{ seq, at int64 }
 
 // update changes the run's row and its terms. goesOn says that the ending has not changed.
-func (c *change) update(t *sqldb.Tx, was indexed, end ending, goesOn bool) (err error) {
+func (c *change) update(t *sqldb.Tx, g *group, was indexed, end ending, goesOn bool) (err error) {
 	b := c.batch
 	x, add, remove := was.next(b.Index)
 	if goesOn && x.flow == was.flow && x.status == was.status && x.error == was.error {
@@ -59,7 +59,8 @@ func (c *change) update(t *sqldb.Tx, was indexed, end ending, goesOn bool) (err 
 	if err != nil {
 		return err
 	}
-	return changeTerms(t, b.Run, x.startedAt, add, remove)
+	g.addTerms(b.Run, x.startedAt, add)
+	return changeTerms(t, b.Run, x.startedAt, nil, remove)
 }
 
 func lines(s string) []string {
@@ -73,10 +74,8 @@ func lines(s string) []string {
 func subjectTerm(s string) string    { return "s" + s }
 func nodeTerm(flow, n string) string { return "n" + flow + "/" + n }
 
-var addTerms = newRows(`INSERT INTO engine_terms (term, started_at, run) VALUES`, 3, `ON CONFLICT DO NOTHING`)
-
 func changeTerms(t *sqldb.Tx, run string, startedAt int64, add, remove []string) error {
-	err := addTerms.put(t, len(add), func(i int) []any { return []any{add[i], startedAt, run} })
+	err := putTerms.put(t, len(add), func(i int) []any { return []any{add[i], startedAt, run} })
 	if err != nil {
 		return err
 	}

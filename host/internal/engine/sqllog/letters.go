@@ -31,12 +31,6 @@ func (l *Log) PutCursor(ctx context.Context, c engine.Cursor) error {
 	})
 }
 
-func putCursor(t *sqldb.Tx, c engine.Cursor, now int64) error {
-	_, err := t.Exec(`INSERT INTO engine_cursors (subscription, cursor, stored_at) VALUES ($1, $2, $3)
-		ON CONFLICT (subscription) DO UPDATE SET cursor = excluded.cursor, stored_at = excluded.stored_at`, c.Subscription, c.Value, now)
-	return err
-}
-
 // DropCursor implements engine.Log.
 func (l *Log) DropCursor(ctx context.Context, subscription string) error {
 	return l.db.Write(ctx, "forget a subscription", l.change(func(t *sqldb.Tx) error {

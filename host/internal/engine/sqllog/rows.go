@@ -11,7 +11,8 @@ import (
 // of two, so that each is compiled once.
 type rows struct{ of [6 + 1]string } // by the logarithm of the number of rows
 
-func newRows(insert string, columns int, end string) (r rows) {
+func newRows(insert string, columns int, end string) *rows {
+	r := &rows{}
 	var values []string
 	for n := range 1 << (len(r.of) - 1) {
 		places := make([]string, columns)
