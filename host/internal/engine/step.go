@@ -38,7 +38,7 @@ const maxStepData = 16 << 10
 
 // steps are the traces among the effects, told with time and run.
 func steps(p *flow.Program, s run.State, ev run.Event, effects []run.Effect) []Step {
-	var out []Step
+	out := make([]Step, 0, len(effects))
 	sent := map[int]string{} // message by visit, for the wait that follows its send
 	for _, x := range effects {
 		t, ok := x.(run.Trace)

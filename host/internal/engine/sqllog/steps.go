@@ -15,7 +15,7 @@ const page = 200
 
 // stored is a step as its row has it: the row knows the run, the flow and the sequence.
 type stored struct {
-	engine.Step
+	*engine.Step
 	Sequence uint64 `json:"sequence,omitempty"`
 	Run      string `json:"run,omitempty"`
 	Flow     string `json:"flow,omitempty"`
@@ -23,8 +23,8 @@ type stored struct {
 
 func encodeSteps(steps []engine.Step) ([]byte, error) {
 	rows := make([]stored, len(steps))
-	for i, s := range steps {
-		rows[i].Step = s
+	for i := range steps {
+		rows[i].Step = &steps[i]
 	}
 	return storedjson.Encode(rows)
 }
@@ -42,10 +42,12 @@ func scanSteps(row sqldb.Scanner) ([]engine.Step, error) {
 	}
 	steps := make([]engine.Step, len(rows))
 	for i, r := range rows {
-		s := r.Step
+		s := &steps[i]
+		if r.Step != nil { // it had a member
+			*s = *r.Step
+		}
 		s.Sequence, s.Run, s.Flow = last-uint64(len(rows)-1-i), run, name
 		s.Data = flow.Normalize(s.Data)
-		steps[i] = s
 	}
 	return steps, nil
 }
