@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,35 +68,53 @@ func hinted(name string) bool {
 	return slices.ContainsFunc(hints, func(hint string) bool { return strings.Contains(lower, hint) })
 }
 
-// conceal copies v with its secrets replaced. in is the member that v is.
+// conceal gives v with its secrets replaced. in is the member that v is.
 func conceal(v any, s applied, in string) any {
+	shown, _ := withoutSecrets(v, s, in)
+	return shown
+}
+
+// withoutSecrets copies what has a secret in it, and gives everything else as it is.
+func withoutSecrets(v any, s applied, in string) (shown any, changed bool) {
 	s = s.all()
 	if v != nil && s.secret() {
-		return concealed
+		return concealed, true
 	}
 	switch v := v.(type) {
 	case string:
-		return ConcealText(v)
+		shown := ConcealText(v)
+		return shown, shown != v
 	case []any:
-		out := make([]any, len(v))
+		out := v
 		for i := range v {
-			out[i] = conceal(v[i], s.items(), in)
+			item, other := withoutSecrets(v[i], s.items(), in)
+			if other && !changed {
+				out, changed = slices.Clone(v), true
+			}
+			if other {
+				out[i] = item
+			}
 		}
-		return out
+		return out, changed
 	case map[string]any:
 		in = strings.ToLower(in)
 		named := in == "headers" || in == "header" || in == "query" || in == "params"
-		out := make(map[string]any, len(v))
+		out := v
 		for k := range v {
-			if named && v[k] != nil && isSecret(k) {
-				out[k] = concealed
-			} else {
-				out[k] = conceal(v[k], s.member(k), k)
+			member, other := any(concealed), true
+			if !named || v[k] == nil || !isSecret(k) {
+				member, other = withoutSecrets(v[k], s.member(k), k)
+			}
+			if other && !changed {
+				out, changed = maps.Clone(v), true
+			}
+			if other {
+				out[k] = member
 			}
 		}
-		return out
+		return out, changed
 	}
-	return v
+	return v, false
 }
 
 // applied are the schemas that hold for one value, parts of one document.
