@@ -82,7 +82,7 @@ func (e *Engine) first(ctx context.Context, p *flow.Program, id string, c change
 		return e.commit(ctx, p, run.State{Run: id}, 0, c)
 	}
 	ev := c.event
-	ev.At = time.Now().UTC()
+	ev.At = now()
 	s, effects, err := run.Queue(p, id, ev)
 	if err != nil {
 		return nil, err

@@ -34,24 +34,37 @@ type change struct {
 func (e *Engine) apply(ctx context.Context, id string, c change) ([]run.Effect, error) {
 	defer e.exclusive(id)()
 	for range maxConflicts {
-		rec, err := e.log.Load(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("run %s: %w", id, err)
+		r, known := e.hot.find(id)
+		if !known {
+			var err error
+			if r, err = e.load(ctx, id); err != nil {
+				return nil, err
+			}
 		}
-		s, err := decodeState(rec.State)
+		p, err := e.pinned(ctx, r.state)
 		if err != nil {
 			return nil, err
 		}
-		p, err := e.pinned(ctx, s)
-		if err != nil {
-			return nil, err
+		effects, err := e.commit(ctx, p, r.state, r.revision, c)
+		if known && (err != nil || declined(effects)) {
+			e.hot.forget(id) // nothing was stored, so nobody has said that this was the newest state
+			continue
 		}
-		effects, err := e.commit(ctx, p, s, rec.Revision, c)
 		if !errors.Is(err, ErrConflict) {
 			return effects, err
 		}
 	}
 	return nil, fmt.Errorf("run %s: %w, %d times in a row", id, ErrConflict, maxConflicts)
+}
+
+// load reads a run.
+func (e *Engine) load(ctx context.Context, id string) (hotRun, error) {
+	rec, err := e.log.Load(ctx, id)
+	if err != nil {
+		return hotRun{}, fmt.Errorf("run %s: %w", id, err)
+	}
+	s, err := decodeState(rec.State)
+	return hotRun{state: s, revision: rec.Revision}, err
 }
 
 // exclusive keeps two goroutines of this process off the same run.
@@ -75,7 +88,7 @@ func decodeState(src []byte) (run.State, error) {
 // meets, and appends the outcome as one batch.
 func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, c change) ([]run.Effect, error) {
 	ev := c.event
-	ev.At = time.Now().UTC()
+	ev.At = now()
 	before := s
 	s, effects, err := run.Apply(p, s, ev)
 	if err != nil {
@@ -98,7 +111,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		out.At = time.Now().UTC()
+		out.At = now()
 		var more []run.Effect
 		if s, more, err = run.Apply(p, s, out); err != nil {
 			return nil, err
@@ -125,9 +138,17 @@ func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State
 			return err
 		}
 	}
-	_, err = e.log.Append(ctx, b)
-	return err
+	revision, err = e.log.Append(ctx, b)
+	if err != nil || b.Over {
+		e.hot.forget(s.Run)
+		return err
+	}
+	e.hot.keep(s.Run, hotRun{s, revision, len(b.State)})
+	return nil
 }
+
+// now is the time as it is stored.
+func now() time.Time { return time.Now().UTC().Round(0) }
 
 // over says whether nothing more happens to a run by itself.
 func over(s run.State) bool { return s.Status != run.StatusRunning && s.Status != run.StatusQueued }

@@ -97,6 +97,7 @@ type Engine struct {
 	compile  func([]byte) (*flow.Program, error)
 	behind   func(instance string) bool
 	tells    func() bool
+	hot      *hot
 	stripes  [4096]sync.Mutex // keep the runs of this process from racing themselves; so many that a thousand at once seldom meet
 
 	// complaints bounds the log lines about dead letters.
@@ -135,6 +136,10 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind, tells: o.Tells,
 		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}
+	var err error
+	if e.hot, err = newHot(); err != nil {
+		return nil, err
+	}
 	e.serve(map[string]*flow.Program{})
 	for _, b := range o.Builtins {
 		op := b.Operation()

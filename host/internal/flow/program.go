@@ -106,6 +106,9 @@ func (n *CompiledNode) Targets(port string) []string {
 	return n.edges[portKind(port)+":*"]
 }
 
+// Leaf says that no edge leads on from the node.
+func (n *CompiledNode) Leaf() bool { return len(n.edges) == 0 }
+
 // Offered are the ports among which an answer to a call with this input chooses.
 func (n *CompiledNode) Offered(input map[string]any) []string {
 	_, offered, _ := n.op.ports(input)

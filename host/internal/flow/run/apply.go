@@ -61,6 +61,7 @@ type entry struct {
 	err    any
 	rounds map[string]int // of the branch; see Joining
 	joined bool           // the branches it waited for have come
+	input  map[string]any // of a call that is made anew; nil: it is worked out
 }
 
 func (t *transition) emit(e Effect) { t.effects = append(t.effects, e) }
@@ -170,7 +171,10 @@ func (t *transition) enter(e entry) {
 	if n.Join == flow.JoinAny {
 		t.entered(n, &v)
 	}
-	with, err := t.p.Input(n, t.scope(e))
+	with, err := e.input, error(nil)
+	if with == nil {
+		with, err = t.p.Input(n, t.scope(e))
+	}
 	started := Trace{Kind: TraceNodeStarted, Node: n.ID, Visit: v.N, Attempt: 1, Operation: n.Type}
 	if err == nil {
 		started.Data = with
@@ -191,7 +195,9 @@ func (t *transition) enter(e entry) {
 		t.s.Visits = append(t.s.Visits, v)
 		return
 	}
-	v.Input = with
+	if v.Input = with; n.Leaf() {
+		v.Event, v.Error = nil, nil // nobody comes after who could ask
+	}
 	if n.Waits {
 		v.Offered = n.Offered(with)
 		v.Wait = WaitArmed

@@ -56,7 +56,11 @@ func (t *transition) retried() error {
 	t.s.Status, t.s.Error, t.s.Failed = StatusRunning, nil, nil
 	t.emit(Trace{Kind: TraceRunReopened, Node: f.Visit.Node, Message: "tried again by hand"})
 	if f.Effect == sdk.EffectNone {
-		t.queue = append(t.queue, entry{node: f.Visit.Node, event: f.Visit.Event, err: f.Visit.Error, rounds: f.Visit.Rounds, joined: true})
+		e := entry{node: f.Visit.Node, event: f.Visit.Event, err: f.Visit.Error, rounds: f.Visit.Rounds, joined: true}
+		if t.p.Node(f.Visit.Node).Leaf() {
+			e.input = f.Visit.Input // what it was worked out from is forgotten
+		}
+		t.queue = append(t.queue, e)
 		return nil
 	}
 	v, n := f.Visit, t.p.Node(f.Visit.Node)
