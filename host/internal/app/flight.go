@@ -16,7 +16,7 @@ const (
 	parallel = 64
 	// share is how many of them may be of one subject, such as an instance: what one of
 	// another needs is not more than a few of them before it.
-	share = parallel / 4
+	share = parallel / 8
 	// window is how many a node may send before one of them is acknowledged.
 	window = 2 * parallel
 )

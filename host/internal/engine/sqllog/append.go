@@ -28,7 +28,9 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 		l.queues[engine.Calls].wake()
 	}
 	for _, t := range b.Tasks {
-		l.queues[t.Queue()].wake()
+		if !l.desk.crowded(t.Lane) {
+			l.queues[t.Queue()].wake()
+		}
 	}
 	if len(b.Steps) > 0 {
 		l.watchers.Wake(b.Run)

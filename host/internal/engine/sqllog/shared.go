@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,10 @@ func (s *shared) full(now time.Time) []string {
 		}
 	}
 	return full
+}
+
+func (s *shared) crowded(lane string) bool {
+	return lane != "" && slices.Contains(s.full(s.now()), lane)
 }
 
 // keep notes that this process holds a task of a lane until a time.

@@ -23,6 +23,8 @@ type desk interface {
 	// changed hears of every batch that was stored. opened says that a lane which was full
 	// has room again.
 	changed(b engine.Batch) (opened bool)
+	// crowded says that looking for another task of a lane is in vain and costs something.
+	crowded(lane string) bool
 }
 
 // queue lets one worker at a time look for a task, so that an idle host asks once.
