@@ -63,6 +63,10 @@ type Trigger struct {
 	// Emit makes the i-th event happen. Without it Target.Keyed does, with one
 	// event for each effect.
 	Emit func(t *testing.T, c *client.Client, i int)
+	// EmitOn makes the i-th event of a subject happen, of two subjects that the node looks
+	// after. It is for nodes with the feature [sdk.FeatureSubjects].
+	EmitOn   func(t *testing.T, c *client.Client, subject string, i int)
+	Subjects [2]string
 }
 
 // Run proves the target.
@@ -104,6 +108,7 @@ var promises = []struct {
 	{"execute/200 at once", (*suite).executeMany},
 	{"subscribe/ready first, window, ack, resume, stop", (*suite).subscribeFlow},
 	{"subscribe/the newest stream of a subscriber wins", (*suite).subscribeNewest},
+	{"subscribe/many events of one subject hold up no other", (*suite).subscribeTurns},
 	{"subscribe/refuses what breaks the contract", (*suite).subscribeRefuses},
 	{"health/the process at once", (*suite).health},
 	{"drain/refuses new work, names what it cut", (*suite).drain},

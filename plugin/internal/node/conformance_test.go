@@ -47,7 +47,17 @@ func TestConformance(t *testing.T) {
 			return nodetest.Sample{Operation: send.OpButtons, Input: raw(t, menu)}
 		},
 		Effects: c.effects,
-		Trigger: &nodetest.Trigger{Operation: opButtonClick},
+		Trigger: &nodetest.Trigger{
+			Operation: opButtonClick, Subjects: [2]string{"shop", "other"},
+			EmitOn: func(t *testing.T, c *client.Client, subject string, i int) {
+				t.Helper()
+				menu := menuTo(anaNumber)
+				menu["instance"], menu["contentText"] = subject, fmt.Sprintf("Question %d", i)
+				if _, err := c.Execute(t.Context(), client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: fmt.Sprint("turns-", i)}, nil); err != nil {
+					t.Fatal(err)
+				}
+			},
+		},
 	})
 }
 
@@ -82,10 +92,13 @@ func (c *conformance) login(t *testing.T, node *client.Client, dir string) {
 	known, n := c.accounts[dir] != nil, len(c.accounts)
 	c.mu.Unlock()
 	if known {
-		w.must(w.call("whatsapp.instance.connect@1", named{"shop"}, nil))
+		for _, instance := range []string{"shop", "other"} {
+			w.must(w.call("whatsapp.instance.connect@1", named{instance}, nil))
+		}
 		return
 	}
 	account := w.pair("shop", fmt.Sprintf("5511300%05d", n))
+	w.pair("other", fmt.Sprintf("5511301%05d", n))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.accounts[dir] = account
