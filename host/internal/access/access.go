@@ -3,8 +3,8 @@
 //
 // What it guarantees:
 //
-//   - A token is shown once, when it is made or rotated, and kept as a hash. Hashes are compared
-//     in constant time, all of them at each call.
+//   - A token is shown once, when it is made or rotated, and kept as a hash. The time that a look-up
+//     takes says nothing of the hashes that there are.
 //   - A token does what its scopes say, for the instances it names, until it expires or is
 //     revoked: here at once, at other hosts of the database within [reloadEvery]. A host that
 //     cannot read the tokens for [staleAfter] lets nobody in.
@@ -19,6 +19,8 @@ package access
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"log/slog"
 	"sync"
 	"time"
@@ -48,6 +50,7 @@ type Access struct {
 	log     *slog.Logger
 	now     func() time.Time
 	known   known
+	seal    []byte // see sealed
 	limits  map[Kind]*limits
 	guesses *guesses
 	sweeper *sqldb.Sweeper
@@ -67,7 +70,8 @@ func Open(ctx context.Context, opt Options) (*Access, error) {
 	if opt.PerMinute == 0 {
 		opt.PerMinute = 100
 	}
-	a := &Access{db: opt.DB, log: opt.Logger, now: opt.Now, guesses: newGuesses(), stop: func() {}}
+	a := &Access{db: opt.DB, log: opt.Logger, now: opt.Now, guesses: newGuesses(), seal: make([]byte, sha256.Size), stop: func() {}}
+	rand.Read(a.seal)
 	a.limits = map[Kind]*limits{Requests: newLimits(opt.PerMinute), Creations: newLimits(creationsPerMinute)}
 	a.sweeper = sqldb.NewSweeper(opt.Logger, opt.DB.Sweeping(a.old), func(ctx context.Context, _ bool) error { return a.reload(ctx) })
 	a.known.used = map[string]time.Time{}

@@ -500,3 +500,27 @@ func TestImport(t *testing.T) {
 		t.Errorf("the file is left: %v", err)
 	}
 }
+
+// BenchmarkFind is what a request pays, with as many tokens as there may be.
+func BenchmarkFind(b *testing.B) {
+	a := &Access{now: time.Now}
+	a.known.used = map[string]time.Time{}
+	for range maxTokens - 1 {
+		_, hash := newSecret()
+		a.known.list = append(a.known.list, entry{Token: Token{ID: newID()}, hash: hash})
+	}
+	secret, hash := newSecret()
+	a.known.list = append(a.known.list, entry{Token: Token{ID: newID()}, hash: hash})
+	a.fill()
+	db, err := sqldb.Open(b.Context(), sqldb.Options{Dir: b.TempDir(), File: "x.db"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	a.db = db
+	for b.Loop() {
+		if _, ok, err := a.Find(secret); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}

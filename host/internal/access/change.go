@@ -159,6 +159,7 @@ func (a *Access) Give(secret string) error {
 	a.known.mu.Lock()
 	defer a.known.mu.Unlock()
 	a.known.given = &entry{Token: Token{ID: givenID, Name: "account", Scopes: AccountScopes(), Created: a.now().UTC()}, hash: sha256.Sum256([]byte(secret))}
+	a.fill()
 	return nil
 }
 

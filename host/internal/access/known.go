@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -19,7 +20,8 @@ import (
 type known struct {
 	mu     sync.RWMutex
 	list   []entry
-	given  *entry // the token of the environment, which the database does not know
+	index  map[[sha256.Size]byte]*entry // by sealed hash, of list and given
+	given  *entry                       // the token of the environment, which the database does not know
 	loaded time.Time
 	used   map[string]time.Time // by id, what is not stored yet
 }
@@ -36,24 +38,43 @@ func (a *Access) Find(secret string) (c Caller, ok bool, err error) {
 	k := &a.known
 	k.mu.RLock()
 	stale := a.shared() && now.Sub(k.loaded) > staleAfter
-	var found *entry
-	for i := range k.list {
-		if k.list[i].matches(hash, now) {
-			found = &k.list[i]
-		}
-	}
-	if k.given != nil && k.given.matches(hash, now) {
-		found = k.given
-	}
+	found := k.index[a.sealed(hash)]
 	k.mu.RUnlock()
 	switch {
-	case found == nil:
+	case found == nil || !found.matches(hash, now):
 		return Caller{}, false, nil
 	case stale:
 		return Caller{}, false, fmt.Errorf("the tokens were read last at %s", k.loaded.Format(time.TimeOnly))
 	}
 	a.note(found.ID, now)
 	return found.caller(), true, nil
+}
+
+// sealed is what a hash is looked up by. Nobody outside the process can say which hash comes near
+// another then, so the time that a look-up takes says nothing of the hashes that there are.
+func (a *Access) sealed(hash [sha256.Size]byte) (out [sha256.Size]byte) {
+	mac := hmac.New(sha256.New, a.seal)
+	mac.Write(hash[:])
+	mac.Sum(out[:0])
+	return out
+}
+
+// fill makes the index anew; mu is held.
+func (a *Access) fill() {
+	k := &a.known
+	k.index = make(map[[sha256.Size]byte]*entry, len(k.list)+1)
+	add := func(e *entry) {
+		k.index[a.sealed(e.hash)] = e
+		if e.PreviousUntil != nil {
+			k.index[a.sealed(e.previous)] = e
+		}
+	}
+	for i := range k.list {
+		add(&k.list[i])
+	}
+	if k.given != nil {
+		add(k.given)
+	}
 }
 
 // matches takes as long whatever the hash is.
@@ -128,6 +149,7 @@ func (a *Access) reload(ctx context.Context) error {
 		}
 	}
 	k.list, k.loaded, k.used = list, now, used
+	a.fill()
 	return nil
 }
 

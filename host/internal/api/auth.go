@@ -117,10 +117,15 @@ func (s *Server) known(ctx context.Context, raw string) (access.Caller, bool, er
 
 // allowed is v1.Options.Authorize.
 func (s *Server) allowed(need v1.Access, next http.Handler) http.Handler {
+	create := s.creating(next)
 	return s.scoped(access.Scope(need.Right), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := tokenIn(r.Context())
 		if !caller.All() && (need.Reach == v1.All || need.Reach == v1.ByPath && r.PathValue("instance") == "") {
 			deny(w, r, http.StatusForbidden, "forbidden", "This needs an account token")
+			return
+		}
+		if r.Pattern == "POST /v1/instances" {
+			create.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

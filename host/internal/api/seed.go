@@ -40,7 +40,7 @@ func (s *Server) creating(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := tokenIn(r.Context())
 		if caller.ID != access.Owner().ID && !quota(w.Header(), s.opt.Access.Use(caller.ID, access.Creations)) {
-			fail(w, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
+			deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
 			return
 		}
 		next.ServeHTTP(w, r)
