@@ -58,9 +58,10 @@ func lastLine(out string) string {
 const (
 	compiler   = "C compiler (the race detector)"
 	postgres   = "PostgreSQL"
-	javascript = "Node.js, npm and its registry (the host in JavaScript)"
+	javascript = "Node.js, npm and its registry (JavaScript)"
+	clients    = "curl and OpenSSL (the clients in sh), Python (the clients in it)"
 	servers    = "nginx and Caddy (the recipes for proxies), systemd-analyze (the unit), buildah (the image)"
-	all        = compiler + ", " + postgres + ", " + servers + ", " + javascript
+	all        = compiler + ", " + postgres + ", " + servers + ", " + javascript + ", " + clients
 )
 
 // TestSetUp runs .ci/setup on machines that lack something.
@@ -72,7 +73,8 @@ func TestSetUp(t *testing.T) {
 	}
 	server, js := []string{"initdb", "pg_ctl"}, []string{"node", "npm"}
 	deploy := []string{"nginx", "caddy", "systemd-analyze", "buildah"}
-	everything := slices.Concat([]string{"cc"}, server, deploy, js)
+	tools := []string{"curl", "openssl", "python3"}
+	everything := slices.Concat([]string{"cc"}, server, deploy, js, tools)
 	// apt-get as it is called, and what it brings.
 	apt := func(m *machine, brings ...string) {
 		script := `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1; [ "$1" = install ] || exit 0; echo "apt $*";`
@@ -91,17 +93,18 @@ func TestSetUp(t *testing.T) {
 		{"nothing and no right to install", func(m *machine) { m.add("apt-get", "echo apt is called; exit 1") }, all, ""},
 		{"root without apt", func(m *machine) { m.add("id", "echo 0") }, all, ""},
 		{"a compiler that does not compile", func(m *machine) { have(m, everything...); m.add("cc", "exit 1") }, compiler, ""},
-		{"no PostgreSQL", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...) }, postgres, ""},
+		{"no PostgreSQL", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); have(m, tools...) }, postgres, ""},
 		{"no registry", func(m *machine) { have(m, everything...); m.add("npm", `[ "$1" != ping ]`) }, javascript, ""},
-		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, deploy...); have(m, server...) }, javascript, ""},
-		{"nothing to deploy with", func(m *machine) { have(m, "cc"); have(m, server...); have(m, js...) }, servers, ""},
+		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, deploy...); have(m, server...); have(m, tools...) }, javascript, ""},
+		{"nothing to deploy with", func(m *machine) { have(m, "cc"); have(m, server...); have(m, js...); have(m, tools...) }, servers, ""},
+		{"nothing for clients", func(m *machine) { have(m, "cc"); have(m, server...); have(m, deploy...); have(m, js...) }, clients, ""},
 		{"everything", func(m *machine) { have(m, everything...) }, "nothing", ""},
 		{
 			"apt brings all", func(m *machine) { apt(m, everything...) }, "nothing",
-			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy systemd buildah nodejs npm\n",
+			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy systemd buildah nodejs npm curl openssl python3\n",
 		},
 		{
-			"apt brings one", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); apt(m) }, postgres,
+			"apt brings one", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); have(m, tools...); apt(m) }, postgres,
 			"apt install -y -qq --no-install-recommends postgresql\n",
 		},
 		{"apt fails", func(m *machine) { m.add("apt-get", "exit 100"); m.add("id", "echo 0") }, all, "apt-get did not install them"},
@@ -120,7 +123,7 @@ func TestSetUp(t *testing.T) {
 	}
 	t.Run("a server that is given", func(t *testing.T) {
 		m := newMachine(t)
-		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler+", "+servers+", "+javascript {
+		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler+", "+servers+", "+javascript+", "+clients {
 			t.Errorf("%v:\n%s", err, out)
 		}
 	})
@@ -141,7 +144,7 @@ func TestLeftOut(t *testing.T) {
 		t.Errorf("in CI it ends with %v and says:\n%s", err, out)
 	}
 	m.add("cc", "exit 0")
-	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+servers+", "+javascript) {
+	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+servers+", "+javascript+", "+clients) {
 		t.Errorf("with a compiler it ends with %v and says:\n%s", err, out)
 	}
 }
