@@ -52,8 +52,9 @@ func TestClients(t *testing.T) {
 					t.Errorf("the page does not show %s", shown)
 				}
 			}
-			socket, told := h.background(t, nil, lang.listen...)
-			waitFor(t, told, "listening", "101 Switching")
+			after := filepath.Join(t.TempDir(), "after")
+			socket, told := h.background(t, []string{"AFTER=" + after}, lang.listen...)
+			waitFor(t, told, "listening")
 
 			address := freeAddress(t)
 			made := h.post(t, "/v1/webhooks", `{"url":"http://`+address+`/","events":["whatsapp.button.clicked.v1"]}`)
@@ -67,6 +68,14 @@ func TestClients(t *testing.T) {
 			}
 			h.post(t, "/sim/v1/phones/"+number+"/click?wait=10s", `{"buttonId":"support"}`)
 			waitFor(t, socket, "support")
+			if lang.name == "sh" { // it goes on where the file says
+				before := filepath.Join(t.TempDir(), "before")
+				if err := os.WriteFile(before, []byte("0\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				again, _ := h.background(t, []string{"AFTER=" + before}, lang.listen...)
+				waitFor(t, again, "support")
+			}
 			waitFor(t, taps, "support")
 
 			req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+address+"/", strings.NewReader(`{"id":"x","type":"whatsapp.button.clicked.v1","data":{"button":{"id":"forged"}}}`))

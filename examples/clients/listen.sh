@@ -1,10 +1,19 @@
 #!/bin/sh
-# Prints taps as they come by WebSocket. curl answers no pings, so the server ends it after 40 seconds and it opens another:
-# good for a look. What comes in between is lost, as it is not with a webhook.
+# Prints taps as they come, by server-sent events, since curl speaks no WebSocket everywhere. The file $AFTER remembers how far it was:
+# what came meanwhile is printed when it begins again.
 set -u
 while :; do
-  printf 'header = "token: %s"\n' "$TAPNODE_TOKEN" | curl -sSN --http1.1 -D /dev/stderr --config - -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
-    -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' "$TAPNODE_URL/ws/$INSTANCE" |
-    stdbuf -oL tr '}' '\n' | grep --line-buffered -ao '"selectedButtonId":"[^"]*"' | sed -u 's/.*:"\(.*\)"/\1/'
+  printf 'header = "token: %s"\n' "$TAPNODE_TOKEN" | curl -sSN --speed-limit 1 --speed-time 60 --config - -H 'Accept: text/event-stream' \
+    "$TAPNODE_URL/v1/events?type=whatsapp.button.clicked.v1&instance=$INSTANCE&after=$(cat "$AFTER" 2>/dev/null)" |
+    while read -r name value; do
+      case $name in
+      id:) id=$value ;;
+      data:)
+        case $value in *'"type":"stream.opened.v1"'*) echo listening >&2 ;; esac
+        echo "$value" | sed -n 's/.*"button":{"id":"\([^"]*\)".*/\1/p'
+        echo "$id" >"$AFTER"
+        ;;
+      esac
+    done
   sleep 1
 done

@@ -48,6 +48,14 @@ func names(t *testing.T, session *mcpsdk.ClientSession) (all []string) {
 	return all
 }
 
+func (s *served) newToken(t *testing.T, body string) string {
+	t.Helper()
+	made := s.ask(t, s.token, "POST", "/v1/tokens", body)
+	made.wants(t, 201, "token")
+	secret, _ := made.at("token").(string)
+	return secret
+}
+
 // use calls a tool and reads what it gave, or what went wrong.
 func use(t *testing.T, session *mcpsdk.ClientSession, params *mcpsdk.CallToolParams) (*mcpsdk.CallToolResult, answered) {
 	t.Helper()
@@ -112,7 +120,7 @@ func TestTools(t *testing.T) {
 		if schemas["whatsapp_buttonClick_v1"] != nil {
 			t.Error("a trigger is a tool")
 		}
-		for _, name := range []string{"send_text", "send_buttons", "message_get", "instance_list", "instance_new", "instance_connect", "instance_reconnect", "instance_logout", "instance_delete", "webhook_set", "webhook_get"} {
+		for _, name := range []string{"send_text", "send_buttons", "message_get", "instance_list", "instance_new", "instance_connect", "instance_reconnect", "instance_logout", "instance_delete", "webhook_set", "webhook_get", "events_read"} {
 			if schemas[name] == nil {
 				t.Errorf("there is no %s", name)
 			}
@@ -130,10 +138,7 @@ func TestTools(t *testing.T) {
 		"manage for demo": {`["manage"]`, `["demo"]`, []string{"webhook_set"}, []string{"instance_new", "instance_delete", "whatsapp_instance_list_v1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made := s.ask(t, s.token, "POST", "/v1/tokens", `{"name":"t","scopes":`+bound.scopes+`,"instances":`+bound.instances+`}`)
-			made.wants(t, 201, "token")
-			secret, _ := made.at("token").(string)
-			limited := s.tools(t, secret, nil)
+			limited := s.tools(t, s.newToken(t, `{"scopes":`+bound.scopes+`,"instances":`+bound.instances+`}`), nil)
 			listed := names(t, limited)
 			for _, name := range bound.sees {
 				if !slices.Contains(listed, name) {
@@ -196,6 +201,25 @@ func TestTools(t *testing.T) {
 		params.Meta = mcpsdk.Meta{"idempotencyKey": 5}
 		_, a = use(t, account, params)
 		a.wants(t, 400, "code=invalid_arguments", "effect=NONE")
+	})
+
+	t.Run("hears of taps", func(t *testing.T) {
+		_, a := use(t, account, &mcpsdk.CallToolParams{Name: "send_buttons", Arguments: map[string]any{"instance": "demo", "number": "5511999990001", "contentText": "Yes?", "buttons": []any{map[string]any{"id": "yes", "displayText": "Yes"}}}})
+		id := a.at("messageId")
+		s.ask(t, "", "POST", "/sim/v1/phones/5511999990001/click?wait=10s", `{"buttonId":"yes"}`)
+		reader := s.tools(t, s.newToken(t, `{"scopes":["read"]}`), nil) // it has a limit of its own
+		after := "0"
+		deadline(t, func() bool {
+			_, a = use(t, reader, &mcpsdk.CallToolParams{Name: "events_read", Arguments: map[string]any{"type": "whatsapp.button.clicked.v1", "instance": "demo", "after": after, "limit": 50}})
+			after, _ = a.at("next").(string)
+			return a.at("events.0") != nil
+		})
+		a.wants(t, 200, "events.0.data.button.id=yes", "next", "more")
+		if a.at("events.0.data.menu.messageId") != id {
+			t.Errorf("the tap is not on %v: %s", id, a.raw)
+		}
+		_, a = use(t, reader, &mcpsdk.CallToolParams{Name: "events_read", Arguments: map[string]any{"after": "yesterday"}})
+		a.wants(t, 400, "code=invalid_request", "effect=NONE")
 	})
 
 	t.Run("mistakes", func(t *testing.T) {

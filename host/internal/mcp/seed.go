@@ -66,6 +66,11 @@ var seedTable = []seedTool{
 		name: "instance_delete", title: "Delete an instance", about: "Logs an instance out and forgets it, with its token and webhooks.",
 		method: "DELETE", path: "/api/instance/delete/{instance}", right: v1.Manage, all: true, schema: oneInstance,
 	}, {
+		name: "events_read", title: "Read events", about: "What happened since, such as taps on buttons and answers of customers: the oldest that is kept first. Give back next as after to go on: at once while more is true, also when a page is empty, and otherwise later.",
+		method: "GET", path: "/v1/events", right: v1.Read,
+		schema: `{"type":"object","properties":{"type":{"type":"string","description":"Only these, with commas between.","examples":["whatsapp.button.clicked.v1","whatsapp.message.received.v1"]},
+			"instance":{"type":"string","description":"Only of these, with commas between."},"after":{"type":"string"},"limit":{"type":"integer","minimum":1,"maximum":500,"default":100}}}`,
+	}, {
 		name: "webhook_set", title: "Set a webhook", about: "Says where the events of an instance go, such as taps on buttons. What is left out stays as it is.",
 		method: "POST", path: "/api/events/webhook/{instance}", right: v1.Manage, shown: "webhook",
 		schema: `{"type":"object","properties":{` + aboutInstance + `,"label":{"type":"string","default":"default"},"enabled":{"type":"boolean"},"url":{"type":"string"},
