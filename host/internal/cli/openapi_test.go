@@ -222,6 +222,7 @@ func openAPI(t *testing.T, args ...string) {
 	}
 	live["webhook"] = hook.Webhook.ID
 	try("listEventTypes", 200)
+	try("readEvents", 200)
 	try("listWebhooks", 200)
 	try("getWebhook", 200)
 	try("changeWebhook", 200)

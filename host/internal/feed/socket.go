@@ -135,12 +135,10 @@ func (s Session) Socket(w http.ResponseWriter, r *http.Request, reader *Reader) 
 		end()
 		hangUp(nil)
 	}()
-	if err := s.tell(ctx, conn, reader); err != nil {
-		leave(line.conn, conn, err)
-	}
+	leave(line.conn, conn, s.tell(ctx, conn, reader))
 }
 
-// tell returns why the stream ends; nil: nobody is there to hear it.
+// tell returns why the stream ends.
 func (s Session) tell(ctx context.Context, conn *websocket.Conn, reader *Reader) error {
 	for {
 		frames, err := reader.Next(ctx)
@@ -151,8 +149,8 @@ func (s Session) tell(ctx context.Context, conn *websocket.Conn, reader *Reader)
 			if ctx.Err() != nil {
 				break
 			}
-			if s.write(conn, f.Body) != nil {
-				return nil
+			if err := s.write(conn, f.Body); err != nil {
+				return err
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tapnode/tapnode/host/internal/feed"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -64,7 +65,12 @@ func (a *API) describe() error {
 	if err != nil {
 		return fmt.Errorf("describe the API to people: %w", err)
 	}
+	messages, err := feed.AsyncAPI()
+	if err != nil {
+		return err
+	}
 	a.open("/v1/openapi.json", "application/openapi+json; version=3.1", out.Bytes())
+	a.open("/v1/asyncapi.json", "application/vnd.aai.asyncapi+json; version=3.0.0", messages)
 	a.open("/v1/{$}", "text/html; charset=utf-8", page)
 	return nil
 }
