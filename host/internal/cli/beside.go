@@ -1,7 +1,8 @@
 package cli
 
 import (
-	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,9 +15,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// callBeside has the host that works in a data directory make a call. errNoHost means that
-// there is none.
-func callBeside(ctx context.Context, c console, dir string, r client.Request) error {
+// callBeside has a host make a call. errNoHost means that none works in the data directory.
+func callBeside(ctx context.Context, c console, host *control, r client.Request) error {
 	if !json.Valid(r.Input) {
 		return invalid("--input is not JSON")
 	}
@@ -24,8 +24,6 @@ func callBeside(ctx context.Context, c console, dir string, r client.Request) er
 	if err != nil {
 		return err
 	}
-	host := newControl(dir)
-	defer host.close()
 	header := http.Header{"Accept": {"text/event-stream"}}
 	if r.Key != "" {
 		header.Set("Idempotency-Key", r.Key)
@@ -42,28 +40,29 @@ func callBeside(ctx context.Context, c console, dir string, r client.Request) er
 	if r.DryRun {
 		return c.told(res.Body)
 	}
-	events := bufio.NewScanner(res.Body)
-	events.Buffer(nil, sdk.MaxMessage+64<<10)
-	kind := ""
-	for events.Scan() {
-		name, value, _ := strings.Cut(events.Text(), ": ")
-		switch {
-		case name == "event":
-			kind = value
-		case name != "data":
-		case kind == "progress":
+	shown := screen{w: c.err}
+	for ev, err := range serverSent(res.Body) {
+		if err != nil {
+			return unknownEnd(ctx, err)
+		}
+		switch ev.kind {
+		case "progress":
 			var p client.Progress
-			if err := json.Unmarshal([]byte(value), &p); err != nil {
+			if err := json.Unmarshal(ev.data, &p); err != nil {
 				return fmt.Errorf("the answer of the host is not JSON: %w", err)
 			}
-			printProgress(c.err, p)
-		case kind == "result":
-			return c.told(strings.NewReader(value))
+			shown.show(p)
+		case "result":
+			return c.told(bytes.NewReader(ev.data))
 		default:
-			return c.refusedCall(denied(0, []byte(value)))
+			return c.refusedCall(denied(0, ev.data))
 		}
 	}
-	return fmt.Errorf("the host ended before the call did; whether it happened is not known, repeat it with the same --key: %w", errors.Join(events.Err(), ctx.Err()))
+	return unknownEnd(ctx, nil)
+}
+
+func unknownEnd(ctx context.Context, err error) error {
+	return fmt.Errorf("the host ended before the call did; whether it happened is not known, repeat it with the same --key: %w", cmp.Or(err, ctx.Err(), io.ErrUnexpectedEOF))
 }
 
 // told prints the outcome that the host answered with.

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
-	"github.com/tapnode/tapnode/host/internal/qrcode"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -24,6 +23,7 @@ import (
 func call(ctx context.Context, c console, args []string) error {
 	flags := newFlags("call")
 	hf := addHostFlags(flags)
+	to := reachFlags(flags, hf.data)
 	input := flags.String("input", "{}", "input of the operation, `JSON`; - reads stdin")
 	key := flags.String("key", "", "idempotency `KEY`: repeats of the call under it happen once")
 	dry := flags.Bool("dry-run", false, "print what would be done, do nothing")
@@ -41,8 +41,16 @@ func call(ctx context.Context, c console, args []string) error {
 		}
 	}
 	r := client.Request{Operation: rest[0], Input: raw, Key: *key, DryRun: *dry}
+	if to.remote() != "" && hf.simulated() {
+		return invalid("--simulate starts a host here: it does not go with --url or %s", urlEnv)
+	}
 	if !hf.simulated() || given(flags, "data") {
-		if err := callBeside(ctx, c, *hf.data, r); !errors.Is(err, errNoHost) {
+		beside, err := to.control(c)
+		if err != nil {
+			return err
+		}
+		defer beside.close()
+		if err := callBeside(ctx, c, beside, r); !errors.Is(err, errNoHost) {
 			return err
 		}
 	}
@@ -85,7 +93,8 @@ func (h *host) callOnce(ctx context.Context, c console, r client.Request) error 
 	if err := h.Start(ctx); err != nil {
 		return environment(err)
 	}
-	result, err := h.Execute(ctx, r, func(p client.Progress) { printProgress(c.err, p) })
+	shown := screen{w: c.err}
+	result, err := h.Execute(ctx, r, shown.show)
 	return c.outcome(result, err)
 }
 
@@ -117,33 +126,4 @@ func (c console) outcome(result client.Result, err error) error {
 	}
 	fmt.Fprintln(c.out, out.String())
 	return nil
-}
-
-// printProgress writes a stage on a line; a QR code is drawn.
-func printProgress(w io.Writer, p client.Progress) {
-	fmt.Fprintf(w, "%s: %s\n", p.Stage, p.Message)
-	var data struct {
-		QR   string `json:"qr"`
-		Code string `json:"code"`
-	}
-	if len(p.Data) == 0 || json.Unmarshal(p.Data, &data) != nil {
-		return
-	}
-	if data.Code != "" {
-		fmt.Fprintln(w, data.Code)
-	}
-	if data.QR != "" {
-		drawQR(w, data.QR)
-	}
-}
-
-// drawQR draws dark on light whatever the terminal's colours.
-func drawQR(w io.Writer, text string) {
-	lines := qrcode.Lines(text)
-	if lines == nil {
-		fmt.Fprintln(w, text)
-	}
-	for _, line := range lines {
-		fmt.Fprintf(w, "\x1b[30;107m%s\x1b[0m\n", line)
-	}
 }

@@ -67,26 +67,49 @@ type command struct {
 	run              func(ctx context.Context, c console, args []string) error
 }
 
-func commands() []command {
-	return []command{
-		{"run", "FLOW [--simulate] [--click BUTTON]… [--text WORDS]… [--trigger ID] [--var NAME=VALUE]… [--json]", "run a flow once, in the foreground", runFlow},
-		{"serve", "[FLOW…] [--config FILE] [--simulate | --simulator URL] [--listen ADDRESS] [--data DIR] [--database STRING]", "serve flows and the HTTP API until stopped", serve},
-		{"simulate", "[--listen ADDRESS] [--json]", "run the simulated WhatsApp alone, for other hosts and clients, until stopped", simulate},
-		{"flows", "publish FILE… | list | show FLOW | diff FLOW [FROM [TO]] | retire FLOW | restore FLOW VERSION | export FLOW [VERSION]", "publish flows in a running host, and manage their versions", flows},
-		{"runs", "list | show RUN | cancel RUN | retry RUN | resume RUN", "find, read and repair the runs of a running host", runs},
-		{"deadletters", "list | show ID | resend ID | drop ID", "look after events that a running host could not deliver", deadLetters},
-		{"webhooks", "list | add URL | show ID | set ID URL | remove ID | rotate ID | test ID | deliveries ID | dead ID [EVENT] | redeliver ID EVENT | drop ID EVENT | types", "tell other services of clicks, messages and runs of a running host", webhooks},
-		{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node, such as pairing an instance; in the running host of --data if there is one", call},
-		{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
-		{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},
-		{"tokens", "list | create | rotate ID | revoke ID", "make and end tokens for the HTTP API of a running host", tokensCommand},
-		{"config", "check FILE | show [FLAG…]", "check a configuration of serve, or show what serve would use and where it comes from", configCommand},
-		{"audit", "[--limit NUMBER] [--json]", "show who changed what in a running host", audit},
-		{"backup", "FILE [--data DIR]", "write the data directory into one archive, also while tapnode serve runs", backupData},
-		{"restore", "FILE [--data DIR]", "make a data directory of an archive", restoreData},
-		{"version", "", "print the version", version},
-		{"help", "[COMMAND]", "print this, or the flags of a command", help},
+// A group is commands that go together in the help.
+type group struct {
+	title    string
+	commands []command
+}
+
+func groups() []group {
+	return []group{
+		{"Flows, here", []command{
+			{"run", "FLOW [--simulate] [--click BUTTON]… [--text WORDS]… [--trigger ID] [--var NAME=VALUE]… [--json]", "run a flow once, in the foreground", runFlow},
+			{"validate", "FLOW… [--json]", "check flow files, offline, all findings", validate},
+		}},
+		{"A host", []command{
+			{"serve", "[FLOW…] [--config FILE] [--simulate | --simulator URL] [--listen ADDRESS] [--data DIR] [--database STRING]", "serve flows and the HTTP API until stopped", serve},
+			{"config", "check FILE | show [FLAG…]", "check a configuration of serve, or show what serve would use and where it comes from", configCommand},
+			{"simulate", "[--listen ADDRESS] [--json]", "run the simulated WhatsApp alone, for other hosts and clients, until stopped", simulate},
+			{"nodes", "[--json] | lock | restart NAME", "list the node binaries that may run; lock accepts them as they are; restart starts one anew in a running server", nodesCommand},
+			{"backup", "FILE [--data DIR]", "write the data directory into one archive, also while tapnode serve runs", backupData},
+			{"restore", "FILE [--data DIR]", "make a data directory of an archive", restoreData},
+		}},
+		{"A running host: the one of --data, or with --url URL --token-file FILE one elsewhere", []command{
+			{"instances", "list | create NAME | connect NAME [--number NUMBER] | reconnect NAME | logout NAME | delete NAME", "WhatsApp instances; connect shows the QR code to scan", instances},
+			{"flows", "publish FILE… | list | show FLOW | diff FLOW [FROM [TO]] | retire FLOW | restore FLOW VERSION | export FLOW [VERSION]", "publish flows, and manage their versions", flows},
+			{"runs", "list | show RUN | cancel RUN | retry RUN | resume RUN", "find, read and repair runs", runs},
+			{"events", "[--follow] [--after ID] [--type TYPE]… [--instance NAME]… [--json]", "read what happened: clicks, messages, instances and runs", eventsCommand},
+			{"webhooks", "list | add URL | show ID | set ID URL | remove ID | rotate ID | test ID | deliveries ID | dead ID [EVENT] | redeliver ID EVENT | drop ID EVENT | types", "tell other services of clicks, messages and runs", webhooks},
+			{"deadletters", "list | show ID | resend ID | drop ID", "look after events that could not be delivered", deadLetters},
+			{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node; without a host one is started for it", call},
+			{"tokens", "list | create | rotate ID | revoke ID", "make and end tokens for the HTTP API", tokensCommand},
+			{"audit", "[--limit NUMBER] [--json]", "show who changed what", audit},
+		}},
+		{"Help", []command{
+			{"version", "", "print the version", version},
+			{"help", "[COMMAND]", "print this, or the flags of a command", help},
+		}},
 	}
+}
+
+func commands() (all []command) {
+	for _, g := range groups() {
+		all = append(all, g.commands...)
+	}
+	return all
 }
 
 // Main runs one command and returns its exit code.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -29,11 +30,17 @@ const (
 // errNoHost means that nobody serves in the data directory.
 var errNoHost = errors.New("no tapnode serve is running")
 
-// control speaks to the host that works in a data directory, over its private socket.
+// control speaks to a host: over the private socket of the one that works in a data directory, or
+// over the net with a token.
 type control struct {
-	dir  string
-	http *http.Client
+	base  *url.URL
+	token string // "": the socket asks for none
+	where string // what is wrong when nobody answers
+	http  *http.Client
 }
+
+// private is the host of a data directory.
+var private = &url.URL{Scheme: "http", Host: "tapnode"}
 
 func newControl(dir string) *control {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -44,7 +51,7 @@ func newControl(dir string) *control {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}}
-	return &control{dir, &http.Client{Transport: transport}}
+	return &control{base: private, where: fmt.Sprintf("%v in %s: start it, or name its directory with --data", errNoHost, dir), http: &http.Client{Transport: transport}}
 }
 
 func (c *control) close() { c.http.CloseIdleConnections() }
@@ -52,7 +59,7 @@ func (c *control) close() { c.http.CloseIdleConnections() }
 // ask makes a request and returns the answer. When there is no host the error is errNoHost;
 // what the host refuses is one with the exit code that fits.
 func (c *control) ask(ctx context.Context, method, path string, query url.Values, body []byte, header http.Header) (*http.Response, error) {
-	target := url.URL{Scheme: "http", Host: "tapnode", Path: path, RawQuery: query.Encode()}
+	target := url.URL{Scheme: c.base.Scheme, Host: c.base.Host, Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -60,9 +67,17 @@ func (c *control) ask(ctx context.Context, method, path string, query url.Values
 	if header != nil {
 		req.Header = header
 	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	res, err := c.http.Do(req)
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return nil, environment(fmt.Errorf("%w in %s: start it, or name its directory with --data", errNoHost, c.dir))
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && c.base == private {
+		return nil, environment(&absentError{c.where, errNoHost})
+	} else if ok && op.Op == "dial" {
+		return nil, environment(&absentError{c.where, op.Err})
+	}
+	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return nil, environment(&absentError{"the certificate of the host is not trusted; add its authority to the system's, or name its file in SSL_CERT_FILE", bad})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the host stopped answering: %w", errors.Unwrap(err))
@@ -77,6 +92,15 @@ func (c *control) ask(ctx context.Context, method, path string, query url.Values
 	}
 	return nil, denied(res.StatusCode, raw)
 }
+
+// absentError says in its own words that there is no host.
+type absentError struct {
+	words string
+	err   error
+}
+
+func (e *absentError) Error() string { return e.words }
+func (e *absentError) Unwrap() error { return e.err }
 
 // found is an error with what the host sent along.
 type found struct {
@@ -149,7 +173,7 @@ func subcommand(ctx context.Context, c console, name string, args []string, all 
 	}
 	fs := newFlags(name)
 	if args[0] == "-h" || args[0] == "--help" || args[0] == "-help" {
-		dataFlag(fs)
+		reachFlags(fs, dataFlag(fs))
 		fs.Bool("json", false, "print JSON")
 		_, err := parse(c, fs, args)
 		fmt.Fprintf(c.out, "\nEach has flags of its own: tapnode %s %s -h\n", name, slices.Min(known))

@@ -82,11 +82,15 @@ func explain(fs *flag.FlagSet, err error) string {
 // usage lists the commands.
 func usage(w io.Writer) {
 	fmt.Fprint(w, "tapnode runs flows whose steps are node binaries.\n\n")
-	for _, cmd := range commands() {
-		fmt.Fprintln(w, strings.TrimRight("  tapnode "+cmd.name+" "+cmd.args, " "))
-		fmt.Fprintf(w, "        %s\n", cmd.help)
+	for _, g := range groups() {
+		fmt.Fprintf(w, "%s\n\n", g.title)
+		for _, cmd := range g.commands {
+			fmt.Fprintln(w, strings.TrimRight("  tapnode "+cmd.name+" "+cmd.args, " "))
+			fmt.Fprintf(w, "        %s\n", cmd.help)
+		}
+		fmt.Fprintln(w)
 	}
-	fmt.Fprint(w, "\nExit codes: 0 ok, 1 failed at run time, 2 invalid input, 3 environment.\n")
+	fmt.Fprint(w, "Exit codes: 0 ok, 1 failed at run time, 2 invalid input, 3 environment.\n")
 }
 
 func help(ctx context.Context, c console, args []string) error {

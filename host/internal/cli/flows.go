@@ -28,14 +28,17 @@ func flows(ctx context.Context, c console, args []string) error {
 
 // flowArgs reads the flags that all have, and a number of arguments from least to most.
 func flowArgs(c console, fs *flag.FlagSet, args []string, least, most int, want string) (host *control, rest []string, asJSON bool, err error) {
-	dir := dataFlag(fs)
+	to := reachFlags(fs, dataFlag(fs))
 	printsJSON := fs.Bool("json", false, "print JSON")
 	rest, err = parse(c, fs, args)
 	if err == nil && (len(rest) < least || most >= 0 && len(rest) > most) {
 		sub, _, _ := strings.Cut(want, " ")
 		err = invalid("want tapnode %s %s (see tapnode %s %s -h)", fs.Name(), want, fs.Name(), sub)
 	}
-	return newControl(*dir), rest, *printsJSON, err
+	if err == nil {
+		host, err = to.control(c)
+	}
+	return host, rest, *printsJSON, err
 }
 
 func publishFlows(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {

@@ -149,12 +149,15 @@ func audit(ctx context.Context, c console, args []string) error {
 	fs := newFlags("audit")
 	limit := fs.Int("limit", access.DefaultPage, "at most this `NUMBER`")
 	after := fs.String("after", "", "go on behind the entry with this `ID`, which the page before named")
-	dir := dataFlag(fs)
+	to := reachFlags(fs, dataFlag(fs))
 	asJSON := fs.Bool("json", false, "print JSON")
 	if err := none(c, fs, args); err != nil {
 		return err
 	}
-	host := newControl(*dir)
+	host, err := to.control(c)
+	if err != nil {
+		return err
+	}
 	defer host.close()
 	query := url.Values{"limit": {strconv.Itoa(*limit)}}
 	if *after != "" {
