@@ -20,6 +20,7 @@ import (
 // does it.
 type mortalHost struct {
 	data    string
+	said    string // the file of what it logs
 	control *control
 	lives   atomic.Int64
 
@@ -42,7 +43,7 @@ func startMortal(t *testing.T, data string, args ...string) *mortalHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &mortalHost{data: data, control: newControl(data), done: make(chan struct{})}
+	h := &mortalHost{data: data, said: said.Name(), control: newControl(data), done: make(chan struct{})}
 	env := append(os.Environ(), "TMPDIR="+temporary, "RUNTIME_DIRECTORY="+shortDir(t))
 	go h.live(func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), exe, args...)

@@ -11,7 +11,7 @@ import (
 
 const (
 	// leaseTime is how long a host that delivers may be silent before another does it.
-	leaseTime = 30 * time.Second
+	leaseTime = 15 * time.Second
 	// renewEvery is how often it says that it is there.
 	renewEvery = 5 * time.Second
 	leaseName  = "webhooks"

@@ -158,13 +158,11 @@ func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int6
 	if err == nil && claim != "" {
 		err = c.pass(t, g, claim, seq)
 	}
-	if err == nil {
-		err = putOutgoing(t, c.batch.Outgoing, now)
-	}
 	return err
 }
 
-// count takes the sequences of the change, with which its steps are stored, and its cursor.
+// count takes the sequences of the change, with which its steps are stored, its cursor, and what
+// it tells.
 func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err error) {
 	now = sqldb.Millis(c.log.now())
 	seq, err = g.count(t, max(1, len(c.batch.Steps)), grown)
@@ -173,6 +171,9 @@ func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err 
 		g.steps = append(g.steps, stepsRow{c, seq, first.Run, first.Flow, now, c.steps})
 	}
 	g.cursors = append(g.cursors, cursorRow{c, c.batch.Cursor})
+	if err == nil {
+		err = g.tell(t, c, c.batch.Outgoing)
+	}
 	return seq, now, err
 }
 

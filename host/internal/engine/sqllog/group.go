@@ -26,6 +26,8 @@ type group struct {
 	steps []stepsRow
 	// cursors are in the order of their changes: the last of a subscription counts.
 	cursors []cursorRow
+	told    []toldRow
+	bytes   int64 // of what was told, which the row in engine_totals does not have yet
 }
 
 // stepsRow is a row of engine_steps. Like a cursor it is not written if its change is refused
@@ -140,11 +142,15 @@ func (g *group) settle(t *sqldb.Tx) error {
 		return err
 	}
 	g.steps = nil
+	if err := g.putTold(t); err != nil {
+		return err
+	}
 	if !g.taken && g.grown == (total{}) {
 		return nil
 	}
-	_, err := t.Exec(`UPDATE engine_totals SET seq = $1, runs = runs + $2, bytes = bytes + $3 WHERE id = 1`, g.seq, g.grown.runs, g.grown.bytes)
-	g.taken, g.grown = false, total{}
+	_, err := t.Exec(`UPDATE engine_totals SET seq = $1, runs = runs + $2, bytes = bytes + $3, event_bytes = event_bytes + $4 WHERE id = 1`,
+		g.seq, g.grown.runs, g.grown.bytes, g.bytes)
+	g.taken, g.grown, g.bytes = false, total{}, 0
 	return err
 }
 

@@ -16,7 +16,13 @@ func (l *Log) Told() <-chan struct{} { return l.outgoing.next() }
 // the next Append. What is told later is behind it, and what is appended later is not on the
 // disk without it.
 func (l *Log) Tell(ctx context.Context, out ...engine.Outgoing) (wait func() error) {
-	committed := l.db.Begin(ctx, "tell events", l.change(func(t *sqldb.Tx) error { return putOutgoing(t, out, sqldb.Millis(l.now())) }))
+	committed := l.db.Begin(ctx, "tell events", func(t *sqldb.Tx) error {
+		g, err := l.group(t)
+		if err != nil {
+			return err
+		}
+		return g.tell(t, nil, out)
+	})
 	return func() error {
 		err := committed()
 		if err == nil {
@@ -26,24 +32,50 @@ func (l *Log) Tell(ctx context.Context, out ...engine.Outgoing) (wait func() err
 	}
 }
 
-// putOutgoing puts events into the outbox, numbered in the order of the commits. One that is
-// there already stays as it is.
-func putOutgoing(t *sqldb.Tx, out []engine.Outgoing, now int64) error {
+// toldRow is a row of engine_events.
+type toldRow struct {
+	of  *change // may be nil
+	seq int64
+	now int64
+	engine.Outgoing
+}
+
+// tell numbers events in the order of the commits.
+func (g *group) tell(t *sqldb.Tx, of *change, out []engine.Outgoing) error {
 	if len(out) == 0 {
 		return nil
 	}
-	var seq, bytes int64
-	if err := t.Row(`UPDATE engine_totals SET seq = seq + $1 WHERE id = 1 RETURNING seq`, []any{len(out)}, &seq); err != nil {
-		return err
-	}
+	seq, err := g.count(t, len(out), total{})
 	for i, ev := range out {
-		n, err := t.Exec(`INSERT INTO engine_events (seq, id, type, instance, run, at, stored_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-			ON CONFLICT (id) DO NOTHING`, seq-int64(len(out)-1-i), ev.ID, ev.Type, ev.Instance, ev.Run, sqldb.Millis(ev.Time), now, []byte(ev.Data))
-		if err != nil {
+		g.told = append(g.told, toldRow{of, seq - int64(len(out)-1-i), sqldb.Millis(g.log.now()), ev})
+	}
+	return err
+}
+
+var putEvents = newRows(`INSERT INTO engine_events (seq, id, type, instance, run, at, stored_at, data) VALUES`, 8, `ON CONFLICT (id) DO NOTHING`)
+
+// putTold writes what was told. An event that is there already stays as it is.
+func (g *group) putTold(t *sqldb.Tx) error {
+	var kept []toldRow
+	for _, r := range g.told {
+		if r.of == nil || r.of.refused == nil {
+			kept = append(kept, r)
+		}
+	}
+	g.told = nil
+	return putEvents.each(t, len(kept), func(i int) []any {
+		r := kept[i]
+		return []any{r.seq, r.ID, r.Type, r.Instance, r.Run, sqldb.Millis(r.Time), r.now, []byte(r.Data)}
+	}, func(t *sqldb.Tx, first, n int, added int64) error {
+		if added < int64(n) { // some were there: these bear the sequences they got now
+			var bytes int64
+			err := t.Row(`SELECT coalesce(sum(length(data)), 0) FROM engine_events WHERE seq BETWEEN $1 AND $2`, []any{kept[first].seq, kept[first+n-1].seq}, &bytes)
+			g.bytes += bytes
 			return err
 		}
-		bytes += n * int64(len(ev.Data))
-	}
-	_, err := t.Exec(`UPDATE engine_totals SET event_bytes = event_bytes + $1 WHERE id = 1`, bytes)
-	return err
+		for _, r := range kept[first : first+n] {
+			g.bytes += int64(len(r.Data))
+		}
+		return nil
+	})
 }
