@@ -37,6 +37,8 @@ type sender struct {
 	running bool
 	removed bool               // nothing of it may begin any more
 	quit    context.CancelFunc // of the present life
+	off     bool               // the present life was ended, since the webhook was disabled
+	anew    bool               // it was enabled again meanwhile
 
 	more    chan struct{} // holds one token: there may be something to do
 	loaded  bool
@@ -109,9 +111,12 @@ func (d *sender) configure(w *Webhook) {
 		d.loaded = false // its position may be another one
 	}
 	d.hook = w
+	d.off = running && (d.off || !w.Enabled)
+	d.anew = d.off && w.Enabled
+	off := d.off
 	d.mu.Unlock()
 	switch {
-	case running && !w.Enabled:
+	case off:
 		quit()
 	case w.Enabled:
 		d.wake()
@@ -217,11 +222,14 @@ func (d *sender) settle() {
 // end forgets what it has in memory: the next life begins with what is stored.
 func (d *sender) end() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.quit != nil {
-		d.quit()
+	d.quit()
+	anew := d.anew
+	d.running, d.off, d.anew = false, false, false
+	d.loaded, d.order, d.lanes, d.waiting, d.record, d.breaker = false, nil, map[string]*lane{}, 0, newRecord(), breaker{}
+	d.mu.Unlock()
+	if anew {
+		d.wake()
 	}
-	d.running, d.loaded, d.order, d.lanes, d.waiting, d.record, d.breaker = false, false, nil, map[string]*lane{}, 0, newRecord(), breaker{}
 }
 
 // idle ends its life if there is still nothing to do. What it has read stays known, for the

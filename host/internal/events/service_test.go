@@ -45,6 +45,8 @@ func onBoth(t *testing.T, test func(t *testing.T, p *place)) {
 	t.Run("postgres", func(t *testing.T) { test(t, open(t, sqllog.Options{Postgres: sqldbtest.Postgres(t)})) })
 }
 
+func sqlite(dir string) sqllog.Options { return sqllog.Options{Dir: dir} }
+
 func open(t *testing.T, o sqllog.Options) *place {
 	t.Helper()
 	log, err := sqllog.Open(t.Context(), o)
@@ -369,23 +371,6 @@ func TestSlowInstance(t *testing.T) {
 		ordered.until(t, "the other instance", ordered.has(fine))
 		if slices.Contains(ordered.ids(), behind) {
 			t.Error("an event overtook one of its instance")
-		}
-	})
-}
-
-// TestPublicOnly: without leave, no event goes to an address that is not public.
-func TestPublicOnly(t *testing.T) {
-	onBoth(t, func(t *testing.T, p *place) {
-		r := receive(t, nil)
-		w, _ := p.create(t, Settings{URL: r.URL})
-		p.opt.Private = false
-		p.Service = New(p.opt)
-		a, err := p.Test(t.Context(), w.ID)
-		if err != nil || a.ok() || !strings.Contains(a.Error, "not public") || len(r.calls) != 0 {
-			t.Errorf("got %+v, %v", a, err)
-		}
-		if _, _, err := p.Create(t.Context(), Settings{URL: r.URL}, true); err == nil || !strings.Contains(err.Error(), "https") {
-			t.Errorf("http was taken: %v", err)
 		}
 	})
 }

@@ -1,0 +1,230 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// later is a service of the same place whose clock is ahead.
+func (p *place) later(t *testing.T, d time.Duration) {
+	t.Helper()
+	p.stop(t)
+	p.opt.Now = func() time.Time { return time.Now().Add(d) }
+	p.Service = New(p.opt)
+	p.Start()
+}
+
+// TestExpired: what a receiver did not take for a day is a dead letter, with what it said, also what
+// was never tried because the receiver answered nothing; and it can be delivered then.
+func TestExpired(t *testing.T) {
+	onBoth(t, func(t *testing.T, p *place) {
+		away := make(chan struct{})
+		r := receive(t, func(string) int {
+			select {
+			case <-away:
+				return http.StatusOK
+			default:
+				return http.StatusBadGateway
+			}
+		})
+		w, _ := p.create(t, Settings{URL: r.URL})
+		p.Start()
+		var ids []string
+		for n := range 30 { // more than the breaker lets through
+			ids = append(ids, p.tell(t, fmt.Sprint("i", n), 1))
+		}
+		r.until(t, "the breaker is open", func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return len(r.calls) >= maxFails
+		})
+		p.later(t, tryFor+time.Hour)
+		var dead []Undelivered
+		r.until(t, "all are dead", func() bool {
+			var err error
+			if dead, err = p.DeadLetters(t.Context(), w.ID, "", 100); err != nil {
+				t.Fatal(err)
+			}
+			return len(dead) == len(ids)
+		})
+		for i, d := range dead {
+			if d.ID != ids[i] || d.Code != codeExpired || d.Error == "" {
+				t.Errorf("dead letter %d is %+v", i, d)
+			}
+		}
+		close(away)
+		for page := dead[:10]; len(page) > 0; {
+			for _, d := range page {
+				if a, err := p.Redeliver(t.Context(), w.ID, d.ID); err != nil || !a.ok() {
+					t.Fatal(a, err)
+				}
+			}
+			var err error
+			if page, err = p.DeadLetters(t.Context(), w.ID, "", 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, err := p.Find(t.Context(), w.ID); err != nil || s.DeadLetters != 0 || s.Waiting != 0 || len(r.ids()) != len(ids) {
+			t.Errorf("left are %+v, %v; taken %d", s, err, len(r.ids()))
+		}
+	})
+}
+
+// TestOutboxLimits: the oldest events go when they are old and everybody has them, or when there are
+// too many; who has not got them counts them, and who reads by position is told of the gap.
+func TestOutboxLimits(t *testing.T) {
+	onBoth(t, func(t *testing.T, p *place) {
+		start, err := p.Newest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, _ := p.create(t, Settings{URL: "https://crm.example", Instances: []string{"a"}})
+		for n := range 20 {
+			p.tell(t, []string{"a", "b"}[n%2], n)
+		}
+		page, err := p.Read(t.Context(), start, Filter{Instances: []string{"a"}}, 100)
+		if err != nil || len(page.Events) != 10 || page.Gone > start {
+			t.Fatalf("%d events, %+v, %v", len(page.Events), page, err)
+		}
+		tenth := page.Events[4].Position // the ninth of all
+		old := trimming{floor: tenth, before: time.Now().Add(time.Hour), events: 100, bytes: 1 << 20}
+		if lost, err := p.box.trim(t.Context(), old); lost != 0 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+		p.counts(t, 11, w.ID, 0)
+		many := trimming{before: time.Now().Add(-time.Hour), events: 5, bytes: 1 << 20, floor: tenth, late: []laggard{{w.ID, "a", tenth}}}
+		if lost, err := p.box.trim(t.Context(), many); lost != 6 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+		p.counts(t, 5, w.ID, 3) // half of them were its
+		large := trimming{before: time.Now().Add(-time.Hour), events: 100, bytes: 2 * int64(len(`{"n":1}`)), floor: tenth}
+		if _, err := p.box.trim(t.Context(), large); err != nil {
+			t.Error(err)
+		}
+		p.counts(t, 2, w.ID, 3)
+		if page, err = p.Read(t.Context(), start, Filter{Types: []string{"whatsapp.button.clicked.v1"}}, 100); err != nil || len(page.Events) != 2 || page.Gone <= start {
+			t.Errorf("%d events, gone up to %d, %v", len(page.Events), page.Gone, err)
+		}
+		if page, err = p.Read(t.Context(), page.Next, Filter{}, 100); err != nil || len(page.Events) != 0 || page.Gone > 0 {
+			t.Errorf("behind the last: %+v, %v", page, err)
+		}
+	})
+}
+
+func (p *place) counts(t *testing.T, events int, webhook string, lost int64) {
+	t.Helper()
+	var n, bytes int
+	if err := p.opt.DB.Row(t.Context(), `SELECT (SELECT count(*) FROM engine_events), event_bytes FROM engine_totals`, nil, &n, &bytes); err != nil {
+		t.Fatal(err)
+	}
+	if n != events || bytes != events*len(`{"n":1}`) {
+		t.Errorf("%d events of %d bytes, want %d", n, bytes, events)
+	}
+	if s, err := p.Find(t.Context(), webhook); err != nil || s.Lost != lost {
+		t.Errorf("lost %d, want %d, %v", s.Lost, lost, err)
+	}
+}
+
+// TestDeadLimits: dead letters go when they are old or too many.
+func TestDeadLimits(t *testing.T) {
+	onBoth(t, func(t *testing.T, p *place) {
+		w, _ := p.create(t, Settings{URL: "https://crm.example"})
+		err := p.opt.DB.Write(t.Context(), "test", func(tx *sqldb.Tx) error {
+			for n := range maxDead + 7 {
+				d := Undelivered{ID: fmt.Sprint(n), Position: uint64(n + 1), Code: codeFull, Died: time.Now(), Data: json.RawMessage(`{}`)}
+				if n == maxDead {
+					d.Died = d.Died.Add(-keepDead - time.Hour)
+				}
+				if err := putDead(tx, w.ID, d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			err = p.store.sweep(t.Context())
+		}
+		s, found := p.Find(t.Context(), w.ID)
+		first, listed := p.DeadLetters(t.Context(), w.ID, "", 1)
+		if err != nil || found != nil || listed != nil || s.DeadLetters != maxDead || s.Lost != 6 || first[0].ID != "6" {
+			t.Errorf("%d dead letters, %d lost, the first %+v, %v %v %v", s.DeadLetters, s.Lost, first, err, found, listed)
+		}
+	})
+}
+
+// TestQueriesHaveIndexes: nothing that is asked while events come reads a whole table.
+func TestQueriesHaveIndexes(t *testing.T) {
+	dir := t.TempDir()
+	made, err := sqllog.Open(t.Context(), sqlite(dir))
+	if err == nil {
+		err = made.Close() // what made the tables cannot be explained
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, sqlite(dir))
+	r := receive(t, nil)
+	w, _ := p.create(t, Settings{URL: r.URL, Instances: []string{"shop"}})
+	p.create(t, Settings{URL: r.URL})
+	p.Start()
+	id := p.tell(t, "shop", 1)
+	r.until(t, "taken", r.has(id))
+	_, err = p.Redeliver(t.Context(), w.ID, "none")
+	if err == nil || !strings.Contains(err.Error(), "no such dead letter") {
+		t.Errorf("redelivered: %v", err)
+	}
+	plans, err := p.opt.DB.Plans(t.Context(), "engine_")
+	if err != nil || len(plans) < 10 {
+		t.Errorf("%d queries were seen: %v", len(plans), err)
+	}
+	whole := []string{"FROM engine_webhooks", "count(*) FROM engine_events", "GROUP BY webhook", "engine_meta", "SET settings"} // few rows, or once a minute
+	for query, plan := range plans {
+		for _, step := range plan {
+			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && !strings.Contains(step, "CONSTANT") && !strings.Contains(step, "VALUES") && !containsAny(query, whole) {
+				t.Errorf("%s\n\t%s", query, strings.Join(plan, "\n\t"))
+			}
+		}
+	}
+}
+
+func containsAny(text string, parts []string) bool {
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestEnabledAgain: a webhook that is enabled again gets what comes from then on, at once, and
+// what waited when it was disabled are dead letters.
+func TestEnabledAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, p *place) {
+		bad, good := receive(t, func(string) int { return http.StatusInternalServerError }), receive(t, nil)
+		w, _ := p.create(t, Settings{URL: bad.URL})
+		p.Start()
+		first := p.tell(t, "shop", 1)
+		bad.until(t, "it waits", func() bool { s, err := p.Find(t.Context(), w.ID); return err == nil && s.Waiting == 1 })
+		for n := range 5 {
+			if _, err := p.Change(t.Context(), w.ID, Settings{URL: good.URL}, false); err != nil {
+				t.Fatal(err)
+			}
+			p.tell(t, "shop", 100+n)
+			if _, err := p.Change(t.Context(), w.ID, Settings{URL: good.URL}, true); err != nil {
+				t.Fatal(err)
+			}
+			good.until(t, "taken again", good.has(p.tell(t, "shop", 2+n)))
+		}
+		if d, err := p.DeadLetter(context.Background(), w.ID, first); err != nil || d.Code != codeDisabled {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
