@@ -84,15 +84,13 @@ func (s *Service) do(req *http.Request, a *Attempt) error {
 	}
 	defer res.Body.Close() //nolint:errcheck // it is read to the end or given up
 	a.Status = res.StatusCode
-	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, maxDrain))
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxDrain)) // the status says it all
 	switch {
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		a.Error = fmt.Sprintf("the receiver answered %d: redirects are not followed, set the address that it leads to", res.StatusCode)
 	case res.StatusCode < 200 || res.StatusCode >= 300:
 		a.Error = fmt.Sprintf("the receiver answered %d", res.StatusCode)
 		a.retryAfter = retryAfter(res.Header.Get("Retry-After"), s.opt.Now())
-	default:
-		return nil // it has it, however the body ends
 	}
 	return nil
 }

@@ -56,7 +56,6 @@ type Service struct {
 	cut     context.CancelFunc
 	senders sync.WaitGroup
 
-	mu sync.Mutex
 	by map[string]*sender // the loop's
 }
 
@@ -202,7 +201,7 @@ func (s *Service) deliver(ctx context.Context) (err error) {
 			}
 			swept = now
 		}
-		more := false
+		var more bool
 		if position, more, err = s.rouse(ctx, position); err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ type webhook struct {
 
 // webhookOf is a webhook as its client reads it.
 func webhookOf(w *events.Webhook) webhook {
-	return webhook{w.Label, w.Enabled, w.URL, w.Authorization, w.ByEvents, w.Settings.Events, w.MediaBase64}
+	return webhook{w.Label, w.Enabled, w.URL, w.Authorization, w.ByEvents, w.Events, w.MediaBase64}
 }
 
 func (w webhook) settings() events.Settings {
