@@ -38,7 +38,7 @@ func keptWebhooks(t *testing.T, o sqllog.Options) {
 		err = db.Write(t.Context(), "test", func(tx *sqldb.Tx) error {
 			_, err := tx.Exec(`INSERT INTO engine_instances (name, rotation, created_at) VALUES ('shop', 'x', 0)`)
 			for label, settings := range map[string]string{
-				"crm": `{"label":"crm","enabled":true,"url":"` + r.URL + `/in","authorization":"Bearer x","byEvents":false,"events":["message.exchange"],"mediaBase64":true}`,
+				"crm": `{"label":"crm","enabled":true,"url":"` + r.URL + `/in","authorization":"Bearer x","byEvents":false,"events":["whatsapp.button.clicked.v1"],"mediaBase64":true}`,
 				"off": `{"label":"off","enabled":false,"url":"` + r.URL + `/off","authorization":"","byEvents":false,"events":[],"mediaBase64":false}`,
 			} {
 				if err == nil {
