@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,69 +14,70 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// later is a service of the same place whose clock is ahead.
-func (p *place) later(t *testing.T, d time.Duration) {
-	t.Helper()
-	p.stop(t)
-	p.opt.Now = func() time.Time { return time.Now().Add(d) }
-	p.Service = New(p.opt)
-	p.Start()
+// TestExpired: what a receiver did not take for a day is a dead letter, with what it said, also what
+// was never tried because the receiver answered nothing; and it can be delivered then. So it is
+// for a host that goes on, and for one that starts then.
+func TestExpired(t *testing.T) {
+	onBoth(t, func(t *testing.T, p *place) { expired(t, p, false) })
+	onBoth(t, func(t *testing.T, p *place) { expired(t, p, true) })
 }
 
-// TestExpired: what a receiver did not take for a day is a dead letter, with what it said, also what
-// was never tried because the receiver answered nothing; and it can be delivered then.
-func TestExpired(t *testing.T) {
-	onBoth(t, func(t *testing.T, p *place) {
-		away := make(chan struct{})
-		r := receive(t, func(string) int {
-			select {
-			case <-away:
-				return http.StatusOK
-			default:
-				return http.StatusBadGateway
-			}
-		})
-		w, _ := p.create(t, Settings{URL: r.URL})
-		p.Start()
-		var ids []string
-		for n := range 30 { // more than the breaker lets through
-			ids = append(ids, p.tell(t, fmt.Sprint("i", n), 1))
-		}
-		r.until(t, "the breaker is open", func() bool {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			return len(r.calls) >= maxFails
-		})
-		p.later(t, tryFor+time.Hour)
-		var dead []Undelivered
-		r.until(t, "all are dead", func() bool {
-			var err error
-			if dead, err = p.DeadLetters(t.Context(), w.ID, "", 100); err != nil {
-				t.Fatal(err)
-			}
-			return len(dead) == len(ids)
-		})
-		for i, d := range dead {
-			if d.ID != ids[i] || d.Code != codeExpired || d.Error == "" {
-				t.Errorf("dead letter %d is %+v", i, d)
-			}
-		}
-		close(away)
-		for page := dead[:10]; len(page) > 0; {
-			for _, d := range page {
-				if a, err := p.Redeliver(t.Context(), w.ID, d.ID); err != nil || !a.ok() {
-					t.Fatal(a, err)
-				}
-			}
-			var err error
-			if page, err = p.DeadLetters(t.Context(), w.ID, "", 10); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if s, err := p.Find(t.Context(), w.ID); err != nil || s.DeadLetters != 0 || s.Waiting != 0 || len(r.ids()) != len(ids) {
-			t.Errorf("left are %+v, %v; taken %d", s, err, len(r.ids()))
+func expired(t *testing.T, p *place, restart bool) {
+	var ahead atomic.Int64
+	p.opt.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	p.Service = New(p.opt)
+	away := make(chan struct{})
+	r := receive(t, func(string) int {
+		select {
+		case <-away:
+			return http.StatusOK
+		default:
+			return http.StatusBadGateway
 		}
 	})
+	w, _ := p.create(t, Settings{URL: r.URL})
+	p.Start()
+	var ids []string
+	for n := range 30 { // more than the breaker lets through
+		ids = append(ids, p.tell(t, fmt.Sprint("i", n), 1))
+	}
+	r.until(t, "the breaker is open", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.calls) >= maxFails
+	})
+	ahead.Store(int64(tryFor + time.Hour))
+	if restart {
+		p.again(t)
+	}
+	var dead []Undelivered
+	r.until(t, "all are dead", func() bool {
+		var err error
+		if dead, err = p.DeadLetters(t.Context(), w.ID, "", 100); err != nil {
+			t.Fatal(err)
+		}
+		return len(dead) == len(ids)
+	})
+	for i, d := range dead {
+		if d.ID != ids[i] || d.Code != codeExpired || d.Error == "" {
+			t.Errorf("dead letter %d is %+v", i, d)
+		}
+	}
+	close(away)
+	for page := dead[:10]; len(page) > 0; {
+		for _, d := range page {
+			if a, err := p.Redeliver(t.Context(), w.ID, d.ID); err != nil || !a.ok() {
+				t.Fatal(a, err)
+			}
+		}
+		var err error
+		if page, err = p.DeadLetters(t.Context(), w.ID, "", 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := p.Find(t.Context(), w.ID); err != nil || s.DeadLetters != 0 || s.Waiting != 0 || len(r.ids()) != len(ids) {
+		t.Errorf("left are %+v, %v; taken %d", s, err, len(r.ids()))
+	}
 }
 
 // TestOutboxLimits: the oldest events go when they are old and everybody has them, or when there are

@@ -47,8 +47,9 @@ type sender struct {
 	mark    uint64  // all up to it is settled
 	stored  uint64  // the mark in the database
 	lanes   map[string]*lane
-	waiting int // items with a row
-	busy    int // workers
+	waiting int             // items with a row
+	ahead   map[uint64]bool // positions of rows that are not taken yet: an earlier life was further
+	busy    int             // workers
 	breaker breaker
 	record  *record
 	expired time.Time // when events were last looked through for those that are too old
@@ -58,6 +59,7 @@ type sender struct {
 // stores a row or a dead letter of it.
 type item struct {
 	position uint64
+	stored   time.Time
 	event    *Event // nil: in the outbox
 	attempt  int    // that were made
 	row      bool
@@ -266,9 +268,13 @@ func (d *sender) load(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.loaded, d.taken, d.mark, d.stored, d.waiting = true, w.position, w.position, w.position, len(rows)
+	d.ahead = map[uint64]bool{}
 	for _, q := range rows {
+		if q.position > w.position {
+			d.ahead[q.position] = true
+		}
 		l := d.lane(q.lane)
-		l.queue = append(l.queue, &item{position: q.position, attempt: q.attempt, row: true, settled: true})
+		l.queue = append(l.queue, &item{position: q.position, stored: q.stored, attempt: q.attempt, row: true, settled: true})
 		if len(l.queue) == 1 {
 			l.at = q.at
 		}
@@ -307,11 +313,15 @@ func (d *sender) take(ctx context.Context) (look, error) {
 	defer d.mu.Unlock()
 	for i := range found {
 		ev := &found[i]
-		old := ev.Stored.Before(now.Add(-tryFor))
+		old := (&item{stored: ev.Stored}).old(now)
 		if open && !old { // it waits in the outbox
 			return seenNot, nil
 		}
 		d.taken = ev.Position
+		if d.ahead[ev.Position] {
+			delete(d.ahead, ev.Position)
+			continue
+		}
 		if hook.wants(*ev) {
 			d.order = append(d.order, d.accept(hook, ev, old, now))
 		}
@@ -327,7 +337,7 @@ func (d *sender) take(ctx context.Context) (look, error) {
 
 // accept puts an event into its lane.
 func (d *sender) accept(hook *Webhook, ev *Event, old bool, now time.Time) *item {
-	i := &item{position: ev.Position, event: ev}
+	i := &item{position: ev.Position, stored: ev.Stored, event: ev}
 	name := hook.lane(*ev)
 	l := d.lane(name)
 	behind := !l.at.IsZero() || len(l.queue) > 0 && l.queue[0].row
@@ -357,7 +367,7 @@ func (d *sender) shelve(name string, i *item, at time.Time) {
 		d.waiting++
 	}
 	i.row, i.settled, i.event = true, true, nil
-	d.record.wait(queued{i.position, name, i.attempt, at})
+	d.record.wait(queued{position: i.position, lane: name, attempt: i.attempt, at: at})
 }
 
 // next says how long there is nothing to begin, and whether there is nothing at all.
@@ -383,7 +393,8 @@ func (d *sender) next() (wait time.Duration, idle bool) {
 }
 
 // begin lets workers deliver the lanes that are due, as many as may call at the same time. To
-// find out whether a receiver is back, the lane that is due first is tried.
+// find out whether a receiver is back, the lane that is due first is tried; meanwhile what is too old
+// goes without a call.
 func (d *sender) begin(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -394,7 +405,12 @@ func (d *sender) begin(ctx context.Context) {
 		case name == "" && d.busy == 0:
 			d.breaker = breaker{} // there is nothing to find out with
 		case name != "" && d.breaker.allows(now):
-			d.start(ctx, name)
+			d.start(ctx, name, probe)
+		}
+		for name, l := range d.lanes {
+			if !l.busy && len(l.queue) > 0 && l.queue[0].old(now) {
+				d.start(ctx, name, bury)
+			}
 		}
 		return
 	}
@@ -403,16 +419,28 @@ func (d *sender) begin(ctx context.Context) {
 			return
 		}
 		if !l.busy && len(l.queue) > 0 && !l.at.After(now) {
-			d.start(ctx, name)
+			d.start(ctx, name, deliver)
 		}
 	}
 }
 
-func (d *sender) start(ctx context.Context, name string) {
+// old says whether an event is not tried any more.
+func (i *item) old(now time.Time) bool { return i.stored.Before(now.Add(-tryFor)) }
+
+// errand is what a worker is sent for.
+type errand int
+
+const (
+	deliver errand = iota // events, one after the other
+	probe                 // one attempt, to find out whether the receiver is back
+	bury                  // what is too old
+)
+
+func (d *sender) start(ctx context.Context, name string, what errand) {
 	l := d.lanes[name]
 	l.busy = true
 	d.busy++
-	d.s.senders.Go(func() { d.work(ctx, name, l) })
+	d.s.senders.Go(func() { d.work(ctx, name, l, what) })
 }
 
 func (d *sender) earliest() (name string) {

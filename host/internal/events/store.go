@@ -153,15 +153,17 @@ type queued struct {
 	lane     string
 	attempt  int
 	at       time.Time
+	stored   time.Time // the event; zero: it is gone
 }
 
 func (s store) queue(ctx context.Context, id string) ([]queued, error) {
 	return sqldb.All(ctx, s.db, func(row sqldb.Scanner) (q queued, err error) {
-		var at int64
-		err = row.Scan(&q.position, &q.lane, &q.attempt, &at)
-		q.at = sqldb.Time(at)
+		var at, stored int64
+		err = row.Scan(&q.position, &q.lane, &q.attempt, &at, &stored)
+		q.at, q.stored = sqldb.Time(at), sqldb.Time(stored)
 		return q, err
-	}, `SELECT seq, lane, attempt, at FROM engine_webhook_queue WHERE webhook = $1 ORDER BY seq`, id)
+	}, `SELECT q.seq, q.lane, q.attempt, q.at, coalesce(e.stored_at, 0) FROM engine_webhook_queue AS q LEFT JOIN engine_events AS e ON e.seq = q.seq
+		WHERE q.webhook = $1 ORDER BY q.seq`, id)
 }
 
 // Undelivered is a dead letter: an event that is not tried any more.

@@ -11,11 +11,11 @@ import (
 
 // work delivers the events of a lane that is due, one after the other, until one fails, others
 // should have its place, or ctx ends.
-func (d *sender) work(ctx context.Context, name string, l *lane) {
-	defer d.leave(name, l)
+func (d *sender) work(ctx context.Context, name string, l *lane, what errand) {
+	defer d.leave(name, l, what)
 	for n := 0; n < turn && ctx.Err() == nil; n++ {
-		hook, i, ok := d.first(l, n == 0)
-		if !ok {
+		hook, i, ok := d.first(l, what)
+		if !ok || what == bury && !i.old(d.s.opt.Now()) {
 			return
 		}
 		ev, err := d.event(ctx, i)
@@ -27,7 +27,7 @@ func (d *sender) work(ctx context.Context, name string, l *lane) {
 			d.again(name, l, i, failedCommit)
 			return
 		}
-		if ev.Stored.Before(d.s.opt.Now().Add(-tryFor)) {
+		if i.old(d.s.opt.Now()) {
 			d.expire(l, i, ev)
 			continue
 		}
@@ -42,11 +42,11 @@ func (d *sender) work(ctx context.Context, name string, l *lane) {
 	}
 }
 
-// first is the event whose turn it is. A worker that goes on needs the breaker to be closed.
-func (d *sender) first(l *lane, begins bool) (*Webhook, *item, bool) {
+// first is the event whose turn it is. Who delivers needs the breaker to be closed.
+func (d *sender) first(l *lane, what errand) (*Webhook, *item, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(l.queue) == 0 || !begins && !d.breaker.closed() {
+	if len(l.queue) == 0 || what == deliver && !d.breaker.closed() {
 		return nil, nil, false
 	}
 	return d.hook, l.queue[0], true
@@ -74,7 +74,6 @@ func (d *sender) gone(l *lane, i *item) {
 	defer d.mu.Unlock()
 	d.pop(l, i)
 	d.record.lost++
-	d.breaker.probe = false
 }
 
 func (d *sender) expire(l *lane, i *item, ev Event) {
@@ -82,7 +81,6 @@ func (d *sender) expire(l *lane, i *item, ev Event) {
 	defer d.mu.Unlock()
 	d.pop(l, i)
 	d.record.bury(ev, i.attempt, codeExpired, "it was tried for "+tryFor.String(), d.s.opt.Now())
-	d.breaker.probe = false
 }
 
 // again puts an event off without an attempt.
@@ -90,7 +88,6 @@ func (d *sender) again(name string, l *lane, i *item, wait time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.putOff(name, l, i, d.s.opt.Now().Add(wait))
-	d.breaker.probe = false
 }
 
 // putOff makes an event and those behind it wait in the database.
@@ -127,7 +124,6 @@ func (d *sender) heard(name string, l *lane, i *item, ev Event, a Attempt) bool 
 		d.pop(l, i)
 		d.record.bury(ev, a.Attempt, codeGone, a.Error, now)
 		d.record.gone = true
-		d.breaker.probe = false
 		d.quit() // the commit of its end disables the webhook
 		return false
 	}
@@ -140,9 +136,12 @@ func (d *sender) heard(name string, l *lane, i *item, ev Event, a Attempt) bool 
 }
 
 // leave gives the worker's place back.
-func (d *sender) leave(name string, l *lane) {
+func (d *sender) leave(name string, l *lane, what errand) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if what == probe {
+		d.breaker.probe = false
+	}
 	l.busy = false
 	d.busy--
 	if len(l.queue) == 0 && d.lanes[name] == l {
