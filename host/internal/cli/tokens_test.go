@@ -1,6 +1,11 @@
 package cli
 
 import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -55,11 +60,69 @@ func TestTokensBeside(t *testing.T) {
 		}
 	}
 	b.says("audit --limit 1", "there may be more: --after ")
+	docs, err := os.ReadFile("../../../docs/http.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```sh\n(tapnode tokens .*?)```").FindSubmatch(docs)
+	if block == nil {
+		t.Fatal("docs/http.md shows no commands for tokens")
+	}
+	for line := range strings.Lines(string(block[1])) {
+		command, _, _ := strings.Cut(strings.TrimSpace(line), "#")
+		if strings.Contains(command, " ID") {
+			made := regexp.MustCompile(`(t\w+) +crm`).FindStringSubmatch(b.says("tokens list"))
+			command = strings.ReplaceAll(command, " ID", " "+made[1])
+		}
+		b.says(strings.TrimPrefix(command, "tapnode "))
+	}
 	var page struct {
 		Entries []struct{ Action string }
 	}
 	b.json(&page, "audit")
 	if len(page.Entries) < 7 {
 		t.Errorf("the audit log has %d entries", len(page.Entries))
+	}
+}
+
+// TestFirstTokenIsShownToAPerson: a real server makes its first token where somebody sees it, once.
+func TestFirstTokenIsShownToAPerson(t *testing.T) {
+	dir := shortDir(t)
+	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	settings := filepath.Join(dir, "settings.json")
+	if err := os.WriteFile(settings, []byte(`{"whatsapp-send-buttons":{"device":{"refreshVersion":false}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		person bool
+		says   string
+	}{
+		{false, `^tokens for the HTTP API: 0; another one, while this runs: tapnode tokens create`},
+		{true, `^account token, shown only now: tap_\S{43}$`},
+		{true, `^tokens for the HTTP API: 1; another one`},
+	} {
+		out, in := io.Pipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			err := serve(ctx, console{out: in, err: t.Output(), person: c.person}, []string{"--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "data"), "--settings", settings})
+			_ = in.Close()
+			done <- err
+		}()
+		found := false
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if regexp.MustCompile(c.says).MatchString(lines.Text()) {
+				found = true
+				cancel()
+			} else if strings.Contains(lines.Text(), "token") {
+				t.Errorf("it says %q, want %s", lines.Text(), c.says)
+				cancel()
+			}
+		}
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) || !found {
+			t.Errorf("%+v: ended with %v", c, err)
+		}
 	}
 }
