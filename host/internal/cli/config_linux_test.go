@@ -133,6 +133,12 @@ func TestServeIsConfigured(t *testing.T) {
 	if a := s.ask(t, token, "GET", "/api/instance/list", ""); a.status != 200 {
 		t.Errorf("with the given token: %d %s", a.status, a.raw)
 	}
+	const wrong = "tap_wrong0123456789abcdef"
+	for _, path := range []string{"/ws/demo?token=" + token, "/ws/demo?token=" + wrong, "/api/instance/list?token=" + token, "/v1/tokens?token=" + token} {
+		s.do(t, "GET", path, "", "token", wrong)
+		s.do(t, "GET", path, "", "token", "")
+		s.do(t, "POST", path, `{"token":"`+token+`","number":`)
+	}
 	if ps, err := exec.CommandContext(t.Context(), "ps", "axww", "-o", "args").Output(); err == nil && bytes.Contains(ps, []byte(token)) {
 		t.Error("the token is in the list of processes")
 	}
@@ -141,7 +147,7 @@ func TestServeIsConfigured(t *testing.T) {
 		t.Errorf("tokens: %s", list)
 	}
 	r.interrupt(t)
-	if strings.Contains(r.err.String(), token) || !strings.Contains(r.err.String(), "level=DEBUG") {
+	if strings.Contains(r.err.String(), token) || strings.Contains(r.err.String(), wrong) || !strings.Contains(r.err.String(), "level=DEBUG") {
 		t.Errorf("it says its token, or not what it does:\n%.2000s", &r.err)
 	}
 }
