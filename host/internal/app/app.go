@@ -201,8 +201,8 @@ func (a *App) follow(ctx context.Context, change func() error) error {
 }
 
 // behind is engine.Options.Behind.
-func (a *App) behind(instance string) bool {
-	return slices.ContainsFunc(a.nodes, func(n *node) bool { return n.subscriptions.lag.behind(instance) })
+func (a *App) behind(instance, run string) bool {
+	return slices.ContainsFunc(a.nodes, func(n *node) bool { return n.subscriptions.lag.behind(instance, run) })
 }
 
 // ErrNode means that a node did not start. The host works without it, and its supervisor

@@ -66,9 +66,19 @@ func newFlight(cursor []byte, cut context.CancelFunc, handle func(sdk.Event, []b
 // laneOf names what an event belongs to: the run that it answers or else its subject.
 func laneOf(ev sdk.Event) string {
 	if run := engine.RunIn(ev.Correlation); run != "" {
-		return "run " + run
+		return laneOfRun(run)
 	}
 	return "subject " + ev.Subject
+}
+
+func laneOfRun(run string) string { return "run " + run }
+
+// answers says whether there is an event that answers a run.
+func (f *flight) answers(run string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, busy := f.lanes[laneOfRun(run)]
+	return busy
 }
 
 // take begins to handle an event as soon as it is its turn.

@@ -18,6 +18,7 @@ type lag struct {
 
 // streamLag is how one stream stands.
 type streamLag struct {
+	events   *flight              // of the open stream
 	since    time.Time            // zero: it has caught up
 	subjects map[string]time.Time // that are behind, since when
 	told     map[string]bool      // those of which this opening of the stream has said so
@@ -32,13 +33,22 @@ func (l *lag) open(at place) {
 	}
 }
 
+// reads notes that a stream is open, with its events on their way.
+func (l *lag) reads(at place, events *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.streams[at]; s != nil {
+		s.events = events
+	}
+}
+
 // broken notes that a stream has ended. What its node said of subjects stays until it says
 // something else, so that nothing begins anew when a node comes and goes.
 func (l *lag) broken(at place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.streams[at]; s != nil {
-		s.told = map[string]bool{}
+		s.events, s.told = nil, map[string]bool{}
 		if s.since.IsZero() {
 			s.since = time.Now()
 		}
@@ -85,14 +95,14 @@ func (l *lag) subject(at place, name string, behind bool) {
 	}
 }
 
-// behind says whether events of a subject may be missing, and with an empty one, whether those
-// of any may.
-func (l *lag) behind(subject string) bool {
+// behind says whether events of a subject may be missing, or one that answers a run is being
+// handled; and with empty names, whether events of any may be missing.
+func (l *lag) behind(subject, run string) bool {
 	recent := func(since time.Time) bool { return !since.IsZero() && time.Since(since) < patience }
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.streams {
-		if recent(s.since) || subject != "" && recent(s.subjects[subject]) {
+		if recent(s.since) || subject != "" && recent(s.subjects[subject]) || run != "" && s.events != nil && s.events.answers(run) {
 			return true
 		}
 	}

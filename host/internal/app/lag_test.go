@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // What is behind makes timeouts wait, each subject for itself, and no longer than patience,
@@ -15,7 +17,7 @@ func TestLag(t *testing.T) {
 		want := func(when string, all, shop, other bool) {
 			t.Helper()
 			for subject, behind := range map[string]bool{"": all, "shop": shop, "other": other} {
-				if l.behind(subject) != behind {
+				if l.behind(subject, "r") != behind {
 					t.Errorf("%s: %q is behind: %v", when, subject, !behind)
 				}
 			}
@@ -55,5 +57,15 @@ func TestLag(t *testing.T) {
 		l.broken(clicks)
 		time.Sleep(patience)
 		want("everything takes too long", false, false, false)
+
+		tap := make(chan struct{})
+		f := newFlight(nil, func() {}, func(sdk.Event, []byte) error { <-tap; return nil }, func(sdk.Event) error { return nil })
+		l.reads(clicks, f)
+		if err := f.take(sdk.Event{ID: "1", Correlation: "r:ask:1"}); err != nil || !l.behind("", "r") || l.behind("", "other") {
+			t.Error("a run whose answer is being handled is not behind, or another is", err)
+		}
+		close(tap)
+		synctest.Wait()
+		want("it was handled", false, false, false)
 	})
 }

@@ -130,6 +130,7 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 			}
 			return s.landed(sub, ev)
 		})
+	s.lag.reads(s.place, f)
 	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor,
 		Subscribers: s.all, Window: window, Progress: func(cursor []byte) { s.passed(ctx, f, cursor) },
 		CaughtUp: func() { f.mark(func() { s.lag.caughtUp(s.place) }) },

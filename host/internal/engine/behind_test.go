@@ -25,7 +25,7 @@ func TestTimeoutsWaitForAnswers(t *testing.T) {
 		time.Sleep(time.Hour) // the wait is over by then
 		var behind atomic.Bool
 		behind.Store(true)
-		r := newRigBehind(t, log, &phone{}, func(string) bool { return behind.Load() }, race)
+		r := newRigBehind(t, log, &phone{}, func(string, string) bool { return behind.Load() }, race)
 		defer r.stop()
 		time.Sleep(time.Minute)
 		if got := r.status(id); got != run.StatusRunning {
@@ -58,7 +58,7 @@ func TestTimeoutsWaitForTheirInstance(t *testing.T) {
 		var away atomic.Bool
 		away.Store(true)
 		elsewhere := strings.NewReplacer("id: race}", "id: elsewhere}", "demo", "shop").Replace(race)
-		r := newRigBehind(t, engine.NewMemory(0), &phone{}, func(instance string) bool { return away.Load() && instance == "demo" }, race, elsewhere)
+		r := newRigBehind(t, engine.NewMemory(0), &phone{}, func(instance, _ string) bool { return away.Load() && instance == "demo" }, race, elsewhere)
 		defer r.stop()
 		held, other := r.run(engine.Request{Flow: "race"}), r.run(engine.Request{Flow: "elsewhere"})
 		answered := r.run(engine.Request{Flow: "race"})

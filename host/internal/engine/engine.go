@@ -79,10 +79,10 @@ type Options struct {
 	// Compile makes a program of a version that the Log kept. Without it the engine
 	// knows the versions that are deployed in this process.
 	Compile func(source []byte) (*flow.Program, error)
-	// Behind says that answers to what an instance has sent may be on their way which were
-	// given before now, such as after an outage, and with an empty name, that answers to
+	// Behind says that answers to what a run has sent by an instance may be on their way which
+	// were given before now, such as after an outage, and with empty names, that answers to
 	// anything may be. Timeouts wait meanwhile. Nil: never.
-	Behind func(instance string) bool
+	Behind func(instance, run string) bool
 	// Tells says whether anybody wants events of runs. Nil: nobody.
 	Tells func() bool
 }
@@ -95,7 +95,7 @@ type Engine struct {
 	logger   *slog.Logger
 	calls    int
 	compile  func([]byte) (*flow.Program, error)
-	behind   func(instance string) bool
+	behind   func(instance, run string) bool
 	tells    func() bool
 	hot      *hot
 	stripes  [4096]sync.Mutex // keep the runs of this process from racing themselves; so many that a thousand at once seldom meet
@@ -129,7 +129,7 @@ func New(o Options) (*Engine, error) {
 		o.Calls = defaultCalls
 	}
 	if o.Behind == nil {
-		o.Behind = func(string) bool { return false }
+		o.Behind = func(string, string) bool { return false }
 	}
 	if o.Tells == nil {
 		o.Tells = func() bool { return false }

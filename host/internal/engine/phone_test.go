@@ -103,7 +103,7 @@ func newRigWith(t *testing.T, log *engine.Memory, p *phone, more []engine.Builti
 }
 
 // newRigBehind is newRig with subscriptions that may be behind.
-func newRigBehind(t *testing.T, log *engine.Memory, p *phone, behind func(string) bool, flows ...string) *rig {
+func newRigBehind(t *testing.T, log *engine.Memory, p *phone, behind func(instance, run string) bool, flows ...string) *rig {
 	t.Helper()
 	return openRig(t, engine.Options{Log: log, Executor: p, Behind: behind}, flows...)
 }

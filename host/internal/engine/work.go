@@ -32,7 +32,7 @@ const heartbeat = Lease / 3
 // context, so that Stop can let them finish.
 func (e *Engine) work(loops, calls context.Context, q Queue) {
 	for loops.Err() == nil {
-		if q == Timeouts && e.behind("") {
+		if q == Timeouts && e.behind("", "") {
 			pause(loops, catchUp)
 			continue
 		}
@@ -69,7 +69,7 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case TaskRetry:
 		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.RetryDue, Visit: t.Visit, Attempt: t.Attempt}, ends: t})
 	case TaskTimeout:
-		if e.behind(t.Lane) {
+		if e.behind(t.Lane, t.Run) {
 			return e.log.Hold(ctx, t, recheck)
 		}
 		_, err = e.apply(ctx, t.Run, change{event: run.Event{Kind: run.TimedOut, Visit: t.Visit}, ends: t})

@@ -1,10 +1,20 @@
 package pool
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
+
+// A message whose storing takes longer than slow has others behind it, of which nobody knows;
+// they are stored within settling after it.
+const (
+	slow     = 300 * time.Millisecond
+	settling = time.Second
+)
 
 // Away lists the instances that may have more coming from WhatsApp than they have been given:
 // those that are to be online and are not, were not yet given all that was kept for them, could
-// not store some of it, or have a line that is silent. An instance that nobody wants online is
+// not store some of it or take long to, or have a line that is silent. An instance that nobody wants online is
 // not waited for. changed is closed when the list may be another one.
 func (p *Pool) Away() (names []string, changed <-chan struct{}) {
 	changed = p.moved.wait()
@@ -22,7 +32,22 @@ func (i *Instance) away() bool {
 	}
 	now := i.Status()
 	silent := now.Trouble != nil && now.Trouble.Code == codeKeepAlive
-	return now.State != Connected || silent || i.heard.Load() != i.dials.Load() || i.kept.Load() > 0
+	return now.State != Connected || silent || i.heard.Load() != i.dials.Load() || i.kept.Load() > 0 || i.slow.Load() > 0
+}
+
+// timed says that the instance is away while something that came in takes long, until done and
+// a moment more.
+func (i *Instance) timed() (done func()) {
+	add := func(n int64) {
+		i.slow.Add(n)
+		i.pool.moved.ring()
+	}
+	t := time.AfterFunc(slow, func() { add(1) })
+	return func() {
+		if !t.Stop() {
+			time.AfterFunc(settling, func() { add(-1) })
+		}
+	}
 }
 
 // bell wakes everybody who waits for it.

@@ -56,6 +56,7 @@ type Instance struct {
 	account atomic.Pointer[Account] // whatsmeow writes its own without a lock
 
 	unstored atomic.Pointer[error] // why the present connection's stores failed; nil: they work
+	slow     atomic.Int64          // see timed
 	kept     atomic.Int64          // what could not be stored since the last dial
 
 	mu      sync.Mutex
@@ -182,6 +183,7 @@ func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
 	if i.storeFailed() != nil {
 		return false // this line has ended; WhatsApp delivers the message again on the next
 	}
+	defer i.timed()()
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
 	var err error
