@@ -57,7 +57,7 @@ func answers(tb testing.TB, w io.Writer, name string, o sqllog.Options, n, round
 	}
 	fmt.Fprintf(w, "\n%-44s  p50 %.2f  p99 %.2f ms  (goal ≤ 2, ≤ 20)\n", "click to the next node's call, "+name, quantile(took, 0.5), quantile(took, 0.99))
 
-	const starts = 1000
+	const starts = 400
 	open, closeAll := context.WithCancel(ctx)
 	defer closeAll()
 	waiting, err := r.ask(ctx, traces)
