@@ -235,6 +235,7 @@ func openAPI(t *testing.T, args ...string) {
 	try("dropUndelivered", 404)
 	try("deleteWebhook", 204)
 	try("readEvents", 200)
+	try("listClicks", 200)
 	for _, at := range d.Paths {
 		for _, op := range at {
 			if !tried[op.ID] {

@@ -106,6 +106,70 @@ func TestV1Steps(t *testing.T) {
 	}
 }
 
+// TestV1Clicks: who tapped which button is found by menu and button, without numbers unless they are
+// asked for with the right.
+func TestV1Clicks(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	go s.drain()
+	for _, button := range []string{"billing", "support"} {
+		if status, body := s.do(t, "POST", "/sim/v1/phones/5511999990001/click?wait=10s", `{"buttonId":"`+button+`"}`); status >= 300 {
+			t.Fatal(status, body)
+		}
+	}
+	type page struct {
+		Clicks []struct {
+			Sequence            uint64
+			Instance, MessageID string
+			Button              struct{ ID string }
+			Menu                struct{ MessageID string }
+			Sender              *struct{ Phone string }
+		}
+		Next string
+	}
+	read := func(query string) (p page) {
+		t.Helper()
+		status, body := s.do(t, "GET", "/v1/clicks"+query, "")
+		if err := json.Unmarshal([]byte(body), &p); err != nil || status != 200 || strings.Contains(body, "5511999990001") {
+			t.Fatal(status, body, err)
+		}
+		return p
+	}
+	deadline(t, func() bool { return len(read("").Clicks) == 2 })
+	all := read("").Clicks
+	first := read("?limit=1")
+	if len(first.Clicks) != 1 || first.Clicks[0].Sequence != all[0].Sequence || first.Next == "" {
+		t.Errorf("the first page: %+v", first)
+	}
+	if rest := read("?limit=1&after=" + first.Next); len(rest.Clicks) != 1 || rest.Clicks[0].Sequence != all[1].Sequence {
+		t.Errorf("the next: %+v", rest)
+	}
+	tapped := all[0]
+	if found := read("?instance=demo&button=" + tapped.Button.ID + "&message=" + tapped.Menu.MessageID); len(found.Clicks) != 1 || found.Clicks[0].MessageID != tapped.MessageID {
+		t.Errorf("found %+v", found)
+	}
+	for _, query := range []string{"?instance=nobody", "?button=sales", "?message=none"} {
+		if found := read(query); len(found.Clicks) != 0 {
+			t.Errorf("%s: %+v", query, found)
+		}
+	}
+	if status, body := s.do(t, "GET", "/v1/clicks?reveal=true", ""); status != 403 {
+		t.Errorf("reveal: %d %s", status, body)
+	}
+	_, body := s.do(t, "POST", "/v1/tokens", `{"scopes":["read"],"instances":["other"]}`)
+	var made struct{ Token string }
+	if err := json.Unmarshal([]byte(body), &made); err != nil {
+		t.Fatal(body, err)
+	}
+	s.token = made.Token
+	if found := read(""); len(found.Clicks) != 0 {
+		t.Errorf("of another instance: %+v", found)
+	}
+	if status, body := s.do(t, "GET", "/v1/clicks?instance=demo", ""); status != 403 {
+		t.Errorf("another's: %d %s", status, body)
+	}
+}
+
 // TestV1Pairing: an instance is made and paired over HTTP: the stream says what the phone needs, and
 // ends with the instance connected. Its token is good for it, and not for others.
 func TestV1Pairing(t *testing.T) {

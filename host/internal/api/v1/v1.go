@@ -108,6 +108,7 @@ func New(opt Options) (*API, error) {
 		}
 		a.webhooks(opt.Events)
 		a.deliveries(opt.Events)
+		a.clicks(opt.Events)
 	}
 	if opt.Feed != nil {
 		a.events(opt.Feed)
