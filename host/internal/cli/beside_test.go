@@ -182,6 +182,14 @@ func TestRunsBeside(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
+	_, started = s.do(t, "POST", "/v1/flows/menu/runs", "")
+	b.json(&page, "runs", "list", "--flow", "menu", "--limit", "1")
+	if status, body := s.do(t, "POST", "/v1/runs/"+page.Runs[0].Run+"/cancel?reveal=true", ""); status != 403 {
+		t.Errorf("to change and to see: %d %s", status, body)
+	}
+	if status, body := s.do(t, "GET", "/v1/runs/"+page.Runs[0].Run, ""); status != 200 || !strings.Contains(started, page.Runs[0].Run) || !strings.Contains(body, `"status":"running"`) {
+		t.Errorf("what was refused has happened: %d %s", status, body)
+	}
 	out, _ := b.do(exitOK, "tokens", "create", "--scopes", "read,reveal")
 	s.token = strings.TrimSpace(out)
 	if status, body := s.do(t, "GET", "/v1/runs/"+id+"?reveal=true", ""); status != 200 || !strings.Contains(body, "5511999990001") {

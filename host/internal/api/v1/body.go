@@ -63,52 +63,69 @@ const (
 	bodyRoom = 128 << 20
 )
 
-// room takes the room that a body may need, which leave gives back.
-func (a *API) room(r *http.Request, rt route) (leave func(), p *problem) {
-	size := r.ContentLength
-	if size < 0 || size > rt.body {
-		size = rt.body
-	}
-	if size <= smallBody {
-		return func() {}, nil
+var errBusy = errors.New("there is no room for another large body")
+
+// read reads a body, taking room for what is beyond smallBody. leave gives it back.
+func (a *API) read(from io.Reader, size int64) (body []byte, leave func(), err error) {
+	leave = func() {}
+	body, err = io.ReadAll(io.LimitReader(from, smallBody))
+	if err != nil || len(body) < smallBody {
+		return body, leave, err
 	}
 	if !a.bodies.TryAcquire(size) {
-		return nil, refuse(http.StatusServiceUnavailable, "busy", "too many large bodies are being read; try again in a moment").with("Retry-After", "1")
+		return nil, leave, errBusy
 	}
-	return func() { a.bodies.Release(size) }, nil
+	leave = func() { a.bodies.Release(size) }
+	all := bytes.NewBuffer(body)
+	_, err = all.ReadFrom(from)
+	return all.Bytes(), leave, err
 }
 
-// readBody reads the body of a request within its limits. Without a body in the route there may be
-// none, or {}.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request, rt route) ([]byte, *problem) {
+// readBody reads the body of a request within its limits; leave is to be called when it is done with.
+// Without a body in the route there may be none, or {}.
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, rt route) (body []byte, leave func(), p *problem) {
 	control := http.NewResponseController(w)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		_ = control.SetReadDeadline(time.Time{})
-		return nil, nil
+		return nil, func() {}, nil
 	}
 	_ = control.SetReadDeadline(time.Now().Add(a.bodyTime)) // where there is none, the server's holds
 	limit := max(rt.body, 2)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	slow, _ := errors.AsType[net.Error](err)
-	switch {
-	case tooLarge && rt.body == 0:
-		return nil, refuse(http.StatusBadRequest, "invalid_body", "this takes no body")
-	case tooLarge:
-		return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", limit))
-	case slow != nil && slow.Timeout():
-		return nil, refuse(http.StatusRequestTimeout, "too_slow", fmt.Sprintf("the body did not come within %v", a.bodyTime)).with("Connection", "close")
-	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "invalid_body", "the body ended early, or its encoding is broken").with("Connection", "close")
+	size := limit
+	if r.ContentLength >= 0 {
+		size = min(r.ContentLength, limit)
+	}
+	body, leave, err := a.read(http.MaxBytesReader(w, r.Body, limit), size)
+	if p := a.unreadable(err, rt, limit); p != nil {
+		return nil, leave, p
 	}
 	_ = control.SetReadDeadline(time.Time{}) // it would end the context of a long answer
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, nil
+		return nil, leave, nil
 	}
 	if rt.body == 0 && string(body) != "{}" {
-		return nil, refuse(http.StatusBadRequest, "invalid_body", "this takes no body")
+		return nil, leave, refuse(http.StatusBadRequest, "invalid_body", "this takes no body")
 	}
-	return body, checkType(r, rt)
+	return body, leave, checkType(r, rt)
+}
+
+// unreadable words why a body could not be read; nil if it could.
+func (a *API) unreadable(err error, rt route, limit int64) *problem {
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	slow, _ := errors.AsType[net.Error](err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errBusy):
+		return refuse(http.StatusServiceUnavailable, "busy", "too many large bodies are being read; try again in a moment").with("Retry-After", "1")
+	case tooLarge && rt.body == 0:
+		return refuse(http.StatusBadRequest, "invalid_body", "this takes no body")
+	case tooLarge:
+		return refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", limit))
+	case slow != nil && slow.Timeout():
+		return refuse(http.StatusRequestTimeout, "too_slow", fmt.Sprintf("the body did not come within %v", a.bodyTime)).with("Connection", "close")
+	}
+	return refuse(http.StatusBadRequest, "invalid_body", "the body ended early, or its encoding is broken").with("Connection", "close")
 }
 
 // checkType refuses what is not said to be what the route takes. A client may say nothing.

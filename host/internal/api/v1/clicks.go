@@ -59,6 +59,9 @@ func (a *API) clicks(s *events.Service) {
 			return nil, err
 		}
 		want := events.Filter{Types: []string{typeClicked}, Instances: a.caller(ctx).Instances}
+		if want.Instances != nil && len(want.Instances) == 0 { // an empty list would be all
+			return nil, refuse(http.StatusForbidden, "forbidden", "the token is of no instance")
+		}
 		if in.Instance != "" {
 			if !a.caller(ctx).may(in.Instance) {
 				return nil, refuse(http.StatusForbidden, "forbidden", "the token is not one for this instance", fault{Parameter: "instance", Code: "forbidden", Message: "it must be an instance of the token"})

@@ -41,7 +41,7 @@ func post(path, caller string, length int) string {
 func TestSlowBodies(t *testing.T) {
 	s, n := withNode(t)
 	s.api.bodyTime = 200 * time.Millisecond
-	slow := s.dial(t, post(execute(opKeyed), "ann", maxInput)+`{"input":`)
+	slow := s.dial(t, post(execute(opKeyed), "ann", maxInput)+strings.Repeat(" ", smallBody))
 	res, err := http.ReadResponse(bufio.NewReader(slow), nil)
 	if err != nil || res.StatusCode != http.StatusRequestTimeout || res.Header.Get("Content-Type") != problemType {
 		t.Fatalf("answered %+v, %v", res, err)
@@ -62,7 +62,7 @@ func TestManyLargeBodies(t *testing.T) {
 	s, _ := withNode(t)
 	var waiting []net.Conn
 	for range bodyRoom / maxInput {
-		waiting = append(waiting, s.dial(t, post(execute(opKeyed), "ann", maxInput)))
+		waiting = append(waiting, s.dial(t, post(execute(opKeyed), "ann", maxInput)+strings.Repeat(" ", smallBody)))
 	}
 	for s.api.bodies.TryAcquire(maxInput) { // until all of them have come in
 		s.api.bodies.Release(maxInput)
@@ -74,6 +74,10 @@ func TestManyLargeBodies(t *testing.T) {
 	}
 	if a := s.ask(t, "POST", execute(opKeyed), `{}`); a.status != 200 {
 		t.Errorf("a small one beside them: %+v", a)
+	}
+	small := s.dial(t, "POST "+execute(opKeyed)+" HTTP/1.1\r\nHost: localhost\r\nCaller: ann\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+	if res, err := http.ReadResponse(bufio.NewReader(small), nil); err != nil || res.StatusCode != 200 {
+		t.Errorf("one that does not say how large it is: %+v %v", res, err)
 	}
 	for _, c := range waiting {
 		c.Close()

@@ -37,8 +37,11 @@ func (a *API) repairs(e *engine.Engine) {
 			access: Access{Right: Manage}, body: smallBody, example: `{}`, refusals: []int{http.StatusNotFound, http.StatusConflict}, acts: always,
 		}
 	}
-	then := func(ctx context.Context, run string, reveal bool, err error) (*one[engine.History], error) {
-		if err != nil {
+	then := func(ctx context.Context, run string, reveal bool, act func() error) (*one[engine.History], error) {
+		if _, err := a.revealed(ctx, reveal); err != nil { // before anything happens
+			return nil, err
+		}
+		if err := act(); err != nil {
 			return nil, a.refused(err)
 		}
 		return a.history(ctx, e, run, reveal)
@@ -46,12 +49,12 @@ func (a *API) repairs(e *engine.Engine) {
 	cancel := repair("cancel", "End a run")
 	cancel.example = `{"reason":"the customer called"}`
 	serve(a, cancel, func(ctx context.Context, in *cancelIn) (*one[engine.History], error) {
-		return then(ctx, in.Run, in.Reveal, e.Cancel(ctx, in.Run, in.in.Reason))
+		return then(ctx, in.Run, in.Reveal, func() error { return e.Cancel(ctx, in.Run, in.in.Reason) })
 	})
 	serve(a, repair("retry", "Go on where a run failed"), func(ctx context.Context, in *runIn) (*one[engine.History], error) {
-		return then(ctx, in.Run, in.Reveal, e.Retry(ctx, in.Run))
+		return then(ctx, in.Run, in.Reveal, func() error { return e.Retry(ctx, in.Run) })
 	})
 	serve(a, repair("resume", "Let come now what a run waits for by time"), func(ctx context.Context, in *resumeIn) (*one[engine.History], error) {
-		return then(ctx, in.Run, in.Reveal, e.Resume(ctx, in.Run, in.in.Visit))
+		return then(ctx, in.Run, in.Reveal, func() error { return e.Resume(ctx, in.Run, in.in.Visit) })
 	})
 }

@@ -201,13 +201,8 @@ func (a *API) enter(rt route, next http.Handler) http.Handler {
 			write(w, p)
 			return
 		}
-		leave, p := a.room(r, rt)
-		if p != nil {
-			write(w, p)
-			return
-		}
+		body, leave, p := a.readBody(w, r, rt)
 		defer leave()
-		body, p := a.readBody(w, r, rt)
 		if p != nil {
 			write(w, p)
 			return
