@@ -11,16 +11,40 @@ import (
 // TestHTTPPage types the sessions of docs/http.md into a shell beside a real host. For … stands
 // anything.
 func TestHTTPPage(t *testing.T) {
-	page, err := os.ReadFile("../../../docs/http.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := serveSimulated(t, "--data", filepath.Join(shortDir(t), "data"))
 	s.until(t, `wait.armed +ask`)
 	go s.drain()
-	x := openTerminal(t, t.TempDir())
-	x.enter(t, "export TOKEN="+s.token)
-	ran := 0
+	if ran := s.sessions(t, "../../../docs/http.md", t.TempDir()); ran < 10 {
+		t.Errorf("found only %d commands on the page", ran)
+	}
+}
+
+// TestEventsPage does the same with docs/events.md, whose commands speak to the host from elsewhere.
+func TestEventsPage(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	go s.drain()
+	dir := demoDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(s.token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	setup := "export TAPNODE_URL=" + s.url + " TAPNODE_TOKEN_FILE=" + dir + "/token PATH=" + dir + "/bin:$PATH"
+	if ran := s.sessions(t, "../../../docs/events.md", dir, setup); ran < 6 {
+		t.Errorf("found only %d commands on the page", ran)
+	}
+}
+
+// sessions types those of a page into a shell, after some commands, and counts what was typed.
+func (s *served) sessions(t *testing.T, file, dir string, first ...string) (ran int) {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := openTerminal(t, dir)
+	for _, command := range append(first, "export TOKEN="+s.token) {
+		x.enter(t, command)
+	}
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
 		for line := range strings.Lines(strings.ReplaceAll(block[1], "http://127.0.0.1:8080", s.url)) {
 			line = strings.TrimSuffix(line, "\n")
@@ -33,7 +57,5 @@ func TestHTTPPage(t *testing.T) {
 		}
 	}
 	x.ended(t)
-	if ran < 10 {
-		t.Errorf("found only %d commands on the page", ran)
-	}
+	return ran
 }

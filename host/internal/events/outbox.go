@@ -30,8 +30,9 @@ func (f Filter) Wants(ev Event) bool {
 // Page is a piece of the outbox.
 type Page struct {
 	Events []Event
-	// Next is the position to go on after; there may be more when it is not the one asked for.
+	// Next is the position to go on after. More says that there was more than was looked at.
 	Next uint64
+	More bool
 	// Gone is up to where events were removed, if that is after the one asked for: there may have
 	// been some that this page should have had.
 	Gone uint64
@@ -60,6 +61,7 @@ func (s *Service) Read(ctx context.Context, after uint64, f Filter, limit int) (
 		}
 		p.Gone = gone // what was found may be from before that, so read again
 	}
+	p.More = len(found) == limit
 	for _, ev := range found {
 		p.Next = ev.Position
 		if f.Wants(ev) {

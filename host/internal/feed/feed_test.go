@@ -15,6 +15,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/events"
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
@@ -214,6 +215,34 @@ func TestEventsOfAnotherHost(t *testing.T) {
 	}
 	other.tell(t, "shop", "theirs again")
 	if got := ids(read(t, r, 1)); got[0] != "theirs again" {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestPagesEnd: the last page says that it is, although other things than events have positions, too;
+// and a reader can come from there.
+func TestPagesEnd(t *testing.T) {
+	p := open(t, sqllog.Options{Dir: t.TempDir()})
+	p.tell(t, "shop", numbered(0, 5)...)
+	if err := p.log.DB().Write(t.Context(), "steps", func(tx *sqldb.Tx) error {
+		_, err := tx.Exec(`UPDATE engine_totals SET seq = seq + 100`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	after := uint64(0)
+	for i, want := range []int{3, 2, 0} {
+		frames, next, more, err := p.Page(t.Context(), Want{After: at(after)}, 3)
+		if err != nil || len(frames) != want || more != (i == 0) {
+			t.Errorf("page %d has %d events, more is %t, %v", i, len(frames), more, err)
+		}
+		if after, err = ParseSequence(next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := p.reader(t, Want{After: &after})
+	p.tell(t, "shop", "new")
+	if got := ids(read(t, r, 1)); got[0] != "new" {
 		t.Errorf("got %v", got)
 	}
 }

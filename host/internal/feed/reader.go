@@ -47,7 +47,7 @@ var errSlow = errors.New("too slow: events were removed before they were read")
 func (t *Tail) Open(ctx context.Context, w Want) (*Reader, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	r, _, err := t.begin(ctx, w)
+	r, err := t.begin(ctx, w)
 	if err == nil {
 		t.join(1, w.Runs())
 	}
@@ -55,16 +55,17 @@ func (t *Tail) Open(ctx context.Context, w Want) (*Reader, error) {
 }
 
 // begin finds the place of a reader.
-func (t *Tail) begin(ctx context.Context, w Want) (r *Reader, newest uint64, err error) {
+func (t *Tail) begin(ctx context.Context, w Want) (*Reader, error) {
 	if w.Runs() {
 		if err := t.from.KeepRuns(ctx); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
-	if newest, err = t.from.Newest(ctx); err != nil {
-		return nil, 0, err
+	newest, err := t.from.Newest(ctx)
+	if err != nil {
+		return nil, err
 	}
-	r = &Reader{tail: t, want: w, at: newest}
+	r := &Reader{tail: t, want: w, at: newest}
 	if w.After != nil {
 		r.at = *w.After
 	}
@@ -74,7 +75,7 @@ func (t *Tail) begin(ctx context.Context, w Want) (r *Reader, newest uint64, err
 	} else if w.Opened {
 		r.say(opened(r.at))
 	}
-	return r, newest, nil
+	return r, nil
 }
 
 // Close lets the memory go that others do not need.
@@ -178,7 +179,8 @@ func ParseSequence(text string) (uint64, error) {
 	return n, nil
 }
 
-// Page reads what there is, at most so many events, and does not wait for more.
+// Page reads what there is, at most so many events, and does not wait for more. It may end before, so
+// that one request is not too much work.
 func (t *Tail) Page(ctx context.Context, w Want, limit int) (frames []Frame, next string, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
@@ -186,21 +188,32 @@ func (t *Tail) Page(ctx context.Context, w Want, limit int) (frames []Frame, nex
 		w.After = new(uint64)
 	}
 	w.Opened = false
-	r, newest, err := t.begin(ctx, w)
+	r, err := t.begin(ctx, w)
 	if err != nil {
 		return nil, "", false, err
 	}
-	page, err := t.from.Read(ctx, r.at, w.Filter, limit)
-	if err != nil {
-		return nil, "", false, err
+	for range pageReads {
+		page, err := t.from.Read(ctx, r.at, w.Filter, fillPage)
+		if err != nil {
+			return nil, "", false, err
+		}
+		if page.Gone > 0 && r.at > 0 {
+			r.say(gap(r.at, page.Gone, "removed"))
+			r.at = page.Gone
+		}
+		frames = append(frames, r.first...)
+		r.first = nil
+		for _, ev := range page.Events {
+			if len(frames) >= limit {
+				return frames, events.Sequence(r.at), true, nil
+			}
+			r.at = ev.Position
+			frames = append(frames, r.frames([]*item{{Event: ev}})...)
+		}
+		r.at = max(r.at, page.Next)
+		if more = page.More; !more || len(frames) >= limit {
+			break
+		}
 	}
-	if page.Gone > 0 && r.at > 0 {
-		r.say(gap(r.at, page.Gone, "removed"))
-		page.Next = max(page.Next, page.Gone)
-	}
-	frames = r.first
-	for _, ev := range page.Events {
-		frames = append(frames, r.frames([]*item{{Event: ev}})...)
-	}
-	return frames, events.Sequence(page.Next), page.Next < newest, nil
+	return frames, events.Sequence(r.at), more, nil
 }

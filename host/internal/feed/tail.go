@@ -18,6 +18,8 @@ const (
 	// fillPage is how many events are read at a time for all readers, turnPage for one of them.
 	fillPage = 256
 	turnPage = 32
+	// pageReads is how often the store is read for one page, whose events may be rare.
+	pageReads = 40
 	// readTime bounds a reading of the store.
 	readTime = 15 * time.Second
 	// again is how long nobody reads a store that cannot be read.
