@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -107,4 +108,51 @@ func (r *record) store(t *sqldb.Tx, s store, webhook string, n int64) error {
 		return err
 	}
 	return changed(t)
+}
+
+// join adds what became of events later.
+func (r *record) join(later *record) {
+	r.attempts = append(r.attempts, later.attempts...)
+	r.dead = append(r.dead, later.dead...)
+	r.lost += later.lost
+	r.gone = r.gone || later.gone
+	for _, q := range later.waits {
+		r.wait(q)
+	}
+	for position := range later.done {
+		r.drop(position)
+	}
+}
+
+// commit stores what became of events, with the position up to which all is said.
+func (d *sender) commit(ctx context.Context, last bool) error {
+	d.mu.Lock()
+	settled := slices.IndexFunc(d.order, func(i *item) bool { return !i.settled })
+	switch {
+	case settled < 0:
+		d.order, d.mark = nil, d.taken
+	default:
+		d.order = d.order[settled:]
+		d.mark = d.order[0].position - 1
+	}
+	r, mark := d.record, d.mark
+	if r.empty() && (mark == d.stored || mark-d.stored < moved && !last) {
+		d.mu.Unlock()
+		return nil
+	}
+	d.record = newRecord()
+	d.mu.Unlock()
+	err := d.s.keep(ctx, d.id, mark, r)
+	if err == nil && r.gone {
+		d.s.announce()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		r.join(d.record)
+		d.record = r
+		return err
+	}
+	d.stored = mark
+	return nil
 }

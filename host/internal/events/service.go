@@ -21,6 +21,8 @@ const (
 	sweepEvery = time.Minute
 	// headsPage is how many events are looked at together for whom they wake.
 	headsPage = 1000
+	// lookEvery is how often a host that does not deliver looks at what is wanted.
+	lookEvery = 5 * time.Second
 	// again is how long the service rests when its database cannot be used.
 	again = time.Second
 )
@@ -56,7 +58,9 @@ type Service struct {
 	cut     context.CancelFunc
 	senders sync.WaitGroup
 
-	by map[string]*sender // the loop's
+	// The loop's: the senders by webhook, and by the only instance that they want; "" is all.
+	by        map[string]*sender
+	listeners map[string][]*sender
 }
 
 // New is ready to answer, and delivers nothing yet.
@@ -115,12 +119,13 @@ func (s *Service) Tells() bool { return s.runs.Load() }
 
 // loop delivers while this host has the lease.
 func (s *Service) loop(ctx context.Context) {
+	var looked time.Time
 	for ctx.Err() == nil {
 		mine, err := s.lease.take(ctx)
 		if err == nil && mine {
 			err = s.deliver(ctx)
-		} else if err == nil {
-			err = s.look(ctx)
+		} else if err == nil && time.Since(looked) > lookEvery {
+			err, looked = s.look(ctx), time.Now()
 		}
 		if err != nil && ctx.Err() == nil {
 			s.opt.Logger.Warn("webhooks cannot be served now; trying again", "err", err)
@@ -247,14 +252,18 @@ func (s *Service) follow(ctx context.Context, seen int64) (int64, error) {
 		return seen, err
 	}
 	there := map[string]bool{}
+	s.listeners = map[string][]*sender{}
 	for _, w := range all {
 		there[w.ID] = true
-		if d := s.by[w.ID]; d != nil {
+		d := s.by[w.ID]
+		if d == nil {
+			d = newSender(s, w)
+			s.by[w.ID] = d
+			d.wake()
+		} else {
 			d.configure(w)
-			continue
 		}
-		s.by[w.ID] = newSender(s, w)
-		s.by[w.ID].wake()
+		s.listeners[w.instance()] = append(s.listeners[w.instance()], d)
 	}
 	for id, d := range s.by {
 		if !there[id] {
@@ -271,12 +280,12 @@ func (s *Service) rouse(ctx context.Context, after uint64) (position uint64, mor
 	if err != nil || len(heads) == 0 {
 		return after, false, err
 	}
-	instances := map[string]bool{}
+	instances := map[string]bool{"": true}
 	for _, h := range heads {
 		instances[h.instance] = true
 	}
-	for _, d := range s.by {
-		if only := d.only(); only == "" || instances[only] {
+	for instance := range instances {
+		for _, d := range s.listeners[instance] {
 			d.wake()
 		}
 	}
