@@ -152,7 +152,7 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 	})
 
 	menu := `{"number":"` + phone + `","contentText":"Hello","buttons":[{"id":"yes","displayText":"Yes"}]}`
-	if res, body := ask("POST", endpoint+"demo", menu, "token", s.token); res.StatusCode != 200 || res.Header.Get("Strict-Transport-Security") == "" {
+	if res, body := ask("POST", endpoint+"demo", menu, "token", s.token, "Origin", base); res.StatusCode != 200 || res.Header.Get("Strict-Transport-Security") == "" {
 		t.Fatalf("a message: %d %s %v", res.StatusCode, body, res.Header)
 	}
 	if res, body := ask("POST", "/v1/tokens", `{"scopes":["read"]}`, "token", s.token, "X-Forwarded-For", "198.51.100.9", "X-Real-IP", "198.51.100.9", "Forwarded", "for=198.51.100.9"); res.StatusCode != 201 {
@@ -167,7 +167,34 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 		}
 	}
 
-	conn, _, err := websocket.Dial(t.Context(), base+"/ws/demo", &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{"Token": {s.token}, "Origin": {base}}})
+	// follow reads a stream that does not end until a line has a text.
+	follow := func(path, kind string) (until func(text string)) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		t.Cleanup(cancel)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("token", s.token)
+		req.Header.Set("Accept", kind)
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = res.Body.Close() })
+		lines := bufio.NewScanner(res.Body)
+		return func(text string) {
+			t.Helper()
+			for !strings.Contains(lines.Text(), text) {
+				if !lines.Scan() {
+					t.Fatalf("%s ended before %q: %v", path, text, lines.Err())
+				}
+			}
+		}
+	}
+	events := follow("/v1/events?type=whatsapp.button.clicked.v1", "text/event-stream")
+	events("stream.opened.v1")
+	conn, _, err := websocket.Dial(t.Context(), base+"/ws/demo", &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{"Token": {s.token}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +209,7 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 		}
 		event = string(raw)
 	}
+	events(`"id":"yes"`)
 	if other, _, err := websocket.Dial(t.Context(), base+"/ws/demo", &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{"Token": {s.token}, "Origin": {"https://evil.example"}}}); err == nil {
 		_ = other.CloseNow()
 		t.Error("a page of another origin opens a socket")
@@ -192,26 +220,9 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 	if err := json.Unmarshal([]byte(body), &started); err != nil || started.Run == "" {
 		t.Fatalf("start: %s", body)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/runs/"+started.Run+"/steps", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("token", s.token)
-	res, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	lines := bufio.NewScanner(res.Body)
-	for armed := false; !armed; armed = strings.Contains(lines.Text(), "wait.armed") { // the run goes on: the line was not held back
-		if !lines.Scan() {
-			t.Fatalf("the stream ended: %v", lines.Err())
-		}
-	}
+	follow("/v1/runs/"+started.Run+"/steps", "application/json")("wait.armed") // the run goes on: the line was not held back
 
-	req, err = http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/healthz", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/healthz", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
