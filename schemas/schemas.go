@@ -56,6 +56,9 @@ const (
 	MessageGetInput  = "whatsapp.message.get.input.json"
 	MessageGetOutput = "whatsapp.message.get.output.json"
 
+	ContactFindInput  = "whatsapp.contact.find.input.json"
+	ContactFindOutput = "whatsapp.contact.find.output.json"
+
 	InstanceCreateInput      = "whatsapp.instance.create.input.json"
 	InstanceCreateOutput     = "whatsapp.instance.create.output.json"
 	InstanceListInput        = "whatsapp.instance.list.input.json"

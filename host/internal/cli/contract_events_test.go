@@ -139,6 +139,10 @@ func TestContractRefusals(t *testing.T) {
 	}{
 		{"unknown endpoint", "GET", "/api/nothing", s.token, "", 404, "There is no such endpoint"},
 		{"unknown endpoint without a token", "POST", "/api/message/poll/demo", "", "{}", 404, "There is no such endpoint"},
+		{"files", "POST", "/api/message/media/demo", s.token, `{"number":"5511999990001"}`, 501, "Files are sent as the header of a message with buttons only: use /api/message/button with mediaUrl and mediaType"},
+		{"files without a token", "POST", "/api/message/media/demo", "", "{}", 401, "Missing token in header"},
+		{"typing", "POST", "/api/chat/presence/demo", s.token, `{"state":"typing"}`, 501, "Typing is shown before a message only: send it with delay"},
+		{"groups", "GET", "/api/group/list/demo", s.token, "", 501, "Groups are not listed here"},
 		{"below /ws", "GET", "/ws/demo/x", s.token, "", 404, "There is no such endpoint"},
 		{"wrong method", "GET", endpoint + "demo", s.token, "", 405, "Method not allowed; use POST"},
 		{"two slashes", "POST", "/api//message/button/demo", s.token, menuTo, 404, "There is no such endpoint"},

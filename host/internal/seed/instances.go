@@ -241,20 +241,6 @@ func (a *API) Token(ctx context.Context, name string) (string, error) {
 	return a.token(name, rotation), stored(err)
 }
 
-// account is the WhatsApp account of an instance, as far as it is known without asking WhatsApp.
-func (a *API) account(ctx context.Context, r Request) (Answer, error) {
-	if r.Query.Get("number") != "" {
-		return Answer{}, refuse(http.StatusNotImplemented, "not_implemented", "Only the account of the instance itself is known here; leave number out")
-	}
-	found, err := a.all(ctx, r.Instance)
-	if err != nil {
-		return Answer{}, err
-	}
-	shown := found[0].shown("")
-	profile := map[string]any{"jid": shown.NumberJID, "phoneNumber": found[0].Phone, "lid": shown.LID, "name": shown.Profile.Name, "profilePicture": nil}
-	return Answer{Message: "Account found", Members: map[string]any{"profile": profile}, Data: profile}, nil
-}
-
 func (a *API) logout(ctx context.Context, r Request) (Answer, error) {
 	var out oneInstance
 	if err := a.run(ctx, "whatsapp.instance.logout@1", named{r.Instance}, &out); err != nil {

@@ -94,7 +94,7 @@ type Endpoint struct {
 
 // Endpoints are all there are.
 func (a *API) Endpoints() []Endpoint {
-	return []Endpoint{
+	return append(missing(), []Endpoint{
 		{Pattern: "POST /api/instance/new", Scope: access.Manage, Account: true, Creation: true, Answer: a.create},
 		{Pattern: "GET /api/instance/list", Scope: access.Read, Answer: a.list},
 		{Pattern: "GET /api/instance/connect/{instance}", Scope: access.Manage, Answer: a.connect},
@@ -103,13 +103,14 @@ func (a *API) Endpoints() []Endpoint {
 		{Pattern: "DELETE /api/instance/delete/{instance}", Scope: access.Manage, Account: true, Answer: a.remove},
 		{Pattern: "GET /api/chat/getMessage/{instance}", Scope: access.Read, Answer: a.getMessage},
 		{Pattern: "GET /api/chat/status/{instance}", Scope: access.Read, Answer: a.messageStatus},
+		{Pattern: "GET /api/chat/contacts/{instance}", Scope: access.Read, Answer: a.contacts},
 		{Pattern: "GET /api/profile/getAccount/{instance}", Scope: access.Read, Answer: a.account},
 		{Pattern: "POST /api/events/webhook/{instance}", Scope: access.Manage, Answer: a.setWebhook},
 		{Pattern: "GET /api/events/webhook/{instance}", Scope: access.Manage, Answer: a.getWebhook},
 		{Pattern: "GET /api/events/getWebhook/{instance}", Scope: access.Manage, Answer: a.getWebhook},
 		{Pattern: "POST /api/events/websocket/{instance}", Scope: access.Manage, Answer: a.setWebsocket},
 		{Pattern: "GET /api/events/getWebsocket/{instance}", Scope: access.Read, Answer: a.getWebsocket},
-	}
+	}...)
 }
 
 // run calls an operation of the node that has the instances and reads what it gave.

@@ -140,7 +140,7 @@ func TestDescribeOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	var m sdk.Manifest
-	if err := json.Unmarshal(out, &m); err != nil || m.Name != "whatsapp-send-buttons" || len(m.Operations) != 14 {
+	if err := json.Unmarshal(out, &m); err != nil || m.Name != "whatsapp-send-buttons" || len(m.Operations) != 15 {
 		t.Fatalf("describe: %v, %d operations", err, len(m.Operations))
 	}
 	menu := m.Operations[0]

@@ -58,6 +58,7 @@ func (n *node) offer() *sdk.Node {
 			n.messageReceived(),
 			n.messageStatus(),
 			n.getMessage(),
+			n.findContact(),
 		}, n.instanceOperations()...),
 		Configure: n.configure,
 		Close:     n.close,

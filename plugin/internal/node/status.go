@@ -78,3 +78,14 @@ func (n *node) getMessage() sdk.Offer {
 		},
 	}
 }
+
+func (n *node) findContact() sdk.Offer {
+	return sdk.Operation[send.Whom, send.Person]{
+		ID: "whatsapp.contact.find@1", Title: "Find a contact", Icon: "user-search",
+		Summary: "Whether a number is on WhatsApp, and under which names.", Replay: sdk.Pure,
+		Input: schemas.Read(schemas.ContactFindInput), Output: schemas.Read(schemas.ContactFindOutput),
+		Run: func(ctx context.Context, call *sdk.Call, q send.Whom) (send.Person, error) {
+			return n.process.Load().send.Find(ctx, call, q)
+		},
+	}
+}

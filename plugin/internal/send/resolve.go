@@ -30,17 +30,8 @@ func (s *Sender) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 	if res.Warning != "" {
 		o.warn(call, sdk.Warning{Pointer: "/number", Code: res.Warning, Message: res.Message})
 	}
-	if res.JID.Server == types.HiddenUserServer && res.Phone.IsEmpty() {
-		// A click may come back under the phone number.
-		if res.Phone, err = cli.Store.LIDs.GetPNForLID(ctx, res.JID); err != nil {
-			s.Log.Warn("the phone number of a LID could not be read", "instance", o.instance, "error", err)
-		}
-	}
-	chat := recipient.ChatOf(res.JID, res.Phone)
-	if chat.LID == "" && chat.Person() { // whatsmeow sends to the LID it knows, and people write from theirs
-		chat = recipient.ChatOf(res.JID, lidOf(ctx, cli, chat))
-	}
-	return res.JID, chat, nil
+	to, chat := s.names(ctx, cli, o.instance, res)
+	return to, chat, nil
 }
 
 // moved asks WhatsApp anew for a number and reports whether it is somewhere else than it
