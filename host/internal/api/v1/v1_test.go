@@ -66,6 +66,7 @@ func serveTest(t *testing.T, change func(*Options)) *served {
 	s := &served{httptest.NewUnstartedServer(a), a, make(chan http.ConnState, 10_000)}
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) { s.states <- state }
 	s.Start()
+	s.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	t.Cleanup(s.Close)
 	return s
 }
@@ -96,9 +97,7 @@ func (s *served) ask(t *testing.T, method, path, body string, header ...string) 
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	client := s.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := client.Do(req)
+	res, err := s.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
