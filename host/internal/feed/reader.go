@@ -69,11 +69,13 @@ func (t *Tail) begin(ctx context.Context, w Want) (*Reader, error) {
 	if w.After != nil {
 		r.at = *w.After
 	}
-	if r.at > newest {
-		r.say(gap(r.at, newest, "unknown"))
-		r.at = newest
-	} else if w.Opened {
+	after := r.at
+	r.at = min(after, newest)
+	if w.Opened {
 		r.say(opened(r.at))
+	}
+	if after > newest {
+		r.say(gap(after, newest, "unknown"))
 	}
 	return r, nil
 }
