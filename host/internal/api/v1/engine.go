@@ -2,6 +2,7 @@ package v1
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
@@ -15,7 +16,11 @@ func (a *API) refused(err error) error {
 		return nil
 	}
 	if bad, ok := errors.AsType[*flow.InvalidError](err); ok {
-		return refuse(http.StatusUnprocessableEntity, "invalid_flow", "the flow cannot run", faultsIn(bad.Findings)...)
+		detail := "the flow cannot run"
+		if more := len(bad.Findings) - mostFaults; more > 0 {
+			detail += fmt.Sprintf("; %d more findings are not told here: tapnode validate prints all", more)
+		}
+		return refuse(http.StatusUnprocessableEntity, "invalid_flow", detail, faultsIn(bad.Findings)...)
 	}
 	status, code := http.StatusConflict, "unknown_flow"
 	switch {
@@ -35,8 +40,12 @@ func (a *API) refused(err error) error {
 	return refuse(status, code, err.Error())
 }
 
-// faultsIn are findings in a flow file, or in the variables of a run.
+// mostFaults in a refusal: a document of nothing but mistakes is not answered with many times its size.
+const mostFaults = 250
+
+// faultsIn are the first findings in a flow file, or in the variables of a run.
 func faultsIn(findings []flow.Finding) []fault {
+	findings = findings[:min(len(findings), mostFaults)]
 	out := make([]fault, 0, len(findings))
 	for _, f := range findings {
 		out = append(out, fault{Pointer: f.Pointer, Line: f.Line, Severity: f.Severity, Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
