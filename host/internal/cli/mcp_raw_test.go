@@ -132,7 +132,11 @@ func (s *served) toolsPage(t *testing.T) {
 func TestToolsRefuse(t *testing.T) {
 	s := serveSimulated(t)
 	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
-	s.rpc(t, list).wants(t, 200, "result.tools.0.name")
+	listed := s.rpc(t, list)
+	listed.wants(t, 200, "result.tools.0.name")
+	if listed.header.Get("X-Accel-Buffering") != "no" || listed.header.Get("Mcp-Session-Id") != "" {
+		t.Errorf("headers %v", listed.header)
+	}
 	for _, c := range []struct {
 		name, message string
 		header        []string

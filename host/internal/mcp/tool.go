@@ -7,9 +7,8 @@ import (
 	"net/http"
 	"slices"
 
-	mcpsdk "github.com/modelcontextprotocol/go-sdk/mcp"
-
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	mcpsdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/tapnode/tapnode/host/internal/api/v1"
 )
