@@ -39,13 +39,14 @@ type frail struct {
 	server  *http.Server
 	texts   map[string]map[string]bool // ids by text
 	runs    map[string]map[string]bool // types by run
+	sent    map[string]map[string]bool // ids by message
 	order   map[string][]string        // texts by instance and phone, as they came first
 	failed  int
 }
 
 func startFrail(t *testing.T) *frail {
 	t.Helper()
-	f := &frail{address: "127.0.0.1:0", texts: map[string]map[string]bool{}, runs: map[string]map[string]bool{}, order: map[string][]string{}}
+	f := &frail{address: "127.0.0.1:0", texts: map[string]map[string]bool{}, sent: map[string]map[string]bool{}, runs: map[string]map[string]bool{}, order: map[string][]string{}}
 	f.start(t)
 	t.Cleanup(f.stop)
 	return f
@@ -83,8 +84,9 @@ func (f *frail) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var ev struct {
 		ID, Type, Subject string
 		Data              struct {
-			Text   string
-			Sender struct{ JID string }
+			Text      string
+			MessageID string
+			Sender    struct{ JID string }
 		}
 	}
 	if err == nil {
@@ -100,6 +102,10 @@ func (f *frail) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(ev.Type, "flow.run.") {
 		note(f.runs, ev.Subject, ev.Type)
+		return
+	}
+	if ev.Type == "whatsapp.message.sent.v1" {
+		note(f.sent, ev.Data.MessageID, ev.ID)
 		return
 	}
 	if f.texts[ev.Data.Text] == nil {
@@ -127,43 +133,8 @@ func TestCrashWebhooks(t *testing.T) {
 
 func crashWebhooks(t *testing.T, base *mortalPostgres) {
 	texts, kills := sized("TAPNODE_CRASH_TEXTS", 200), 3
-	world, err := sim.Start(slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := world.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("TAPNODE_NODES", nodesDir)
-	dir := shortDir(t)
-	node := world.Settings()
-	args := []string{}
-	if base != nil {
-		if node, err = merge(node, fmt.Appendf(nil, `{"store":{"dsn":%q}}`, base.url("node"))); err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "--database", base.url("runs"))
-	}
-	data, settings, flow := filepath.Join(dir, "data"), filepath.Join(dir, "settings.json"), filepath.Join(dir, "heard.yaml")
-	var instances []string
-	for i := range crashInstances {
-		instances = append(instances, crashInstance(i))
-	}
-	pairAll(t, world, data, node, slog.New(slog.DiscardHandler), instances...)
-	raw, err := json.Marshal(map[string]json.RawMessage{"whatsapp-send-buttons": node})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, text := range map[string][]byte{settings: raw, flow: []byte(heardFlow)} {
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	host := startMortal(t, data, append([]string{"serve", "-v", "--listen", "127.0.0.1:0", "--data", data, "--settings", settings, "--allow-private", flow}, args...)...)
+	world, host := startMortalWorld(t, base, heardFlow, "--listen", "127.0.0.1:0")
 	f := startFrail(t)
-	eventually(t, "the host serves", func() bool { return host.control.get(t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
 	var made struct{ Secret string }
 	body := fmt.Appendf(nil, `{"url":"http://%s/in?key=of-the-receiver","events":["whatsapp.message.received.v1","flow.run.started.v1","flow.run.ended.v1"]}`, f.address)
 	if err := host.control.get(t.Context(), http.MethodPost, v1("webhooks"), nil, body, &made); err != nil {
@@ -246,6 +217,48 @@ func crashWebhooks(t *testing.T, base *mortalPostgres) {
 		}
 	}
 	t.Logf("%d texts, %d lives of the host, %d calls failed", texts, host.lives.Load(), f.failed)
+}
+
+// startMortalWorld is a simulated WhatsApp with paired instances, and a mortal host on them that serves
+// a flow. With base the runs and the node's state are in Postgres.
+func startMortalWorld(t *testing.T, base *mortalPostgres, source string, args ...string) (*sim.Simulation, *mortalHost) {
+	t.Helper()
+	world, err := sim.Start(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := world.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("TAPNODE_NODES", nodesDir)
+	dir := shortDir(t)
+	node := world.Settings()
+	if base != nil {
+		if node, err = merge(node, fmt.Appendf(nil, `{"store":{"dsn":%q}}`, base.url("node"))); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--database", base.url("runs"))
+	}
+	data, settings, flow := filepath.Join(dir, "data"), filepath.Join(dir, "settings.json"), filepath.Join(dir, "flow.yaml")
+	var instances []string
+	for i := range crashInstances {
+		instances = append(instances, crashInstance(i))
+	}
+	pairAll(t, world, data, node, slog.New(slog.DiscardHandler), instances...)
+	raw, err := json.Marshal(map[string]json.RawMessage{"whatsapp-send-buttons": node})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string][]byte{settings: raw, flow: []byte(source)} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	host := startMortal(t, data, append([]string{"serve", "-v", "--data", data, "--settings", settings, "--allow-private", flow}, args...)...)
+	eventually(t, "the host serves", func() bool { return host.control.get(t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
+	return world, host
 }
 
 // eventually waits until something is so: what it waits for happens in other processes.

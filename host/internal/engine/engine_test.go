@@ -248,7 +248,8 @@ edges:
 // was asked for beside it.
 func TestBuiltinsInOneStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, engine.NewMemory(0), &phone{}, `
+		looked := make(chan struct{}) // the send waits for it: its outcome would be the second revision
+		r := newRig(t, engine.NewMemory(0), &phone{before: func(context.Context, engine.Call, int) error { <-looked; return nil }}, `
 apiVersion: flow/v1
 kind: Flow
 metadata: {id: f}
@@ -269,6 +270,7 @@ edges:
 		if rec, err := r.log.Load(context.Background(), id); err != nil || rec.Revision != 1 {
 			t.Errorf("revision %d (%v), want everything up to the send in one", rec.Revision, err)
 		}
+		close(looked)
 		if got := r.status(id); got != run.StatusSucceeded || r.phone.count("n is 2") != 1 {
 			t.Errorf("%s, calls %+v", got, r.phone.calls)
 		}
