@@ -50,6 +50,7 @@ type change struct {
 	next  []engine.Task // begins the queued run whose turn has come
 
 	// Of a run that is new.
+	seq   int64
 	row   indexed
 	end   ending
 	terms []string
@@ -126,6 +127,7 @@ func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
 	if !c.batch.Index.Started.IsZero() {
 		was.startedAt = sqldb.Millis(c.batch.Index.Started)
 	}
+	c.seq = seq
 	c.row, c.terms, _ = was.next(c.batch.Index)
 	if c.end = (ending{}); c.batch.Over {
 		c.end = ending{seq, now}
@@ -165,7 +167,7 @@ func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int6
 // it tells.
 func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err error) {
 	now = sqldb.Millis(c.log.now())
-	seq, err = g.count(t, max(1, len(c.batch.Steps)), grown)
+	seq, err = g.count(t, c.taken(), grown)
 	if err == nil && len(c.steps) > 0 {
 		first := c.batch.Steps[0]
 		g.steps = append(g.steps, stepsRow{c, seq, first.Run, first.Flow, now, c.steps})
@@ -176,6 +178,9 @@ func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err 
 	}
 	return seq, now, err
 }
+
+// taken is how many sequences the change takes.
+func (c *change) taken() int { return max(1, len(c.batch.Steps)) }
 
 // rest gives the group what belongs to the change beside the run's row and the steps.
 func (c *change) rest(g *group) {

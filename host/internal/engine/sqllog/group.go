@@ -73,7 +73,7 @@ func (g *group) count(t *sqldb.Tx, n int, grown total) (seq int64, err error) {
 		return 0, err
 	}
 	g.seq += int64(n)
-	g.taken = g.taken || n > 0
+	g.taken = g.taken || n != 0
 	g.have.add(grown)
 	g.grown.add(grown)
 	return g.seq, nil
@@ -197,16 +197,16 @@ func (g *group) runRow(i int) []any {
 }
 
 // begun hears how many of some runs are new. Which one is not shows when each is alone in its
-// transaction, as after an error.
+// transaction, as after an error; then its sequences are given back, since the newest is one of a step.
 func (g *group) begun(t *sqldb.Tx, first, n int, added int64) error {
 	if added == int64(n) {
 		return nil
 	}
-	if n > 1 {
+	c := g.fresh[first]
+	if n > 1 || c.seq != g.seq {
 		return engine.ErrConflict
 	}
-	c := g.fresh[first]
 	c.refused = engine.ErrConflict
-	_, err := g.count(t, 0, total{-1, -int64(len(c.batch.State))})
+	_, err := g.count(t, -c.taken(), total{-1, -int64(len(c.batch.State))})
 	return err
 }

@@ -68,6 +68,14 @@ func TestGroup(t *testing.T) {
 		close(release)
 		all.Wait()
 
+		newest, err := l.Newest(ctx)
+		check(t, err)
+		if err := began("known", false, "s"); !errors.Is(err, engine.ErrConflict) {
+			t.Errorf("a run that is there began: %v", err)
+		}
+		if again, err := l.Newest(ctx); err != nil || again != newest {
+			t.Errorf("what was refused moved the newest step from %d to %d, %v", newest, again, err)
+		}
 		if len(refused) != 1 || len(other) > 0 {
 			t.Errorf("refused: %v; other errors: %v", refused, other)
 		}
