@@ -43,8 +43,9 @@ crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, a
 	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run TestCrashRuns -v ./host/internal/cli
 
 .PHONY: crash-runs
-crash-runs: ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres: half an hour
+crash-runs: ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, and a minute of sends: half an hour
 	TAPNODE_CRASH_RUNS=10000 TAPNODE_CRASH_KILLS=300 go test -count=1 -timeout 2h -run TestCrashRuns -v ./host/internal/cli
+	TAPNODE_CRASH_SECONDS=60 go test -count=1 -timeout 15m -run TestCrashSends -v ./host/internal/cli
 
 .PHONY: vet
 vet: ## gofmt and go vet, the quick part of lint
