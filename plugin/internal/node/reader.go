@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/sdk"
 
 	"github.com/tapnode/tapnode/plugin/internal/problem"
@@ -14,6 +15,9 @@ import (
 
 // ackTime is how long an acknowledgement may take to store, also after its stream ended.
 const ackTime = 10 * time.Second
+
+// recovery is how long a database that failed is left alone.
+const recovery = 250 * time.Millisecond
 
 // shares is how many instances have a share of a subscription's window at least.
 const shares = 8
@@ -81,8 +85,16 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 			return news, nil
 		}
 		e, ok, err := r.feed.Next(ctx)
-		if err != nil {
+		if err != nil && (ctx.Err() != nil || !sqldb.Failed(err)) {
 			return sdk.Event{}, err
+		}
+		if err != nil { // the stream outlives an outage of the database, which is in the node's health
+			select {
+			case <-time.After(recovery):
+				continue
+			case <-ctx.Done():
+				return sdk.Event{}, ctx.Err()
+			}
 		}
 		if ok {
 			pass, err := r.match(e.Data)

@@ -87,7 +87,7 @@ func (f *Feed) Reads() int { return f.reads }
 func (f *Feed) Through() int { return f.through }
 
 // Next gives the next event; ok is false when there is none. It counts as on its way until
-// Acked, or Drop.
+// Acked, or Drop. After an error it can be called again: nothing was given or left out.
 func (f *Feed) Next(ctx context.Context) (e Event, ok bool, err error) {
 	var next entry
 	for scanned := false; !ok; {
@@ -119,6 +119,7 @@ func (f *Feed) fromScan(ctx context.Context) (e entry, ok bool, err error) {
 			}
 			f.reads++
 			if f.ahead, err = f.o.read(ctx, f.seq, 0, f.filter, batch); err != nil {
+				f.ahead, f.end = nil, false // nothing is known of what was stored before this read
 				return e, false, err
 			}
 			if f.end = len(f.ahead) < batch; len(f.ahead) == 0 {
@@ -155,6 +156,7 @@ func (f *Feed) fromAside(ctx context.Context) (e entry, ok bool, err error) {
 		if len(l.ahead) == 0 && l.more {
 			one := Filter{Types: f.filter.Types, Instances: []string{l.instance}}
 			if l.ahead, err = f.o.read(ctx, l.seq, f.seq, one, lot); err != nil {
+				l.ahead = nil
 				return e, false, err
 			}
 			l.more = len(l.ahead) == lot
