@@ -11,7 +11,6 @@ import (
 )
 
 func TestOneMessagePerKey(t *testing.T) {
-	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "order-17"}
 	first, err := w.node.Execute(w.ctx(), r, nil)
@@ -45,7 +44,6 @@ func TestOneMessagePerKey(t *testing.T) {
 
 // TestLostAck: nobody knows whether the message arrived, until its receipt comes.
 func TestLostAck(t *testing.T) {
-	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true}})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
