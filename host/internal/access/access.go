@@ -8,12 +8,14 @@
 //   - A token does what its scopes say, for the instances it names, until it expires or is
 //     revoked: here at once, at other hosts of the database within [reloadEvery]. A host that
 //     cannot read the tokens for [staleAfter] lets nobody in.
+//   - A browser that signs in, with a token or by a link that counts once, gets a session: a secret of its
+//     own, kept as a hash. It has the rights of its token, ends with it, and is over everywhere at once.
 //   - Nobody gives a token more rights than they have.
 //   - A limit is a bucket that fills evenly, so nothing doubles at the edge of a window. It
 //     outlives a restart; a killed host forgets what was used in its last [saveEvery].
 //   - Who tries tokens that do not exist is slowed down by address, and those who share the
 //     address and are known there go on.
-//   - What is kept is bounded: [maxTokens], a row for each caller of the last minute, and
+//   - What is kept is bounded: [maxTokens], [maxSessions] of each, [maxCodes], a row for each caller of the last minute, and
 //     [maxEntries] of the audit log, for [keepEntries].
 package access
 
@@ -72,7 +74,7 @@ func Open(ctx context.Context, opt Options) (*Access, error) {
 	}
 	a := &Access{db: opt.DB, log: opt.Logger, now: opt.Now, guesses: newGuesses(), seal: make([]byte, sha256.Size), stop: func() {}}
 	rand.Read(a.seal)
-	a.limits = map[Kind]*limits{Requests: newLimits(opt.PerMinute), Creations: newLimits(creationsPerMinute)}
+	a.limits = map[Kind]*limits{Requests: newLimits(opt.PerMinute), Pages: newLimits(pagesPerMinute), Creations: newLimits(creationsPerMinute)}
 	a.sweeper = sqldb.NewSweeper(opt.Logger, opt.DB.Sweeping(a.old), func(ctx context.Context, _ bool) error { return a.reload(ctx) })
 	a.known.used = map[string]time.Time{}
 	if err := a.reload(ctx); err != nil {
@@ -134,6 +136,9 @@ func (a *Access) old() []sqldb.Sweep {
 	return []sqldb.Sweep{
 		{Table: "engine_audit", Key: "id", Order: "stored_at, id", Over: "stored_at < $1", Before: now.Add(-keepEntries), Limit: maxEntries},
 		{Table: "engine_tokens", Key: "id", Order: "expires_at", Over: "expires_at > 0 AND expires_at < $1", Before: now.Add(-keepExpired)},
+		{Table: "engine_sessions", Key: "id", Order: "used_at, id", Over: "used_at < $1", Before: now.Add(-idleTime), Limit: maxAllSessions},
+		{Table: "engine_sessions", Key: "id", Order: "used_at, id", Over: "created_at < $1", Before: now.Add(-LifeTime)},
+		{Table: "engine_codes", Key: "hash", Order: "expires_at, hash", Over: "expires_at < $1", Before: now},
 		{Table: "engine_buckets", Key: "caller, kind", Order: "at", Over: "at < $1", Before: now.Add(-2 * time.Minute)},
 	}
 }

@@ -506,10 +506,10 @@ func BenchmarkFind(b *testing.B) {
 	a := &Access{now: time.Now}
 	a.known.used = map[string]time.Time{}
 	for range maxTokens - 1 {
-		_, hash := newSecret()
+		_, hash := newSecret(tokenPrefix)
 		a.known.list = append(a.known.list, entry{Token: Token{ID: newID()}, hash: hash})
 	}
-	secret, hash := newSecret()
+	secret, hash := newSecret(tokenPrefix)
 	a.known.list = append(a.known.list, entry{Token: Token{ID: newID()}, hash: hash})
 	a.fill()
 	db, err := sqldb.Open(b.Context(), sqldb.Options{Dir: b.TempDir(), File: "x.db"})

@@ -30,7 +30,7 @@ func (a *Access) Create(ctx context.Context, by Caller, t Token) (secret string,
 	if !by.All() || !by.Gives(t.Scopes) {
 		return "", Token{}, forbidden("a token gives only rights that it has itself")
 	}
-	secret, hash := newSecret()
+	secret, hash := newSecret(tokenPrefix)
 	made = Token{ID: newID(), Name: t.Name, Scopes: t.Scopes, Instances: t.Instances, Created: sqldb.Time(sqldb.Millis(now)), Expires: t.Expires}
 	if err := a.insert(ctx, entry{Token: made, hash: hash}); err != nil {
 		return "", Token{}, err
@@ -48,16 +48,12 @@ func (a *Access) insert(ctx context.Context, entries ...entry) error {
 			return &sdk.Problem{Code: "too_many_tokens", HTTPStatus: http.StatusConflict, Message: fmt.Sprintf("there are %d tokens; revoke some", count), Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 		}
 		for _, e := range entries {
-			scopes := make([]string, len(e.Scopes))
-			for i, s := range e.Scopes {
-				scopes[i] = string(s)
-			}
 			var expires time.Time
 			if e.Expires != nil {
 				expires = *e.Expires
 			}
 			_, err := t.Exec(`INSERT INTO engine_tokens (id, name, scopes, instances, hash, created_at, expires_at, used_at, previous, previous_until)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0) ON CONFLICT DO NOTHING`, e.ID, e.Name, strings.Join(scopes, " "), strings.Join(e.Instances, " "),
+				VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0) ON CONFLICT DO NOTHING`, e.ID, e.Name, scopesText(e.Scopes), strings.Join(e.Instances, " "),
 				hex.EncodeToString(e.hash[:]), sqldb.Millis(e.Created), sqldb.Millis(expires))
 			if err != nil {
 				return err
@@ -79,7 +75,7 @@ func (a *Access) Rotate(ctx context.Context, by Caller, id string, grace time.Du
 	if !by.Gives(old.Scopes) {
 		return "", Token{}, forbidden("a token sees only secrets of tokens with rights that it has itself")
 	}
-	secret, hash := newSecret()
+	secret, hash := newSecret(tokenPrefix)
 	err = a.db.Write(ctx, "rotate a token", func(t *sqldb.Tx) error {
 		n, err := t.Exec(`UPDATE engine_tokens SET previous = hash, previous_until = $3, hash = $2 WHERE id = $1`,
 			id, hex.EncodeToString(hash[:]), sqldb.Millis(a.now().Add(grace)))
@@ -95,12 +91,15 @@ func (a *Access) Rotate(ctx context.Context, by Caller, id string, grace time.Du
 	return secret, t, err
 }
 
-// Revoke ends a token at once.
+// Revoke ends a token at once, with the sessions that began with it.
 func (a *Access) Revoke(ctx context.Context, by Caller, id string) error {
 	if _, err := a.mine(ctx, by, id); err != nil {
 		return err
 	}
 	err := a.db.Write(ctx, "revoke a token", func(t *sqldb.Tx) error {
+		if _, err := t.Exec(`DELETE FROM engine_sessions WHERE token = $1`, id); err != nil {
+			return err
+		}
 		return changed(t.Exec(`DELETE FROM engine_tokens WHERE id = $1`, id))
 	})
 	if err != nil {

@@ -134,8 +134,7 @@ func (a *Access) saveUse(ctx context.Context) error {
 // reload reads the tokens of the database.
 func (a *Access) reload(ctx context.Context) error {
 	now := a.now()
-	list, err := sqldb.All(ctx, a.db, scanToken, `SELECT id, name, scopes, instances, hash, created_at, expires_at, used_at, previous, previous_until
-		FROM engine_tokens ORDER BY created_at, id`)
+	list, err := sqldb.All(ctx, a.db, scanToken, `SELECT `+tokenColumns+` FROM engine_tokens ORDER BY created_at, id`)
 	if err != nil {
 		return sqldb.Wrap("read the tokens", err)
 	}
@@ -152,6 +151,8 @@ func (a *Access) reload(ctx context.Context) error {
 	a.fill()
 	return nil
 }
+
+const tokenColumns = `id, name, scopes, instances, hash, created_at, expires_at, used_at, previous, previous_until`
 
 func scanToken(row sqldb.Scanner) (e entry, err error) {
 	var scopes, instances, hash, previous string

@@ -17,12 +17,14 @@ type Kind string
 
 // The limits there are.
 const (
-	Requests  Kind = "requests"  // all
+	Requests  Kind = "requests"  // all of a token
+	Pages     Kind = "pages"     // all of a session: a page asks more often than a program
 	Creations Kind = "creations" // of instances
 )
 
 const (
 	creationsPerMinute = 20
+	pagesPerMinute     = 600
 	// maxBuckets is how many callers have a bucket: all tokens, and all instances there can be.
 	maxBuckets = 11_000
 	// saveBatch is how many rows one transaction stores.

@@ -30,6 +30,9 @@ var allScopes = []Scope{Send, Read, Manage, Reveal}
 // AccountScopes are those of an account token, and for its one instance of an instance's own.
 func AccountScopes() []Scope { return []Scope{Send, Read, Manage} }
 
+// tokenPrefix is what all tokens begin with, so that those who look for secrets in files find them.
+const tokenPrefix = "tap_"
+
 const (
 	maxTokens    = 1000
 	maxInstances = 100 // that a token names
@@ -55,10 +58,13 @@ type Token struct {
 
 // Caller is who calls.
 type Caller struct {
-	ID        string
+	ID        string // of the token
 	Name      string
 	Scopes    []Scope
 	Instances []string // none: all
+	// Session is the id of the session, and Until its end, of a browser that has signed in.
+	Session string
+	Until   time.Time
 }
 
 // Owner is who reaches the private socket of the host.
@@ -86,20 +92,16 @@ var instanceName = regexp.MustCompile(`^[!-~]{1,100}$`)
 
 // check refuses what would be no token, or one that means something else to somebody.
 func (t Token) check(now time.Time) error {
+	if err := checkScopes(t.Scopes); err != nil {
+		return err
+	}
 	switch {
-	case len(t.Scopes) == 0:
-		return refuse("/scopes", "name at least one scope: "+scopeNames())
 	case len(t.Name) > maxName || strings.ContainsFunc(t.Name, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return refuse("/name", fmt.Sprintf("a name has at most %d bytes and no control characters", maxName))
 	case len(t.Instances) > maxInstances:
 		return refuse("/instances", fmt.Sprintf("a token names at most %d instances; leave them out for all", maxInstances))
 	case t.Expires != nil && !t.Expires.After(now):
 		return refuse("/expires", "that is over already")
-	}
-	for i, s := range t.Scopes {
-		if !slices.Contains(allScopes, s) || slices.Contains(t.Scopes[:i], s) {
-			return refuse(fmt.Sprintf("/scopes/%d", i), "scopes are "+scopeNames()+", each once")
-		}
 	}
 	for i, name := range t.Instances {
 		if !instanceName.MatchString(name) {
@@ -109,12 +111,26 @@ func (t Token) check(now time.Time) error {
 	return nil
 }
 
-func scopeNames() string {
+func checkScopes(scopes []Scope) error {
+	if len(scopes) == 0 {
+		return refuse("/scopes", "name at least one scope: "+scopeNames())
+	}
+	for i, s := range scopes {
+		if !slices.Contains(allScopes, s) || slices.Contains(scopes[:i], s) {
+			return refuse(fmt.Sprintf("/scopes/%d", i), "scopes are "+scopeNames()+", each once")
+		}
+	}
+	return nil
+}
+
+func scopeNames() string { return strings.ReplaceAll(scopesText(allScopes), " ", ", ") }
+
+func scopesText(scopes []Scope) string {
 	var names []string
-	for _, s := range allScopes {
+	for _, s := range scopes {
 		names = append(names, string(s))
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, " ")
 }
 
 func refuse(pointer, message string) error {
@@ -123,10 +139,10 @@ func refuse(pointer, message string) error {
 }
 
 // newSecret is a token of 256 random bits: so many that its plain hash is safe to keep.
-func newSecret() (secret string, hash [sha256.Size]byte) {
+func newSecret(prefix string) (secret string, hash [sha256.Size]byte) {
 	raw := make([]byte, 32)
 	rand.Read(raw)
-	secret = "tap_" + base64.RawURLEncoding.EncodeToString(raw)
+	secret = prefix + base64.RawURLEncoding.EncodeToString(raw)
 	return secret, sha256.Sum256([]byte(secret))
 }
 

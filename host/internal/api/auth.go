@@ -46,14 +46,14 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, scope access.Scop
 	switch instance := r.PathValue("instance"); {
 	case instance != "" && !caller.Covers(instance):
 		deny(w, r, http.StatusForbidden, "forbidden", "Instance token does not match the instance in the path")
-	case !caller.May(scope):
+	case scope != access.Scope(v1.Anybody) && !caller.May(scope):
 		deny(w, r, http.StatusForbidden, "forbidden", "This needs a token with the scope "+string(scope))
 	default:
 		next.ServeHTTP(w, r)
 	}
 }
 
-// enter finds out whose token a request has and counts it against the token's limit; one that the
+// enter finds out whose token or session a request has and counts it against its limit; one that the
 // control socket or a tool of /mcp makes was let in before. When it may not come in, it is answered.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request) (_ *http.Request, caller access.Caller, ok bool) {
 	if caller, ok = tokenIn(r.Context()); ok {
@@ -62,7 +62,11 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) (_ *http.Request,
 	if caller, ok = s.identify(w, r); !ok {
 		return r, caller, false
 	}
-	if !quota(w.Header(), s.opt.Access.Use(caller.ID, access.Requests)) {
+	who, kind := caller.ID, access.Requests
+	if caller.Session != "" {
+		who, kind = caller.Session, access.Pages
+	}
+	if !quota(w.Header(), s.opt.Access.Use(who, kind)) {
 		deny(w, r, http.StatusTooManyRequests, "rate_limited", "Rate limit exceeded. Try again later.")
 		return r, caller, false
 	}
@@ -78,9 +82,13 @@ func (s *Server) entered(next http.Handler) http.Handler {
 	})
 }
 
-// identify finds out whose token a request has. When it is nobody's, the request is answered.
+// identify finds out whose token a request has, or without one whose session. When it is nobody's, the
+// request is answered.
 func (s *Server) identify(w http.ResponseWriter, r *http.Request) (caller access.Caller, ok bool) {
 	raw, missing := tokenOf(r)
+	if secret := cookieOf(r); raw == "" && secret != "" {
+		return s.visitor(w, r, secret)
+	}
 	if raw == "" {
 		deny(w, r, http.StatusUnauthorized, "unauthenticated", missing)
 		return caller, false
@@ -112,12 +120,18 @@ func (s *Server) known(ctx context.Context, raw string) (access.Caller, bool, er
 	if instance == "" || err != nil {
 		return access.Caller{}, false, err
 	}
-	return access.Caller{ID: "instance " + instance, Scopes: access.AccountScopes(), Instances: []string{instance}}, true, nil
+	return access.Caller{ID: access.InstanceID(instance), Scopes: access.AccountScopes(), Instances: []string{instance}}, true, nil
 }
 
 // allowed is v1.Options.Authorize.
 func (s *Server) allowed(need v1.Access, next http.Handler) http.Handler {
+	if need.Right == v1.Nobody {
+		return s.open(next)
+	}
 	create := s.creating(next)
+	if need.Right == v1.Anybody {
+		next = visiting(next)
+	}
 	return s.scoped(access.Scope(need.Right), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := tokenIn(r.Context())
 		if !caller.All() && (need.Reach == v1.All || need.Reach == v1.ByPath && r.PathValue("instance") == "") {
@@ -179,13 +193,19 @@ func accountOnly(next http.Handler) http.Handler {
 	})
 }
 
-// valid says whether the token of a request that is being answered still is one.
+// valid says whether the token or session of a request that is being answered still is one.
 func (s *Server) valid(ctx context.Context, r *http.Request) bool {
+	var ok bool
+	var err error
 	raw, _ := tokenOf(r)
-	if raw == "" { // of the control socket
+	switch secret := cookieOf(r); {
+	case raw != "":
+		_, ok, err = s.known(ctx, raw)
+	case secret != "":
+		_, ok, err = s.session(ctx, secret, false)
+	default: // of the control socket
 		return true
 	}
-	_, ok, err := s.known(ctx, raw)
 	return ok || err != nil // nobody is sent away because it cannot be asked
 }
 

@@ -12,13 +12,26 @@ import (
 // recordTime is how long an entry of the audit log may take to be stored.
 const recordTime = 15 * time.Second
 
-type aboutKey struct{}
+type toldKey struct{}
+
+// told is what a handler says of its request.
+type told struct {
+	about  string
+	caller access.Caller
+}
 
 // about tells the audit log what the path of a request does not say, such as the token that it has
 // made, and that it belongs there.
 func about(ctx context.Context, what string) {
-	if told, ok := ctx.Value(aboutKey{}).(*string); ok {
-		*told = what
+	if t, ok := ctx.Value(toldKey{}).(*told); ok {
+		t.about = what
+	}
+}
+
+// acts tells the audit log who it was, when the request came from nobody and has become somebody's.
+func acts(ctx context.Context, caller access.Caller) {
+	if t, ok := ctx.Value(toldKey{}).(*told); ok {
+		t.caller = caller
 	}
 }
 
@@ -27,20 +40,20 @@ func about(ctx context.Context, what string) {
 // secrets may be in them.
 func (s *Server) recorded(w http.ResponseWriter, r *http.Request, caller access.Caller, must bool) (http.ResponseWriter, *http.Request, func()) {
 	seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-	told, from := new(string), ""
+	told, from := &told{caller: caller}, ""
 	if addr := front.Sender(r); addr.IsValid() {
 		from = addr.String()
 	}
-	r = r.WithContext(context.WithValue(r.Context(), aboutKey{}, told))
+	r = r.WithContext(context.WithValue(r.Context(), toldKey{}, told))
 	return seen, r, func() {
-		if !must && *told == "" {
+		if !must && told.about == "" {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), recordTime)
 		defer cancel()
-		e := access.Entry{Caller: caller.ID, Name: caller.Name, Action: r.Method + " " + r.URL.EscapedPath(), About: *told, From: from, Status: seen.status}
+		e := access.Entry{Caller: told.caller.ID, Name: told.caller.Name, Action: r.Method + " " + r.URL.EscapedPath(), About: told.about, From: from, Status: seen.status}
 		if err := s.opt.Access.Record(ctx, e); err != nil {
-			s.opt.Logger.Error("an action is not in the audit log", "action", r.Method+" "+r.Pattern, "caller", caller.ID, "err", err)
+			s.opt.Logger.Error("an action is not in the audit log", "action", r.Method+" "+r.Pattern, "caller", told.caller.ID, "err", err)
 		}
 	}
 }

@@ -95,6 +95,7 @@ func groups() []group {
 			{"webhooks", "list | add URL | show ID | set ID URL | remove ID | rotate ID | test ID | deliveries ID | dead ID [EVENT] | redeliver ID EVENT | drop ID EVENT | types", "tell other services of clicks, messages and runs", webhooks},
 			{"deadletters", "list | show ID | resend ID | drop ID", "look after events that could not be delivered", deadLetters},
 			{"call", "OPERATION [--input JSON] [--simulate]", "run one operation of a node; without a host one is started for it", call},
+			{"signin", "[--scopes SCOPES] [--end] [--json]", "print a link that opens the page of the host of --data in a browser, once", signIn},
 			{"tokens", "list | create | rotate ID | revoke ID", "make and end tokens for the HTTP API", tokensCommand},
 			{"audit", "[--limit NUMBER] [--json]", "show who changed what", audit},
 		}},

@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
 // greet prints what a person needs next. A simulation also starts the flow called
 // menu, so that there is something to tap.
-func (h *host) greet(ctx context.Context, c console, url string, programs []*flow.Program, who cast) error {
+func (h *host) greet(ctx context.Context, c console, server *api.Server, programs []*flow.Program, who cast) error {
+	url := server.URL()
 	var ids []string
 	for _, p := range programs {
 		ids = append(ids, p.Flow().Metadata.ID)
@@ -35,6 +37,9 @@ func (h *host) greet(ctx context.Context, c console, url string, programs []*flo
 	}
 	token, err := h.firstToken(ctx, c)
 	if err != nil {
+		return environment(err)
+	}
+	if err := h.invite(ctx, c, server); err != nil {
 		return environment(err)
 	}
 	if h.sim == nil {

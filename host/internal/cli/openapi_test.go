@@ -204,6 +204,11 @@ func openAPI(t *testing.T, args ...string) {
 	try("revokeToken", 204)
 	try("listAudit", 200)
 
+	try("makeSignInLink", 403) // only over the private socket
+	try("signIn", 401)         // nobody has made that code
+	try("getSession", 200)
+	try("signOut", 404) // the request has a token
+
 	try("listInstances", 200)
 	try("getInstance", 200)
 	try("makeInstance", 201)

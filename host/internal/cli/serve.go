@@ -117,7 +117,7 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 func (h *host) apiOptions(f *serveFlags, secrets map[string][]byte) api.Options {
 	opt := api.Options{
 		Listen: *f.listen, Hosts: f.hosts, CertFile: *f.tlsCert, KeyFile: *f.tlsKey, Proxies: f.proxies, Origins: f.origins,
-		Access: h.access, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Events: h.events, Ready: h.Ready, Logger: h.log,
+		Access: h.access, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Simulated: h.sim != nil, Events: h.events, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err
@@ -155,7 +155,7 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, pr
 	if err != nil {
 		return err
 	}
-	err = h.greet(ctx, c, server.URL(), programs, there)
+	err = h.greet(ctx, c, server, programs, there)
 	if err != nil && ctx.Err() == nil {
 		return err
 	}

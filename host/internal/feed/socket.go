@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/tapnode/tapnode/host/internal/front"
 )
 
 const (
@@ -36,11 +38,11 @@ var (
 	errUnread   = errors.New("the events cannot be read now")
 )
 
-// Allowed says whether a page of the request's origin may open sockets. Browsers always name it,
-// other programs do not.
+// Allowed says whether a page of the request's origin may open sockets: one of the host itself, or one
+// that is named. Browsers always name it, other programs do not.
 func Allowed(r *http.Request, origins []string) bool {
 	named := r.Header.Values("Origin")
-	return len(named) == 0 || len(named) == 1 && slices.Contains(origins, named[0])
+	return len(named) == 0 || len(named) == 1 && (slices.Contains(origins, named[0]) || front.FromItself(r))
 }
 
 // Session is what a stream lives by.

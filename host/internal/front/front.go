@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // Options say where to listen. A loopback address needs nothing else.
@@ -109,6 +110,22 @@ func (f *Front) URL(l net.Listener) string {
 		return "https://" + l.Addr().String()
 	}
 	return "http://" + l.Addr().String()
+}
+
+// Public is where people find what Listen gave: under its first name, if they come from elsewhere.
+func (f *Front) Public(l net.Listener) string {
+	if len(f.opt.Hosts) == 0 || f.loopback && len(f.proxies) == 0 {
+		return f.URL(l)
+	}
+	host := f.opt.Hosts[0]
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // it has one
+	switch {
+	case f.pair != nil && port != "443":
+		host = net.JoinHostPort(host, port)
+	case strings.Contains(host, ":"):
+		host = "[" + host + "]"
+	}
+	return "https://" + host
 }
 
 func prefix(text string) (netip.Prefix, error) {

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -34,9 +35,25 @@ func (f *Front) Handler(next http.Handler) http.Handler {
 		}
 		if secure {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+			r = r.WithContext(context.WithValue(r.Context(), secureKey{}, true))
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+type secureKey struct{}
+
+// Secure says whether a request came by TLS, to this host or to a proxy of its.
+func Secure(r *http.Request) bool { return r.Context().Value(secureKey{}) != nil }
+
+// FromItself says whether a request names the origin of a page of this host.
+func FromItself(r *http.Request) bool {
+	scheme := "http://"
+	if Secure(r) {
+		scheme = "https://"
+	}
+	named := r.Header.Values("Origin")
+	return len(named) == 1 && strings.EqualFold(named[0], scheme+r.Host)
 }
 
 // answers says whether a Host is one of ours. Loopback names are those of programs on this machine.

@@ -93,17 +93,23 @@ func (a *API) Check(ctx context.Context, token string) (instance string, err err
 	if name == "" {
 		return "", nil
 	}
-	rotation, err := a.store.rotation(ctx, name)
+	current, err := a.Current(ctx, name)
+	if err != nil || current == "" || !hmac.Equal([]byte(token), []byte(current)) {
+		return "", err
+	}
+	return name, nil
+}
+
+// Current is the token that an instance has now; "" when there is no such instance.
+func (a *API) Current(ctx context.Context, instance string) (string, error) {
+	rotation, err := a.store.rotation(ctx, instance)
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return "", nil
 	}
 	if err != nil {
 		return "", stored(err)
 	}
-	if !hmac.Equal([]byte(token), []byte(a.token(name, rotation))) {
-		return "", nil
-	}
-	return name, nil
+	return a.token(instance, rotation), nil
 }
 
 // claimed is the instance that a token says it is of; "" when it is not of this kind.

@@ -32,11 +32,12 @@ func config() huma.Config {
 			Components: &huma.Components{
 				Schemas: schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer": {Type: "http", Scheme: "bearer"},
-					"token":  {Type: "apiKey", In: "header", Name: "token"},
+					"bearer":  {Type: "http", Scheme: "bearer"},
+					"token":   {Type: "apiKey", In: "header", Name: "token"},
+					"session": {Type: "apiKey", In: "cookie", Name: "tapnode_session", Description: "Of pages of the host. By TLS its name begins with __Host-."},
 				},
 			},
-			Security: []map[string][]string{{"bearer": {}}, {"token": {}}},
+			Security: []map[string][]string{{"bearer": {}}, {"token": {}}, {"session": {}}},
 		},
 		Formats:       map[string]huma.Format{jsonType: format, "json": format},
 		DefaultFormat: jsonType,

@@ -25,6 +25,9 @@ const (
 	Read   Right = "read"   // look
 	Send   Right = "send"   // make calls of actions, start runs
 	Manage Right = "manage" // everything else
+	// Anybody is for requests of any token, and Nobody for those that need none.
+	Anybody Right = "any token"
+	Nobody  Right = "none"
 )
 
 // Access says who may call a route.

@@ -45,6 +45,7 @@ type Options struct {
 	HolderOf  func(ctx context.Context) access.Caller
 	Note      func(ctx context.Context, what string)
 	Tokens    Tokens
+	Sessions  Sessions // with Tokens
 	Nodes     Nodes
 	Engine    *engine.Engine // for runs, waits, dead letters and versions
 	Flows     Flows
@@ -86,6 +87,7 @@ func New(opt Options) (*API, error) {
 	}
 	if opt.Tokens != nil {
 		a.tokens(opt.Tokens)
+		a.sessions(opt.Sessions)
 	}
 	if opt.Engine != nil {
 		a.runs(opt.Engine)
