@@ -85,7 +85,8 @@ func contractWebhooks(t *testing.T, s *served) {
 	id, _ := sent.at("messageId").(string)
 	mine := func(c postedCall) bool { return c.at("data.id") == id }
 	out := flaky.next(t, "message.exchange", mine)
-	out.wants(t, 200, "data.direction=outgoing", "data.timestamp", "data.chat.jid=5511999990001@s.whatsapp.net", "data.chat.type=private", "data.message.source=crm", "data.message.type=buttons", "instanceData.instance=demo", "!instanceData.token")
+	out.wants(t, 200, "data.direction=outgoing", "data.timestamp", "data.chat.jid=5511999990001@s.whatsapp.net", "data.chat.type=private", "data.message.source=crm", "data.message.type=buttons",
+		"data.message.content=How can we help?", "data.sender.jid=5511300000000@s.whatsapp.net", "data.sender.lid~@lid", "instanceData.instance=demo", "!instanceData.token")
 	if h := out.header; h.Get("Authorization") != "Bearer 0123456789abcdef" || h.Get("Content-Type") != "application/json" || out.path != "/in?secret=1" || h.Get("webhook-id") != out.at("id") {
 		t.Errorf("called %s with %v", out.path, h)
 	}
@@ -99,6 +100,9 @@ func contractWebhooks(t *testing.T, s *served) {
 		c.wants(t, 200, "data.timestamp", "data.isFromMe=true", "data.chat.jid=5511999990001@s.whatsapp.net", "data.source=crm", "!data.messageId")
 		states = append(states, c.at("data.status").(string))
 	}
+	said := s.ask(t, token, "POST", "/api/message/text/demo", `{"number":"5511999990001","message":"Just a moment"}`)
+	flaky.next(t, "message.exchange", func(c postedCall) bool { return c.at("data.id") == said.at("messageId") }).wants(t, 200, "data.direction=outgoing",
+		"data.message.type=text", "data.message.content=Just a moment", "data.message.source=api", "data.chat.jid=5511999990001@s.whatsapp.net", "data.sender.jid=5511300000000@s.whatsapp.net")
 	s.ask(t, "", "POST", "/sim/v1/phones/5511999990001/click?wait=10s", `{"buttonId":"a1"}`)
 	incoming := func(c postedCall) bool { return c.at("data.direction") == "incoming" }
 	flaky.next(t, "message.exchange", incoming).wants(t, 200, "data.message.type=buttons_response", "data.message.interactive.selectedButtonId=a1", "data.message.interactive.title=Talk to sales",

@@ -94,6 +94,8 @@ func sentIn(ev sdk.Event) (id string, data json.RawMessage) {
 		Operation string          `json:"operation"`
 		Chat      json.RawMessage `json:"chat"`
 		At        json.RawMessage `json:"at"`
+		Sender    json.RawMessage `json:"sender"`
+		Content   json.RawMessage `json:"content"`
 		Source    string          `json:"source"`
 	}
 	var step struct{ From, To string }

@@ -56,6 +56,24 @@ func TestClickInTheSeedsForm(t *testing.T) {
 	}
 }
 
+// TestOwnSendInTheSeedsForm: from whom, what and for what reason, as clients tell own sends from people who write.
+func TestOwnSendInTheSeedsForm(t *testing.T) {
+	for _, told := range FromNode(nodeEvent(example(t, schemas.MessageStatus))) {
+		x, ok := InSeed(Event{Outgoing: told}).Data.(exchange)
+		switch told.Type {
+		case typeSent:
+			if !ok || x.Direction != "outgoing" || x.Sender.JID != "5511300000000@s.whatsapp.net" || x.Chat.JID != "5511999999999@s.whatsapp.net" ||
+				x.Message.Type != "buttons" || x.Message.Content != "How can we help?" || *x.Message.Source != "crm" {
+				t.Errorf("got %+v", x)
+			}
+		default:
+			if ok {
+				t.Errorf("%s is told as what somebody wrote", told.Type)
+			}
+		}
+	}
+}
+
 func TestTextInTheSeedsForm(t *testing.T) {
 	e := InSeed(Event{Outgoing: engine.Outgoing{Type: "whatsapp.message.received.v1", Instance: "shop-1", Data: example(t, schemas.MessageReceived)}})
 	x, ok := e.Data.(exchange)

@@ -29,6 +29,8 @@ type step struct {
 	At        time.Time `json:"at"`
 	Chat      person    `json:"chat"`
 	Recipient *person   `json:"recipient"`
+	Sender    *person   `json:"sender"`
+	Content   string    `json:"content"`
 	Source    string    `json:"source"`
 }
 
@@ -49,7 +51,7 @@ func statusOf(data []byte) (messageStatus, bool) {
 }
 
 // sentOf puts a message that was sent into the seed's form. Its source tells clients that no
-// person wrote it at the phone; what it said is not known here.
+// person wrote it at the phone.
 func sentOf(data []byte) (exchange, bool) {
 	var s step
 	if json.Unmarshal(data, &s) != nil {
@@ -57,7 +59,10 @@ func sentOf(data []byte) (exchange, bool) {
 	}
 	s.Chat.Type = chatType(s.Chat.JID)
 	x := exchange{ID: s.MessageID, Direction: "outgoing", Timestamp: s.At, Chat: s.Chat.party()}
-	x.Message.Type = "text"
+	if s.Sender != nil {
+		x.Sender = s.Sender.party()
+	}
+	x.Message.Type, x.Message.Content = "text", s.Content
 	if strings.HasPrefix(s.Operation, "whatsapp.sendButtons@") {
 		x.Message.Type = "buttons"
 	}

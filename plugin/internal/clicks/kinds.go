@@ -7,6 +7,12 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// Words are those that people read in a message, or in its wrappers; "" when there are none.
+func Words(m *waE2E.Message) string {
+	_, text, _ := content(unwrap(m))
+	return text
+}
+
 // content is the kind of an unwrapped message, the words in it and what it quotes. The
 // kind is empty for what nobody wrote.
 func content(m *waE2E.Message) (Kind, string, *waE2E.ContextInfo) {

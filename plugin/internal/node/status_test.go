@@ -61,8 +61,14 @@ func TestStatusOfAMessage(t *testing.T) {
 	menu["source"] = "crm"
 	var out send.Output
 	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: "order-17", Correlation: "run-1"}, &out))
-	if got, last := w.steps(all, 2); got[0] != "intent>sent" || got[1] != "intent>sent" || !last.At.Equal(out.SentAt) {
-		t.Errorf("while Ana is away: %v", got)
+	for _, want := range []string{"hi", menu["contentText"].(string)} {
+		got, first := w.steps(all, 1)
+		if got[0] != "intent>sent" || first.Content == nil || *first.Content != want || first.Sender == nil || *first.Sender.Phone != shopNumber {
+			t.Errorf("while Ana is away: %v %+v", got, first)
+		}
+		if first.MessageID == out.MessageID && !first.At.Equal(out.SentAt) {
+			t.Errorf("sent at %v, told at %v", out.SentAt, first.At)
+		}
 	}
 	w.must(ana.Connect(w.ctx()))
 	w.steps(all, 2)
@@ -72,7 +78,7 @@ func TestStatusOfAMessage(t *testing.T) {
 	w.must(ana.Read(w.ctx(), m)) // again: no second event
 	_, s := w.steps(onlyRead, 1)
 	if s.MessageID != out.MessageID || s.From != "delivered" || s.Operation != send.OpButtons || s.Source != "crm" || s.Correlation != "run-1" ||
-		s.Chat.JID != ana.LID().String() || *s.Chat.Phone != anaNumber || s.Recipient != nil || s.Problem != nil {
+		s.Chat.JID != ana.LID().String() || *s.Chat.Phone != anaNumber || s.Recipient != nil || s.Problem != nil || s.Sender != nil || s.Content != nil {
 		t.Errorf("read = %+v", s)
 	}
 	w.steps(all, 1)

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tapnode/tapnode/plugin/internal/clicks"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
 )
 
 // TypeStatus is the event that a message of ours came a step further.
@@ -28,6 +31,10 @@ type Status struct {
 	Source      string         `json:"source"`
 	Correlation string         `json:"correlation"`
 	Problem     *statusProblem `json:"problem"`
+
+	// Told once, when it is known that WhatsApp has the message.
+	Sender  *outputChat `json:"sender"`
+	Content *string     `json:"content"`
 }
 
 // statusProblem is why a message failed, and what to do.
@@ -54,6 +61,11 @@ func StatusEvent(c ledger.Change) (outbox.Event, error) {
 		names := chatNames(recipient.ChatOf(member))
 		s.Recipient = &names
 	}
+	if c.Arrived() {
+		if err := s.introduce(c); err != nil {
+			return outbox.Event{}, err
+		}
+	}
 	if c.To == ledger.Failed {
 		var err error
 		if s.Problem, err = whyFailed(e); err != nil {
@@ -68,6 +80,25 @@ func StatusEvent(c ledger.Change) (outbox.Event, error) {
 		ID:   outbox.EventID(TypeStatus, e.Instance, s.To, c.Member, e.MessageID),
 		Type: TypeStatus, Instance: e.Instance, Subject: e.Instance, Time: c.At, Data: data,
 	}, nil
+}
+
+// introduce says what the message is. Of an account or a message that the store does not have
+// any more it says nothing.
+func (s *Status) introduce(c ledger.Change) error {
+	if c.Account != (recipient.Chat{}) {
+		names := chatNames(c.Account)
+		s.Sender = &names
+	}
+	if len(c.Entry.Message) == 0 {
+		return nil
+	}
+	var m waE2E.Message
+	if err := proto.Unmarshal(c.Entry.Message, &m); err != nil {
+		return fmt.Errorf("read the stored message: %w", err)
+	}
+	words := clicks.Words(&m)
+	s.Content = &words
+	return nil
 }
 
 // operationOf is the operation that a caller knows.

@@ -12,14 +12,15 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 const status = "whatsapp.message.status.v1"
 
 // steps makes an event that says what changed.
 func steps(c ledger.Change) (outbox.Event, error) {
-	data, err := json.Marshal(strings.TrimSpace(fmt.Sprintf("%s %v>%v@%d %s %s",
-		c.Entry.Key, c.From, c.To, c.At.Unix(), c.Entry.Correlation, c.Member)))
+	data, err := json.Marshal(strings.TrimSpace(fmt.Sprintf("%s %v>%v@%d %s %s%s",
+		c.Entry.Key, c.From, c.To, c.At.Unix(), c.Entry.Correlation, c.Member, c.Account.JID)))
 	return outbox.Event{ID: string(data), Type: status, Instance: c.Entry.Instance, Data: data, Time: c.At}, err
 }
 
@@ -161,6 +162,33 @@ func TestMembersOfAGroup(t *testing.T) {
 		}
 		if e := must[ledger.Entry](t)(s.Ledger.SentMessage(t.Context(), "shop", c.Entry.MessageID)); e.State != ledger.Read || e.ReadAt.Unix() != 3 {
 			t.Errorf("the message is %v since %v", e.State, e.ReadAt)
+		}
+	})
+}
+
+// TestWhoSent: the change that shows that WhatsApp has the message names the account, also when a
+// member of a group is faster than the acknowledgement.
+func TestWhoSent(t *testing.T) {
+	onEach(t, store.Options{Status: steps}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		subscribe(t, s)
+		must[registry.Instance](t)(s.Registry.Create(t.Context(), "shop"))
+		must[bool](t)(s.Registry.Own(t.Context(), "shop", registry.Account{JID: "55@s.whatsapp.net", LID: "55@lid"}))
+		for _, key := range []string{"ack-first", "member-first"} {
+			c := plan(t, s, key)
+			receipt := func(member string, at int64) error {
+				return s.Ledger.Receipt(t.Context(), "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: ledger.Delivered, Member: member, At: time.Unix(at, 0)})
+			}
+			if key == "member-first" {
+				check(t, receipt("ana@lid", 1))
+			}
+			check(t, s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)}))
+			check(t, receipt("bob@lid", 2))
+		}
+		want := []string{"ack-first intent>sent@100 run-1 55@s.whatsapp.net", "ack-first sent>delivered@2 run-1 bob@lid",
+			"member-first intent>delivered@1 run-1 ana@lid55@s.whatsapp.net", "member-first sent>delivered@2 run-1 bob@lid"}
+		if got := told(t, s); !slices.Equal(got, want) {
+			t.Errorf("told %q\nwant %q", got, want)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
 // Reached is a state that a send came to, and when.
@@ -20,7 +21,13 @@ type Change struct {
 	From, To State
 	At       time.Time
 	Member   string // JID of the group member it is about; "" for the message itself
+
+	Account recipient.Chat // that sent it, in a change that shows that WhatsApp has it
 }
+
+// Arrived reports whether the change is the one that shows that WhatsApp has the message. Each send
+// has one at most.
+func (c Change) Arrived() bool { return c.From < Sent && c.To >= Sent }
 
 // reachedAt are the columns with the times of the states. An entry is an Intent from
 // its creation.
@@ -66,14 +73,31 @@ func (l *Ledger) raise(t *sqldb.Tx, instance, messageID string, to State, at tim
 }
 
 func (l *Ledger) lift(t *sqldb.Tx, instance, messageID string, to State, at time.Time) (c Change, raised bool, err error) {
-	e, err := sqldb.One(t.Context(), t, scanEntry, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[to]+` = $4, updated_at = $5
-		WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $6 RETURNING `+entryColumns,
+	c, err = sqldb.One(t.Context(), t, scanLifted, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[to]+` = $4, updated_at = $5
+		WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $6 RETURNING `+entryColumns+`,
+			COALESCE((SELECT account FROM tapnode_instances WHERE name = tapnode_ledger.instance), ''),
+			COALESCE((SELECT account_lid FROM tapnode_instances WHERE name = tapnode_ledger.instance), '')`,
 		instance, messageID, to, sqldb.Millis(at), sqldb.Millis(l.now()), Failed)
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return c, false, nil
 	}
-	return Change{Entry: e, From: e.before(to), To: to, At: at}, err == nil, err
+	c.From, c.To, c.At = c.Entry.before(to), to, at
+	return c, err == nil, err
 }
+
+// scanLifted reads an entry with the account of its instance behind it.
+func scanLifted(row sqldb.Scanner) (c Change, err error) {
+	c.Entry, err = scanEntry(wider{row, []any{&c.Account.JID, &c.Account.LID}})
+	return c, err
+}
+
+// wider is a row that has more columns than its reader asks for.
+type wider struct {
+	sqldb.Scanner
+	more []any
+}
+
+func (w wider) Scan(dest ...any) error { return w.Scanner.Scan(append(dest, w.more...)...) }
 
 // tell stores the event of a change, in the transaction that made it, if a host has
 // subscribed to such events. It returns the event's type, or "" when there is none.

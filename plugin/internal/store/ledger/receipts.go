@@ -33,7 +33,11 @@ func (l *Ledger) Receipt(ctx context.Context, instance string, r Receipt) error 
 		for _, id := range r.MessageIDs {
 			c, raised, err := l.lift(t, instance, id, r.State, at)
 			if err == nil && r.Member != "" {
+				message := c
 				c, raised, err = l.liftMember(t, instance, id, r, at)
+				if message.Arrived() { // the acknowledgement, which comes later, tells nothing then
+					c.From, c.Account = message.From, message.Account
+				}
 			}
 			if err != nil {
 				return "", err
