@@ -3,10 +3,11 @@
 //
 // What the package guarantees:
 //
-//   - Only addresses of the public internet are dialled, unless the guard's owner
-//     allows more. No range of IANA's special-purpose registries is public, nor is
-//     a reserved one, an address with a zone, a cloud's own service, or an IPv6
-//     form (mapped, translated, tunnelled) of such an IPv4 address.
+//   - Only addresses of the public internet are dialled, and of this machine and
+//     private networks if the guard is for those, too. Every other range of IANA's
+//     special-purpose registries is refused in any case: link-local, multicast,
+//     unspecified, reserved; and so are addresses with a zone, what clouds tell machines
+//     about themselves, and IPv6 forms (mapped, translated, tunnelled) of all of them.
 //   - The check is made on the address that is being connected to, after the name
 //     was resolved, so no name can resolve to one address for the check and to
 //     another for the connection.
@@ -20,15 +21,11 @@ package netguard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"code.dny.dev/ssrf"
 )
 
 // ErrRefused is an address that the guard does not let through.
@@ -40,46 +37,16 @@ const dialTimeout = 10 * time.Second
 // Guard dials what it allows. The zero value allows public addresses only. It is
 // safe for concurrent use.
 type Guard struct {
-	// Open allows every address.
-	Open bool
+	// Private also allows addresses of this machine and of private networks.
+	Private bool
 
-	prefixes []netip.Prefix
-	hosts    []string
 	resolver *net.Resolver // nil: the system's
-}
-
-// New makes a guard that also allows what the entries name: a CIDR prefix
-// ("10.0.0.0/8"), an address, or a host name ("media.internal", whatever it
-// resolves to). The error names an entry that is none of them.
-func New(allow ...string) (*Guard, error) {
-	g := &Guard{}
-	for _, entry := range allow {
-		entry = strings.TrimSpace(entry)
-		if prefix, err := netip.ParsePrefix(entry); err == nil {
-			g.prefixes = append(g.prefixes, prefix.Masked())
-		} else if addr, err := netip.ParseAddr(entry); err == nil {
-			addr = plain(addr)
-			g.prefixes = append(g.prefixes, netip.PrefixFrom(addr, addr.BitLen()))
-		} else if entry == "" || strings.ContainsAny(entry, "/:*? ") {
-			return nil, fmt.Errorf("allowed address %q: use a CIDR prefix, an address or a host name", entry)
-		} else {
-			g.hosts = append(g.hosts, hostKey(entry))
-		}
-	}
-	return g, nil
 }
 
 // DialContext has the shape of http.Transport.DialContext. An error about the
 // connection is a *net.OpError; it wraps ErrRefused if no address was allowed.
 func (g *Guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: g.resolver}
-	if !g.Open && !slices.Contains(g.hosts, hostKey(host)) {
-		dialer.ControlContext = g.control
-	}
+	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: g.resolver, ControlContext: g.control}
 	c, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, anonymous(err)
@@ -96,18 +63,22 @@ func (g *Guard) control(_ context.Context, _, address string, _ syscall.RawConn)
 	return nil
 }
 
-func (g *Guard) allows(addr netip.Addr) bool {
-	for _, prefix := range g.prefixes {
-		if prefix.Contains(plain(addr)) {
-			return true
-		}
+// CheckHost says of the host of a URL whether the guard may ever dial it. What a name leads to is
+// seen then, but for the names of the machine itself.
+func (g *Guard) CheckHost(host string) error {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		name = "127.0.0.1"
 	}
-	return public(addr)
+	if addr, err := netip.ParseAddr(name); err == nil && !g.allows(addr) {
+		return ErrRefused
+	}
+	return nil
 }
 
-func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
-
-func hostKey(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+func (g *Guard) allows(addr netip.Addr) bool {
+	return public(addr) || g.Private && private(addr)
+}
 
 // conn is a connection whose errors name no address.
 type conn struct{ net.Conn }
@@ -149,41 +120,4 @@ func withoutResolver(err error) error {
 		out.Err = "the lookup failed"
 	}
 	return out
-}
-
-// registry knows IANA's special-purpose registries. The rest is ours.
-var registry = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(),
-	ssrf.WithDeniedV4Prefixes(
-		netip.MustParsePrefix("168.63.129.16/32"), // Azure's own services, reachable from every machine there
-	),
-	ssrf.WithDeniedV6Prefixes( // unicast that IANA keeps in reserve
-		netip.MustParsePrefix("2d00::/8"),
-		netip.MustParsePrefix("2e00::/7"),
-		netip.MustParsePrefix("3000::/4"),
-	),
-)
-
-// public reports whether an address is that of a host on the public internet.
-func public(addr netip.Addr) bool {
-	if addr.Zone() != "" {
-		return false
-	}
-	addr = addr.Unmap()
-	if ssrf.IPv6NAT64Prefix.Contains(addr) {
-		addr = last32(addr) // what the translator will connect to
-	}
-	return registry.SafeAddr(addr) == nil && !isatap(addr)
-}
-
-// last32 is the IPv4 address in the last 32 bits.
-func last32(addr netip.Addr) netip.Addr {
-	b := addr.As16()
-	return netip.AddrFrom4([4]byte(b[12:]))
-}
-
-// isatap reports whether the address is a tunnel's end that holds an IPv4 address
-// (RFC 5214), under any prefix.
-func isatap(addr netip.Addr) bool {
-	b := addr.As16()
-	return addr.Is6() && b[8]&^0x02 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }

@@ -34,6 +34,23 @@ func TestSpecialRangesAreRefused(t *testing.T) {
 	}
 }
 
+// TestPrivateGuard: what is private passes, and no other special range does, in whatever form.
+func TestPrivateGuard(t *testing.T) {
+	g := &Guard{Private: true}
+	open := []string{"10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "::1/128", "fc00::/7"}
+	for _, s := range append(special, "100.100.100.200/32", "fd20:ce::254/128", "fd00:42::42/128", "169.254.169.254/32", "169.254.170.23/32", "192.0.0.192/32") {
+		prefix := netip.MustParsePrefix(s)
+		for _, addr := range []netip.Addr{prefix.Addr(), last(prefix)} {
+			for form, a := range forms(addr) {
+				sameHost := slices.Contains([]string{"itself", "mapped", "NAT64"}, form)
+				if want := slices.Contains(open, s) && sameHost; g.allows(a) != want {
+					t.Errorf("%s of %s as %s, %s: allowed is %v", addr, prefix, form, a, !want)
+				}
+			}
+		}
+	}
+}
+
 func TestPublicAddresses(t *testing.T) {
 	for _, s := range []string{
 		"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "168.63.129.15", "172.15.255.255", "172.32.0.0", "223.255.255.255",

@@ -80,6 +80,8 @@ func contractEvents(t *testing.T, s *served) {
 		{"too many", "POST", webhooks + "demo", enabled("5"), 409, []string{"success=false", "error.message~at most 3 enabled webhooks"}},
 		{"the same again", "POST", webhooks + "demo", enabled("3"), 200, nil},
 		{"bad URL", "POST", webhooks + "demo", `{"label":"x","url":"javascript:1"}`, 400, []string{"error.message~URL must begin"}},
+		{"an address that can never be called", "POST", webhooks + "demo", `{"label":"x","enabled":true,"url":"http://169.254.169.254/x"}`, 400, []string{"success=false", "error.message~URL: the address is not public"}},
+		{"the same in other digits", "POST", webhooks + "demo", `{"label":"x","enabled":true,"url":"http://[::ffff:a9fe:a9fe]/x"}`, 400, []string{"error.message~not public"}},
 		{"bad events", "POST", webhooks + "demo", `{"label":"x","events":"all"}`, 400, []string{"error.message~/events cannot be a JSON string"}},
 		{"another's", "POST", webhooks + "other", hook, 403, []string{"success=false"}},
 		{"no instance", "GET", getWebhook, ``, 400, []string{"error.message=Instance name is required"}},

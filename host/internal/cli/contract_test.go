@@ -140,6 +140,7 @@ func TestContractInstances(t *testing.T) {
 		{"wrong type", s.token, "POST", "/api/instance/new", `{"name":5}`, 400, []string{"error.message~/name cannot be a JSON number"}},
 		{"name too long", s.token, "POST", "/api/instance/new", `{"name":"` + long + `a"}`, 400, []string{"success=false", "error.message"}},
 		{"bad webhook", s.token, "POST", "/api/instance/new", `{"name":"shop_2","webhookURL":"ftp://x"}`, 400, []string{"error.message~URL must begin with"}},
+		{"webhook that can never be called", s.token, "POST", "/api/instance/new", `{"name":"shop_2","webhookURL":"http://[fe80::1]/in"}`, 400, []string{"error.message~not public"}},
 		{"longest name", s.token, "POST", "/api/instance/new", `{"name":"` + long + `"}`, 201, []string{"instance.name=" + long}},
 		{"made by an instance", token, "POST", "/api/instance/new", `{"name":"shop_2"}`, 403, []string{"success=false"}},
 		{"list of the account", s.token, "GET", "/api/instance/list", ``, 200, []string{"success=true", "instances.2.name", "instances.2.token", "meta.total=3", "!instances.3"}},

@@ -85,7 +85,7 @@ func (s *Service) Find(ctx context.Context, id string) (Status, error) {
 
 // Create makes a webhook. Its secret is told now and never again.
 func (s *Service) Create(ctx context.Context, settings Settings, enabled bool) (w *Webhook, secret string, err error) {
-	if bad := settings.check(s.opt.Private); bad != nil {
+	if bad := settings.check(s.guard); bad != nil {
 		return nil, "", sdk.Invalid(bad...)
 	}
 	err = s.write(ctx, "make a webhook", func(t *sqldb.Tx) error {
@@ -107,7 +107,7 @@ func (s *Service) Create(ctx context.Context, settings Settings, enabled bool) (
 
 // Change gives a webhook other settings.
 func (s *Service) Change(ctx context.Context, id string, settings Settings, enabled bool) (w *Webhook, err error) {
-	if bad := settings.check(s.opt.Private); bad != nil {
+	if bad := settings.check(s.guard); bad != nil {
 		return nil, sdk.Invalid(bad...)
 	}
 	err = s.write(ctx, "change a webhook", func(t *sqldb.Tx) error {

@@ -3,12 +3,22 @@ package events
 import (
 	"context"
 	"crypto/rand"
+	"net/http"
+	"net/url"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // newID is random.
 func newID() string { return rand.Text() }
+
+// CheckURL says of the address of an instance's webhook why it can never be called.
+func (s *Service) CheckURL(u *url.URL) error {
+	if s.guard.CheckHost(u.Hostname()) != nil {
+		return refuse(http.StatusBadRequest, "address_refused", "URL: "+refusedAddress)
+	}
+	return nil
+}
 
 // Put stores a webhook of an instance, in place of the one with its label, for the seed's API. The
 // caller calls [Service.Changed] when the transaction is committed.

@@ -42,8 +42,7 @@ type Attempt struct {
 
 func (a Attempt) ok() bool { return a.Error == "" }
 
-func newClient(private bool) *http.Client {
-	guard := &netguard.Guard{Open: private}
+func newClient(guard *netguard.Guard) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil, // a proxy would dial for us, past the guard
@@ -121,6 +120,9 @@ func (s *Service) request(ctx context.Context, w *Webhook, ev Event) (*http.Requ
 	return req, s.sign(req.Header, w, ev.ID, body)
 }
 
+// refusedAddress is about an address that the guard does not let through.
+const refusedAddress = "the address is not public: webhooks reach private ones only of a host that was started with --allow-private, and link-local ones and a cloud's own never"
+
 var (
 	errAddress = errors.New("the address cannot be used")
 	errToken   = errors.New("the instance's token cannot be read now")
@@ -157,7 +159,7 @@ func reason(err error) string {
 	case errors.Is(err, errAddress), errors.Is(err, errToken):
 		return err.Error()
 	case errors.Is(err, netguard.ErrRefused):
-		return "the address is not public: webhooks reach private ones only of a host that was started with --allow-private"
+		return refusedAddress
 	case errors.Is(err, context.DeadlineExceeded), isOp && op.Timeout():
 		return "there was no answer within " + postTime.String()
 	case errors.Is(err, context.Canceled):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/schemas"
 	"github.com/tapnode/tapnode/sdk"
 )
@@ -43,6 +44,20 @@ func TestPublicOnly(t *testing.T) {
 	if len(r.calls) != 0 {
 		t.Error("it was called")
 	}
+	p.opt.Private = true
+	p.Service = New(p.opt)
+	for _, host := range []string{"169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "100.100.100.200", "0.0.0.0", "[::]", "224.0.0.1", "[ff02::1]", "255.255.255.255", "[64:ff9b::a9fe:a9fe]"} {
+		hook := *w
+		hook.URL = "http://" + host + ":" + port + "/"
+		if a := p.post(t.Context(), &hook, Event{}, 1); a.Status != 0 || !strings.Contains(a.Error, "not public") {
+			t.Errorf("private ones are allowed, %s: %+v", host, a)
+		}
+		if _, _, err := p.Create(t.Context(), Settings{URL: hook.URL}, true); err == nil || !strings.Contains(err.Error(), "not public") {
+			t.Errorf("private ones are allowed, %s can be set: %v", host, err)
+		}
+	}
+	p.opt.Private = false
+	p.Service = New(p.opt)
 	if _, _, err := p.Create(t.Context(), Settings{URL: r.URL}, true); err == nil || !strings.Contains(err.Error(), "https") {
 		t.Errorf("http was taken: %v", err)
 	}
@@ -71,6 +86,9 @@ func TestSettings(t *testing.T) {
 		{Settings{URL: "ftp://crm.example"}, "/url"},
 		{Settings{URL: "http://crm.example"}, "/url"},
 		{Settings{URL: "https:///in"}, "/url"},
+		{Settings{URL: "https://10.0.0.1/in"}, "/url"},
+		{Settings{URL: "https://[::ffff:169.254.169.254]/in"}, "/url"},
+		{Settings{URL: "https://localhost:8443/in"}, "/url"},
 		{Settings{URL: "https://user:pass@crm.example"}, "/url"},
 		{Settings{URL: "https://crm.example/" + strings.Repeat("x", maxURL)}, "/url"},
 		{Settings{URL: "https://crm.example", Form: "xml", Parallel: 65, Label: strings.Repeat("x", 101)}, "/form /label /parallel"},
@@ -79,7 +97,7 @@ func TestSettings(t *testing.T) {
 		{Settings{URL: "https://crm.example", Events: []string{"whatsapp.button.clicked.v1", "clicks"}, Instances: []string{""}}, "/events/1 /instances"},
 	} {
 		var got []string
-		for _, v := range c.settings.check(false) {
+		for _, v := range c.settings.check(&netguard.Guard{}) {
 			got = append(got, v.Pointer)
 		}
 		if strings.Join(got, " ") != c.pointers {
@@ -136,12 +154,13 @@ func TestBodiesFitTheirSchemas(t *testing.T) {
 			}
 		}
 	}
-	if sent := FromNode(nodeEvent(example(t, schemas.MessageStatus))); len(sent) != 1 { // from sent to delivered
-		t.Errorf("a later step is told as %+v", sent)
-	}
-	first := bytes.Replace(example(t, schemas.MessageStatus), []byte(`"from": "sent"`), []byte(`"from": "intent"`), 1)
+	first := example(t, schemas.MessageStatus) // from intent to sent
 	if told := FromNode(nodeEvent(first)); len(told) != 2 || told[0].Type != typeSent || InSeed(Event{Outgoing: told[0]}).Event != exchanged || told[0].ID == told[1].ID {
 		t.Errorf("the first step is told as %+v", told)
+	}
+	later := bytes.Replace(first, []byte(`"from": "intent"`), []byte(`"from": "sent"`), 1)
+	if sent := FromNode(nodeEvent(later)); len(sent) != 1 {
+		t.Errorf("a later step is told as %+v", sent)
 	}
 }
 

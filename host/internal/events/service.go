@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
@@ -44,6 +45,7 @@ type Service struct {
 	store  store
 	box    outbox
 	lease  *lease
+	guard  *netguard.Guard
 	client *http.Client
 
 	changed chan struct{} // holds one token when webhooks have changed here
@@ -71,7 +73,8 @@ func New(opt Options) *Service {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
-	s := &Service{opt: opt, store: store{opt.DB, opt.Now}, box: outbox{opt.DB}, lease: newLease(opt.DB), client: newClient(opt.Private),
+	guard := &netguard.Guard{Private: opt.Private}
+	s := &Service{opt: opt, store: store{opt.DB, opt.Now}, box: outbox{opt.DB}, lease: newLease(opt.DB), guard: guard, client: newClient(guard),
 		changed: make(chan struct{}, 1), by: map[string]*sender{}}
 	s.calling, s.cut = context.WithCancel(context.Background())
 	s.runs.Store(true)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/netguard"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -92,7 +93,7 @@ func (w *Webhook) lane(ev Event) string {
 }
 
 // check fills in what settings leave out and says all that is wrong with them.
-func (s *Settings) check(private bool) []sdk.Violation {
+func (s *Settings) check(guard *netguard.Guard) []sdk.Violation {
 	var bad []sdk.Violation
 	refuse := func(pointer, code, format string, args ...any) {
 		bad = append(bad, sdk.Violation{Pointer: pointer, Code: code, Message: fmt.Sprintf(format, args...)})
@@ -103,8 +104,10 @@ func (s *Settings) check(private bool) []sdk.Violation {
 		refuse("/url", "required", "a webhook needs a url")
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || len(s.URL) > maxURL:
 		refuse("/url", "invalid", "want https://host/path, of at most %d bytes", maxURL)
-	case u.Scheme == "http" && !private:
+	case u.Scheme == "http" && !guard.Private:
 		refuse("/url", "insecure", "want https; http is for hosts that were started with --allow-private")
+	case guard.CheckHost(u.Hostname()) != nil:
+		refuse("/url", "address_refused", "%s", refusedAddress)
 	case u.User != nil || u.Fragment != "":
 		refuse("/url", "invalid", "leave out user, password and fragment; the signature says who calls")
 	}

@@ -33,8 +33,7 @@ type Node interface {
 type Options struct {
 	// Log is where log@1 writes; nil is slog.Default.
 	Log *slog.Logger
-	// AllowPrivate lets http.request reach loopback, private and link-local
-	// addresses.
+	// AllowPrivate lets http.request reach loopback and private addresses.
 	AllowPrivate bool
 }
 

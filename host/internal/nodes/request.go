@@ -39,7 +39,7 @@ var errRedirect = errors.New("redirect refused")
 type requestNode struct{ client *http.Client }
 
 func newRequestNode(allowPrivate bool) requestNode {
-	guard := &netguard.Guard{Open: allowPrivate}
+	guard := &netguard.Guard{Private: allowPrivate}
 	return requestNode{&http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil, // a proxy would dial for us, past the guard
@@ -179,7 +179,7 @@ func unreachable(err error, method string) *sdk.Problem {
 	}
 	if errors.Is(err, netguard.ErrRefused) {
 		p.Code, p.HTTPStatus, p.Retryable, p.Fault = "address_refused", http.StatusForbidden, false, sdk.FaultCaller
-		p.Message = "the url leads to an address that is not public: use a public one, or let the host's owner allow private ones (--allow-private)"
+		p.Message = "the url leads to an address that is not public: use a public one, or let the host's owner allow private ones (--allow-private; link-local ones and a cloud's own stay refused)"
 	}
 	if errors.Is(err, errRedirect) {
 		p.Code, p.Retryable = "redirect_refused", false

@@ -54,6 +54,9 @@ func service(t *testing.T) string {
 	mux.HandleFunc("/to-file", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
 	})
+	mux.HandleFunc("/to-metadata", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusFound)
+	})
 	mux.HandleFunc("/big", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("a", 256<<10+1)) })
 	mux.HandleFunc("/never", func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -123,6 +126,8 @@ func TestRequestFails(t *testing.T) {
 		"body and form":    {open, map[string]any{"url": base, "body": 1, "form": map[string]any{}}, sdk.Problem{Code: "invalid_request", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"body too big":     {open, map[string]any{"url": base, "body": strings.Repeat("a", 256<<10)}, sdk.Problem{Code: "too_large", HTTPStatus: 400, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"loopback":         {guarded, map[string]any{"url": base + "/text"}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
+		"metadata":         {open, map[string]any{"url": "http://169.254.169.254/latest/meta-data/"}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
+		"to metadata":      {open, map[string]any{"url": base + "/to-metadata"}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"loopback, named":  {guarded, map[string]any{"url": strings.Replace(base, "127.0.0.1", "localhost", 1)}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 		"loopback, mapped": {guarded, map[string]any{"url": strings.Replace(base, "127.0.0.1", "[::ffff:127.0.0.1]", 1)}, sdk.Problem{Code: "address_refused", HTTPStatus: 403, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}},
 	} {

@@ -142,7 +142,7 @@ func (a *API) create(ctx context.Context, r Request) (Answer, error) {
 		}
 		hook = &webhook{Label: defaultLabel, Events: []string{}}
 		change := webhookChange{Enabled: &enabled, URL: &asked.WebhookURL, Events: asked.WebhookEvents, MediaBase64: asked.MediaBase64}
-		if err := change.apply(hook); err != nil {
+		if err := change.apply(hook, a.hooks.CheckURL); err != nil {
 			return Answer{}, err
 		}
 	}

@@ -56,8 +56,9 @@ func set[T any](to *T, value *T) {
 	}
 }
 
-// apply changes a webhook and checks what comes of it.
-func (c webhookChange) apply(w *webhook) error {
+// apply changes a webhook and checks what comes of it; callable says why an address can never be
+// called.
+func (c webhookChange) apply(w *webhook, callable func(*url.URL) error) error {
 	set(&w.Enabled, c.Enabled)
 	set(&w.URL, c.URL)
 	set(&w.Authorization, c.Authorization)
@@ -72,6 +73,11 @@ func (c webhookChange) apply(w *webhook) error {
 		return refuse(http.StatusBadRequest, "invalid_request", "URL must begin with https:// or http:// and name a host")
 	case len(w.URL) > maxText || len(w.Authorization) > maxText || len(w.Label) > maxText:
 		return refuse(http.StatusBadRequest, "invalid_request", "URL, authorization and label have at most "+strconv.Itoa(maxText)+" bytes")
+	}
+	if w.Enabled {
+		if err := callable(u); err != nil {
+			return err
+		}
 	}
 	return checkEvents(w.Events)
 }
@@ -114,7 +120,7 @@ func (a *API) setWebhook(ctx context.Context, r Request) (Answer, error) {
 			}
 			labels++
 		}
-		if err := change.apply(&hook); err != nil {
+		if err := change.apply(&hook, a.hooks.CheckURL); err != nil {
 			return err
 		}
 		if hook.Enabled && enabled >= maxEnabled || labels > maxWebhooks {

@@ -5,7 +5,7 @@
 // What the package guarantees:
 //
 //   - Every address is dialled through package netguard, redirects too: one that is
-//     not public is refused unless Options.Allow names it.
+//     not public is refused, but for private ones with Options.Private.
 //   - Nothing is unbounded: bytes, memory for pixels, redirects, time, and how many
 //     files are worked on at once; files of one instance do not wait for another's.
 //   - The content decides the type, not its name or its Content-Type, and documents
@@ -38,9 +38,8 @@ import (
 type Options struct {
 	// Dir holds the temporary files. It must exist; it should be 0700.
 	Dir string
-	// Allow opens addresses that are refused otherwise: CIDR prefixes
-	// ("10.0.0.0/8"), single addresses, and host names ("media.internal").
-	Allow []string
+	// Private lets files come from private addresses and this machine, too.
+	Private bool
 	// MaxBytes limits every kind of file, on top of what WhatsApp takes: 16 MiB
 	// for images, 64 MiB for videos and 100 MiB for documents.
 	MaxBytes int64
@@ -75,12 +74,8 @@ const (
 	maxOwnPlaces = 4
 )
 
-// New makes a Loader. The error names an entry of Allow that cannot be read.
-func New(opt Options) (*Loader, error) {
-	guard, err := netguard.New(opt.Allow...)
-	if err != nil {
-		return nil, err
-	}
+// New makes a Loader.
+func New(opt Options) *Loader {
 	if opt.Timeout <= 0 {
 		opt.Timeout = time.Minute
 	}
@@ -89,9 +84,9 @@ func New(opt Options) (*Loader, error) {
 	}
 	mimetype.SetLimit(headSize)
 	return &Loader{
-		opt: opt, client: newClient(guard),
+		opt: opt, client: newClient(&netguard.Guard{Private: opt.Private}),
 		places: semaphore.NewWeighted(maxPlaces), own: newPlaces(maxOwnPlaces), uploads: newPlaces(1), memory: semaphore.NewWeighted(maxDecoded),
-	}, nil
+	}
 }
 
 // Close closes idle connections.

@@ -49,18 +49,18 @@ func (s *server) UploadReader(_ context.Context, r io.Reader, temp io.ReadWriteS
 	}, nil
 }
 
-// loader makes a Loader that may reach this machine, and checks at the end that it
-// has left no file behind.
+// loader makes a Loader that may reach this machine.
 func loader(t *testing.T, opt media.Options) *media.Loader {
 	t.Helper()
+	opt.Private = true
+	return load(t, opt)
+}
+
+// load makes a Loader, and checks at the end that it has left no file behind.
+func load(t *testing.T, opt media.Options) *media.Loader {
+	t.Helper()
 	opt.Dir = t.TempDir()
-	if opt.Allow == nil {
-		opt.Allow = []string{"127.0.0.0/8", "::1"}
-	}
-	l, err := media.New(opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := media.New(opt)
 	t.Cleanup(func() {
 		l.Close()
 		if left, err := os.ReadDir(opt.Dir); err != nil || len(left) > 0 {

@@ -92,10 +92,7 @@ func FuzzExamine(f *testing.F) {
 	f.Add([]byte("RIFF\x5a\x00\x00\x00WEBP" + "VP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x09\x00\x00\x09\x00\x00" + "ANMF\x26\x00\x00\x00" + strings.Repeat("\x00", 16) + dot))
 	f.Add([]byte("\x00\x00\x00\x18ftypmp42"))
 	f.Add([]byte("%PDF-1.7"))
-	l, err := New(Options{Dir: f.TempDir()})
-	if err != nil {
-		f.Fatal(err)
-	}
+	l := New(Options{Dir: f.TempDir()})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, kind := range []buttons.MediaType{buttons.Image, buttons.Video, buttons.Document} {
 			file, err := l.temporary()

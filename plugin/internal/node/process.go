@@ -124,20 +124,14 @@ func (p *process) closeStore() error {
 	return p.store.Close()
 }
 
-// everywhere opens all addresses to mediaUrl, private ones included.
-var everywhere = []string{"0.0.0.0/0", "::/0"}
-
 func openMedia(s settings, dir string, c *cache.Cache) (*media.Loader, error) {
 	o := media.Options{
-		Dir: filepath.Join(dir, "media"), MaxBytes: s.Media.MaxBytes, Timeout: s.Timeouts.Media.duration(), Cache: c,
-	}
-	if s.Media.AllowPrivate {
-		o.Allow = everywhere
+		Dir: filepath.Join(dir, "media"), Private: s.Media.AllowPrivate, MaxBytes: s.Media.MaxBytes, Timeout: s.Timeouts.Media.duration(), Cache: c,
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	return media.New(o)
+	return media.New(o), nil
 }
 
 var presenting sync.Mutex
