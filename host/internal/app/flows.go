@@ -21,6 +21,10 @@ func (a *App) Publish(ctx context.Context, source []byte) (v1.Published, error) 
 	if err != nil {
 		return v1.Published{}, err
 	}
+	return a.publish(ctx, p, findings)
+}
+
+func (a *App) publish(ctx context.Context, p *flow.Program, findings []flow.Finding) (v1.Published, error) {
 	left, err := a.leftBehind(ctx, p)
 	if err != nil {
 		return v1.Published{}, err
@@ -42,14 +46,21 @@ func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
 	return a.follow(ctx, func() error { return a.Engine.Deploy(ctx, p) })
 }
 
-// Draft checks a flow file and keeps it, in the place of the flow's draft. It starts no runs.
-func (a *App) Draft(ctx context.Context, source []byte) (v1.Published, error) {
-	p, findings, err := flow.Load(source, a.Catalogue)
-	if err != nil {
-		return v1.Published{}, err
+// Draft keeps a flow file as the draft of a flow, also one that cannot run: the findings say why, and
+// the program is nil. One that is too large is refused, by a *flow.InvalidError.
+func (a *App) Draft(ctx context.Context, id, by string, source []byte) (engine.Version, *flow.Program, []flow.Finding, error) {
+	if len(source) > flow.MaxSize {
+		_, _, err := flow.Load(source, a.Catalogue)
+		return engine.Version{}, nil, nil, err
 	}
-	v, err := a.Engine.Draft(ctx, p)
-	return v1.Published{Version: v, New: v.State == engine.Draft, Findings: findings}, err
+	p, findings, err := flow.LoadAs(source, a.Catalogue, id)
+	if bad, ok := errors.AsType[*flow.InvalidError](err); ok {
+		p, findings = nil, bad.Findings
+	} else if err != nil {
+		return engine.Version{}, nil, nil, err
+	}
+	v, err := a.Engine.Draft(ctx, id, by, source, p)
+	return v, p, findings, err
 }
 
 // Check reads a flow file and keeps nothing.
@@ -63,7 +74,11 @@ func (a *App) Restore(ctx context.Context, id string, number int) (v1.Published,
 	if err != nil {
 		return v1.Published{}, err
 	}
-	return a.Publish(ctx, v.Source)
+	p, findings, err := flow.LoadAs(v.Source, a.Catalogue, id)
+	if err != nil {
+		return v1.Published{}, err
+	}
+	return a.publish(ctx, p, findings)
 }
 
 // Retire makes a flow start no more runs. Those that have begun go on.

@@ -177,6 +177,8 @@ func openAPI(t *testing.T, args ...string) {
 	try("followRun", 200)
 	try("saveDraft", 201)
 	try("getDraft", 200)
+	try("dropDraft", 204)
+	try("saveDraft", 201)
 	try("publishFlow", 201)
 	try("listVersions", 200)
 	try("diffVersions", 200)

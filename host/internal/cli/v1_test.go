@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,11 +41,14 @@ func TestV1Drafts(t *testing.T) {
 	if status != 412 || !strings.Contains(body, `"code":"changed"`) {
 		t.Errorf("a change of what was changed: %d %s", status, body)
 	}
-	if status, _, body := ask("PUT", "/v1/flows/menu/draft", flow("three")); status != 422 || !strings.Contains(body, "/metadata/id") {
-		t.Errorf("the draft of another flow: %d %s", status, body)
+	if !strings.Contains(body, " by account") {
+		t.Errorf("nobody says who it was: %s", body)
 	}
-	if status, _, body := ask("PUT", "/v1/flows/hello/draft", strings.Replace(flow("x"), "log@1", "lgo@1", 1)); status != 422 || !strings.Contains(body, `"pointer":"/nodes/0/type"`) || !strings.Contains(body, `"line":5`) {
-		t.Errorf("a draft that cannot run: %d %s", status, body)
+	if status, header, body := ask("PUT", "/v1/flows/hello/draft", flow("two"), "If-None-Match", "*"); status != 412 || header.Get("ETag") != second.Get("ETag") {
+		t.Errorf("a first draft where there is one: %d %s", status, body)
+	}
+	if status, _, body := ask("PUT", "/v1/flows/hello/draft", flow("two"), "If-Match", second.Get("ETag")); status != 200 || !strings.Contains(body, `"new":false,"valid":true,"findings":[]`) {
+		t.Errorf("the same again: %d %s", status, body)
 	}
 	if status, _, body := ask("POST", "/v1/flows/validate", strings.Replace(flow("x"), "log@1", "lgo@1", 1)); status != 200 || !strings.Contains(body, `"valid":false`) {
 		t.Errorf("a check: %d %s", status, body)
@@ -69,6 +73,112 @@ func TestV1Drafts(t *testing.T) {
 	if status, _, body := s.asked(t, "POST", "/v1/flows/hello/retire", "", "If-Match", versions.Get("ETag")); status != 412 {
 		t.Errorf("retire of what was changed: %d %s", status, body)
 	}
+}
+
+// TestV1UnfitDrafts: what cannot run yet is kept as it is, with what is wrong with it, and neither
+// published nor run.
+func TestV1UnfitDrafts(t *testing.T) {
+	s := serveSimulated(t)
+	s.until(t, `wait.armed +ask`)
+	go s.drain()
+	const good = "apiVersion: flow/v1\nkind: Flow\nmetadata: {id: hello, name: Greeting}\ntriggers: [{id: start, type: manual, to: say}]\nnodes: [{id: say, type: log@1, with: {message: hi}}]\n"
+	yaml := []string{"Content-Type", "application/yaml"}
+	for _, c := range []struct{ name, file, finding string }{
+		{"an unknown operation", strings.Replace(good, "log@1", "lgo@1", 1), `"pointer":"/nodes/0/type","node":"say","line":5`},
+		{"another flow's file", strings.Replace(good, "id: hello", "id: other", 1), `"pointer":"/metadata/id","line":3,"severity":"error","code":"another_flow"`},
+		{"another flow's, and wrong", strings.NewReplacer("id: hello", "id: other", "log@1", "lgo@1").Replace(good), `"code":"another_flow"`},
+		{"no shape", "nodes: 1\n", `"pointer":"/nodes","line":1`},
+		{"no YAML", good + "edges: [{from: ]\n", `"line":6,"column":1,"severity":"error","code":"syntax"`},
+		{"no JSON", "{\n  \"kind\": \"Flow\",\n  ,\n", `"line":3,"column":3,"severity":"error","code":"syntax"`},
+		{"nothing", "", `"code":"empty"`},
+		{"no text", "apiVersion: \xff", `"line":1,"column":13,"severity":"error","code":"invalid_utf8"`},
+	} {
+		status, _, body := s.asked(t, "PUT", "/v1/flows/hello/draft", c.file, yaml...)
+		if status != 200 && status != 201 || !strings.Contains(body, `"valid":false`) || !strings.Contains(body, c.finding) || !strings.Contains(body, `"version":1,`) {
+			t.Errorf("%s: %d %s", c.name, status, body)
+		}
+		if status, body := s.do(t, "POST", "/v1/flows/validate", c.file, yaml...); status != 200 || c.name != "another flow's file" && (!strings.Contains(body, `"valid":false`) || c.name != "another flow's, and wrong" && !strings.Contains(body, c.finding)) {
+			t.Errorf("%s, checked: %d %s", c.name, status, body)
+		}
+		if status, _, body := s.asked(t, "GET", "/v1/flows/hello/draft", ""); status != 200 || body != strings.TrimSpace(c.file) {
+			t.Errorf("%s: kept as %d %q", c.name, status, body)
+		}
+		if status, body := s.do(t, "POST", "/v1/flows/hello/versions/1/publish", ""); status != 422 || !strings.Contains(body, c.finding) {
+			t.Errorf("%s, published: %d %s", c.name, status, body)
+		}
+	}
+	if status, body := s.do(t, "PUT", "/v1/flows/hello/draft", strings.Repeat("#", 1<<20+1), yaml...); status != 422 || !strings.Contains(body, "too_large") {
+		t.Errorf("too large: %d %s", status, body)
+	}
+	if status, body := s.do(t, "PUT", "/v1/flows/No/draft", good, yaml...); status != 422 || !strings.Contains(body, "invalid_id") {
+		t.Errorf("no name of a flow: %d %s", status, body)
+	}
+	list := func(state string) string {
+		t.Helper()
+		_, body := s.do(t, "GET", "/v1/flows?state="+state, "")
+		var all struct {
+			Flows []struct {
+				Flow, Name, State string
+				Newest, Waiting   int
+				Draft, Published  *struct {
+					Version int
+					By      string
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(body), &all); err != nil {
+			t.Fatal(body, err)
+		}
+		var got []string
+		for _, f := range all.Flows {
+			text := fmt.Sprintf("%s %q %s newest %d waiting %d", f.Flow, f.Name, f.State, f.Newest, f.Waiting)
+			if f.Draft != nil {
+				text += fmt.Sprintf(" draft %d by %s", f.Draft.Version, f.Draft.By)
+			}
+			if f.Published != nil {
+				text += fmt.Sprintf(" published %d", f.Published.Version)
+			}
+			got = append(got, text)
+		}
+		return strings.Join(got, "; ")
+	}
+	want := func(state, want string) {
+		t.Helper()
+		if got := list(state); got != want {
+			t.Errorf("%s: %s\nwant %s", state, got, want)
+		}
+	}
+	const menu = `menu "Support menu" published newest 1 waiting 1 published 1`
+	want("all", `hello "Greeting" draft newest 1 waiting 0 draft 1 by account; `+menu)
+	want("draft", `hello "Greeting" draft newest 1 waiting 0 draft 1 by account`)
+	want("published", menu)
+	want("", menu)
+	s.do(t, "PUT", "/v1/flows/hello/draft", good, yaml...)
+	if status, body := s.do(t, "POST", "/v1/flows/hello/versions/1/publish", ""); status != 200 {
+		t.Fatal(status, body)
+	}
+	moved := good + "ui: {nodes: {say: {x: 1, y: 1}}}\n"
+	if status, body := s.do(t, "PUT", "/v1/flows/hello/draft", moved, yaml...); status != 201 || !strings.Contains(body, `"version":2`) {
+		t.Errorf("moved on the canvas: %d %s", status, body)
+	}
+	want("draft", `hello "Greeting" published newest 2 waiting 0 draft 2 by account published 1`)
+	if status, body := s.do(t, "PUT", "/v1/flows/hello/draft", good, yaml...); status != 200 || !strings.Contains(body, `"state":"published"`) {
+		t.Errorf("back to what is published: %d %s", status, body)
+	}
+	want("draft", "")
+	s.do(t, "PUT", "/v1/flows/hello/draft", moved, yaml...)
+	if status, body := s.do(t, "DELETE", "/v1/flows/hello/draft", "", "If-Match", `"other"`); status != 412 {
+		t.Errorf("another draft dropped: %d %s", status, body)
+	}
+	if status, body := s.do(t, "DELETE", "/v1/flows/hello/draft", ""); status != 204 {
+		t.Errorf("dropped: %d %s", status, body)
+	}
+	if status, body := s.do(t, "DELETE", "/v1/flows/hello/draft", ""); status != 404 {
+		t.Errorf("dropped again: %d %s", status, body)
+	}
+	s.do(t, "POST", "/v1/flows/hello/retire", "")
+	want("retired", `hello "Greeting" retired newest 1 waiting 0`)
+	want("all", `hello "Greeting" retired newest 1 waiting 0; `+menu)
 }
 
 // TestV1Steps: a run can be followed as events, and a reader that comes again goes on where it was.

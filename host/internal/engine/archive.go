@@ -37,6 +37,13 @@ type Archive interface {
 	// Changed returns when the generation is another one: nil, or the error of ctx.
 	Changed(ctx context.Context, generation uint64) error
 
+	// Flows are the versions of all flows without their sources, by flow, the newest first;
+	// and of those whose runs wait, how many do, among the newest ones of a bounded number.
+	Flows(ctx context.Context) (all []Version, waiting map[string]int, err error)
+
+	// DropDraft forgets the draft of a flow. ErrNotFound if it has none.
+	DropDraft(ctx context.Context, flow string) error
+
 	// Retire makes a flow start no more runs. ErrNotFound if it has no published version.
 	Retire(ctx context.Context, flow string) error
 }

@@ -61,11 +61,17 @@ type Log interface {
 	Newest(ctx context.Context) (uint64, error)
 
 	// PutFlow keeps a version of a flow and numbers it: 1, 2, 3 … within the flow; the
-	// same digest keeps its number. As Draft it takes the place of the flow's draft and
-	// changes no version that was published; else it becomes the flow's published version,
-	// and the one before is retired. A version is kept while it is published, and as long
-	// as a run belongs to it.
+	// same digest keeps its number. As Draft it takes the place of the flow's draft, and
+	// its number unless that was tried, and changes no version that was published; there is
+	// no draft then that is, byte for byte, what is published. One that cannot run has no
+	// digest. Else it becomes the flow's published version, and the one before is retired. A
+	// version is kept while it is published or the draft, and as long as a run belongs to it.
+	// ErrFull over MaxDrafts.
 	PutFlow(ctx context.Context, v Version) error
+
+	// Try keeps a version that runs are about to begin with, although it may be the draft
+	// of its flow and another one takes its place.
+	Try(ctx context.Context, v Version) error
 
 	// Flow finds a version by its digest. ErrNotFound if there is none.
 	Flow(ctx context.Context, digest string) (Version, error)
@@ -235,9 +241,11 @@ type Task struct {
 
 // Version is one version of a flow.
 type Version struct {
-	Digest string `json:"digest"` // flow.Flow.Digest
-	Flow   string `json:"flow"`   // the flow's id
-	Source []byte `json:"-"`      // the flow file
+	Digest string `json:"digest"`         // flow.Flow.Digest; empty for a draft that has none yet, or that of another version
+	Flow   string `json:"flow"`           // the flow's id
+	Name   string `json:"name,omitempty"` // what its file calls it
+	By     string `json:"by,omitempty"`   // who has saved it, if that is known
+	Source []byte `json:"-"`              // the flow file
 	// Manifests is the digest of the operations that the version was compiled against.
 	Manifests string       `json:"manifests,omitempty"`
 	State     VersionState `json:"state"`
@@ -254,7 +262,15 @@ const (
 	Draft     VersionState = "draft"     // it was never published
 	Published VersionState = "published" // it starts runs; a flow has one at most
 	Retired   VersionState = "retired"   // only the runs that began with it go on
+	Trial     VersionState = "trial"     // so do these; it was a draft, and never published
 )
+
+// MaxDrafts is how many flows may have a draft.
+const MaxDrafts = 2000
+
+// DraftKey stands in the place of a draft's digest in a Log: of one that has none, or that of another
+// version.
+func DraftKey(flow string) string { return "draft:" + flow }
 
 // Queue of the task.
 func (t Task) Queue() Queue {

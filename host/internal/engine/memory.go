@@ -30,6 +30,7 @@ type Memory struct {
 	steps  *stepRing
 	bytes  int // of all states
 	flows  map[string]Version
+	tried  map[string]bool // digests of flows
 
 	letters memoryLetters
 	claims  memoryClaims
@@ -55,7 +56,7 @@ func NewMemory(maxRuns int) *Memory {
 		maxRuns = defaultRuns
 	}
 	return &Memory{maxRuns: maxRuns, runs: map[string]*memoryRun{}, over: list.New(), waits: map[string]Wait{}, tasks: map[string]Task{},
-		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}, letters: memoryLetters{cursors: map[string][]byte{}}, claims: memoryClaims{},
+		queues: newMemoryQueues(), steps: newStepRing(keepSteps), flows: map[string]Version{}, tried: map[string]bool{}, letters: memoryLetters{cursors: map[string][]byte{}}, claims: memoryClaims{},
 		changed: make(chan struct{})}
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"time"
 )
@@ -89,16 +88,22 @@ func (m *Memory) Waiting(_ context.Context, flow, node string) (map[string]int, 
 func (m *Memory) PutFlow(_ context.Context, v Version) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was := m.flows[v.Digest]
-	switch {
-	case v.State != Draft:
-		v.State = Published
-	case was.State == Published, was.State == Retired:
-		return nil
-	default:
-		maps.DeleteFunc(m.flows, func(_ string, o Version) bool { return o.Flow == v.Flow && o.State == Draft })
+	if v.State == Draft {
+		return m.putDraft(v)
 	}
-	if v.Number = was.Number; v.Number == 0 {
+	v.State = Published
+	if draft := m.draft(v.Flow); draft.Digest != v.Digest && string(draft.Source) == string(v.Source) {
+		m.dropDraft(draft)
+	}
+	m.retire(v.Flow)
+	m.told()
+	m.number(v)
+	return nil
+}
+
+// number keeps a version under its number, that of its digest, or a new one.
+func (m *Memory) number(v Version) {
+	if v.Number = cmp.Or(v.Number, m.flows[v.Digest].Number); v.Number == 0 {
 		v.Number = 1
 		for _, o := range m.flows {
 			if o.Flow == v.Flow {
@@ -107,12 +112,7 @@ func (m *Memory) PutFlow(_ context.Context, v Version) error {
 		}
 	}
 	v.Changed = time.Now().UTC()
-	if v.State == Published {
-		m.retire(v.Flow)
-		m.told()
-	}
 	m.flows[v.Digest] = v
-	return nil
 }
 
 // retire says whether the flow had a published version.

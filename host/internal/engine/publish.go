@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
@@ -35,18 +36,41 @@ func (e *Engine) Publish(ctx context.Context, p *flow.Program) (v Version, chang
 	return v, was.State != Published, nil
 }
 
-// Draft keeps a version that starts no runs, in the place of the flow's draft.
-func (e *Engine) Draft(ctx context.Context, p *flow.Program) (Version, error) {
-	err := e.log.PutFlow(ctx, versionOf(p, Draft))
-	if err != nil {
-		return Version{}, fmt.Errorf("keep a draft of flow %s: %w", p.Flow().Metadata.ID, err)
+// Draft keeps a file that starts no runs, in the place of the flow's draft; p is what it says, or nil
+// when it cannot run. When it is what is published, that is the version, and there is no draft.
+func (e *Engine) Draft(ctx context.Context, id, by string, source []byte, p *flow.Program) (Version, error) {
+	v := Version{Flow: id, Source: source, State: Draft, Name: flow.Name(source)}
+	if p != nil {
+		v = versionOf(p, Draft)
 	}
-	return e.log.Flow(ctx, p.Flow().Digest)
+	v.By = by
+	if err := e.log.PutFlow(ctx, v); err != nil {
+		return Version{}, fmt.Errorf("keep a draft of flow %s: %w", id, err)
+	}
+	all, err := e.Versions(ctx, id)
+	if err != nil {
+		return Version{}, err
+	}
+	for _, state := range []VersionState{Draft, Published} {
+		if i := slices.IndexFunc(all, func(v Version) bool { return v.State == state }); i >= 0 {
+			all[i].Source = source
+			return all[i], nil
+		}
+	}
+	return Version{}, fmt.Errorf("keep a draft of flow %s: %w", id, ErrNotFound) // somebody has dropped it at once
+}
+
+// DropDraft forgets the draft of a flow; runs that it was tried with go on. ErrNotFound if it has none.
+func (e *Engine) DropDraft(ctx context.Context, id string) error {
+	if err := e.log.DropDraft(ctx, id); err != nil {
+		return fmt.Errorf("the draft of flow %q: %w", id, err)
+	}
+	return nil
 }
 
 func versionOf(p *flow.Program, state VersionState) Version {
 	f := p.Flow()
-	return Version{Digest: f.Digest, Flow: f.Metadata.ID, Source: f.Source, Manifests: p.Manifests(), State: state}
+	return Version{Digest: f.Digest, Flow: f.Metadata.ID, Name: f.Metadata.Name, Source: f.Source, Manifests: p.Manifests(), State: state}
 }
 
 // Deploy is Publish for those who need not know the version.
@@ -104,6 +128,14 @@ func (e *Engine) Changed(ctx context.Context, generation uint64) error {
 // Versions are those of a flow, the newest first, without their sources. ErrNotFound if there
 // are none.
 func (e *Engine) Versions(ctx context.Context, id string) ([]Version, error) {
+	all, err := e.versions(ctx, id)
+	for i := range all {
+		all[i].hideKey()
+	}
+	return all, err
+}
+
+func (e *Engine) versions(ctx context.Context, id string) ([]Version, error) {
 	all, err := e.log.Versions(ctx, id)
 	if err == nil && len(all) == 0 {
 		err = fmt.Errorf("flow %q: %w", id, ErrNotFound)
@@ -111,10 +143,16 @@ func (e *Engine) Versions(ctx context.Context, id string) ([]Version, error) {
 	return all, err
 }
 
+func (v *Version) hideKey() {
+	if v.Digest == DraftKey(v.Flow) {
+		v.Digest = ""
+	}
+}
+
 // Version is one of a flow, with its source; the number 0 is the published one, or else the
 // newest. ErrNotFound if there is none.
 func (e *Engine) Version(ctx context.Context, id string, number int) (Version, error) {
-	all, err := e.Versions(ctx, id)
+	all, err := e.versions(ctx, id)
 	if err != nil {
 		return Version{}, err
 	}
@@ -130,7 +168,9 @@ func (e *Engine) Version(ctx context.Context, id string, number int) (Version, e
 	if digest == "" {
 		return Version{}, fmt.Errorf("flow %q version %d: %w", id, number, ErrNotFound)
 	}
-	return e.log.Flow(ctx, digest)
+	v, err := e.log.Flow(ctx, digest)
+	v.hideKey()
+	return v, err
 }
 
 // Published lists the versions that start runs, by flow.

@@ -28,6 +28,7 @@ func compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	c.joins()
 	c.digestManifests()
 	sortFindings(c.findings)
+	f.doc.nameNodes(c.findings)
 	if HasErrors(c.findings) {
 		return nil, c.findings
 	}
@@ -47,6 +48,38 @@ func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
 		return nil, findings, &InvalidError{Findings: findings}
 	}
 	return p, findings, nil
+}
+
+// LoadAs is Load of a file that must be one of the flow with this id.
+func LoadAs(src []byte, cat *Catalogue, id string) (*Program, []Finding, error) {
+	p, findings, err := Load(src, cat)
+	doc, syntax := read(src)
+	if syntax != nil {
+		return p, findings, err
+	}
+	const place = "/metadata/id"
+	other, ok := member(member(doc.root, "metadata"), "id").(string)
+	if !ok || other == id {
+		return p, findings, err
+	}
+	wrong := Finding{Pointer: place, Line: doc.line(place), Severity: SeverityError, Code: "another_flow", Message: fmt.Sprintf("the file is of the flow %.80q, and not of %q", other, id),
+		Suggestion: "call it " + id + ", or keep it as a flow of its own"}
+	if bad, ok := errors.AsType[*InvalidError](err); ok {
+		findings = bad.Findings
+	}
+	findings = append(findings, wrong)
+	sortFindings(findings)
+	return nil, findings, &InvalidError{Findings: findings}
+}
+
+// Name is what a flow file calls its flow, as far as it can be read.
+func Name(src []byte) string {
+	doc, syntax := read(src)
+	if syntax != nil {
+		return ""
+	}
+	name, _ := member(member(doc.root, "metadata"), "name").(string)
+	return name
 }
 
 // compilation collects findings while it builds a Program.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
@@ -40,7 +42,7 @@ func (d *document) line(ptr string) int {
 
 // syntaxError is a place a file cannot be read beyond.
 type syntaxError struct {
-	line                     int
+	line, column             int
 	pointer                  string
 	code, message, suggested string
 }
@@ -48,7 +50,7 @@ type syntaxError struct {
 func (e *syntaxError) Error() string { return e.message }
 
 func (e *syntaxError) finding() Finding {
-	return Finding{Pointer: e.pointer, Line: e.line, Severity: SeverityError, Code: e.code, Message: e.message, Suggestion: e.suggested}
+	return Finding{Pointer: e.pointer, Line: e.line, Column: e.column, Severity: SeverityError, Code: e.code, Message: e.message, Suggestion: e.suggested}
 }
 
 // read checks the outer limits and picks the notation: what begins with a brace
@@ -61,7 +63,7 @@ func read(src []byte) (*document, *syntaxError) {
 	}
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	if i := invalidUTF8(src); i >= 0 {
-		return nil, &syntaxError{line: 1 + bytes.Count(src[:i], []byte("\n")), code: "invalid_utf8",
+		return nil, &syntaxError{line: 1 + bytes.Count(src[:i], []byte("\n")), column: columnOf(src, i), code: "invalid_utf8",
 			message: fmt.Sprintf("byte %d is not UTF-8", i), suggested: "save the file as UTF-8"}
 	}
 	trimmed := bytes.TrimLeft(src, " \t\r\n")
@@ -100,17 +102,36 @@ func invalidUTF8(src []byte) int {
 	return -1
 }
 
+// columnOf counts the characters of a line up to an offset, from 1.
+func columnOf(src []byte, offset int) int {
+	offset = min(offset, len(src))
+	return 1 + utf8.RuneCount(src[bytes.LastIndexByte(src[:offset], '\n')+1:offset])
+}
+
 func nothing() *syntaxError {
 	return &syntaxError{code: "empty", message: "the file is empty", suggested: "start with apiVersion: flow/v1"}
 }
 
-func tooDeep(line int, ptr string) *syntaxError {
-	return &syntaxError{line: line, pointer: ptr, code: "too_deep",
+func tooDeep(line, column int, ptr string) *syntaxError {
+	return &syntaxError{line: line, column: column, pointer: ptr, code: "too_deep",
 		message: fmt.Sprintf("nested more than %d deep", MaxDepth), suggested: "flatten the structure"}
 }
 
-func duplicateKey(line int, ptr string) *syntaxError {
+func duplicateKey(line, column int, ptr string) *syntaxError {
 	names, _ := jsonstrict.Tokens(ptr)
-	return &syntaxError{line: line, pointer: ptr, code: "duplicate_key",
+	return &syntaxError{line: line, column: column, pointer: ptr, code: "duplicate_key",
 		message: fmt.Sprintf("key %q is given twice", names[len(names)-1]), suggested: "keep one of the two"}
+}
+
+// nameNodes says of findings which node they are about.
+func (d *document) nameNodes(findings []Finding) []Finding {
+	nodes := asList(member(d.root, "nodes"))
+	for i, f := range findings {
+		rest, ok := strings.CutPrefix(f.Pointer, "/nodes/")
+		index, _, _ := strings.Cut(rest, "/")
+		if n, err := strconv.Atoi(index); ok && err == nil && n >= 0 && n < len(nodes) {
+			findings[i].Node, _ = member(nodes[n], "id").(string)
+		}
+	}
+	return findings
 }

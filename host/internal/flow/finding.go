@@ -20,8 +20,12 @@ const (
 type Finding struct {
 	// Pointer is the RFC 6901 JSON Pointer to the place; empty is the whole file.
 	Pointer string `json:"pointer"`
-	// Line counts from 1; 0 when the place has no line of its own.
-	Line int `json:"line,omitempty"`
+	// Node is the id of the node that the place is in, if it is in one.
+	Node string `json:"node,omitempty"`
+	// Line counts from 1; 0 when the place has no line of its own. Column does, too, in characters, and is
+	// known of faults of syntax.
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
 	// Severity says whether the flow can run.
 	Severity Severity `json:"severity"`
 	// Code is stable and snake_case.

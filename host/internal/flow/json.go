@@ -27,7 +27,7 @@ func (d *document) readJSON(src []byte) error {
 	ends := indexLines(src)
 	tree, fault := jsonstrict.Parse(src, jsonstrict.Limits{Depth: MaxDepth})
 	if fault != nil {
-		return jsonFault(fault, ends.line(fault.Offset))
+		return jsonFault(fault, ends.line(fault.Offset), columnOf(src, fault.Offset))
 	}
 	d.note(tree, "", ends)
 	var err error
@@ -48,16 +48,16 @@ func readStrict(src []byte, depth int) (any, error) {
 	return valueOf(tree)
 }
 
-func jsonFault(fault *jsonstrict.Error, line int) *syntaxError {
+func jsonFault(fault *jsonstrict.Error, line, column int) *syntaxError {
 	switch fault.Code {
 	case jsonstrict.TooDeep:
-		return tooDeep(line, fault.Pointer)
+		return tooDeep(line, column, fault.Pointer)
 	case jsonstrict.DuplicateMember:
-		return duplicateKey(line, fault.Pointer)
+		return duplicateKey(line, column, fault.Pointer)
 	case jsonstrict.NotUTF8: // read has looked at the bytes: it is the escapes
-		return &syntaxError{line: line, pointer: fault.Pointer, code: "invalid_utf8", message: fault.Message, suggested: "write the character itself, or both escapes"}
+		return &syntaxError{line: line, column: column, pointer: fault.Pointer, code: "invalid_utf8", message: fault.Message, suggested: "write the character itself, or both escapes"}
 	default:
-		return &syntaxError{line: line, code: "syntax", message: "not JSON: " + fault.Message}
+		return &syntaxError{line: line, column: column, code: "syntax", message: "not JSON: " + fault.Message}
 	}
 }
 

@@ -50,7 +50,7 @@ func parse(src []byte) (*Flow, error) {
 	if len(findings) > 0 {
 		findings = withoutFlood(findings)
 		sortFindings(findings)
-		return nil, &InvalidError{Findings: findings}
+		return nil, &InvalidError{Findings: doc.nameNodes(findings)}
 	}
 	f, err := decode(doc)
 	if err != nil {

@@ -28,10 +28,11 @@ func (d *document) readYAML(src []byte) error {
 	var next yaml.Node
 	switch err := dec.Decode(&next); {
 	case err == nil:
-		return &syntaxError{line: next.Line, code: "several_documents", message: "the file holds more than one YAML document",
+		return &syntaxError{line: next.Line, column: next.Column, code: "several_documents", message: "the file holds more than one YAML document",
 			suggested: "put each flow into a file of its own"}
 	case !errors.Is(err, io.EOF):
-		return &syntaxError{line: yamlSyntax(src, err).line, code: "after_end", message: "something follows the end of the flow",
+		after := yamlSyntax(src, err)
+		return &syntaxError{line: after.line, column: after.column, code: "after_end", message: "something follows the end of the flow",
 			suggested: "indent all top-level keys alike, and let nothing follow a line of three dots"}
 	}
 	if len(first.Content) == 0 {
@@ -60,6 +61,10 @@ func yamlSyntax(src []byte, err error) *syntaxError {
 	}
 	se := &syntaxError{line: line, code: "syntax", message: "not YAML: " + m[2]}
 	lines := bytes.Split(src, []byte("\n"))
+	if line > 0 && line <= len(lines) { // the library does not tell the column: it is where the line's text begins
+		text := lines[line-1]
+		se.column = 1 + len(text) - len(bytes.TrimLeft(text, " "))
+	}
 	switch {
 	case line > 0 && line <= len(lines) && bytes.ContainsAny(lines[line-1], "{["):
 		se.suggested = `inside {…} and […], put a text with any of , : { } [ ] # into quotes, as in {message: "Hello, ${ vars.name }"}`
@@ -71,11 +76,11 @@ func yamlSyntax(src []byte, err error) *syntaxError {
 
 func (d *document) fromYAML(n *yaml.Node, ptr string, depth int) (any, error) {
 	if depth > MaxDepth {
-		return nil, tooDeep(n.Line, ptr)
+		return nil, tooDeep(n.Line, n.Column, ptr)
 	}
 	d.lines[ptr] = n.Line
 	if n.Anchor != "" || n.Kind == yaml.AliasNode {
-		return nil, &syntaxError{line: n.Line, pointer: ptr, code: "alias",
+		return nil, &syntaxError{line: n.Line, column: n.Column, pointer: ptr, code: "alias",
 			message: "anchors and aliases are not allowed", suggested: "write the value out, or use a variable"}
 	}
 	switch n.Kind {
@@ -101,16 +106,16 @@ func (d *document) yamlMapping(n *yaml.Node, ptr string, depth int) (any, error)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if k.Kind != yaml.ScalarNode || k.ShortTag() != "!!str" {
-			return nil, &syntaxError{line: k.Line, pointer: ptr, code: "key_not_string",
+			return nil, &syntaxError{line: k.Line, column: k.Column, pointer: ptr, code: "key_not_string",
 				message: fmt.Sprintf("key %q is not a string", k.Value), suggested: "put it in quotes"}
 		}
 		p := jsonstrict.Pointer(ptr, k.Value)
 		if n.Style&yaml.FlowStyle != 0 && v.ShortTag() == "!!null" && v.Value == "" && v.Anchor == "" {
-			return nil, &syntaxError{line: k.Line, pointer: p, code: "no_value", message: fmt.Sprintf("%q has no value", k.Value),
+			return nil, &syntaxError{line: k.Line, column: k.Column, pointer: p, code: "no_value", message: fmt.Sprintf("%q has no value", k.Value),
 				suggested: "if it belongs to a text that has a comma, put that text into quotes"}
 		}
 		if _, ok := m[k.Value]; ok {
-			return nil, duplicateKey(k.Line, p)
+			return nil, duplicateKey(k.Line, k.Column, p)
 		}
 		val, err := d.fromYAML(v, p, depth+1)
 		if err != nil {
@@ -131,15 +136,15 @@ func yamlScalar(n *yaml.Node, ptr string) (any, error) {
 	case "!!bool", "!!int", "!!float":
 		var v any
 		if err := n.Decode(&v); err != nil {
-			return nil, &syntaxError{line: n.Line, pointer: ptr, code: "syntax", message: err.Error()}
+			return nil, &syntaxError{line: n.Line, column: n.Column, pointer: ptr, code: "syntax", message: err.Error()}
 		}
 		if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
-			return nil, &syntaxError{line: n.Line, pointer: ptr, code: "number",
+			return nil, &syntaxError{line: n.Line, column: n.Column, pointer: ptr, code: "number",
 				message: n.Value + " is not a number JSON knows", suggested: "put it in quotes if it is a text"}
 		}
 		return normal(v), nil
 	default:
-		return nil, &syntaxError{line: n.Line, pointer: ptr, code: "tag",
+		return nil, &syntaxError{line: n.Line, column: n.Column, pointer: ptr, code: "tag",
 			message: "the YAML tag " + n.Tag + " is not allowed", suggested: "remove the tag"}
 	}
 }

@@ -32,6 +32,8 @@ func (a *API) refused(err error) error {
 		code = "no_retry"
 	case errors.Is(err, run.ErrNoResume):
 		code = "no_resume"
+	case errors.Is(err, engine.ErrFull):
+		code = "full"
 	case errors.Is(err, engine.ErrUnknownFlow):
 	default:
 		a.logger.Error("a request for runs or flows failed", "err", err)
@@ -48,7 +50,7 @@ func faultsIn(findings []flow.Finding) []fault {
 	findings = findings[:min(len(findings), mostFaults)]
 	out := make([]fault, 0, len(findings))
 	for _, f := range findings {
-		out = append(out, fault{Pointer: f.Pointer, Line: f.Line, Severity: f.Severity, Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
+		out = append(out, fault{Pointer: f.Pointer, Node: f.Node, Line: f.Line, Column: f.Column, Severity: f.Severity, Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
 	}
 	return out
 }

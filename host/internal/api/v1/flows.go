@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -23,8 +24,9 @@ type Flows interface {
 	// Publish keeps a flow file as a version that starts runs from now on. A
 	// *flow.InvalidError says what is wrong with the file.
 	Publish(ctx context.Context, source []byte) (Published, error)
-	// Draft keeps a flow file that starts no runs, in the place of the flow's draft.
-	Draft(ctx context.Context, source []byte) (Published, error)
+	// Draft keeps a flow file that starts no runs, in the place of the flow's draft, and says what is
+	// wrong with it. The program is nil when it cannot run. Only one that is too large is refused.
+	Draft(ctx context.Context, id, by string, source []byte) (engine.Version, *flow.Program, []flow.Finding, error)
 	// Check reads a flow file and keeps nothing. A *flow.InvalidError says what is wrong with it;
 	// the findings are warnings.
 	Check(source []byte) (*flow.Program, []flow.Finding, error)
@@ -42,7 +44,7 @@ type flowIn struct {
 }
 
 type flowList struct {
-	Flows []engine.Version `json:"flows" nullable:"false" doc:"The published version of each flow."`
+	Flows []engine.Listed `json:"flows" nullable:"false" doc:"Each by the version that starts runs, or else its draft, or else the newest."`
 }
 
 type versionList struct {
@@ -58,9 +60,11 @@ type tagged[T any] struct {
 // flows serves the flows and their versions.
 func (a *API) flows(f Flows, e *engine.Engine) {
 	serve(a, route{
-		method: http.MethodGet, path: "/v1/flows", id: "listFlows", tag: "flows", summary: "The flows that start runs", access: Access{Right: Read},
-	}, func(ctx context.Context, _ *struct{}) (*one[flowList], error) {
-		all, err := e.Published(ctx)
+		method: http.MethodGet, path: "/v1/flows", id: "listFlows", tag: "flows", summary: "The flows: those that start runs, or others", access: Access{Right: Read},
+	}, func(ctx context.Context, in *struct {
+		State string `query:"state" enum:"published,draft,retired,all" default:"published" doc:"Those with a published version, with a draft, with a retired and no published one, or all."`
+	}) (*one[flowList], error) {
+		all, err := e.Flows(ctx, engine.VersionState(strings.TrimPrefix(in.State, "all")))
 		return &one[flowList]{flowList{orNone(all)}}, a.refused(err)
 	})
 	serve(a, route{
@@ -86,6 +90,7 @@ func (a *API) flows(f Flows, e *engine.Engine) {
 		return &one[diff]{diff{orNone(changes)}}, a.refused(err)
 	})
 	a.sources(f, e)
+	a.drafts(f, e)
 	a.states(f, e)
 }
 
@@ -99,6 +104,9 @@ func (a *API) versions(ctx context.Context, e *engine.Engine, id string) ([]engi
 	var parts []string
 	for _, v := range all {
 		parts = append(parts, v.Digest, string(v.State))
+		if v.State == engine.Draft {
+			parts = append(parts, v.Changed.String())
+		}
 	}
 	return all, tagOf(parts...), a.refused(err)
 }

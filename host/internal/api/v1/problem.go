@@ -34,7 +34,9 @@ type problem struct {
 type fault struct {
 	Pointer    string        `json:"pointer" doc:"RFC 6901 JSON Pointer into the body; empty is the whole body."`
 	Parameter  string        `json:"parameter,omitempty" doc:"The parameter of the path, the query or the header that is wrong, when it is not the body."`
+	Node       string        `json:"node,omitempty" doc:"In a flow file, the node that it is in."`
 	Line       int           `json:"line,omitempty" doc:"In a flow file, counted from 1."`
+	Column     int           `json:"column,omitempty" doc:"In a flow file, counted from 1; of faults of syntax."`
 	Severity   flow.Severity `json:"severity,omitempty" enum:"error,warning" doc:"In a flow file; a warning refuses nothing."`
 	Code       string        `json:"code" doc:"What it is, for programs. Stable."`
 	Message    string        `json:"message" doc:"What is wrong."`

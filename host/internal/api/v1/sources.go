@@ -43,33 +43,39 @@ triggers: [{id: start, type: manual, to: hello}]
 nodes: [{id: hello, type: log@1, with: {message: hello}}]
 `
 
+// takesFile is a route whose body is a flow file; fresh is what it answers when that was new.
+func (a *API) takesFile(fresh any, method, path, id, summary, about string, refusals ...int) route {
+	return route{
+		method: method, path: path, id: id, tag: "flows", summary: summary, about: about, access: Access{Right: Manage},
+		body: flow.MaxSize + 1, example: exampleFlow, types: fileTypes, refusals: append(refusals, http.StatusUnprocessableEntity), // one more is a finding
+		change: func(op *huma.Operation) {
+			op.Responses["201"] = &huma.Response{Description: "It is new", Content: map[string]*huma.MediaType{jsonType: {Schema: a.schemaOf(fresh)}}}
+		},
+	}
+}
+
 // sources serves the files of flows, on their way in and out.
 func (a *API) sources(f Flows, e *engine.Engine) {
-	write := func(method, path, id, summary, about string, refusals ...int) route {
-		return route{
-			method: method, path: path, id: id, tag: "flows", summary: summary, about: about, access: Access{Right: Manage},
-			body: flow.MaxSize + 1, example: exampleFlow, types: fileTypes, refusals: append(refusals, http.StatusUnprocessableEntity), // one more is a finding
-			change: func(op *huma.Operation) {
-				op.Responses["201"] = &huma.Response{Description: "It is new", Content: map[string]*huma.MediaType{jsonType: {Schema: a.schemaOf(Published{})}}}
-			},
-		}
-	}
-	publish := write(http.MethodPost, "/v1/flows", "publishFlow", "Publish a flow file", "It starts runs at once; runs of earlier versions go on as they began. With draft=true it is only kept.")
+	publish := a.takesFile(Published{}, http.MethodPost, "/v1/flows", "publishFlow", "Publish a flow file", "It starts runs at once; runs of earlier versions go on as they began. With draft=true it is only kept.")
 	publish.acts = always
 	serve(a, publish, func(ctx context.Context, in *struct {
 		Draft bool `query:"draft" doc:"Only keep it, in the place of the flow's draft."`
 		source
 	}) (*made[Published], error) {
-		do := f.Publish
-		if in.Draft {
-			do = f.Draft
-		}
 		a.changing.Lock()
 		defer a.changing.Unlock()
-		p, err := do(ctx, in.file)
-		return published(p), a.refused(err)
+		if !in.Draft {
+			p, err := f.Publish(ctx, in.file)
+			return published(p), a.refused(err)
+		}
+		program, _, err := f.Check(in.file)
+		if err != nil {
+			return nil, a.refused(err)
+		}
+		v, _, findings, err := f.Draft(ctx, program.Flow().Metadata.ID, a.by(ctx), in.file)
+		return published(Published{v, v.State == engine.Draft, findings}), a.refused(err)
 	})
-	check := write(http.MethodPost, "/v1/flows/validate", "checkFlow", "Check a flow file", "Keeps nothing. What is wrong with the file is in the answer, which is a 200 either way.")
+	check := a.takesFile(Published{}, http.MethodPost, "/v1/flows/validate", "checkFlow", "Check a flow file", "Keeps nothing. What is wrong with the file is in the answer, which is a 200 either way.")
 	check.access, check.refusals, check.change = Access{Right: Read}, nil, nil
 	serve(a, check, func(_ context.Context, in *struct{ source }) (*one[checked], error) {
 		program, findings, err := f.Check(in.file)
@@ -83,22 +89,6 @@ func (a *API) sources(f Flows, e *engine.Engine) {
 		}
 		out.Valid, out.Flow, out.Digest = true, program.Flow().Metadata.ID, program.Flow().Digest
 		return &one[checked]{out}, nil
-	})
-	serve(a, write(http.MethodPut, "/v1/flows/{flow}/draft", "saveDraft", "Keep a draft of a flow", "It starts no runs. Two that edit at the same time: the second gets a 412 if it sends the ETag it began with.",
-		http.StatusPreconditionFailed), func(ctx context.Context, in *draftIn) (*made[Published], error) { return a.saveDraft(ctx, f, e, in) })
-	serve(a, route{
-		method: http.MethodGet, path: "/v1/flows/{flow}/draft", id: "getDraft", tag: "flows", summary: "The file of a flow's draft",
-		access: Access{Right: Read}, refusals: []int{http.StatusNotModified, http.StatusNotFound},
-	}, func(ctx context.Context, in *flowIn) (*file, error) {
-		all, err := e.Versions(ctx, in.Flow)
-		if err != nil {
-			return nil, a.refused(err)
-		}
-		draft, err := draftOf(all)
-		if err != nil {
-			return nil, a.refused(err)
-		}
-		return a.file(ctx, e, in.Flow, draft.Number, in.IfNoneMatch)
 	})
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/flows/{flow}/versions/{version}/source", id: "getSource", tag: "flows", summary: "The file of a version, as it was sent",
@@ -134,47 +124,15 @@ func published(p Published) *made[Published] {
 	return out
 }
 
-type draftIn struct {
-	Flow    string `path:"flow" example:"menu"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the draft that this one is made from: 412 if it is another one now."`
-	source
-}
-
-func (a *API) saveDraft(ctx context.Context, f Flows, e *engine.Engine, in *draftIn) (*made[Published], error) {
-	program, _, err := f.Check(in.file)
-	if err != nil {
-		return nil, a.refused(err)
-	}
-	if id := program.Flow().Metadata.ID; id != in.Flow {
-		return nil, refuse(http.StatusUnprocessableEntity, "another_flow", "the file is of another flow than the path", fault{Pointer: "/metadata/id", Code: "another_flow", Message: "it must be the flow of the path"})
-	}
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	if in.IfMatch != "" {
-		all, err := e.Versions(ctx, in.Flow)
-		if err != nil && !errors.Is(err, engine.ErrNotFound) {
-			return nil, a.refused(err)
-		}
-		tag := ""
-		if draft, err := draftOf(all); err == nil {
-			if draft, err = e.Version(ctx, in.Flow, draft.Number); err != nil {
-				return nil, a.refused(err)
-			}
-			tag = tagOf(string(draft.Source))
-		}
-		if err := unchanged(in.IfMatch, tag); err != nil {
-			return nil, err
-		}
-	}
-	p, err := f.Draft(ctx, in.file)
-	return published(p), a.refused(err)
-}
-
 func (a *API) file(ctx context.Context, e *engine.Engine, id string, number int, ifNoneMatch string) (*file, error) {
 	v, err := e.Version(ctx, id, number)
 	if err != nil {
 		return nil, a.refused(err)
 	}
+	return fileOf(v, ifNoneMatch)
+}
+
+func fileOf(v engine.Version, ifNoneMatch string) (*file, error) {
 	tag := tagOf(string(v.Source))
 	if err := notModified(ifNoneMatch, tag); err != nil {
 		return nil, err

@@ -161,8 +161,14 @@ func published(t *testing.T, s suite) {
 	put("draft", "f", engine.Draft)
 	look("f3=draft:draft f2=two:retired f1=one:published g1=uno:published one uno")
 	put("other", "f", engine.Draft) // in the place of the first
-	put("two", "f", engine.Draft)   // it was published: no draft
 	look("f3=other:draft f2=two:retired f1=one:published g1=uno:published one uno")
+	put("two", "f", engine.Draft) // as an older one: that one stays as it is
+	look("f3=draft:f:draft f2=two:retired f1=one:published g1=uno:published one uno")
+	put("", "f", engine.Draft) // one that cannot run
+	look("f3=draft:f:draft f2=two:retired f1=one:published g1=uno:published one uno")
+	put("one", "f", engine.Draft) // it is what is published: no draft
+	look("f2=two:retired f1=one:published g1=uno:published one uno")
+	put("other", "f", engine.Draft)
 	put("other", "f", engine.Published)
 	if err := a.Retire(s.ctx, "g"); err != nil {
 		t.Fatal(err)

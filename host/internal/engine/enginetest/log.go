@@ -39,6 +39,7 @@ func Log(t *testing.T, place func(t *testing.T) Place) {
 		"versions":                   versions,
 		"runs are found":             runsFound,
 		"what is published":          published,
+		"drafts":                     drafts,
 		"tasks come in time":         tasksInTime,
 		"tasks come in order":        tasksInOrder,
 		"a task goes to one":         taskToOne,

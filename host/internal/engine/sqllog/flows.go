@@ -25,37 +25,31 @@ func (l *Log) PutFlow(ctx context.Context, v engine.Version) error {
 
 // putFlow says whether what is published has changed.
 func (l *Log) putFlow(t *sqldb.Tx, v engine.Version) (told bool, err error) {
-	var was engine.Version
-	err = t.Row(`SELECT number, state, manifests, source FROM engine_flows WHERE digest = $1`, []any{v.Digest}, &was.Number, &was.State, &was.Manifests, &was.Source)
-	known := err == nil
-	if err != nil && !errors.Is(err, sqldb.ErrNotFound) {
+	if v.State == engine.Draft {
+		return false, l.putDraft(t, v)
+	}
+	v.State = engine.Published
+	was, known, err := find(t, `digest = $1`, v.Digest)
+	if err != nil {
 		return false, err
 	}
-	if v.State == engine.Draft {
-		if known && was.State != engine.Draft {
-			return false, nil
-		}
-		if _, err := t.Exec(`DELETE FROM engine_flows WHERE flow = $1 AND state = 'draft'`, v.Flow); err != nil {
-			return false, err
-		}
+	draft, is, err := draftOf(t, v.Flow)
+	if err == nil && is && draft.Digest != v.Digest && string(draft.Source) == string(v.Source) {
+		err = dropDraft(t, draft, true) // it is published now
+	}
+	if err != nil || was.State == v.State && was.Manifests == v.Manifests && was.Name == v.Name && string(was.Source) == string(v.Source) {
+		return false, err
+	}
+	if err := l.retire(t, v.Flow); err != nil {
+		return false, err
+	}
+	if known {
+		_, err = t.Exec(`UPDATE engine_flows SET source = $2, deployed_at = $3, state = $4, manifests = $5, name = $6, saved_by = $7 WHERE digest = $1`,
+			v.Digest, v.Source, sqldb.Millis(l.now()), string(v.State), v.Manifests, v.Name, v.By)
 	} else {
-		v.State = engine.Published
-		if was.State == v.State && was.Manifests == v.Manifests && string(was.Source) == string(v.Source) {
-			return false, nil
-		}
-		if err := l.retire(t, v.Flow); err != nil {
-			return false, err
-		}
+		err = l.insertFlow(t, v)
 	}
-	if v.Number = was.Number; !known {
-		if err := t.Row(`SELECT coalesce(max(number), 0) + 1 FROM engine_flows WHERE flow = $1`, []any{v.Flow}, &v.Number); err != nil {
-			return false, err
-		}
-	}
-	_, err = t.Exec(`INSERT INTO engine_flows (digest, flow, source, deployed_at, number, state, manifests) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (digest) DO UPDATE SET source = excluded.source, deployed_at = excluded.deployed_at, state = excluded.state, manifests = excluded.manifests`,
-		v.Digest, v.Flow, v.Source, sqldb.Millis(l.now()), v.Number, string(v.State), v.Manifests)
-	if err != nil || v.State == engine.Draft {
+	if err != nil {
 		return false, err
 	}
 	return true, tell(t)
@@ -90,7 +84,7 @@ func (l *Log) Retire(ctx context.Context, flow string) error {
 	return err
 }
 
-const versionColumns = `digest, flow, number, state, manifests, deployed_at`
+const versionColumns = `digest, flow, number, state, manifests, deployed_at, name, saved_by`
 
 func versionRow(row sqldb.Scanner) (v engine.Version, err error) { return scanVersion(row) }
 
@@ -103,7 +97,7 @@ func sourceRow(row sqldb.Scanner) (v engine.Version, err error) {
 
 func scanVersion(row sqldb.Scanner, more ...any) (v engine.Version, err error) {
 	var changed int64
-	err = row.Scan(append([]any{&v.Digest, &v.Flow, &v.Number, &v.State, &v.Manifests, &changed}, more...)...)
+	err = row.Scan(append([]any{&v.Digest, &v.Flow, &v.Number, &v.State, &v.Manifests, &changed, &v.Name, &v.By}, more...)...)
 	v.Changed = sqldb.Time(changed)
 	return v, err
 }
@@ -121,6 +115,31 @@ const maxVersions = 1000
 func (l *Log) Versions(ctx context.Context, flow string) ([]engine.Version, error) {
 	all, err := sqldb.All(ctx, l.db, versionRow, `SELECT `+versionColumns+` FROM engine_flows WHERE flow = $1 ORDER BY number DESC LIMIT $2`, flow, maxVersions)
 	return all, sqldb.Wrap("list the versions of a flow", err)
+}
+
+// maxListed is how many versions of all flows are listed.
+const maxListed = 100_000
+
+// Flows implements engine.Archive.
+func (l *Log) Flows(ctx context.Context) (all []engine.Version, waiting map[string]int, err error) {
+	all, err = sqldb.All(ctx, l.db, versionRow, `SELECT `+versionColumns+` FROM engine_flows ORDER BY flow, number DESC LIMIT $1`, maxListed)
+	if err != nil {
+		return nil, nil, sqldb.Wrap("list the flows", err)
+	}
+	type waits struct {
+		flow string
+		runs int
+	}
+	counts, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (w waits, err error) {
+		err = row.Scan(&w.flow, &w.runs)
+		return w, err
+	}, `SELECT flow, count(*) FROM (SELECT flow, waits FROM engine_runs WHERE status = 'running' AND status <> 'succeeded' ORDER BY started_at DESC, id DESC LIMIT $1) AS latest
+		WHERE waits <> '' GROUP BY flow`, maxCounted)
+	waiting = map[string]int{}
+	for _, w := range counts {
+		waiting[w.flow] = w.runs
+	}
+	return all, waiting, sqldb.Wrap("count the runs that wait", err)
 }
 
 // Published implements engine.Archive.
@@ -154,10 +173,10 @@ func (l *Log) Changed(ctx context.Context, generation uint64) error {
 // flowPoll is how long what another host publishes may go unseen.
 const flowPoll = time.Second
 
-// removeFlows removes versions that are not published any more, for long, and have no run.
+// removeFlows removes versions that are neither published any more, for long, nor a draft, and have no run.
 func (l *Log) removeFlows(t *sqldb.Tx) (more bool, err error) {
 	n, err := t.Exec(`DELETE FROM engine_flows WHERE digest IN (
-		SELECT digest FROM engine_flows AS old WHERE deployed_at < $1 AND state <> 'published'
+		SELECT digest FROM engine_flows AS old WHERE deployed_at < $1 AND state NOT IN ('published', 'draft')
 		AND NOT EXISTS (SELECT 1 FROM engine_runs AS r WHERE r.digest = old.digest)
 		ORDER BY deployed_at LIMIT $2)`, l.before(), sqldb.SweepBatch)
 	return n == sqldb.SweepBatch, err
