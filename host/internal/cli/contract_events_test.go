@@ -117,6 +117,9 @@ func contractEvents(t *testing.T, s *served) {
 		"data.button_response.selected_button_id=a1", "data.button_response.title=Talk to sales", "data.reply.message_id="+id, "data.message.source=crm")
 	s.ask(t, "", "POST", "/sim/v1/phones/5511999990001/text", `{"to":"5511300000000","text":"hi"}`)
 	next("message.exchange").wants(t, 200, "data.message.type=text", "data.message.content=hi")
+	if read := s.ask(t, s.token, "GET", "/v1/events?after=0", ""); read.status != 200 || strings.Contains(read.raw, "5511999990001") || strings.Contains(read.raw, "How can we help?") || !strings.Contains(read.raw, id) {
+		t.Errorf("/v1/events shows what only the socket and webhooks tell: %d %s", read.status, read.raw)
+	}
 
 	s.ask(t, token, "DELETE", "/api/instance/logout/demo", "").wants(t, 200)
 	state := next("instance.state")

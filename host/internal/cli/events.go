@@ -31,8 +31,9 @@ func eventsCommand(ctx context.Context, c console, args []string) error {
 	var types, names list
 	fs.Var(&types, "type", "only events of this `TYPE`; may be repeated")
 	fs.Var(&names, "instance", "only events of the instance of this `NAME`; may be repeated")
+	reveal := revealFlag(fs)
 	to := reachFlags(fs, dataFlag(fs))
-	asJSON := fs.Bool("json", false, "print each event as a line of JSON, with all that was said")
+	asJSON := fs.Bool("json", false, "print each event as a line of JSON")
 	if err := none(c, fs, args); err != nil {
 		return err
 	}
@@ -41,10 +42,11 @@ func eventsCommand(ctx context.Context, c console, args []string) error {
 		return err
 	}
 	defer host.close()
-	if !*asJSON && given(fs, "shape") {
-		return invalid("--shape goes with --json")
+	if !*asJSON && (given(fs, "shape") || *reveal) {
+		return invalid("--shape and --reveal go with --json")
 	}
-	query := url.Values{"shape": {*shape}}
+	query := shownAs(*reveal)
+	query.Set("shape", *shape)
 	for name, value := range map[string]string{"type": strings.Join(types, ","), "instance": strings.Join(names, ","), "after": *after} {
 		if value != "" {
 			query.Set(name, value)

@@ -45,7 +45,7 @@ func (st Step) Masked() Step {
 	case run.TraceRunStarted: // variables have what names they like
 		st.Data = maskAll(st.Data)
 	default:
-		st.Data = maskData(st.Data, "", "")
+		st.Data = masking(plain).value(st.Data, "", "")
 	}
 	warnings := slices.Clone(st.Warnings)
 	for i := range warnings {
@@ -59,7 +59,7 @@ func (st Step) Masked() Step {
 func (l DeadLetter) Masked() DeadLetter {
 	l.Message = maskNumbers(l.Message)
 	l.Raw = maskText(l.Raw)
-	l.Event.Data = maskRaw(l.Event.Data)
+	l.Event.Data = MaskJSON(l.Event.Data)
 	return l
 }
 
@@ -68,9 +68,12 @@ func (l DeadLetter) Masked() DeadLetter {
 var plain = strings.Fields(`clickedAt httpStatus instance kind lateByMs level matchedBy mediaType messageId messageType ok port receivedAt
 	renderedAs sentAt state status type until`)
 
-// maskData masks a value. in is the member that it is, and of the member that has this one.
-func maskData(v any, in, of string) any {
-	told := slices.Contains(plain, in) || in == "id" && (of == "button" || of == "buttons")
+// masking has the names of the members that stay.
+type masking []string
+
+// value masks one. in is the member that it is, and of the member that has this one.
+func (m masking) value(v any, in, of string) any {
+	told := slices.Contains(m, in) || in == "id" && (of == "button" || of == "buttons")
 	switch v := v.(type) {
 	case string:
 		if told {
@@ -84,13 +87,13 @@ func maskData(v any, in, of string) any {
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
-			out[i] = maskData(v[i], in, of)
+			out[i] = m.value(v[i], in, of)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k := range v {
-			out[k] = maskData(v[k], k, in)
+			out[k] = m.value(v[k], k, in)
 		}
 		return out
 	}
@@ -101,11 +104,11 @@ func maskData(v any, in, of string) any {
 func maskAll(v any) any {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return maskData(v, "", "")
+		return masking(plain).value(v, "", "")
 	}
 	out := make(map[string]any, len(m))
 	for k := range m {
-		out[k] = maskData(m[k], "", "")
+		out[k] = masking(plain).value(m[k], "", "")
 	}
 	return out
 }
@@ -134,13 +137,14 @@ var (
 // as an id.
 func maskNumbers(s string) string { return longNumber.ReplaceAllString(s, "${1}…${2}") }
 
-// maskRaw masks JSON.
-func maskRaw(raw json.RawMessage) json.RawMessage {
+// MaskJSON masks texts and numbers in JSON, but those of members that say how something went; told
+// are names of more of them.
+func MaskJSON(raw json.RawMessage, told ...string) json.RawMessage {
 	v, err := flow.DecodeJSON(raw)
 	if err != nil {
 		return nil
 	}
-	masked, err := json.Marshal(maskData(v, "", ""))
+	masked, err := json.Marshal(masking(slices.Concat(plain, told)).value(v, "", ""))
 	if err != nil {
 		return nil
 	}

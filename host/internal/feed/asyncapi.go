@@ -120,7 +120,7 @@ func describe(messages object, k events.Catalogued) error {
 		messages[prefix+k.Type] = object{
 			"name": k.Type, "title": k.Title, "summary": schema.Description, "contentType": form.media,
 			"payload":  object{"allOf": []any{ref("schemas", form.name), object{"type": "object", "properties": object{"type": object{"const": k.Type}, form.data: ref("schemas", k.Type)}}}},
-			"examples": []any{object{"name": "example", "payload": json.RawMessage(it.told(form.shape))}},
+			"examples": []any{object{"name": "example", "payload": json.RawMessage(it.as(Want{Shape: form.shape}).body)}},
 		}
 	}
 	return nil
@@ -132,7 +132,8 @@ func query() object {
 	shape["enum"], shape["default"] = []string{"cloudevents", "seed"}, "cloudevents"
 	return object{"type": "object", "properties": object{
 		"type": text("Only these types, with commas between."), "instance": text("Only events of these instances, with commas between."), "shape": shape,
-		"after": text("The sequence of the last event that the reader has; 0 is before the oldest that is kept."),
+		"after":  text("The sequence of the last event that the reader has; 0 is before the oldest that is kept."),
+		"reveal": text("true shows numbers and texts, which are masked otherwise. The token must allow it."),
 	}}
 }
 

@@ -16,6 +16,8 @@ import (
 type Want struct {
 	events.Filter
 	Shape Shape
+	// Masked leaves out what customers said; see [events.Event.Masked].
+	Masked bool
 	// After is the position to go on after; nil is the newest, so that only what comes is read.
 	After *uint64
 	// Opened has the reader told first from where it reads.
@@ -141,18 +143,18 @@ func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
 func (r *Reader) frames(found []*item) []Frame {
 	var out []Frame
 	for _, it := range found {
-		body := it.told(r.want.Shape)
-		if r.want.Passes != nil && !r.want.Passes(it.Type, it.name) {
+		told := it.as(r.want)
+		if r.want.Passes != nil && !r.want.Passes(it.Type, told.name) {
 			continue
 		}
-		out = append(out, Frame{events.Sequence(it.Position), body})
+		out = append(out, Frame{events.Sequence(it.Position), told.body})
 	}
 	return out
 }
 
 func (r *Reader) say(ev events.Event) {
 	it := &item{Event: ev}
-	r.first = append(r.first, Frame{events.Sequence(ev.Position), it.told(r.want.Shape)})
+	r.first = append(r.first, Frame{events.Sequence(ev.Position), it.as(r.want).body})
 }
 
 // gap is the event of what may be missing, and opened that of where a reader begins.

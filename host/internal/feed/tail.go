@@ -49,9 +49,13 @@ type Tail struct {
 // item is an event with what readers get of it, which is made once.
 type item struct {
 	events.Event
-	once [2]sync.Once
-	body [2][]byte
-	name string // in the seed's form
+	told [2][2]told // by shape, in clear and masked
+}
+
+type told struct {
+	once sync.Once
+	body []byte
+	name string // in the seed's form, if that is the shape
 }
 
 // NewTail is ready for readers, who get nothing yet.
@@ -205,15 +209,24 @@ const (
 	Seed                     // the seed's
 )
 
-// told is the event in a shape, and its name in the seed's.
-func (it *item) told(s Shape) []byte {
-	it.once[s].Do(func() {
+// as is the event as a reader gets it.
+func (it *item) as(w Want) *told {
+	form := &it.told[w.Shape]
+	t := &form[0]
+	if w.Masked {
+		t = &form[1]
+	}
+	t.once.Do(func() {
+		ev := it.Event
+		if w.Masked {
+			ev = ev.Masked()
+		}
 		var form any
-		if s == Seed {
-			seed := events.InSeed(it.Event)
-			it.name, form = seed.Event, seed
+		if w.Shape == Seed {
+			seed := events.InSeed(ev)
+			t.name, form = seed.Event, seed
 		} else {
-			cloud := events.InCloudEvents(it.Event)
+			cloud := events.InCloudEvents(ev)
 			if cloud.Source == "" {
 				cloud.Source = "/events"
 			}
@@ -223,7 +236,7 @@ func (it *item) told(s Shape) []byte {
 		if err != nil {
 			raw = []byte(`{}`) // unreachable: data was JSON when it was stored
 		}
-		it.body[s] = raw
+		t.body = raw
 	})
-	return it.body[s]
+	return t
 }

@@ -25,6 +25,7 @@ type eventsIn struct {
 	After     string   `query:"after" maxLength:"30" doc:"The sequence of the last event that the reader has; 0 is before the oldest that is kept. Left out, a page begins with the oldest and a stream with what comes."`
 	Last      string   `header:"Last-Event-ID" doc:"The same for server-sent events; it counts more."`
 	Limit     int      `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many at most, of a page."`
+	Reveal    bool     `query:"reveal" doc:"Show numbers and texts, which are masked otherwise. The token must allow it."`
 	Accept    string   `header:"Accept" doc:"text/event-stream for a stream; otherwise a page."`
 	Upgrade   string   `header:"Upgrade" doc:"websocket for a socket."`
 }
@@ -41,7 +42,7 @@ func (a *API) events(tail *feed.Tail) {
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/events", id: "readEvents", tag: "events", summary: "Read events: by the page, as server-sent events or over a WebSocket",
 		about: "Each event has a sequence; a reader that names the last one it has goes on behind it without a gap, whatever was restarted. Streams and sockets begin with an event of type stream.opened.v1, " +
-			"and one of type stream.gap.v1 says what was removed before it was read. /v1/asyncapi.json describes the messages. A browser sends its token for a WebSocket as subprotocol, bearer.{token}, beside " + feed.Subprotocol + ".",
+			"and one of type stream.gap.v1 says what was removed before it was read. Numbers and texts are masked unless reveal is true. /v1/asyncapi.json describes the messages. A browser sends its token for a WebSocket as subprotocol, bearer.{token}, beside " + feed.Subprotocol + ".",
 		access: Access{Read, Any}, refusals: []int{http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 		change: func(op *huma.Operation) {
 			op.Responses["200"] = &huma.Response{Description: "A page, or the stream", Content: map[string]*huma.MediaType{
@@ -50,7 +51,12 @@ func (a *API) events(tail *feed.Tail) {
 			op.Responses["101"] = &huma.Response{Description: "A WebSocket that gets one event in each message"}
 		},
 	}, func(ctx context.Context, in *eventsIn) (*streaming, error) {
+		reveal, err := a.revealed(ctx, in.Reveal)
+		if err != nil {
+			return nil, err
+		}
 		want, p := a.wanted(ctx, in)
+		want.Masked = !reveal
 		switch {
 		case p != nil:
 			return nil, p

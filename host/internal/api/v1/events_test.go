@@ -17,6 +17,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/feed"
+	"github.com/tapnode/tapnode/schemas"
 )
 
 // telling is an API with an outbox.
@@ -166,6 +167,42 @@ func TestEventsByThePage(t *testing.T) {
 	}
 	if a := s.ask(t, "GET", "/v1/events?instance=bar", "", "Caller", "bob/shop"); a.problem(t).Status != 403 {
 		t.Errorf("of another instance: %+v", a)
+	}
+}
+
+// TestEventsAreMasked: only a token that may, and asks for it, sees numbers and texts, in either form
+// and in every way to read.
+func TestEventsAreMasked(t *testing.T) {
+	s := serveEvents(t)
+	var schema struct{ Examples []json.RawMessage }
+	if err := json.Unmarshal(schemas.Read(schemas.MessageReceived), &schema); err != nil {
+		t.Fatal(err)
+	}
+	ev := engine.Outgoing{ID: "said", Type: "whatsapp.message.received.v1", Instance: "shop", Time: time.Now(), Data: schema.Examples[0]}
+	if err := s.log.Tell(t.Context(), ev)(); err != nil {
+		t.Fatal(err)
+	}
+	const number, text = "5511999999999", "Can I change my order?"
+	check := func(how, body string, clear bool) {
+		t.Helper()
+		if strings.Contains(body, number) != clear || strings.Contains(body, text) != clear || !strings.Contains(body, "3A21") {
+			t.Errorf("%s: in clear is %v: %s", how, !clear, body)
+		}
+	}
+	for _, shape := range []string{"cloudevents", "seed"} {
+		path := "/v1/events?after=0&shape=" + shape
+		check("a page as "+shape, s.ask(t, "GET", path, "").body, false)
+		check("the same, asked for", s.ask(t, "GET", path+"&reveal=true", "", "Caller", "eve").body, true)
+		check("the same, not asked for", s.ask(t, "GET", path, "", "Caller", "eve").body, false)
+		if a := s.ask(t, "GET", path+"&reveal=true", ""); a.problem(t).Code != "not_revealed" {
+			t.Errorf("without the right: %+v", a)
+		}
+		for query, clear := range map[string]bool{"": false, "&reveal=true": true} {
+			next := s.sse(t, path+query, "Caller", "eve")
+			next()
+			_, _, data := next()
+			check("a stream as "+shape+query, data, clear)
+		}
 	}
 }
 

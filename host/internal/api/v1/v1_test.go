@@ -35,7 +35,7 @@ func serveTest(t *testing.T, change func(*Options)) *served {
 		Authorize: func(access Access, next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				id, instance, some := strings.Cut(r.Header.Get("Caller"), "/")
-				caller := Caller{ID: id}
+				caller := Caller{ID: id, Reveal: id == "eve"}
 				if some {
 					caller.Instances = []string{instance}
 				}
