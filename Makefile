@@ -36,10 +36,14 @@ build: ## bin/tapnode and bin/nodes/whatsapp-send-buttons
 test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code, conformance, end to end, crashes
 	.ci/test
 
-.PHONY: crash
+.PHONY: crash crash-documents crash-node crash-host
 crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, a chaos of faults, and hostile documents
+	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host
+crash-documents:
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
+crash-node:
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
+crash-host:
 	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run TestCrashRuns -v ./host/internal/cli
 
 .PHONY: crash-runs

@@ -27,6 +27,7 @@ edges: [{from: "menu.reply:yes", to: took}, {from: menu.timeout, to: silent}]
 // timeout of a run that began later has come on another instance, and WhatsApp gives the tap at
 // last, it is the tap that counts, though late ones are ignored.
 func TestTapWhileTheLineIsDown(t *testing.T) {
+	t.Parallel()
 	a, s := open(t, awayFlow)
 	start(t, a)
 	for _, instance := range []string{"demo", "other"} {

@@ -33,6 +33,7 @@ var chaos = []wasim.FaultRule{
 // is locked from outside. In the end no tap is lost or counted twice, no phone shows a
 // message twice, and every send has the outcome that its phone has.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	sends := scaled(1000, "TAPNODE_CHAOS_SENDS")
 	got := &tally{seen: map[string]int{}}
 	var dir string

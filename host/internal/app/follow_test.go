@@ -89,6 +89,7 @@ func (c *changing) seen() map[string]int {
 // takes the messages from then on, each once, also those that come while the node or the host
 // is away.
 func TestTriggersFollowFlows(t *testing.T) {
+	t.Parallel()
 	c := &changing{t: t}
 	c.a, c.s = open(t, wordFlow("first", 1, "red"), c.keep)
 	defer func() {

@@ -18,8 +18,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/sim"
 )
 
-// nodeBinary is the real node, built once for the package's tests.
-var nodeBinary string
+// nodesDir holds the real node and its lock, built once for the package's tests.
+var nodesDir string
 
 func TestMain(m *testing.M) { os.Exit(withNode(m)) }
 
@@ -30,14 +30,26 @@ func withNode(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	nodeBinary = filepath.Join(dir, "whatsapp-send-buttons")
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", nodeBinary, "github.com/tapnode/tapnode/plugin")
-	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
-	if err := build.Run(); err != nil {
+	nodesDir = dir
+	if err := buildNode(filepath.Join(dir, "whatsapp-send-buttons")); err != nil {
 		fmt.Fprintln(os.Stderr, "build the node:", err)
 		return 1
 	}
 	return m.Run()
+}
+
+func buildNode(path string) error {
+	ctx := context.Background()
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/tapnode/tapnode/plugin")
+	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	if err := build.Run(); err != nil {
+		return err
+	}
+	entry, err := catalog.Lock(ctx, path)
+	if err != nil {
+		return err
+	}
+	return catalog.Lockfile{Version: 1, Nodes: []catalog.Entry{entry}}.Save(filepath.Join(filepath.Dir(path), catalog.LockName))
 }
 
 // scaled is how much of a long test runs: what the environment says, else all of it, or
@@ -52,18 +64,10 @@ func scaled(n int, variable string) int {
 	return n
 }
 
-// install locks the node binary and copies it into dir.
+// install copies the node binary into dir.
 func install(t *testing.T, dir string) []Installed {
 	t.Helper()
-	entry, err := catalog.Lock(t.Context(), nodeBinary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lock := filepath.Join(filepath.Dir(nodeBinary), catalog.LockName)
-	if err := (catalog.Lockfile{Version: 1, Nodes: []catalog.Entry{entry}}).Save(lock); err != nil {
-		t.Fatal(err)
-	}
-	installed, err := Installation(t.Context(), filepath.Dir(lock), dir)
+	installed, err := Installation(t.Context(), nodesDir, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,7 @@ edges:
 // get menus, tap and get answers. Afterwards every tap has continued its run once,
 // and no phone has seen a message twice.
 func TestKilledNode(t *testing.T) {
+	t.Parallel()
 	const customers = 8
 	kills := scaled(200, "TAPNODE_KILLS")
 	seed := uint64(time.Now().UnixNano())

@@ -140,6 +140,7 @@ func (l *late) pass(d time.Duration) {
 // once is refused visibly; another choice goes its own way; and what the menu itself
 // refuses continues nothing.
 func TestClickDaysLater(t *testing.T) {
+	t.Parallel()
 	a, s := open(t, lateFlow)
 	start(t, a)
 	if err := s.Connect(t.Context(), a.Execute, "demo"); err != nil {

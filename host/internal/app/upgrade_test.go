@@ -31,8 +31,15 @@ import (
 // testdata/upgrade. No click is lost, a wait is answered at the right port, and what was due
 // happens once.
 func TestUpgrade(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { upgrade(t, "", "") })
-	t.Run("Postgres", func(t *testing.T) { upgrade(t, sqldbtest.Postgres(t), sqldbtest.Postgres(t)) })
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		upgrade(t, "", "")
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		t.Parallel()
+		upgrade(t, sqldbtest.Postgres(t), sqldbtest.Postgres(t))
+	})
 }
 
 func upgrade(t *testing.T, runs, node string) {

@@ -18,7 +18,7 @@ import (
 // call that follows from its ledger, so that nobody gets a second message. With both copies
 // the tap is unknown, and the next one is answered.
 func TestBackup(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	phone, data, settings := pairedElsewhere(t)
 	dir := filepath.Dir(data)
 	token := ""

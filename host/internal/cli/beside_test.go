@@ -51,6 +51,7 @@ func (b beside) json(into any, args ...string) {
 // TestFlowsBeside: versions of flows are published, compared, retired and restored while the
 // host runs, and take effect at once; a start without arguments serves what was published.
 func TestFlowsBeside(t *testing.T) {
+	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
 	if _, errs := b.do(exitEnvironment, "flows", "list"); !strings.Contains(errs, "no tapnode serve is running") {
 		t.Errorf("without a host: %s", errs)
@@ -125,6 +126,7 @@ func write(t *testing.T, text string) string {
 // TestRunsBeside: a run is found by its customer, read masked and not, and repaired; calls go
 // through the running host.
 func TestRunsBeside(t *testing.T) {
+	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
 	s := serveSimulated(t, "--data", b.data)
 	s.until(t, `wait.armed +ask`)

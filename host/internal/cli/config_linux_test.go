@@ -67,7 +67,7 @@ func tapnode(args ...string) (code int, out, errs string) {
 // TestConfigCommands: check finds everything wrong in a file, show says where values come from,
 // and neither shows a secret.
 func TestConfigCommands(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	dir := t.TempDir()
 	good := put(t, dir, "good.yaml", "listen: 127.0.0.1:0\nkeep: 90d\norigin: [https://crm.example]\n")
 	if code, out, errs := tapnode("config", "check", good); code != exitOK || !strings.Contains(out, "is good") {
@@ -93,10 +93,8 @@ func TestConfigCommands(t *testing.T) {
 		}
 	}
 
-	t.Setenv("TAPNODE_DATABASE", "postgres://tapnode:hush@db.example/runs")
-	t.Setenv("TAPNODE_LISTN", "x")
-	t.Setenv(accountTokenEnv, "hush0123456789abcdef0123456789ab")
-	code, out, errs := tapnode("config", "show", "--config", good, "--keep-runs", "7", "flow.yaml")
+	env := []string{"TAPNODE_DATABASE=postgres://tapnode:hush@db.example/runs", "TAPNODE_LISTN=x", accountTokenEnv + "=hush0123456789abcdef0123456789ab"}
+	code, out, errs := tapnodeIn(t, env, "config", "show", "--config", good, "--keep-runs", "7", "flow.yaml")
 	for _, want := range []string{"--keep-runs +7 +command line", "--keep +90d +" + good + " /keep", "--nodes +" + nodesDir + " +TAPNODE_NODES", "--database +.it has a password in it. +TAPNODE_DATABASE", "--flows +flow.yaml +command line", "--tls-cert +- +default"} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("show lacks %q:\n%s", want, out)
@@ -105,7 +103,7 @@ func TestConfigCommands(t *testing.T) {
 	if code != exitOK || strings.Contains(out+errs, "hush") || !strings.Contains(errs, "TAPNODE_LISTN is no variable of serve") {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
-	code, out, _ = tapnode("config", "show", "--json", "--listen", "192.0.2.1:1")
+	code, out, _ = tapnodeIn(t, env, "config", "show", "--json", "--listen", "192.0.2.1:1")
 	var shown struct{ Settings []shownSetting }
 	if err := json.Unmarshal([]byte(out), &shown); err != nil || code != exitInvalid || !slices.Contains(shown.Settings, shownSetting{"listen", "192.0.2.1:1", "command line"}) {
 		t.Errorf("%d %s", code, out)
@@ -115,18 +113,15 @@ func TestConfigCommands(t *testing.T) {
 // TestServeIsConfigured: serve takes its flags from the environment and a file, with secrets of
 // files; none of them is in the list of processes or in what it says.
 func TestServeIsConfigured(t *testing.T) {
-	const token = "0123456789abcdef0123456789abcdef"
+	t.Parallel()
+	const token = "given-to-TestServeIsConfigured-alone"
 	dir := shortDir(t)
 	flow, err := filepath.Abs(simulated)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := put(t, dir, "tapnode.yaml", "listen: 192.0.2.1:80\nsimulate: true\nflows: ["+flow+"]\ndata: "+filepath.Join(dir, "data")+"\naccountTokenFile: "+put(t, dir, "token", token+"\n")+"\n")
-	t.Setenv("TAPNODE_NODES", nodesDir)
-	t.Setenv("TAPNODE_CONFIG", path)
-	t.Setenv("TAPNODE_LISTEN", "127.0.0.1:0")
-	t.Setenv("TAPNODE_VERBOSE", "true")
-	r := startProcess(t, "serve")
+	r := startProcessIn(t, []string{"TAPNODE_CONFIG=" + path, "TAPNODE_LISTEN=127.0.0.1:0", "TAPNODE_VERBOSE=true"}, "serve")
 	s := &served{url: r.until(t, "tapnode serves at "), token: token}
 	r.until(t, "tokens for the HTTP API: 1")
 	r.until(t, "wait.armed")
@@ -142,8 +137,7 @@ func TestServeIsConfigured(t *testing.T) {
 	if ps, err := exec.CommandContext(t.Context(), "ps", "axww", "-o", "args").Output(); err == nil && bytes.Contains(ps, []byte(token)) {
 		t.Error("the token is in the list of processes")
 	}
-	t.Setenv("TAPNODE_DATA", filepath.Join(dir, "data"))
-	if list := succeeds(t, "tokens", "list"); !regexp.MustCompile(`environment +account +send,read,manage`).MatchString(list) {
+	if _, list, _ := tapnodeIn(t, []string{"TAPNODE_DATA=" + filepath.Join(dir, "data")}, "tokens", "list"); !regexp.MustCompile(`environment +account +send,read,manage`).MatchString(list) {
 		t.Errorf("tokens: %s", list)
 	}
 	r.interrupt(t)
@@ -154,6 +148,7 @@ func TestServeIsConfigured(t *testing.T) {
 
 // TestSecretsAreNoArguments: a password on the command line is refused, and not repeated.
 func TestSecretsAreNoArguments(t *testing.T) {
+	t.Parallel()
 	for _, dsn := range []string{"postgres://u:hush@h/d", "postgres://u@h/d?password=hush", "host=h password=hush", "host=h PASSWORD = 'hush'", "postgres://h/d?sslpassword=hush&x=1"} {
 		if code, out, errs := tapnode("serve", "--database", dsn); code != exitInvalid || !strings.Contains(errs, "--database-file") || strings.Contains(out+errs, "hush") {
 			t.Errorf("%s: %d %s%s", dsn, code, out, errs)
@@ -164,7 +159,6 @@ func TestSecretsAreNoArguments(t *testing.T) {
 			t.Errorf("%s has a password", dsn)
 		}
 	}
-	t.Setenv("TAPNODE_NODES", nodesDir)
 	dir := t.TempDir()
 	if code, _, errs := tapnode("serve", "--simulate", "--account-token-file", put(t, dir, "short", "hush")); code != exitInvalid || strings.Contains(errs, "hush") || !strings.Contains(errs, "32 to 4096") {
 		t.Errorf("a weak token: %d %s", code, errs)

@@ -47,9 +47,13 @@ func (s *served) refusedSocket(t *testing.T, token, instance string, status int,
 }
 
 // TestContractEvents configures webhooks and the websocket as the clients do, and reads events.
-func TestContractEvents(t *testing.T) { contractEvents(t, serveSimulated(t)) }
+func TestContractEvents(t *testing.T) {
+	t.Parallel()
+	contractEvents(t, serveSimulated(t))
+}
 
 func TestContractEventsOnPostgres(t *testing.T) {
+	t.Parallel()
 	contractEvents(t, serveSimulated(t, "--database", sqldbtest.Postgres(t)))
 }
 
@@ -135,6 +139,7 @@ func contractEvents(t *testing.T, s *served) {
 // TestContractRefusals: every refusal below /api is the seed's envelope, with the words that
 // clients compare, and the headers that they wait by.
 func TestContractRefusals(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t, "--origin", "https://crm.example")
 	s.until(t, `wait.armed +ask`)
 	for _, c := range []struct {

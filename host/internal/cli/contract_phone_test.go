@@ -12,6 +12,7 @@ import (
 // for a passkey says so in connect; the pause of new contacts, with its end, is in the list and
 // in instance.state. A server that stops ends a pairing that nobody waits for.
 func TestContractPhone(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	const number = "5511300000078"

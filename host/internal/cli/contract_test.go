@@ -115,6 +115,7 @@ func (s *served) scanned(t *testing.T, instance, number, qr string) {
 // TestContractInstances takes an instance through its life as clients of the seed's product do:
 // each row of the contract about instances, with what clients read of the answer.
 func TestContractInstances(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	long := "_" + strings.Repeat("a", 99)
@@ -209,6 +210,7 @@ func TestContractInstances(t *testing.T) {
 
 // TestContractMessages sends as the clients do, and reads what they read.
 func TestContractMessages(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string)

@@ -60,9 +60,13 @@ func (p *posted) next(t *testing.T, event string, fits func(postedCall) bool) po
 }
 
 // TestContractWebhooks: the seed's webhooks are called with what its clients read.
-func TestContractWebhooks(t *testing.T) { contractWebhooks(t, serveSimulated(t)) }
+func TestContractWebhooks(t *testing.T) {
+	t.Parallel()
+	contractWebhooks(t, serveSimulated(t))
+}
 
 func TestContractWebhooksOnPostgres(t *testing.T) {
+	t.Parallel()
 	contractWebhooks(t, serveSimulated(t, "--database", sqldbtest.Postgres(t)))
 }
 

@@ -6,13 +6,11 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/app"
@@ -160,30 +158,6 @@ func v1(parts ...string) string {
 		path += "/" + p
 	}
 	return path
-}
-
-// subcommand runs one of a command's by the first of its arguments.
-func subcommand(ctx context.Context, c console, name string, args []string, all map[string]func(context.Context, console, *flag.FlagSet, []string) error) error {
-	var known []string
-	for sub := range all {
-		known = append(known, sub)
-	}
-	if len(args) == 0 {
-		return invalid("tapnode %s what? %s", name, flow.DidYouMean("", known))
-	}
-	fs := newFlags(name)
-	if args[0] == "-h" || args[0] == "--help" || args[0] == "-help" {
-		reachFlags(fs, dataFlag(fs))
-		fs.Bool("json", false, "print JSON")
-		_, err := parse(c, fs, args)
-		fmt.Fprintf(c.out, "\nEach has flags of its own: tapnode %s %s -h\n", name, slices.Min(known))
-		return err
-	}
-	run, ok := all[args[0]]
-	if !ok {
-		return invalid("unknown tapnode %s %.80q: %s", name, args[0], flow.DidYouMean(args[0], known))
-	}
-	return run(ctx, c, fs, args[1:])
 }
 
 // printJSON prints a value as a document.

@@ -34,20 +34,15 @@ type mortalHost struct {
 // startMortal starts it; what it logs is shown if the test fails.
 func startMortal(t *testing.T, data string, args ...string) *mortalHost {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	temporary := shortDir(t)
 	said, err := os.Create(filepath.Join(temporary, "stderr"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &mortalHost{data: data, said: said.Name(), control: newControl(data), done: make(chan struct{})}
-	env := append(os.Environ(), "TMPDIR="+temporary, "RUNTIME_DIRECTORY="+shortDir(t))
 	go h.live(func() *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), exe, args...)
-		cmd.Args[0], cmd.Env, cmd.Stderr = "tapnode", env, said
+		cmd := process(t, []string{"TMPDIR=" + temporary}, args...)
+		cmd.Stderr = said
 		return cmd
 	})
 	t.Cleanup(func() {

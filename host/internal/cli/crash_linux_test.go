@@ -93,8 +93,15 @@ func sized(variable string, otherwise int) int {
 // has the key of its visit; no phone shows a message twice; and what may happen once only has
 // happened once at most. TAPNODE_CRASH_RUNS and TAPNODE_CRASH_KILLS say how many.
 func TestCrashRuns(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { crashRuns(t, nil) })
-	t.Run("Postgres", func(t *testing.T) { crashRuns(t, startMortalPostgres(t)) })
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		crashRuns(t, nil)
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		t.Parallel()
+		crashRuns(t, startMortalPostgres(t))
+	})
 }
 
 func crashRuns(t *testing.T, base *mortalPostgres) {
@@ -122,7 +129,6 @@ func crashRuns(t *testing.T, base *mortalPostgres) {
 // prepare pairs the instances, makes the phones and starts the host.
 func (c *crash) prepare() {
 	t := c.t
-	t.Setenv("TAPNODE_NODES", nodesDir)
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	if c.world, err = sim.Start(log); err != nil {

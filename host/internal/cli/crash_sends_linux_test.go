@@ -21,6 +21,7 @@ import (
 // every accepted message is on its phone once, no other is there twice, and the receiver
 // was told of each under one id. TAPNODE_CRASH_SECONDS says how long; 60 is the whole.
 func TestCrashSends(t *testing.T) {
+	t.Parallel()
 	lasting := time.Duration(sized("TAPNODE_CRASH_SECONDS", 4)) * time.Second
 	const senders, people = 64, 8
 	address := freeAddress(t)

@@ -127,8 +127,15 @@ func note(m map[string]map[string]bool, key, value string) {
 // restarted. In the end it has every text under one id, those of a customer in their order, and of
 // every run that it began and ended; and no number and no secret is in what the host logged.
 func TestCrashWebhooks(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { crashWebhooks(t, nil) })
-	t.Run("Postgres", func(t *testing.T) { crashWebhooks(t, startMortalPostgres(t)) })
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		crashWebhooks(t, nil)
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		t.Parallel()
+		crashWebhooks(t, startMortalPostgres(t))
+	})
 }
 
 func crashWebhooks(t *testing.T, base *mortalPostgres) {
@@ -232,7 +239,6 @@ func startMortalWorld(t *testing.T, base *mortalPostgres, source string, args ..
 			t.Error(err)
 		}
 	})
-	t.Setenv("TAPNODE_NODES", nodesDir)
 	dir := shortDir(t)
 	node := world.Settings()
 	if base != nil {
@@ -264,7 +270,7 @@ func startMortalWorld(t *testing.T, base *mortalPostgres, source string, args ..
 // eventually waits until something is so: what it waits for happens in other processes.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: it never came to that", what)
 		}

@@ -12,9 +12,8 @@ import (
 // TestHostileArguments: a slip or an attack on the command line ends with exit code 2, a
 // line on stderr that a terminal can show.
 func TestHostileArguments(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	dir := shortDir(t)
-	t.Setenv("RUNTIME_DIRECTORY", dir)
 	data := filepath.Join(dir, "data")
 	list := filepath.Join(dir, "list.json")
 	if err := os.WriteFile(list, []byte(`{"whatsapp-send-buttons":[]}`), 0o600); err != nil {

@@ -28,6 +28,7 @@ func wantEnvironment(t *testing.T, name, path string, args ...string) {
 // TestDamagedFiles: the host's own files, when they are not its own any more, stop it
 // with their name, and stay as they are.
 func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
 	short := shortDir(t)
 	for _, in := range nodetest.Hostile() {
 		dir := filepath.Join(short, "d")
@@ -50,9 +51,8 @@ func TestDamagedFiles(t *testing.T) {
 
 // TestDataDirectory: every command that keeps something says which directory it cannot use.
 func TestDataDirectory(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	short := shortDir(t)
-	t.Setenv("RUNTIME_DIRECTORY", short)
 	file := filepath.Join(short, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestDataDirectory(t *testing.T) {
 // TestFullDisk: on a disk without room nothing begins, and there is room again once something
 // is deleted.
 func TestFullDisk(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	dir, err := mounted(t, "full", 0, "size=64k")
 	if err != nil {
 		t.Skipf("needs to mount a small tmpfs: %v", err)

@@ -72,7 +72,7 @@ func deepIndent(depth int) []byte {
 // TestHostileFlows: validate finds something in each file, says where, and prints
 // nothing that a terminal would obey.
 func TestHostileFlows(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	dir := t.TempDir()
 	inputs := hostileFlows()
 	args := []string{"validate"}
@@ -108,7 +108,7 @@ func TestHostileFlows(t *testing.T) {
 
 // TestRunHostileFlow: nothing starts for a flow that is none.
 func TestRunHostileFlow(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	for _, in := range hostileFlows()[30:34] {
 		path := filepath.Join(t.TempDir(), "flow.yaml")
 		if err := os.WriteFile(path, in.Bytes, 0o600); err != nil {

@@ -20,6 +20,7 @@ const goodMenu = `{"number":"5511999990001","contentText":"👩‍👩‍👧‍
 // TestHostileBodies: every door that takes JSON refuses every hostile document with a
 // 4xx and words, and a good request comes through afterwards.
 func TestHostileBodies(t *testing.T) {
+	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
 	s := serveSimulated(t, "--data", b.data)
 	s.until(t, `wait.armed +ask`)
@@ -57,6 +58,7 @@ func TestHostileBodies(t *testing.T) {
 // TestBodyAtTheLimit: what just fits goes to the node and comes back with its words, what
 // does not is refused here; neither is told to try again.
 func TestBodyAtTheLimit(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	for _, over := range []int{-1, 0, 1, 64 << 10} {
@@ -70,6 +72,7 @@ func TestBodyAtTheLimit(t *testing.T) {
 
 // TestHostileRequests: what is wrong below JSON ends its connection at most.
 func TestHostileRequests(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	post := func(path string, header ...string) string {
@@ -135,7 +138,7 @@ func roundTrip(t *testing.T, s *served, request string, ends bool) (status int, 
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

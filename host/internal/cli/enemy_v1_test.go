@@ -17,6 +17,7 @@ const callMenu = "/v1/operations/whatsapp.sendButtons@1/execute"
 // TestHostileV1: what is wrong with a request to /v1 is refused with the status and the code that say
 // what, as a problem, and a good request comes through afterwards.
 func TestHostileV1(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	good := `{"input":` + strings.Replace(goodMenu, "{", `{"instance":"demo",`, 1) + `}`
@@ -117,7 +118,7 @@ func (s *served) raw(t *testing.T, request string) (status int, kind, body strin
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	go func() { _, _ = io.WriteString(conn, request) }() // a server may refuse before it has read all

@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	v1api "github.com/tapnode/tapnode/host/internal/api/v1"
@@ -21,63 +19,45 @@ import (
 
 // flows manages the versions of flows of a running host.
 func flows(ctx context.Context, c console, args []string) error {
-	return subcommand(ctx, c, "flows", args, map[string]func(context.Context, console, *flag.FlagSet, []string) error{
-		"publish": publishFlows, "list": listFlows, "show": showFlow, "diff": diffFlow, "retire": retireFlow, "restore": restoreFlow, "export": exportFlow,
+	return errands(ctx, c, "flows", args, map[string]order{
+		"publish": {"FILE…", publishFlows}, "list": plain("", listFlows), "show": plain("FLOW", showFlow), "diff": plain("FLOW [FROM [TO]]", diffFlow),
+		"retire": plain("FLOW", retireFlow), "restore": plain("FLOW VERSION", restoreFlow), "export": plain("FLOW [VERSION]", exportFlow),
 	})
 }
 
-// flowArgs reads the flags that all have, and a number of arguments from least to most.
-func flowArgs(c console, fs *flag.FlagSet, args []string, least, most int, want string) (host *control, rest []string, asJSON bool, err error) {
-	to := reachFlags(fs, dataFlag(fs))
-	printsJSON := fs.Bool("json", false, "print JSON")
-	rest, err = parse(c, fs, args)
-	if err == nil && (len(rest) < least || most >= 0 && len(rest) > most) {
-		sub, _, _ := strings.Cut(want, " ")
-		err = invalid("want tapnode %s %s (see tapnode %s %s -h)", fs.Name(), want, fs.Name(), sub)
-	}
-	if err == nil {
-		host, err = to.control(c)
-	}
-	return host, rest, *printsJSON, err
-}
-
-func publishFlows(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func publishFlows(fs *flag.FlagSet) func(context.Context, errand) error {
 	draft := fs.Bool("draft", false, "for publish: only keep it, as the flow's draft")
-	host, paths, asJSON, err := flowArgs(c, fs, args, 1, -1, "publish FILE…")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	query := url.Values{}
-	if *draft {
-		query.Set("draft", "true")
-	}
-	bad := false
-	for _, path := range paths {
-		source, err := readFlow(path)
-		if err != nil {
-			return err
+	return func(ctx context.Context, e errand) error {
+		query := url.Values{}
+		if *draft {
+			query.Set("draft", "true")
 		}
-		var p v1api.Published
-		err = host.get(ctx, http.MethodPost, v1("flows"), query, source, &p)
-		var wrong found
-		if errors.As(err, &wrong) && len(wrong.Findings) > 0 {
-			printFindings(c.err, path, wrong.Findings, false)
-			bad = true
-			continue
+		bad := false
+		for _, path := range e.args {
+			source, err := readFlow(path)
+			if err != nil {
+				return err
+			}
+			var p v1api.Published
+			err = e.host.get(ctx, http.MethodPost, v1("flows"), query, source, &p)
+			var wrong found
+			if errors.As(err, &wrong) && len(wrong.Findings) > 0 {
+				printFindings(e.err, path, wrong.Findings, false)
+				bad = true
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if err := e.published(path, p); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+		if bad {
+			return &exit{code: exitInvalid}
 		}
-		printFindings(c.err, path, p.Findings, false)
-		if err := printPublished(c, p, asJSON); err != nil {
-			return err
-		}
+		return nil
 	}
-	if bad {
-		return &exit{code: exitInvalid}
-	}
-	return nil
 }
 
 func readFlow(path string) ([]byte, error) {
@@ -93,134 +73,83 @@ func readFlow(path string) ([]byte, error) {
 	return source, nil
 }
 
-func printPublished(c console, p v1api.Published, asJSON bool) error {
-	if asJSON {
-		return printJSON(c.out, p)
-	}
-	was := "is"
-	if !p.New {
-		was = "was already"
-	}
-	_, err := fmt.Fprintf(c.out, "%s version %d %s %s\n", printable(p.Flow), p.Number, was, p.State)
-	return err
+// published prints what became of a flow that is named by its file or its id.
+func (e errand) published(name string, p v1api.Published) error {
+	printFindings(e.err, name, p.Findings, false)
+	return e.print(p, func() error {
+		was := "is"
+		if !p.New {
+			was = "was already"
+		}
+		return e.say("%s version %d %s %s", printable(p.Flow), p.Number, was, p.State)
+	})
 }
 
-func listFlows(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, _, asJSON, err := flowArgs(c, fs, args, 0, 0, "list")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func listFlows(ctx context.Context, e errand) error {
 	var all struct {
 		Flows []engine.Version `json:"flows"`
 	}
-	if err := host.get(ctx, http.MethodGet, v1("flows"), nil, nil, &all); err != nil {
-		return err
-	}
-	return printVersions(c, all.Flows, all, asJSON)
+	return e.list(ctx, v1("flows"), nil, &all, func() error { return e.printVersions(all.Flows) })
 }
 
-func showFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 1, "show FLOW")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func showFlow(ctx context.Context, e errand) error {
 	var all struct {
 		Versions []engine.Version `json:"versions"`
 	}
-	if err := host.get(ctx, http.MethodGet, v1("flows", rest[0], "versions"), nil, nil, &all); err != nil {
-		return err
-	}
-	return printVersions(c, all.Versions, all, asJSON)
+	return e.list(ctx, v1("flows", e.args[0], "versions"), nil, &all, func() error { return e.printVersions(all.Versions) })
 }
 
-func printVersions(c console, list []engine.Version, all any, asJSON bool) error {
-	if asJSON {
-		return printJSON(c.out, all)
-	}
-	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "FLOW\tVERSION\tSTATE\tSINCE\tDIGEST")
+func (e errand) printVersions(list []engine.Version) error {
+	w := e.table("FLOW\tVERSION\tSTATE\tSINCE\tDIGEST")
 	for _, v := range list {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.12s\n", printable(v.Flow), v.Number, v.State, v.Changed.Local().Format(time.DateTime), v.Digest)
 	}
 	return w.Flush()
 }
 
-func diffFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 3, "diff FLOW [FROM [TO]]")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func diffFlow(ctx context.Context, e errand) error {
 	query := url.Values{}
-	for i, name := range []string{"from", "to"} {
-		if len(rest) > i+1 {
-			query.Set(name, rest[i+1])
-		}
+	for i, version := range e.args[1:] {
+		query.Set([]string{"from", "to"}[i], version)
 	}
 	var all struct {
 		Changes []flow.Change `json:"changes"`
 	}
-	if err := host.get(ctx, http.MethodGet, v1("flows", rest[0], "diff"), query, nil, &all); err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(c.out, all)
-	}
-	for _, x := range all.Changes {
-		if _, err := fmt.Fprintln(c.out, printable(x.Text)); err != nil {
-			return err
+	return e.list(ctx, v1("flows", e.args[0], "diff"), query, &all, func() error {
+		for _, x := range all.Changes {
+			if err := e.say("%s", printable(x.Text)); err != nil {
+				return err
+			}
 		}
-	}
-	if len(all.Changes) == 0 {
-		fmt.Fprintln(c.err, "no difference")
-	}
-	return nil
+		if len(all.Changes) == 0 {
+			fmt.Fprintln(e.err, "no difference")
+		}
+		return nil
+	})
 }
 
-func retireFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 1, "retire FLOW")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func retireFlow(ctx context.Context, e errand) error {
 	var answer map[string]string
-	if err := host.get(ctx, http.MethodPost, v1("flows", rest[0], "retire"), nil, nil, &answer); err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(c.out, answer)
-	}
-	_, err = fmt.Fprintf(c.out, "%s starts no more runs; those that have begun go on\n", printable(rest[0]))
-	return err
+	return e.change(ctx, http.MethodPost, v1("flows", e.args[0], "retire"), nil, &answer, func() error {
+		return e.say("%s starts no more runs; those that have begun go on", printable(e.args[0]))
+	})
 }
 
-func restoreFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, rest, asJSON, err := flowArgs(c, fs, args, 2, 2, "restore FLOW VERSION")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func restoreFlow(ctx context.Context, e errand) error {
 	var p v1api.Published
-	if err := host.get(ctx, http.MethodPost, v1("flows", rest[0], "versions", rest[1], "publish"), nil, nil, &p); err != nil {
+	if err := e.host.get(ctx, http.MethodPost, v1("flows", e.args[0], "versions", e.args[1], "publish"), nil, nil, &p); err != nil {
 		return err
 	}
-	printFindings(c.err, rest[0], p.Findings, false)
-	return printPublished(c, p, asJSON)
+	return e.published(e.args[0], p)
 }
 
 // exportFlow prints the file of a version, the published one if none is named.
-func exportFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 2, "export FLOW [VERSION]")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func exportFlow(ctx context.Context, e errand) error {
+	id := e.args[0]
 	var versions struct {
 		Versions []engine.Version `json:"versions"`
 	}
-	if err := host.get(ctx, http.MethodGet, v1("flows", rest[0], "versions"), nil, nil, &versions); err != nil {
+	if err := e.get(ctx, v1("flows", id, "versions"), nil, &versions); err != nil {
 		return err
 	}
 	number := strconv.Itoa(versions.Versions[0].Number)
@@ -229,16 +158,15 @@ func exportFlow(ctx context.Context, c console, fs *flag.FlagSet, args []string)
 			number = strconv.Itoa(v.Number)
 		}
 	}
-	if len(rest) == 2 {
-		number = rest[1]
+	if len(e.args) == 2 {
+		number = e.args[1]
 	}
 	var source []byte
-	if err := host.get(ctx, http.MethodGet, v1("flows", rest[0], "versions", number, "source"), nil, nil, &source); err != nil {
+	if err := e.get(ctx, v1("flows", id, "versions", number, "source"), nil, &source); err != nil {
 		return err
 	}
-	if asJSON {
-		return printJSON(c.out, map[string]string{"flow": rest[0], "version": number, "source": string(source)})
-	}
-	_, err = c.out.Write(source)
-	return err
+	return e.print(map[string]string{"flow": id, "version": number, "source": string(source)}, func() error {
+		_, err := e.out.Write(source)
+		return err
+	})
 }

@@ -11,6 +11,7 @@ import (
 // TestEngineWithoutRoom: the disk of the runs fills while menus wait. The host says so and
 // refuses new runs; taps stay with the node. With room again each run goes on, once.
 func TestEngineWithoutRoom(t *testing.T) {
+	t.Parallel()
 	data, err := mounted(t, "data", 0, "size=256m")
 	if err != nil {
 		t.Skipf("needs to mount a small tmpfs: %v", err)

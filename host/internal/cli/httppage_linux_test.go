@@ -11,6 +11,7 @@ import (
 // TestHTTPPage types the sessions of docs/http.md into a shell beside a real host. For … stands
 // anything.
 func TestHTTPPage(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t, "--data", filepath.Join(shortDir(t), "data"))
 	s.until(t, `wait.armed +ask`)
 	go s.drain()
@@ -21,6 +22,7 @@ func TestHTTPPage(t *testing.T) {
 
 // TestEventsPage does the same with docs/events.md, whose commands speak to the host from elsewhere.
 func TestEventsPage(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()

@@ -10,6 +10,7 @@ import (
 // TestToolsJavaScript: both clients of the protocol that there are in JavaScript, the one of most assistants
 // and the newer one.
 func TestToolsJavaScript(t *testing.T) {
+	t.Parallel()
 	for _, needed := range [][]string{{"node", "--version"}, {"npm", "ping", "--fetch-retries=0"}} { // as .ci/setup asks
 		if out, err := exec.CommandContext(t.Context(), needed[0], needed[1:]...).CombinedOutput(); err != nil {
 			t.Skipf("the clients in JavaScript need %s: %v\n%s", strings.Join(needed, " "), err, out)

@@ -77,6 +77,7 @@ func (s *served) called(t *testing.T, tool, arguments string) answered {
 // TestContractTools: a client of the seed's product that sends by the Model Context Protocol and reads the
 // text of answers, and the top level of the JSON in it.
 func TestContractTools(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	t.Run("page", func(t *testing.T) { s.toolsPage(t) })
@@ -130,6 +131,7 @@ func (s *served) toolsPage(t *testing.T) {
 
 // TestToolsRefuse: what does not come in at /mcp, and with which status.
 func TestToolsRefuse(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 	listed := s.rpc(t, list)
@@ -191,6 +193,7 @@ func TestToolsRefuse(t *testing.T) {
 
 // TestToolEndsWithItsRequest: when whoever called is gone, so is the call.
 func TestToolEndsWithItsRequest(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	s.ask(t, s.token, "POST", "/api/instance/new", `{"name":"shop"}`).wants(t, 201)

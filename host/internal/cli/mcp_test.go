@@ -90,6 +90,7 @@ func text(t *testing.T, content mcpsdk.Content) string {
 
 // TestTools: what an assistant can do with a host, by the protocol's own client.
 func TestTools(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string)

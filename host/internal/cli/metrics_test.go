@@ -8,6 +8,7 @@ import (
 
 // TestMetrics looks at the metrics of a server that has run a flow to its end.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t, "--instance", "5511300000042")
 	s.until(t, `wait.armed +ask`)
 	for _, lives := range []struct{ name, line string }{

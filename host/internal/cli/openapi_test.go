@@ -90,8 +90,15 @@ func (o described) example(live map[string]string) (path, kind, body string) {
 // TestOpenAPI: what is served is what is committed, and every example in it works on a real host,
 // node and simulator and is answered as its schema says.
 func TestOpenAPI(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { openAPI(t) })
-	t.Run("postgres", func(t *testing.T) { openAPI(t, "--database", sqldbtest.Postgres(t)) })
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		openAPI(t)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		openAPI(t, "--database", sqldbtest.Postgres(t))
+	})
 }
 
 func openAPI(t *testing.T, args ...string) {

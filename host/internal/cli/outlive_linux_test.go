@@ -18,7 +18,7 @@ import (
 // host has a new version of the flow; the run goes on with its own, at the button that was
 // tapped, once.
 func TestRunOutlivesHost(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	phone, data, settings := pairedElsewhere(t)
 	old, err := os.ReadFile("../../../examples/flows/menu.yaml")
 	if err != nil {
@@ -105,7 +105,6 @@ func pairedElsewhere(t *testing.T) (phone *wasim.Phone, data, settings string) {
 // pairAll pairs instances in a data directory.
 func pairAll(t *testing.T, s *sim.Simulation, data string, settings json.RawMessage, log *slog.Logger, instances ...string) {
 	t.Helper()
-	t.Setenv("RUNTIME_DIRECTORY", shortDir(t))
 	installed, err := app.Installation(t.Context(), nodesDir, data)
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 // TestPostgresDump runs the commands of docs/backup.md: a run that was dumped while its
 // database was in use is in the new database, with its history, and goes on there.
 func TestPostgresDump(t *testing.T) {
+	t.Parallel()
 	old, fresh := sqldbtest.Postgres(t), sqldbtest.Postgres(t)
 	bin, err := exec.CommandContext(t.Context(), "../../../.ci/postgres-bin").Output()
 	if err != nil {

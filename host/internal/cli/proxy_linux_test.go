@@ -50,6 +50,7 @@ func recipe(t *testing.T, name string, oldnew ...string) string {
 
 // TestNginx puts the recipe for nginx in front of a host.
 func TestNginx(t *testing.T) {
+	t.Parallel()
 	program := needs(t, "nginx")
 	throughProxy(t, func(dir, port, upstream, cert, key string) *exec.Cmd {
 		server := recipe(t, "nginx.conf", "listen 443", "listen 127.0.0.1:"+port, "/etc/letsencrypt/live/bot.example.com/fullchain.pem", cert,
@@ -70,6 +71,7 @@ func TestNginx(t *testing.T) {
 // TestCaddy puts the recipe for Caddy in front of a host. The certificate is ours: nobody gives one
 // for this name.
 func TestCaddy(t *testing.T) {
+	t.Parallel()
 	program := needs(t, "caddy")
 	throughProxy(t, func(dir, port, upstream, cert, key string) *exec.Cmd {
 		site := recipe(t, "Caddyfile", publicName+" {", publicName+":"+port+" {\n\tbind 127.0.0.1\n\ttls "+cert+" "+key, "127.0.0.1:8080", upstream)

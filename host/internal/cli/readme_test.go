@@ -12,16 +12,12 @@ import (
 // TestReadme runs every command of the console blocks of README and docs/flows.md. make
 // run is TestServe's: here only its recipe is compared.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	const root = "../../.."
 	src, err := os.ReadFile(root + "/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	runtimeDir, err := os.MkdirTemp("", "tr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(runtimeDir) })
 	flows, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +32,7 @@ func TestReadme(t *testing.T) {
 	}
 	for _, line := range commands {
 		t.Run(line, func(t *testing.T) {
+			t.Parallel()
 			if line == "make run" {
 				if !bytes.Contains(makefile, []byte("run: build ##")) || !bytes.Contains(makefile, []byte("\tbin/tapnode serve --simulate\n")) {
 					t.Error("make run is not build and serve --simulate any more")
@@ -44,7 +41,7 @@ func TestReadme(t *testing.T) {
 			}
 			cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
 			cmd.Dir = root
-			cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+runtimeDir)
+			cmd.Env = append(os.Environ(), "TAPNODE_NODES=") // those of make build
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)

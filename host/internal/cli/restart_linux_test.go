@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -60,6 +58,7 @@ func held(t *testing.T, dir, file string) (release func()) {
 // TestReadyWithoutDatabase: a host that cannot write its database is not ready, says why,
 // and is again when it can. Without the node's it is ready, and names the node.
 func TestReadyWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	data := shortDir(t)
 	s := serveSimulated(t, "--data", data)
 	go func() { // the rest of the steps
@@ -86,6 +85,7 @@ func TestReadyWithoutDatabase(t *testing.T) {
 // TestNodeStates: a stopped node is named, and is ready again when it goes on; one that
 // keeps crashing is quarantined, says the way out, and takes it. The host serves meanwhile.
 func TestNodeStates(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed`)
 	go func() { // the rest of the steps
@@ -110,7 +110,7 @@ func TestNodeStates(t *testing.T) {
 	}
 
 	deadline(t, func() bool {
-		for _, pid := range children(t, os.Getpid()) {
+		if pid := s.node(t).PID; pid != 0 {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
 		return readyz(200, "tapnode nodes restart whatsapp-send-buttons")()
@@ -125,26 +125,23 @@ func TestNodeStates(t *testing.T) {
 		t.Errorf("no such node: %d", status)
 	}
 
-	t.Setenv(tokenEnv, s.token)
-	var out, errs bytes.Buffer
-	if code := Main([]string{"nodes", "restart", "whatsapp-send-buttons", "--server", s.url}, &out, &errs); code != exitOK || !strings.Contains(out.String(), "is ") {
-		t.Fatalf("restart: %d %s %s", code, &out, &errs)
+	restart := func(token, node, server string) (code int, out, errs string) {
+		return tapnodeIn(t, []string{tokenEnv + "=" + token}, "nodes", "restart", node, "--server", server)
+	}
+	if code, out, errs := restart(s.token, "whatsapp-send-buttons", s.url); code != exitOK || !strings.Contains(out, "is ") {
+		t.Fatalf("restart: %d %s %s", code, out, errs)
 	}
 	if n := s.node(t); n.State == "quarantined" || n.PID == 0 || n.PID == first.PID {
 		t.Errorf("after the restart: %+v", n)
 	}
-	if code := Main([]string{"nodes", "restart", "whatsapp", "--server", s.url}, &out, &errs); code != exitInvalid || !strings.Contains(errs.String(), "no such node") {
-		t.Errorf("restart of none: %d %s", code, &errs)
-	}
-	t.Setenv(tokenEnv, "tap_wrong")
-	if code := Main([]string{"nodes", "restart", "whatsapp-send-buttons", "--server", s.url}, &out, &errs); code != exitInvalid || !strings.Contains(errs.String(), "401") {
-		t.Errorf("with a wrong token: %d %s", code, &errs)
-	}
-	t.Setenv(tokenEnv, "")
-	if code := Main([]string{"nodes", "restart", "whatsapp-send-buttons", "--server", s.url}, &out, &errs); code != exitInvalid || !strings.Contains(errs.String(), tokenEnv) {
-		t.Errorf("without a token: %d %s", code, &errs)
-	}
-	if code := Main([]string{"nodes", "restart", "x", "--server", "127.0.0.1:1"}, &out, &errs); code != exitInvalid {
-		t.Errorf("no URL: %d", code)
+	for _, c := range []struct{ name, token, node, server, says string }{
+		{"none", s.token, "whatsapp", s.url, "no such node"},
+		{"with a wrong token", "tap_wrong", "whatsapp-send-buttons", s.url, "401"},
+		{"without a token", "", "whatsapp-send-buttons", s.url, tokenEnv},
+		{"no URL", s.token, "x", "127.0.0.1:1", "is not a URL"},
+	} {
+		if code, _, errs := restart(c.token, c.node, c.server); code != exitInvalid || !strings.Contains(errs, c.says) {
+			t.Errorf("%s: %d %s", c.name, code, errs)
+		}
 	}
 }

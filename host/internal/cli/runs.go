@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
@@ -19,8 +18,8 @@ import (
 
 // runs finds, shows and repairs the runs of a running host.
 func runs(ctx context.Context, c console, args []string) error {
-	return subcommand(ctx, c, "runs", args, map[string]func(context.Context, console, *flag.FlagSet, []string) error{
-		"list": listRuns, "show": showRun, "cancel": cancelRun, "retry": retryRun, "resume": resumeRun,
+	return errands(ctx, c, "runs", args, map[string]order{
+		"list": {"", listRuns}, "show": {"RUN", showRun}, "cancel": {"RUN", cancelRun}, "retry": plain("RUN", retryRun), "resume": {"RUN", resumeRun},
 	})
 }
 
@@ -38,7 +37,7 @@ func shownAs(reveal bool) url.Values {
 	return query
 }
 
-func listRuns(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func listRuns(fs *flag.FlagSet) func(context.Context, errand) error {
 	filters := map[string]*string{
 		"flow":    fs.String("flow", "", "of this `FLOW`"),
 		"version": fs.String("version", "", "of this `NUMBER` of the flow's versions"),
@@ -51,31 +50,32 @@ func listRuns(ctx context.Context, c console, fs *flag.FlagSet, args []string) e
 	}
 	limit := fs.Int("limit", engine.DefaultPage, "at most this `NUMBER` of runs")
 	reveal := revealFlag(fs)
-	host, _, asJSON, err := flowArgs(c, fs, args, 0, 0, "list")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	query := shownAs(*reveal)
-	for name, value := range filters {
-		if *value != "" {
-			query.Set(name, *value)
+	return func(ctx context.Context, e errand) error {
+		query := shownAs(*reveal)
+		for name, value := range filters {
+			if *value != "" {
+				query.Set(name, *value)
+			}
 		}
-	}
-	for _, name := range []string{"since", "until"} {
-		if err := ago(query, name); err != nil {
-			return err
+		for _, name := range []string{"since", "until"} {
+			if err := ago(query, name); err != nil {
+				return err
+			}
 		}
+		return e.listRuns(ctx, query, *limit)
 	}
+}
+
+func (e errand) listRuns(ctx context.Context, query url.Values, limit int) error {
 	type page struct {
 		Runs []engine.Found `json:"runs"`
 		Next string         `json:"next,omitempty"`
 	}
 	all := page{Runs: []engine.Found{}}
-	for len(all.Runs) < *limit { // a page may have fewer than it could
-		query.Set("limit", strconv.Itoa(min(*limit-len(all.Runs), engine.MaxPage)))
+	for len(all.Runs) < limit { // a page may have fewer than it could
+		query.Set("limit", strconv.Itoa(min(limit-len(all.Runs), engine.MaxPage)))
 		var some page
-		if err := host.get(ctx, http.MethodGet, v1("runs"), query, nil, &some); err != nil {
+		if err := e.get(ctx, v1("runs"), query, &some); err != nil {
 			return err
 		}
 		all.Runs = append(all.Runs, some.Runs...)
@@ -84,21 +84,13 @@ func listRuns(ctx context.Context, c console, fs *flag.FlagSet, args []string) e
 		}
 		query.Set("after", all.Next)
 	}
-	if asJSON {
-		return printJSON(c.out, all)
-	}
-	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tFLOW\tVERSION\tSTARTED\tSTATUS\tABOUT")
-	for _, f := range all.Runs {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", f.Run, printable(f.Flow), f.Version, f.Started.Local().Format(time.DateTime), printable(standing(f)), printable(firstSubject(f)))
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if all.Next != "" {
-		fmt.Fprintf(c.err, "there are more: --after %s\n", all.Next)
-	}
-	return nil
+	return e.print(all, func() error {
+		w := e.table("RUN\tFLOW\tVERSION\tSTARTED\tSTATUS\tABOUT")
+		for _, f := range all.Runs {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", f.Run, printable(f.Flow), f.Version, f.Started.Local().Format(time.DateTime), printable(standing(f)), printable(firstSubject(f)))
+		}
+		return e.more(w, all.Next)
+	})
 }
 
 // ago replaces a length of time by the time that long ago.
@@ -134,91 +126,70 @@ func firstSubject(f engine.Found) string {
 	return f.About[0]
 }
 
-func showRun(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func showRun(fs *flag.FlagSet) func(context.Context, errand) error {
 	reveal := revealFlag(fs)
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 1, "show RUN")
-	if err != nil {
-		return err
+	return func(ctx context.Context, e errand) error {
+		var h engine.History
+		return e.list(ctx, v1("runs", e.args[0]), shownAs(*reveal), &h, func() error { return e.printHistory(h) })
 	}
-	defer host.close()
-	var h engine.History
-	if err := host.get(ctx, http.MethodGet, v1("runs", rest[0]), shownAs(*reveal), nil, &h); err != nil {
-		return err
-	}
-	return printHistory(c, h, asJSON)
 }
 
-func printHistory(c console, h engine.History, asJSON bool) error {
-	if asJSON {
-		return printJSON(c.out, h)
-	}
-	fmt.Fprintf(c.out, "run %s of %s, version %d, by trigger %s\n", h.Run, printable(h.Flow), h.Version, printable(h.Trigger))
-	fmt.Fprintf(c.out, "status: %s\n", printable(strings.TrimSuffix(standing(h.Found)+": "+h.Message, ": ")))
+func (e errand) printHistory(h engine.History) error {
+	fmt.Fprintf(e.out, "run %s of %s, version %d, by trigger %s\n", h.Run, printable(h.Flow), h.Version, printable(h.Trigger))
+	fmt.Fprintf(e.out, "status: %s\n", printable(strings.TrimSuffix(standing(h.Found)+": "+h.Message, ": ")))
 	if len(h.About) > 0 {
-		fmt.Fprintf(c.out, "about: %s\n", printable(strings.Join(h.About, ", ")))
+		fmt.Fprintf(e.out, "about: %s\n", printable(strings.Join(h.About, ", ")))
 	}
 	for _, p := range h.Pending {
 		due := "now"
 		if !p.Due.IsZero() {
 			due = p.Due.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(c.out, "next: %s of %s (visit %d), %s\n", p.Kind, printable(p.Node), p.Visit, due)
+		fmt.Fprintf(e.out, "next: %s of %s (visit %d), %s\n", p.Kind, printable(p.Node), p.Visit, due)
 	}
 	if h.Omitted > 0 {
-		fmt.Fprintf(c.out, "%d earlier steps are not shown: GET /v1/runs/%s/steps has them\n", h.Omitted, h.Run)
+		fmt.Fprintf(e.out, "%d earlier steps are not shown: GET /v1/runs/%s/steps has them\n", h.Omitted, h.Run)
 	}
-	fmt.Fprintln(c.out)
-	out := printer{w: c.out}
+	fmt.Fprintln(e.out)
+	out := printer{w: e.out}
 	for _, st := range h.Steps {
 		if err := out.step(st.Step); err != nil {
 			return err
 		}
 		const indent = "              "
 		if st.TookMs > 0 {
-			fmt.Fprintf(c.out, "%stook %d ms\n", indent, st.TookMs)
+			fmt.Fprintf(e.out, "%stook %d ms\n", indent, st.TookMs)
 		}
 		if st.Key != "" && st.TookMs == 0 {
-			fmt.Fprintf(c.out, "%skey %s\n", indent, printable(st.Key))
+			fmt.Fprintf(e.out, "%skey %s\n", indent, printable(st.Key))
 		}
 		if raw, err := json.Marshal(st.Data); err == nil && st.Data != nil {
-			fmt.Fprintf(c.out, "%s%s\n", indent, printable(string(raw)))
+			fmt.Fprintf(e.out, "%s%s\n", indent, printable(string(raw)))
 		}
 	}
 	return nil
 }
 
 // repairRun changes a run and prints how it stands then.
-func repairRun(ctx context.Context, c console, fs *flag.FlagSet, args []string, how string, options func() map[string]any) error {
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 1, how+" RUN")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	body, err := json.Marshal(options())
-	if err != nil {
-		return err
-	}
+func (e errand) repairRun(ctx context.Context, how string, options map[string]any) error {
 	var h engine.History
-	if err := host.get(ctx, http.MethodPost, v1("runs", rest[0], how), nil, body, &h); err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(c.out, h)
-	}
-	_, err = fmt.Fprintf(c.out, "%s %s\n", h.Run, printable(standing(h.Found)))
-	return err
+	return e.change(ctx, http.MethodPost, v1("runs", e.args[0], how), options, &h, func() error {
+		return e.say("%s %s", h.Run, printable(standing(h.Found)))
+	})
 }
 
-func cancelRun(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func cancelRun(fs *flag.FlagSet) func(context.Context, errand) error {
 	reason := fs.String("reason", "", "why, for cancel, in `WORDS`")
-	return repairRun(ctx, c, fs, args, "cancel", func() map[string]any { return map[string]any{"reason": *reason} })
+	return func(ctx context.Context, e errand) error {
+		return e.repairRun(ctx, "cancel", map[string]any{"reason": *reason})
+	}
 }
 
-func retryRun(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	return repairRun(ctx, c, fs, args, "retry", func() map[string]any { return nil })
-}
+func retryRun(ctx context.Context, e errand) error { return e.repairRun(ctx, "retry", nil) }
 
-func resumeRun(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func resumeRun(fs *flag.FlagSet) func(context.Context, errand) error {
 	visit := fs.Int("visit", 0, "only this `VISIT`, for resume, by its number in runs show")
-	return repairRun(ctx, c, fs, args, "resume", func() map[string]any { return map[string]any{"visit": *visit} })
+	return func(ctx context.Context, e errand) error {
+		return e.repairRun(ctx, "resume", map[string]any{"visit": *visit})
+	}
 }

@@ -14,6 +14,7 @@ import (
 // TestRunsPage runs every command of the blocks of docs/runs.md beside a host, but for those
 // that need a dead letter.
 func TestRunsPage(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../../docs/runs.md")
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,6 +18,10 @@ import (
 // nodesDir holds the real node binary and its nodes.lock, built once.
 var nodesDir string
 
+// Nearly all tests here wait more than they compute, and run side by side. So none changes the
+// environment of this process: what a command finds there, withNodes sets for all, and a test that
+// wants something else gives it to a process of its own.
+
 func TestMain(m *testing.M) {
 	testscript.Main(withNodes{m}, map[string]func(){
 		"tapnode": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
@@ -27,51 +33,82 @@ func TestMain(m *testing.M) {
 type withNodes struct{ m *testing.M }
 
 func (w withNodes) Run() int {
-	dir, err := os.MkdirTemp("", "tapnode-nodes-")
+	code, err := w.run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return max(code, 1)
 	}
-	defer os.RemoveAll(dir)
-	nodesDir = dir
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", filepath.Join(dir, "whatsapp-send-buttons"), "github.com/tapnode/tapnode/plugin")
+	return code
+}
+
+func (w withNodes) run() (int, error) {
+	var err error
+	if nodesDir, err = os.MkdirTemp("", "tapnode-nodes-"); err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(nodesDir)
+	sockets, err := os.MkdirTemp("", "tr") // below a test's own directory their paths may be too long
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(sockets)
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", filepath.Join(nodesDir, "whatsapp-send-buttons"), "github.com/tapnode/tapnode/plugin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build the node:", err)
-		return 1
+		return 1, fmt.Errorf("build the node: %w", err)
 	}
-	if code := Main([]string{"nodes", "lock", "--nodes", dir}, os.Stdout, os.Stderr); code != 0 {
-		return code
+	if code := Main([]string{"nodes", "lock", "--nodes", nodesDir}, os.Stdout, os.Stderr); code != 0 {
+		return code, nil
+	}
+	if err := errors.Join(os.Setenv("TAPNODE_NODES", nodesDir), os.Setenv("RUNTIME_DIRECTORY", sockets)); err != nil {
+		return 1, err
 	}
 	code := w.m.Run()
 	http.DefaultClient.CloseIdleConnections()
 	// whatsmeow's readers of closed connections end a little later.
-	if err := goleak.Find(goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete")); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	return code, goleak.Find(goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete"))
+}
+
+// process is the command that this test binary is under the name tapnode, as a process of its own with
+// more in its environment; not started.
+func process(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return code
+	cmd := exec.CommandContext(t.Context(), exe, args...)
+	cmd.Args[0], cmd.Env = "tapnode", append(os.Environ(), env...)
+	return cmd
+}
+
+// tapnodeIn runs a command to its end with more in its environment.
+func tapnodeIn(t *testing.T, env []string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	cmd := process(t, env, args...)
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), o.String(), e.String()
 }
 
 // TestScripts runs each terminal session in testdata/script against the real node
 // binary and the simulated WhatsApp.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	examples, err := filepath.Abs("../../../examples/flows")
 	if err != nil {
 		t.Fatal(err)
 	}
-	runtimeDir, err := os.MkdirTemp("", "tr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(runtimeDir) })
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TAPNODE_NODES", nodesDir)
 			env.Setenv("FLOWS", examples)
-			env.Setenv("RUNTIME_DIRECTORY", runtimeDir) // the work directory is too long for a socket's path
+			env.Setenv("RUNTIME_DIRECTORY", os.Getenv("RUNTIME_DIRECTORY"))
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			return nil
 		},

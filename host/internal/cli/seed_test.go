@@ -14,6 +14,7 @@ const endpoint = "/api/message/button/"
 // TestSeedErrors has a row for every row of the seed's error table: status and message
 // to the letter, over HTTP, from the real node.
 func TestSeedErrors(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`) // the instance demo is connected
 	if status, body := s.do(t, "POST", endpoint+"demo", `{"number":"5511999990001","contentText":"x","buttons":[{"id":"1","displayText":"One"}]}`); status != 200 {
@@ -89,6 +90,7 @@ func wantFailure(t *testing.T, s *served, instance, body string, status int, int
 // TestSeedSuccess sends over HTTP, sees the message on the phone, and gets the tap with
 // the button's id over the WebSocket.
 func TestSeedSuccess(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	conn, _, err := websocket.Dial(t.Context(), strings.Replace(s.url, "http", "ws", 1)+"/ws/demo", &websocket.DialOptions{HTTPHeader: http.Header{"Token": {s.token}}})

@@ -25,7 +25,7 @@ func (r *running) interrupt(t *testing.T) {
 // TestServeKeepsItsData: a data directory has one host; one that was killed leaves it to
 // the next, which says how to get a token when there are some already.
 func TestServeKeepsItsData(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
+	t.Parallel()
 	data := filepath.Join(shortDir(t), "data")
 	args := []string{"serve", "--simulate", "--listen", "127.0.0.1:0", "--data", data, simulated}
 	first := startProcess(t, args...)
@@ -50,6 +50,7 @@ func TestServeKeepsItsData(t *testing.T) {
 // TestServeLearnsTokens makes a token while serve runs. Nothing is served but the API,
 // with the settings of a real server that has no instance.
 func TestServeLearnsTokens(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	settings := filepath.Join(dir, "settings.json")
 	if err := os.WriteFile(settings, []byte(`{"whatsapp-send-buttons":{"device":{"refreshVersion":false}}}`), 0o600); err != nil {
@@ -79,8 +80,7 @@ func TestServeLearnsTokens(t *testing.T) {
 
 // TestAddressTaken: the port of make run is another program's.
 func TestAddressTaken(t *testing.T) {
-	t.Setenv("TAPNODE_NODES", nodesDir)
-	t.Setenv("RUNTIME_DIRECTORY", shortDir(t))
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
 	if err != nil {
 		t.Fatal(err)

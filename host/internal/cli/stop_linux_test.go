@@ -26,16 +26,17 @@ type running struct {
 	err   bytes.Buffer
 }
 
-// startProcess starts the command that this test binary is under the name tapnode.
+// startProcess starts a command.
 func startProcess(t *testing.T, args ...string) *running {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &running{cmd: exec.CommandContext(t.Context(), exe, args...), tmp: shortDir(t), lines: make(chan string, 1000)}
-	r.cmd.Args[0] = "tapnode"
-	r.cmd.Env = append(os.Environ(), "TAPNODE_NODES="+nodesDir, "TMPDIR="+r.tmp, "RUNTIME_DIRECTORY="+shortDir(t))
+	return startProcessIn(t, nil, args...)
+}
+
+// startProcessIn starts it with more in its environment.
+func startProcessIn(t *testing.T, env []string, args ...string) *running {
+	t.Helper()
+	tmp := shortDir(t)
+	r := &running{cmd: process(t, append(env, "TMPDIR="+tmp), args...), tmp: tmp, lines: make(chan string, 1000)}
 	r.cmd.Stderr = &r.err
 	out, w := io.Pipe()
 	r.cmd.Stdout = w
@@ -56,7 +57,7 @@ func startProcess(t *testing.T, args ...string) *running {
 // until waits for a line with this text, and returns what follows it.
 func (r *running) until(t *testing.T, text string) string {
 	t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(patience)
 	for {
 		select {
 		case line, ok := <-r.lines:
@@ -67,7 +68,7 @@ func (r *running) until(t *testing.T, text string) string {
 				return rest
 			}
 		case <-limit:
-			t.Fatalf("no %q in 30 s; it says:\n%s", text, &r.err)
+			t.Fatalf("no %q in %v; it says:\n%s", text, patience, &r.err)
 			return ""
 		}
 	}
@@ -102,6 +103,7 @@ func alive(pid int) bool {
 // TestInterrupt: Ctrl-C stops a command in order, wherever it is: no stack, no process,
 // no temporary directory, and an exit code that says whether the work was done.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	menu := []string{"serve", "--simulate", "--listen", "127.0.0.1:0", simulated}
 	slow := filepath.Join(t.TempDir(), "slow.yaml") // types for a minute before it sends
 	typing := strings.Replace(fmt.Sprintf(flowWith, `[{id: a, displayText: A}]`), "contentText:", "delay: 60\n      contentText:", 1)
@@ -122,6 +124,7 @@ func TestInterrupt(t *testing.T) {
 		{"run, in the middle of a call", "typing", run, os.Interrupt, exitFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := startProcess(t, c.args...)
 			var nodes []int
 			if c.after == "" {
@@ -158,6 +161,7 @@ func TestInterrupt(t *testing.T) {
 
 // TestKilledHost: even when tapnode is killed at once, its node follows.
 func TestKilledHost(t *testing.T) {
+	t.Parallel()
 	r := startProcess(t, "serve", "--simulate", "--listen", "127.0.0.1:0", simulated)
 	r.until(t, "wait.armed")
 	nodes := children(t, r.cmd.Process.Pid)
@@ -174,6 +178,7 @@ func TestKilledHost(t *testing.T) {
 // TestCallsFinish: SIGTERM ends the server only when the HTTP calls that run have their
 // answer.
 func TestCallsFinish(t *testing.T) {
+	t.Parallel()
 	r := startProcess(t, "serve", "--simulate", "--listen", "127.0.0.1:0", simulated)
 	url := r.until(t, "tapnode serves at ")
 	token := r.until(t, "account token, shown only now: ")
@@ -221,6 +226,7 @@ func TestCallsFinish(t *testing.T) {
 // manager would kill it: a call over HTTP and one of a flow that take a minute, a stream of
 // steps and a WebSocket. The exit code says that this was in order.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	slow := filepath.Join(dir, "slow.yaml")
 	typing := strings.Replace(fmt.Sprintf(flowWith, `[{id: a, displayText: A}]`), "contentText:", "delay: 60\n      contentText:", 1)

@@ -2,15 +2,12 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/access"
@@ -20,37 +17,27 @@ import (
 
 // tokensCommand looks after the tokens of a running host.
 func tokensCommand(ctx context.Context, c console, args []string) error {
-	return subcommand(ctx, c, "tokens", args, map[string]func(context.Context, console, *flag.FlagSet, []string) error{
-		"list": listTokens, "create": createToken, "rotate": rotateToken, "revoke": revokeToken,
+	return errands(ctx, c, "tokens", args, map[string]order{
+		"list": plain("", listTokens), "create": {"", createToken}, "rotate": {"ID", rotateToken}, "revoke": plain("ID", revokeToken),
 	})
 }
 
-func listTokens(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, _, asJSON, err := flowArgs(c, fs, args, 0, 0, "list")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func listTokens(ctx context.Context, e errand) error {
 	var all struct {
 		Tokens []access.Token `json:"tokens"`
 	}
-	if err := host.get(ctx, http.MethodGet, v1("tokens"), nil, nil, &all); err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(c.out, all)
-	}
-	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tSCOPES\tINSTANCES\tCREATED\tEXPIRES\tLAST USED")
-	for _, t := range all.Tokens {
-		instances := "all"
-		if len(t.Instances) > 0 {
-			instances = some(t.Instances)
+	return e.list(ctx, v1("tokens"), nil, &all, func() error {
+		w := e.table("ID\tNAME\tSCOPES\tINSTANCES\tCREATED\tEXPIRES\tLAST USED")
+		for _, t := range all.Tokens {
+			instances := "all"
+			if len(t.Instances) > 0 {
+				instances = some(t.Instances)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(t.ID), printable(orDash(t.Name)), scopesText(t.Scopes), printable(instances),
+				t.Created.Local().Format(time.DateTime), timeOrDash(t.Expires), timeOrDash(t.LastUsed))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(t.ID), printable(orDash(t.Name)), scopesText(t.Scopes), printable(instances),
-			t.Created.Local().Format(time.DateTime), timeOrDash(t.Expires), timeOrDash(t.LastUsed))
-	}
-	return w.Flush()
+		return w.Flush()
+	})
 }
 
 func scopesText(scopes []access.Scope) string {
@@ -76,125 +63,86 @@ func timeOrDash(t *time.Time) string {
 }
 
 // createToken makes a token and prints it, the only time it can be seen.
-func createToken(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func createToken(fs *flag.FlagSet) func(context.Context, errand) error {
 	name := fs.String("name", "", "call it by this `NAME`")
 	scopes := fs.String("scopes", scopesText(access.AccountScopes()), "let it do these: `SCOPES` of send, read, manage and reveal, with commas")
 	var instances list
 	fs.Var(&instances, "instance", "limit it to the instance of this `NAME`; may be repeated")
 	expires := fs.String("expires", "", "let it end after this `TIME`, such as 90d")
-	host, _, asJSON, err := flowArgs(c, fs, args, 0, 0, "create")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	asked := map[string]any{"name": *name, "scopes": strings.Split(*scopes, ","), "instances": append([]string{}, instances...)}
-	if *expires != "" {
-		var d flow.Duration
-		if err := d.UnmarshalText([]byte(*expires)); err != nil {
-			return invalid("--expires: %w", err)
+	return func(ctx context.Context, e errand) error {
+		asked := map[string]any{"name": *name, "scopes": strings.Split(*scopes, ","), "instances": append([]string{}, instances...)}
+		if *expires != "" {
+			var d flow.Duration
+			if err := d.UnmarshalText([]byte(*expires)); err != nil {
+				return invalid("--expires: %w", err)
+			}
+			asked["expires"] = time.Now().Add(time.Duration(d)).UTC().Format(time.RFC3339)
 		}
-		asked["expires"] = time.Now().Add(time.Duration(d)).UTC().Format(time.RFC3339)
+		return e.madeToken(ctx, v1("tokens"), asked)
 	}
-	return printMade(ctx, c, host, v1("tokens"), asked, asJSON)
 }
 
-func rotateToken(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func rotateToken(fs *flag.FlagSet) func(context.Context, errand) error {
 	grace := fs.String("grace", "", "let the token of now live on for this `TIME`, such as 1d")
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 1, "rotate ID")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	asked := map[string]any{}
-	if *grace != "" {
-		var d flow.Duration
-		if err := d.UnmarshalText([]byte(*grace)); err != nil {
-			return invalid("--grace: %w", err)
+	return func(ctx context.Context, e errand) error {
+		asked := map[string]any{}
+		if *grace != "" {
+			var d flow.Duration
+			if err := d.UnmarshalText([]byte(*grace)); err != nil {
+				return invalid("--grace: %w", err)
+			}
+			asked["graceSeconds"] = int(time.Duration(d) / time.Second)
 		}
-		asked["graceSeconds"] = int(time.Duration(d) / time.Second)
+		return e.madeToken(ctx, v1("tokens", url.PathEscape(e.args[0]), "rotate"), asked)
 	}
-	return printMade(ctx, c, host, v1("tokens", url.PathEscape(rest[0]), "rotate"), asked, asJSON)
 }
 
-func printMade(ctx context.Context, c console, host *control, path string, asked map[string]any, asJSON bool) error {
-	body, err := json.Marshal(asked)
-	if err != nil {
-		return err
-	}
+func (e errand) madeToken(ctx context.Context, path string, asked map[string]any) error {
 	var made v1api.Made
-	if err := host.get(ctx, http.MethodPost, path, nil, body, &made); err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(c.out, made)
-	}
-	if _, err := fmt.Fprintln(c.out, made.Secret); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.err, "token %s, shown only now\n", made.ID)
-	return nil
+	return e.change(ctx, http.MethodPost, path, asked, &made, func() error {
+		if err := e.say("%s", made.Secret); err != nil {
+			return err
+		}
+		fmt.Fprintf(e.err, "token %s, shown only now\n", made.ID)
+		return nil
+	})
 }
 
-func revokeToken(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, rest, _, err := flowArgs(c, fs, args, 1, 1, "revoke ID")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	return host.get(ctx, http.MethodDelete, v1("tokens", url.PathEscape(rest[0])), nil, nil, nil)
+func revokeToken(ctx context.Context, e errand) error {
+	return e.change(ctx, http.MethodDelete, v1("tokens", url.PathEscape(e.args[0])), nil, nil, nil)
 }
 
 // audit shows who changed what in a running host.
 func audit(ctx context.Context, c console, args []string) error {
-	fs := newFlags("audit")
-	limit := fs.Int("limit", access.DefaultPage, "at most this `NUMBER`")
-	after := fs.String("after", "", "go on behind the entry with this `ID`, which the page before named")
-	to := reachFlags(fs, dataFlag(fs))
-	asJSON := fs.Bool("json", false, "print JSON")
-	if err := none(c, fs, args); err != nil {
-		return err
-	}
-	host, err := to.control(c)
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	query := url.Values{"limit": {strconv.Itoa(*limit)}}
-	if *after != "" {
-		query.Set("after", *after)
-	}
-	var page struct {
-		Entries []access.Entry `json:"entries"`
-		Next    string         `json:"next,omitempty"`
-	}
-	if err := host.get(ctx, http.MethodGet, v1("audit"), query, nil, &page); err != nil {
-		return err
-	}
-	if *asJSON {
-		return printJSON(c.out, page)
-	}
-	if err := printEntries(c.out, page.Entries); err != nil {
-		return err
-	}
-	if page.Next != "" {
-		fmt.Fprintf(c.err, "there may be more: --after %s\n", page.Next)
-	}
-	return nil
+	return order{"", listAudit}.run(ctx, c, newFlags("audit"), "audit", args)
 }
 
-func printEntries(out io.Writer, entries []access.Entry) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "TIME\tWHO\tFROM\tSTATUS\tWHAT")
-	for _, e := range entries {
-		who := e.Caller
-		if e.Name != "" {
-			who += " (" + e.Name + ")"
+func listAudit(fs *flag.FlagSet) func(context.Context, errand) error {
+	limit := fs.Int("limit", access.DefaultPage, "at most this `NUMBER`")
+	after := fs.String("after", "", "go on behind the entry with this `ID`, which the page before named")
+	return func(ctx context.Context, e errand) error {
+		query := url.Values{"limit": {strconv.Itoa(*limit)}}
+		if *after != "" {
+			query.Set("after", *after)
 		}
-		what := e.Action
-		if e.About != "" {
-			what += ": " + e.About
+		var page struct {
+			Entries []access.Entry `json:"entries"`
+			Next    string         `json:"next,omitempty"`
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", e.Time.Local().Format(time.DateTime), printable(who), orDash(e.From), e.Status, printable(what))
+		return e.list(ctx, v1("audit"), query, &page, func() error {
+			w := e.table("TIME\tWHO\tFROM\tSTATUS\tWHAT")
+			for _, x := range page.Entries {
+				who := x.Caller
+				if x.Name != "" {
+					who += " (" + x.Name + ")"
+				}
+				what := x.Action
+				if x.About != "" {
+					what += ": " + x.About
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", x.Time.Local().Format(time.DateTime), printable(who), orDash(x.From), x.Status, printable(what))
+			}
+			return e.more(w, page.Next)
+		})
 	}
-	return w.Flush()
 }

@@ -15,6 +15,7 @@ import (
 // TestTokensBeside: tokens are made, rotated and revoked beside a running host, count at once and
 // no longer, and the audit log says so.
 func TestTokensBeside(t *testing.T) {
+	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
 	s := serveSimulated(t, "--data", b.data)
 	s.until(t, `wait.armed +ask`)
@@ -87,9 +88,8 @@ func TestTokensBeside(t *testing.T) {
 
 // TestFirstTokenIsShownToAPerson: a real server makes its first token where somebody sees it, once.
 func TestFirstTokenIsShownToAPerson(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
-	t.Setenv("TAPNODE_NODES", nodesDir)
-	t.Setenv("RUNTIME_DIRECTORY", dir)
 	settings := filepath.Join(dir, "settings.json")
 	if err := os.WriteFile(settings, []byte(`{"whatsapp-send-buttons":{"device":{"refreshVersion":false}}}`), 0o600); err != nil {
 		t.Fatal(err)

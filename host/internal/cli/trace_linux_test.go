@@ -44,16 +44,15 @@ func (s *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestTrace: a menu is sent, the host and its node are replaced, the menu is tapped and
 // answered; one trace links all of it, and nothing in it says whom it was about.
 func TestTrace(t *testing.T) {
+	t.Parallel()
 	seen := &spans{}
 	server := httptest.NewServer(seen)
 	t.Cleanup(server.Close)
-	t.Setenv("TAPNODE_NODES", nodesDir)
 	phone, data, settings := pairedElsewhere(t)
 	const token = "0123456789abcdef0123456789abcdef"
-	t.Setenv(accountTokenEnv, token)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	env := []string{accountTokenEnv + "=" + token, "OTEL_EXPORTER_OTLP_ENDPOINT=" + server.URL}
 	begin := func() (*running, *served) {
-		r := startProcess(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--settings", settings, simulated)
+		r := startProcessIn(t, env, "serve", "--listen", "127.0.0.1:0", "--data", data, "--settings", settings, simulated)
 		return r, &served{url: r.until(t, "tapnode serves at "), token: token}
 	}
 	first, api := begin()

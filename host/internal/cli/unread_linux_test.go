@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,21 +14,17 @@ import (
 // TestLongPaths: where neither the data directory nor TMPDIR leaves room for a socket's
 // name, a place is found.
 func TestLongPaths(t *testing.T) {
+	t.Parallel()
 	long := filepath.Join(shortDir(t), strings.Repeat("a/long/way/down/", 6))
 	if err := os.MkdirAll(long, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TAPNODE_NODES", nodesDir)
-	t.Setenv("RUNTIME_DIRECTORY", "")
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", long)
 	for _, args := range [][]string{
 		{"call", "whatsapp.instance.list@1", "--simulate", "--data", filepath.Join(long, "data")},
 		{"call", "whatsapp.instance.list@1", "--simulate"},
 	} {
-		var out, errs bytes.Buffer
-		if code := Main(args, &out, &errs); code != exitOK {
-			t.Errorf("%v: exit code %d\n%s", args, code, &errs)
+		if code, _, errs := tapnodeIn(t, []string{"RUNTIME_DIRECTORY=", "XDG_RUNTIME_DIR=", "TMPDIR=" + long}, args...); code != exitOK {
+			t.Errorf("%v: exit code %d\n%s", args, code, errs)
 		}
 	}
 }
@@ -39,27 +32,18 @@ func TestLongPaths(t *testing.T) {
 // TestOutputThatNobodyReads: a server whose stdout and stderr nobody reads, or which
 // somebody has closed, serves on and stops on SIGTERM as always.
 func TestOutputThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"unread", "closed"} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
-			if err != nil {
-				t.Fatal(err)
-			}
-			address := l.Addr().String()
-			_ = l.Close()
+			t.Parallel()
+			address := freeAddress(t)
 			r, w, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			exe, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
 			data := shortDir(t)
-			cmd := exec.CommandContext(t.Context(), exe, "serve", "--simulate", "-v", "--json", "--listen", address, "--data", data, simulated)
-			cmd.Args[0] = "tapnode"
-			cmd.Env = append(os.Environ(), "TAPNODE_NODES="+nodesDir, "RUNTIME_DIRECTORY="+shortDir(t))
+			cmd := process(t, nil, "serve", "--simulate", "-v", "--json", "--listen", address, "--data", data, simulated)
 			cmd.Stdout, cmd.Stderr = w, w
 			if name == "closed" {
 				_ = r.Close()

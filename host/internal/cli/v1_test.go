@@ -12,6 +12,7 @@ import (
 // TestV1Drafts: who edits a flow that somebody else has changed meanwhile hears of it, and nothing is
 // overwritten.
 func TestV1Drafts(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()
@@ -183,6 +184,7 @@ func TestV1UnfitDrafts(t *testing.T) {
 
 // TestV1Steps: a run can be followed as events, and a reader that comes again goes on where it was.
 func TestV1Steps(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()
@@ -219,6 +221,7 @@ func TestV1Steps(t *testing.T) {
 // TestV1Clicks: who tapped which button is found by menu and button, without numbers unless they are
 // asked for with the right.
 func TestV1Clicks(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()
@@ -283,6 +286,7 @@ func TestV1Clicks(t *testing.T) {
 // TestV1Pairing: an instance is made and paired over HTTP: the stream says what the phone needs, and
 // ends with the instance connected. Its token is good for it, and not for others.
 func TestV1Pairing(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()

@@ -8,48 +8,32 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
 // listDead lists the dead letters of a webhook, or shows one.
-func listDead(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func listDead(fs *flag.FlagSet) func(context.Context, errand) error {
 	limit := fs.Int("limit", engine.DefaultPage, "at most this `NUMBER`")
 	after := fs.String("after", "", "go on behind this `PLACE`, which the page before named")
 	reveal := revealFlag(fs)
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 2, "dead ID [EVENT]")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	if len(rest) == 2 {
-		var one json.RawMessage
-		if err := host.get(ctx, http.MethodGet, v1("webhooks", rest[0], "deadletters", rest[1]), shownAs(*reveal), nil, &one); err != nil {
+	return func(ctx context.Context, e errand) error {
+		if len(e.args) == 2 {
+			return e.list(ctx, v1("webhooks", e.args[0], "deadletters", e.args[1]), shownAs(*reveal), &json.RawMessage{}, nil)
+		}
+		all, err := e.deadPage(ctx, e.args[0], *after, *limit)
+		if err != nil {
 			return err
 		}
-		return printJSON(c.out, one)
+		return e.print(all, func() error {
+			w := e.table("EVENT\tTYPE\tTIME\tATTEMPTS\tCODE\tERROR")
+			for _, l := range all.Letters {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", printable(l.ID), printable(l.Type), l.Time.Local().Format(time.DateTime), l.Attempts, l.Code, printable(l.Error))
+			}
+			return e.more(w, all.Next)
+		})
 	}
-	all, err := deadPage(ctx, host, rest[0], *after, *limit)
-	if err != nil || asJSON {
-		if err == nil {
-			err = printJSON(c.out, all)
-		}
-		return err
-	}
-	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "EVENT\tTYPE\tTIME\tATTEMPTS\tCODE\tERROR")
-	for _, l := range all.Letters {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", printable(l.ID), printable(l.Type), l.Time.Local().Format(time.DateTime), l.Attempts, l.Code, printable(l.Error))
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if all.Next != "" {
-		fmt.Fprintf(c.err, "there may be more: --after %s\n", all.Next)
-	}
-	return nil
 }
 
 type deadList struct {
@@ -67,63 +51,46 @@ type deadList struct {
 	Next string `json:"next,omitempty"`
 }
 
-func deadPage(ctx context.Context, host *control, id, after string, limit int) (all deadList, err error) {
+func (e errand) deadPage(ctx context.Context, id, after string, limit int) (all deadList, err error) {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	if after != "" {
 		query.Set("after", after)
 	}
-	err = host.get(ctx, http.MethodGet, v1("webhooks", id, "deadletters"), query, nil, &all)
+	err = e.get(ctx, v1("webhooks", id, "deadletters"), query, &all)
 	return all, err
 }
 
 // redeliver calls a webhook with one of its dead letters, or with all in their order until one is
 // not taken.
-func redeliver(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
+func redeliver(fs *flag.FlagSet) func(context.Context, errand) error {
 	all := fs.Bool("all", false, "all of them, in their order, until one is not taken")
-	host, rest, asJSON, err := flowArgs(c, fs, args, 1, 2, "redeliver ID EVENT")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	if (len(rest) == 2) == *all {
-		return invalid("want tapnode webhooks redeliver ID EVENT, or --all")
-	}
-	if !*all {
-		return try(ctx, c, host, v1("webhooks", rest[0], "deadletters", rest[1], "redeliver"), asJSON)
-	}
-	for {
-		page, err := deadPage(ctx, host, rest[0], "", engine.DefaultPage)
-		if err != nil || len(page.Letters) == 0 {
-			return err
+	return func(ctx context.Context, e errand) error {
+		if (len(e.args) == 2) == *all {
+			return invalid("want tapnode webhooks redeliver ID EVENT, or --all")
 		}
-		for _, l := range page.Letters {
-			if err := try(ctx, c, host, v1("webhooks", rest[0], "deadletters", l.ID, "redeliver"), asJSON); err != nil {
+		if !*all {
+			return e.try(ctx, v1("webhooks", e.args[0], "deadletters", e.args[1], "redeliver"))
+		}
+		for {
+			page, err := e.deadPage(ctx, e.args[0], "", engine.DefaultPage)
+			if err != nil || len(page.Letters) == 0 {
 				return err
+			}
+			for _, l := range page.Letters {
+				if err := e.try(ctx, v1("webhooks", e.args[0], "deadletters", l.ID, "redeliver")); err != nil {
+					return err
+				}
 			}
 		}
 	}
 }
 
-func dropDead(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, rest, _, err := flowArgs(c, fs, args, 2, 2, "drop ID EVENT")
-	if err != nil {
-		return err
-	}
-	defer host.close()
-	if err := host.get(ctx, http.MethodDelete, v1("webhooks", rest[0], "deadletters", rest[1]), nil, nil, nil); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(c.out, "dropped")
-	return err
+func dropDead(ctx context.Context, e errand) error {
+	return e.change(ctx, http.MethodDelete, v1("webhooks", e.args[0], "deadletters", e.args[1]), nil, nil, func() error { return e.say("dropped") })
 }
 
 // listTypes lists the catalogue of events.
-func listTypes(ctx context.Context, c console, fs *flag.FlagSet, args []string) error {
-	host, _, asJSON, err := flowArgs(c, fs, args, 0, 0, "types")
-	if err != nil {
-		return err
-	}
-	defer host.close()
+func listTypes(ctx context.Context, e errand) error {
 	var all struct {
 		Types []struct {
 			Type   string          `json:"type"`
@@ -132,20 +99,11 @@ func listTypes(ctx context.Context, c console, fs *flag.FlagSet, args []string) 
 			Schema json.RawMessage `json:"schema"`
 		} `json:"types"`
 	}
-	if err := host.get(ctx, http.MethodGet, v1("events", "types"), nil, nil, &all); err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(c.out, all)
-	}
-	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "TYPE\tIN THE SEED'S FORM\tWHAT")
-	for _, k := range all.Types {
-		seed := k.Seed
-		if seed == "" {
-			seed = "-"
+	return e.list(ctx, v1("events", "types"), nil, &all, func() error {
+		w := e.table("TYPE\tIN THE SEED'S FORM\tWHAT")
+		for _, k := range all.Types {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", k.Type, orDash(k.Seed), k.Title)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", k.Type, seed, k.Title)
-	}
-	return w.Flush()
+		return w.Flush()
+	})
 }

@@ -18,6 +18,7 @@ import (
 // TestWebhooksPage runs every command of the blocks of docs/webhooks.md, in their order, beside a
 // host and against a receiver that checks the signature; and the limits on the page are the code's.
 func TestWebhooksPage(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../../docs/webhooks.md")
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,7 @@ func TestWebhooksPage(t *testing.T) {
 // TestDeadLettersOfWebhooks: what a receiver does not want is listed, shown and delivered again by
 // commands, without numbers and texts unless they are asked for.
 func TestDeadLettersOfWebhooks(t *testing.T) {
+	t.Parallel()
 	gone := make(chan struct{})
 	r := takePosts(t, func(postedCall) int {
 		select {
@@ -96,7 +98,7 @@ func TestDeadLettersOfWebhooks(t *testing.T) {
 	s.ask(t, "", "POST", "/sim/v1/phones/5511999990001/text", `{"to":"5511300000000","text":"hi there"}`)
 	<-r.calls
 	var all deadList
-	late := time.Now().Add(time.Minute)
+	late := time.Now().Add(patience)
 	for len(all.Letters) == 0 && time.Now().Before(late) {
 		b.json(&all, "webhooks", "dead", id)
 	}

@@ -58,6 +58,7 @@ func TestAnotherAccount(t *testing.T) {
 
 // TestTwoInstancesOnOneNumber: both say so, in the list and in their health.
 func TestTwoInstancesOnOneNumber(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	account := w.pair("shop", shopNumber)
 	v := w.watch()

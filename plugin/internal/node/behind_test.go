@@ -14,6 +14,7 @@ const otherNumber = "551130000002"
 // TestHostsHearWhichInstanceIsAway: from when its line is gone until what WhatsApp kept has been
 // given to the host, an instance is said to be behind, and no other.
 func TestHostsHearWhichInstanceIsAway(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.pair("other", otherNumber)
 	menu := w.ask(menuTo(anaNumber), ana)

@@ -17,6 +17,7 @@ import (
 // TestOnePictureForFifty: a campaign is one upload, however many messages are on their way at once, and everybody gets
 // the same picture.
 func TestOnePictureForFifty(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	content := picture(t)
 	files := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(content) }))

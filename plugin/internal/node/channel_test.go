@@ -16,6 +16,7 @@ import (
 // TestChannelPostIsSentAnew: a post whose answer was lost goes out again under its id and with its picture's handle,
 // although the picture is gone from where it came from.
 func TestChannelPostIsSentAnew(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	offers, err := w.sim.NewNewsletter("Offers", w.sim.Account(shopNumber), ana.Account())
 	w.must(err)

@@ -50,6 +50,7 @@ func claim(button, quoted string) *waE2E.Message {
 
 // TestEveryShapeOfAClick presses in every way a phone may report it.
 func TestEveryShapeOfAClick(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	clicked, received := w.subscribe(opButtonClick, everything), w.subscribe(opMessageReceived, nil)
 	m := w.ask(menuTo(anaNumber), ana)
@@ -95,6 +96,7 @@ func TestEveryShapeOfAClick(t *testing.T) {
 
 // TestClaims: what a click says is believed only where a menu of ours bears it out.
 func TestClaims(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	bob := w.customer(bobNumber)
 	sub := w.subscribe(opButtonClick, everything)
@@ -143,6 +145,7 @@ func TestClaims(t *testing.T) {
 // TestAgain: a press that WhatsApp delivers twice is one click; two presses, on two
 // devices of one person, are two, of one person.
 func TestAgain(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	sub := w.subscribe(opButtonClick, everything)
 	m := w.ask(menuTo(anaNumber), ana)
@@ -194,6 +197,7 @@ func TestAgain(t *testing.T) {
 
 // TestOwnEcho: what the account's owner does on the phone is no customer's click.
 func TestOwnEcho(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	ana, owner := w.customer(anaNumber), w.customer(shopNumber)
 	w.must(w.call("whatsapp.instance.create@1", named{"shop"}, nil))
@@ -220,6 +224,7 @@ func TestOwnEcho(t *testing.T) {
 
 // TestAnswersInWords: clients without buttons answer by number or label.
 func TestAnswersInWords(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	clicked, received := w.subscribe(opButtonClick, everything), w.subscribe(opMessageReceived, nil)
 	asText := func(text string) wasim.Message {

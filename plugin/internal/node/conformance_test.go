@@ -19,6 +19,7 @@ import (
 // with accounts of a simulated WhatsApp. Ana taps the first button of every menu she
 // sees, so a menu is one effect and, some time later, one event.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	c := &conformance{accounts: map[string]*wasim.Account{}, sent: map[string]map[string]bool{}}
 	c.world = newWorld(t, wasim.Options{OnFault: c.observe})
 	c.shut() // the suite runs nodes of its own

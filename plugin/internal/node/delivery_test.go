@@ -64,6 +64,7 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 
 // TestRetryOfText: so does a plain text, which has none.
 func TestRetryOfText(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	received := w.subscribe(opMessageReceived, nil)
 	_, err := ana.SendText(w.ctx(), w.sim.Account(shopNumber).LID(), "hi")
@@ -84,6 +85,7 @@ func TestRetryOfText(t *testing.T) {
 
 // TestCutWire: the connection dies between the message and its acknowledgement.
 func TestCutWire(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{Disconnect: wasim.Before}})
 	var out send.Output
@@ -109,6 +111,7 @@ func TestDelayShowsTyping(t *testing.T) {
 }
 
 func TestQuotes(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	received := w.subscribe(opMessageReceived, nil)
 	own := w.sim.Account(shopNumber).LID()
@@ -137,6 +140,7 @@ func TestQuotes(t *testing.T) {
 }
 
 func TestGroupAndPrivateAnswer(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	bob := w.customer("5511988880002")
 	team, err := w.sim.NewGroup("Team", w.sim.Account(shopNumber), ana.Account(), bob.Account())
@@ -181,6 +185,7 @@ func TestGroupAndPrivateAnswer(t *testing.T) {
 }
 
 func TestNumberInBothForms(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	old := w.customer("556199990001", wasim.Aliases("5561999990001")) // made before the ninth digit
 	var out send.Output

@@ -27,6 +27,7 @@ func noKeys(times int) wasim.FaultRule {
 // TestNobodyCouldReadIt: a message is sent when a device of the recipient can read it,
 // and else does not leave, whatever it is and wherever it goes.
 func TestNobodyCouldReadIt(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	bob := w.customer(bobNumber)
 	team, err := w.sim.NewGroup("Team", w.sim.Account(shopNumber), bob.Account())
@@ -122,6 +123,7 @@ func forgets(ctx context.Context, p *wasim.Phone, account *wasim.Account) error 
 // TestKeysInRetryReceipt: a device that has lost its session and sends its new keys gets
 // the message with the first answer, and no question is asked for it.
 func TestKeysInRetryReceipt(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.writes(ana, "hello")
 	w.must(forgets(w.ctx(), ana, w.sim.Account(shopNumber)))
@@ -164,6 +166,7 @@ func TestKeysInRetryReceipt(t *testing.T) {
 // TestLostSession: whatsmeow's own phones send their keys with the second question; no
 // query is needed then either.
 func TestLostSession(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.writes(ana, "hello")
 	w.fault(noKeys(0))

@@ -97,6 +97,7 @@ func TestRefusedButtonsFallBackToText(t *testing.T) {
 
 // TestNoFallback: it is not asked for, or the refusal is not about the shape.
 func TestNoFallback(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.writes(ana, "hello")
 	for _, c := range []struct {

@@ -32,6 +32,7 @@ func (w *world) under(epoch uint64, operation string, input any) error {
 // its lease. The one that lost it lets go, does not fight for the connection, and sends
 // nothing.
 func TestHandover(t *testing.T) {
+	t.Parallel()
 	const connect = "whatsapp.instance.connect@1"
 	a := newWorld(t, wasim.Options{})
 	ana := a.customer(anaNumber)

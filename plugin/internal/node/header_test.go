@@ -18,6 +18,7 @@ import (
 )
 
 func TestMediaHeader(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	var picture bytes.Buffer
 	w.must(png.Encode(&picture, image.NewRGBA(image.Rect(0, 0, 64, 32))))

@@ -26,6 +26,7 @@ func (w *world) again(p *wasim.Phone, to types.JID, id types.MessageID, m *waE2E
 // LID, the number, or once under each, in any order; also one that an earlier version
 // stored under the name it came with.
 func TestOneMessageUnderBothNames(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	m := w.ask(menuTo(anaNumber), ana)
 	lid, number := w.sim.Account(shopNumber).LID(), w.sim.Account(shopNumber).JID()
@@ -67,6 +68,7 @@ func TestOneMessageUnderBothNames(t *testing.T) {
 // TestBroadcastList: what a customer sends through a broadcast list is a message, or a
 // click, in the private chat, and counts as having written first.
 func TestBroadcastList(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	clicked, received := w.subscribe(opButtonClick, everything), w.subscribe(opMessageReceived, nil)
 	m := w.ask(menuTo(anaNumber), ana)
@@ -98,6 +100,7 @@ func TestBroadcastList(t *testing.T) {
 // TestWhatPeopleSee: everything that phones show answers a waiting menu, also what has no
 // kind of its own and what lies in a wrapper; what they do not show does not.
 func TestWhatPeopleSee(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	received := w.subscribe(opMessageReceived, nil)
 	m := w.ask(menuTo(anaNumber), ana)

@@ -7,6 +7,7 @@ import (
 )
 
 func TestInstanceLife(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	account := w.pair("shop", shopNumber)
 

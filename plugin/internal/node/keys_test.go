@@ -11,6 +11,7 @@ import (
 )
 
 func TestOneMessagePerKey(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "order-17"}
 	first, err := w.node.Execute(w.ctx(), r, nil)
@@ -44,6 +45,7 @@ func TestOneMessagePerKey(t *testing.T) {
 
 // TestLostAck: nobody knows whether the message arrived, until its receipt comes.
 func TestLostAck(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true}})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
@@ -61,6 +63,7 @@ func TestLostAck(t *testing.T) {
 }
 
 func TestInFlight(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	menu := menuTo(anaNumber)
 	menu["delay"] = 1
@@ -86,6 +89,7 @@ func TestInFlight(t *testing.T) {
 }
 
 func TestStaleEpoch(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), LeaseEpoch: 7}
 	w.must(w.execute(r, nil))
@@ -104,6 +108,7 @@ func outputOf(t *testing.T, r client.Result) send.Output {
 
 // TestKeysPerInstance: what one instance did under a key is nothing to another.
 func TestKeysPerInstance(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.pair("bar", "551130000002")
 	seen := map[string]bool{}

@@ -140,6 +140,7 @@ func TestEndsOfAConnection(t *testing.T) {
 // TestStatesOutliveTheProcess: what ended a connection for good is told, with its
 // reason and the next step, in the list and in the health of the next process, too.
 func TestStatesOutliveTheProcess(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		end   func(w *world, d *wasim.Device)
@@ -158,6 +159,7 @@ func TestStatesOutliveTheProcess(t *testing.T) {
 		{"too many logins", failing(wasim.LoginFailure{Reason: 429}), pool.Connecting, "slow_down", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, wasim.Options{})
 			account := w.pair("shop", shopNumber)
 			v := w.watch()

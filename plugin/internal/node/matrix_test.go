@@ -49,6 +49,7 @@ type matrix struct {
 // TestMatrix sends every combination of destination, buttons, header and extra, and compares what the phones decrypt,
 // what the server saw and what the caller is told with what the request means.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	x := newMatrix(t)
 	for _, p := range x.places {
 		for _, s := range shapes {

@@ -93,6 +93,7 @@ func TestRefusedNewChatsPause(t *testing.T) {
 
 // TestTimelock: WhatsApp's own word begins a pause, says until when, and ends it.
 func TestTimelock(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	v := w.watch()
 	v.until(t, w.ctx(), "healthy", healthy)
@@ -122,6 +123,7 @@ func TestTimelock(t *testing.T) {
 // TestPauseStopsWhatIsWaiting: messages that were let through and wait for their turn
 // stay here when the one before them is refused.
 func TestPauseStopsWhatIsWaiting(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	w.fault(wasim.FaultRule{Match: toAna, Action: wasim.Fault{Delay: wasim.FaultDuration(300 * time.Millisecond), AckError: &wasim.AckError{Code: 463}}})
 	const calls = 4

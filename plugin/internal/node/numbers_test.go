@@ -15,6 +15,7 @@ import (
 // TestNumbersInBothForms: in countries whose numbers are written in two ways, one question finds the account whichever
 // way the caller writes it, and the answer is remembered.
 func TestNumbersInBothForms(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	w.pair("shop", shopNumber)
 	for _, c := range []struct{ name, canonical, other string }{
@@ -55,6 +56,7 @@ func TestNumbersInBothForms(t *testing.T) {
 // TestNumbersAsTheyAreCopied: what nobody sees, or types otherwise, in a number changes
 // nothing, wherever the caller gives one.
 func TestNumbersAsTheyAreCopied(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	clicked := w.subscribe(opButtonClick, everything)
 	for _, written := range []string{
@@ -80,6 +82,7 @@ func TestNumbersAsTheyAreCopied(t *testing.T) {
 // TestOwnNumber: a menu to the instance's own number is sent, and its sender is told that
 // nobody's taps come back.
 func TestOwnNumber(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	owner := w.customer(shopNumber)
 	w.must(w.call("whatsapp.instance.create@1", named{"shop"}, nil))

@@ -33,6 +33,7 @@ Object.defineProperty(globalThis, "navigator", {value: {credentials: {get: async
 
 // TestPasskeyGuide runs the script of docs/passkey.md on the request of a pairing, and hands what it prints to the node.
 func TestPasskeyGuide(t *testing.T) {
+	t.Parallel()
 	js, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("the guide's script needs a JavaScript engine: node")

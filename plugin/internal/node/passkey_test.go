@@ -84,6 +84,7 @@ func answer(w *world, account *wasim.Account, options *types.WebAuthnPublicKey) 
 }
 
 func TestPairingWithPasskey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	p, account := connecting(w)
 	options := p.scan(w, account)
@@ -102,6 +103,7 @@ func TestPairingWithPasskey(t *testing.T) {
 
 // TestPasskeyIsConfirmed: the phone missed the first answer, so that people have to compare codes behind the second.
 func TestPasskeyIsConfirmed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	p, account := connecting(w)
 	account.OverlookPasskey(1)
@@ -122,6 +124,7 @@ func TestPasskeyIsConfirmed(t *testing.T) {
 }
 
 func TestPasskeyRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	refused := func(input obj, status int, code string) {
 		t.Helper()

@@ -1,17 +1,17 @@
 package node
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// onServer lets new worlds keep their data on Postgres, each in a database of its own.
-var onServer bool
-
 // TestOnPostgres runs the core of this package's tests once more on a server that
-// TAPNODE_TEST_POSTGRES names.
+// TAPNODE_TEST_POSTGRES names: the worlds of tests below it keep their data there, each in a
+// database of its own.
 func TestOnPostgres(t *testing.T) {
+	t.Parallel()
 	if sqldbtest.Server() == "" {
 		t.Skip("TAPNODE_TEST_POSTGRES names no server; see .ci/with-postgres")
 	}
@@ -27,11 +27,7 @@ func TestOnPostgres(t *testing.T) {
 		{"a handover", TestHandover},
 		{"states over a restart", TestStatesOutliveTheProcess},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			onServer = true
-			defer func() { onServer = false }()
-			c.test(t)
-		})
+		t.Run(c.name, c.test)
 	}
 }
 
@@ -39,7 +35,7 @@ func TestOnPostgres(t *testing.T) {
 // worlds are on SQLite.
 func newDatabase(t *testing.T) string {
 	t.Helper()
-	if !onServer {
+	if !strings.HasPrefix(t.Name(), "TestOnPostgres/") {
 		return ""
 	}
 	return sqldbtest.Postgres(t)

@@ -121,6 +121,7 @@ func TestRefusalAfterLostAnswer(t *testing.T) {
 
 // TestRepeatsAtOnce: a settled key is answered to any number of callers at the same time.
 func TestRepeatsAtOnce(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
 	w.must(w.execute(r, nil))

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRefusedBeforeAnythingLeaves(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	w.must(w.call("whatsapp.instance.create@1", named{"idle"}, nil))
 	with := func(changes obj) obj {
@@ -55,6 +56,7 @@ func TestRefusedBeforeAnythingLeaves(t *testing.T) {
 }
 
 func TestRefusedByWhatsApp(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.writes(ana, "hello") // so that no pause of new contacts stands in the way
 	for code, r := range send.Refusals {
@@ -82,6 +84,7 @@ func TestRefusedByWhatsApp(t *testing.T) {
 }
 
 func TestDryRunSendsNothing(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	var p buttons.Preview
 	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), DryRun: true}, &p))

@@ -48,6 +48,7 @@ func verdict(c clicks.Clicked) string {
 
 // TestPolicies: two members of a group press, twice each.
 func TestPolicies(t *testing.T) {
+	t.Parallel()
 	w, group, phones := team(t, nil, []wasim.Option{wasim.HiddenNumber()})
 	sub := w.subscribe(opButtonClick, everything)
 	ana, bob := phones[0], phones[1]
@@ -92,6 +93,7 @@ func TestPolicies(t *testing.T) {
 
 // TestRefusedClicksAreAskedFor: who does not ask for them does not hear of them.
 func TestRefusedClicksAreAskedFor(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	usual := w.subscribe(opButtonClick, nil)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -121,6 +123,7 @@ func TestRefusedClicksAreAskedFor(t *testing.T) {
 // TestWordsAndRules: words that a menu does not take stay words, and answer it only
 // from those it listens to.
 func TestWordsAndRules(t *testing.T) {
+	t.Parallel()
 	w, group, phones := team(t, nil, nil)
 	clicked, received := w.subscribe(opButtonClick, everything), w.subscribe(opMessageReceived, nil)
 	ana, bob := phones[0], phones[1]
@@ -160,6 +163,7 @@ func TestWordsAndRules(t *testing.T) {
 }
 
 func TestAllowedSendersExist(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	p := problemOf(t, w.call(send.OpButtons, rules(anaNumber, obj{"allowedSenders": []string{anaNumber, "5511977770000"}}), nil))
 	if len(p.Violations) != 1 || p.Violations[0].Pointer != "/menu/allowedSenders/1" || p.Effect != "NONE" ||
@@ -184,6 +188,7 @@ func (w *world) later(d time.Duration) {
 
 // TestLateClicks: days and restarts later a click finds its menu, and the menu its rules.
 func TestLateClicks(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	const day = 24 * time.Hour
 	forever := w.ask(menuTo(anaNumber), ana)

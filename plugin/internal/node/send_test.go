@@ -22,6 +22,7 @@ func shop(t *testing.T, options wasim.Options) (*world, *wasim.Phone) {
 var toAna = wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: anaNumber}
 
 func TestMenuAndClick(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	sub := w.subscribe(opButtonClick, nil)
 
@@ -56,6 +57,7 @@ func TestMenuAndClick(t *testing.T) {
 
 // TestWordsTakeTheTextPort: a message that is no click answers the chat's menu in words.
 func TestWordsTakeTheTextPort(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	received, clicked := w.subscribe(opMessageReceived, nil), w.subscribe(opButtonClick, nil)
 	var out send.Output

@@ -47,6 +47,7 @@ func (w *world) inStore(use func(*store.Store)) {
 // TestNewerLID: what a person's own message says about her addresses counts more than
 // an older answer about her number.
 func TestNewerLID(t *testing.T) {
+	t.Parallel()
 	w, eva := remembering(t, func(*world) string { return nobody })
 	w.writes(eva, "it is me, on a new account")
 	for _, operation := range []string{send.OpButtons, send.OpText} {
@@ -95,6 +96,7 @@ func TestStaleAddress(t *testing.T) {
 // number as soon as one of our own messages has shown that the two are one; and a refused
 // message names both.
 func TestReplyUnderTheOtherName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	ana := w.customer(anaNumber, wasim.HiddenNumber())
 	w.customer(bobNumber)

@@ -49,6 +49,7 @@ func states(m send.Sent) (list []string) {
 
 // TestStatusOfAMessage: sent, delivered, read, as events and by both names.
 func TestStatusOfAMessage(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	all := w.subscribe(opMessageStatus, nil)
 	onlyRead, err := w.node.Subscribe(w.ctx(), client.Start{Operation: opMessageStatus, Subscriber: "reads",
@@ -141,6 +142,7 @@ func TestReceiptSettlesUnknown(t *testing.T) {
 
 // TestStatusOfAFailure: the event names the number and the next step.
 func TestStatusOfAFailure(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	status := w.subscribe(opMessageStatus, obj{"states": []string{"failed"}})
 	for ack, want := range map[int]string{473: "shape_refused", 499: "refused"} {
@@ -158,6 +160,7 @@ func TestStatusOfAFailure(t *testing.T) {
 
 // TestStatusInAGroup: who has it and who has read it.
 func TestStatusInAGroup(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	bob := w.customer("5511988880002")
 	team, err := w.sim.NewGroup("Team", w.sim.Account(shopNumber), ana.Account(), bob.Account())
@@ -189,6 +192,7 @@ func TestStatusInAGroup(t *testing.T) {
 // TestFilteredEventsAreFreed: what a subscriber's filter leaves out does not stay for
 // ever, and a subscriber that its host no longer names keeps nothing.
 func TestFilteredEventsAreFreed(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	only := func(name string, all ...string) *client.Subscription {
 		ctx, cancel := context.WithCancel(context.Background())

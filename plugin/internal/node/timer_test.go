@@ -77,6 +77,7 @@ func setting(seconds uint32) *waE2E.Message {
 // TestDisappearingChat: everything we send to a person follows what the person's phone,
 // or our own, has set, and what the last message says of it.
 func TestDisappearingChat(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	shop := w.sim.Account(shopNumber).LID()
 	const settingAt = 1_700_000_000
@@ -103,6 +104,7 @@ func TestDisappearingChat(t *testing.T) {
 
 // TestTimerOfFirstMessage: a message can be the first that tells it, and when it was set.
 func TestTimerOfFirstMessage(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	const settingAt = 1_700_000_000
 	received := w.subscribe(opMessageReceived, nil)
@@ -117,6 +119,7 @@ func TestTimerOfFirstMessage(t *testing.T) {
 // TestDisappearingGroup: a group's timer is asked for once, and WhatsApp tells of its
 // changes, also while the node is away.
 func TestDisappearingGroup(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	team, err := w.sim.NewGroup("Team", ana.Account(), w.sim.Account(shopNumber))
 	w.must(err)
@@ -136,6 +139,7 @@ func TestDisappearingGroup(t *testing.T) {
 // TestQuotesAreFlat: a quote holds what the quoted message says, and not what that one
 // quotes, however long the chain of answers is.
 func TestQuotesAreFlat(t *testing.T) {
+	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	var out send.Output
 	text := textTo(anaNumber)

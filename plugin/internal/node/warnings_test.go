@@ -15,6 +15,7 @@ import (
 // TestWarnings: what WhatsApp is known to hide or refuse is said by Validate, with the
 // answer, and with the answer of a repeat; and the message goes out all the same.
 func TestWarnings(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	channel, err := w.sim.NewNewsletter("News", w.sim.Account(shopNumber))
 	w.must(err)
@@ -61,6 +62,7 @@ func TestWarnings(t *testing.T) {
 
 // TestWarningsOfTheAnswer: what only WhatsApp's answer shows comes back on a repeat too.
 func TestWarningsOfTheAnswer(t *testing.T) {
+	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
 	w.customer("556199990001", wasim.Aliases("5561999990001"))
 	r := client.Request{Operation: send.OpText, Input: raw(t, textTo("5561999990001")), Key: "k"}

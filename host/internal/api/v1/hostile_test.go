@@ -24,7 +24,7 @@ func (s *served) dial(t *testing.T, request string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, request); err != nil {
@@ -60,11 +60,27 @@ func TestSlowBodies(t *testing.T) {
 // pass beside it.
 func TestManyLargeBodies(t *testing.T) {
 	s, _ := withNode(t)
-	var waiting []net.Conn
-	for range bodyRoom / maxInput {
-		waiting = append(waiting, s.dial(t, post(execute(opKeyed), "ann", maxInput)+strings.Repeat(" ", smallBody)))
+	waiting := make([]net.Conn, bodyRoom/maxInput)
+	refused := make(chan int, len(waiting))
+	enter := func(i int) {
+		conn := s.dial(t, post(execute(opKeyed), "ann", maxInput)+strings.Repeat(" ", smallBody))
+		waiting[i] = conn
+		go func() { // until it is closed
+			if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				_ = res.Body.Close()
+				refused <- i
+			}
+		}()
+	}
+	for i := range waiting {
+		enter(i)
 	}
 	eventually(t, func() bool { // all of them have come in
+		select {
+		case i := <-refused: // to look takes room, too
+			enter(i)
+		default:
+		}
 		free := s.api.bodies.TryAcquire(maxInput)
 		if free {
 			s.api.bodies.Release(maxInput)
@@ -93,7 +109,7 @@ func TestManyLargeBodies(t *testing.T) {
 // eventually waits for what another goroutine does.
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
-	for give := time.Now().Add(time.Minute); !is(); runtime.Gosched() {
+	for give := time.Now().Add(2 * time.Minute); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(give) {
 			t.Fatal("it does not come")
 		}
