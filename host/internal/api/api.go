@@ -30,6 +30,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/front"
 	"github.com/tapnode/tapnode/host/internal/mcp"
 	"github.com/tapnode/tapnode/host/internal/seed"
+	"github.com/tapnode/tapnode/host/web"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -127,6 +128,12 @@ func New(opt Options) (*Server, error) {
 	if opt.Engine != nil {
 		s.hooks(mux, opt.Engine)
 	}
+	builder, err := web.Handler()
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET "+web.Prefix, builder)
+	mux.Handle("GET /{$}", http.RedirectHandler(web.Prefix, http.StatusFound))
 	for pattern, handler := range opt.Extra {
 		mux.Handle(pattern, handler)
 	}

@@ -1,0 +1,64 @@
+package web
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestBrowser runs test/*.test.mjs: the page in a real Chromium, served by the real binary with the
+// simulated WhatsApp. It is left out where there is no Chromium, Node or npm ci.
+func TestBrowser(t *testing.T) {
+	chromium := os.Getenv("CHROMIUM")
+	if chromium == "" {
+		chromium = "/usr/bin/chromium"
+	}
+	for what, missing := range map[string]bool{
+		"Chromium at " + chromium:    !exists(chromium),
+		"npm ci in host/web":         !exists("node_modules/playwright-core"),
+		"Node on the path (node 20)": !onPath("node"),
+	} {
+		if missing {
+			t.Skip("left out: there is no " + what)
+		}
+	}
+	tests, err := filepath.Glob("test/*.test.mjs")
+	if err != nil || len(tests) == 0 {
+		t.Fatal("there are no browser tests", err)
+	}
+	dir := t.TempDir()
+	build(t, filepath.Join(dir, "tapnode"), "../../host")
+	build(t, filepath.Join(dir, "nodes", "whatsapp-send-buttons"), "../../plugin")
+	run(t, time.Minute, nil, filepath.Join(dir, "tapnode"), "nodes", "lock")
+	args := append([]string{"--test", "--test-concurrency=2", "--test-reporter=spec"}, tests...)
+	run(t, 15*time.Minute, []string{"TAPNODE_BIN=" + filepath.Join(dir, "tapnode"), "CHROMIUM=" + chromium}, "node", args...)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func onPath(name string) bool {
+	_, err := exec.LookPath(name)
+	return err == nil
+}
+
+func build(t *testing.T, to, pkg string) {
+	t.Helper()
+	run(t, 10*time.Minute, []string{"CGO_ENABLED=0"}, "go", "build", "-o", to, pkg)
+}
+
+func run(t *testing.T, within time.Duration, env []string, name string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}

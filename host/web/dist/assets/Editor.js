@@ -1,0 +1,1 @@
+import{a as e,i as t}from"./index.js";import"./legacy.js";var n=e(`<main id="main"></main>`);function r(e){var r=n();t(e,r)}export{r as default};

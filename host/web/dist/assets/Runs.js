@@ -1,0 +1,1 @@
+import{a as e,c as t,f as n,i as r,l as i,n as a,o,r as s,s as c,t as l,u}from"./index.js";import"./legacy.js";var d=e(`<main class="page" id="main"><h1> </h1></main>`);function f(e,f){u(f,!1),a();var p=d(),m=c(p),h=t(m,!0);n(p),o(e=>s(h,e),[()=>l().runs]),r(e,p),i()}export{f as default};

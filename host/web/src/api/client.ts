@@ -1,0 +1,97 @@
+// Package client speaks HTTP with the host: /v1 with the session's cookie, and in simulated mode /sim.
+//
+// It guarantees that every call has a deadline, and that what is refused comes as a Refusal with the
+// server's own words and pointers.
+
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+/** Of is a type of the OpenAPI document, by its name there. */
+export type Of<Name extends keyof Schemas> = Schemas[Name];
+
+/** Fault is one thing that is wrong with a request: where, by JSON Pointer, and in the server's words. */
+export interface Fault {
+  pointer: string;
+  code: string;
+  message: string;
+  suggestion?: string;
+}
+
+/** Refusal is an RFC 9457 problem, or that the host could not be reached (status 0). */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly faults: readonly Fault[] = [],
+  ) {
+    super(message);
+    this.name = 'Refusal';
+  }
+}
+
+export interface Asked {
+  json?: unknown;
+  text?: string; // a flow file
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+  within?: number; // ms; 30 s
+}
+
+export interface Answer<T> {
+  status: number;
+  etag: string | null;
+  body: T;
+}
+
+type Listener = () => void;
+const signedOut = new Set<Listener>();
+/** onSignedOut hears when the host says that nobody is signed in any more. */
+export function onSignedOut(listener: Listener): () => void {
+  signedOut.add(listener);
+  return () => signedOut.delete(listener);
+}
+
+export async function ask<T>(method: string, path: string, asked: Asked = {}): Promise<Answer<T>> {
+  const headers: Record<string, string> = { Accept: 'application/json', ...asked.headers };
+  const request: RequestInit = { method, headers, credentials: 'same-origin', redirect: 'error' };
+  if (asked.json !== undefined) {
+    headers['Content-Type'] = 'application/json';
+    request.body = JSON.stringify(asked.json);
+  } else if (asked.text !== undefined) {
+    headers['Content-Type'] = 'application/yaml';
+    request.body = asked.text;
+  }
+  const deadline = AbortSignal.timeout(asked.within ?? 30_000);
+  request.signal = asked.signal === undefined ? deadline : AbortSignal.any([asked.signal, deadline]);
+  let response: Response;
+  let raw: string;
+  try {
+    response = await fetch(path, request);
+    raw = await response.text();
+  } catch (cause) {
+    if (asked.signal?.aborted) throw cause;
+    throw new Refusal(0, 'unreachable', deadline.aborted ? 'The server did not answer in time.' : 'No connection to the server.');
+  }
+  const isJSON = /\bjson\b/.test(response.headers.get('Content-Type') ?? '');
+  const body: unknown = isJSON && raw !== '' ? JSON.parse(raw) : raw;
+  if (response.ok) return { status: response.status, etag: response.headers.get('ETag'), body: body as T };
+  if (response.status === 401) for (const listener of signedOut) listener();
+  throw refusal(response, body);
+}
+
+function refusal(response: Response, body: unknown): Refusal {
+  const problem = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  const said = [problem['detail'], problem['message'], problem['title']].find((words) => typeof words === 'string');
+  const faults = Array.isArray(problem['errors']) ? (problem['errors'] as Fault[]) : [];
+  const code = typeof problem['code'] === 'string' ? problem['code'] : String(response.status);
+  return new Refusal(response.status, code, said ?? response.statusText, faults);
+}
+
+export const get = async <T>(path: string, asked?: Asked): Promise<T> => (await ask<T>('GET', path, asked)).body;
+export const post = async <T>(path: string, json?: unknown, asked?: Asked): Promise<T> =>
+  (await ask<T>('POST', path, json === undefined ? { ...asked } : { json, ...asked })).body;
+export const remove = async <T>(path: string, asked?: Asked): Promise<T> => (await ask<T>('DELETE', path, asked)).body;
+
+/** said is an error in words for a person. */
+export const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,141 @@
+// What the browser tests stand on: the real binary with the simulated WhatsApp, and a real Chromium.
+// Nothing is mocked; a line in the browser's console or a report of the Content-Security-Policy fails the test.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const binary = process.env.TAPNODE_BIN ?? path.join(root, 'bin/tapnode');
+const patience = 30_000; // a busy machine is slow, not wrong
+
+/** A Host is one data directory with the process that serves it; start it again after a kill. */
+export class Host {
+  static async start({ flows = [], args = ['--simulate'] } = {}) {
+    const host = new Host();
+    host.flows = flows;
+    host.args = args;
+    host.data = await mkdtemp(path.join(tmpdir(), 'tapnode-web-'));
+    await host.serve();
+    return host;
+  }
+
+  async serve() {
+    const listen = this.url === undefined ? '127.0.0.1:0' : new URL(this.url).host;
+    this.process = spawn(binary, ['serve', ...this.flows, ...this.args, '--data', this.data, '--listen', listen], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.gone = new Promise((resolve) => this.process.once('exit', resolve));
+    let told = '';
+    const ready = new Promise((resolve, reject) => {
+      const read = (chunk) => {
+        told += chunk;
+        const url = /tapnode serves at (http:\S+)/.exec(told);
+        const token = /account token, shown only now: (\S+)/.exec(told);
+        if (token) this.token = token[1];
+        if (url && this.token) {
+          this.url = url[1];
+          resolve();
+        }
+      };
+      this.process.stdout.on('data', read);
+      this.process.stderr.on('data', (chunk) => (told += chunk));
+      this.process.once('exit', (code) => reject(new Error(`tapnode serve ended with ${code}:\n${told}`)));
+    });
+    ready.catch(() => {});
+    await within(ready, () => `tapnode serve did not come up:\n${told}`);
+    await this.until(async () => (await fetch(new URL('/readyz', this.url))).ok);
+  }
+
+  /** kill is SIGKILL: nothing is said before, nothing is put away. */
+  async kill() {
+    this.process.kill('SIGKILL');
+    await this.gone;
+  }
+
+  async stop() {
+    this.process.kill('SIGTERM');
+    await within(this.gone, () => 'tapnode serve did not stop');
+    await rm(this.data, { recursive: true, force: true });
+  }
+
+  async api(method, where, body) {
+    const headers = { token: this.token };
+    let sent = body;
+    if (typeof body === 'string') headers['Content-Type'] = 'application/yaml';
+    else if (body !== undefined) {
+      headers['Content-Type'] = 'application/json';
+      sent = JSON.stringify(body);
+    }
+    const response = await fetch(new URL(where, this.url), { method, headers, body: sent });
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${where}: ${response.status} ${text}`);
+    return /json/.test(response.headers.get('Content-Type') ?? '') ? JSON.parse(text) : text;
+  }
+
+  /** until waits for what must come, however busy the machine is. */
+  async until(condition) {
+    const end = Date.now() + patience;
+    for (;;) {
+      const value = await condition().catch(() => undefined);
+      if (value) return value;
+      assert.ok(Date.now() < end, `did not come within ${patience} ms: ${condition}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+async function within(promise, message) {
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(message())), patience)));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A Visitor is a signed-in browser with a page of the host. */
+export class Visitor {
+  static async open(host, { path: where = '/ui/', width = 1280, height = 800, theme = 'light', locale = 'en-US', signedIn = true, reducedMotion = 'reduce' } = {}) {
+    const visitor = new Visitor();
+    visitor.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking'] });
+    visitor.context = await visitor.browser.newContext({ viewport: { width, height }, colorScheme: theme, locale, reducedMotion, baseURL: host.url });
+    visitor.context.setDefaultTimeout(patience);
+    visitor.complaints = [];
+    visitor.page = await visitor.newPage();
+    if (signedIn) {
+      const entered = await visitor.context.request.post('/v1/session', { data: { token: host.token }, headers: { Origin: host.url } });
+      assert.ok(entered.ok(), `sign in: ${entered.status()} ${await entered.text()}`);
+    }
+    await visitor.page.goto(where);
+    return visitor;
+  }
+
+  async newPage() {
+    const page = await this.context.newPage();
+    page.on('console', (line) => ['error', 'warning'].includes(line.type()) && !this.expected?.test(line.text()) && this.complaints.push(`${line.type()}: ${line.text()} (${line.location().url})`));
+    page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.stack}`));
+    await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
+    return page;
+  }
+
+  /** expect names complaints that a test provokes, such as a lost connection. */
+  expect(pattern) {
+    this.expected = pattern;
+  }
+
+  /** axe finds what assistive technology would stumble over. */
+  async axe() {
+    // Playwright evaluates in a world of its own, which the page's policy does not reach.
+    await this.page.evaluate(await readFile(fileURLToPath(import.meta.resolve('axe-core')), 'utf8'));
+    const { violations } = await this.page.evaluate(() => globalThis.axe.run());
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), []);
+  }
+
+  async close() {
+    await this.browser.close();
+    assert.deepEqual(this.complaints, []);
+  }
+}
