@@ -1,1 +1,1 @@
-import{d as e}from"./index.js";e();
+import{At as e}from"./index.js";e();
