@@ -32,6 +32,10 @@ build: ## bin/tapnode and bin/nodes/whatsapp-send-buttons
 	$(GO_BUILD) -o bin/nodes/whatsapp-send-buttons ./plugin
 	bin/tapnode nodes lock
 
+.PHONY: web
+web: ## build the page into host/web/dist, which is committed
+	cd host/web && npm ci --ignore-scripts --no-audit --no-fund && npx openapi-typescript ../../docs/openapi.json -o src/api/schema.d.ts && npm run check && npm run unit && npm run build
+
 .PHONY: test
 test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code, conformance, end to end, crashes
 	.ci/test

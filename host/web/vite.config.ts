@@ -1,5 +1,5 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 // The built files have stable names: they are committed, and a change of one line must not
 // rename every file. The host answers with their digest as the ETag instead.
@@ -22,5 +22,6 @@ export default defineConfig({
       },
     },
   },
+  test: { include: ['src/**/*.test.ts'] },
   server: { proxy: { '/v1': 'http://127.0.0.1:8080', '/sim': 'http://127.0.0.1:8080' } },
 });

@@ -1,7 +1,7 @@
 import { addStep, addTrigger, connect, newId, setTrigger, together, type Edit } from '../flow/edits';
 import type { Flow, Point, Step, Trigger } from '../flow/model';
 import { resolve, type Operation } from '../flow/ports';
-import { triggerKey } from '../flow/layout';
+import { triggerKey } from '../flow/names';
 
 interface Property {
   default?: unknown;

@@ -1,7 +1,7 @@
 import type { Edge as Wire, Node as Shape } from '@xyflow/svelte';
 import { source, type Finding, type Flow, type Point, type Step, type Trigger } from '../../flow/model';
 import { isMain, isQuiet, portsOf, type Port } from '../../flow/ports';
-import { triggerKey } from '../../flow/layout';
+import { triggerKey } from '../../flow/names';
 import type { IconName } from '../../ui/icons';
 import { manifestIcon } from '../../ui/manifest-icons';
 import type { Catalogue } from '../catalogue.svelte';
@@ -32,6 +32,7 @@ export interface StepData extends Record<string, unknown> {
   running: boolean;
   foot: string;
   mark: Mark | null;
+  above: boolean; // a trigger leads in from above
 }
 
 export interface StartData extends Record<string, unknown> {
@@ -61,11 +62,19 @@ export function findingsAt(findings: readonly Finding[], list: 'nodes' | 'trigge
   return findings.filter((f) => f.pointer === prefix || f.pointer.startsWith(prefix + '/')).map((f) => ({ ...f, pointer: f.pointer.slice(prefix.length) }));
 }
 
-/** edgeFindings are those of the edges that leave a step. */
 const count = (findings: readonly Finding[], severity: string): number => findings.filter((f) => f.severity === severity).length;
 
 /** place is where a step lies: as its author put it, or in a grid until the flow is tidied. */
 const place = (at: Point | undefined, index: number): Point => at ?? { x: (index % 4) * 270, y: Math.floor(index / 4) * 190 };
+
+/** startAt is where a trigger lies: above the step it leads to, unless its author has put it elsewhere. */
+function startAt(flow: Flow, trigger: Trigger, index: number): Point {
+  const target = flow.ui.nodes[trigger.to];
+  return flow.ui.triggers[trigger.id] ?? (target ? { x: target.x + 18, y: target.y - 72 - index * 40 } : { x: -200, y: index * 48 });
+}
+
+const fromAbove = (flow: Flow, trigger: Trigger, node: number): boolean =>
+  startAt(flow, trigger, flow.triggers.indexOf(trigger)).y + 36 < place(flow.ui.nodes[trigger.to], node).y;
 
 export function shapesOf(seen: Seen): (StepShape | StartShape)[] {
   const { flow, catalogue, trail } = seen;
@@ -94,12 +103,12 @@ export function shapesOf(seen: Seen): (StepShape | StartShape)[] {
         running: trail?.at === step.id,
         foot: seen.foot?.(step.id) ?? '',
         mark: seen.marks?.get(step.id) ?? null,
+        above: flow.triggers.some((trigger) => trigger.to === step.id && fromAbove(flow, trigger, index)),
       },
     };
   });
   const starts = flow.triggers.map((trigger, index): StartShape => {
-    const target = flow.ui.nodes[trigger.to];
-    const at = flow.ui.triggers[trigger.id] ?? (target ? { x: target.x - 30, y: target.y - 72 - index * 40 } : { x: -200, y: index * 48 });
+    const at = startAt(flow, trigger, index);
     return {
       id: triggerKey(trigger.id),
       type: 'start',
@@ -134,7 +143,7 @@ export function wiresOf(seen: Seen): Wire[] {
   for (const trigger of flow.triggers) {
     if (!known.has(trigger.to)) continue;
     const taken = trail?.taken.has(triggerKey(trigger.id)) ?? false;
-    wires.push({ id: `${triggerKey(trigger.id)}→${trigger.to}`, type: 'wire', source: triggerKey(trigger.id), sourceHandle: 'out', target: trigger.to, targetHandle: 'in', data: { taken, now: false, mark: null } });
+    wires.push({ id: `${triggerKey(trigger.id)}→${trigger.to}`, type: 'wire', source: triggerKey(trigger.id), sourceHandle: 'out', target: trigger.to, targetHandle: fromAbove(flow, trigger, flow.nodes.findIndex((node) => node.id === trigger.to)) ? 'above' : 'in', data: { taken, now: false, mark: null } });
   }
   return wires;
 }

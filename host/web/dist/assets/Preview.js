@@ -1,0 +1,1 @@
+import"./index.js";function e(e,t){}export{e as default};
