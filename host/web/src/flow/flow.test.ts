@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import menu from '../../../../examples/flows/menu.yaml?raw';
 import { read, write } from './document';
 import { addStep, connect, disconnect, moveTo, newId, removeSteps, setStep, setTrigger, type Edit } from './edits';
 import { copy, paste } from './fragment';
 import { flowOf, source } from './model';
 import { portsOf, renamed, type Operation } from './ports';
-
-const menu = readFileSync(new URL('../../../../examples/flows/menu.yaml', import.meta.url), 'utf8');
 
 function edited(text: string, edit: Edit): string {
   const { document, problems } = read(text);
