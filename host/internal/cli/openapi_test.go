@@ -225,6 +225,7 @@ func openAPI(t *testing.T, args ...string) {
 	try("connectInstance", 200)
 	try("reconnectInstance", 200)
 	try("answerPasskey", 409) // nobody has asked for one
+	try("resumeInstance", 200)
 	try("disconnectInstance", 200)
 	try("logoutInstance", 200)
 	try("deleteInstance", 204)

@@ -33,6 +33,7 @@ const (
 	opDisconnect = "whatsapp.instance.disconnect@1"
 	opLogout     = "whatsapp.instance.logout@1"
 	opDelete     = "whatsapp.instance.delete@1"
+	opResume     = "whatsapp.instance.resumeNewContacts@1"
 )
 
 type instanceIn struct {
@@ -157,11 +158,14 @@ func (a *API) instances(calls Calls, keeps Instances) {
 		}
 		return &one[tokenBody]{tokenBody{in.Instance, token}}, nil
 	})
-	for verb, op := range map[string]string{"disconnect": opDisconnect, "logout": opLogout} {
+	for verb, op := range map[string]string{"disconnect": opDisconnect, "logout": opLogout, "resume": opResume} {
 		serve(a, route{
 			method: http.MethodPost, path: "/v1/instances/{instance}/" + verb, id: verb + "Instance", tag: "instances",
-			summary: map[string]string{"disconnect": "Take an instance offline; it stays paired", "logout": "Remove the linked device from the account"}[verb],
-			access:  Access{Right: Manage}, refusals: instanceRefusals, acts: always,
+			summary: map[string]string{
+				"disconnect": "Take an instance offline; it stays paired", "logout": "Remove the linked device from the account",
+				"resume": "End the pause of new contacts before its time",
+			}[verb],
+			access: Access{Right: Manage}, refusals: instanceRefusals, acts: always,
 		}, func(ctx context.Context, in *instanceIn) (*one[instanceBody], error) {
 			var out instanceBody
 			err := a.ask(ctx, calls, op, about(in.Instance), &out)

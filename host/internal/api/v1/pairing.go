@@ -31,6 +31,7 @@ type passkeyIn struct {
 type passkeyBody struct {
 	_        struct{} `additionalProperties:"false"`
 	Response *object  `json:"response,omitempty" doc:"What navigator.credentials.get gave."`
+	Confirm  bool     `json:"confirm,omitempty" doc:"The phone shows the code of the stage confirm."`
 }
 
 // pairing serves the way of an instance to its phone.
@@ -86,7 +87,10 @@ func (a *API) pairing(calls Calls) {
 	passkey.id, passkey.example = "answerPasskey", `{"response":{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AAAA","signature":"AAAA"}}}`
 	serve(a, passkey, func(ctx context.Context, in *passkeyIn) (*one[object], error) {
 		var out object
-		err := a.ask(ctx, calls, opPasskey, map[string]any{"instance": in.Instance, "response": in.in.Response}, &out)
+		err := a.ask(ctx, calls, opPasskey, struct {
+			Instance string `json:"instance"`
+			passkeyBody
+		}{in.Instance, in.in}, &out)
 		return &one[object]{out}, at(err, "/input", "")
 	})
 }
