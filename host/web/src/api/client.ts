@@ -73,19 +73,30 @@ export async function ask<T>(method: string, path: string, asked: Asked = {}): P
     if (asked.signal?.aborted) throw cause;
     throw new Refusal(0, 'unreachable', deadline.aborted ? 'The server did not answer in time.' : 'No connection to the server.');
   }
-  const isJSON = /\bjson\b/.test(response.headers.get('Content-Type') ?? '');
-  const body: unknown = isJSON && raw !== '' ? JSON.parse(raw) : raw;
+  const body = bodyOf(response, raw);
   if (response.ok) return { status: response.status, etag: response.headers.get('ETag'), body: body as T };
-  if (response.status === 401) for (const listener of signedOut) listener();
-  throw refusal(response, body);
+  throw refused(response, body);
 }
 
-function refusal(response: Response, body: unknown): Refusal {
-  const problem = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
-  const said = [problem['detail'], problem['message'], problem['title']].find((words) => typeof words === 'string');
-  const faults = Array.isArray(problem['errors']) ? (problem['errors'] as Fault[]) : [];
-  const code = typeof problem['code'] === 'string' ? problem['code'] : String(response.status);
-  return new Refusal(response.status, code, said ?? response.statusText, faults);
+function bodyOf(response: Response, raw: string): unknown {
+  return /\bjson\b/.test(response.headers.get('Content-Type') ?? '') && raw !== '' ? JSON.parse(raw) : raw;
+}
+
+/** refusal is what an answer says that is not the one that was asked for. */
+export const refusal = async (response: Response): Promise<Refusal> => refused(response, bodyOf(response, await response.text()));
+
+function refused(response: Response, body: unknown): Refusal {
+  if (response.status === 401) for (const listener of signedOut) listener();
+  return problem(response.status, body, response.statusText);
+}
+
+/** problem is an RFC 9457 problem, also one that a stream told. */
+export function problem(status: number, body: unknown, otherwise = ''): Refusal {
+  const told = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  const said = [told['detail'], told['message'], told['title']].find((words) => typeof words === 'string');
+  const faults = Array.isArray(told['errors']) ? (told['errors'] as Fault[]) : [];
+  const code = typeof told['code'] === 'string' ? told['code'] : String(status);
+  return new Refusal(status, code, said ?? otherwise, faults);
 }
 
 export const get = async <T>(path: string, asked?: Asked): Promise<T> => (await ask<T>('GET', path, asked)).body;
