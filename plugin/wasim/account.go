@@ -29,6 +29,7 @@ type Account struct {
 	cfg      accountConfig
 	keys     *store.Device // of the phone: device 0, and the signer of every linked device
 	foreign  bool          // the phone is somebody else's program
+	made     int           // counts the server's accounts
 
 	state *appstate.Account
 	peer  sync.Mutex // held while the server sends in the phone's name
@@ -151,6 +152,8 @@ func (s *Server) register(a *Account) error {
 		s.accounts[n] = a
 	}
 	s.lids[a.lid.User] = a
+	a.made = len(s.lids)
+	s.stir()
 	return nil
 }
 

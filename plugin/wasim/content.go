@@ -3,6 +3,7 @@ package wasim
 import (
 	"cmp"
 	"encoding/json"
+	"time"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 )
@@ -52,7 +53,11 @@ func (m *Message) parse() {
 	default:
 		m.Text = plainText(msg)
 	}
-	m.Quoted = contextOf(msg).GetStanzaID()
+	info := contextOf(msg)
+	m.Quoted = info.GetStanzaID()
+	if life := info.GetExpiration(); life > 0 {
+		m.expires = m.Time.Add(time.Duration(life) * time.Second)
+	}
 }
 
 func plainText(msg *waE2E.Message) string {

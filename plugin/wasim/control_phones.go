@@ -27,6 +27,7 @@ type messageView struct {
 	Text    string       `json:"text"`
 	Footer  string       `json:"footer,omitempty"`
 	Buttons []buttonView `json:"buttons,omitempty"`
+	Media   *mediaView   `json:"media,omitempty"`
 	Quoted  string       `json:"quoted,omitempty"`
 	Biz     int          `json:"biz"`    // buttons render when it is exactly 1
 	Copies  int          `json:"copies"` // how often it arrived
@@ -44,10 +45,20 @@ type buttonView struct {
 func (s *Server) viewMessage(m Message) messageView {
 	v := messageView{ID: m.ID, Time: m.Time, Chat: s.nameOf(m.Chat), From: s.nameOf(m.From), FromMe: m.FromMe,
 		Header: m.Header, Text: m.Text, Footer: m.Footer, Quoted: m.Quoted, Biz: m.Biz, Copies: m.Copies}
+	_, v.Media = m.file()
 	for _, b := range m.Buttons {
 		v.Buttons = append(v.Buttons, buttonView{b.Type, b.ID, b.DisplayText, b.URL, b.Phone, b.Code})
 	}
 	return v
+}
+
+// nameOfText is nameOf for a JID in text.
+func (s *Server) nameOfText(text string) string {
+	jid, err := types.ParseJID(text)
+	if err != nil {
+		return text
+	}
+	return s.nameOf(jid)
 }
 
 // nameOf writes a user as the number, anything else as the JID.
@@ -68,8 +79,14 @@ func (s *Server) phoneEndpoints() []jsonapi.Endpoint {
 			Curl: `'$SIM/phones/5511900000002/click?wait=5s' -d '{"buttonId":"yes"}'`, Handle: s.clickButton},
 		{Method: "POST", Path: "phones/{number}/text", Summary: "send a text to a number or a group",
 			Curl: `$SIM/phones/5511900000002/text -d '{"to":"5511900000001","text":"hello"}'`, Handle: s.sendText},
-		{Method: "POST", Path: "phones/{number}/read", Summary: "show the sender that a message was read",
-			Curl: `$SIM/phones/5511900000002/read -d '{"messageId":"3EB0…"}'`, Handle: s.readMessage},
+		{Method: "POST", Path: "phones/{number}/read", Summary: "read a message, or everything in a chat",
+			Curl: `$SIM/phones/5511900000002/read -d '{"chat":"5511900000001"}'`, Handle: s.readMessage},
+		{Method: "GET", Path: "phones/{number}/media/{message}", Summary: "the picture, video or document of a message, as the phone has decrypted it",
+			Curl: `$SIM/phones/5511900000002/media/3EB0… -o picture`, Handle: s.showMedia},
+		{Method: "POST", Path: "phones/{number}/settings", Summary: "whether senders see what was read; how long the messages of a chat live, in seconds, 0 for ever",
+			Curl: `$SIM/phones/5511900000002/settings -d '{"readReceipts":false,"disappearing":{"chat":"5511900000001","seconds":86400}}'`, Handle: s.changePhone},
+		{Method: "GET", Path: "watch", Summary: "all phones as server-sent events: how they are, then every change; ?limit=200 messages of each to begin with",
+			Curl: `-N --max-time 5 $SIM/watch`, Handle: s.watch},
 		{Method: "POST", Path: "phones/{number}/disconnect", Summary: "take the phone off the net; messages for it wait",
 			Curl: `-X POST $SIM/phones/5511900000002/disconnect`, Handle: s.disconnectPhone},
 		{Method: "POST", Path: "phones/{number}/connect", Summary: "bring the phone back",
@@ -238,6 +255,7 @@ func (s *Server) recipient(text string) (types.JID, error) {
 func (s *Server) readMessage(r *jsonapi.Request) (any, error) {
 	var in struct {
 		MessageID string `json:"messageId"`
+		Chat      string `json:"chat"`
 	}
 	p, err := s.pathPhone(r)
 	if err != nil {
@@ -246,14 +264,63 @@ func (s *Server) readMessage(r *jsonapi.Request) (any, error) {
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), actionTimeout)
+	defer cancel()
+	if in.MessageID == "" {
+		chat, err := s.recipient(in.Chat)
+		if err != nil {
+			return nil, jsonstrict.Errorf("/chat", "%s", err)
+		}
+		return nil, p.ReadChat(ctx, s.chatOf(chat))
+	}
 	inbox := p.Inbox()
 	i := slices.IndexFunc(inbox, func(m Message) bool { return m.ID == in.MessageID })
 	if i < 0 {
 		return nil, jsonapi.Refuse(http.StatusNotFound, "the inbox has no message of this id")
 	}
+	return nil, p.Read(ctx, inbox[i])
+}
+
+// chatOf is how phones name the chat with a recipient.
+func (s *Server) chatOf(to types.JID) types.JID {
+	if a := s.find(to); a != nil {
+		return a.lid
+	}
+	return to
+}
+
+// changePhone changes the settings that are named, and leaves the others.
+func (s *Server) changePhone(r *jsonapi.Request) (any, error) {
+	var in struct {
+		ReadReceipts *bool `json:"readReceipts"`
+		Disappearing *struct {
+			Chat    string `json:"chat"`
+			Seconds int    `json:"seconds"`
+		} `json:"disappearing"`
+	}
+	p, err := s.pathPhone(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.ReadReceipts != nil {
+		p.ReadReceipts(*in.ReadReceipts)
+	}
+	if in.Disappearing == nil {
+		return nil, nil
+	}
+	chat, err := s.recipient(in.Disappearing.Chat)
+	if err != nil {
+		return nil, jsonstrict.Errorf("/disappearing/chat", "%s", err)
+	}
+	if in.Disappearing.Seconds < 0 || in.Disappearing.Seconds > int(maxTimer/time.Second) {
+		return nil, jsonstrict.Errorf("/disappearing/seconds", "must be between 0 and %d", int(maxTimer/time.Second))
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), actionTimeout)
 	defer cancel()
-	return nil, p.Read(ctx, inbox[i])
+	return nil, p.SetTimer(ctx, chat, time.Duration(in.Disappearing.Seconds)*time.Second)
 }
 
 func (s *Server) disconnectPhone(r *jsonapi.Request) (any, error) {

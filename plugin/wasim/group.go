@@ -49,6 +49,7 @@ func (s *Server) newGroup(subject string, mode types.AddressingMode, members []*
 	g := &Group{s: s, jid: types.NewJID(user, types.GroupServer), subject: subject, created: time.Now(), mode: mode}
 	g.members.Store(&members)
 	s.groups[user] = g
+	s.stir()
 	return g, nil
 }
 
@@ -87,12 +88,14 @@ func (g *Group) Add(a *Account) error {
 	}
 	members := append(slices.Clone(*g.members.Load()), a)
 	g.members.Store(&members)
+	g.s.stir()
 	return nil
 }
 
 // SetTimer lets the first member set how many seconds messages of the group live, 0 for ever, and tells everybody.
 func (g *Group) SetTimer(seconds uint32) {
 	g.timer.Store(seconds)
+	g.s.stir()
 	members := *g.members.Load()
 	change := waBinary.Node{Tag: "not_ephemeral"}
 	if seconds > 0 {

@@ -29,11 +29,21 @@ type Message struct {
 	Copies  int            // how often it arrived and was decrypted; the person sees the first
 	Retry   int            // of the copy that is shown: how often the phone had asked for it again
 
-	change int // of the inbox, that last touched the message
+	read    bool      // the person has read it
+	status  string    // of one that was sent from here
+	expires time.Time // when it disappears; zero: it stays
+
+	order  int // the change that brought it
+	change int // the change that last touched it
 }
 
 // receive shows a message, unless it is shown already.
 func (p *Phone) receive(ev *events.Message) {
+	if set := ev.Message.GetProtocolMessage(); set.GetType() == waE2E.ProtocolMessage_EPHEMERAL_SETTING && set != nil {
+		p.mu.Lock()
+		p.timerIs(ev.Info.Chat, timer{set.GetEphemeralExpiration(), set.GetEphemeralSettingTimestamp()})
+		p.mu.Unlock()
+	}
 	if ev.Message.GetProtocolMessage() != nil || ev.Message.GetSenderKeyDistributionMessage() != nil && ev.Message.GetConversation() == "" && !shows(ev.Message) {
 		return // for the app, not for the person
 	}
@@ -50,7 +60,7 @@ func (p *Phone) receive(ev *events.Message) {
 	}
 	m := &Message{
 		ID: ev.Info.ID, Time: ev.Info.Timestamp, Chat: key.chat, From: key.sender, FromMe: ev.Info.IsFromMe,
-		Message: ev.Message, Raw: ev.RawMessage, Biz: biz, Copies: 1, Retry: ev.RetryCount, change: p.changes,
+		Message: ev.Message, Raw: ev.RawMessage, Biz: biz, Copies: 1, Retry: ev.RetryCount, order: p.changes, change: p.changes,
 	}
 	m.parse()
 	if len(p.inbox) >= p.s.opts.Limits.Inbox {
@@ -60,6 +70,7 @@ func (p *Phone) receive(ev *events.Message) {
 	}
 	p.inbox = append(p.inbox, m)
 	p.seen[key] = m
+	p.expireLater(m)
 }
 
 // Inbox returns what the person sees, oldest first.

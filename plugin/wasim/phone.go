@@ -29,9 +29,16 @@ type Phone struct {
 
 	mu      sync.Mutex
 	inbox   []*Message // oldest first
-	changes int        // of the inbox, counted
+	own     []*Message // what was sent from here, oldest first
+	changes int        // of what the person sees, counted
 	seen    map[messageKey]*Message
 	typing  map[types.JID]bool
+	timers  map[types.JID]timer // of chats whose messages disappear
+	expiry  *time.Timer         // runs expire at next
+	next    time.Time
+	away    bool          // off the net by Disconnect
+	waiting []outgoing    // what is sent when it is back
+	secret  bool          // whom the person reads is not told
 	signal  chan struct{} // closed and replaced at every change
 }
 
@@ -59,7 +66,8 @@ func (s *Server) NewPhone(ctx context.Context, phone string, options ...Option) 
 	if err := s.register(a); err != nil {
 		return nil, err
 	}
-	p := &Phone{s: s, account: a, seen: make(map[messageKey]*Message), typing: make(map[types.JID]bool), signal: make(chan struct{})}
+	p := &Phone{s: s, account: a, seen: make(map[messageKey]*Message), typing: make(map[types.JID]bool),
+		timers: make(map[types.JID]timer), signal: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(s.ctx)
 	p.cli = whatsmeow.NewClient(a.keys, nil)
 	p.cli.BackgroundEventCtx = p.ctx
@@ -89,6 +97,7 @@ func (s *Server) adopt(p *Phone) bool {
 		return false
 	}
 	s.phones[p] = struct{}{}
+	s.stir()
 	return true
 }
 
@@ -132,18 +141,38 @@ func (p *Phone) stop() {
 	p.once.Do(func() {
 		p.cli.Disconnect() // before cancel: whatsmeow's reader and its Disconnect race over a socket that ends by context
 		p.cancel()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.expiry != nil {
+			p.expiry.Stop()
+		}
 	})
 }
 
-// Disconnect takes the phone off the net until Connect.
-func (p *Phone) Disconnect() { p.cli.Disconnect() }
+// Disconnect takes the phone off the net until Connect. What the person sends meanwhile waits in the phone.
+func (p *Phone) Disconnect() {
+	p.nowAway(true)
+	p.cli.Disconnect()
+}
 
-// Connect brings the phone back and waits until it takes its messages.
+// Connect brings the phone back, waits until it takes its messages, and sends what has waited.
 func (p *Phone) Connect(ctx context.Context) error {
 	if err := p.cli.Connect(); err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return fmt.Errorf("connect phone: %w", err)
 	}
-	return p.Device().WaitActive(ctx)
+	if err := p.Device().WaitActive(ctx); err != nil {
+		return err
+	}
+	p.nowAway(false)
+	return p.catchUp(ctx)
+}
+
+func (p *Phone) nowAway(away bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = away
+	p.changes++
+	p.changed()
 }
 
 // SendText sends a plain text and returns the message's id once the server has acknowledged it.
@@ -160,18 +189,52 @@ func (p *Phone) Send(ctx context.Context, to types.JID, msg *waE2E.Message, extr
 	return p.send(ctx, to, msg, req)
 }
 
-func (p *Phone) send(ctx context.Context, to types.JID, msg *waE2E.Message, req whatsmeow.SendRequestExtra) (types.MessageID, error) {
-	if m, ok := p.account.keys.EventBuffer.(*memory); ok {
-		m.ratchets.Lock()
-		defer m.ratchets.Unlock()
-	}
-	resp, err := p.cli.SendMessage(ctx, to, msg, req)
-	return resp.ID, err
+// Read shows the sender that the person has read the message, unless ReadReceipts is off.
+func (p *Phone) Read(ctx context.Context, m Message) error {
+	return p.read(ctx, m.Chat, m.From, []types.MessageID{m.ID})
 }
 
-// Read shows the sender that the person has read the message.
-func (p *Phone) Read(ctx context.Context, m Message) error {
-	return p.cli.MarkRead(ctx, []types.MessageID{m.ID}, time.Now(), m.Chat, m.From)
+// ReadReceipts says whether senders learn that the person has read their messages. They do, if nothing is said.
+func (p *Phone) ReadReceipts(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.secret = !on
+	p.changes++
+	p.changed()
+}
+
+func (p *Phone) read(ctx context.Context, chat, from types.JID, ids []types.MessageID) error {
+	p.mu.Lock()
+	kind := types.ReceiptTypeRead
+	if p.secret {
+		kind = types.ReceiptTypeReadSelf
+	}
+	for _, id := range ids {
+		if m := p.seen[messageKey{chat, from, id}]; m != nil && !m.read {
+			p.changes++
+			m.read, m.change = true, p.changes
+		}
+	}
+	p.changed()
+	p.mu.Unlock()
+	return p.cli.MarkRead(ctx, ids, time.Now(), chat, from, kind)
+}
+
+// ReadChat reads everything in a chat that is not read yet.
+func (p *Phone) ReadChat(ctx context.Context, chat types.JID) error {
+	unread := map[types.JID][]types.MessageID{}
+	p.mu.Lock()
+	for _, m := range p.inbox {
+		if m.Chat == chat && !m.read && !m.FromMe {
+			unread[m.From] = append(unread[m.From], m.ID)
+		}
+	}
+	p.mu.Unlock()
+	var failed []error
+	for from, ids := range unread {
+		failed = append(failed, p.read(ctx, chat, from, ids))
+	}
+	return errors.Join(failed...)
 }
 
 // Type shows the chat that the person is typing, or has stopped.
@@ -194,18 +257,22 @@ func (p *Phone) handle(raw any) {
 	switch ev := raw.(type) {
 	case *events.Message:
 		p.receive(ev)
+	case *events.Receipt:
+		p.ticked(ev)
 	case *events.ChatPresence:
 		p.mu.Lock()
 		p.typing[ev.Chat] = ev.State == types.ChatPresenceComposing
+		p.changes++
 		p.changed()
 		p.mu.Unlock()
 	}
 }
 
-// changed wakes everybody in Wait. p.mu is held.
+// changed wakes everybody who waits for a change. p.mu is held.
 func (p *Phone) changed() {
 	close(p.signal)
 	p.signal = make(chan struct{})
+	p.s.stir()
 }
 
 // await waits until done, asked with p.mu held, is true.

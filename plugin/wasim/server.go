@@ -2,6 +2,7 @@ package wasim
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -35,6 +36,10 @@ type Server struct {
 	ids     atomic.Uint64
 	dropped atomic.Int64
 	pages   atomic.Int64
+
+	id       string // of this run of the server
+	stirring sync.Mutex
+	stirred  chan struct{} // closed at the next change that a watcher sees; nil: nobody waits
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -76,7 +81,7 @@ func Start(opts Options) (*Server, error) {
 		faults: faults.NewSet(maxFaults), media: mediastore.New(mediastore.Options{}), record: newRecorder(opts.Limits),
 		accounts: make(map[string]*Account), lids: make(map[string]*Account), waiting: make(map[string]*conn),
 		codes: make(map[*conn]*codePairing), conns: make(map[*conn]struct{}), phones: make(map[*Phone]struct{}), groups: make(map[string]*Group),
-		newsletters: make(map[string]*Newsletter),
+		newsletters: make(map[string]*Newsletter), id: rand.Text(),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.client = clientFor(s.address)

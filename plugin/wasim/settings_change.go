@@ -28,6 +28,7 @@ func (a *Account) ChangeSettings(ctx context.Context, patch appstate.PatchInfo) 
 			a.mu.Lock()
 			a.pushName = name
 			a.mu.Unlock()
+			a.s.stir()
 		}
 	}
 	a.announceChange(change, nil)

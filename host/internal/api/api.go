@@ -135,7 +135,7 @@ func New(opt Options) (*Server, error) {
 	mux.Handle("GET "+web.Prefix, builder)
 	mux.Handle("GET /{$}", http.RedirectHandler(web.Prefix, http.StatusFound))
 	for pattern, handler := range opt.Extra {
-		mux.Handle(pattern, handler)
+		mux.Handle(pattern, s.ending(handler))
 	}
 	under := v1.Options{
 		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Sessions: doors{s}, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
@@ -216,6 +216,19 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.tail.Stop()
 	}
 	return errors.Join(errs...)
+}
+
+// ending ends what a handler answers to a GET, such as a stream, when the server stops.
+func (s *Server) ending(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, end := feed.NewSession(s.places, nil).Watch(r.Context(), nil)
+		defer end()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // hereOrAccount is for those who may see all instances: this machine, or through a proxy who

@@ -169,6 +169,34 @@ func TestStopEndsAWatchedRun(t *testing.T) {
 	}
 }
 
+// TestStopEndsAnExtraStream: what the simulator streams through the host does not hold up a stop.
+func TestStopEndsAnExtraStream(t *testing.T) {
+	begun, ended := make(chan struct{}), make(chan struct{})
+	f := start(t, func(o *Options) {
+		o.Extra = map[string]http.Handler{"/sim/": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			close(begun)
+			<-r.Context().Done()
+			close(ended)
+		})}
+	})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.URL()+"/sim/watch", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-begun
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := f.Stop(ctx); err != nil {
+		t.Errorf("stop waited for a stream: %v", err)
+	}
+	<-ended
+}
+
 func TestInstanceTokensNeedAnInstanceInThePath(t *testing.T) {
 	f := start(t, func(o *Options) {
 		o.Engine = running(t)

@@ -200,6 +200,10 @@ func answer(w http.ResponseWriter, out any, err error) {
 	if problem != nil {
 		status, kind, out = problem.Status, "application/problem+json", problem
 	}
+	if write, ok := out.(Answer); ok {
+		write(w)
+		return
+	}
 	if c, ok := out.(Created); ok {
 		status, out = http.StatusCreated, c.Value
 	}
