@@ -2,6 +2,7 @@ package wasim
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -166,6 +167,7 @@ func (s *Server) clickButton(r *jsonapi.Request) (any, error) {
 		Shape     Shape  `json:"shape"`
 		NoQuote   bool   `json:"noQuote"`
 		Ephemeral bool   `json:"ephemeral"`
+		lost
 	}
 	p, err := s.pathPhone(r)
 	if err != nil {
@@ -190,6 +192,12 @@ func (s *Server) clickButton(r *jsonapi.Request) (any, error) {
 			slices.ContainsFunc(m.Buttons, func(b Button) bool { return b.ID == in.ButtonID })
 	}
 	m, err := p.newest(r.Context(), wait, has)
+	if err != nil && in.Chat != "" {
+		m, err = s.remembered(in.MessageID, in.ButtonID, in.lost)
+	}
+	if problem, ok := errors.AsType[*jsonstrict.Error](err); ok {
+		return nil, problem
+	}
 	if err != nil {
 		return nil, jsonapi.Refuse(http.StatusNotFound, "the inbox has no such message with a button %q", in.ButtonID)
 	}
@@ -204,6 +212,29 @@ func (s *Server) clickButton(r *jsonapi.Request) (any, error) {
 	defer cancel()
 	id, err := p.Click(ctx, m, in.ButtonID, in.Shape, options...)
 	return sent{id}, err
+}
+
+// lost is what a person knows of a message that the phone has no more.
+type lost struct {
+	Chat        string `json:"chat"`
+	DisplayText string `json:"displayText"`
+}
+
+// remembered is a message that the phone does not show any more, as far as a click needs it: phones that were set up
+// anew bring old chats with them, and their buttons still work.
+func (s *Server) remembered(id, button string, l lost) (Message, error) {
+	if id == "" {
+		return Message{}, jsonstrict.Errorf("/messageId", "must name the message that the phone has no more")
+	}
+	chat, err := s.recipient(l.Chat)
+	if err != nil {
+		return Message{}, jsonstrict.Errorf("/chat", "%s", err)
+	}
+	if s.find(chat) == nil {
+		return Message{}, jsonstrict.Errorf("/chat", "no account has this number")
+	}
+	chat = s.chatOf(chat)
+	return Message{ID: id, Chat: chat, From: chat, Buttons: []Button{{Type: ButtonReply, ID: button, DisplayText: l.DisplayText}}}, nil
 }
 
 // newest returns the last message of the inbox that is accepted, or else waits for the first.

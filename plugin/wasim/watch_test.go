@@ -223,6 +223,32 @@ func TestDisappearing(t *testing.T) {
 	}
 }
 
+// A person can press a button of a message that the phone does not know: it came to an earlier simulator.
+func TestButtonOfAnEarlierPhone(t *testing.T) {
+	s := start(t, wasim.Options{})
+	c := control(t, s)
+	b := open(t, s, "5511999990000")
+	b.pair()
+	customer(t, s, "5511988880001")
+	var click struct{ MessageID string }
+	ana := "phones/5511988880001/"
+	c.call("POST", ana+"click", `{"buttonId":"id-yes","messageId":"3EB0OLD","chat":"5511999990000","displayText":"Yes"}`, 200, &click)
+	await(t, b, 0, func(e *events.Message) bool {
+		answer := e.Message.GetInteractiveResponseMessage()
+		return e.Info.ID == click.MessageID && answer.GetContextInfo().GetStanzaID() == "3EB0OLD" && answer.GetBody().GetText() == "Yes"
+	})
+	for body, pointer := range map[string]string{
+		`{"buttonId":"id-yes","chat":"5511999990000","displayText":"Yes"}`:                       "/messageId",
+		`{"buttonId":"id-yes","messageId":"3EB0OLD","chat":"5511999990009","displayText":"Yes"}`: "/chat",
+		`{"buttonId":"id-yes","messageId":"3EB0OLD","chat":"nobody","displayText":"Yes"}`:        "/chat",
+	} {
+		if got := c.call("POST", ana+"click", body, 400, nil); !strings.Contains(got, `"`+pointer+`"`) {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
+	c.call("POST", ana+"click", `{"buttonId":"id-yes","messageId":"3EB0OLD"}`, 404, nil)
+}
+
 // The phone shows the picture that was sent, decrypted; only pictures and videos are for a browser to show.
 func TestPictureOnThePhone(t *testing.T) {
 	s := start(t, wasim.Options{})

@@ -13,7 +13,7 @@ import (
 // in digits.
 func (s *Simulation) Phone(ctx context.Context, number string) (string, error) {
 	var made account
-	err := s.control.call(ctx, "phones", map[string]string{"number": number}, &made)
+	err := s.control.call(ctx, "phones", map[string]string{"number": number, "name": s.nextName()}, &made)
 	if taken(err) {
 		return digits(number), nil
 	}
@@ -21,6 +21,20 @@ func (s *Simulation) Phone(ctx context.Context, number string) (string, error) {
 		return "", fmt.Errorf("simulated phone %s: %w", number, err)
 	}
 	return made.Number, nil
+}
+
+// names are what people are called, in the order in which they come.
+var names = []string{"Ana", "Bruno", "Carla", "Davi", "Elisa", "Fábio", "Gabi", "Hugo"}
+
+func (s *Simulation) nextName() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.people++
+	name := names[(s.people-1)%len(names)]
+	if round := (s.people - 1) / len(names); round > 0 {
+		name = fmt.Sprint(name, " ", round+1)
+	}
+	return name
 }
 
 // digits is a number as the simulator writes it.

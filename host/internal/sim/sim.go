@@ -35,6 +35,7 @@ type Simulation struct {
 
 	mu        sync.Mutex
 	instances map[string]string // their numbers
+	people    int               // who was given a phone
 }
 
 // Start starts a simulator in this process, on a free loopback port.

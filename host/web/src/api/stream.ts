@@ -12,11 +12,12 @@ export interface Told {
 
 const silence = 45_000;
 
-export async function* stream(method: string, path: string, { json, signal }: { json?: unknown; signal: AbortSignal }): AsyncGenerator<Told> {
+export async function* stream(method: string, path: string, { json, signal, last }: { json?: unknown; signal: AbortSignal; last?: string }): AsyncGenerator<Told> {
   const quiet = new AbortController();
   let timer = setTimeout(() => quiet.abort(), silence);
   const headers: Record<string, string> = { Accept: 'text/event-stream' };
   const request: RequestInit = { method, headers, credentials: 'same-origin', redirect: 'error', signal: AbortSignal.any([signal, quiet.signal]) };
+  if (last) headers['Last-Event-ID'] = last; // go on behind it
   if (json !== undefined) {
     headers['Content-Type'] = 'application/json';
     request.body = JSON.stringify(json);

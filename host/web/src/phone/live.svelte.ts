@@ -1,2 +1,115 @@
-export class LiveRun { visited = new Map<string, number>(); taken = new Set<string>(); at: string | null = null; waits: { node: string; until?: string | null }[] = []; constructor(readonly run: string) {} stop(): void {} }
-export default LiveRun;
+// Package live follows one run: what it has done, line by line as it happens, and where it is.
+//
+// It guarantees that no step is missed or told twice, over any number of lost connections and restarts
+// of the host, and that a run that was over is followed again when somebody taps an old message.
+
+import { get, Refusal, type Of } from '../api/client';
+import { follow } from '../api/follow';
+import { may } from '../app/session.svelte';
+import { Trail, type RunStatus, type Step, type TraceLine } from './trail';
+import { world } from './world.svelte';
+
+export interface Wait {
+  node: string;
+  until: string | null;
+}
+
+// After a run is over a tap may reopen it: the host has to hear of it first.
+const looks = [150, 600, 2_000];
+
+export default class LiveRun {
+  visited = $state.raw<ReadonlyMap<string, number>>(new Map());
+  taken = $state.raw<ReadonlySet<string>>(new Set());
+  waits = $state.raw<readonly Wait[]>([]);
+  lines = $state.raw<readonly TraceLine[]>([]);
+  at = $state<string | null>(null);
+  status = $state<RunStatus>('running');
+  started = $state('');
+  lost = $state(false);
+  problem = $state(''); // in the server's words: there is no such run
+  readonly #trail = new Trail();
+  readonly #stop = new AbortController();
+  readonly #path: string;
+  #told = false;
+  #following = false;
+  #looking: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly run: string) {
+    this.#path = `/v1/runs/${encodeURIComponent(run)}`;
+    const deaf = world.acted(() => this.#again(0));
+    this.#stop.signal.addEventListener('abort', deaf);
+    void this.#follow();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    clearTimeout(this.#looking);
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#following || this.#stop.signal.aborted) return;
+    this.#following = true;
+    try {
+      await follow(`${this.#path}/steps${may('reveal') ? '?reveal=true' : ''}`, {
+        signal: this.#stop.signal,
+        last: this.#trail.last === 0 ? '' : String(this.#trail.last),
+        over: () => this.#trail.over,
+        on: ({ data }) => {
+          this.lost = false;
+          this.#trail.add(data as Step);
+          this.#tell();
+        },
+        onlost: () => (this.lost = true),
+      });
+      this.lost = false;
+    } catch (error) {
+      if (error instanceof Refusal) this.problem = error.message;
+      else throw error;
+    } finally {
+      this.#following = false;
+    }
+  }
+
+  /** again follows a run that was over, if it goes on. */
+  #again(look: number): void {
+    const wait = looks[look];
+    if (wait === undefined || this.#following || !this.#trail.over) return;
+    clearTimeout(this.#looking);
+    this.#looking = setTimeout(async () => {
+      await this.#follow();
+      this.#again(look + 1);
+    }, wait);
+  }
+
+  /** tell shows what the steps of one moment have changed, all at once. */
+  #tell(): void {
+    if (this.#told) return;
+    this.#told = true;
+    setTimeout(() => {
+      this.#told = false;
+      const trail = this.#trail;
+      this.visited = new Map(trail.visited);
+      this.taken = new Set(trail.taken);
+      this.lines = trail.lines;
+      this.at = trail.at;
+      this.status = trail.status;
+      this.started = trail.started;
+      const before = this.waits.map((one) => one.node).join();
+      const nodes = [...new Set(trail.waiting.values())];
+      this.waits = nodes.map((node) => ({ node, until: this.waits.find((one) => one.node === node)?.until ?? null }));
+      if (nodes.join() !== before || trail.lines.length === 1) void this.#look();
+    }, 0);
+  }
+
+  /** look asks until when the run waits, and what began it: steps do not say that. */
+  async #look(): Promise<void> {
+    try {
+      const history = await get<Of<'History'>>(this.#path, { signal: this.#stop.signal });
+      this.#trail.beganBy(history.trigger);
+      this.taken = new Set(this.#trail.taken);
+      this.waits = this.waits.map(({ node }) => ({ node, until: history.pending?.find((one) => one.kind === 'timeout' && one.node === node)?.due ?? null }));
+    } catch (error) {
+      if (!(error instanceof Refusal) && !this.#stop.signal.aborted) throw error; // it is known without, and asked for at the next wait
+    }
+  }
+}
