@@ -1,1 +1,1 @@
-import"./index.js";function e(e,t){}export{e as default};
+import"./disclose-version.js";function e(e,t){}export{e as default};

@@ -1,1 +1,1 @@
-import{jt as e}from"./index.js";e();
+import{wt as e}from"./disclose-version.js";e();
