@@ -170,6 +170,9 @@ func openAPI(t *testing.T, args ...string) {
 	}
 	try("listFlows", 200)
 	try("checkFlow", 200)
+	if a := try("evaluateExpression", 200); !strings.Contains(a, `"value":"Hello Ana"`) {
+		t.Errorf("an expression: %s", a)
+	}
 	live["run"] = get(try("startRun", 201), "run")
 	try("listRuns", 200)
 	deadline(t, func() bool {

@@ -5,13 +5,20 @@ import "github.com/tapnode/tapnode/plugin/internal/recipient"
 // Preview is the answer to a dry run, as schemas/whatsapp.sendButtons.preview.json
 // describes it.
 type Preview struct {
+	Kind     string          `json:"kind"` // "message": how a host may draw it
 	Instance string          `json:"instance"`
 	To       string          `json:"to"` // JID
+	Quote    *PreviewQuote   `json:"quote,omitempty"`
 	Header   *PreviewHeader  `json:"header"`
 	Body     string          `json:"body"`
 	Footer   string          `json:"footer"`
 	Buttons  []PreviewButton `json:"buttons"`
 	Text     string          `json:"text"` // the menu as numbered text
+}
+
+// PreviewQuote is the message that this one answers. Only its id is known to a dry run.
+type PreviewQuote struct {
+	MessageID string `json:"messageId"`
 }
 
 // PreviewHeader is a text (Type TEXT) or a media header.
@@ -27,13 +34,20 @@ type PreviewButton struct {
 	Type  Type   `json:"type"`
 	Label string `json:"label"`
 	Value string `json:"value"`
+	// HiddenOn are the apps that do not show it: phone, desktop (which stands for the web, too).
+	HiddenOn []string `json:"hiddenOn,omitempty"`
 }
+
+// previewKind says that a preview is a message, which a host draws as a chat does.
+const previewKind = "message"
 
 // NewPreview shows a request that has passed Validate.
 func NewPreview(r Request, to recipient.Recipient) Preview {
 	p := Preview{
+		Kind:     previewKind,
 		Instance: r.Instance,
 		To:       to.JID().String(),
+		Quote:    previewQuote(r.ReplyTo),
 		Body:     r.ContentText,
 		Footer:   r.FooterText,
 		Buttons:  []PreviewButton{},
@@ -45,12 +59,20 @@ func NewPreview(r Request, to recipient.Recipient) Preview {
 	case r.HeaderText != "":
 		p.Header = &PreviewHeader{Type: "TEXT", Text: r.HeaderText}
 	}
+	mixed := countReplies(r.Buttons) < len(r.Buttons)
 	for i, b := range r.Buttons {
 		value := b.ID
 		if b.Kind() == Call {
 			value = callNumber(b)
 		}
-		p.Buttons = append(p.Buttons, PreviewButton{Index: i, Type: b.Kind(), Label: b.DisplayText, Value: value})
+		shown := PreviewButton{Index: i, Type: b.Kind(), Label: b.DisplayText, Value: value}
+		switch {
+		case to.Kind == recipient.Newsletter:
+			shown.HiddenOn = []string{"phone", "desktop"}
+		case mixed && b.Kind() == Reply:
+			shown.HiddenOn = []string{"desktop"}
+		}
+		p.Buttons = append(p.Buttons, shown)
 	}
 	return p
 }
@@ -58,10 +80,19 @@ func NewPreview(r Request, to recipient.Recipient) Preview {
 // NewTextPreview shows a text request that has passed ValidateText.
 func NewTextPreview(r TextRequest, to recipient.Recipient) Preview {
 	return Preview{
+		Kind:     previewKind,
 		Instance: r.Instance,
 		To:       to.JID().String(),
+		Quote:    previewQuote(r.ReplyTo),
 		Body:     r.ContentText,
 		Buttons:  []PreviewButton{},
 		Text:     r.ContentText,
 	}
+}
+
+func previewQuote(messageID string) *PreviewQuote {
+	if messageID == "" {
+		return nil
+	}
+	return &PreviewQuote{messageID}
 }

@@ -20,7 +20,6 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 	if to.Kind == recipient.Newsletter {
 		add("/number", WarnNewsletter, "Channels show no buttons and send no clicks back; the menu goes out as text.")
 	}
-	replies := 0
 	for i, b := range r.Buttons {
 		at := fmt.Sprintf("/buttons/%d", i)
 		if n := utf8.RuneCountInString(b.DisplayText); n > softLabel {
@@ -28,7 +27,6 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 		}
 		switch b.Kind() {
 		case Reply:
-			replies++
 			if b.ID == wildcard {
 				add(at+"/id", WarnWildcardID, fmt.Sprintf("Button %d: in a flow reply:* is the exit of every button, so this one has none of its own; use another id.", i+1))
 			}
@@ -42,6 +40,7 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 			}
 		}
 	}
+	replies := countReplies(r.Buttons)
 	if replies > 0 && replies < len(r.Buttons) {
 		add("/buttons", WarnMixedTypes, "REPLY buttons mixed with URL, CALL or COPY are not shown by WhatsApp Web and Desktop; send them apart.")
 	}
@@ -70,4 +69,13 @@ func quoteWarnings(replyTo string, private bool) []Warning {
 		return nil
 	}
 	return []Warning{{"/replyPrivate", WarnNothingToBeQuoted, "Without replyTo there is no author to answer in private, so replyPrivate has no effect."}}
+}
+
+func countReplies(list []Button) (n int) {
+	for _, b := range list {
+		if b.Kind() == Reply {
+			n++
+		}
+	}
+	return n
 }

@@ -103,6 +103,7 @@ func New(opt Options) (*API, error) {
 	}
 	if opt.Flows != nil {
 		a.flows(opt.Flows, opt.Engine)
+		a.expressions()
 	}
 	if opt.Events != nil {
 		if err := a.catalogue(); err != nil {
