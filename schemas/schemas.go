@@ -12,10 +12,12 @@
 //     widget, group (heading to stand under), advanced (folded away), expression
 //     (may hold ${ … } instead), placeholder, help, labels (texts of enum values),
 //     unit, rows (of a textarea), softMaxLength (what clients show; warn beyond),
-//     itemTitle and addLabel (of a list). The widgets are text, textarea, number,
-//     switch, select, url, tel, tags, list, section, secret, and instance,
-//     instances, recipient and passkey, for which text is a fair stand-in. A
-//     form generator that knows none of this still gets a usable form.
+//     itemTitle and addLabel (of a list), icons (of enum values). On the whole
+//     schema it may have preview: the kind of answer that a dry run gives. The
+//     widgets are text, textarea, number, switch, select, url, tel, tags, list,
+//     map, json, code, section, secret, and instance, instances, recipient and
+//     passkey, for which text is a fair stand-in. A form generator that knows
+//     none of this still gets a usable form.
 //   - x-uniqueBy on an array: JSON Pointers whose values must differ between the
 //     items (uniqueItems compares whole items and cannot say it).
 //

@@ -131,8 +131,8 @@ func TestForms(t *testing.T) {
 // TestHints: a form generator has to know only the hints and widgets that the
 // package comment names.
 func TestHints(t *testing.T) {
-	hints := []string{"order", "widget", "group", "advanced", "expression", "placeholder", "help", "labels", "unit", "rows", "softMaxLength", "itemTitle", "addLabel"}
-	widgets := []string{"text", "textarea", "number", "switch", "select", "url", "tel", "tags", "list", "section", "secret", "instance", "instances", "recipient", "passkey"}
+	hints := []string{"order", "widget", "group", "advanced", "expression", "placeholder", "help", "labels", "unit", "rows", "softMaxLength", "itemTitle", "addLabel", "icons", "preview"}
+	widgets := []string{"text", "textarea", "number", "switch", "select", "url", "tel", "tags", "list", "map", "json", "code", "section", "secret", "instance", "instances", "recipient", "passkey"}
 	for _, name := range names(t) {
 		walk(document(t, name), "", func(pointer string, object map[string]any) {
 			ui, _ := object["x-ui"].(map[string]any)

@@ -28,6 +28,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-sr
 type file struct {
 	kind, tag string
 	body      []byte
+	shared    bool // pages of other origins may load it
 }
 
 // Prefix is where the page is.
@@ -42,7 +43,8 @@ func Handler() (http.Handler, error) {
 		}
 		body, err := built.ReadFile(name)
 		sum := sha256.Sum256(body)
-		files[strings.TrimPrefix(name, "dist/")] = file{mime.TypeByExtension(path.Ext(name)), `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, body}
+		name = strings.TrimPrefix(name, "dist/")
+		files[name] = file{kindOf(name), `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, body, strings.HasPrefix(name, "embed/")}
 		return err
 	})
 	if err != nil {
@@ -67,6 +69,13 @@ func Handler() (http.Handler, error) {
 	}), nil
 }
 
+func kindOf(name string) string {
+	if path.Ext(name) == ".ts" { // types, not a film
+		return "text/plain; charset=utf-8"
+	}
+	return mime.TypeByExtension(path.Ext(name))
+}
+
 func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
@@ -74,6 +83,10 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if f.shared { // code without a secret in it, for pages of any origin; what it may ask for, --origin says
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		h.Set("Access-Control-Allow-Origin", "*")
+	}
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", f.tag)
 	if match := r.Header.Get("If-None-Match"); match == f.tag {

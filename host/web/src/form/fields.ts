@@ -1,10 +1,10 @@
 // What a form shows of an object: its members in order, under their groups, and which widget each gets.
 
-import { hints, types, type Hints, type Reading, type Schema, asSchema, branches } from './schema';
+import { asSchema, branches, hints, memberOf, types, type Hints, type Reading, type Schema } from './schema';
 import { isObject, join } from './pointer';
 
 export type Widget =
-  | 'text' | 'textarea' | 'url' | 'tel' | 'secret' | 'duration' | 'number' | 'select' | 'switch' | 'constant'
+  | 'text' | 'textarea' | 'url' | 'tel' | 'secret' | 'duration' | 'number' | 'select' | 'switch'
   | 'instance' | 'recipient' | 'instances' | 'tags' | 'list' | 'section' | 'map' | 'json' | 'code' | 'value' | 'choice';
 
 export interface Field {
@@ -31,7 +31,10 @@ export function groupsOf(reading: Reading, schema: Schema, value: unknown, point
   const at = fields.map((field, i) => [field.hints.order ?? 1e9 + i, i] as const);
   const sorted = fields.map((_, i) => i).sort((a, b) => at[a]![0] - at[b]![0] || a - b).map((i) => fields[i]!);
   const others = Object.keys(object).filter((name) => !Object.hasOwn(properties, name));
-  for (const name of others) sorted.push({ ...fieldOf(reading, name, typeof schema['additionalProperties'] === 'object' ? schema['additionalProperties'] : {}, object[name], pointer, false), title: name, unknown: true });
+  for (const name of others) {
+    const part = memberOf(schema, name);
+    sorted.push({ ...fieldOf(reading, name, part === false ? {} : part, object[name], pointer, false), title: name, unknown: part === false });
+  }
   const groups: Group[] = [];
   for (const field of sorted) {
     const title = field.hints.group ?? '';
@@ -56,6 +59,7 @@ function inWords(name: string): string {
 }
 
 const ofText: readonly string[] = ['text', 'textarea', 'url', 'tel', 'secret', 'duration', 'instance', 'recipient', 'code'];
+// What a hint may ask for, by the type that the value has to have: a hint that does not fit is none.
 const takes: Record<string, readonly string[]> = {
   string: ofText, number: ['number'], integer: ['number'], boolean: ['switch'], array: ['tags', 'instances', 'list', 'json'], object: ['section', 'map', 'json'],
 };
@@ -63,7 +67,6 @@ const takes: Record<string, readonly string[]> = {
 /** widgetOf is the hinted widget if it can hold what the schema wants, and else the one for its type. */
 export function widgetOf(reading: Reading, schema: Schema): Widget {
   const hinted = hints(schema).widget ?? '';
-  if ('const' in schema) return 'constant';
   if (optionsOf(reading, schema).length > 0) return 'select';
   if (branches(reading, schema).length > 1) return 'choice';
   const kinds = types(schema);
@@ -96,6 +99,7 @@ export interface Option {
 export function optionsOf(reading: Reading, schema: Schema): Option[] {
   const labels = hints(schema).labels ?? {};
   const named = (value: unknown, title?: unknown): Option => ({ value, label: labels[String(value)] ?? (typeof title === 'string' ? title : typeof value === 'string' ? value : JSON.stringify(value)) });
+  if ('const' in schema) return [named(schema['const'])];
   if (Array.isArray(schema['enum'])) return schema['enum'].filter((value) => value !== null).map((value) => named(value));
   const all = branches(reading, schema);
   return all.length > 0 && all.every((branch) => 'const' in branch) ? all.map((branch) => named(branch['const'], branch['title'])) : [];

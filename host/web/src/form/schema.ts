@@ -26,7 +26,7 @@ export interface Hints {
   softMaxLength?: number;
   itemTitle?: string;
   addLabel?: string;
-  language?: string;
+  preview?: string;
 }
 
 export const hints = (schema: Schema): Hints => (isObject(schema['x-ui']) ? (schema['x-ui'] as Hints) : {});
@@ -115,13 +115,21 @@ export function merge(a: Schema, b: Schema): Schema {
   return out;
 }
 
+/** memberOf is the schema of a member by its name: false where there may be none, {} where nothing is said. */
+export function memberOf(schema: Schema, name: string): unknown {
+  const own = asSchema(schema['properties']);
+  if (Object.hasOwn(own, name)) return own[name];
+  const found = Object.entries(asSchema(schema['patternProperties'])).find(([pattern]) => new RegExp(pattern, 'u').test(name));
+  return found?.[1] ?? schema['additionalProperties'] ?? {};
+}
+
 /** types are those a schema takes, null aside: what is left out of an input is how a form says null. */
 export function types(schema: Schema): string[] {
   const type = schema['type'];
   if (typeof type === 'string') return [type];
   if (Array.isArray(type)) return type.filter((one): one is string => typeof one === 'string' && one !== 'null');
   if (Array.isArray(schema['enum']) && schema['enum'].every((value) => typeof value === 'string')) return ['string'];
-  if ('properties' in schema) return ['object'];
+  if ('properties' in schema || 'patternProperties' in schema) return ['object'];
   if ('items' in schema || 'prefixItems' in schema) return ['array'];
   return [];
 }

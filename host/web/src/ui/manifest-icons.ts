@@ -6,6 +6,7 @@ const known: Record<string, IconName> = {
   clock: 'clock', 'octagon-x': 'error', workflow: 'canvas', globe: 'http', list: 'log', reply: 'back',
   pencil: 'set', split: 'branch', shuffle: 'set', 'mouse-pointer-click': 'tap', 'message-circle': 'text',
   'check-check': 'tick2', 'message-square': 'send', calendar: 'clock', 'user-search': 'search', link: 'link',
+  phone: 'phone', copy: 'copy',
 };
 
 export function manifestIcon(icon: string | undefined, kind: string, exits: number): IconName {

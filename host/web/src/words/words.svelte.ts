@@ -26,12 +26,19 @@ function choose(): Language {
 }
 
 const current = $state({ language: choose() });
-document.documentElement.lang = current.language;
+let guest = true;
+
+/** own says that the document is ours: it is marked with the language, and the choice is kept. A form in another product's page is a guest. */
+export function own(): void {
+  guest = false;
+  document.documentElement.lang = current.language;
+}
 
 export const language = (): Language => current.language;
 
 export function speak(next: Language): void {
   current.language = next;
+  if (guest) return;
   document.documentElement.lang = next;
   try {
     localStorage.setItem(stored, next);

@@ -1,0 +1,42 @@
+// The embeddable form in the example page, which another process serves from another port: what the tests of
+// forms stand on. The page's policy is strict, so that what it would refuse fails the test.
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { Host, Visitor } from './harness.mjs';
+
+const example = fileURLToPath(new URL('../../../examples/embed/serve.mjs', import.meta.url));
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Elsewhere is a host and the page of another product that embeds its form. */
+export class Elsewhere {
+  static async start({ allowed = true, args = ['--simulate'], flows = [] } = {}) {
+    const elsewhere = new Elsewhere();
+    const port = await freePort();
+    elsewhere.host = await Host.start({ flows, args: [...args, ...(allowed ? ['--origin', `http://127.0.0.1:${port}`] : [])] });
+    elsewhere.page = spawn(process.execPath, [example, String(port)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TAPNODE_HOST: elsewhere.host.url, TAPNODE_TOKEN: elsewhere.host.token } });
+    elsewhere.url = await new Promise((resolve, reject) => {
+      elsewhere.page.stdout.once('data', (line) => resolve(String(line).trim()));
+      elsewhere.page.once('exit', (code) => reject(new Error(`the example page ended with ${code}`)));
+    });
+    return elsewhere;
+  }
+
+  /** visit opens the page. query goes to the example's script: operation, theme, language. */
+  visit(query = {}, options = {}) {
+    return Visitor.open({ ...this.host, url: this.url }, { path: `/?${new URLSearchParams(query)}`, signedIn: false, ...options });
+  }
+
+  async stop() {
+    this.page.removeAllListeners('exit');
+    this.page.kill();
+    await this.host.stop();
+  }
+}
