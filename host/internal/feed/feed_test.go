@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -259,7 +260,7 @@ func TestGapIsSaid(t *testing.T) {
 		}
 		p.sweep(t)
 		p.tell(t, "shop", "new")
-		for name, w := range map[string]Want{"removed": {After: &after}, "unknown": {After: at(1 << 40)}} {
+		for name, w := range map[string]Want{"removed": {After: &after}, "unknown": {After: at(1 << 60)}} {
 			r := p.reader(t, w)
 			g := read(t, r, 1)[0]
 			if g.Type != events.TypeGap || g.Data.Reason != name || g.Data.After != events.Sequence(*w.After) || g.Sequence != g.Data.Until {
@@ -285,6 +286,40 @@ func TestGapIsSaid(t *testing.T) {
 			t.Errorf("the oldest that is kept is %+v", r)
 		}
 	})
+}
+
+// TestRestored: readers come back to a host that was restored from an older copy. One that comes
+// before anything was told is told that his sequence is not known; one that comes when the host has
+// long passed him gets all that came since the copy was made.
+func TestRestored(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	copied := open(t, sqllog.Options{Dir: first})
+	copied.tell(t, "shop", numbered(0, 10)...)
+	err := copied.log.DB().Write(t.Context(), "nothing more is written meanwhile", func(*sqldb.Tx) error {
+		return os.CopyFS(second, os.DirFS(first))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied.tell(t, "shop", numbered(10, 15)...)
+	last := read(t, copied.reader(t, Want{After: at(0)}), 15)[14]
+	after, err := ParseSequence(last.Sequence)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	restored := open(t, sqllog.Options{Dir: second})
+	early := restored.reader(t, Want{After: &after})
+	if g := read(t, early, 1)[0]; g.Type != events.TypeGap || g.Data.Reason != "unknown" || g.Data.After != last.Sequence {
+		t.Errorf("the early reader gets %+v", g)
+	}
+	again := numbered(10, 40)
+	restored.tell(t, "shop", again...)
+	for name, r := range map[string]*Reader{"early": early, "late": restored.reader(t, Want{After: &after})} {
+		if got := ids(read(t, r, len(again))); !slices.Equal(got, again) {
+			t.Errorf("the %s reader gets %v", name, got)
+		}
+	}
 }
 
 // TestOvertaken: a reader that is so slow that its events are removed before it comes to them is

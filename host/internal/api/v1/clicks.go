@@ -76,7 +76,7 @@ func (a *API) clicks(s *events.Service) {
 				return nil, a.unread(err)
 			}
 			if page.Next == at { // the end
-				return &one[clickList]{out}, nil
+				return &one[clickList]{out}, a.known(ctx, s, at)
 			}
 			for _, ev := range page.Events {
 				at = ev.Position
@@ -94,6 +94,19 @@ func (a *API) clicks(s *events.Service) {
 			}
 		}
 	})
+}
+
+// known refuses a position that the outbox has not come to: nothing would ever follow it.
+func (a *API) known(ctx context.Context, s *events.Service, position uint64) error {
+	newest, err := s.Newest(ctx)
+	if err != nil {
+		return a.unread(err)
+	}
+	if position > newest {
+		return refuse(http.StatusBadRequest, "unknown_position", "no click has been told under this position: it is of another database; begin anew without it",
+			fault{Parameter: "after", Code: "unknown_position", Message: "it must be what a page of this host said as next"})
+	}
+	return nil
 }
 
 // clickOf is an event as a click, if that is wanted.

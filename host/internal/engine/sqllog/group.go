@@ -14,7 +14,8 @@ import (
 type group struct {
 	log   *Log
 	known bool  // what seq and have are
-	seq   int64 // of the newest step
+	seq   int64 // of the newest step, or begun
+	was   int64 // seq before this transaction
 	have  total
 	grown total // of have, what the row in engine_totals does not have yet
 	taken bool  // of seq likewise
@@ -56,13 +57,15 @@ func (l *Log) group(t *sqldb.Tx) (*group, error) {
 	})
 }
 
-// look reads the totals once.
+// look reads the totals once. Sequences go on from the time at which this life of the Log began: a copy
+// that was restored would give those again that readers have from what came after it was made.
 func (g *group) look(t *sqldb.Tx) error {
 	if g.known {
 		return nil
 	}
-	err := t.Row(`SELECT seq, runs, bytes FROM engine_totals WHERE id = 1`, nil, &g.seq, &g.have.runs, &g.have.bytes)
+	err := t.Row(`SELECT seq, runs, bytes FROM engine_totals WHERE id = 1`, nil, &g.was, &g.have.runs, &g.have.bytes)
 	g.known = err == nil
+	g.seq = max(g.was, g.log.begun)
 	return err
 }
 
@@ -148,8 +151,12 @@ func (g *group) settle(t *sqldb.Tx) error {
 	if !g.taken && g.grown == (total{}) {
 		return nil
 	}
+	newest := g.seq
+	if newest == g.log.begun { // all that was numbered was refused
+		newest = g.was
+	}
 	_, err := t.Exec(`UPDATE engine_totals SET seq = $1, runs = runs + $2, bytes = bytes + $3, event_bytes = event_bytes + $4 WHERE id = 1`,
-		g.seq, g.grown.runs, g.grown.bytes, g.bytes)
+		newest, g.grown.runs, g.grown.bytes, g.bytes)
 	g.taken, g.grown, g.bytes = false, total{}, 0
 	return err
 }

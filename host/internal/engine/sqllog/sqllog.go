@@ -11,7 +11,7 @@
 //     after engine.Lease on Postgres; on SQLite, where they live in the process, its tasks
 //     are there again at once.
 //   - Steps are numbered in the order of their commits: who reads after a sequence never
-//     finds a smaller one later.
+//     finds a smaller one later, nor, after an older copy was restored, another one under it.
 //   - Everything ends. Runs that are over, steps, waits and versions that no run belongs to
 //     go after [Limits.Keep], and the oldest of them earlier when there are too many. A run
 //     that goes on is never removed; when those alone are too many, Append says ErrFull.
@@ -88,6 +88,7 @@ func (l Limits) withDefaults() Limits {
 // Log is an engine.Log in a database.
 type Log struct {
 	db       *sqldb.DB
+	begun    int64 // when, in microseconds; see [group.look]
 	limits   Limits
 	now      func() time.Time
 	desk     desk
@@ -120,7 +121,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{db: db, limits: o.Limits.withDefaults(), now: o.Now, seed: maphash.MakeSeed(), done: make(chan struct{}),
+	l := &Log{db: db, begun: o.Now().UnixMicro(), limits: o.Limits.withDefaults(), now: o.Now, seed: maphash.MakeSeed(), done: make(chan struct{}),
 		queues: map[engine.Queue]*queue{}}
 	for _, name := range engine.Queues {
 		l.queues[name] = newQueue()
