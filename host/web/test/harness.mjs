@@ -139,3 +139,16 @@ export class Visitor {
     assert.deepEqual(this.complaints, []);
   }
 }
+
+/** visit gives work a page, and closes the browser also when work fails. */
+export async function visit(host, options, work) {
+  const visitor = await Visitor.open(host, options);
+  try {
+    await work(visitor.page, visitor);
+  } catch (error) {
+    if (process.env.SHOTS) await visitor.page.screenshot({ path: path.join(process.env.SHOTS, 'failed.png') });
+    await visitor.browser.close();
+    throw error;
+  }
+  await visitor.close();
+}

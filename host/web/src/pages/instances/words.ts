@@ -38,7 +38,7 @@ export const w = words({
     passkey2: '2. Bring the answer back', answerCut: 'The end is missing. Paste the whole line that was printed.', answerEmpty: 'Paste the line that was printed.', sendAnswer: 'Send the answer', sending: 'Sending',
     passkeyElse: 'Passkey out of reach? Switch it off for linked devices on the phone, pair, and switch it on again.',
     confirmAbout: 'Compare this code with the one on the phone.', confirmYes: 'They are the same', startOver: 'Start over',
-    loggingIn: 'The phone agreed. Logging in.', done: (name: string) => `${name} is connected.`, close: 'Close', failed: 'Not paired.',
+    loggingIn: 'The phone agreed. Logging in.', done: (name: string) => `${name} is connected.`, close: 'Done', failed: 'Not paired.',
     back: 'Instances', missing: (name: string) => `There is no instance ${name}.`, copied: 'Copied',
   },
   pt: {
@@ -78,7 +78,7 @@ export const w = words({
     passkey2: '2. Traga a resposta', answerCut: 'Falta o final. Cole a linha inteira que foi impressa.', answerEmpty: 'Cole a linha que foi impressa.', sendAnswer: 'Enviar a resposta', sending: 'Enviando',
     passkeyElse: 'Sem acesso à chave? Desative-a para aparelhos conectados no celular, pareie e ative de novo.',
     confirmAbout: 'Compare este código com o do celular.', confirmYes: 'São iguais', startOver: 'Começar de novo',
-    loggingIn: 'O celular aceitou. Entrando.', done: (name: string) => `${name} está conectada.`, close: 'Fechar', failed: 'Não pareada.',
+    loggingIn: 'O celular aceitou. Entrando.', done: (name: string) => `${name} está conectada.`, close: 'Pronto', failed: 'Não pareada.',
     back: 'Instâncias', missing: (name: string) => `Não há instância ${name}.`, copied: 'Copiado',
   },
   es: {
@@ -118,7 +118,7 @@ export const w = words({
     passkey2: '2. Trae la respuesta', answerCut: 'Falta el final. Pega la línea entera que se imprimió.', answerEmpty: 'Pega la línea que se imprimió.', sendAnswer: 'Enviar la respuesta', sending: 'Enviando',
     passkeyElse: '¿No tienes la llave a mano? Desactívala para dispositivos vinculados en el teléfono, vincula y actívala de nuevo.',
     confirmAbout: 'Compara este código con el del teléfono.', confirmYes: 'Son iguales', startOver: 'Empezar de nuevo',
-    loggingIn: 'El teléfono aceptó. Entrando.', done: (name: string) => `${name} está conectada.`, close: 'Cerrar', failed: 'Sin vincular.',
+    loggingIn: 'El teléfono aceptó. Entrando.', done: (name: string) => `${name} está conectada.`, close: 'Listo', failed: 'Sin vincular.',
     back: 'Instancias', missing: (name: string) => `No hay ninguna instancia ${name}.`, copied: 'Copiado',
   },
 });
