@@ -9,7 +9,7 @@ export const app = words({
     offline: 'No connection to the server. You can go on; what you change is kept here.',
     tryAgain: 'Try again', missing: 'There is no such page', missingNext: 'To the flows',
     linkTitle: 'Open your sign-in link', linkAbout: 'It is in the terminal where the server runs, is good for 15 minutes, and works once.',
-    copy: 'Copy the command', token: 'Or paste a token', signIn: 'Sign in', signingIn: 'Signing in',
+    copy: 'Copy the command', copied: 'Copied', token: 'Or paste a token', signIn: 'Sign in', signingIn: 'Signing in',
     simulated: 'Simulated. Nothing leaves this machine.',
   },
   pt: {
@@ -20,7 +20,7 @@ export const app = words({
     offline: 'Sem conexão com o servidor. Pode continuar; o que você muda fica guardado aqui.',
     tryAgain: 'Tentar de novo', missing: 'Esta página não existe', missingNext: 'Ir para os fluxos',
     linkTitle: 'Abra o seu link de acesso', linkAbout: 'Ele está no terminal onde o servidor roda, vale por 15 minutos e funciona uma vez.',
-    copy: 'Copiar o comando', token: 'Ou cole um token', signIn: 'Entrar', signingIn: 'Entrando',
+    copy: 'Copiar o comando', copied: 'Copiado', token: 'Ou cole um token', signIn: 'Entrar', signingIn: 'Entrando',
     simulated: 'Simulado. Nada sai desta máquina.',
   },
   es: {
@@ -31,7 +31,7 @@ export const app = words({
     offline: 'Sin conexión con el servidor. Puedes seguir; lo que cambies se guarda aquí.',
     tryAgain: 'Probar de nuevo', missing: 'Esta página no existe', missingNext: 'Ir a los flujos',
     linkTitle: 'Abre tu enlace de acceso', linkAbout: 'Está en la terminal donde corre el servidor, vale 15 minutos y sirve una vez.',
-    copy: 'Copiar el comando', token: 'O pega un token', signIn: 'Entrar', signingIn: 'Entrando',
+    copy: 'Copiar el comando', copied: 'Copiado', token: 'O pega un token', signIn: 'Entrar', signingIn: 'Entrando',
     simulated: 'Simulado. Nada sale de esta máquina.',
   },
 });

@@ -17,7 +17,7 @@ export interface Wait {
 // After a run is over a tap may reopen it: the host has to hear of it first.
 const looks = [150, 600, 2_000];
 
-export default class LiveRun {
+export class LiveRun {
   visited = $state.raw<ReadonlyMap<string, number>>(new Map());
   taken = $state.raw<ReadonlySet<string>>(new Set());
   waits = $state.raw<readonly Wait[]>([]);
@@ -113,3 +113,5 @@ export default class LiveRun {
     }
   }
 }
+
+export default LiveRun;

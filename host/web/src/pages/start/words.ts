@@ -1,0 +1,43 @@
+import { words } from '../../words/words.svelte';
+
+export const start = words({
+  en: {
+    flows: 'Flows', hello: 'Take a flow and tap it', helloAbout: 'Each one runs on a simulated phone beside the canvas. No account, no number. Nothing leaves this machine.', helloReal: 'Each one is a draft until you publish it. Pair an account, and it sends for real.',
+    tryIt: 'Try it', look: 'Look first', trying: 'One moment', beginOtherwise: 'Other ways to begin',
+    empty: 'Empty flow', emptyAbout: 'Starts by hand, you add the rest', emptyName: 'New flow', paste: 'Paste YAML', pasteAbout: 'Or drop a file anywhere on this page', pair: 'Pair an account', pairAbout: 'When you want to send for real',
+    examples: 'Examples', newFlow: 'New flow', fromFile: 'Open a file', search: 'Search flows', searchHint: 'Name or id', clear: 'Clear the search', none: (text: string) => `No flow with ${text}`, noneAbout: 'Names and ids are found by any part.',
+    name: 'Name', state: 'State', waits: 'Waiting', changed: 'Last change', live: (n: number) => `v${n} is live`, draft: 'Draft', retired: 'Retired', by: (who: string) => `by ${who}`,
+    waiting: (n: number) => (n === 1 ? '1 run waits' : `${n} runs wait`), nobody: 'nobody', actions: (name: string) => `Actions for ${name}`,
+    open: 'Open', versions: 'Versions', export: 'Export as a file', retire: 'Retire', publishAgain: 'Publish again', dropDraft: 'Delete the draft',
+    retiredNow: (name: string) => `${name} starts no more runs. Those that wait go on.`, droppedNow: (name: string) => `The draft of ${name} is deleted.`, undo: 'Undo', dismiss: 'Dismiss',
+    yaml: 'YAML of a flow', pasteTitle: 'Paste YAML', import: 'Import', drop: 'Drop the file to import the flow',
+    noFlow: 'This is no flow: it has no nodes.', tooLarge: 'A flow file has at most 1 MB.',
+    offline: 'No connection to the server.', asOf: (at: string) => `You see how it was at ${at}.`, now: 'Now', failed: 'The flows could not be loaded', mayNot: 'Your token may look at flows, but not change them.',
+  },
+  pt: {
+    flows: 'Fluxos', hello: 'Pegue um fluxo e toque nele', helloAbout: 'Cada um roda num celular simulado ao lado do quadro. Sem conta, sem número. Nada sai desta máquina.', helloReal: 'Cada um é um rascunho até você publicar. Conecte uma conta, e ele envia de verdade.',
+    tryIt: 'Experimentar', look: 'Ver primeiro', trying: 'Um momento', beginOtherwise: 'Outras formas de começar',
+    empty: 'Fluxo vazio', emptyAbout: 'Começa à mão, você põe o resto', emptyName: 'Fluxo novo', paste: 'Colar YAML', pasteAbout: 'Ou solte um arquivo em qualquer lugar desta página', pair: 'Conectar uma conta', pairAbout: 'Quando quiser enviar de verdade',
+    examples: 'Exemplos', newFlow: 'Fluxo novo', fromFile: 'Abrir um arquivo', search: 'Buscar fluxos', searchHint: 'Nome ou id', clear: 'Limpar a busca', none: (text: string) => `Nenhum fluxo com ${text}`, noneAbout: 'Nomes e ids são achados por qualquer parte.',
+    name: 'Nome', state: 'Estado', waits: 'Esperando', changed: 'Última mudança', live: (n: number) => `v${n} está no ar`, draft: 'Rascunho', retired: 'Retirado', by: (who: string) => `por ${who}`,
+    waiting: (n: number) => (n === 1 ? '1 execução espera' : `${n} execuções esperam`), nobody: 'ninguém', actions: (name: string) => `Ações para ${name}`,
+    open: 'Abrir', versions: 'Versões', export: 'Exportar como arquivo', retire: 'Retirar', publishAgain: 'Publicar de novo', dropDraft: 'Apagar o rascunho',
+    retiredNow: (name: string) => `${name} não inicia mais execuções. As que esperam continuam.`, droppedNow: (name: string) => `O rascunho de ${name} foi apagado.`, undo: 'Desfazer', dismiss: 'Dispensar',
+    yaml: 'YAML de um fluxo', pasteTitle: 'Colar YAML', import: 'Importar', drop: 'Solte o arquivo para importar o fluxo',
+    noFlow: 'Isto não é um fluxo: não tem nodes.', tooLarge: 'Um arquivo de fluxo tem no máximo 1 MB.',
+    offline: 'Sem conexão com o servidor.', asOf: (at: string) => `Você vê como estava às ${at}.`, now: 'Agora', failed: 'Não foi possível carregar os fluxos', mayNot: 'Seu token pode ver fluxos, mas não mudá-los.',
+  },
+  es: {
+    flows: 'Flujos', hello: 'Toma un flujo y tócalo', helloAbout: 'Cada uno corre en un teléfono simulado junto al lienzo. Sin cuenta, sin número. Nada sale de esta máquina.', helloReal: 'Cada uno es un borrador hasta que lo publiques. Vincula una cuenta, y envía de verdad.',
+    tryIt: 'Probarlo', look: 'Ver primero', trying: 'Un momento', beginOtherwise: 'Otras formas de empezar',
+    empty: 'Flujo vacío', emptyAbout: 'Empieza a mano, tú añades el resto', emptyName: 'Flujo nuevo', paste: 'Pegar YAML', pasteAbout: 'O suelta un archivo en cualquier parte de esta página', pair: 'Vincular una cuenta', pairAbout: 'Cuando quieras enviar de verdad',
+    examples: 'Ejemplos', newFlow: 'Flujo nuevo', fromFile: 'Abrir un archivo', search: 'Buscar flujos', searchHint: 'Nombre o id', clear: 'Limpiar la búsqueda', none: (text: string) => `Ningún flujo con ${text}`, noneAbout: 'Nombres e ids se encuentran por cualquier parte.',
+    name: 'Nombre', state: 'Estado', waits: 'Esperando', changed: 'Último cambio', live: (n: number) => `v${n} está en vivo`, draft: 'Borrador', retired: 'Retirado', by: (who: string) => `por ${who}`,
+    waiting: (n: number) => (n === 1 ? '1 ejecución espera' : `${n} ejecuciones esperan`), nobody: 'nadie', actions: (name: string) => `Acciones para ${name}`,
+    open: 'Abrir', versions: 'Versiones', export: 'Exportar como archivo', retire: 'Retirar', publishAgain: 'Publicar otra vez', dropDraft: 'Borrar el borrador',
+    retiredNow: (name: string) => `${name} ya no inicia ejecuciones. Las que esperan siguen.`, droppedNow: (name: string) => `El borrador de ${name} se borró.`, undo: 'Deshacer', dismiss: 'Descartar',
+    yaml: 'YAML de un flujo', pasteTitle: 'Pegar YAML', import: 'Importar', drop: 'Suelta el archivo para importar el flujo',
+    noFlow: 'Esto no es un flujo: no tiene nodes.', tooLarge: 'Un archivo de flujo tiene como máximo 1 MB.',
+    offline: 'Sin conexión con el servidor.', asOf: (at: string) => `Ves cómo estaba a las ${at}.`, now: 'Ahora', failed: 'No se pudieron cargar los flujos', mayNot: 'Tu token puede ver flujos, pero no cambiarlos.',
+  },
+});
