@@ -102,7 +102,7 @@ export interface paths {
         };
         /**
          * Read events: by the page, as server-sent events or over a WebSocket
-         * @description Each event has a sequence; a reader that names the last one it has goes on behind it without a gap, whatever was restarted. Streams and sockets begin with an event of type stream.opened.v1, and one of type stream.gap.v1 says what was removed before it was read. /v1/asyncapi.json describes the messages. A browser sends its token for a WebSocket as subprotocol, bearer.{token}, beside tapnode.events.v1.
+         * @description Each event has a sequence; a reader that names the last one it has goes on behind it without a gap, whatever was restarted. Streams and sockets begin with an event of type stream.opened.v1, and one of type stream.gap.v1 says what was removed before it was read. Numbers and texts are masked unless reveal is true. /v1/asyncapi.json describes the messages. A browser sends its token for a WebSocket as subprotocol, bearer.{token}, beside tapnode.events.v1.
          */
         get: operations["readEvents"];
         put?: never;
@@ -130,6 +130,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/expressions/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What an expression gives with the values of a run
+         * @description Evaluates with what the request brings, and keeps nothing. The answer is a 200 also when the expression does not work. What it may cost is bounded as in a run.
+         */
+        post: operations["evaluateExpression"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/flows": {
         parameters: {
             query?: never;
@@ -137,7 +157,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The flows that start runs */
+        /** The flows: those that start runs, or others */
         get: operations["listFlows"];
         put?: never;
         /**
@@ -199,11 +219,15 @@ export interface paths {
         get: operations["getDraft"];
         /**
          * Keep a draft of a flow
-         * @description It starts no runs. Two that edit at the same time: the second gets a 412 if it sends the ETag it began with.
+         * @description It starts no runs. What cannot run yet, or is no YAML at all, is kept, too, and the findings say why. Two that edit at the same time: the second gets a 412 if it sends the ETag it began with.
          */
         put: operations["saveDraft"];
         post?: never;
-        delete?: never;
+        /**
+         * Forget the draft of a flow
+         * @description Runs that it was tried with go on.
+         */
+        delete: operations["dropDraft"];
         options?: never;
         head?: never;
         patch?: never;
@@ -740,6 +764,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who makes this request, and what they may do */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Sign in: begin a session of a browser
+         * @description Takes the code of a sign-in link, or a token, and answers with a cookie that counts for pages of this host wherever a token does, 12 hours after its last use, 7 days at most. It is HttpOnly, SameSite=Strict and, by TLS, Secure. Every session is a new one.
+         */
+        post: operations["signIn"];
+        /** Sign out: end the session */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link that signs somebody in once, within 15 minutes
+         * @description For whoever runs the host: over its private socket, as tapnode signin does it, and for no token.
+         */
+        post: operations["makeSignInLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -1076,6 +1142,12 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Credential: {
+            /** @description Of a sign-in link. It counts once. */
+            code?: string;
+            /** @description Any token: the session may do what it may, and ends with it. */
+            token?: string;
+        };
         DeadLetter: {
             code: string;
             event: components["schemas"]["Event"];
@@ -1118,6 +1190,22 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        EvaluateBody: {
+            /** @description What they may name: vars, nodes (outputs by step), event, error and run. */
+            data?: {
+                [key: string]: unknown;
+            };
+            /** @description A text with expressions in it, as a step's field has it. */
+            template: string;
+        };
+        Evaluated: {
+            /** @description Why there is no value. */
+            finding?: components["schemas"]["Fault"];
+            /** @description What the step would be given; null if there is a finding. */
+            value: unknown;
+        } & {
+            [key: string]: unknown;
+        };
         Event: {
             correlation?: string;
             data?: unknown;
@@ -1157,11 +1245,18 @@ export interface components {
             code: string;
             /**
              * Format: int64
+             * @description In a flow file, counted from 1; of faults of syntax.
+             */
+            column?: number;
+            /**
+             * Format: int64
              * @description In a flow file, counted from 1.
              */
             line?: number;
             /** @description What is wrong. */
             message: string;
+            /** @description In a flow file, the node that it is in. */
+            node?: string;
             /** @description The parameter of the path, the query or the header that is wrong, when it is not the body. */
             parameter?: string;
             /** @description RFC 6901 JSON Pointer into the body; empty is the whole body. */
@@ -1179,8 +1274,11 @@ export interface components {
         Finding: {
             code: string;
             /** Format: int64 */
+            column?: number;
+            /** Format: int64 */
             line?: number;
             message: string;
+            node?: string;
             pointer: string;
             severity: string;
             suggestion?: string;
@@ -1188,8 +1286,8 @@ export interface components {
             [key: string]: unknown;
         };
         FlowList: {
-            /** @description The published version of each flow. */
-            flows: components["schemas"]["Version"][];
+            /** @description Each by the version that starts runs, or else its draft, or else the newest. */
+            flows: components["schemas"]["Listed"][];
         } & {
             [key: string]: unknown;
         };
@@ -1283,6 +1381,38 @@ export interface components {
         };
         LetterList: {
             deadLetters: components["schemas"]["DeadLetter"][];
+        } & {
+            [key: string]: unknown;
+        };
+        Link: {
+            /** Format: date-time */
+            until: string;
+            /** @description To open in a browser. The code is behind the #, which no server logs. */
+            url: string;
+        } & {
+            [key: string]: unknown;
+        };
+        LinkRights: {
+            /** @description What the session may do; left out, send, read and manage. */
+            scopes?: ("send" | "read" | "manage" | "reveal")[];
+        };
+        Listed: {
+            by?: string;
+            /** Format: date-time */
+            changed: string;
+            digest: string;
+            draft?: components["schemas"]["Stand"];
+            flow: string;
+            manifests?: string;
+            name?: string;
+            /** Format: int64 */
+            newest: number;
+            published?: components["schemas"]["Stand"];
+            state: string;
+            /** Format: int64 */
+            version: number;
+            /** Format: int64 */
+            waiting: number;
         } & {
             [key: string]: unknown;
         };
@@ -1434,12 +1564,14 @@ export interface components {
             [key: string]: unknown;
         };
         Published: {
+            by?: string;
             /** Format: date-time */
             changed: string;
             digest: string;
             findings?: components["schemas"]["Finding"][] | null;
             flow: string;
             manifests?: string;
+            name?: string;
             new: boolean;
             state: string;
             /** Format: int64 */
@@ -1502,6 +1634,35 @@ export interface components {
         };
         RunList: {
             runs: components["schemas"]["Found"][];
+        } & {
+            [key: string]: unknown;
+        };
+        Saved: {
+            by?: string;
+            /** Format: date-time */
+            changed: string;
+            digest: string;
+            /** @description All that is wrong with it, and warnings. */
+            findings: components["schemas"]["Finding"][];
+            flow: string;
+            manifests?: string;
+            name?: string;
+            /** @description False when it is as it was, or what is published. */
+            new: boolean;
+            state: string;
+            /** @description It can run, and be published. */
+            valid: boolean;
+            /** Format: int64 */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
+        Stand: {
+            by?: string;
+            /** Format: date-time */
+            changed: string;
+            /** Format: int64 */
+            version: number;
         } & {
             [key: string]: unknown;
         };
@@ -1599,11 +1760,13 @@ export interface components {
             [key: string]: unknown;
         };
         Version: {
+            by?: string;
             /** Format: date-time */
             changed: string;
             digest: string;
             flow: string;
             manifests?: string;
+            name?: string;
             state: string;
             /** Format: int64 */
             version: number;
@@ -1621,6 +1784,28 @@ export interface components {
             message: string;
             pointer: string;
             suggestion?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Visitor: {
+            /** @description Left out, all. */
+            instances?: string[];
+            /** @description The token's, for people. */
+            name?: string;
+            scopes: ("send" | "read" | "manage" | "reveal")[];
+            /** @description The id of the session; left out, the request has a token. */
+            session?: string;
+            /** @description WhatsApp is simulated. */
+            simulated: boolean;
+            /** @description The id of the token; control is the host's owner, who came by a link. */
+            token: string;
+            /**
+             * Format: date-time
+             * @description When the session ends if nobody uses it.
+             */
+            until?: string;
+            /** @description Of the host. */
+            version: string;
         } & {
             [key: string]: unknown;
         };
@@ -2026,6 +2211,8 @@ export interface operations {
                 after?: string;
                 /** @description How many at most, of a page. */
                 limit?: number;
+                /** @description Show numbers and texts, which are masked otherwise. The token must allow it. */
+                reveal?: boolean;
             };
             header?: {
                 /** @description The same for server-sent events; it counts more. */
@@ -2124,9 +2311,55 @@ export interface operations {
             };
         };
     };
-    listFlows: {
+    evaluateExpression: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "data": {
+                 *         "vars": {
+                 *           "name": "Ana"
+                 *         }
+                 *       },
+                 *       "template": "Hello ${ vars.name }"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EvaluateBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Evaluated"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFlows: {
+        parameters: {
+            query?: {
+                /** @description Those with a published version, with a draft, with a retired and no published one, or all. */
+                state?: "published" | "draft" | "retired" | "all";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2397,6 +2630,8 @@ export interface operations {
             header?: {
                 /** @description The ETag of the draft that this one is made from: 412 if it is another one now. */
                 "If-Match"?: string;
+                /** @description With *: 412 if there is a draft. */
+                "If-None-Match"?: "*";
             };
             path: {
                 flow: string;
@@ -2440,7 +2675,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Published"];
+                    "application/json": components["schemas"]["Saved"];
                 };
             };
             /** @description It is new */
@@ -2449,7 +2684,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Published"];
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Precondition Failed */
@@ -2463,6 +2707,56 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dropDraft: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the draft: 412 if it is another one now. */
+                "If-Match"?: string;
+            };
+            path: {
+                flow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4433,6 +4727,215 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Visitor"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "JBSWY3DPEHPK3PXPJBSWY3DPEH"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Credential"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Visitor"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: {
+                /** @description End all sessions that began with the same token, or with links. */
+                everywhere?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    makeSignInLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "scopes": [
+                 *         "read"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["LinkRights"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
