@@ -19,6 +19,7 @@ func TestBuilt(t *testing.T) {
 	run(t, 5*time.Minute, nil, "node_modules/.bin/vitest", "run")
 	out := t.TempDir()
 	run(t, 5*time.Minute, nil, "node_modules/.bin/vite", "build", "--logLevel", "error", "--outDir", out, "--emptyOutDir")
+	run(t, 5*time.Minute, nil, "node_modules/.bin/vite", "build", "--logLevel", "error", "--config", "vite.embed.config.ts", "--outDir", filepath.Join(out, "embed"))
 	made, kept := tree(t, os.DirFS(out)), tree(t, os.DirFS("dist"))
 	for name, body := range made {
 		if !bytes.Equal(body, kept[name]) {

@@ -52,7 +52,11 @@ func (h *host) invite(ctx context.Context, c console, server *api.Server) error 
 	if h.sim == nil && !c.person {
 		return nil
 	}
-	link, err := server.SignInLink(ctx, nil)
+	var scopes []access.Scope
+	if h.sim != nil { // there are no customers whose words would be shown
+		scopes = access.Owner().Scopes
+	}
+	link, err := server.SignInLink(ctx, scopes)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ describe('a text that is edited', () => {
 
   test('comes back to the letter when nothing changes', () => {
     expect(edited(menu, () => {})).toBe(menu);
-    for (const edit of [setStep('ask', { with: read(menu).flow!.nodes[0]!.with }), connect('ask.text', 'words'), moveTo('nodes', { ask: { x: 0, y: 160 } })]) expect(edited(menu, edit)).toBe(menu);
+    for (const edit of [setStep('ask', { with: read(menu).flow!.nodes[0]!.with }), connect('ask.text', 'words'), moveTo('nodes', { ask: read(menu).flow!.ui.nodes['ask']! })]) expect(edited(menu, edit)).toBe(menu);
   });
 
   test('keeps the comment of a button that moves in its list', () => {
