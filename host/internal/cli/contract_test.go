@@ -238,6 +238,8 @@ func TestContractMessages(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { s.ask(t, token, "POST", c.path, c.body).wants(t, c.status, c.wants...) })
 	}
 	s.ask(t, s.token, "POST", text+"nobody", `{"number":"5511999990001","message":"x"}`).wants(t, 404, "error.message=Instance not found")
+	lid, _ := s.ask(t, token, "GET", "/api/chat/contacts/demo?number=5511999990001", "").at("contact.lid").(string)
+	s.ask(t, token, "POST", endpoint+"demo", strings.Replace(menuTo, "5511999990001", lid, 1)).wants(t, 200, "status=sent", "data.messageId", "!warnings")
 	const key = "Idempotency-Key"
 	first := s.ask(t, token, "POST", text+"demo", `{"number":"5511999990001","message":"once"}`, key, "k1")
 	second := s.ask(t, s.token, "POST", text+"demo", `{"number":"5511999990001","message":"once"}`, key, "k1")

@@ -42,8 +42,10 @@ func eventsCommand(ctx context.Context, c console, args []string) error {
 		return err
 	}
 	defer host.close()
-	if !*asJSON && (given(fs, "shape") || *reveal) {
-		return invalid("--shape and --reveal go with --json")
+	for _, name := range []string{"shape", "reveal"} {
+		if !*asJSON && given(fs, name) {
+			return invalid("--%s goes with --json", name)
+		}
 	}
 	query := shownAs(*reveal)
 	query.Set("shape", *shape)

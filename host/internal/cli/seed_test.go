@@ -12,7 +12,7 @@ import (
 const endpoint = "/api/message/button/"
 
 // TestSeedErrors has a row for every row of the seed's error table: status and message
-// to the letter, over HTTP, from the real node.
+// to the letter, over HTTP, from the real node, for the account's token and the instance's.
 func TestSeedErrors(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -20,7 +20,8 @@ func TestSeedErrors(t *testing.T) {
 	if status, body := s.do(t, "POST", endpoint+"demo", `{"number":"5511999990001","contentText":"x","buttons":[{"id":"1","displayText":"One"}]}`); status != 200 {
 		t.Fatalf("a good request: %d %s", status, body)
 	}
-	for _, c := range []struct {
+	instance, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string)
+	rows := []struct {
 		name, instance, body string
 		status               int
 		internal, message    string
@@ -43,8 +44,15 @@ func TestSeedErrors(t *testing.T) {
 		{"invalid request", "demo", `{"number":"5511999990001","contentText":"x","buttons":[{"id":"1","displayText":"1"},{"id":"1","displayText":"2"}]}`, 400, "invalid_request", ""},
 		{"unknown quote", "demo", `{"number":"5511999990001","contentText":"x","replyTo":"3EB0FFFFFFFFFFFFFFFFFF","buttons":[{"id":"1","displayText":"1"}]}`, 400, "invalid_request", ""},
 		{"no instance", "nobody", `{"number":"5511999990001","contentText":"x","buttons":[{"id":"1","displayText":"1"}]}`, 404, "", "Instance not found"},
-	} {
-		t.Run(c.name, func(t *testing.T) { wantFailure(t, s, c.instance, c.body, c.status, c.internal, c.message) })
+	}
+	for whose, token := range map[string]string{"account": s.token, "instance": instance} {
+		s.token = token
+		for _, c := range rows {
+			if whose == "instance" && c.instance == "nobody" {
+				c.status, c.internal, c.message = 403, "", "Instance token does not match the instance in the path"
+			}
+			t.Run(whose+": "+c.name, func(t *testing.T) { wantFailure(t, s, c.instance, c.body, c.status, c.internal, c.message) })
+		}
 	}
 
 	const good = `{"number":"5511999990001","contentText":"x","buttons":[{"id":"1","displayText":"1"}]}`

@@ -113,7 +113,10 @@ func InSeed(ev Event) Seed {
 		e.Event = "instance.state"
 	case typeStatus:
 		if status, ok := statusOf(ev.Data); ok {
-			e.Event, e.Data = "message.status", status
+			e.Data = status
+			if status.Status != "unknown" { // no client knows a state in which nobody knows whether it left
+				e.Event = "message.status"
+			}
 		}
 	case typeSent:
 		if x, ok := sentOf(ev.Data); ok {

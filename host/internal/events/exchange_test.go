@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -71,6 +72,17 @@ func TestOwnSendInTheSeedsForm(t *testing.T) {
 				t.Errorf("%s is told as what somebody wrote", told.Type)
 			}
 		}
+	}
+}
+
+// TestUnknownInTheSeedsForm: a state that no client knows is no message.status, and has no member that
+// makes a client take it for a message.
+func TestUnknownInTheSeedsForm(t *testing.T) {
+	data := bytes.Replace(example(t, schemas.MessageStatus), []byte(`"to": "sent"`), []byte(`"to": "unknown"`), 1)
+	e := InSeed(Event{Outgoing: engine.Outgoing{Type: typeStatus, Data: data}})
+	raw, err := json.Marshal(e.Data)
+	if err != nil || e.Event != typeStatus || !bytes.Contains(raw, []byte(`"status":"unknown"`)) || bytes.Contains(raw, []byte(`"messageId"`)) {
+		t.Errorf("%s is told as %s, %v", e.Event, raw, err)
 	}
 }
 

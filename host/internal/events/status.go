@@ -34,11 +34,10 @@ type step struct {
 	Source    string    `json:"source"`
 }
 
-// statusOf puts the step of a message into the seed's form. A message of which nobody knows
-// whether it left has no state that clients know, and keeps our event.
+// statusOf puts the step of a message into the seed's form.
 func statusOf(data []byte) (messageStatus, bool) {
 	var s step
-	if json.Unmarshal(data, &s) != nil || s.To == "unknown" {
+	if json.Unmarshal(data, &s) != nil {
 		return messageStatus{}, false
 	}
 	s.Chat.Type = chatType(s.Chat.JID)

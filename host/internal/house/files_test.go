@@ -113,6 +113,11 @@ func TestLinks(t *testing.T) {
 // it names exists.
 func TestSeedPage(t *testing.T) { proved(t, "docs/seed.md", "# The seed", "## The error table", 30) }
 
+// TestSeedClients does the same for what clients of the seed's product do.
+func TestSeedClients(t *testing.T) {
+	proved(t, "docs/seed.md", "## What its clients do", "## What is not here", 25)
+}
+
 // TestProofs does the same for what docs/operations.md promises.
 func TestProofs(t *testing.T) {
 	proved(t, "docs/operations.md", "## What holds when something fails", "## What a power cut", 12)

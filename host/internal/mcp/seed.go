@@ -69,7 +69,8 @@ var seedTable = []seedTool{
 		name: "events_read", title: "Read events", about: "What happened since, such as taps on buttons and answers of customers: the oldest that is kept first. Give back next as after to go on: at once while more is true, also when a page is empty, and otherwise later.",
 		method: "GET", path: "/v1/events", right: v1.Read,
 		schema: `{"type":"object","properties":{"type":{"type":"string","description":"Only these, with commas between.","examples":["whatsapp.button.clicked.v1","whatsapp.message.received.v1"]},
-			"instance":{"type":"string","description":"Only of these, with commas between."},"after":{"type":"string"},"limit":{"type":"integer","minimum":1,"maximum":500,"default":100}}}`,
+			"instance":{"type":"string","description":"Only of these, with commas between."},"after":{"type":"string"},"limit":{"type":"integer","minimum":1,"maximum":500,"default":100},
+			"reveal":{"type":"boolean","description":"Show numbers and texts, which are masked otherwise. The token must allow it."}}}`,
 	}, {
 		name: "webhook_set", title: "Set a webhook", about: "Says where the events of an instance go, such as taps on buttons. What is left out stays as it is.",
 		method: "POST", path: "/api/events/webhook/{instance}", right: v1.Manage, shown: "webhook",
