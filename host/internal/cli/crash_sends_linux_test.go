@@ -22,10 +22,21 @@ import (
 // was told of each under one id. TAPNODE_CRASH_SECONDS says how long; 60 is the whole.
 func TestCrashSends(t *testing.T) {
 	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		crashSends(t, nil)
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		t.Parallel()
+		crashSends(t, startMortalPostgres(t))
+	})
+}
+
+func crashSends(t *testing.T, base *mortalPostgres) {
 	lasting := time.Duration(sized("TAPNODE_CRASH_SECONDS", 4)) * time.Second
 	const senders, people = 64, 8
 	address := freeAddress(t)
-	world, host := startMortalWorld(t, nil, heardFlow, "--listen", address)
+	world, host := startMortalWorld(t, base, heardFlow, "--listen", address)
 	f := startFrail(t)
 	hook := fmt.Appendf(nil, `{"url":"http://%s/in","events":["whatsapp.message.sent.v1"]}`, f.address)
 	if err := host.control.get(t.Context(), http.MethodPost, v1("webhooks"), nil, hook, nil); err != nil {

@@ -75,8 +75,10 @@ func expired(t *testing.T, p *place, restart bool) {
 			t.Fatal(err)
 		}
 	}
-	if s, err := p.Find(t.Context(), w.ID); err != nil || s.DeadLetters != 0 || s.Waiting != 0 || len(r.ids()) != len(ids) {
-		t.Errorf("left are %+v, %v; taken %d", s, err, len(r.ids()))
+	// A call that was given up after postTime may reach a receiver that was slow all the same, so one may
+	// come twice.
+	if s, err := p.Find(t.Context(), w.ID); err != nil || s.DeadLetters != 0 || s.Waiting != 0 || !r.has(ids...)() {
+		t.Errorf("left are %+v, %v; taken %v", s, err, r.ids())
 	}
 }
 
