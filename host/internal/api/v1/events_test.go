@@ -183,10 +183,10 @@ func TestEventsAreMasked(t *testing.T) {
 		t.Fatal(err)
 	}
 	const number, text = "5511999999999", "Can I change my order?"
-	check := func(how, body string, clear bool) {
+	check := func(how, body string, shown bool) {
 		t.Helper()
-		if strings.Contains(body, number) != clear || strings.Contains(body, text) != clear || !strings.Contains(body, "3A21") {
-			t.Errorf("%s: in clear is %v: %s", how, !clear, body)
+		if strings.Contains(body, number) != shown || strings.Contains(body, text) != shown || !strings.Contains(body, "3A21") {
+			t.Errorf("%s: in clear is %v: %s", how, !shown, body)
 		}
 	}
 	for _, shape := range []string{"cloudevents", "seed"} {
@@ -197,11 +197,11 @@ func TestEventsAreMasked(t *testing.T) {
 		if a := s.ask(t, "GET", path+"&reveal=true", ""); a.problem(t).Code != "not_revealed" {
 			t.Errorf("without the right: %+v", a)
 		}
-		for query, clear := range map[string]bool{"": false, "&reveal=true": true} {
+		for query, shown := range map[string]bool{"": false, "&reveal=true": true} {
 			next := s.sse(t, path+query, "Caller", "eve")
 			next()
 			_, _, data := next()
-			check("a stream as "+shape+query, data, clear)
+			check("a stream as "+shape+query, data, shown)
 		}
 	}
 }
