@@ -265,7 +265,7 @@ func TestRunRequestsAreStrict(t *testing.T) {
 		{"a second document", `{} {}`, "there is more after", 400},
 		{"member twice", `{"vars":{"name":"a"},"vars":{}}`, "/vars", 400},
 		{"variable twice", `{"vars":{"name":"a","name":"b"}}`, "/vars/name", 400},
-		{"other case", `{"Vars":{}}`, "known here: vars", 400},
+		{"other case", `{"Vars":{}}`, "known here: event, trigger, vars, version", 400},
 		{"bad UTF-8", "{\"vars\":{\"name\":\"\xff\"}}", "not UTF-8", 400},
 		{"vars is no object", `{"vars":[]}`, "/vars", 400},
 		{"null", `null`, "must be an object", 400},

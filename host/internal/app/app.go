@@ -166,8 +166,8 @@ func (a *App) prepare() error {
 }
 
 // compile makes a program of a version that was deployed earlier.
-func (a *App) compile(source []byte) (*flow.Program, error) {
-	p, _, err := flow.Load(source, a.Catalogue)
+func (a *App) compile(id string, source []byte) (*flow.Program, error) {
+	p, _, err := flow.LoadAs(source, a.Catalogue, id)
 	return p, err
 }
 

@@ -131,7 +131,7 @@ func (a *App) leftBehind(ctx context.Context, p *flow.Program) ([]flow.Finding, 
 		if err != nil {
 			return nil, err
 		}
-		old, err := a.compile(kept.Source)
+		old, err := a.compile(id, kept.Source)
 		if err != nil {
 			continue // its runs cannot go on in this host anyway
 		}

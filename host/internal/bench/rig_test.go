@@ -80,14 +80,14 @@ func openRig(ctx context.Context, o sqllog.Options) (_ *rig, err error) {
 	if err != nil {
 		return nil, errors.Join(err, r.log.Close())
 	}
-	compile := func(src []byte) (*flow.Program, error) {
+	compile := func(_ string, src []byte) (*flow.Program, error) {
 		p, _, err := flow.Load(src, catalogue)
 		return p, err
 	}
 	r.Engine, err = engine.New(engine.Options{Log: r.log, Executor: r, Builtins: builtins, Logger: o.Logger, Compile: compile})
 	var p *flow.Program
 	if err == nil {
-		p, err = compile([]byte(askFlow))
+		p, err = compile("ask", []byte(askFlow))
 	}
 	if err == nil {
 		err = r.Deploy(ctx, p)

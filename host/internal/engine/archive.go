@@ -53,6 +53,7 @@ type Query struct {
 	Flow    string
 	Version int // of the flow, which must be named, too
 	Status  run.Status
+	Trial   *bool  // that are, or are not
 	Node    string // with an armed wait or a delay, of the flow, which must be named, too
 	About   string // a subject, in any form that subject takes: a number, a LID, an id of a message
 	Since   time.Time
@@ -78,7 +79,8 @@ type Page struct {
 type Found struct {
 	Run     string     `json:"run"`
 	Flow    string     `json:"flow"`
-	Version int        `json:"version"` // 0: it is not known any more
+	Version int        `json:"version"`         // 0: it is not known any more
+	Trial   bool       `json:"trial,omitempty"` // somebody has tried a version out
 	Status  run.Status `json:"status"`
 	Started time.Time  `json:"started"`
 	Ended   time.Time  `json:"ended,omitzero"`
@@ -152,6 +154,7 @@ func (q *Query) Matches(f Found) bool {
 	return (q.Flow == "" || q.Flow == f.Flow) &&
 		(q.Version == 0 || q.Version == f.Version) &&
 		(q.Status == "" || q.Status == f.Status) &&
+		(q.Trial == nil || *q.Trial == f.Trial) &&
 		(q.Node == "" || slices.Contains(f.Waits, q.Node)) &&
 		(q.About == "" || slices.Contains(f.About, q.About)) &&
 		(q.Since.IsZero() || !f.Started.Before(q.Since))

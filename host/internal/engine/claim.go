@@ -26,6 +26,9 @@ func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, c change
 	if rule.Key != "" || rule.Policy != flow.PolicyParallel {
 		c.claim = p.Flow().Metadata.ID + " " + rule.Key
 	}
+	if c.claim != "" && c.event.Trial { // it gets in the way of no customer's
+		c.claim = "trial of " + c.claim
+	}
 	c.turn = TurnAlone
 	if rule.Policy == flow.PolicyParallel {
 		c.turn = TurnShared

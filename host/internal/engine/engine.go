@@ -76,9 +76,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Calls at the same time; 0 is defaultCalls.
 	Calls int
-	// Compile makes a program of a version that the Log kept. Without it the engine
+	// Compile makes a program of a version of a flow that the Log kept. Without it the engine
 	// knows the versions that are deployed in this process.
-	Compile func(source []byte) (*flow.Program, error)
+	Compile func(id string, source []byte) (*flow.Program, error)
 	// Behind says that answers to what a run has sent by an instance may be on their way which
 	// were given before now, such as after an outage, and with empty names, that answers to
 	// anything may be. Timeouts wait meanwhile. Nil: never.
@@ -94,7 +94,7 @@ type Engine struct {
 	builtins map[string]builtin
 	logger   *slog.Logger
 	calls    int
-	compile  func([]byte) (*flow.Program, error)
+	compile  func(string, []byte) (*flow.Program, error)
 	behind   func(instance, run string) bool
 	tells    func() bool
 	hot      *hot

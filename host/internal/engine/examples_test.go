@@ -71,6 +71,7 @@ func TestExampleFlowsOfSeveralBranches(t *testing.T) {
 			t.Errorf("%s, calls %+v", got, r.phone.calls)
 		}
 		paid := r.run(engine.Request{Flow: "webhook", Trigger: "paid", Data: map[string]any{
+			"method": "POST", "path": "paid", "query": map[string]any{}, "headers": map[string]any{},
 			"body": map[string]any{"status": "paid", "id": 17, "customer": map[string]any{"phone": "+55 11 99999-0001"}}}})
 		synctest.Wait()
 		s, err := r.State(t.Context(), paid)

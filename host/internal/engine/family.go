@@ -51,7 +51,7 @@ func (e *Engine) beginChild(ctx context.Context, s run.State, x run.Execute, t T
 	}
 	trigger, bad := subflow(p, name, depth)
 	if bad == nil {
-		_, err := e.begin(ctx, p, childOf(x), change{event: run.Event{Kind: run.Started, Trigger: trigger, Vars: vars,
+		_, err := e.begin(ctx, p, childOf(x), change{event: run.Event{Kind: run.Started, Trigger: trigger, Trial: s.Trial, Vars: vars,
 			Parent: &run.Parent{Run: s.Run, Visit: x.Visit, Depth: depth}}})
 		if err == nil || errors.Is(err, ErrConflict) { // it has begun, now or before
 			return e.log.Drop(ctx, t)

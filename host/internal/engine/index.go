@@ -12,6 +12,7 @@ import (
 // nowhere else, and stored with the change.
 type Index struct {
 	Flow    string
+	Trial   bool
 	Status  run.Status
 	Started time.Time
 	// Error is "node: code" of a run that failed.
@@ -28,7 +29,7 @@ const maxSubjects = 64
 
 // IndexOf derives the index data from a run's state and the steps that led there.
 func IndexOf(s run.State, steps []Step) Index {
-	x := Index{Flow: s.Flow, Status: s.Status, Started: s.Started}
+	x := Index{Flow: s.Flow, Trial: s.Trial, Status: s.Status, Started: s.Started}
 	if s.Error != nil {
 		x.Error = strings.TrimPrefix(s.Error.Node+": "+s.Error.Code, ": ")
 	}

@@ -18,7 +18,7 @@ func (r *memoryRun) file(b Batch) {
 		f.Started = f.Started.Truncate(time.Millisecond).UTC()
 	}
 	r.digest = b.Digest
-	f.Flow, f.Status, f.Error, f.Waits = b.Index.Flow, b.Index.Status, b.Index.Error, b.Index.Waits
+	f.Flow, f.Trial, f.Status, f.Error, f.Waits = b.Index.Flow, b.Index.Trial, b.Index.Status, b.Index.Error, b.Index.Waits
 	switch {
 	case !b.Over:
 		f.Ended = time.Time{}

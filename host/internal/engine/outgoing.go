@@ -37,6 +37,7 @@ type runEvent struct {
 	Flow      string `json:"flow"`
 	Digest    string `json:"digest"`
 	Trigger   string `json:"trigger"`
+	Trial     bool   `json:"trial,omitempty"`
 	Node      string `json:"node,omitempty"`
 	MessageID string `json:"messageId,omitempty"`
 	Status    string `json:"status,omitempty"`
@@ -50,7 +51,7 @@ func (b *Batch) tell(s run.State) error {
 		if name == "" {
 			continue
 		}
-		data := runEvent{Run: s.Run, Flow: s.Flow, Digest: s.Digest, Trigger: s.Trigger, Node: st.Node, MessageID: st.MessageID}
+		data := runEvent{Run: s.Run, Flow: s.Flow, Digest: s.Digest, Trigger: s.Trigger, Trial: s.Trial, Node: st.Node, MessageID: st.MessageID}
 		if st.Kind == run.TraceRunFinished {
 			if data.Status = st.Code; s.Error != nil {
 				data.Error = s.Error.Code

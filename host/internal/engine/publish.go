@@ -40,7 +40,7 @@ func (e *Engine) Publish(ctx context.Context, p *flow.Program) (v Version, chang
 // when it cannot run. When it is what is published, that is the version, and there is no draft.
 func (e *Engine) Draft(ctx context.Context, id, by string, source []byte, p *flow.Program) (Version, error) {
 	v := Version{Flow: id, Source: source, State: Draft, Name: flow.Name(source)}
-	if p != nil {
+	if p != nil && p.Flow().Metadata.ID == id {
 		v = versionOf(p, Draft)
 	}
 	v.By = by

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -17,49 +18,46 @@ import (
 
 // Request starts a run by hand or over HTTP.
 type Request struct {
-	// Flow is the id of a deployed flow.
+	// Flow is the id of a flow.
 	Flow string
+	// Version is one of it; 0: the published one. A run of any other, such as the draft, is a trial.
+	Version int
 	// Trigger is one of its triggers; empty: the first of type manual.
 	Trigger string
 	// Vars override the defaults of the flow.
 	Vars map[string]any
-	// Data is the event that expressions see. May be nil.
+	// Data is the event that expressions see, as the trigger's would be. May be nil.
 	Data any
 	// Key makes the request idempotent: the same key starts one run. May be empty.
 	Key string
-
-	cursor Cursor // stored with the run
 }
 
-// Run starts a run and returns its id. The error is a *flow.InvalidError when
-// the variables do not fit, ErrUnknownFlow, or one of the Log. With a Key that
-// was used before it returns the id of that run, or ErrKeyUsed if that one was asked for
-// with other variables or data.
+// Run starts a run and returns its id. The error is an *UnfitError when the version cannot run, another
+// *flow.InvalidError when the variables do not fit, or the trigger or its event, then with ErrBadEvent;
+// ErrUnknownFlow, or one of the Log. With a Key that was used before it returns the id of that run, or
+// ErrKeyUsed if that one was asked for with other variables or data.
 func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
-	p, ok := e.served.Load().byFlow[r.Flow]
-	if !ok {
-		return "", fmt.Errorf("flow %q: %w", r.Flow, ErrUnknownFlow)
-	}
-	if r.Trigger == "" {
-		for _, t := range p.Flow().Triggers {
-			if t.Type == flow.TriggerManual {
-				r.Trigger = t.ID
-				break
-			}
-		}
-		if r.Trigger == "" {
-			return "", fmt.Errorf("flow %q has no manual trigger; name one", r.Flow)
-		}
-	}
-	id := "r" + strings.ToLower(rand.Text())
-	if r.Key != "" {
-		id = runOf(r.Key, r.Flow, r.Trigger)
+	p, trial, err := e.wanted(ctx, r)
+	if err != nil {
+		return "", err
 	}
 	wanted, err := r.fingerprint()
 	if err != nil {
 		return "", err
 	}
-	_, err = e.begin(ctx, p, id, change{cursor: r.cursor, event: run.Event{Kind: run.Started, ID: wanted, Trigger: r.Trigger, Vars: r.Vars, Data: r.Data}})
+	id := "r" + strings.ToLower(rand.Text())
+	if r.Key != "" {
+		id = runOf(r.Key, r.Flow, manual(cmp.Or(e.served.Load().byFlow[r.Flow], p)))
+	}
+	if r.Trigger == "" {
+		if r.Trigger = manual(p); r.Trigger == "" {
+			return "", badEvent("/trigger", "no_manual_trigger", "name one", "flow %s has no trigger of type manual", r.Flow)
+		}
+	}
+	if err := takes(p, r.Trigger, r.Data); err != nil {
+		return "", err
+	}
+	_, err = e.begin(ctx, p, id, change{event: run.Event{Kind: run.Started, ID: wanted, Trigger: r.Trigger, Trial: trial, Vars: r.Vars, Data: r.Data}})
 	if r.Key == "" || !errors.Is(err, ErrConflict) {
 		return id, err
 	}
@@ -73,6 +71,16 @@ func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	return id, nil
 }
 
+// manual is the first trigger of type manual; empty if there is none.
+func manual(p *flow.Program) string {
+	for _, t := range p.Flow().Triggers {
+		if t.Type == flow.TriggerManual {
+			return t.ID
+		}
+	}
+	return ""
+}
+
 // fingerprint is the same for requests that ask for the same; empty without a Key, since
 // nobody will ask again.
 func (r Request) fingerprint() (string, error) {
@@ -83,7 +91,11 @@ func (r Request) fingerprint() (string, error) {
 	if vars == nil {
 		vars = map[string]any{}
 	}
-	src, err := json.Marshal([]any{vars, r.Data}) // with the members in order
+	asked := []any{vars, r.Data}
+	if r.Trigger != "" || r.Version != 0 {
+		asked = append(asked, r.Trigger, r.Version)
+	}
+	src, err := json.Marshal(asked) // with the members in order
 	if err != nil {
 		return "", fmt.Errorf("the request is not JSON: %w", err)
 	}

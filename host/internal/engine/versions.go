@@ -73,7 +73,7 @@ func (e *Engine) restore(ctx context.Context, digest string) (*flow.Program, err
 	case e.compile == nil:
 		return nil, fmt.Errorf("%w in this process", ErrUnknownFlow)
 	}
-	p, err := e.compile(v.Source)
+	p, err := e.compile(v.Flow, v.Source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the kept version does not fit the nodes of this host: %w", ErrUnknownFlow, err)
 	}

@@ -72,6 +72,11 @@ func (c *compilation) triggerType(t *trigger, ptr string) {
 	for _, e := range op.Events {
 		t.events = append(t.events, e.Type)
 	}
+	if len(op.Events) > 0 {
+		if doc, ok := c.cat.events[op.Events[0].Type].(map[string]any); ok {
+			t.event = doc
+		}
+	}
 	c.checkWords(t, ptr)
 	ptr = jsonstrict.Pointer(ptr, "with")
 	if len(op.Input) == 0 {

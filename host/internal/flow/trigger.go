@@ -4,12 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/tapnode/tapnode/sdk/schema"
 )
 
 // trigger is a Trigger ready to start runs.
 type trigger struct {
 	Trigger
 	events   []string  // types it takes
+	event    any       // the schema of the first of them; nil if there is none
 	words    *words    // nil: any
 	when     *template // nil: always
 	vars     *input
@@ -118,4 +121,26 @@ func (p *Program) Schedule(triggerID string) *Schedule {
 		return t.schedule
 	}
 	return nil
+}
+
+// EventFindings is what is wrong with an event that somebody makes up for a trigger, by its place in a
+// request.
+func (p *Program) EventFindings(triggerID string, data any) []Finding {
+	const place = "/event"
+	t, ok := p.triggers[triggerID]
+	switch {
+	case !ok:
+		return nil
+	case t.event == nil:
+		return []Finding{{Pointer: place, Severity: SeverityError, Code: "no_event", Message: fmt.Sprintf("a trigger of type %s has no event", t.Type), Suggestion: "leave it out"}}
+	}
+	s, err := schema.CompileValue(t.event, schema.AssertFormats())
+	if err != nil { // a node's, which no flow can be refused for
+		return nil
+	}
+	var out []Finding
+	for _, f := range s.Findings(data) {
+		out = append(out, Finding{Pointer: place + f.Pointer, Severity: SeverityError, Code: f.Code, Message: f.Message, Suggestion: f.Suggestion})
+	}
+	return out
 }

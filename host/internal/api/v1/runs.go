@@ -41,6 +41,7 @@ func (a *API) runs(e *engine.Engine) {
 type runQuery struct {
 	Flow    string    `query:"flow" doc:"Of this flow."`
 	Version int       `query:"version" minimum:"1" doc:"Of this version of the flow."`
+	Trial   string    `query:"trial" enum:"true,false" doc:"That try a version out, or that do not."`
 	Status  string    `query:"status" enum:"queued,running,succeeded,failed,cancelled,unreadable"`
 	Node    string    `query:"node" doc:"That wait at this node of the flow."`
 	About   string    `query:"about" doc:"About a customer or a message: a number, a LID, an id of a message."`
@@ -61,8 +62,13 @@ func (a *API) listRuns(ctx context.Context, e *engine.Engine, in *runQuery) (*on
 	if err != nil {
 		return nil, err
 	}
+	var trial *bool
+	if in.Trial != "" {
+		trial = new(in.Trial == "true")
+	}
 	page, err := e.Runs(ctx, engine.Query{
-		Flow: in.Flow, Version: in.Version, Status: run.Status(in.Status), Node: in.Node, About: in.About,
+		Trial: trial,
+		Flow:  in.Flow, Version: in.Version, Status: run.Status(in.Status), Node: in.Node, About: in.About,
 		Since: in.Since, Until: in.Until, After: in.After, Limit: in.Limit,
 	})
 	if err != nil {
@@ -99,8 +105,11 @@ type startIn struct {
 }
 
 type startBody struct {
-	_    struct{} `additionalProperties:"false"`
-	Vars *object  `json:"vars,omitempty" doc:"Variables in place of the flow's defaults."`
+	_       struct{} `additionalProperties:"false"`
+	Vars    *object  `json:"vars,omitempty" doc:"Variables in place of the flow's defaults."`
+	Version int      `json:"version,omitempty" minimum:"1" doc:"Of this version and not the published one: the draft, too. The run is a trial: it gets in the way of no other, and counts for no figures."`
+	Trigger string   `json:"trigger,omitempty" maxLength:"63" doc:"The id of the trigger; left out, the first of type manual."`
+	Event   *object  `json:"event,omitempty" doc:"What the trigger would have seen, as the schema of its event says."`
 }
 
 type started struct {
@@ -125,13 +134,30 @@ func (a *API) startRun(e *engine.Engine) {
 			}
 			vars, _ = value.(map[string]any)
 		}
-		id, err := e.Run(ctx, engine.Request{Flow: in.Flow, Vars: vars, Key: a.key(ctx, in.Key)})
+		var event any
+		if in.in.Event != nil {
+			var err error
+			if event, err = flow.DecodeJSON(in.in.Event.JSON); err != nil {
+				return nil, refuse(http.StatusBadRequest, "invalid_body", "the event cannot be read: "+err.Error(), fault{Pointer: "/event", Code: "invalid", Message: err.Error()})
+			}
+		}
+		if in.in.Version < 0 {
+			return nil, refuse(http.StatusUnprocessableEntity, "invalid", "versions count from 1", fault{Pointer: "/version", Code: "minimum", Message: "versions count from 1"})
+		}
+		id, err := e.Run(ctx, engine.Request{Flow: in.Flow, Version: in.in.Version, Trigger: in.in.Trigger, Vars: vars, Data: event, Key: a.key(ctx, in.Key)})
+		unfit, cannotRun := errors.AsType[*engine.UnfitError](err)
 		bad, invalid := errors.AsType[*flow.InvalidError](err)
 		switch {
+		case cannotRun:
+			return nil, a.refused(unfit)
+		case errors.Is(err, engine.ErrNotFound):
+			return nil, a.refused(err)
+		case invalid && errors.Is(err, engine.ErrBadEvent):
+			return nil, refuse(http.StatusUnprocessableEntity, "invalid_event", "no run starts so", faultsIn(bad.Findings)...)
 		case invalid:
 			return nil, refuse(http.StatusUnprocessableEntity, "invalid_variables", "the variables do not fit the flow", faultsIn(bad.Findings)...)
 		case errors.Is(err, engine.ErrKeyUsed):
-			return nil, refuse(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key was used for a run with other variables; take another key")
+			return nil, refuse(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key was used for another run; take another key")
 		case errors.Is(err, engine.ErrUnknownFlow):
 			return nil, refuse(http.StatusNotFound, "unknown_flow", "no such flow is published")
 		case err != nil:

@@ -9,7 +9,7 @@ import (
 
 const (
 	// columns are those of foundRow.
-	columns = `r.id, r.flow, coalesce(f.number, 0), r.status, r.started_at, r.ended_at, r.error, r.waits, r.subjects`
+	columns = `r.id, r.flow, coalesce(f.number, 0), r.status, r.started_at, r.ended_at, r.error, r.waits, r.subjects, r.trial <> 0`
 	// withVersion follows FROM engine_runs AS r.
 	withVersion = ` LEFT JOIN engine_flows AS f ON f.digest = r.digest`
 	// newest reads from a place on; $1 to $3 are the first that is not wanted and how many are.
@@ -34,7 +34,7 @@ const (
 func foundRow(row sqldb.Scanner) (f engine.Found, err error) {
 	var started, ended int64
 	var waits, subjects string
-	err = row.Scan(&f.Run, &f.Flow, &f.Version, &f.Status, &started, &ended, &f.Error, &waits, &subjects)
+	err = row.Scan(&f.Run, &f.Flow, &f.Version, &f.Status, &started, &ended, &f.Error, &waits, &subjects, &f.Trial)
 	f.Started, f.Ended, f.Waits, f.About = sqldb.Time(started), sqldb.Time(ended), lines(waits), lines(subjects)
 	return f, err
 }

@@ -170,8 +170,8 @@ func putAll[V any](t *sqldb.Tx, into *rows, all map[string]V, row func(V) []any)
 }
 
 var (
-	putRuns = newRows(`INSERT INTO engine_runs (revision, id, digest, started_at, ended, ended_at, bytes, state, flow, status, error, waits, subjects, claim) VALUES`,
-		14, `ON CONFLICT (id) DO NOTHING`)
+	putRuns = newRows(`INSERT INTO engine_runs (revision, id, digest, started_at, ended, ended_at, bytes, state, flow, status, error, waits, subjects, claim, trial) VALUES`,
+		15, `ON CONFLICT (id) DO NOTHING`)
 	endTasks = newRows(`DELETE FROM engine_tasks WHERE id IN (VALUES`, 1, `)`)
 	putTasks = newRows(`INSERT INTO engine_tasks (id, queue, run, kind, visit, attempt, due, at, lane, token) VALUES`, 10,
 		`ON CONFLICT (id) DO UPDATE SET queue = excluded.queue, run = excluded.run, kind = excluded.kind, visit = excluded.visit,
@@ -200,7 +200,14 @@ func (g *group) cursorRow(c engine.Cursor) []any {
 func (g *group) runRow(i int) []any {
 	c := g.fresh[i]
 	b, x := c.batch, c.row
-	return []any{1, b.Run, b.Digest, x.startedAt, c.end.seq, c.end.at, len(b.State), b.State, x.flow, x.status, x.error, x.waits, x.subjects, b.Claim}
+	return []any{1, b.Run, b.Digest, x.startedAt, c.end.seq, c.end.at, len(b.State), b.State, x.flow, x.status, x.error, x.waits, x.subjects, b.Claim, whole(b.Index.Trial)}
+}
+
+func whole(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // begun hears how many of some runs are new. Which one is not shows when each is alone in its

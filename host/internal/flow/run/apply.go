@@ -81,7 +81,7 @@ func (t *transition) start(e Event) error {
 		return err
 	}
 	t.s = State{Run: t.s.Run, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest,
-		Trigger: trigger.ID, Request: e.ID, Started: t.at, Status: StatusRunning, Vars: vars, Parent: e.Parent, Pins: e.Pins}
+		Trigger: trigger.ID, Request: e.ID, Trial: e.Trial, Started: t.at, Status: StatusRunning, Vars: vars, Parent: e.Parent, Pins: e.Pins}
 	t.emit(Trace{Kind: TraceRunStarted, Data: vars})
 	t.queue = append(t.queue, entry{node: trigger.To, event: e.Data})
 	return nil
@@ -271,7 +271,9 @@ func (t *transition) finished() {
 // undo goes back to before the event and fails the run, because what the event
 // led to is too large to keep.
 func (t *transition) undo(before State, size int) {
+	trial := t.s.Trial
 	*t = transition{p: t.p, s: before.clone(), at: t.at}
+	t.s.Trial = trial
 	if before.Digest == "" {
 		f := t.p.Flow()
 		t.s.Flow, t.s.Version, t.s.Digest = f.Metadata.ID, f.Metadata.Version, f.Digest

@@ -13,7 +13,7 @@ type EventKind string
 
 // The kinds, and which fields of Event they use beside At.
 const (
-	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Vars, Data, Parent, Pins
+	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Trial, Vars, Data, Parent, Pins
 	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
 	Failed    EventKind = "failed"    // Visit, Attempt, Problem
 	Begun     EventKind = "begun"     // Visit, Attempt: the call is about to be made
@@ -32,6 +32,7 @@ type Event struct {
 	ID       string
 	At       time.Time // by the clock of the host
 	Trigger  string
+	Trial    bool // see State
 	Vars     map[string]any
 	Parent   *Parent           // of a run that another one began
 	Pins     map[string]string // digests of the flows that its steps run, by id

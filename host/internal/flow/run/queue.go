@@ -14,6 +14,7 @@ const StatusQueued Status = "queued"
 type Start struct {
 	Request string            `json:"request,omitempty"`
 	Trigger string            `json:"trigger"`
+	Trial   bool              `json:"trial,omitempty"`
 	Vars    map[string]any    `json:"vars,omitempty"`
 	Data    any               `json:"data,omitempty"`
 	Parent  *Parent           `json:"parent,omitempty"`
@@ -36,7 +37,7 @@ func Queue(p *flow.Program, id string, e Event) (State, []Effect, error) {
 		return State{}, nil, err
 	}
 	s := State{Run: id, Flow: f.Metadata.ID, Version: f.Metadata.Version, Digest: f.Digest, Trigger: trigger.ID, Started: e.At,
-		Request: e.ID, Status: StatusQueued, Start: &Start{e.ID, e.Trigger, e.Vars, e.Data, e.Parent, e.Pins}}
+		Request: e.ID, Trial: e.Trial, Status: StatusQueued, Start: &Start{e.ID, e.Trigger, e.Trial, e.Vars, e.Data, e.Parent, e.Pins}}
 	if size := s.size(); size > maxState {
 		return State{}, nil, fmt.Errorf("run %s: what it begins with has %d bytes; the limit is %d", id, size, maxState)
 	}
@@ -46,5 +47,5 @@ func Queue(p *flow.Program, id string, e Event) (State, []Effect, error) {
 // unqueue is the event that a queued run begins with.
 func (s *State) unqueue(at time.Time) Event {
 	b := s.Start
-	return Event{Kind: Started, ID: b.Request, At: at, Trigger: b.Trigger, Vars: b.Vars, Data: b.Data, Parent: b.Parent, Pins: b.Pins}
+	return Event{Kind: Started, ID: b.Request, At: at, Trigger: b.Trigger, Trial: b.Trial, Vars: b.Vars, Data: b.Data, Parent: b.Parent, Pins: b.Pins}
 }

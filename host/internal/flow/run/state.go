@@ -41,6 +41,7 @@ type State struct {
 	Digest  string             `json:"digest"`
 	Trigger string             `json:"trigger"`
 	Request string             `json:"request,omitempty"` // what was asked for, as far as the asker needs to know it again
+	Trial   bool               `json:"trial,omitempty"`   // somebody tries a version out
 	Started time.Time          `json:"started"`
 	Status  Status             `json:"status"`
 	Error   *Error             `json:"error,omitempty"`
