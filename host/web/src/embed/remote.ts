@@ -27,8 +27,8 @@ export class Remote implements Host {
   /** instances are those of the host that the token may see; a host or token without any gives none. */
   async instances(signal: AbortSignal): Promise<Instance[]> {
     try {
-      const { instances } = await this.call<{ instances: { name: string; status?: string }[] }>('GET', '/v1/instances', undefined, signal);
-      return instances.map((instance) => ({ name: instance.name, state: instance.status ?? '' }));
+      const { instances } = await this.call<{ instances: { name: string; state?: string }[] }>('GET', '/v1/instances', undefined, signal);
+      return instances.map((instance) => ({ name: instance.name, state: instance.state ?? '' }));
     } catch {
       return [];
     }

@@ -2,7 +2,7 @@
 // with the schema's own example in their place. It is what the node is asked to check and to preview.
 
 import { at, isObject, put, tokens } from './pointer';
-import { memberOf, types, type Reading, type Schema } from './schema';
+import { hints, memberOf, types, type Reading, type Schema } from './schema';
 import { expressions } from './template';
 import type { Scope } from './types';
 
@@ -22,7 +22,7 @@ export async function resolve(reading: Reading, value: unknown, scope: Scope | u
     if (answer !== null && 'value' in answer && answer.value !== null) out = put(out, pointer, answer.value);
     else {
       guessed.push(pointer);
-      out = put(out, pointer, example(schemaAt(reading, value, pointer), source));
+      out = put(out, pointer, example(reading, schemaAt(reading, value, pointer), source));
     }
   }
   return { value: out, guessed };
@@ -40,9 +40,11 @@ export function schemaAt(reading: Reading, value: unknown, pointer: string): Sch
   return schema;
 }
 
-function example(schema: Schema, source: string): unknown {
+function example(reading: Reading, schema: Schema, source: string): unknown {
   const given = schema['examples'];
-  if (typeof schema['pattern'] === 'string' || schema['format'] !== undefined || types(schema)[0] !== 'string') {
+  // A text that is only shown may show the expression as it is written; anything else has to be understood.
+  const free = types(schema)[0] === 'string' && ['text', 'textarea'].includes(hints(schema).widget ?? 'text') && reading.fits(schema, source);
+  if (!free) {
     if (Array.isArray(given) && given.length > 0) return given[0];
     if (schema['default'] !== undefined) return schema['default'];
     if (Array.isArray(schema['enum'])) return schema['enum'][0];

@@ -1,0 +1,79 @@
+// The custom element as another product has it: what it tells, what it says when it is refused, and a node
+// that the page has never heard of.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Elsewhere } from './embedded.mjs';
+
+let elsewhere;
+before(async () => (elsewhere = await Elsewhere.start()));
+after(() => elsewhere.stop());
+
+test('the node of a third party: its form, findings, ports, without a word of it in the page', async () => {
+  const visitor = await elsewhere.visit({ operation: 'hours.check@1' });
+  const { page } = visitor;
+  const week = page.getByRole('group', { name: 'Opening hours' });
+  await week.getByRole('button', { name: 'Add' }).click();
+  await page.keyboard.type('mon');
+  await page.getByRole('group', { name: 'Value of mon' }).getByRole('textbox').fill('9-12');
+  await page.keyboard.press('Enter');
+  await page.getByText(/must match/).waitFor();
+  await page.getByRole('button', { name: 'Remove 9-12' }).click();
+  await page.keyboard.type('09:00-12:00,13:00-18:00');
+  await page.keyboard.press('Enter');
+  await elsewhere.host.until(async () => (await page.locator('#input').textContent()).includes('13:00-18:00'));
+  assert.deepEqual(JSON.parse(await page.locator('#input').textContent()), { week: { mon: ['09:00-12:00', '13:00-18:00'] } });
+  await page.getByLabel('At').fill('noon');
+  await page.getByText('is not a valid date-time').or(page.getByText('no time such as')).first().waitFor();
+  await page.getByLabel('At').fill('2026-11-26T12:00:00Z');
+  await page.getByRole('button', { name: 'Save the step' }).click();
+  await page.getByText(/Saved with \d+ exits/).waitFor();
+  await visitor.axe();
+  await visitor.close();
+});
+
+test('what it tells: each change at once, and again when the host has checked', async () => {
+  const visitor = await elsewhere.visit();
+  const { page } = visitor;
+  await page.getByLabel('To', { exact: true }).waitFor();
+  await page.evaluate(() => {
+    window.told = [];
+    document.querySelector('tapnode-form').addEventListener('change', ({ detail }) => window.told.push(detail));
+  });
+  await page.getByLabel('To', { exact: true }).fill('5511999990001');
+  const checked = await elsewhere.host.until(() => page.evaluate(() => window.told.find((told) => told.checked)));
+  assert.equal(checked.valid, false);
+  assert.deepEqual(checked.findings.map(({ pointer, message }) => `${pointer}: ${message}`), ['/instance: Instance name is required', '/contentText: ContentText is required', '/buttons: At least one button is required']);
+  assert.deepEqual(checked.input, { number: '5511999990001' });
+  assert.equal(await page.evaluate(() => window.told[0].checked), false);
+  assert.equal(await page.locator('tapnode-form').evaluate((form) => form.matches(':invalid')), true, 'an HTML form around it knows');
+  await visitor.close();
+});
+
+test('the types that are served name all there is', async () => {
+  const answer = await fetch(new URL('/ui/embed/form.d.ts', elsewhere.host.url));
+  assert.equal(answer.status, 200);
+  const declared = [...(await answer.text()).matchAll(/^ {2}(\w+)(?:\(|: )/gm)].map((match) => match[1]);
+  const visitor = await elsewhere.visit();
+  const missing = await visitor.page.evaluate((names) => names.filter((name) => !(name in document.querySelector('tapnode-form'))), ['operation', 'host', 'token', 'value', 'findings', 'scope', 'instances', 'people', 'theme', 'language', 'submit'].filter((name) => declared.includes(name)));
+  assert.deepEqual(missing, []);
+  assert.ok(declared.includes('token') && declared.includes('submit'));
+  await visitor.close();
+});
+
+test('a page of an origin that the host does not know is told what to do, and so is one without a token', async () => {
+  const stranger = await Elsewhere.start({ allowed: false });
+  const visitor = await stranger.visit();
+  visitor.expect(/CORS policy|Failed to load resource|status of 40[13]/);
+  await visitor.page.getByText(`Start it with --origin ${stranger.url}`).waitFor();
+  await visitor.page.locator('tapnode-form').evaluate((form) => form.setAttribute('host', 'http://127.0.0.1:1'));
+  visitor.expect(/CORS policy|Failed to load resource|status of 40[13]|Content Security Policy|policy: connect-src/);
+  await visitor.page.getByText('No connection to http://127.0.0.1:1').waitFor();
+  await visitor.close();
+  await stranger.stop();
+
+  const guest = await elsewhere.visit();
+  guest.expect(/404/);
+  await guest.page.locator('tapnode-form').evaluate((form) => form.setAttribute('token-from', '/nothing-here'));
+  await guest.page.getByText('No token came from /nothing-here').waitFor();
+  await guest.close();
+});
