@@ -2313,7 +2313,10 @@ export interface operations {
     };
     evaluateExpression: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Those with a published version, with a draft, with a retired and no published one, or all. */
+                state?: "published" | "draft" | "retired" | "all";
+            };
             header?: never;
             path?: never;
             cookie?: never;
