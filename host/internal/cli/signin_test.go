@@ -10,6 +10,7 @@ import (
 // TestSignIn: serve and signin print links that open the page once, a session of an instance's own token
 // ends with it, and who runs the host ends all sessions.
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
 	s := serveSimulated(t, "--data", b.data)
 	printed := s.until(t, `open it in a browser, once, until [\d:]+: (http://\S+)`)

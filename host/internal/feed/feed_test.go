@@ -117,7 +117,7 @@ type got struct {
 // read reads until there are so many.
 func read(t *testing.T, r *Reader, n int) (all []got) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for len(all) < n {
 		frames, err := r.Next(ctx)

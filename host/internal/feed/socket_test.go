@@ -88,7 +88,7 @@ func (d *door) dial(t *testing.T, path string) *websocket.Conn {
 // closing reads until the end and returns why it came.
 func closing(t *testing.T, conn *websocket.Conn) websocket.CloseError {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for {
 		if _, _, err := conn.Read(ctx); err != nil {
