@@ -40,7 +40,7 @@ func withNode(m *testing.M) int {
 
 func buildNode(path string) error {
 	ctx := context.Background()
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/tapnode/tapnode/plugin")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/tapnode/tapnode/plugin")
 	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	if err := build.Run(); err != nil {
 		return err

@@ -52,7 +52,7 @@ func (w withNodes) run() (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(sockets)
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", filepath.Join(nodesDir, "whatsapp-send-buttons"), "github.com/tapnode/tapnode/plugin")
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(nodesDir, "whatsapp-send-buttons"), "github.com/tapnode/tapnode/plugin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {

@@ -30,7 +30,7 @@ var binaries string
 
 var built = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaries, "whatsapp-send-buttons")
-	build := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/tapnode/tapnode/plugin")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/tapnode/tapnode/plugin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
