@@ -9,13 +9,15 @@ GOLANGCI       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 FUZZTIME       ?= 20s
 
 export GOTOOLCHAIN := local
+# No path of this clone is in what is compiled: another clone, and the next target, finds it in Go's cache.
+export GOFLAGS := -trimpath $(GOFLAGS)
 export TAPNODE_TOOLS := $(CURDIR)/.tmp/bin
 # What it has cached of another clone names files there, which may be gone.
 export GOLANGCI_LINT_CACHE := $(CURDIR)/.tmp/lint
 
 SHELL := bash
 
-GO_BUILD := CGO_ENABLED=0 go build -trimpath
+GO_BUILD := CGO_ENABLED=0 go build
 TOOLS    := $(addprefix $(TAPNODE_TOOLS)/,buf protoc-gen-go protoc-gen-go-grpc golangci-lint)
 
 .PHONY: help
