@@ -45,7 +45,7 @@ func (m *machine) add(name, script string) {
 // ended.
 func (m *machine) run(script string, env ...string) (string, error) {
 	cmd := exec.CommandContext(m.t.Context(), filepath.Join(root, ".ci", script))
-	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_POSTGRES_BIN=" + m.bin}, env...)
+	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_POSTGRES_BIN=" + m.bin, "CHROMIUM=" + filepath.Join(m.bin, "chromium")}, env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -61,7 +61,10 @@ const (
 	javascript = "Node.js, npm and its registry (JavaScript)"
 	clients    = "curl and OpenSSL (the clients in sh), Python (the clients in it)"
 	servers    = "nginx and Caddy (the recipes for proxies), systemd-analyze (the unit), buildah (the image)"
-	all        = compiler + ", " + postgres + ", " + servers + ", " + javascript + ", " + clients
+	browser    = "Chromium (the page)"
+	page       = "npm ci in host/web (the page)"
+	rest       = servers + ", " + javascript + ", " + clients + ", " + browser + ", " + page
+	all        = compiler + ", " + postgres + ", " + rest
 )
 
 // TestSetUp runs .ci/setup on machines that lack something.
@@ -73,7 +76,7 @@ func TestSetUp(t *testing.T) {
 	}
 	server, js := []string{"initdb", "pg_ctl"}, []string{"node", "npm"}
 	deploy := []string{"nginx", "caddy", "systemd-analyze", "buildah"}
-	tools := []string{"curl", "openssl", "python3"}
+	tools := []string{"curl", "openssl", "python3", "chromium"}
 	everything := slices.Concat([]string{"cc"}, server, deploy, js, tools)
 	// apt-get as it is called, and what it brings.
 	apt := func(m *machine, brings ...string) {
@@ -94,14 +97,14 @@ func TestSetUp(t *testing.T) {
 		{"root without apt", func(m *machine) { m.add("id", "echo 0") }, all, ""},
 		{"a compiler that does not compile", func(m *machine) { have(m, everything...); m.add("cc", "exit 1") }, compiler, ""},
 		{"no PostgreSQL", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); have(m, tools...) }, postgres, ""},
-		{"no registry", func(m *machine) { have(m, everything...); m.add("npm", `[ "$1" != ping ]`) }, javascript, ""},
-		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, deploy...); have(m, server...); have(m, tools...) }, javascript, ""},
+		{"no registry", func(m *machine) { have(m, everything...); m.add("npm", `[ "$1" != ping ]`) }, javascript + ", " + page, ""},
+		{"npm without Node.js", func(m *machine) { have(m, "cc", "npm"); have(m, deploy...); have(m, server...); have(m, tools...) }, javascript + ", " + page, ""},
 		{"nothing to deploy with", func(m *machine) { have(m, "cc"); have(m, server...); have(m, js...); have(m, tools...) }, servers, ""},
-		{"nothing for clients", func(m *machine) { have(m, "cc"); have(m, server...); have(m, deploy...); have(m, js...) }, clients, ""},
+		{"nothing for clients", func(m *machine) { have(m, "cc"); have(m, server...); have(m, deploy...); have(m, js...) }, clients + ", " + browser, ""},
 		{"everything", func(m *machine) { have(m, everything...) }, "nothing", ""},
 		{
 			"apt brings all", func(m *machine) { apt(m, everything...) }, "nothing",
-			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy systemd buildah nodejs npm curl openssl python3\n",
+			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy systemd buildah nodejs npm curl openssl python3 chromium\n",
 		},
 		{
 			"apt brings one", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); have(m, tools...); apt(m) }, postgres,
@@ -123,7 +126,7 @@ func TestSetUp(t *testing.T) {
 	}
 	t.Run("a server that is given", func(t *testing.T) {
 		m := newMachine(t)
-		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler+", "+servers+", "+javascript+", "+clients {
+		if out, err := m.run("setup", "TAPNODE_TEST_POSTGRES=host=/somewhere"); err != nil || lastLine(out) != "missing: "+compiler+", "+rest {
 			t.Errorf("%v:\n%s", err, out)
 		}
 	})
@@ -144,7 +147,7 @@ func TestLeftOut(t *testing.T) {
 		t.Errorf("in CI it ends with %v and says:\n%s", err, out)
 	}
 	m.add("cc", "exit 0")
-	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+servers+", "+javascript+", "+clients) {
+	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+rest) {
 		t.Errorf("with a compiler it ends with %v and says:\n%s", err, out)
 	}
 }
