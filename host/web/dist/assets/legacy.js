@@ -1,1 +1,1 @@
-import{wt as e}from"./disclose-version.js";e();
+import{kt as e}from"./words.svelte.js";e();

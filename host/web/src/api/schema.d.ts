@@ -1301,6 +1301,7 @@ export interface components {
             /** Format: date-time */
             started: string;
             status: string;
+            trial?: boolean;
             /** Format: int64 */
             version: number;
             waitsAt?: string[] | null;
@@ -1323,6 +1324,7 @@ export interface components {
             started: string;
             status: string;
             steps: components["schemas"]["HistoryStep"][] | null;
+            trial?: boolean;
             trigger: string;
             /** Format: int64 */
             version: number;
@@ -1493,6 +1495,8 @@ export interface components {
             [key: string]: unknown;
         };
         PasskeyBody: {
+            /** @description The phone shows the code of the stage confirm. */
+            confirm?: boolean;
             /** @description What navigator.credentials.get gave. */
             response?: {
                 [key: string]: unknown;
@@ -1667,10 +1671,21 @@ export interface components {
             [key: string]: unknown;
         };
         StartBody: {
+            /** @description What the trigger would have seen, as the schema of its event says. */
+            event?: {
+                [key: string]: unknown;
+            };
+            /** @description The id of the trigger; left out, the first of type manual. */
+            trigger?: string;
             /** @description Variables in place of the flow's defaults. */
             vars?: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: int64
+             * @description Of this version and not the published one: the draft, too. The run is a trial: it gets in the way of no other, and counts for no figures.
+             */
+            version?: number;
         };
         StartedBody: {
             /** @description Its id. */
@@ -2313,10 +2328,7 @@ export interface operations {
     };
     evaluateExpression: {
         parameters: {
-            query?: {
-                /** @description Those with a published version, with a draft, with a retired and no published one, or all. */
-                state?: "published" | "draft" | "retired" | "all";
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -4426,6 +4438,8 @@ export interface operations {
                 flow?: string;
                 /** @description Of this version of the flow. */
                 version?: number;
+                /** @description That try a version out, or that do not. */
+                trial?: "true" | "false";
                 status?: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "unreadable";
                 /** @description That wait at this node of the flow. */
                 node?: string;

@@ -11,6 +11,7 @@ export function exitLabel(port: Port, step: Step): string {
   if (port.id === 'timeout') return w.noAnswerIn(duration(step.wait?.timeout ?? '24h'));
   if (port.id === 'text') return w.wroteInstead;
   if (port.id === 'error') return w.failed;
+  if (port.id === 'remind:*') return w.anyReminder;
   if (port.id.startsWith('remind:')) return w.remindAfter(duration(step.wait?.remind?.[Number(port.id.slice(7)) - 1] ?? ''));
   return port.label || port.id;
 }

@@ -43,7 +43,7 @@ export function tidy(flow: Flow, sizes: ReadonlyMap<string, Box>, exits: (step: 
     if (known.has(node) && known.has(edge.to) && node !== edge.to) graph.setEdge(node, edge.to, {}, String(index));
   });
   dagre.layout(graph);
-  const places = inOrder(flow, graph, exits);
+  const places = inOrder(flow, (id) => graph.node(id), exits);
   const at = (name: string): Point => places.get(name) ?? { x: 0, y: 0 };
   return {
     nodes: Object.fromEntries(flow.nodes.map((node) => [node.id, at(node.id)])),
@@ -61,22 +61,22 @@ export function tidy(flow: Flow, sizes: ReadonlyMap<string, Box>, exits: (step: 
  * inOrder keeps dagre's columns and puts the steps of each into the order of the exits that lead to them:
  * what the first button leads to lies above what the second does.
  */
-function inOrder(flow: Flow, graph: InstanceType<typeof dagre.graphlib.Graph>, exits: (step: string) => readonly string[]): Map<string, Point> {
+function inOrder(flow: Flow, box: (id: string) => Box & Point, exits: (step: string) => readonly string[]): Map<string, Point> {
   const columns = new Map<number, string[]>();
   for (const { id } of flow.nodes) {
-    const x = Math.round(graph.node(id).x - graph.node(id).width / 2);
+    const x = Math.round(box(id).x - box(id).width / 2);
     columns.set(x, [...(columns.get(x) ?? []), id]);
   }
   const places = new Map<string, Point>();
   for (const [x, ids] of [...columns].sort(([a], [b]) => a - b)) {
     const pulls = new Map(ids.map((id) => [id, pull(flow, id, places, exits)]));
     const ordered = [...ids].sort((a, b) => (pulls.get(a)?.key ?? 0) - (pulls.get(b)?.key ?? 0));
-    const height = ordered.reduce((sum, id) => sum + graph.node(id).height + 28, -28);
+    const height = ordered.reduce((sum, id) => sum + box(id).height + 28, -28);
     const middles = ordered.map((id) => pulls.get(id)?.middle).filter((y): y is number => y !== undefined);
     let y = middles.length === 0 ? 0 : Math.round(middles.reduce((sum, middle) => sum + middle, 0) / middles.length - height / 2);
     for (const id of ordered) {
       places.set(id, { x, y });
-      y += Math.round(graph.node(id).height) + 28;
+      y += Math.round(box(id).height) + 28;
     }
   }
   const top = Math.min(0, ...[...places.values()].map((place) => place.y));

@@ -32,6 +32,7 @@ export function portsOf(operation: Operation, base: readonly { id: string; label
     }
   }
   const reminders = (step.wait?.remind ?? []).map((_, index) => ({ id: `remind:${index + 1}`, label: '', button: false }));
+  if (reminders.length > 0) reminders.push({ id: 'remind:*', label: '', button: false });
   const own = base.filter((port) => !derived.some((other) => other.id === port.id)).map((port) => ({ id: port.id, label: port.label ?? '', button: false }));
   return [...derived, ...own, ...reminders];
 }

@@ -82,7 +82,9 @@ export function shapesOf(seen: Seen): (StepShape | StartShape)[] {
   const wired = new Set(flow.edges.map((edge) => edge.from));
   const steps = flow.nodes.map((step, index): StepShape => {
     const known = catalogue.of(step.type);
-    const all = known ? portsOf(known.operation, known.base, step) : portsOfEdges(flow, step.id);
+    // An edge from an exit that the step has not is a finding, and is drawn: nothing of a flow is out of sight.
+    const named = known ? portsOf(known.operation, known.base, step) : [];
+    const all = [...named, ...portsOfEdges(flow, step.id).filter((port) => !named.some((other) => other.id === port.id))];
     const ports = all.filter((port) => wired.has(`${step.id}.${port.id}`) || !isQuiet(port, all));
     const main = ports.find((port) => isMain(port, all))?.id ?? null;
     const mine = findingsAt(findings, 'nodes', index);
