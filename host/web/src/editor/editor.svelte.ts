@@ -48,7 +48,8 @@ export class Editor {
   /** type takes the text as somebody has typed it. */
   type(text: string, what: string): void {
     if (text === this.text) return;
-    this.#become(text, what, 'text');
+    // Keys in a row are one step back; what is pasted or deleted at once is one of its own.
+    this.#become(text, what, Math.abs(text.length - this.text.length) <= 2 ? 'text' : null);
     this.#read();
   }
 
