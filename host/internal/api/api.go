@@ -70,6 +70,7 @@ type Options struct {
 	Events     *events.Service                                       // for sockets, events and webhooks under /v1; nil leaves them out
 	Origins    []string                                              // of web pages that may call, such as https://crm.example
 	Simulated  bool                                                  // WhatsApp is simulated, and pages are told so
+	Picture    string                                                // of a simulation, for examples that show one
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Metrics    http.Handler                                          // GET /metrics; nil leaves it out
 	Answered   func(route, status string, took time.Duration)        // hears of each request that was answered; optional
@@ -138,7 +139,7 @@ func New(opt Options) (*Server, error) {
 		mux.Handle(pattern, s.ending(handler))
 	}
 	under := v1.Options{
-		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Sessions: doors{s}, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
+		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Sessions: doors{s}, Picture: opt.Picture, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
 		Answers: opt.Answers, Events: opt.Events, Feed: s.tail, Origins: opt.Origins, Places: s.places, Valid: s.valid, Logger: opt.Logger,
 	}
 	if opt.Seed != nil {

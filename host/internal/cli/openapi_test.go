@@ -169,6 +169,7 @@ func openAPI(t *testing.T, args ...string) {
 		t.Errorf("as events: %s", a)
 	}
 	try("listFlows", 200)
+	try("listExamples", 200)
 	try("checkFlow", 200)
 	if a := try("evaluateExpression", 200); !strings.Contains(a, `"value":"Hello Ana"`) {
 		t.Errorf("an expression: %s", a)

@@ -127,6 +127,7 @@ func (h *host) apiOptions(f *serveFlags, secrets map[string][]byte) api.Options 
 		opt.Metrics, opt.Answered = h.metrics.Handler(), h.metrics.Request
 	}
 	if h.sim != nil {
+		opt.Picture = h.sim.Picture()
 		opt.Extra = map[string]http.Handler{"/sim/v1/": api.LocalOnly(h.sim.Control())}
 	}
 	return opt

@@ -91,6 +91,7 @@ func (a *API) flows(f Flows, e *engine.Engine) {
 	})
 	a.sources(f, e)
 	a.drafts(f, e)
+	a.examples()
 	a.states(f, e)
 }
 

@@ -49,6 +49,7 @@ type Options struct {
 	Nodes     Nodes
 	Engine    *engine.Engine // for runs, waits, dead letters and versions
 	Flows     Flows
+	Picture   string          // of a simulation, for examples that show one
 	Catalogue *flow.Catalogue // for operations, with Calls
 	Calls     Calls
 	Instances Instances       // with Calls
