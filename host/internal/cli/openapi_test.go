@@ -181,6 +181,7 @@ func openAPI(t *testing.T, args ...string) {
 		return strings.Contains(waits, live["run"]) && strings.Contains(waits, `"deadline"`)
 	})
 	try("listWaits", 200)
+	try("getInsights", 200)
 	try("getRun", 200)
 	try("retryRun", 409) // it goes on
 	try("resumeRun", 200)

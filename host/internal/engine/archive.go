@@ -41,6 +41,10 @@ type Archive interface {
 	// and of those whose runs wait, how many do, among the newest ones of a bounded number.
 	Flows(ctx context.Context) (all []Version, waiting map[string]int, err error)
 
+	// Counted are the figures from an hour to before another: see Counted. Versions that are published
+	// are among them.
+	Counted(ctx context.Context, from, to int64, slot int, flow, instance string) (Counted, error)
+
 	// DropDraft forgets the draft of a flow. ErrNotFound if it has none.
 	DropDraft(ctx context.Context, flow string) error
 

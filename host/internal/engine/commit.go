@@ -133,6 +133,7 @@ func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State
 	b.plan(p, before, s, ev.At)
 	b.family(p, before, s, ev.At)
 	b.Index = IndexOf(s, b.Steps)
+	b.Counts = counts(p, before, s, b.Steps)
 	if e.tells() {
 		if err := b.tell(s); err != nil {
 			return err

@@ -156,6 +156,8 @@ type Batch struct {
 	Turn Turn
 	// Index is what the run can be found by: see Archive.
 	Index Index
+	// Counts are added to those of before by a Log that keeps figures, and dropped by others.
+	Counts []Count
 }
 
 // Turn says when a run with a claim may begin. When the last one that has begun is over, the

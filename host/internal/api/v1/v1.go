@@ -94,6 +94,7 @@ func New(opt Options) (*API, error) {
 		a.runs(opt.Engine)
 		a.letters(opt.Engine)
 		a.waits(opt.Engine)
+		a.insights(opt.Engine)
 	}
 	if opt.Catalogue != nil && opt.Calls != nil {
 		a.operations(opt.Catalogue, opt.Calls)

@@ -173,6 +173,9 @@ func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err 
 		g.steps = append(g.steps, stepsRow{c, seq, first.Run, first.Flow, now, c.steps})
 	}
 	g.cursors = append(g.cursors, cursorRow{c, c.batch.Cursor})
+	if len(c.batch.Counts) > 0 {
+		g.counted = append(g.counted, c)
+	}
 	if err == nil {
 		err = g.tell(t, c, c.batch.Outgoing)
 	}

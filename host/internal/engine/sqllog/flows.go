@@ -49,6 +49,9 @@ func (l *Log) putFlow(t *sqldb.Tx, v engine.Version) (told bool, err error) {
 	} else {
 		err = l.insertFlow(t, v)
 	}
+	if err == nil {
+		err = l.countPublished(t, v.Digest)
+	}
 	if err != nil {
 		return false, err
 	}

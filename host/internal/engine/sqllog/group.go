@@ -27,6 +27,8 @@ type group struct {
 	steps []stepsRow
 	// cursors are in the order of their changes: the last of a subscription counts.
 	cursors []cursorRow
+	counted []*change // that count for figures
+	counts  map[string]engine.Count
 	told    []toldRow
 	bytes   int64 // of what was told, which the row in engine_totals does not have yet
 }
@@ -49,7 +51,7 @@ type cursorRow struct {
 // group is that of a transaction; on Postgres it holds the lock of all hosts.
 func (l *Log) group(t *sqldb.Tx) (*group, error) {
 	return sqldb.Join(t, func() (*group, error) {
-		g := &group{log: l, tasks: map[string]engine.Task{}, waits: map[string]engine.Wait{}}
+		g := &group{log: l, tasks: map[string]engine.Task{}, waits: map[string]engine.Wait{}, counts: map[string]engine.Count{}}
 		if l.owned != nil { // one process, one writer
 			return g, nil
 		}
@@ -146,6 +148,9 @@ func (g *group) settle(t *sqldb.Tx) error {
 	}
 	g.steps = nil
 	if err := g.putTold(t); err != nil {
+		return err
+	}
+	if err := g.putCounts(t); err != nil {
 		return err
 	}
 	if !g.taken && g.grown == (total{}) {

@@ -17,9 +17,10 @@ func (l *Log) sweep(ctx context.Context, count bool) error {
 		l.repeat(ctx, "remove old versions of flows", l.removeFlows),
 		l.repeat(ctx, "remove old dead letters", l.removeLetters),
 		l.repeat(ctx, "remove old cursors", l.removeCursors),
+		l.repeat(ctx, "remove old figures", l.removeCounts),
 	}
 	if count {
-		errs = append(errs, l.removeManySteps(ctx))
+		errs = append(errs, l.removeManySteps(ctx), l.removeManyCounts(ctx))
 	}
 	return errors.Join(errs...)
 }
