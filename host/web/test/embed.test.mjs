@@ -22,9 +22,9 @@ test('the node of a third party: its form, findings, ports, without a word of it
   await page.keyboard.press('Enter');
   await elsewhere.host.until(async () => (await page.locator('#input').textContent()).includes('13:00-18:00'));
   assert.deepEqual(JSON.parse(await page.locator('#input').textContent()), { week: { mon: ['09:00-12:00', '13:00-18:00'] } });
-  await page.getByLabel('At').fill('noon');
+  await page.getByRole('textbox', { name: 'At' }).fill('noon');
   await page.getByText('is not a valid date-time').or(page.getByText('no time such as')).first().waitFor();
-  await page.getByLabel('At').fill('2026-11-26T12:00:00Z');
+  await page.getByRole('textbox', { name: 'At' }).fill('2026-11-26T12:00:00Z');
   await page.getByRole('button', { name: 'Save the step' }).click();
   await page.getByText(/Saved with \d+ exits/).waitFor();
   await visitor.axe();
