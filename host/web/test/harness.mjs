@@ -14,10 +14,11 @@ const patience = Number(process.env.PATIENCE ?? 30_000); // a busy machine is sl
 
 /** A Host is one data directory with the process that serves it; start it again after a kill. */
 export class Host {
-  static async start({ flows = [], args = ['--simulate'] } = {}) {
+  static async start({ flows = [], args = ['--simulate'], cwd = root } = {}) {
     const host = new Host();
     host.flows = flows;
     host.args = args;
+    host.cwd = cwd;
     host.data = await mkdtemp(path.join(tmpdir(), 'tapnode-web-'));
     await host.serve();
     return host;
@@ -25,7 +26,7 @@ export class Host {
 
   async serve() {
     const listen = this.url === undefined ? '127.0.0.1:0' : new URL(this.url).host;
-    this.process = spawn(binary, ['serve', ...this.flows, ...this.args, '--data', this.data, '--listen', listen], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(binary, ['serve', ...this.flows, ...this.args, '--data', this.data, '--listen', listen], { cwd: this.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     this.gone = new Promise((resolve) => this.process.once('exit', resolve));
     let told = '';
     const ready = new Promise((resolve, reject) => {
@@ -34,6 +35,7 @@ export class Host {
         const url = /tapnode serves at (http:\S+)/.exec(told);
         const token = /account token, shown only now: (\S+)/.exec(told);
         if (token) this.token = token[1];
+        this.link = /open it in a browser, once, until [\d:]+: (\S+)/.exec(told)?.[1];
         if (url && this.token) {
           this.url = url[1];
           resolve();

@@ -10,6 +10,7 @@ import { stream, type Told } from './stream';
 export interface Following {
   signal: AbortSignal;
   on: (told: Told) => void;
+  onopen?: () => void;
   onlost?: (why: Refusal) => void;
   over?: () => boolean; // whether the stream, when the host ends it, has said all there is
   last?: string; // go on behind this event
@@ -19,11 +20,11 @@ const first = 250;
 const longest = 5_000;
 
 /** follow returns when all is said or signal aborts; a Refusal says that there is nothing to follow. */
-export async function follow(path: string, { signal, on, onlost, over, last = '' }: Following): Promise<void> {
+export async function follow(path: string, { signal, on, onopen, onlost, over, last = '' }: Following): Promise<void> {
   let pause = first;
   while (!signal.aborted) {
     try {
-      for await (const told of stream('GET', path, { signal, last })) {
+      for await (const told of stream('GET', path, { signal, last, onopen })) {
         pause = first;
         if (told.id !== '') last = told.id;
         on(told);

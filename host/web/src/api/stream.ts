@@ -12,7 +12,7 @@ export interface Told {
 
 const silence = 45_000;
 
-export async function* stream(method: string, path: string, { json, signal, last }: { json?: unknown; signal: AbortSignal; last?: string }): AsyncGenerator<Told> {
+export async function* stream(method: string, path: string, { json, signal, last, onopen }: { json?: unknown; signal: AbortSignal; last?: string; onopen?: (() => void) | undefined }): AsyncGenerator<Told> {
   const quiet = new AbortController();
   let timer = setTimeout(() => quiet.abort(), silence);
   const headers: Record<string, string> = { Accept: 'text/event-stream' };
@@ -25,6 +25,7 @@ export async function* stream(method: string, path: string, { json, signal, last
   try {
     const response = await fetch(path, request);
     if (!response.ok || response.body === null) throw await refusal(response);
+    onopen?.();
     const read = events();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {

@@ -55,13 +55,12 @@ export class LiveRun {
         last: this.#trail.last === 0 ? '' : String(this.#trail.last),
         over: () => this.#trail.over,
         on: ({ data }) => {
-          this.lost = false;
           this.#trail.add(data as Step);
           this.#tell();
         },
+        onopen: () => (this.lost = false),
         onlost: () => (this.lost = true),
       });
-      this.lost = false;
     } catch (error) {
       if (error instanceof Refusal) this.problem = error.message;
       else throw error;
