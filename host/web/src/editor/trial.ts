@@ -1,5 +1,6 @@
 import { post } from '../api/client';
 import { resolve } from '../flow/ports';
+import { remembered } from '../phone/tryout';
 import type { Catalogue } from './catalogue.svelte';
 import type { Draft } from './draft.svelte';
 import type { Editor } from './editor.svelte';
@@ -12,7 +13,8 @@ export async function trial(editor: Editor, draft: Draft, catalogue: Catalogue, 
   await draft.flush();
   await draft.look();
   const version = draft.draft?.version ?? draft.live?.version;
-  const vars: Record<string, unknown> = {};
+  const begin = remembered(editor.flow);
+  const vars: Record<string, unknown> = { ...begin.vars };
   // The variables that say whom and by what are told by the fields that use them.
   for (const step of editor.flow.nodes) {
     const properties = (resolve(catalogue.of(step.type)?.operation.inputSchema, '/properties') ?? {}) as Record<string, { 'x-ui'?: { widget?: string } }>;
@@ -24,6 +26,6 @@ export async function trial(editor: Editor, draft: Draft, catalogue: Catalogue, 
     }
   }
   const manual = editor.flow.triggers.find((trigger) => trigger.type === 'manual');
-  const { run } = await post<{ run: string }>(`/v1/flows/${encodeURIComponent(draft.flow)}/runs`, { version, ...(manual && { trigger: manual.id }), vars });
+  const { run } = await post<{ run: string }>(`/v1/flows/${encodeURIComponent(draft.flow)}/runs`, { version, ...(manual && { trigger: manual.id }), ...begin, vars });
   return run;
 }

@@ -68,3 +68,14 @@ export const unread = (list: readonly Shown[], chat?: string): number =>
 
 /** inGroup says whether a chat is a group's. */
 export const inGroup = (chat: string): boolean => chat.endsWith('@g.us');
+
+const names = ['Ana', 'Bruno', 'Carla', 'Davi', 'Elisa', 'Fábio', 'Gabi', 'Hugo'];
+
+/** nextName is one that nobody has. */
+export function nextName(people: readonly { name: string }[]): string {
+  for (let round = 1; ; round++)
+    for (const name of names) {
+      const next = round === 1 ? name : `${name} ${round}`;
+      if (!people.some((one) => one.name === next)) return next;
+    }
+}

@@ -3,6 +3,7 @@
 // What was shown stays when the host cannot be reached, with its time.
 
 import { get, remove, post, Refusal, said, ask, type Of } from '../../api/client';
+import type { Begin } from '../../phone/tryout';
 import { poll } from '../../ui/poll';
 import { keep } from './bring';
 
@@ -13,7 +14,13 @@ export interface Example {
   name: string;
   summary?: string;
   source: string;
+  people?: string[]; // whom it writes to
+  start?: Begin; // what a run of it begins with
 }
+
+// Those that show most at a glance come first.
+const first = ['menu', 'receipt', 'contact'];
+const rank = (one: Example): number => (first.indexOf(one.id) + first.length + 1) % (first.length + 1);
 
 /** Done is what happened elsewhere on the page and can be taken back. */
 export interface Done {
@@ -65,7 +72,7 @@ export class Flows {
 
   async #examples(asked: { signal?: AbortSignal }): Promise<readonly Example[]> {
     try {
-      return (await get<{ examples: Example[] }>('/v1/examples', asked)).examples;
+      return (await get<{ examples: Example[] }>('/v1/examples', asked)).examples.toSorted((a, b) => rank(a) - rank(b));
     } catch (error) {
       if (error instanceof Refusal && error.status === 404) return []; // an older host has none
       throw error;
