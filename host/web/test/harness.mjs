@@ -106,6 +106,7 @@ export class Visitor {
     visitor.context = await visitor.browser.newContext({ viewport: { width, height }, colorScheme: theme, locale, reducedMotion, baseURL: host.url });
     visitor.context.setDefaultTimeout(patience);
     visitor.complaints = [];
+    if (!signedIn) visitor.expect(/401/); // the page asks who is signed in, and nobody is
     visitor.page = await visitor.newPage();
     if (signedIn) {
       const entered = await visitor.context.request.post('/v1/session', { data: { token: host.token }, headers: { Origin: host.url } });

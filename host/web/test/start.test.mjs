@@ -1,0 +1,116 @@
+// The start page: an empty installation, the first minute, and the flows there are.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { Host, visit } from './harness.mjs';
+
+let host, nowhere;
+before(async () => {
+  nowhere = await mkdtemp(path.join(tmpdir(), 'tapnode-nowhere-')); // a directory without examples: nothing is published
+  host = await Host.start({ cwd: nowhere });
+});
+after(async () => {
+  await host.stop();
+  await rm(nowhere, { recursive: true, force: true });
+});
+
+test('the first minute: the link, an example, a tap, its branch', async (t) => {
+  const began = performance.now();
+  assert.match(host.link, /^http:\/\/127\.0\.0\.1:\d+\/ui\/sign-in#code=/);
+  await visit(host, { path: host.link, width: 1440, height: 900, signedIn: false }, async (page) => {
+    await page.getByRole('heading', { name: 'Take a flow and tap it' }).waitFor();
+    assert.ok(!page.url().includes('code='), 'the code stays in the address');
+    await page.getByRole('button', { name: 'Try it: Support menu' }).click();
+    const chat = page.getByRole('region', { name: 'Simulated phone' }).getByRole('log');
+    await chat.getByRole('button', { name: 'Support' }).click();
+    await page.locator('.node .port.tapped', { hasText: 'Support' }).waitFor();
+    await chat.getByText('Is your device switched on?').waitFor();
+    t.diagnostic(`from the link to the branch: ${Math.round(performance.now() - began)} ms`);
+    assert.equal(new URL(page.url()).search, '', 'a reload would try it again');
+    await page.goBack();
+    await page.getByRole('link', { name: 'Support menu' }).waitFor();
+  });
+  await visit(host, { path: host.link, signedIn: false }, async (page, visitor) => {
+    await page.getByRole('alert').waitFor(); // it worked once
+    await visitor.axe();
+    await page.getByRole('button', { name: 'Português' }).click();
+    await page.getByRole('heading', { name: 'Abra o seu link de acesso' }).waitFor();
+  });
+});
+
+test('flows come in as text or file, are found, exported, retired, and all of it can be taken back', async () => {
+  await visit(host, {}, async (page, visitor) => {
+    await page.getByRole('button', { name: 'Other ways to begin' }).click();
+    await page.getByRole('menuitem', { name: 'Paste YAML' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Paste YAML' });
+    await dialog.getByLabel('YAML of a flow').fill('just words');
+    await dialog.getByRole('button', { name: 'Import' }).click();
+    await dialog.getByText('This is no flow: it has no nodes.').waitFor();
+    const flow = `apiVersion: flow/v1\nkind: Flow\nmetadata: {id: night, name: "<b>Night</b> shift"} # kept\ntriggers: [{id: start, type: manual, to: say}]\nnodes: [{id: say, type: log@1, with: {message: hello}}]\n`;
+    await dialog.getByLabel('YAML of a flow').fill(flow);
+    await dialog.getByRole('button', { name: 'Import' }).click();
+    await page.waitForURL('**/ui/flows/night');
+    await host.api('POST', '/v1/flows', flow);
+    await page.goto('/ui/');
+    const row = page.getByRole('row', { name: /Night/ });
+    await row.getByText('v1 is live').waitFor();
+    await page.getByLabel('Search flows').fill('nothing like it');
+    await page.getByRole('heading', { name: 'No flow with nothing like it' }).waitFor();
+    await page.getByRole('button', { name: 'Clear the search' }).click();
+    await row.getByRole('button', { name: /Actions for/ }).click();
+    const download = page.waitForEvent('download');
+    await page.getByRole('menuitem', { name: 'Export as a file' }).click();
+    assert.equal((await download).suggestedFilename(), 'night.yaml');
+    await row.getByRole('button', { name: /Actions for/ }).click();
+    await page.getByRole('menuitem', { name: 'Retire' }).click();
+    await row.getByText('Retired').waitFor();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await row.getByText('v1 is live').waitFor();
+    // A file with an id that is taken becomes another flow.
+    const file = path.join(nowhere, 'night.yaml');
+    await writeFile(file, flow);
+    await page.getByLabel('Open a file').setInputFiles(file);
+    await page.waitForURL('**/ui/flows/night-2');
+    await page.goto('/ui/');
+    const second = page.getByRole('row', { name: /night-2/ });
+    await second.getByText('Draft').waitFor();
+    await second.getByRole('button', { name: /Actions for/ }).click();
+    await page.getByRole('menuitem', { name: 'Delete the draft' }).click();
+    await second.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await second.getByText('Draft').waitFor();
+    await visitor.axe();
+  });
+});
+
+for (const theme of ['light', 'dark'])
+  test(`an empty installation at 390 and 1280 px, ${theme}`, async () => {
+    const empty = await Host.start({ cwd: nowhere });
+    try {
+      for (const width of [1280, 390])
+        await visit(empty, { theme, width }, async (page, visitor) => {
+          await page.getByRole('button', { name: /^Try it: / }).first().waitFor();
+          await page.locator('.example-seen .msg').first().waitFor();
+          assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page scrolls sideways');
+          await visitor.axe();
+        });
+    } finally {
+      await empty.stop();
+    }
+  });
+
+test('without a connection what was shown stays, with its time', async () => {
+  await visit(host, {}, async (page, visitor) => {
+    await page.getByRole('table').waitFor();
+    visitor.expect(/ERR_|Failed to load resource/);
+    await visitor.context.setOffline(true);
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await page.getByText(/You see how it was at \d\d:\d\d\./).waitFor();
+    await page.getByRole('table').waitFor();
+    await visitor.context.setOffline(false);
+    await page.getByRole('button', { name: 'Now' }).click();
+    await page.getByText(/You see how it was/).waitFor({ state: 'detached' });
+  });
+});
