@@ -18,6 +18,7 @@ after(async () => {
 
 test('the first minute: the link, an example, a tap, its branch', async (t) => {
   const began = performance.now();
+  await host.until(async () => host.link); // it is printed behind the address
   assert.match(host.link, /^http:\/\/127\.0\.0\.1:\d+\/ui\/sign-in#code=/);
   await visit(host, { path: host.link, width: 1440, height: 900, signedIn: false }, async (page) => {
     await page.getByRole('heading', { name: 'Take a flow and tap it' }).waitFor();

@@ -130,6 +130,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Flows to begin with, each of which runs on the simulated phone */
+        get: operations["listExamples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/expressions/evaluate": {
         parameters: {
             query?: never;
@@ -1240,6 +1257,28 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Example: {
+            /** @description Of the flow. */
+            id: string;
+            name: string;
+            /** @description The numbers it writes to: people whom a simulated WhatsApp must have. */
+            people: string[];
+            /** @description The flow file: keep it as the draft of the flow with this id. */
+            source: string;
+            /** @description What a run on the simulated phone begins with: add version, that of the draft, and give it to POST /v1/flows/{flow}/runs. */
+            start: {
+                [key: string]: unknown;
+            };
+            /** @description What it shows. */
+            summary: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ExampleList: {
+            examples: components["schemas"]["Example"][];
+        } & {
+            [key: string]: unknown;
+        };
         Fault: {
             /** @description What it is, for programs. Stable. */
             code: string;
@@ -2313,6 +2352,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventTypes"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listExamples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExampleList"];
                 };
             };
             /** @description Refused or failed */
