@@ -39,7 +39,7 @@ export const w = words({
     passkeyElse: 'Passkey out of reach? Switch it off for linked devices on the phone, pair, and switch it on again.',
     confirmAbout: 'Compare this code with the one on the phone.', confirmYes: 'They are the same', startOver: 'Start over',
     loggingIn: 'The phone agreed. Logging in.', done: (name: string) => `${name} is connected.`, close: 'Done', failed: 'Not paired.',
-    back: 'Instances', missing: (name: string) => `There is no instance ${name}.`, copied: 'Copied',
+    back: 'Instances', missing: (name: string) => `There is no instance ${name}.`, 
   },
   pt: {
     title: 'Instâncias', make: 'Nova instância', none: 'Nenhuma conta vinculada ainda', noneNext: 'Crie uma instância e escaneie o código com o celular de uma conta.',
@@ -79,7 +79,7 @@ export const w = words({
     passkeyElse: 'Sem acesso à chave? Desative-a para aparelhos conectados no celular, pareie e ative de novo.',
     confirmAbout: 'Compare este código com o do celular.', confirmYes: 'São iguais', startOver: 'Começar de novo',
     loggingIn: 'O celular aceitou. Entrando.', done: (name: string) => `${name} está conectada.`, close: 'Pronto', failed: 'Não pareada.',
-    back: 'Instâncias', missing: (name: string) => `Não há instância ${name}.`, copied: 'Copiado',
+    back: 'Instâncias', missing: (name: string) => `Não há instância ${name}.`, 
   },
   es: {
     title: 'Instancias', make: 'Nueva instancia', none: 'Todavía no hay ninguna cuenta vinculada', noneNext: 'Crea una instancia y escanea su código con el teléfono de una cuenta.',
@@ -119,6 +119,6 @@ export const w = words({
     passkeyElse: '¿No tienes la llave a mano? Desactívala para dispositivos vinculados en el teléfono, vincula y actívala de nuevo.',
     confirmAbout: 'Compara este código con el del teléfono.', confirmYes: 'Son iguales', startOver: 'Empezar de nuevo',
     loggingIn: 'El teléfono aceptó. Entrando.', done: (name: string) => `${name} está conectada.`, close: 'Listo', failed: 'Sin vincular.',
-    back: 'Instancias', missing: (name: string) => `No hay ninguna instancia ${name}.`, copied: 'Copiado',
+    back: 'Instancias', missing: (name: string) => `No hay ninguna instancia ${name}.`, 
   },
 });

@@ -8,7 +8,7 @@ export const w = words({
     secret: 'Its secret', secretAbout: 'Calls are signed with it. It is shown now and never again.', until: (when: string) => `The one before signs, too, until ${when}.`,
     test: 'Test', tested: (ms: string) => `Answered in ${ms}.`, testFailed: 'Not delivered.', rotate: 'Another secret', disable: 'Switch off', enable: 'Switch on', remove: 'Delete', removeSure: 'Delete it with its dead letters?', removeYes: 'Delete it',
     waiting: (n: number) => `${n} wait`, dead: (n: number) => `${n} not delivered`, lost: (n: number) => `${n} lost over a limit`,
-    deliveries: 'Newest calls', noDeliveries: 'It was not called yet.', letters: 'Not tried any more', noLetters: 'Nothing was given up.', redeliver: 'Call again', drop: 'Forget', redelivered: 'Delivered.', stays: 'Not delivered; it stays.', attempt: (n: number) => `attempt ${n}`,
+    deliveries: 'Newest calls', noDeliveries: 'It was not called yet.', letters: 'Not tried any more', redeliver: 'Call again', drop: 'Forget', stays: 'Not delivered; it stays.', attempt: (n: number) => `attempt ${n}`,
     time: 'Time', event: 'Event', answer: 'Answer', took: 'Took', seedForm: "in the seed's form", working: 'Working',
   },
   pt: {
@@ -18,7 +18,7 @@ export const w = words({
     secret: 'O segredo', secretAbout: 'As chamadas são assinadas com ele. É mostrado agora e nunca mais.', until: (when: string) => `O anterior também assina, até ${when}.`,
     test: 'Testar', tested: (ms: string) => `Respondeu em ${ms}.`, testFailed: 'Não entregue.', rotate: 'Outro segredo', disable: 'Desligar', enable: 'Ligar', remove: 'Excluir', removeSure: 'Excluir com o que não foi entregue?', removeYes: 'Excluir',
     waiting: (n: number) => `${n} esperam`, dead: (n: number) => `${n} não entregues`, lost: (n: number) => `${n} perdidos por um limite`,
-    deliveries: 'Últimas chamadas', noDeliveries: 'Ainda não foi chamado.', letters: 'Não se tenta mais', noLetters: 'Nada foi abandonado.', redeliver: 'Chamar de novo', drop: 'Esquecer', redelivered: 'Entregue.', stays: 'Não entregue; fica aqui.', attempt: (n: number) => `tentativa ${n}`,
+    deliveries: 'Últimas chamadas', noDeliveries: 'Ainda não foi chamado.', letters: 'Não se tenta mais', redeliver: 'Chamar de novo', drop: 'Esquecer', stays: 'Não entregue; fica aqui.', attempt: (n: number) => `tentativa ${n}`,
     time: 'Hora', event: 'Evento', answer: 'Resposta', took: 'Levou', seedForm: 'no formato original', working: 'Um momento',
   },
   es: {
@@ -28,7 +28,7 @@ export const w = words({
     secret: 'Su secreto', secretAbout: 'Las llamadas se firman con él. Se muestra ahora y nunca más.', until: (when: string) => `El anterior también firma, hasta ${when}.`,
     test: 'Probar', tested: (ms: string) => `Respondió en ${ms}.`, testFailed: 'Sin entregar.', rotate: 'Otro secreto', disable: 'Apagar', enable: 'Activar', remove: 'Borrar', removeSure: '¿Borrarlo con lo que no se entregó?', removeYes: 'Borrar',
     waiting: (n: number) => `${n} esperan`, dead: (n: number) => `${n} sin entregar`, lost: (n: number) => `${n} perdidos por un límite`,
-    deliveries: 'Últimas llamadas', noDeliveries: 'Aún no se le llamó.', letters: 'Ya no se intenta', noLetters: 'No se abandonó nada.', redeliver: 'Llamar otra vez', drop: 'Olvidar', redelivered: 'Entregado.', stays: 'Sin entregar; se queda.', attempt: (n: number) => `intento ${n}`,
+    deliveries: 'Últimas llamadas', noDeliveries: 'Aún no se le llamó.', letters: 'Ya no se intenta', redeliver: 'Llamar otra vez', drop: 'Olvidar', stays: 'Sin entregar; se queda.', attempt: (n: number) => `intento ${n}`,
     time: 'Hora', event: 'Evento', answer: 'Respuesta', took: 'Tardó', seedForm: 'en el formato original', working: 'Un momento',
   },
 });
