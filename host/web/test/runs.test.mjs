@@ -30,7 +30,7 @@ const state = async (run) => (await host.api('GET', `/v1/runs/${run}`)).status;
 /** start starts a run for a customer, and waits until it waits for her. */
 async function start(number) {
   const { run } = await host.api('POST', '/v1/flows/desk/runs', { vars: { to: number } });
-  await host.until(async () => (await host.api('GET', `/v1/runs/${run}`)).waitsAt?.includes('ask'));
+  await host.until(async () => (await host.api('GET', `/v1/runs/${run}`)).pending?.some(({ kind, due }) => kind === 'timeout' && due !== undefined));
   return run;
 }
 
