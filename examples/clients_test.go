@@ -186,7 +186,7 @@ func (h *hosted) webhook(t *testing.T, command []string, address, secret string)
 		_, port, _ := net.SplitHostPort(address)
 		taps, said := h.background(t, []string{"WEBHOOK_SECRET=" + secret}, append(command, port)...)
 		go drain(said)
-		for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 			if err == nil {
 				conn.Close()
@@ -266,7 +266,7 @@ func drain(lines <-chan string) {
 // waitFor is the next line that has one of the texts in it.
 func waitFor(t *testing.T, lines <-chan string, texts ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		select {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
@@ -22,6 +23,9 @@ var bin string
 // asSimulator makes the test binary a simulator: whom the phones trust is one per
 // process, and every host gets a simulator of its own.
 const asSimulator = "EXAMPLES_AS_SIMULATOR"
+
+// patience only ends what hangs: other processes take their time on a busy machine.
+const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asSimulator) != "" {

@@ -79,6 +79,7 @@ func TestV1Drafts(t *testing.T) {
 // TestV1UnfitDrafts: what cannot run yet is kept as it is, with what is wrong with it, and neither
 // published nor run.
 func TestV1UnfitDrafts(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()

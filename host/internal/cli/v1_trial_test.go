@@ -10,6 +10,7 @@ import (
 // TestV1Trial: a draft that nobody has published starts on the simulated phone, by hand or by an event,
 // and goes on as it began when it is replaced while it waits for a tap.
 func TestV1Trial(t *testing.T) {
+	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
 	go s.drain()

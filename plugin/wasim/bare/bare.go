@@ -78,7 +78,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := container.Upgrade(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	whatsmeow.WACertPubKey = [32]byte(root)
+	if key := [32]byte(root); whatsmeow.WACertPubKey != key { // others may be connecting
+		whatsmeow.WACertPubKey = key
+	}
 	return &Store{db: db, container: container, http: lead(server.Host)}, nil
 }
 
