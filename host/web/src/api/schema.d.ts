@@ -338,6 +338,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Figures: messages, clicks, answers, failures
+         * @description They are counted with what they count, and kept for 400 days. Trials are not among them.
+         */
+        get: operations["getInsights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/instances": {
         parameters: {
             query?: never;
@@ -1069,6 +1089,29 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Bar: {
+            /** Format: int64 */
+            n: number;
+            /**
+             * Format: int64
+             * @description Left out: all that took longer.
+             */
+            upToSeconds?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ButtonFigures: {
+            port: string;
+            /**
+             * Format: double
+             * @description Of how many messages it was tapped.
+             */
+            rate: number;
+            /** Format: int64 */
+            taps: number;
+        } & {
+            [key: string]: unknown;
+        };
         CancelBody: {
             /** @description Shown with the run. */
             reason?: string;
@@ -1279,6 +1322,14 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Failures: {
+            code: string;
+            /** Format: int64 */
+            n: number;
+            operation: string;
+        } & {
+            [key: string]: unknown;
+        };
         Fault: {
             /** @description What it is, for programs. Stable. */
             code: string;
@@ -1405,6 +1456,21 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        Insights: {
+            failures: components["schemas"]["Failures"][];
+            /** Format: date-time */
+            from: string;
+            menus: components["schemas"]["MenuFigures"][];
+            /** @description One for each step in which anything happened. */
+            series: components["schemas"]["Point"][];
+            step: string;
+            /** Format: date-time */
+            to: string;
+            /** @description When versions were published. */
+            versions: components["schemas"]["Publication"][];
+        } & {
+            [key: string]: unknown;
+        };
         InstanceBody: {
             /** @description As schemas/whatsapp.instance.list.output.json has it: name, state, jid, lid, phone, pushName, createdAt, connectedAt, newContacts, lastError. */
             instance: {
@@ -1472,6 +1538,30 @@ export interface components {
             scopes: string[] | null;
             /** @description The secret: shown now and never again. */
             token: string;
+        } & {
+            [key: string]: unknown;
+        };
+        MenuFigures: {
+            /** @description Those that were tapped. */
+            buttons: components["schemas"]["ButtonFigures"][];
+            flow: string;
+            /** Format: int64 */
+            noAnswer: number;
+            node: string;
+            /**
+             * Format: double
+             * @description Taps by messages.
+             */
+            rate: number;
+            /** Format: int64 */
+            sent: number;
+            /** @description How long taps took. */
+            took: components["schemas"]["Took"];
+            /**
+             * Format: int64
+             * @description Wrote instead of tapping.
+             */
+            wrote: number;
         } & {
             [key: string]: unknown;
         };
@@ -1551,6 +1641,34 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Point: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            clicks: number;
+            /**
+             * Format: int64
+             * @description Calls of nodes.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Messages.
+             */
+            sent: number;
+            /**
+             * Format: int64
+             * @description Menus that nobody answered in time.
+             */
+            silent: number;
+            /**
+             * Format: int64
+             * @description Answers in words.
+             */
+            wrote: number;
+        } & {
+            [key: string]: unknown;
+        };
         Port: {
             id: string;
             label?: string;
@@ -1603,6 +1721,18 @@ export interface components {
             status: number;
             /** @description The HTTP status in words. */
             title: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Publication: {
+            /**
+             * Format: date-time
+             * @description To the hour.
+             */
+            at: string;
+            flow: string;
+            /** Format: int64 */
+            version: number;
         } & {
             [key: string]: unknown;
         };
@@ -1773,6 +1903,16 @@ export interface components {
         };
         TokenList: {
             tokens: components["schemas"]["Token"][];
+        } & {
+            [key: string]: unknown;
+        };
+        Took: {
+            histogram: components["schemas"]["Bar"][];
+            /**
+             * Format: double
+             * @description By its part of the histogram; left out without taps, and when it is beyond the last bound.
+             */
+            medianSeconds?: number;
         } & {
             [key: string]: unknown;
         };
@@ -3135,6 +3275,53 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getInsights: {
+        parameters: {
+            query?: {
+                /** @description From this hour, or day; left out, a week before to. */
+                from?: string;
+                /** @description To before this hour, or day; left out, with the present one. */
+                to?: string;
+                /** @description Of this flow. */
+                flow?: string;
+                /** @description Of this instance. */
+                instance?: string;
+                /** @description What the series counts by, in UTC. */
+                step?: "hour" | "day";
+                /** @description Which of the tables comes as CSV. */
+                table?: "series" | "menus" | "failures" | "versions";
+            };
+            header?: {
+                /** @description text/csv for a table; otherwise all of them as JSON. */
+                Accept?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Insights"];
+                    "text/csv": string;
                 };
             };
             /** @description Refused or failed */
