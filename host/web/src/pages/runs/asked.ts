@@ -6,6 +6,7 @@ export interface Asked {
   flow: string;
   node: string;
   since: '' | 'day' | 'week' | 'month';
+  trial: '' | 'true'; // runs of drafts, by hand, apart from customers'
 }
 
 export const statuses = ['running', 'failed', 'succeeded', 'cancelled', 'queued'] as const;
@@ -19,6 +20,7 @@ export function askedIn(query: URLSearchParams): Asked {
     flow: query.get('flow') ?? '',
     node: query.get('node') ?? '',
     since: since in ages ? (since as keyof typeof ages) : '',
+    trial: query.get('trial') === 'true' ? 'true' : '',
   };
 }
 
@@ -41,6 +43,7 @@ export function request(asked: Asked, flows: readonly string[], now: number, rev
   if (flow !== '' && asked.node !== '') query.set('node', asked.node);
   if (asked.status !== '') query.set('status', asked.status);
   if (asked.since !== '') query.set('since', new Date(now - ages[asked.since] * 86_400_000).toISOString());
+  if (asked.trial !== '') query.set('trial', asked.trial);
   if (reveal) query.set('reveal', 'true');
   return `/v1/runs?${query}`;
 }

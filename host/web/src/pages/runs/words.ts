@@ -4,7 +4,7 @@ export const w = words({
   en: {
     title: 'Runs', views: 'What to see', clicks: 'Clicks', letters: 'Not delivered', webhooks: 'Webhooks',
     find: 'Find runs', findHint: 'Customer, message id, run', state: 'State', all: 'All', running: 'Going on', failed: 'Failed', succeeded: 'Done', cancelled: 'Stopped', queued: 'In line', unreadable: 'Unreadable', waiting: 'Waiting',
-    anyFlow: 'Any flow', flow: 'Flow', anyStep: 'At any step', step: 'Waits at', since: 'Begun', anyTime: 'At any time', day: 'In 24 hours', week: 'In 7 days', month: 'In 30 days',
+    anyFlow: 'Any flow', flow: 'Flow', anyStep: 'At any step', step: 'Waits at', since: 'Begun', anyTime: 'At any time', day: 'In 24 hours', week: 'In 7 days', month: 'In 30 days', trials: 'Trials',
     rows: 'Found runs', none: 'No run fits.', noneAll: 'No flow has run yet. Start one, or tap a button on the phone.', waitsAt: (where: string) => `waits at ${where}`,
     reveal: 'Show numbers and texts', masked: 'Numbers and texts are masked; showing them needs the right reveal.', pick: 'Pick a run to see its way.', missing: 'There is no such run, or it is no longer kept.', back: 'All runs',
     retry: 'Retry from here', resume: 'Let it come now', resumeAll: 'Everything it waits for', stop: 'Stop', stopSure: 'It ends for good, also for late answers.', stopWhy: 'Reason', stopYes: 'Stop the run', cancel: 'Cancel', working: 'Working', readOnly: 'Changing runs needs the right manage.',
@@ -22,7 +22,7 @@ export const w = words({
   pt: {
     title: 'Execuções', views: 'O que ver', clicks: 'Cliques', letters: 'Não entregues', webhooks: 'Webhooks',
     find: 'Buscar execuções', findHint: 'Cliente, id da mensagem, execução', state: 'Estado', all: 'Todas', running: 'Em andamento', failed: 'Falharam', succeeded: 'Prontas', cancelled: 'Paradas', queued: 'Na fila', unreadable: 'Ilegível', waiting: 'Esperando',
-    anyFlow: 'Qualquer fluxo', flow: 'Fluxo', anyStep: 'Em qualquer passo', step: 'Espera em', since: 'Começou', anyTime: 'A qualquer hora', day: 'Em 24 horas', week: 'Em 7 dias', month: 'Em 30 dias',
+    anyFlow: 'Qualquer fluxo', flow: 'Fluxo', anyStep: 'Em qualquer passo', step: 'Espera em', since: 'Começou', anyTime: 'A qualquer hora', day: 'Em 24 horas', week: 'Em 7 dias', month: 'Em 30 dias', trials: 'Ensaios',
     rows: 'Execuções encontradas', none: 'Nenhuma execução serve.', noneAll: 'Nenhum fluxo rodou ainda. Comece um, ou toque num botão no celular.', waitsAt: (where: string) => `espera em ${where}`,
     reveal: 'Mostrar números e textos', masked: 'Números e textos estão mascarados; mostrá-los pede o direito reveal.', pick: 'Escolha uma execução para ver o caminho.', missing: 'Esta execução não existe, ou já não está guardada.', back: 'Todas as execuções',
     retry: 'Tentar de novo daqui', resume: 'Deixar vir agora', resumeAll: 'Tudo o que espera', stop: 'Parar', stopSure: 'Termina de vez, também para respostas atrasadas.', stopWhy: 'Motivo', stopYes: 'Parar a execução', cancel: 'Cancelar', working: 'Um momento', readOnly: 'Mudar execuções pede o direito manage.',
@@ -40,7 +40,7 @@ export const w = words({
   es: {
     title: 'Ejecuciones', views: 'Qué ver', clicks: 'Clics', letters: 'Sin entregar', webhooks: 'Webhooks',
     find: 'Buscar ejecuciones', findHint: 'Cliente, id del mensaje, ejecución', state: 'Estado', all: 'Todas', running: 'En marcha', failed: 'Fallidas', succeeded: 'Hechas', cancelled: 'Detenidas', queued: 'En cola', unreadable: 'Ilegible', waiting: 'Esperando',
-    anyFlow: 'Cualquier flujo', flow: 'Flujo', anyStep: 'En cualquier paso', step: 'Espera en', since: 'Empezó', anyTime: 'En cualquier momento', day: 'En 24 horas', week: 'En 7 días', month: 'En 30 días',
+    anyFlow: 'Cualquier flujo', flow: 'Flujo', anyStep: 'En cualquier paso', step: 'Espera en', since: 'Empezó', anyTime: 'En cualquier momento', day: 'En 24 horas', week: 'En 7 días', month: 'En 30 días', trials: 'Ensayos',
     rows: 'Ejecuciones encontradas', none: 'Ninguna ejecución encaja.', noneAll: 'Ningún flujo ha corrido aún. Empieza uno, o toca un botón en el teléfono.', waitsAt: (where: string) => `espera en ${where}`,
     reveal: 'Mostrar números y textos', masked: 'Los números y textos están ocultos; mostrarlos pide el derecho reveal.', pick: 'Elige una ejecución para ver su camino.', missing: 'No existe esa ejecución, o ya no se guarda.', back: 'Todas las ejecuciones',
     retry: 'Reintentar desde aquí', resume: 'Que venga ahora', resumeAll: 'Todo lo que espera', stop: 'Detener', stopSure: 'Termina para siempre, también para respuestas tardías.', stopWhy: 'Motivo', stopYes: 'Detener la ejecución', cancel: 'Cancelar', working: 'Un momento', readOnly: 'Cambiar ejecuciones pide el derecho manage.',
