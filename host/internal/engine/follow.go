@@ -22,6 +22,16 @@ func (e *Engine) Follow(ctx context.Context, id string) iter.Seq2[Step, error] {
 	return e.follow(ctx, id, 0, func(s run.State, _ int) bool { return over(s) })
 }
 
+// Told says whether a run is over and has no kept step after a sequence, so that Follow would yield none.
+func (e *Engine) Told(ctx context.Context, id string, after uint64) (bool, error) {
+	s, err := e.State(ctx, id)
+	if err != nil || !over(s) {
+		return false, err
+	}
+	more, err := e.log.Steps(ctx, id, after)
+	return len(more) == 0, err
+}
+
 // ToRest is Follow for the steps after a sequence that ends, after one step at least, as
 // soon as nothing more happens by itself: the run is over, or all that is left of it waits
 // for answers.

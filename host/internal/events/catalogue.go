@@ -22,7 +22,7 @@ type Event struct {
 // Types that the host itself makes.
 const (
 	typeSent  = "whatsapp.message.sent.v1"
-	typeState = "whatsapp.instance.state.v1"
+	TypeState = "whatsapp.instance.state.v1"
 	typeTest  = "webhook.test.v1"
 
 	// TypeOpened tells a reader of the outbox from where it reads, and TypeGap what it missed.
@@ -46,7 +46,7 @@ var kinds = []Catalogued{
 	{Type: "whatsapp.message.received.v1", Seed: exchanged, file: schemas.MessageReceived},
 	{Type: typeSent, Seed: exchanged, file: schemas.MessageSent},
 	{Type: typeStatus, Seed: "message.status", file: schemas.MessageStatus},
-	{Type: typeState, Seed: "instance.state", file: schemas.InstanceState},
+	{Type: TypeState, Seed: "instance.state", file: schemas.InstanceState},
 	{Type: engine.EventRunStarted, file: schemas.RunStarted},
 	{Type: engine.EventRunWaiting, file: schemas.RunWaiting},
 	{Type: engine.EventRunEnded, file: schemas.RunEnded},

@@ -109,7 +109,7 @@ func (p person) party() party {
 func InSeed(ev Event) Seed {
 	e := Seed{Event: ev.Type, ID: ev.ID, Data: ev.Data, Type: ev.Type, Detail: ev.Data, InstanceData: instanceData{Instance: ev.Instance}, Sequence: sequenceOf(ev)}
 	switch ev.Type {
-	case typeState:
+	case TypeState:
 		e.Event = "instance.state"
 	case typeStatus:
 		if status, ok := statusOf(ev.Data); ok {

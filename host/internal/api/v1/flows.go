@@ -102,6 +102,10 @@ type diff struct {
 // versions of a flow, with the ETag of what they are.
 func (a *API) versions(ctx context.Context, e *engine.Engine, id string) ([]engine.Version, string, error) {
 	all, err := e.Versions(ctx, id)
+	return all, versionsTag(all), a.refused(err)
+}
+
+func versionsTag(all []engine.Version) string {
 	var parts []string
 	for _, v := range all {
 		parts = append(parts, v.Digest, string(v.State))
@@ -109,7 +113,7 @@ func (a *API) versions(ctx context.Context, e *engine.Engine, id string) ([]engi
 			parts = append(parts, v.Changed.String())
 		}
 	}
-	return all, tagOf(parts...), a.refused(err)
+	return tagOf(parts...)
 }
 
 // states serves what decides which version starts runs.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
@@ -181,7 +183,10 @@ func (a *API) steps(e *engine.Engine) {
 		method: http.MethodGet, path: "/v1/runs/{run}/steps", id: "followRun", tag: "runs", summary: "Follow a run, step by step",
 		about:  "The kept steps, then each as it comes, until the run is over or the server stops. As server-sent events each has the sequence of its step as id, so that a reader can go on where it was.",
 		access: Access{Right: Read}, refusals: []int{http.StatusNotFound, http.StatusTooManyRequests},
-		change: describeStream("The steps: events named step, or lines of JSON.", true),
+		change: func(op *huma.Operation) {
+			describeStream("The steps: events named step, or lines of JSON.", true)(op)
+			op.Responses["204"] = &huma.Response{Description: "The run is over and Last-Event-ID is its last step: a browser's EventSource comes no more"}
+		},
 	}, func(ctx context.Context, in *stepsIn) (*streaming, error) {
 		reveal, err := a.revealed(ctx, in.Reveal)
 		if err != nil {
@@ -189,6 +194,15 @@ func (a *API) steps(e *engine.Engine) {
 		}
 		if _, err := e.State(ctx, in.Run); err != nil {
 			return nil, a.refused(fmt.Errorf("run %.80s: %w", in.Run, err))
+		}
+		if in.Last > 0 && wantsEvents(in.Accept) {
+			told, err := e.Told(ctx, in.Run, in.Last)
+			if err != nil {
+				return nil, a.refused(err)
+			}
+			if told { // a browser would come again and again
+				return &streaming{func(hc huma.Context) { hc.SetStatus(http.StatusNoContent) }}, nil
+			}
 		}
 		return a.stream(!wantsEvents(in.Accept), func(ctx context.Context, s *stream) {
 			for step, err := range e.Follow(ctx, in.Run) {

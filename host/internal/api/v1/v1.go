@@ -95,6 +95,7 @@ func New(opt Options) (*API, error) {
 		a.letters(opt.Engine)
 		a.waits(opt.Engine)
 		a.insights(opt.Engine)
+		a.watch(opt.Engine)
 	}
 	if opt.Catalogue != nil && opt.Calls != nil {
 		a.operations(opt.Catalogue, opt.Calls)
