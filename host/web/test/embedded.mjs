@@ -19,6 +19,7 @@ async function freePort() {
 export class Elsewhere {
   static async start({ allowed = true, args = ['--simulate'], flows = [] } = {}) {
     const elsewhere = new Elsewhere();
+    elsewhere.visitors = [];
     const port = await freePort();
     elsewhere.host = await Host.start({ flows, args: [...args, ...(allowed ? ['--origin', `http://127.0.0.1:${port}`] : [])] });
     elsewhere.page = spawn(process.execPath, [example, String(port)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TAPNODE_HOST: elsewhere.host.url, TAPNODE_TOKEN: elsewhere.host.token } });
@@ -30,11 +31,14 @@ export class Elsewhere {
   }
 
   /** visit opens the page. query goes to the example's script: operation, theme, language. */
-  visit(query = {}, options = {}) {
-    return Visitor.open({ ...this.host, url: this.url }, { path: `/?${new URLSearchParams(query)}`, signedIn: false, ...options });
+  async visit(query = {}, options = {}) {
+    const visitor = await Visitor.open({ ...this.host, url: this.url }, { path: `/?${new URLSearchParams(query)}`, signedIn: false, ...options });
+    this.visitors.push(visitor);
+    return visitor;
   }
 
   async stop() {
+    for (const { browser } of this.visitors) await browser.close(); // a test that failed has left it open
     this.page.removeAllListeners('exit');
     this.page.kill();
     await this.host.stop();
