@@ -10,7 +10,7 @@ while :; do
       id:) id=$value ;;
       data:)
         case $value in *'"type":"stream.opened.v1"'*) echo listening >&2 ;; esac
-        echo "$value" | sed -n 's/.*"button":{"id":"\([^"]*\)".*/\1/p'
+        echo "$value" | sed -n 's/.*"button":{[^}]*"id":"\([^"]*\)".*/\1/p'
         echo "$id" >"$AFTER"
         ;;
       esac

@@ -16,7 +16,7 @@ import (
 )
 
 // waitLimit is how long a thing that must happen may take.
-const waitLimit = 30 * time.Second
+const waitLimit = 2 * time.Minute
 
 // Place is where Logs live that see the same data.
 type Place struct {
