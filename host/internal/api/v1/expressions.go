@@ -40,7 +40,7 @@ func (a *API) expressions() {
 		}
 		value, err := flow.Try(in.in.Template, data)
 		if err != nil {
-			return &one[evaluated]{evaluated{Finding: &fault{Pointer: "/template", Code: "expression_failed", Message: err.Error()}}}, nil
+			return &one[evaluated]{evaluated{Finding: &fault{Pointer: "/template", Code: "expression_failed", Message: err.Error()}}}, nil //nolint:nilerr // it is the answer
 		}
 		text, err := json.Marshal(value)
 		if err != nil {
