@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -98,11 +99,18 @@ async function within(promise, message) {
   }
 }
 
+// A browser that a failed test has left open would keep the whole run from ending.
+const browsers = new Set();
+after(async () => {
+  for (const browser of browsers) await browser.close();
+});
+
 /** A Visitor is a signed-in browser with a page of the host. */
 export class Visitor {
   static async open(host, { path: where = '/ui/', width = 1280, height = 800, theme = 'light', locale = 'en-US', signedIn = true, reducedMotion = 'reduce' } = {}) {
     const visitor = new Visitor();
     visitor.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking'] });
+    browsers.add(visitor.browser);
     visitor.context = await visitor.browser.newContext({ viewport: { width, height }, colorScheme: theme, locale, reducedMotion, baseURL: host.url });
     visitor.context.setDefaultTimeout(patience);
     visitor.complaints = [];
