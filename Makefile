@@ -38,6 +38,10 @@ build: ## bin/tapnode and bin/nodes/whatsapp-send-buttons
 web: ## build the page into host/web/dist, which is committed
 	cd host/web && npm ci --ignore-scripts --no-audit --no-fund && npx openapi-typescript ../../docs/openapi.json -o src/api/schema.d.ts && npm run check && npm run unit && npm run build
 
+.PHONY: screenshots
+screenshots: build ## the pictures of the documentation, from the real program in Chromium
+	cd host/web && node --test test/screenshots.mjs
+
 .PHONY: test
 test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code, conformance, end to end, crashes
 	.ci/test
