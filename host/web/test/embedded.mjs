@@ -38,7 +38,7 @@ export class Elsewhere {
   }
 
   async stop() {
-    for (const { browser } of this.visitors) await browser.close(); // a test that failed has left it open
+    for (const visitor of this.visitors) await visitor.leave(); // a test that failed has left its page open
     this.page.removeAllListeners('exit');
     this.page.kill();
     await this.host.stop();

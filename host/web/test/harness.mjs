@@ -99,19 +99,18 @@ async function within(promise, message) {
   }
 }
 
-// A browser that a failed test has left open would keep the whole run from ending.
-const browsers = new Set();
-after(async () => {
-  for (const browser of browsers) await browser.close();
-});
+// One browser for the tests of a file: each visitor has a profile of its own in it. It is closed when the
+// file is through, also when a test has failed and left its page open.
+let browser;
+const launched = () =>
+  (browser ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking', '--disable-gpu'] }));
+after(async () => (await browser)?.close());
 
 /** A Visitor is a signed-in browser with a page of the host. */
 export class Visitor {
   static async open(host, { path: where = '/ui/', width = 1280, height = 800, theme = 'light', locale = 'en-US', signedIn = true, reducedMotion = 'reduce' } = {}) {
     const visitor = new Visitor();
-    visitor.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking'] });
-    browsers.add(visitor.browser);
-    visitor.context = await visitor.browser.newContext({ viewport: { width, height }, colorScheme: theme, locale, reducedMotion, baseURL: host.url });
+    visitor.context = await (await launched()).newContext({ viewport: { width, height }, colorScheme: theme, locale, reducedMotion, baseURL: host.url });
     visitor.context.setDefaultTimeout(patience);
     visitor.complaints = [];
     if (!signedIn) visitor.expect(/401/); // the page asks who is signed in, and nobody is
@@ -145,20 +144,25 @@ export class Visitor {
     assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), []);
   }
 
+  /** leave closes the visitor's pages, whatever they have complained of. */
+  async leave() {
+    await this.context.close();
+  }
+
   async close() {
-    await this.browser.close();
+    await this.leave();
     assert.deepEqual(this.complaints, []);
   }
 }
 
-/** visit gives work a page, and closes the browser also when work fails. */
+/** visit gives work a page, and closes it also when work fails. */
 export async function visit(host, options, work) {
   const visitor = await Visitor.open(host, options);
   try {
     await work(visitor.page, visitor);
   } catch (error) {
     if (process.env.SHOTS) await visitor.page.screenshot({ path: path.join(process.env.SHOTS, 'failed.png') });
-    await visitor.browser.close();
+    await visitor.leave();
     throw error;
   }
   await visitor.close();
