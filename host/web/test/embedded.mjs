@@ -7,12 +7,16 @@ import { Host, Visitor } from './harness.mjs';
 
 const example = fileURLToPath(new URL('../../../examples/embed/serve.mjs', import.meta.url));
 
+/** freePort is one that nobody listens at, below those that the system gives away: the host must not get it. */
 async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const free = await new Promise((resolve) => server.once('listening', () => resolve(true)).once('error', () => resolve(false)).listen(port, '127.0.0.1'));
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** Elsewhere is a host and the page of another product that embeds its form. */
