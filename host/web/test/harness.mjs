@@ -11,7 +11,7 @@ import { chromium } from 'playwright-core';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const binary = process.env.TAPNODE_BIN ?? path.join(root, 'bin/tapnode');
-const patience = Number(process.env.PATIENCE ?? 30_000); // a busy machine is slow, not wrong
+const patience = Number(process.env.PATIENCE ?? 120_000); // a busy machine is slow, not wrong
 
 /** A Host is one data directory with the process that serves it; start it again after a kill. */
 export class Host {
