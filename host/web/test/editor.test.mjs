@@ -60,6 +60,38 @@ test('steps are joined by dragging, parted, deleted, and one undo takes each bac
   await visitor.close();
 });
 
+test('who only looks changes nothing; who moves one step keeps the others where they were seen', async () => {
+  const id = await fresh(two.slice(0, two.indexOf('ui:')));
+  const before = await source(id);
+  const visitor = await open(`/ui/flows/${id}`);
+  const { page } = visitor;
+  await step(page, 'Second').waitFor();
+  await page.locator('.step-tile').first().waitFor();
+  await page.getByRole('link', { name: 'Outline' }).click();
+  await page.getByRole('link', { name: 'Canvas' }).click();
+  await step(page, 'Second').waitFor();
+  assert.equal(await source(id), before);
+  const box = await step(page, 'First').boundingBox();
+  await page.mouse.move(box.x + 60, box.y + 14);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 130, box.y + 90, { steps: 8 });
+  await page.mouse.up();
+  await host.until(async () => /ui:[^]*a: \{x: [^]*b: \{x: /.test(await source(id)));
+  await visitor.close();
+});
+
+test('an expression is completed with the members of the answer that leads to the step', async () => {
+  const visitor = await open();
+  const { page } = visitor;
+  await step(page, 'Sales').click();
+  await page.getByRole('textbox', { name: 'Message' }).click();
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(' ${ event.button');
+  await page.getByRole('option', { name: /event\.button\.displayText/ }).waitFor();
+  await page.keyboard.press('Control+z');
+  await visitor.close();
+});
+
 test('what is typed in the YAML is on the canvas, what is done there is in the YAML, and what cannot be read changes nothing', async () => {
   const id = await fresh(two);
   const visitor = await open(`/ui/flows/${id}/yaml`);

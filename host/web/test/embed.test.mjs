@@ -44,7 +44,7 @@ test('what it tells: each change at once, and again when the host has checked', 
   assert.equal(checked.valid, false);
   assert.deepEqual(checked.findings.map(({ pointer, message }) => `${pointer}: ${message}`), ['/instance: Instance name is required', '/contentText: ContentText is required', '/buttons: At least one button is required']);
   assert.deepEqual(checked.input, { number: '5511999990001' });
-  assert.equal(await page.evaluate(() => window.told[0].checked), false);
+  assert.equal(await page.evaluate(() => window.told.find((told) => told.input.number).checked), false);
   assert.equal(await page.locator('tapnode-form').evaluate((form) => form.matches(':invalid')), true, 'an HTML form around it knows');
   await visitor.close();
 });

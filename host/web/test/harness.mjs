@@ -71,7 +71,10 @@ export class Host {
       headers['Content-Type'] = 'application/json';
       sent = JSON.stringify(body);
     }
-    const response = await fetch(new URL(where, this.url), { method, headers, body: sent });
+    let response;
+    do {
+      response = await fetch(new URL(where, this.url), { method, headers, body: sent });
+    } while (response.status === 429 && (await pause(1000 * Number(response.headers.get('Retry-After')))));
     const text = await response.text();
     assert.ok(response.ok, `${method} ${where}: ${response.status} ${text}`);
     return /json/.test(response.headers.get('Content-Type') ?? '') ? JSON.parse(text) : text;
@@ -84,10 +87,12 @@ export class Host {
       const value = await condition().catch(() => undefined);
       if (value) return value;
       assert.ok(Date.now() < end, `did not come within ${patience} ms: ${condition}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(50);
     }
   }
 }
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms, true));
 
 async function within(promise, message) {
   let timer;

@@ -1,6 +1,10 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { get, post } from '../api/client';
+import type { Flow } from '../flow/model';
 import type { Operation } from '../flow/ports';
+
+/** nodeOf is the part of an operation's id that those of one node share: whatsapp of whatsapp.sendText@1. */
+export const nodeOf = (operation: string): string => operation.split('.')[0] ?? operation;
 
 type BasePort = { id: string; label?: string };
 export type Known = { operation: Operation; base: BasePort[] };
@@ -32,6 +36,13 @@ export class Catalogue {
 
   title(id: string): string {
     return this.all.find((operation) => operation.id === id)?.title ?? id;
+  }
+
+  /** around are the operations of a flow, and the triggers of the same nodes: their events answer its steps. */
+  around(flow: Flow): string[] {
+    const types = [...flow.nodes.map((step) => step.type), ...flow.triggers.map((trigger) => trigger.type)];
+    const nodes = new Set(types.map(nodeOf));
+    return [...types, ...this.triggers.map((operation) => operation.id).filter((id) => nodes.has(nodeOf(id)))];
   }
 
   /** want asks for operations that are not known yet. One that is not installed is asked for once; the host's check says it is missing. */

@@ -141,7 +141,7 @@ export class Draft {
     if (text === null || this.conflict !== null) return;
     this.state = 'saving';
     try {
-      const headers: Record<string, string> = this.#etag === null ? {} : { 'If-Match': this.#etag };
+      const headers: Record<string, string> = this.#etag === null ? { 'If-None-Match': '*' } : { 'If-Match': this.#etag };
       const { etag, body } = await ask<Version>('PUT', `${this.#path}/draft`, { text, headers });
       this.#etag = etag;
       if (body.state !== 'draft') this.#etag = null; // it is what is live already

@@ -2,7 +2,7 @@ import { get, post } from '../api/client';
 import { source, type Flow } from '../flow/model';
 import type { Entry, Scope } from '../form/types';
 import { resolve } from '../flow/ports';
-import type { Catalogue } from './catalogue.svelte';
+import { nodeOf, type Catalogue } from './catalogue.svelte';
 
 
 export interface Sample {
@@ -17,7 +17,7 @@ interface Line {
 }
 
 /** sampleOf takes the values of a run as they were when it came to a step last; of the whole run without one. */
-export function sampleOf(run: string, lines: readonly Line[], node: string | null, label: string): Sample {
+function sampleOf(run: string, lines: readonly Line[], node: string | null, label: string): Sample {
   const data: Sample['data'] = { vars: {}, run: { id: run }, event: null, nodes: {} };
   let last = lines.length;
   if (node !== null) lines.forEach((line, index) => line.step === 'node.started' && line.node === node && (last = index));
@@ -73,8 +73,8 @@ function eventMembers(flow: Flow, catalogue: Catalogue, node: string | null): Ma
   const before = new Set(flow.edges.filter((edge) => node === null || edge.to === node).map((edge) => source(edge.from)[0]));
   const answered = flow.nodes.some((step) => before.has(step.id) && (catalogue.of(step.type)?.base.some((port) => port.id === 'timeout') ?? false));
   for (const operation of catalogue.triggers) {
-    // An answer comes as the event of the node's own triggers: those whose name begins like the step's operation.
-    const own = answered && flow.nodes.some((step) => before.has(step.id) && step.type.split('.')[0] === operation.id.split('.')[0]);
+    // An answer comes as the event of a trigger of the same node.
+    const own = answered && flow.nodes.some((step) => before.has(step.id) && nodeOf(step.type) === nodeOf(operation.id));
     if (!types.has(operation.id) && !own) continue;
     for (const event of catalogue.of(operation.id)?.operation.events ?? []) for (const [path, type] of members(event.schema, 2)) found.set(path, type);
   }

@@ -32,4 +32,3 @@ export function rest(until: Date, now: Date): string {
 
 export const clock = (at: Date): string => new Intl.DateTimeFormat(language(), { hour: '2-digit', minute: '2-digit' }).format(at);
 export const clockExact = (at: Date): string => new Intl.DateTimeFormat(language(), { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 2, hour12: false }).format(at);
-export const dateTime = (at: Date): string => new Intl.DateTimeFormat(language(), { dateStyle: 'medium', timeStyle: 'short' }).format(at);
