@@ -21,6 +21,13 @@ type Node struct {
 	// that are valid against Settings; after an error it may be called again. It
 	// returns an [Invalid] problem for settings it cannot take. Optional.
 	Configure func(ctx context.Context, setup Setup) error
+	// Shared says, of a process that was configured with Setup.Leased, whether processes of
+	// other hosts use what it keeps, so that it waits for Claim. Required with Claim.
+	Shared func() bool
+	// Claim makes the process act for a subject under a lease with an epoch, which is at
+	// least 1. A problem with the code stale_epoch says that a higher one has claimed it,
+	// one with not_found that there is no such subject. Nodes with it have FeatureLeases.
+	Claim func(ctx context.Context, subject string, epoch uint64) error
 	// Close releases it. Called at most once after each successful Configure. Optional.
 	Close func(ctx context.Context) error
 }
@@ -30,7 +37,11 @@ type Setup struct {
 	Settings []byte            // JSON, valid against Node.Settings
 	Secrets  map[string][]byte // by JSON Pointer into the settings; never log them
 	StateDir string            // the process's own directory, mode 0700; it has to be named
+	Leased   bool              // see [Node.Claim]: act for nothing that was not claimed, if others use the data too
 }
+
+// FeatureLeases is the feature of a node that can be one of several on the same data.
+const FeatureLeases = "leases"
 
 // Offer is an [Action], an [Operation] or a [Trigger].
 type Offer interface {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,6 +67,9 @@ func newServer(n *Node) (*server, error) {
 	}
 	if s.board == nil {
 		s.board = NewBoard()
+	}
+	if (n.Claim == nil) != (n.Shared == nil) || (n.Claim != nil) != slices.Contains(n.Features, FeatureLeases) {
+		return nil, errors.New("Claim, Shared and FeatureLeases come together or not at all")
 	}
 	if n.Name == "" || n.Version == "" {
 		return nil, errors.New("the node needs a Name and a Version")
@@ -192,7 +196,8 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 	if len(violations) > 0 {
 		return &nodepb.ConfigureResponse{Violations: violationsToProto(violations)}, nil
 	}
-	if violations := s.open(ctx, Setup{Settings: settings, Secrets: req.GetSecrets(), StateDir: req.GetStateDir()}); len(violations) > 0 {
+	setup := Setup{Settings: settings, Secrets: req.GetSecrets(), StateDir: req.GetStateDir(), Leased: req.GetLeased() && s.node.Claim != nil}
+	if violations := s.open(ctx, setup); len(violations) > 0 {
 		_ = lock.Close() // it was only locked
 		return &nodepb.ConfigureResponse{Violations: violationsToProto(violations)}, nil
 	}
@@ -202,7 +207,25 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 		s.release(context.WithoutCancel(ctx))
 		return nil, err
 	}
-	return &nodepb.ConfigureResponse{}, nil
+	return &nodepb.ConfigureResponse{Shared: setup.Leased && s.node.Shared()}, nil
+}
+
+// Claim runs the author's.
+func (s *server) Claim(ctx context.Context, req *nodepb.ClaimRequest) (*nodepb.ClaimResponse, error) {
+	if s.node.Claim == nil {
+		return nil, status.Errorf(codes.Unimplemented, "%s knows no leases", s.node.Name)
+	}
+	if req.GetSubject() == "" || req.GetEpoch() == 0 {
+		return nil, status.Error(codes.InvalidArgument, "a claim needs a subject and an epoch from 1")
+	}
+	if err := s.life.enter(); err != nil {
+		return nil, err
+	}
+	defer s.life.working.done()
+	if err := guard("Claim", func() error { return s.node.Claim(ctx, req.GetSubject(), req.GetEpoch()) }); err != nil {
+		return &nodepb.ClaimResponse{Failed: problemToProto(problemOf(err))}, nil
+	}
+	return &nodepb.ClaimResponse{}, nil
 }
 
 // open runs the author's Configure and says what it did not like.

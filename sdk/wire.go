@@ -64,6 +64,10 @@ func warningsToProto(ws []Warning) []*nodepb.Warning {
 }
 
 func failed(p *Problem) *nodepb.ExecuteResponse {
+	return &nodepb.ExecuteResponse{Result: &nodepb.ExecuteResponse_Failed{Failed: problemToProto(p)}}
+}
+
+func problemToProto(p *Problem) *nodepb.Failed {
 	f := &nodepb.Failed{
 		Code: p.Code, HttpStatus: int32(p.HTTPStatus), Message: p.Message, // problemOf keeps it within 400 to 599
 		Effect: nodepb.Effect(nodepb.Effect_value["EFFECT_"+string(p.Effect)]), Retryable: p.Retryable,
@@ -73,7 +77,7 @@ func failed(p *Problem) *nodepb.ExecuteResponse {
 	if p.RetryAfter > 0 {
 		f.RetryAfter = durationpb.New(p.RetryAfter)
 	}
-	return &nodepb.ExecuteResponse{Result: &nodepb.ExecuteResponse_Failed{Failed: f}}
+	return f
 }
 
 func eventToProto(e Event) *nodepb.Event {

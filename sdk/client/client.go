@@ -30,6 +30,7 @@ const (
 	DescribeTimeout  = 5 * time.Second
 	ValidateTimeout  = 10 * time.Second
 	ConfigureTimeout = 30 * time.Second
+	ClaimTimeout     = 10 * time.Second
 	ExecuteTimeout   = 5 * time.Minute
 	ReadyTimeout     = 30 * time.Second // from Subscribe to its ready
 	CloseTimeout     = 10 * time.Second
@@ -78,16 +79,38 @@ func (c *Client) Validate(ctx context.Context, operation string, input []byte) (
 // Configure opens the process. Settings it does not take come back as a
 // *[sdk.Problem] with every violation. Default deadline: [ConfigureTimeout].
 func (c *Client) Configure(ctx context.Context, setup sdk.Setup) error {
+	_, err := c.ConfigureLeased(ctx, setup)
+	return err
+}
+
+// ConfigureLeased is Configure for a host that may lease what the node looks after.
+// shared: the subjects wait for Claim.
+func (c *Client) ConfigureLeased(ctx context.Context, setup sdk.Setup) (shared bool, err error) {
 	ctx, cancel := within(ctx, ConfigureTimeout)
 	defer cancel()
 	resp, err := c.rpc.Configure(ctx, &nodepb.ConfigureRequest{
-		Settings: setup.Settings, Secrets: setup.Secrets, StateDir: setup.StateDir,
+		Settings: setup.Settings, Secrets: setup.Secrets, StateDir: setup.StateDir, Leased: setup.Leased,
 	})
 	if err != nil {
-		return transport("configure", err)
+		return false, transport("configure", err)
 	}
 	if vs := violationsOf(resp.GetViolations()); len(vs) > 0 {
-		return sdk.Invalid(vs...)
+		return false, sdk.Invalid(vs...)
+	}
+	return resp.GetShared(), nil
+}
+
+// Claim makes the node's process act for a subject under a lease. A *[sdk.Problem] says
+// why it does not: stale_epoch or not_found. Default deadline: [ClaimTimeout].
+func (c *Client) Claim(ctx context.Context, subject string, epoch uint64) error {
+	ctx, cancel := within(ctx, ClaimTimeout)
+	defer cancel()
+	resp, err := c.rpc.Claim(ctx, &nodepb.ClaimRequest{Subject: subject, Epoch: epoch})
+	if err != nil {
+		return transport("claim", err)
+	}
+	if f := resp.GetFailed(); f != nil {
+		return problemOf(f)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type session struct {
 	conn     *grpc.ClientConn
 	client   *client.Client
 	manifest sdk.Manifest
+	shared   bool // processes of other hosts use its data: it waits for Claim
 	health   *vitals
 	ready    time.Time // when Configure was done
 
@@ -80,8 +81,8 @@ func (s *session) prepare(ctx context.Context) error {
 	}
 	configure, cancel := context.WithTimeout(ctx, s.spec.ConfigureTimeout)
 	defer cancel()
-	err = s.client.Configure(configure, sdk.Setup{Settings: s.spec.Settings, Secrets: s.spec.Secrets, StateDir: s.spec.StateDir})
-	if err != nil {
+	setup := sdk.Setup{Settings: s.spec.Settings, Secrets: s.spec.Secrets, StateDir: s.spec.StateDir, Leased: s.spec.Leased}
+	if s.shared, err = s.client.ConfigureLeased(configure, setup); err != nil {
 		return refusal(err)
 	}
 	return nil

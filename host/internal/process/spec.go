@@ -33,6 +33,7 @@ type Spec struct {
 
 	Settings []byte            // JSON for Configure; empty means {}
 	Secrets  map[string][]byte // by JSON Pointer into the settings; never logged
+	Leased   bool              // see sdk.Setup
 
 	// OnHealth hears of each change of the health of the node and of what it looks after, and of
 	// all of them when a process begins. It must not wait. Optional.

@@ -164,6 +164,13 @@ func (s *Supervisor) Manifest() (sdk.Manifest, bool) {
 	return sdk.Manifest{}, false
 }
 
+// Shared says whether processes of other hosts use the data of the running process, so that
+// its subjects wait for Claim. false: none runs, or it looks after them alone.
+func (s *Supervisor) Shared() bool {
+	session := s.session.Load()
+	return session != nil && session.shared
+}
+
 // Crashes are the reports of the newest crashes, at most ten, oldest first.
 func (s *Supervisor) Crashes() []Crash { return s.crashes.copy() }
 

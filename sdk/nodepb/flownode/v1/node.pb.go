@@ -1178,7 +1178,11 @@ type ConfigureRequest struct {
 	Secrets map[string][]byte `protobuf:"bytes,2,rep,name=secrets,proto3" json:"secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Directory the process owns, mode 0700; required. It survives restarts. Only one
 	// process at a time may be configured with it.
-	StateDir      string `protobuf:"bytes,3,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
+	StateDir string `protobuf:"bytes,3,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
+	// The host leases what the node looks after, if others may use the node's data too:
+	// the process acts for no subject before it has claimed it. Nodes without the feature
+	// leases do not know the member.
+	Leased        bool `protobuf:"varint,4,opt,name=leased,proto3" json:"leased,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1234,11 +1238,21 @@ func (x *ConfigureRequest) GetStateDir() string {
 	return ""
 }
 
+func (x *ConfigureRequest) GetLeased() bool {
+	if x != nil {
+		return x.Leased
+	}
+	return false
+}
+
 // ConfigureResponse says whether the settings were taken.
 type ConfigureResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is wrong with the settings; empty means configured.
-	Violations    []*Violation `protobuf:"bytes,1,rep,name=violations,proto3" json:"violations,omitempty"`
+	Violations []*Violation `protobuf:"bytes,1,rep,name=violations,proto3" json:"violations,omitempty"`
+	// The host asked for leases, and what the node keeps is where processes of other
+	// hosts find it, too: its subjects wait for Claim.
+	Shared        bool `protobuf:"varint,2,opt,name=shared,proto3" json:"shared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1280,6 +1294,115 @@ func (x *ConfigureResponse) GetViolations() []*Violation {
 	return nil
 }
 
+func (x *ConfigureResponse) GetShared() bool {
+	if x != nil {
+		return x.Shared
+	}
+	return false
+}
+
+// ClaimRequest names a subject and the lease on it.
+type ClaimRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A subject, as in WatchHealthResponse.
+	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Epoch of the lease, from 1; each new owner has a higher one.
+	Epoch         uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimRequest) Reset() {
+	*x = ClaimRequest{}
+	mi := &file_flownode_v1_node_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimRequest) ProtoMessage() {}
+
+func (x *ClaimRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_flownode_v1_node_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimRequest.ProtoReflect.Descriptor instead.
+func (*ClaimRequest) Descriptor() ([]byte, []int) {
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ClaimRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *ClaimRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+// ClaimResponse says what became of a claim.
+type ClaimResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why the process does not act for the subject: stale_epoch, when a higher epoch has
+	// claimed it, or not_found. Absent: it does.
+	Failed        *Failed `protobuf:"bytes,1,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimResponse) Reset() {
+	*x = ClaimResponse{}
+	mi := &file_flownode_v1_node_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimResponse) ProtoMessage() {}
+
+func (x *ClaimResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_flownode_v1_node_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimResponse.ProtoReflect.Descriptor instead.
+func (*ClaimResponse) Descriptor() ([]byte, []int) {
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ClaimResponse) GetFailed() *Failed {
+	if x != nil {
+		return x.Failed
+	}
+	return nil
+}
+
 // ExecuteRequest is one call of an ACTION or OPERATION.
 type ExecuteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1307,7 +1430,7 @@ type ExecuteRequest struct {
 
 func (x *ExecuteRequest) Reset() {
 	*x = ExecuteRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[13]
+	mi := &file_flownode_v1_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1442,7 @@ func (x *ExecuteRequest) String() string {
 func (*ExecuteRequest) ProtoMessage() {}
 
 func (x *ExecuteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[13]
+	mi := &file_flownode_v1_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1455,7 @@ func (x *ExecuteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteRequest.ProtoReflect.Descriptor instead.
 func (*ExecuteRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{13}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExecuteRequest) GetOperation() string {
@@ -1401,7 +1524,7 @@ type ExecuteResponse struct {
 
 func (x *ExecuteResponse) Reset() {
 	*x = ExecuteResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[14]
+	mi := &file_flownode_v1_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1413,7 +1536,7 @@ func (x *ExecuteResponse) String() string {
 func (*ExecuteResponse) ProtoMessage() {}
 
 func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[14]
+	mi := &file_flownode_v1_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1426,7 +1549,7 @@ func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteResponse.ProtoReflect.Descriptor instead.
 func (*ExecuteResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{14}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ExecuteResponse) GetResult() isExecuteResponse_Result {
@@ -1503,7 +1626,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_flownode_v1_node_proto_msgTypes[15]
+	mi := &file_flownode_v1_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1638,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[15]
+	mi := &file_flownode_v1_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1651,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{15}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Progress) GetStage() string {
@@ -1567,7 +1690,7 @@ type Succeeded struct {
 
 func (x *Succeeded) Reset() {
 	*x = Succeeded{}
-	mi := &file_flownode_v1_node_proto_msgTypes[16]
+	mi := &file_flownode_v1_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +1702,7 @@ func (x *Succeeded) String() string {
 func (*Succeeded) ProtoMessage() {}
 
 func (x *Succeeded) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[16]
+	mi := &file_flownode_v1_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +1715,7 @@ func (x *Succeeded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Succeeded.ProtoReflect.Descriptor instead.
 func (*Succeeded) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{16}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Succeeded) GetOutput() []byte {
@@ -1641,7 +1764,7 @@ type Failed struct {
 
 func (x *Failed) Reset() {
 	*x = Failed{}
-	mi := &file_flownode_v1_node_proto_msgTypes[17]
+	mi := &file_flownode_v1_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1776,7 @@ func (x *Failed) String() string {
 func (*Failed) ProtoMessage() {}
 
 func (x *Failed) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[17]
+	mi := &file_flownode_v1_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1789,7 @@ func (x *Failed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failed.ProtoReflect.Descriptor instead.
 func (*Failed) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{17}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Failed) GetCode() string {
@@ -1742,7 +1865,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[18]
+	mi := &file_flownode_v1_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1877,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[18]
+	mi := &file_flownode_v1_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1890,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{18}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SubscribeRequest) GetMessage() isSubscribeRequest_Message {
@@ -1858,7 +1981,7 @@ type SubscribeStart struct {
 
 func (x *SubscribeStart) Reset() {
 	*x = SubscribeStart{}
-	mi := &file_flownode_v1_node_proto_msgTypes[19]
+	mi := &file_flownode_v1_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +1993,7 @@ func (x *SubscribeStart) String() string {
 func (*SubscribeStart) ProtoMessage() {}
 
 func (x *SubscribeStart) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[19]
+	mi := &file_flownode_v1_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2006,7 @@ func (x *SubscribeStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeStart.ProtoReflect.Descriptor instead.
 func (*SubscribeStart) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{19}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SubscribeStart) GetOperation() string {
@@ -1946,7 +2069,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_flownode_v1_node_proto_msgTypes[20]
+	mi := &file_flownode_v1_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2081,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[20]
+	mi := &file_flownode_v1_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2094,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{20}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Ack) GetSequence() uint64 {
@@ -1990,7 +2113,7 @@ type SubscribeStop struct {
 
 func (x *SubscribeStop) Reset() {
 	*x = SubscribeStop{}
-	mi := &file_flownode_v1_node_proto_msgTypes[21]
+	mi := &file_flownode_v1_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2002,7 +2125,7 @@ func (x *SubscribeStop) String() string {
 func (*SubscribeStop) ProtoMessage() {}
 
 func (x *SubscribeStop) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[21]
+	mi := &file_flownode_v1_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2015,7 +2138,7 @@ func (x *SubscribeStop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeStop.ProtoReflect.Descriptor instead.
 func (*SubscribeStop) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{21}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{23}
 }
 
 // SubscribeResponse is one server message of the Subscribe stream.
@@ -2036,7 +2159,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[22]
+	mi := &file_flownode_v1_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2171,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[22]
+	mi := &file_flownode_v1_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2184,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{22}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SubscribeResponse) GetMessage() isSubscribeResponse_Message {
@@ -2151,7 +2274,7 @@ type SubscribeReady struct {
 
 func (x *SubscribeReady) Reset() {
 	*x = SubscribeReady{}
-	mi := &file_flownode_v1_node_proto_msgTypes[23]
+	mi := &file_flownode_v1_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2286,7 @@ func (x *SubscribeReady) String() string {
 func (*SubscribeReady) ProtoMessage() {}
 
 func (x *SubscribeReady) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[23]
+	mi := &file_flownode_v1_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2299,7 @@ func (x *SubscribeReady) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeReady.ProtoReflect.Descriptor instead.
 func (*SubscribeReady) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{23}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SubscribeReady) GetResumed() bool {
@@ -2209,7 +2332,7 @@ type SubscribeProgress struct {
 
 func (x *SubscribeProgress) Reset() {
 	*x = SubscribeProgress{}
-	mi := &file_flownode_v1_node_proto_msgTypes[24]
+	mi := &file_flownode_v1_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2221,7 +2344,7 @@ func (x *SubscribeProgress) String() string {
 func (*SubscribeProgress) ProtoMessage() {}
 
 func (x *SubscribeProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[24]
+	mi := &file_flownode_v1_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2234,7 +2357,7 @@ func (x *SubscribeProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeProgress.ProtoReflect.Descriptor instead.
 func (*SubscribeProgress) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{24}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SubscribeProgress) GetCursor() []byte {
@@ -2292,7 +2415,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_flownode_v1_node_proto_msgTypes[25]
+	mi := &file_flownode_v1_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2304,7 +2427,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[25]
+	mi := &file_flownode_v1_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2317,7 +2440,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{25}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Event) GetSequence() uint64 {
@@ -2394,7 +2517,7 @@ type SubscribeStopped struct {
 
 func (x *SubscribeStopped) Reset() {
 	*x = SubscribeStopped{}
-	mi := &file_flownode_v1_node_proto_msgTypes[26]
+	mi := &file_flownode_v1_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2529,7 @@ func (x *SubscribeStopped) String() string {
 func (*SubscribeStopped) ProtoMessage() {}
 
 func (x *SubscribeStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[26]
+	mi := &file_flownode_v1_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2542,7 @@ func (x *SubscribeStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeStopped.ProtoReflect.Descriptor instead.
 func (*SubscribeStopped) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{26}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubscribeStopped) GetCursor() []byte {
@@ -2438,7 +2561,7 @@ type WatchHealthRequest struct {
 
 func (x *WatchHealthRequest) Reset() {
 	*x = WatchHealthRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[27]
+	mi := &file_flownode_v1_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +2573,7 @@ func (x *WatchHealthRequest) String() string {
 func (*WatchHealthRequest) ProtoMessage() {}
 
 func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[27]
+	mi := &file_flownode_v1_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2463,7 +2586,7 @@ func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthRequest.ProtoReflect.Descriptor instead.
 func (*WatchHealthRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{27}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{29}
 }
 
 // WatchHealthResponse is the state of one subject.
@@ -2487,7 +2610,7 @@ type WatchHealthResponse struct {
 
 func (x *WatchHealthResponse) Reset() {
 	*x = WatchHealthResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[28]
+	mi := &file_flownode_v1_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +2622,7 @@ func (x *WatchHealthResponse) String() string {
 func (*WatchHealthResponse) ProtoMessage() {}
 
 func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[28]
+	mi := &file_flownode_v1_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2512,7 +2635,7 @@ func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthResponse.ProtoReflect.Descriptor instead.
 func (*WatchHealthResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{28}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchHealthResponse) GetSubject() string {
@@ -2568,7 +2691,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[29]
+	mi := &file_flownode_v1_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2580,7 +2703,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[29]
+	mi := &file_flownode_v1_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2593,7 +2716,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{29}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DrainRequest) GetGrace() *durationpb.Duration {
@@ -2614,7 +2737,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[30]
+	mi := &file_flownode_v1_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +2749,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[30]
+	mi := &file_flownode_v1_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +2762,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{30}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DrainResponse) GetCutKeys() []string {
@@ -2658,7 +2781,7 @@ type CloseRequest struct {
 
 func (x *CloseRequest) Reset() {
 	*x = CloseRequest{}
-	mi := &file_flownode_v1_node_proto_msgTypes[31]
+	mi := &file_flownode_v1_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2670,7 +2793,7 @@ func (x *CloseRequest) String() string {
 func (*CloseRequest) ProtoMessage() {}
 
 func (x *CloseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[31]
+	mi := &file_flownode_v1_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2683,7 +2806,7 @@ func (x *CloseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRequest.ProtoReflect.Descriptor instead.
 func (*CloseRequest) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{31}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{33}
 }
 
 // CloseResponse has no members yet.
@@ -2695,7 +2818,7 @@ type CloseResponse struct {
 
 func (x *CloseResponse) Reset() {
 	*x = CloseResponse{}
-	mi := &file_flownode_v1_node_proto_msgTypes[32]
+	mi := &file_flownode_v1_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2830,7 @@ func (x *CloseResponse) String() string {
 func (*CloseResponse) ProtoMessage() {}
 
 func (x *CloseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_flownode_v1_node_proto_msgTypes[32]
+	mi := &file_flownode_v1_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2843,7 @@ func (x *CloseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseResponse.ProtoReflect.Descriptor instead.
 func (*CloseResponse) Descriptor() ([]byte, []int) {
-	return file_flownode_v1_node_proto_rawDescGZIP(), []int{32}
+	return file_flownode_v1_node_proto_rawDescGZIP(), []int{34}
 }
 
 var File_flownode_v1_node_proto protoreflect.FileDescriptor
@@ -2796,18 +2919,25 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\aWarning\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\tR\apointer\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xcd\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xe5\x01\n" +
 	"\x10ConfigureRequest\x12\x1a\n" +
 	"\bsettings\x18\x01 \x01(\fR\bsettings\x12D\n" +
 	"\asecrets\x18\x02 \x03(\v2*.flownode.v1.ConfigureRequest.SecretsEntryR\asecrets\x12\x1b\n" +
-	"\tstate_dir\x18\x03 \x01(\tR\bstateDir\x1a:\n" +
+	"\tstate_dir\x18\x03 \x01(\tR\bstateDir\x12\x16\n" +
+	"\x06leased\x18\x04 \x01(\bR\x06leased\x1a:\n" +
 	"\fSecretsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"K\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"c\n" +
 	"\x11ConfigureResponse\x126\n" +
 	"\n" +
 	"violations\x18\x01 \x03(\v2\x16.flownode.v1.ViolationR\n" +
-	"violations\"\xeb\x01\n" +
+	"violations\x12\x16\n" +
+	"\x06shared\x18\x02 \x01(\bR\x06shared\">\n" +
+	"\fClaimRequest\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"<\n" +
+	"\rClaimResponse\x12+\n" +
+	"\x06failed\x18\x01 \x01(\v2\x13.flownode.v1.FailedR\x06failed\"\xeb\x01\n" +
 	"\x0eExecuteRequest\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x14\n" +
 	"\x05input\x18\x02 \x01(\fR\x05input\x12'\n" +
@@ -2927,13 +3057,14 @@ const file_flownode_v1_node_proto_rawDesc = "" +
 	"\x15HEALTH_STATE_STARTING\x10\x01\x12\x18\n" +
 	"\x14HEALTH_STATE_HEALTHY\x10\x02\x12\x19\n" +
 	"\x15HEALTH_STATE_DEGRADED\x10\x03\x12\x1a\n" +
-	"\x16HEALTH_STATE_UNHEALTHY\x10\x042\xd7\x04\n" +
+	"\x16HEALTH_STATE_UNHEALTHY\x10\x042\x97\x05\n" +
 	"\vNodeService\x12G\n" +
 	"\bDescribe\x12\x1c.flownode.v1.DescribeRequest\x1a\x1d.flownode.v1.DescribeResponse\x12G\n" +
 	"\bValidate\x12\x1c.flownode.v1.ValidateRequest\x1a\x1d.flownode.v1.ValidateResponse\x12J\n" +
 	"\tConfigure\x12\x1d.flownode.v1.ConfigureRequest\x1a\x1e.flownode.v1.ConfigureResponse\x12F\n" +
 	"\aExecute\x12\x1b.flownode.v1.ExecuteRequest\x1a\x1c.flownode.v1.ExecuteResponse0\x01\x12N\n" +
-	"\tSubscribe\x12\x1d.flownode.v1.SubscribeRequest\x1a\x1e.flownode.v1.SubscribeResponse(\x010\x01\x12R\n" +
+	"\tSubscribe\x12\x1d.flownode.v1.SubscribeRequest\x1a\x1e.flownode.v1.SubscribeResponse(\x010\x01\x12>\n" +
+	"\x05Claim\x12\x19.flownode.v1.ClaimRequest\x1a\x1a.flownode.v1.ClaimResponse\x12R\n" +
 	"\vWatchHealth\x12\x1f.flownode.v1.WatchHealthRequest\x1a .flownode.v1.WatchHealthResponse0\x01\x12>\n" +
 	"\x05Drain\x12\x19.flownode.v1.DrainRequest\x1a\x1a.flownode.v1.DrainResponse\x12>\n" +
 	"\x05Close\x12\x19.flownode.v1.CloseRequest\x1a\x1a.flownode.v1.CloseResponseB:Z8github.com/tapnode/tapnode/sdk/nodepb/flownode/v1;nodepbb\x06proto3"
@@ -2951,7 +3082,7 @@ func file_flownode_v1_node_proto_rawDescGZIP() []byte {
 }
 
 var file_flownode_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_flownode_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_flownode_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_flownode_v1_node_proto_goTypes = []any{
 	(Kind)(0),                     // 0: flownode.v1.Kind
 	(Replay)(0),                   // 1: flownode.v1.Replay
@@ -2971,30 +3102,32 @@ var file_flownode_v1_node_proto_goTypes = []any{
 	(*Warning)(nil),               // 15: flownode.v1.Warning
 	(*ConfigureRequest)(nil),      // 16: flownode.v1.ConfigureRequest
 	(*ConfigureResponse)(nil),     // 17: flownode.v1.ConfigureResponse
-	(*ExecuteRequest)(nil),        // 18: flownode.v1.ExecuteRequest
-	(*ExecuteResponse)(nil),       // 19: flownode.v1.ExecuteResponse
-	(*Progress)(nil),              // 20: flownode.v1.Progress
-	(*Succeeded)(nil),             // 21: flownode.v1.Succeeded
-	(*Failed)(nil),                // 22: flownode.v1.Failed
-	(*SubscribeRequest)(nil),      // 23: flownode.v1.SubscribeRequest
-	(*SubscribeStart)(nil),        // 24: flownode.v1.SubscribeStart
-	(*Ack)(nil),                   // 25: flownode.v1.Ack
-	(*SubscribeStop)(nil),         // 26: flownode.v1.SubscribeStop
-	(*SubscribeResponse)(nil),     // 27: flownode.v1.SubscribeResponse
-	(*SubscribeReady)(nil),        // 28: flownode.v1.SubscribeReady
-	(*SubscribeProgress)(nil),     // 29: flownode.v1.SubscribeProgress
-	(*Event)(nil),                 // 30: flownode.v1.Event
-	(*SubscribeStopped)(nil),      // 31: flownode.v1.SubscribeStopped
-	(*WatchHealthRequest)(nil),    // 32: flownode.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),   // 33: flownode.v1.WatchHealthResponse
-	(*DrainRequest)(nil),          // 34: flownode.v1.DrainRequest
-	(*DrainResponse)(nil),         // 35: flownode.v1.DrainResponse
-	(*CloseRequest)(nil),          // 36: flownode.v1.CloseRequest
-	(*CloseResponse)(nil),         // 37: flownode.v1.CloseResponse
-	nil,                           // 38: flownode.v1.PortRule.WhereEntry
-	nil,                           // 39: flownode.v1.ConfigureRequest.SecretsEntry
-	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(*ClaimRequest)(nil),          // 18: flownode.v1.ClaimRequest
+	(*ClaimResponse)(nil),         // 19: flownode.v1.ClaimResponse
+	(*ExecuteRequest)(nil),        // 20: flownode.v1.ExecuteRequest
+	(*ExecuteResponse)(nil),       // 21: flownode.v1.ExecuteResponse
+	(*Progress)(nil),              // 22: flownode.v1.Progress
+	(*Succeeded)(nil),             // 23: flownode.v1.Succeeded
+	(*Failed)(nil),                // 24: flownode.v1.Failed
+	(*SubscribeRequest)(nil),      // 25: flownode.v1.SubscribeRequest
+	(*SubscribeStart)(nil),        // 26: flownode.v1.SubscribeStart
+	(*Ack)(nil),                   // 27: flownode.v1.Ack
+	(*SubscribeStop)(nil),         // 28: flownode.v1.SubscribeStop
+	(*SubscribeResponse)(nil),     // 29: flownode.v1.SubscribeResponse
+	(*SubscribeReady)(nil),        // 30: flownode.v1.SubscribeReady
+	(*SubscribeProgress)(nil),     // 31: flownode.v1.SubscribeProgress
+	(*Event)(nil),                 // 32: flownode.v1.Event
+	(*SubscribeStopped)(nil),      // 33: flownode.v1.SubscribeStopped
+	(*WatchHealthRequest)(nil),    // 34: flownode.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),   // 35: flownode.v1.WatchHealthResponse
+	(*DrainRequest)(nil),          // 36: flownode.v1.DrainRequest
+	(*DrainResponse)(nil),         // 37: flownode.v1.DrainResponse
+	(*CloseRequest)(nil),          // 38: flownode.v1.CloseRequest
+	(*CloseResponse)(nil),         // 39: flownode.v1.CloseResponse
+	nil,                           // 40: flownode.v1.PortRule.WhereEntry
+	nil,                           // 41: flownode.v1.ConfigureRequest.SecretsEntry
+	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
 }
 var file_flownode_v1_node_proto_depIdxs = []int32{
 	7,  // 0: flownode.v1.DescribeResponse.operations:type_name -> flownode.v1.Operation
@@ -3004,51 +3137,54 @@ var file_flownode_v1_node_proto_depIdxs = []int32{
 	10, // 4: flownode.v1.Operation.events:type_name -> flownode.v1.EventType
 	1,  // 5: flownode.v1.Operation.replay:type_name -> flownode.v1.Replay
 	11, // 6: flownode.v1.Operation.http:type_name -> flownode.v1.HttpRoute
-	38, // 7: flownode.v1.PortRule.where:type_name -> flownode.v1.PortRule.WhereEntry
+	40, // 7: flownode.v1.PortRule.where:type_name -> flownode.v1.PortRule.WhereEntry
 	14, // 8: flownode.v1.ValidateResponse.violations:type_name -> flownode.v1.Violation
 	15, // 9: flownode.v1.ValidateResponse.warnings:type_name -> flownode.v1.Warning
-	39, // 10: flownode.v1.ConfigureRequest.secrets:type_name -> flownode.v1.ConfigureRequest.SecretsEntry
+	41, // 10: flownode.v1.ConfigureRequest.secrets:type_name -> flownode.v1.ConfigureRequest.SecretsEntry
 	14, // 11: flownode.v1.ConfigureResponse.violations:type_name -> flownode.v1.Violation
-	20, // 12: flownode.v1.ExecuteResponse.progress:type_name -> flownode.v1.Progress
-	21, // 13: flownode.v1.ExecuteResponse.succeeded:type_name -> flownode.v1.Succeeded
-	22, // 14: flownode.v1.ExecuteResponse.failed:type_name -> flownode.v1.Failed
-	15, // 15: flownode.v1.Succeeded.warnings:type_name -> flownode.v1.Warning
-	2,  // 16: flownode.v1.Failed.effect:type_name -> flownode.v1.Effect
-	40, // 17: flownode.v1.Failed.retry_after:type_name -> google.protobuf.Duration
-	3,  // 18: flownode.v1.Failed.fault:type_name -> flownode.v1.Fault
-	14, // 19: flownode.v1.Failed.violations:type_name -> flownode.v1.Violation
-	24, // 20: flownode.v1.SubscribeRequest.start:type_name -> flownode.v1.SubscribeStart
-	25, // 21: flownode.v1.SubscribeRequest.ack:type_name -> flownode.v1.Ack
-	26, // 22: flownode.v1.SubscribeRequest.stop:type_name -> flownode.v1.SubscribeStop
-	28, // 23: flownode.v1.SubscribeResponse.ready:type_name -> flownode.v1.SubscribeReady
-	30, // 24: flownode.v1.SubscribeResponse.event:type_name -> flownode.v1.Event
-	31, // 25: flownode.v1.SubscribeResponse.stopped:type_name -> flownode.v1.SubscribeStopped
-	29, // 26: flownode.v1.SubscribeResponse.progress:type_name -> flownode.v1.SubscribeProgress
-	41, // 27: flownode.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 28: flownode.v1.WatchHealthResponse.state:type_name -> flownode.v1.HealthState
-	41, // 29: flownode.v1.WatchHealthResponse.since:type_name -> google.protobuf.Timestamp
-	40, // 30: flownode.v1.DrainRequest.grace:type_name -> google.protobuf.Duration
-	5,  // 31: flownode.v1.NodeService.Describe:input_type -> flownode.v1.DescribeRequest
-	12, // 32: flownode.v1.NodeService.Validate:input_type -> flownode.v1.ValidateRequest
-	16, // 33: flownode.v1.NodeService.Configure:input_type -> flownode.v1.ConfigureRequest
-	18, // 34: flownode.v1.NodeService.Execute:input_type -> flownode.v1.ExecuteRequest
-	23, // 35: flownode.v1.NodeService.Subscribe:input_type -> flownode.v1.SubscribeRequest
-	32, // 36: flownode.v1.NodeService.WatchHealth:input_type -> flownode.v1.WatchHealthRequest
-	34, // 37: flownode.v1.NodeService.Drain:input_type -> flownode.v1.DrainRequest
-	36, // 38: flownode.v1.NodeService.Close:input_type -> flownode.v1.CloseRequest
-	6,  // 39: flownode.v1.NodeService.Describe:output_type -> flownode.v1.DescribeResponse
-	13, // 40: flownode.v1.NodeService.Validate:output_type -> flownode.v1.ValidateResponse
-	17, // 41: flownode.v1.NodeService.Configure:output_type -> flownode.v1.ConfigureResponse
-	19, // 42: flownode.v1.NodeService.Execute:output_type -> flownode.v1.ExecuteResponse
-	27, // 43: flownode.v1.NodeService.Subscribe:output_type -> flownode.v1.SubscribeResponse
-	33, // 44: flownode.v1.NodeService.WatchHealth:output_type -> flownode.v1.WatchHealthResponse
-	35, // 45: flownode.v1.NodeService.Drain:output_type -> flownode.v1.DrainResponse
-	37, // 46: flownode.v1.NodeService.Close:output_type -> flownode.v1.CloseResponse
-	39, // [39:47] is the sub-list for method output_type
-	31, // [31:39] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	24, // 12: flownode.v1.ClaimResponse.failed:type_name -> flownode.v1.Failed
+	22, // 13: flownode.v1.ExecuteResponse.progress:type_name -> flownode.v1.Progress
+	23, // 14: flownode.v1.ExecuteResponse.succeeded:type_name -> flownode.v1.Succeeded
+	24, // 15: flownode.v1.ExecuteResponse.failed:type_name -> flownode.v1.Failed
+	15, // 16: flownode.v1.Succeeded.warnings:type_name -> flownode.v1.Warning
+	2,  // 17: flownode.v1.Failed.effect:type_name -> flownode.v1.Effect
+	42, // 18: flownode.v1.Failed.retry_after:type_name -> google.protobuf.Duration
+	3,  // 19: flownode.v1.Failed.fault:type_name -> flownode.v1.Fault
+	14, // 20: flownode.v1.Failed.violations:type_name -> flownode.v1.Violation
+	26, // 21: flownode.v1.SubscribeRequest.start:type_name -> flownode.v1.SubscribeStart
+	27, // 22: flownode.v1.SubscribeRequest.ack:type_name -> flownode.v1.Ack
+	28, // 23: flownode.v1.SubscribeRequest.stop:type_name -> flownode.v1.SubscribeStop
+	30, // 24: flownode.v1.SubscribeResponse.ready:type_name -> flownode.v1.SubscribeReady
+	32, // 25: flownode.v1.SubscribeResponse.event:type_name -> flownode.v1.Event
+	33, // 26: flownode.v1.SubscribeResponse.stopped:type_name -> flownode.v1.SubscribeStopped
+	31, // 27: flownode.v1.SubscribeResponse.progress:type_name -> flownode.v1.SubscribeProgress
+	43, // 28: flownode.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 29: flownode.v1.WatchHealthResponse.state:type_name -> flownode.v1.HealthState
+	43, // 30: flownode.v1.WatchHealthResponse.since:type_name -> google.protobuf.Timestamp
+	42, // 31: flownode.v1.DrainRequest.grace:type_name -> google.protobuf.Duration
+	5,  // 32: flownode.v1.NodeService.Describe:input_type -> flownode.v1.DescribeRequest
+	12, // 33: flownode.v1.NodeService.Validate:input_type -> flownode.v1.ValidateRequest
+	16, // 34: flownode.v1.NodeService.Configure:input_type -> flownode.v1.ConfigureRequest
+	20, // 35: flownode.v1.NodeService.Execute:input_type -> flownode.v1.ExecuteRequest
+	25, // 36: flownode.v1.NodeService.Subscribe:input_type -> flownode.v1.SubscribeRequest
+	18, // 37: flownode.v1.NodeService.Claim:input_type -> flownode.v1.ClaimRequest
+	34, // 38: flownode.v1.NodeService.WatchHealth:input_type -> flownode.v1.WatchHealthRequest
+	36, // 39: flownode.v1.NodeService.Drain:input_type -> flownode.v1.DrainRequest
+	38, // 40: flownode.v1.NodeService.Close:input_type -> flownode.v1.CloseRequest
+	6,  // 41: flownode.v1.NodeService.Describe:output_type -> flownode.v1.DescribeResponse
+	13, // 42: flownode.v1.NodeService.Validate:output_type -> flownode.v1.ValidateResponse
+	17, // 43: flownode.v1.NodeService.Configure:output_type -> flownode.v1.ConfigureResponse
+	21, // 44: flownode.v1.NodeService.Execute:output_type -> flownode.v1.ExecuteResponse
+	29, // 45: flownode.v1.NodeService.Subscribe:output_type -> flownode.v1.SubscribeResponse
+	19, // 46: flownode.v1.NodeService.Claim:output_type -> flownode.v1.ClaimResponse
+	35, // 47: flownode.v1.NodeService.WatchHealth:output_type -> flownode.v1.WatchHealthResponse
+	37, // 48: flownode.v1.NodeService.Drain:output_type -> flownode.v1.DrainResponse
+	39, // 49: flownode.v1.NodeService.Close:output_type -> flownode.v1.CloseResponse
+	41, // [41:50] is the sub-list for method output_type
+	32, // [32:41] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_flownode_v1_node_proto_init() }
@@ -3056,17 +3192,17 @@ func file_flownode_v1_node_proto_init() {
 	if File_flownode_v1_node_proto != nil {
 		return
 	}
-	file_flownode_v1_node_proto_msgTypes[14].OneofWrappers = []any{
+	file_flownode_v1_node_proto_msgTypes[16].OneofWrappers = []any{
 		(*ExecuteResponse_Progress)(nil),
 		(*ExecuteResponse_Succeeded)(nil),
 		(*ExecuteResponse_Failed)(nil),
 	}
-	file_flownode_v1_node_proto_msgTypes[18].OneofWrappers = []any{
+	file_flownode_v1_node_proto_msgTypes[20].OneofWrappers = []any{
 		(*SubscribeRequest_Start)(nil),
 		(*SubscribeRequest_Ack)(nil),
 		(*SubscribeRequest_Stop)(nil),
 	}
-	file_flownode_v1_node_proto_msgTypes[22].OneofWrappers = []any{
+	file_flownode_v1_node_proto_msgTypes[24].OneofWrappers = []any{
 		(*SubscribeResponse_Ready)(nil),
 		(*SubscribeResponse_Event)(nil),
 		(*SubscribeResponse_Stopped)(nil),
@@ -3078,7 +3214,7 @@ func file_flownode_v1_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_flownode_v1_node_proto_rawDesc), len(file_flownode_v1_node_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -62,6 +62,7 @@ const (
 	NodeService_Configure_FullMethodName   = "/flownode.v1.NodeService/Configure"
 	NodeService_Execute_FullMethodName     = "/flownode.v1.NodeService/Execute"
 	NodeService_Subscribe_FullMethodName   = "/flownode.v1.NodeService/Subscribe"
+	NodeService_Claim_FullMethodName       = "/flownode.v1.NodeService/Claim"
 	NodeService_WatchHealth_FullMethodName = "/flownode.v1.NodeService/WatchHealth"
 	NodeService_Drain_FullMethodName       = "/flownode.v1.NodeService/Drain"
 	NodeService_Close_FullMethodName       = "/flownode.v1.NodeService/Close"
@@ -101,6 +102,12 @@ type NodeServiceClient interface {
 	// Subscribe. Acks are cumulative. stop ends the stream after the events already
 	// sent; the server's last message is then stopped.
 	Subscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse], error)
+	// Claim makes the process act for a subject, under a lease that its host holds. Of
+	// all processes on the node's data the one that claimed a subject with the highest
+	// epoch acts for it; the others leave it alone, at the latest before they do
+	// something that shows. Claiming again with the same epoch changes nothing. Only
+	// nodes with the feature leases know it, and only those that said shared need it.
+	Claim(ctx context.Context, in *ClaimRequest, opts ...grpc.CallOption) (*ClaimResponse, error)
 	// WatchHealth sends the whole state at once and then every change, for the
 	// process (empty subject) and for each subject the node looks after.
 	WatchHealth(ctx context.Context, in *WatchHealthRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchHealthResponse], error)
@@ -181,6 +188,16 @@ func (c *nodeServiceClient) Subscribe(ctx context.Context, opts ...grpc.CallOpti
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type NodeService_SubscribeClient = grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse]
 
+func (c *nodeServiceClient) Claim(ctx context.Context, in *ClaimRequest, opts ...grpc.CallOption) (*ClaimResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClaimResponse)
+	err := c.cc.Invoke(ctx, NodeService_Claim_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *nodeServiceClient) WatchHealth(ctx context.Context, in *WatchHealthRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchHealthResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &NodeService_ServiceDesc.Streams[2], NodeService_WatchHealth_FullMethodName, cOpts...)
@@ -254,6 +271,12 @@ type NodeServiceServer interface {
 	// Subscribe. Acks are cumulative. stop ends the stream after the events already
 	// sent; the server's last message is then stopped.
 	Subscribe(grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]) error
+	// Claim makes the process act for a subject, under a lease that its host holds. Of
+	// all processes on the node's data the one that claimed a subject with the highest
+	// epoch acts for it; the others leave it alone, at the latest before they do
+	// something that shows. Claiming again with the same epoch changes nothing. Only
+	// nodes with the feature leases know it, and only those that said shared need it.
+	Claim(context.Context, *ClaimRequest) (*ClaimResponse, error)
 	// WatchHealth sends the whole state at once and then every change, for the
 	// process (empty subject) and for each subject the node looks after.
 	WatchHealth(*WatchHealthRequest, grpc.ServerStreamingServer[WatchHealthResponse]) error
@@ -286,6 +309,9 @@ func (UnimplementedNodeServiceServer) Execute(*ExecuteRequest, grpc.ServerStream
 }
 func (UnimplementedNodeServiceServer) Subscribe(grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]) error {
 	return status.Error(codes.Unimplemented, "method Subscribe not implemented")
+}
+func (UnimplementedNodeServiceServer) Claim(context.Context, *ClaimRequest) (*ClaimResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Claim not implemented")
 }
 func (UnimplementedNodeServiceServer) WatchHealth(*WatchHealthRequest, grpc.ServerStreamingServer[WatchHealthResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchHealth not implemented")
@@ -389,6 +415,24 @@ func _NodeService_Subscribe_Handler(srv interface{}, stream grpc.ServerStream) e
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type NodeService_SubscribeServer = grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]
 
+func _NodeService_Claim_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClaimRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).Claim(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_Claim_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).Claim(ctx, req.(*ClaimRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NodeService_WatchHealth_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchHealthRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -454,6 +498,10 @@ var NodeService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Configure",
 			Handler:    _NodeService_Configure_Handler,
+		},
+		{
+			MethodName: "Claim",
+			Handler:    _NodeService_Claim_Handler,
 		},
 		{
 			MethodName: "Drain",
