@@ -49,6 +49,22 @@ test('what it tells: each change at once, and again when the host has checked', 
   await visitor.close();
 });
 
+test('a submit that does not come to the host is made again, and the form stays', async () => {
+  const visitor = await elsewhere.visit();
+  visitor.expect(/Failed to load resource/);
+  const { page } = visitor;
+  await page.getByLabel('To', { exact: true }).fill('5511999990001');
+  let refused = 0;
+  await page.route('**/validate', async (route) => {
+    if (refused++ < 2) await route.abort('connectionreset');
+    else await route.continue();
+  });
+  await page.getByRole('button', { name: 'Save the step' }).click();
+  await page.locator('tapnode-form :focus').and(page.getByLabel('Instance')).waitFor(); // the first thing that is wrong
+  assert.ok(refused > 2);
+  await visitor.close();
+});
+
 test('the types that are served name all there is', async () => {
   const answer = await fetch(new URL('/ui/embed/form.d.ts', elsewhere.host.url));
   assert.equal(answer.status, 200);

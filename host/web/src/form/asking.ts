@@ -1,10 +1,10 @@
 import { Refusal } from '../api/client';
 
 const rest = 250; // ms without a change before the host is asked
-const again = 3000; // ms until it is asked once more, after a failure that passes
+export const again = 3000; // ms until it is asked once more, after a failure that passes
 
 /** passes says of a failure that the same question may be answered later: the host is away, busy, or has a limit. */
-const passes = (error: unknown): boolean => !(error instanceof Refusal) || error.status === 0 || error.status === 429 || error.status >= 500;
+export const passes = (error: unknown): boolean => !(error instanceof Refusal) || error.status === 0 || error.status === 429 || error.status >= 500;
 
 /**
  * asking asks the host when typing rests, and again after a failure that passes, until the returned

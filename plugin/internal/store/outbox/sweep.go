@@ -74,7 +74,7 @@ func (o *Outbox) spare(ctx context.Context, kinds []string, count bool) (map[str
 		}
 		return seq, err
 	}
-	aged, err := read(`SELECT seq FROM tapnode_events WHERE stored_at < $1 ORDER BY stored_at DESC LIMIT 1`, sqldb.Millis(o.now().Add(-o.opt.KeepAcked)))
+	aged, err := read(`SELECT seq FROM tapnode_events WHERE stored_at < $1 ORDER BY stored_at DESC, seq DESC LIMIT 1`, sqldb.Millis(o.now().Add(-o.opt.KeepAcked)))
 	if err != nil {
 		return nil, err
 	}
