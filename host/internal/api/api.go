@@ -60,6 +60,7 @@ type Options struct {
 	Invoke     func(ctx context.Context, call Call) (Outcome, error) // error: *sdk.Problem, or any other for an unreachable node
 	Ready      func() Readiness                                      // nil: ready for work
 	Engine     *engine.Engine                                        // for runs under /v1; nil leaves them out
+	Cluster    v1.Hosts                                              // for hosts under /v1; nil leaves them out
 	Nodes      v1.Nodes                                              // for nodes under /v1; nil leaves them out
 	Flows      v1.Flows                                              // for versions of flows under /v1; nil leaves them out
 	Catalogue  *flow.Catalogue                                       // for operations under /v1, with Calls
@@ -139,7 +140,7 @@ func New(opt Options) (*Server, error) {
 		mux.Handle(pattern, s.ending(handler))
 	}
 	under := v1.Options{
-		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Sessions: doors{s}, Picture: opt.Picture, Nodes: opt.Nodes, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
+		Authorize: s.allowed, CallerOf: callerOf, HolderOf: holderOf, Note: about, Tokens: opt.Access, Sessions: doors{s}, Picture: opt.Picture, Nodes: opt.Nodes, Hosts: opt.Cluster, Engine: opt.Engine, Flows: opt.Flows, Catalogue: opt.Catalogue, Calls: opt.Calls,
 		Answers: opt.Answers, Events: opt.Events, Feed: s.tail, Origins: opt.Origins, Places: s.places, Valid: s.valid, Logger: opt.Logger,
 	}
 	if opt.Seed != nil {

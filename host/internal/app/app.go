@@ -25,6 +25,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/cluster"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/nodes"
@@ -61,6 +62,8 @@ type Options struct {
 	Tell func(ctx context.Context, ev sdk.Event) (wait func() error)
 	// Tells says whether somebody wants events of runs. Optional.
 	Tells func() bool
+	// Cluster shares the work with the other hosts of the database; nil: this host is alone.
+	Cluster *Cluster
 	// OnHealth hears of each change of the health of the nodes and of what they look after. It
 	// must not wait. Optional.
 	OnHealth func(sdk.Health)
@@ -76,6 +79,8 @@ type App struct {
 	runDir *process.RunDir
 	nodes  []*node
 	byOp   map[string]*node
+	member *cluster.Member // nil: alone
+	begun  time.Time
 
 	flows   sync.Mutex // held while they change
 	mu      sync.Mutex
@@ -114,7 +119,7 @@ func Open(opt Options) (*App, error) {
 	if opt.Storage == nil {
 		opt.Storage = func() error { return nil }
 	}
-	a := &App{opt: opt, log: opt.Logger, byOp: map[string]*node{}}
+	a := &App{opt: opt, log: opt.Logger, begun: time.Now(), byOp: map[string]*node{}}
 	a.reading, a.quit = context.WithCancel(context.Background())
 	err := makeDataDir(opt.DataDir)
 	if err != nil {
@@ -142,7 +147,7 @@ func (a *App) prepare() error {
 			Name: installed.Name, Path: installed.Binary, Accept: installed.Accept,
 			Verify:   installed.verify,
 			StateDir: filepath.Join(a.opt.DataDir, "nodes", installed.Name), RunDir: a.runDir,
-			Settings: settings, Secrets: secrets, OnHealth: a.opt.OnHealth, Logger: a.log, Timing: a.opt.Timing,
+			Settings: settings, Secrets: secrets, Leased: a.opt.Cluster != nil, OnHealth: a.opt.OnHealth, Logger: a.log, Timing: a.opt.Timing,
 		})
 		if err != nil {
 			return err
@@ -153,6 +158,9 @@ func (a *App) prepare() error {
 		for _, op := range installed.Manifest.Operations {
 			a.byOp[op.ID] = n
 		}
+	}
+	if err := a.join(); err != nil {
+		return err
 	}
 	var builtins []engine.Builtin
 	for _, b := range nodes.All(nodes.Options{Log: slog.New(engine.LogOrigin(a.opt.FlowLog.Handler())), AllowPrivate: a.opt.AllowPrivate}) {
@@ -202,7 +210,9 @@ func (a *App) follow(ctx context.Context, change func() error) error {
 
 // behind is engine.Options.Behind.
 func (a *App) behind(instance, run string) bool {
-	return slices.ContainsFunc(a.nodes, func(n *node) bool { return n.subscriptions.lag.behind(instance, run) })
+	return slices.ContainsFunc(a.nodes, func(n *node) bool {
+		return n.readElsewhere(a.member) || n.subscriptions.lag.behind(instance, run)
+	})
 }
 
 // ErrNode means that a node did not start. The host works without it, and its supervisor
@@ -232,6 +242,11 @@ func (a *App) Start(ctx context.Context) error {
 	a.mu.Lock()
 	a.tried = true
 	a.mu.Unlock()
+	if a.member != nil {
+		if err := a.member.Start(ctx); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("%w: %w", ErrNode, err)
 	}
@@ -247,6 +262,9 @@ func (a *App) Drain(ctx context.Context) error {
 	started := a.started
 	a.started, a.stopped = false, true
 	a.mu.Unlock()
+	if a.member != nil {
+		a.member.Drain(ctx)
+	}
 	a.quit()
 	a.readers.Wait()
 	if !started {
@@ -267,6 +285,9 @@ func (a *App) Stop(ctx context.Context) error {
 	cancel()
 	for _, n := range a.nodes {
 		errs = append(errs, n.Stop(ctx))
+	}
+	if a.member != nil { // nothing acts for anything here any more
+		errs = append(errs, a.member.Stop(ctx))
 	}
 	return errors.Join(append(errs, a.runDir.Close())...)
 }

@@ -28,7 +28,7 @@ func (a *App) Execute(ctx context.Context, r client.Request, progress func(clien
 		return client.Result{}, fmt.Errorf("%w: %s", ErrUnknownOperation, r.Operation)
 	}
 	ended := a.opt.Called(r.Operation)
-	result, err := n.execute(ctx, r, progress)
+	result, err := a.toOwner(ctx, n, r, progress)
 	ended(became(err))
 	return result, err
 }

@@ -23,6 +23,7 @@ type subscriptions struct {
 	lag  lag
 
 	mu      sync.Mutex
+	here    bool        // this host reads the node's events
 	process *connection // the node's present one; nil while there is none
 	open    map[place]*subscription
 	marks   map[string][]byte // by operation: where a subscription without a cursor begins
@@ -69,6 +70,9 @@ func (s *subscriptions) serve(ctx context.Context, c *client.Client) {
 	defer context.AfterFunc(s.app.reading, cancel)()
 	s.mu.Lock()
 	s.process = &connection{ctx, c}
+	if _, shared := s.node.Process(); !shared {
+		s.here = true
+	}
 	s.mu.Unlock()
 	s.follow(ctx)
 	<-ctx.Done()
@@ -88,7 +92,7 @@ func (s *subscriptions) serve(ctx context.Context, c *client.Client) {
 func (s *subscriptions) follow(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process == nil {
+	if s.process == nil || !s.here {
 		return
 	}
 	wanted := s.wanted()

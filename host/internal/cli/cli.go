@@ -88,7 +88,8 @@ func groups() []group {
 			{"restore", "FILE [--data DIR]", "make a data directory of an archive", restoreData},
 		}},
 		{"A running host: the one of --data, or with --url URL --token-file FILE one elsewhere", []command{
-			{"instances", "list | create NAME | connect NAME [--number NUMBER] | reconnect NAME | logout NAME | delete NAME", "WhatsApp instances; connect shows the QR code to scan", instances},
+			{"instances", "list | create NAME | connect NAME [--number NUMBER] | reconnect NAME | logout NAME | delete NAME | move NAME HOST", "WhatsApp instances; connect shows the QR code to scan", instances},
+			{"hosts", "[--json]", "the hosts that share the database, and how many instances each has", hosts},
 			{"flows", "publish FILE… | list | show FLOW | diff FLOW [FROM [TO]] | retire FLOW | restore FLOW VERSION | export FLOW [VERSION]", "publish flows, and manage their versions", flows},
 			{"runs", "list | show RUN | cancel RUN | retry RUN | resume RUN", "find, read and repair runs", runs},
 			{"events", "[--follow] [--after ID] [--type TYPE]… [--instance NAME]… [--json]", "read what happened: clicks, messages, instances and runs", eventsCommand},

@@ -67,6 +67,7 @@ type host struct {
 	sim     *sim.Simulation // nil: the real WhatsApp
 	log     *slog.Logger
 	dataDir string
+	secret  []byte                      // of the server; nil without runs
 	claim   *os.File                    // keeps other hosts out of dataDir
 	discard string                      // temporary data directory to remove at the end
 	runs    *sqllog.Log                 // nil: runs end with the process
@@ -86,9 +87,13 @@ type durable struct {
 	limits   sqllog.Limits
 }
 
+// peerAddresses are where other hosts of the database call a host.
+type peerAddresses struct{ listen, address string }
+
 // hostUse is what a command wants of its host.
 type hostUse struct {
 	keep      *durable         // nil: runs end with the process
+	peers     *peerAddresses   // nil: it takes no part in what other hosts of its database do
 	tells     func() bool      // see app.Options; may be nil
 	onHealth  func(sdk.Health) // see app.Options; may be nil
 	flowLevel slog.Level       // from which on the lines of flows are logged
@@ -163,6 +168,9 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 			return nil, environment(err)
 		}
 		h.metrics = metrics.New()
+		if use.peers != nil && use.keep.postgres != "" {
+			opt.Cluster = &app.Cluster{DB: h.runs.DB(), Secret: h.secret, Version: sdk.Version, Listen: use.peers.listen, Address: use.peers.address}
+		}
 		opt.Log, opt.Storage, opt.Called = h.metrics.Log(h.runs), h.runs.Storage, h.metrics.Call
 		opt.Tell = func(ctx context.Context, ev sdk.Event) func() error { return h.runs.Tell(ctx, events.FromNode(ev)...) }
 	}
@@ -185,6 +193,12 @@ func (h *host) openRuns(ctx context.Context, where durable) (err error) {
 			err = errors.New(sqldb.Reason(err)) // names no user and no host
 		}
 		return environment(fmt.Errorf("the database of the runs: %w", err))
+	}
+	if h.secret, err = seed.Secret(h.dataDir); err == nil && where.postgres != "" {
+		h.secret, err = seed.Shared(ctx, h.runs.DB(), h.secret)
+	}
+	if err != nil {
+		return environment(err)
 	}
 	h.runs.Start()
 	h.answers = answers.New(h.runs.DB(), nil, h.log)

@@ -16,6 +16,7 @@ func instances(ctx context.Context, c console, args []string) error {
 	return errands(ctx, c, "instances", args, map[string]order{
 		"list": plain("", listInstances), "create": plain("NAME", createInstance), "connect": {"NAME", connectInstance},
 		"reconnect": plain("NAME", reconnectInstance), "logout": plain("NAME", logoutInstance), "delete": plain("NAME", deleteInstance),
+		"move": plain("NAME HOST", moveInstance),
 	})
 }
 

@@ -158,6 +158,7 @@ func openAPI(t *testing.T, args ...string) {
 	}
 
 	try("listNodes", 200)
+	try("listHosts", 200)
 	try("getNode", 200)
 	try("listOperations", 200)
 	try("getOperation", 200)
@@ -232,6 +233,7 @@ func openAPI(t *testing.T, args ...string) {
 	try("reconnectInstance", 200)
 	try("answerPasskey", 409) // nobody has asked for one
 	try("resumeInstance", 200)
+	try("moveInstance", 404) // there is no such host
 	try("disconnectInstance", 200)
 	try("logoutInstance", 200)
 	try("deleteInstance", 204)

@@ -10,15 +10,10 @@ import (
 )
 
 // openSeed prepares the part of the API that the host answers itself, and the webhooks.
-func (h *host) openSeed(private bool) error {
-	secret, err := seed.Secret(h.dataDir)
-	if err != nil {
-		return environment(err)
-	}
-	h.events = events.New(events.Options{DB: h.runs.DB(), Told: h.runs.Told, Secret: secret, Private: private, Logger: h.log,
+func (h *host) openSeed(private bool) {
+	h.events = events.New(events.Options{DB: h.runs.DB(), Told: h.runs.Told, Secret: h.secret, Private: private, Logger: h.log,
 		Token: func(ctx context.Context, instance string) (string, error) { return h.seed.Token(ctx, instance) }})
-	h.seed = seed.New(seed.Options{DB: h.runs.DB(), Secret: secret, Call: h.Execute, Hooks: h.events})
-	return nil
+	h.seed = seed.New(seed.Options{DB: h.runs.DB(), Secret: h.secret, Call: h.Execute, Hooks: h.events})
 }
 
 // stateTime bounds the storing of an instance's state.

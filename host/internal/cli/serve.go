@@ -53,6 +53,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	var h *host
 	h, err = openHost(ctx, c, f.set, f.host, hostUse{
 		keep:      &durable{postgres, f.keep.limits()},
+		peers:     &peerAddresses{*f.peerListen, *f.peerAddress},
 		tells:     func() bool { return h.events.Tells() },
 		onHealth:  func(changed sdk.Health) { h.seed.Heard(changed) },
 		flowLevel: slog.LevelInfo,
@@ -68,9 +69,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err := h.openAccess(ctx, token); err != nil {
 		return errors.Join(err, h.stop(nil))
 	}
-	if err := h.openSeed(*f.host.allowPrivate || f.host.simulated()); err != nil {
-		return errors.Join(err, h.stop(nil))
-	}
+	h.openSeed(*f.host.allowPrivate || f.host.simulated())
 	opt := h.apiOptions(f, secrets)
 	server, err := api.New(opt)
 	if err != nil {
@@ -117,7 +116,7 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 func (h *host) apiOptions(f *serveFlags, secrets map[string][]byte) api.Options {
 	opt := api.Options{
 		Listen: *f.listen, Hosts: f.hosts, CertFile: *f.tlsCert, KeyFile: *f.tlsKey, Proxies: f.proxies, Origins: f.origins,
-		Access: h.access, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Simulated: h.sim != nil, Events: h.events, Ready: h.Ready, Logger: h.log,
+		Access: h.access, Operations: h.Operations(), Engine: h.Engine, Nodes: h.App, Cluster: h.App, Flows: h.App, Catalogue: h.Catalogue, Calls: h.App, Answers: h.answers, Secrets: secrets, Seed: h.seed, Simulated: h.sim != nil, Events: h.events, Ready: h.Ready, Logger: h.log,
 		Invoke: func(ctx context.Context, call api.Call) (api.Outcome, error) {
 			r, err := h.Execute(ctx, client.Request{Operation: call.Operation, Input: call.Input, Key: call.Key}, nil)
 			return api.Outcome{Output: r.Output, Warnings: r.Warnings, Replayed: r.Replayed}, err

@@ -31,6 +31,8 @@ type serveFlags struct {
 	database *string
 	// databaseFile and tokenFile keep secrets out of the list of processes.
 	databaseFile, tokenFile *string
+	// peerListen and peerAddress are for the other hosts of the database.
+	peerListen, peerAddress *string
 	instances, phones       *list
 	keep                    *retention
 	secrets                 *string
@@ -52,6 +54,8 @@ func newServeFlags(command string) *serveFlags {
 	f.instances, f.phones = castFlags(fs)
 	f.database = fs.String("database", "", "keep runs in Postgres, by its connection `STRING`, and not in a file of the data directory")
 	f.databaseFile = fs.String("database-file", "", "`FILE` with that connection string, if there is a password in it")
+	f.peerListen = fs.String("peer-listen", "127.0.0.1:0", "with --database: `ADDRESS` where the other hosts of the database call this one; on several machines, one that they reach")
+	f.peerAddress = fs.String("peer-address", "", "`ADDRESS` by which they reach it, if that is not the one of --peer-listen")
 	f.tokenFile = fs.String("account-token-file", "", "`FILE` with the account token; without one the host makes it at its first start")
 	f.keep = retentionFlags(fs)
 	f.secrets = fs.String("secrets", "", "JSON `FILE` with the secrets that webhooks of flows name: {\"NAME\": \"text\"}")

@@ -164,11 +164,13 @@ func (s *Supervisor) Manifest() (sdk.Manifest, bool) {
 	return sdk.Manifest{}, false
 }
 
-// Shared says whether processes of other hosts use the data of the running process, so that
-// its subjects wait for Claim. false: none runs, or it looks after them alone.
-func (s *Supervisor) Shared() bool {
-	session := s.session.Load()
-	return session != nil && session.shared
+// Process is the running process, as a value that no other has, and whether processes of
+// other hosts use its data, so that its subjects wait for Claim. nil: none runs.
+func (s *Supervisor) Process() (process any, shared bool) {
+	if session := s.session.Load(); session != nil {
+		return session, session.shared
+	}
+	return nil, false
 }
 
 // Crashes are the reports of the newest crashes, at most ten, oldest first.

@@ -24,8 +24,7 @@ const secretName = "instance-tokens.key"
 // secretBytes is the secret's length.
 const secretBytes = 32
 
-// Secret reads the server's secret in a data directory, and makes it the first time. Hosts that
-// share a database know each other's tokens if they have the same file.
+// Secret reads the server's secret in a data directory, and makes it the first time.
 func Secret(dir string) ([]byte, error) {
 	path := filepath.Join(dir, secretName)
 	raw, err := os.ReadFile(path)
@@ -40,6 +39,24 @@ func Secret(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is damaged: restore it, or delete it and give every client its instance's new token", path)
 	}
 	return secret, nil
+}
+
+// Shared is the secret of all hosts of a Postgres database: that of the first.
+func Shared(ctx context.Context, db *sqldb.DB, own []byte) (secret []byte, err error) {
+	var text string
+	err = db.Write(ctx, "share the secret", func(t *sqldb.Tx) error {
+		if _, err := t.Exec(`INSERT INTO engine_secrets (name, value) VALUES ('server', $1) ON CONFLICT (name) DO NOTHING`, hex.EncodeToString(own)); err != nil {
+			return err
+		}
+		return t.Row(`SELECT value FROM engine_secrets WHERE name = 'server'`, nil, &text)
+	})
+	if err == nil {
+		secret, err = hex.DecodeString(text)
+	}
+	if err == nil && len(secret) != secretBytes {
+		err = errors.New("the secret in the database is damaged")
+	}
+	return secret, err
 }
 
 // makeSecret puts a whole file in its place or none; the directory has one host.

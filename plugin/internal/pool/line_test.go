@@ -64,7 +64,8 @@ func TestLoginsThatDoNotLast(t *testing.T) {
 			// Nothing but the logins: two requests under way at once race for exsync.Event in
 			// whatsmeow when the line ends under them, and -race tells of it.
 			device.Hold(true)
-			p := w.open(func(o *Options) { o.Limits.Lasting = 6 * time.Second // longer than a login and its end take on a busy machine })
+			// Longer than a login and its end take on a busy machine.
+			p := w.open(func(o *Options) { o.Limits.Lasting = 6 * time.Second })
 			i, err := p.Get("shop-001")
 			must(t, err)
 			w.until(i, "told", trouble(codeUnstable))

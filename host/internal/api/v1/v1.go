@@ -47,6 +47,7 @@ type Options struct {
 	Tokens    Tokens
 	Sessions  Sessions // with Tokens
 	Nodes     Nodes
+	Hosts     Hosts
 	Engine    *engine.Engine // for runs, waits, dead letters and versions
 	Flows     Flows
 	Picture   string          // of a simulation, for examples that show one
@@ -85,6 +86,9 @@ func New(opt Options) (*API, error) {
 	a.huma = huma.NewAPI(config(), humago.NewAdapter(a.mux, ""))
 	if opt.Nodes != nil {
 		a.nodes(opt.Nodes)
+	}
+	if opt.Hosts != nil {
+		a.hosts(opt.Hosts)
 	}
 	if opt.Tokens != nil {
 		a.tokens(opt.Tokens)

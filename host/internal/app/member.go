@@ -1,0 +1,219 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/cluster"
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/sdk"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+// Cluster says how this host is one of those that share a Postgres database.
+type Cluster struct {
+	DB      *sqldb.DB
+	Secret  []byte // that all of them have
+	Version string
+	// Listen is where the others call this one; Address is what they call it by, if that is
+	// something else.
+	Listen, Address string
+}
+
+// Member is this host among those of its database; nil if it is alone.
+func (a *App) Member() *cluster.Member { return a.member }
+
+// join prepares what Cluster asks for.
+func (a *App) join() (err error) {
+	c := a.opt.Cluster
+	if c == nil {
+		return nil
+	}
+	opt := cluster.Options{DB: c.DB, Dir: a.opt.DataDir, Secret: c.Secret, Version: c.Version, Execute: a.asOwner, Listen: c.Listen, Address: c.Address, Logger: a.log}
+	for _, n := range a.nodes {
+		opt.Nodes = append(opt.Nodes, leased{n})
+	}
+	a.member, err = cluster.New(opt)
+	return err
+}
+
+// Hosts is v1.Hosts': those of the database, or this one alone.
+func (a *App) Hosts(ctx context.Context) ([]cluster.Host, error) {
+	if a.member != nil {
+		return a.member.Hosts(ctx)
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	alone := cluster.Host{ID: "alone", Name: name, Version: sdk.Version, Nodes: []string{}, Started: a.begun, Lives: true}
+	for _, n := range a.nodes {
+		alone.Nodes = append(alone.Nodes, n.manifest.Name)
+		alone.Owns += len((leased{n}).Subjects())
+	}
+	return []cluster.Host{alone}, nil
+}
+
+// MoveInstance is v1.Hosts'.
+func (a *App) MoveInstance(ctx context.Context, instance, host string) (cluster.Host, error) {
+	if a.member == nil {
+		return cluster.Host{}, fmt.Errorf("%w: this host shares its database with no other", cluster.ErrUnknown)
+	}
+	for _, n := range a.nodes {
+		if (leased{n}).Process() == nil {
+			continue
+		}
+		to, err := a.member.Move(ctx, n.manifest.Name, instance, host)
+		if !errors.Is(err, cluster.ErrNobody) {
+			return to, err
+		}
+	}
+	return cluster.Host{}, fmt.Errorf("%w: no host has an instance of this name", cluster.ErrUnknown)
+}
+
+// leased is a node as the hosts share it.
+type leased struct{ *node }
+
+func (n leased) Name() string { return n.manifest.Name }
+
+// Process is nil, too, while the node looks after its subjects alone.
+func (n leased) Process() any {
+	if process, shared := n.node.Process(); shared {
+		return process
+	}
+	return nil
+}
+
+func (n leased) Subjects() []string {
+	var all []string
+	for _, h := range n.Health() {
+		if h.Subject != "" && !h.Removed {
+			all = append(all, h.Subject)
+		}
+	}
+	return all
+}
+
+func (n leased) Claim(ctx context.Context, subject string, epoch uint64) error {
+	c, err := n.Client(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Claim(ctx, subject, epoch)
+}
+
+func (n leased) Read(ctx context.Context, here bool) { n.subscriptions.move(ctx, here) }
+
+// move makes this host read the node's events, or leave them to another.
+func (s *subscriptions) move(ctx context.Context, here bool) {
+	s.mu.Lock()
+	s.here = here
+	open := s.open
+	if !here {
+		s.open = map[place]*subscription{}
+	}
+	s.mu.Unlock()
+	if here {
+		s.follow(ctx)
+		return
+	}
+	for at, sub := range open {
+		sub.close()
+		s.lag.drop(at)
+		s.expect(at) // nothing is known of it until it is read here again
+	}
+}
+
+// readElsewhere says whether another host reads the node's events, and so knows when timeouts may
+// be taken.
+func (n *node) readElsewhere(m *cluster.Member) bool {
+	if m == nil {
+		return false
+	}
+	n.subscriptions.mu.Lock()
+	defer n.subscriptions.mu.Unlock()
+	return !n.subscriptions.here && m.Read(n.manifest.Name)
+}
+
+// tries is how often a call looks for the owner of its subject.
+const tries = 3
+
+// toOwner runs a call where its subject belongs: here, under this host's lease, or on another host.
+func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress func(client.Progress)) (client.Result, error) {
+	subject := subjectOf(r.Input)
+	if a.member == nil || subject == "" || r.DryRun || (leased{n}).Process() == nil {
+		return n.execute(ctx, r, progress)
+	}
+	var result client.Result
+	var err error
+	for try := range tries {
+		var owner cluster.Owner
+		owner, err = a.member.Owner(ctx, n.manifest.Name, subject, try > 0)
+		switch {
+		case errors.Is(err, cluster.ErrNobody): // it does not exist, or is made by this call
+			if result, err = n.execute(ctx, r, progress); err == nil && slices.Contains((leased{n}).Subjects(), subject) {
+				return result, a.member.Adopt(ctx, n.manifest.Name, subject)
+			}
+			return result, err
+		case err != nil:
+			return result, away(err)
+		case owner.Here:
+			r.LeaseEpoch = owner.Epoch
+			result, err = n.execute(ctx, r, progress)
+		default:
+			result, err = a.member.Call(ctx, owner.Host, r, progress)
+		}
+		if !moved(err) {
+			return result, err
+		}
+	}
+	return result, away(err)
+}
+
+// asOwner runs a call that another host sent here as to the owner.
+func (a *App) asOwner(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
+	n, ok := a.byOp[r.Operation]
+	if !ok {
+		return client.Result{}, ErrUnknownOperation
+	}
+	owner, err := a.member.Owner(ctx, n.manifest.Name, subjectOf(r.Input), true)
+	switch {
+	case errors.Is(err, cluster.ErrNobody) || err == nil && !owner.Here:
+		return client.Result{}, cluster.ErrNotOwner
+	case err != nil:
+		return client.Result{}, away(err)
+	}
+	r.LeaseEpoch = owner.Epoch
+	return n.execute(ctx, r, progress)
+}
+
+// moved says whether a call met no owner where there was to be one. Nothing happened there.
+func moved(err error) bool {
+	p, ok := errors.AsType[*sdk.Problem](err)
+	return errors.Is(err, cluster.ErrNotOwner) || ok && p.Code == "stale_epoch" && p.Effect == sdk.EffectNone
+}
+
+// away is for a call whose subject nobody acts for at the moment.
+func away(err error) error {
+	return &sdk.Problem{
+		Code: "instance_away", HTTPStatus: http.StatusServiceUnavailable, Message: "the instance changes hosts: " + err.Error(),
+		Effect: sdk.EffectNone, Retryable: true, RetryAfter: time.Second, Fault: sdk.FaultNode, Err: err,
+	}
+}
+
+// subjectOf is what a call acts on: its input's member instance, as for the lanes of the engine.
+func subjectOf(input []byte) string {
+	var in struct {
+		Instance string `json:"instance"`
+	}
+	if json.Unmarshal(input, &in) != nil { // the node says what is wrong with it
+		return ""
+	}
+	return in.Instance
+}

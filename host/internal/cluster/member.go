@@ -1,0 +1,216 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/sdk/client"
+)
+
+const (
+	// leaseTime is how long a host may be unheard of before the others take over.
+	leaseTime = 15 * time.Second
+	// giveUp is how much earlier a host gives up by itself.
+	giveUp = 2 * time.Second
+	// renewEvery is how often it says that it lives.
+	renewEvery = leaseTime / 3
+	// roundEvery is how often it looks what the others do.
+	roundEvery = time.Second
+	// roundTime bounds one look.
+	roundTime = 4 * time.Second
+	// unready is how long a node may be without a process before other hosts take its subjects.
+	unready = 10 * time.Second
+)
+
+// Node is a node of this host.
+type Node interface {
+	Name() string
+	// Process is the running one, as a value that no other process has; nil while there is none, or
+	// none whose subjects wait for Claim.
+	Process() any
+	// Subjects are what the process looks after, as far as this host has been told.
+	Subjects() []string
+	Claim(ctx context.Context, subject string, epoch uint64) error
+	// Read makes this host read the node's events, or leave them to another.
+	Read(ctx context.Context, here bool)
+}
+
+// Execute runs a call that came from another host. epoch is that of this host's lease.
+type Execute func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
+
+// Options of a Member. All but Logger and Address are required.
+type Options struct {
+	DB      *sqldb.DB // Postgres
+	Dir     string    // the host's own, where it finds its id again
+	Secret  []byte    // that all hosts of the database have
+	Version string
+	Nodes   []Node
+	Execute Execute
+	// Listen is where other hosts call this one; Address is what they call it by, if that is
+	// something else.
+	Listen, Address string
+	Logger          *slog.Logger
+}
+
+// Member is this host among those of its database. New it, Start and Stop it once each.
+type Member struct {
+	opt     Options
+	table   table
+	session string
+	log     *slog.Logger
+	peers   *peers
+
+	quit context.CancelFunc
+	done chan struct{}
+	wake chan struct{}
+
+	mu      sync.Mutex
+	me      Host
+	joined  bool
+	renewed time.Time            // before the renewal that was confirmed last; monotonic
+	ended   bool                 // another process goes by our id
+	seen    map[string]time.Time // of each node, when it was ready last
+	hosts   map[string]Host
+	leases  map[key]lease
+	claims  map[key]claim
+	reads   map[string]bool
+}
+
+// claim is what this host has told a process of its node.
+type claim struct {
+	epoch   uint64
+	process any
+}
+
+// New prepares a member; nobody hears of it yet.
+func New(opt Options) (*Member, error) {
+	if opt.DB.Dialect() != "postgres" {
+		return nil, errors.New("hosts share a Postgres database only")
+	}
+	id, err := identity(opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unknown"
+	}
+	m := &Member{
+		opt: opt, table: table{opt.DB}, session: rand.Text(), log: opt.Logger, done: make(chan struct{}), wake: make(chan struct{}, 1),
+		me: Host{ID: id, Name: name, Version: opt.Version}, seen: map[string]time.Time{}, hosts: map[string]Host{},
+		leases: map[key]lease{}, claims: map[key]claim{}, reads: map[string]bool{}, quit: func() {},
+	}
+	if m.peers, err = newPeers(opt.Secret, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// ID is what this host is called by the others.
+func (m *Member) ID() string { return m.me.ID }
+
+// Start listens for the other hosts, makes this one known, and takes its share in the background
+// until Stop.
+func (m *Member) Start(ctx context.Context) error {
+	address, err := m.peers.listen(ctx, m.opt.Listen, m.opt.Address)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.me.Address = address
+	m.mu.Unlock()
+	running, quit := context.WithCancel(context.WithoutCancel(ctx))
+	m.quit = quit
+	if err := m.round(ctx); err != nil {
+		quit()
+		close(m.done)
+		return fmt.Errorf("join the other hosts: %w", err)
+	}
+	go m.run(running)
+	return nil
+}
+
+func (m *Member) run(ctx context.Context) {
+	defer close(m.done)
+	tick := time.NewTicker(roundEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-m.wake:
+		}
+		if err := m.round(ctx); err != nil && ctx.Err() == nil {
+			m.log.Warn("the other hosts are out of sight", "err", sqldb.Reason(err))
+		}
+	}
+}
+
+// stir makes the member look now.
+func (m *Member) stir() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Drain takes no more subjects, and lets others have those of this host as soon as they ask.
+func (m *Member) Drain(ctx context.Context) {
+	m.mu.Lock()
+	m.me.Leaving = true
+	me := m.me
+	m.mu.Unlock()
+	if _, err := m.table.renew(ctx, me, m.session, false); err != nil {
+		m.log.Warn("the other hosts do not hear that this one leaves", "err", sqldb.Reason(err))
+	}
+}
+
+// Stop ends the member: what it owned is free. The nodes have to be closed before.
+func (m *Member) Stop(ctx context.Context) error {
+	m.quit()
+	select {
+	case <-m.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return errors.Join(m.peers.stop(ctx), m.table.leave(ctx, m.me.ID, m.session))
+}
+
+// lives says whether this host may act as an owner: the others have not taken over, nor will they
+// for a while.
+func (m *Member) lives() bool {
+	return m.joined && !m.ended && time.Since(m.renewed) < leaseTime-giveUp
+}
+
+// Hosts are all that were heard of in the last day.
+func (m *Member) Hosts(ctx context.Context) ([]Host, error) { return m.table.hosts(ctx) }
+
+// Move gives a subject of a node to a host, by its id or its name if that is one host's.
+// [ErrNobody]: there is no such subject; [ErrUnknown]: no such host that can take it.
+func (m *Member) Move(ctx context.Context, node, subject, host string) (Host, error) {
+	hosts, err := m.table.hosts(ctx)
+	if err != nil {
+		return Host{}, err
+	}
+	can := slices.DeleteFunc(hosts, func(h Host) bool { return !h.fit(node) || h.ID != host && h.Name != host })
+	if len(can) != 1 {
+		return Host{}, fmt.Errorf("%w: %d hosts called %.80q can take it; see tapnode hosts", ErrUnknown, len(can), host)
+	}
+	if _, err := m.table.lease(ctx, key{node, subject}); errors.Is(err, sqldb.ErrNotFound) {
+		return Host{}, ErrNobody
+	}
+	if err := m.table.move(ctx, key{node, subject}, can[0].ID); err != nil {
+		return Host{}, err
+	}
+	m.stir()
+	return can[0], nil
+}

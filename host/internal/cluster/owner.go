@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// Owner is who acts for a subject now.
+type Owner struct {
+	Here  bool
+	Epoch uint64 // of the lease, if it is this host
+	Host  Host   // if it is another one
+}
+
+var (
+	// ErrNobody is a subject that no host knows, or that none has heard of yet.
+	ErrNobody = errors.New("nobody owns it")
+	// ErrAway is a subject whose owner is gone or not at work, or a host that does not know: another takes over soon.
+	ErrAway = errors.New("its host is out of reach, and another takes over within seconds")
+)
+
+// Owner says who acts for a subject. anew asks the database, for a caller to whom the last answer was of no
+// use. Errors: [ErrNobody], [ErrAway], and those of the database and of the node.
+func (m *Member) Owner(ctx context.Context, node, subject string, anew bool) (Owner, error) {
+	k := key{node, subject}
+	m.mu.Lock()
+	l, known := m.leases[k]
+	lives := m.lives()
+	m.mu.Unlock()
+	if !lives {
+		return Owner{}, ErrAway
+	}
+	if anew || !known {
+		var err error
+		l, err = m.table.lease(ctx, k)
+		if errors.Is(err, sqldb.ErrNotFound) {
+			return Owner{}, ErrNobody
+		}
+		if err != nil {
+			return Owner{}, fmt.Errorf("%w (%s)", ErrAway, sqldb.Reason(err))
+		}
+		m.mu.Lock()
+		m.leases[k] = l
+		m.mu.Unlock()
+	}
+	if l.host != m.me.ID {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		h, ok := m.hosts[l.host]
+		if !ok || !h.Lives {
+			return Owner{}, ErrAway
+		}
+		return Owner{Host: h}, nil
+	}
+	for _, n := range m.opt.Nodes {
+		if n.Name() == node {
+			return Owner{Here: true, Epoch: l.epoch}, m.claimed(ctx, n, l)
+		}
+	}
+	return Owner{}, ErrAway
+}
+
+// claimed sees to it that the node's process knows that a subject is its own.
+func (m *Member) claimed(ctx context.Context, n Node, l lease) error {
+	process := n.Process()
+	m.mu.Lock()
+	done := m.claims[l.key()] == claim{l.epoch, process}
+	m.mu.Unlock()
+	if done || process == nil { // the call waits for a process, and brings the epoch along
+		return nil
+	}
+	return m.claimOne(ctx, n, process, l)
+}
+
+// Adopt makes this host the owner of a subject that its node has and nobody owns, such as one that
+// was just made.
+func (m *Member) Adopt(ctx context.Context, node, subject string) error {
+	if err := m.table.add(ctx, key{node, subject}, m.me.ID); err != nil {
+		return err
+	}
+	_, err := m.Owner(ctx, node, subject, true)
+	return err
+}
+
+// Read says whether a host that lives reads the events of a node, as far as this one knows.
+func (m *Member) Read(node string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, ok := m.leases[key{node, ""}]
+	return ok && m.hosts[l.host].Lives
+}

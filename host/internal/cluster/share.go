@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+const (
+	// settled is how long an instance stays where it is before it may be moved to spread the load.
+	settled = time.Minute
+	// moves is how many are moved at once for that: each has to log in anew.
+	moves = 5
+)
+
+// share decides what a host takes: what belongs to nobody who can act for it, up to its share,
+// and a few of those that others have too many of. With every host doing the same, each subject
+// has an owner after one round, and the numbers differ by one at most in the end.
+func share(me string, hosts []Host, leases []lease) (take []lease) {
+	byNode := map[string][]lease{}
+	for _, l := range leases {
+		byNode[l.node] = append(byNode[l.node], l)
+	}
+	for node, all := range byNode {
+		take = append(take, shareOf(me, node, hosts, all)...)
+	}
+	return take
+}
+
+func shareOf(me, node string, hosts []Host, leases []lease) (take []lease) {
+	count, mine := map[string]int{}, false // of each host that can act
+	for _, h := range hosts {
+		if h.fit(node) {
+			count[h.ID] = 0
+			mine = mine || h.ID == me
+		}
+	}
+	if !mine {
+		return nil
+	}
+	var orphans, kept []lease
+	for _, l := range leases {
+		_, fit := count[l.host]
+		switch {
+		case l.subject == "" && !fit:
+			take = append(take, l) // the first who asks has it
+		case l.subject == "":
+		case !fit:
+			orphans = append(orphans, l)
+		default:
+			count[l.host]++
+			kept = append(kept, l)
+		}
+	}
+	total := len(orphans) + len(kept)
+	most := (total + len(count) - 1) / len(count)
+	room := max(most-count[me], 0)
+	take = append(take, orphans[:min(room, len(orphans))]...)
+	if len(orphans) == 0 {
+		take = append(take, fromOthers(me, count, kept)...)
+	}
+	return take
+}
+
+// fromOthers are leases of the hosts that have two more than this one, the longest settled first.
+func fromOthers(me string, count map[string]int, kept []lease) (take []lease) {
+	slices.SortStableFunc(kept, func(a, b lease) int { return cmp.Compare(b.age, a.age) })
+	for _, l := range kept {
+		if len(take) == moves || l.age < settled {
+			break
+		}
+		if l.host != me && count[l.host] > count[me]+1 {
+			count[l.host]--
+			count[me]++
+			take = append(take, l)
+		}
+	}
+	return take
+}

@@ -1,0 +1,92 @@
+package cluster
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func lives(id string, nodes ...string) Host { return Host{ID: id, Lives: true, Nodes: nodes} }
+
+// TestShare: with every host taking its share, round by round, each subject has one owner that can act,
+// the numbers differ by one at most, and then nothing moves any more.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	for name, world := range map[string]struct {
+		hosts []Host
+		owned map[string]int // by host, at first
+	}{
+		"a first host":           {[]Host{lives("a", "n")}, map[string]int{"": 7}},
+		"a host is added":        {[]Host{lives("a", "n"), lives("b", "n")}, map[string]int{"a": 9}},
+		"one of three is gone":   {[]Host{lives("a", "n"), lives("b", "n"), {ID: "c", Nodes: []string{"n"}}}, map[string]int{"a": 3, "b": 3, "c": 4}},
+		"one leaves":             {[]Host{lives("a", "n"), {ID: "b", Lives: true, Leaving: true, Nodes: []string{"n"}}}, map[string]int{"a": 2, "b": 2}},
+		"one has no such node":   {[]Host{lives("a", "n"), lives("b", "other")}, map[string]int{"a": 1, "b": 4}},
+		"more hosts than leases": {[]Host{lives("a", "n"), lives("b", "n"), lives("c", "n")}, map[string]int{"a": 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			leases := []lease{{node: "n", host: "gone", epoch: 1, age: time.Hour}}
+			for host, n := range world.owned {
+				for i := range n {
+					leases = append(leases, lease{node: "n", subject: fmt.Sprintf("%s%d", host, i), host: host, epoch: 1, age: time.Hour})
+				}
+			}
+			total := len(leases) - 1
+			for quiet := 0; quiet < 2; {
+				quiet++
+				for _, h := range world.hosts {
+					for _, taken := range share(h.ID, world.hosts, leases) {
+						quiet = 0
+						for i := range leases {
+							if leases[i].key() == taken.key() {
+								leases[i].host, leases[i].epoch = h.ID, leases[i].epoch+1
+							}
+						}
+					}
+				}
+			}
+			count := map[string]int{}
+			for _, l := range leases {
+				if l.subject != "" {
+					count[l.host]++
+				}
+			}
+			fit := 0
+			for _, h := range world.hosts {
+				if h.fit("n") {
+					fit++
+				}
+			}
+			sum := 0
+			for _, h := range world.hosts {
+				if n := count[h.ID]; h.fit("n") && (n < total/fit || n > (total+fit-1)/fit) {
+					t.Errorf("%s has %d of %d over %d hosts", h.ID, n, total, fit)
+				} else if h.fit("n") {
+					sum += n
+				}
+			}
+			if reader := leases[0].host; sum != total || reader == "gone" {
+				t.Errorf("owners: %v; the events are read by %s", count, reader)
+			}
+		})
+	}
+}
+
+// TestShareIsGentle: what has just moved stays, and few are moved at once to spread the load.
+func TestShareIsGentle(t *testing.T) {
+	t.Parallel()
+	hosts := []Host{lives("a", "n"), lives("b", "n")}
+	var leases []lease
+	for i := range 100 {
+		leases = append(leases, lease{node: "n", subject: fmt.Sprint(i), host: "a", epoch: 1, age: time.Duration(i) * time.Second})
+	}
+	take := share("b", hosts, leases)
+	if len(take) != moves {
+		t.Errorf("%d move at once", len(take))
+	}
+	for _, l := range take {
+		if l.age < settled {
+			t.Errorf("one moves after %s", l.age)
+		}
+	}
+}

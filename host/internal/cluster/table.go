@@ -1,0 +1,164 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// clock is the database's, in milliseconds: the hosts' own may differ.
+const clock = `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`
+
+// Host is one of those that share the database.
+type Host struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"` // of the machine
+	Address string    `json:"address"`
+	Version string    `json:"version"`
+	Nodes   []string  `json:"nodes"` // that are ready there
+	Leaving bool      `json:"leaving"`
+	Started time.Time `json:"startedAt"`
+	// Lives is whether it was heard of in time.
+	Lives bool `json:"lives"`
+	// Owns is how many subjects it acts for.
+	Owns int `json:"instances"`
+}
+
+// fit says whether the host can act for what a node looks after.
+func (h Host) fit(node string) bool {
+	if !h.Lives || h.Leaving {
+		return false
+	}
+	for _, n := range h.Nodes {
+		if n == node {
+			return true
+		}
+	}
+	return false
+}
+
+// lease says who acts for a subject of a node; subject "" is the node's events.
+type lease struct {
+	node, subject string
+	host          string
+	epoch         uint64
+	age           time.Duration // since it changed hands
+}
+
+// key is what a lease is on.
+type key struct{ node, subject string }
+
+func (l lease) key() key { return key{l.node, l.subject} }
+
+// table is what the hosts say to each other.
+type table struct{ db *sqldb.DB }
+
+// forgotten is how long a host that is gone is shown.
+const forgotten = 24 * time.Hour
+
+// renew tells the others that this process lives until the lease time from now, and what works here. false: another process
+// goes by its id.
+func (t table) renew(ctx context.Context, me Host, session string, first bool) (bool, error) {
+	nodes, err := json.Marshal(me.Nodes)
+	if err != nil {
+		return false, err
+	}
+	leaving := 0
+	if me.Leaving {
+		leaving = 1
+	}
+	takes := ` WHERE engine_hosts.session = excluded.session`
+	if first {
+		takes = ``
+	}
+	res, err := t.db.SQL().ExecContext(ctx, `INSERT INTO engine_hosts (id, session, name, address, version, nodes, leaving, started, until)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, `+clock+`, `+clock+` + $8)
+		ON CONFLICT (id) DO UPDATE SET session = excluded.session, name = excluded.name, address = excluded.address, version = excluded.version,
+			nodes = excluded.nodes, leaving = excluded.leaving, until = excluded.until,
+			started = CASE WHEN engine_hosts.session = excluded.session THEN engine_hosts.started ELSE excluded.started END`+takes,
+		me.ID, session, me.Name, me.Address, me.Version, string(nodes), leaving, leaseTime.Milliseconds())
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || !first {
+		return n == 1, err
+	}
+	_, err = t.db.SQL().ExecContext(ctx, `DELETE FROM engine_hosts WHERE until < `+clock+` - $1`, forgotten.Milliseconds())
+	return n == 1, err
+}
+
+// leave ends the lease of this process: what it owned may be taken at once.
+func (t table) leave(ctx context.Context, id, session string) error {
+	_, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_hosts SET until = 0, leaving = 1 WHERE id = $1 AND session = $2`, id, session)
+	return err
+}
+
+// hosts reads all that were heard of lately, by name.
+func (t table) hosts(ctx context.Context) ([]Host, error) {
+	return sqldb.All(ctx, t.db, func(row sqldb.Scanner) (h Host, err error) {
+		var nodes string
+		var leaving, started int64
+		if err := row.Scan(&h.ID, &h.Name, &h.Address, &h.Version, &nodes, &leaving, &started, &h.Lives, &h.Owns); err != nil {
+			return h, err
+		}
+		h.Leaving, h.Started = leaving != 0, sqldb.Time(started)
+		return h, json.Unmarshal([]byte(nodes), &h.Nodes)
+	}, `SELECT id, name, address, version, nodes, leaving, started, until >= `+clock+`,
+			(SELECT count(*) FROM engine_owners WHERE host = id AND subject <> '')
+		FROM engine_hosts ORDER BY name, id`)
+}
+
+func (t table) leases(ctx context.Context) ([]lease, error) {
+	return sqldb.All(ctx, t.db, scanLease, `SELECT node, subject, host, epoch, `+clock+` - since FROM engine_owners ORDER BY node, subject`)
+}
+
+func (t table) lease(ctx context.Context, k key) (lease, error) {
+	return sqldb.One(ctx, t.db, scanLease, `SELECT node, subject, host, epoch, `+clock+` - since FROM engine_owners WHERE node = $1 AND subject = $2`, k.node, k.subject)
+}
+
+func scanLease(row sqldb.Scanner) (l lease, err error) {
+	var epoch, age int64
+	err = row.Scan(&l.node, &l.subject, &l.host, &epoch, &age)
+	l.epoch, l.age = uint64(epoch), time.Duration(age)*time.Millisecond //nolint:gosec // epochs are positive
+	return l, err
+}
+
+// next is the epoch of a new owner. It follows the clock, so that it goes up, too, when an older
+// copy of the database takes its place.
+const next = `GREATEST(engine_owners.epoch + 1, ` + clock + `)`
+
+// add gives a subject that nobody owns to a host.
+func (t table) add(ctx context.Context, k key, host string) error {
+	_, err := t.db.SQL().ExecContext(ctx, `INSERT INTO engine_owners (node, subject, host, epoch, since) VALUES ($1, $2, $3, `+clock+`, `+clock+`)
+		ON CONFLICT (node, subject) DO NOTHING`, k.node, k.subject, host)
+	return err
+}
+
+// take gives a subject to a host that lives, unless it has changed hands meanwhile.
+func (t table) take(ctx context.Context, l lease, host string) error {
+	_, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_owners SET host = $4, epoch = `+next+`, since = `+clock+`
+		WHERE node = $1 AND subject = $2 AND epoch = $3 AND EXISTS (SELECT 1 FROM engine_hosts WHERE id = $4 AND until >= `+clock+`)`,
+		l.node, l.subject, int64(l.epoch), host) //nolint:gosec // epochs are the database's own
+	return err
+}
+
+// ErrUnknown is a host that is not known, or cannot act.
+var ErrUnknown = errors.New("unknown host")
+
+// move gives a subject to a host.
+func (t table) move(ctx context.Context, k key, host string) error {
+	_, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_owners SET host = $3, epoch = `+next+`, since = `+clock+`
+		WHERE node = $1 AND subject = $2 AND host <> $3`, k.node, k.subject, host)
+	return err
+}
+
+// drop forgets a subject that is gone, unless somebody has taken it meanwhile.
+func (t table) drop(ctx context.Context, l lease) error {
+	_, err := t.db.SQL().ExecContext(ctx, `DELETE FROM engine_owners WHERE node = $1 AND subject = $2 AND epoch = $3`,
+		l.node, l.subject, int64(l.epoch)) //nolint:gosec // epochs are the database's own
+	return err
+}
