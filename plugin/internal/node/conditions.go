@@ -14,7 +14,8 @@ import (
 // conditions grades the instances for the host: by their connection, and by whether they
 // may write to new contacts.
 type conditions struct {
-	board *sdk.Board
+	board  *sdk.Board
+	leased bool // instances that other processes have claimed are theirs to tell of
 
 	mu        sync.Mutex
 	instances map[string]*condition // as many as the pool has
@@ -27,8 +28,8 @@ type condition struct {
 	pause  *registry.Pause // nil: the instance may write to new contacts
 }
 
-func newConditions(board *sdk.Board) *conditions {
-	return &conditions{board: board, instances: map[string]*condition{}, process: sdk.Health{State: sdk.Healthy}}
+func newConditions(board *sdk.Board, leased bool) *conditions {
+	return &conditions{board: board, leased: leased, instances: map[string]*condition{}, process: sdk.Health{State: sdk.Healthy}}
 }
 
 // simulated says that the process talks to a test server.
@@ -56,6 +57,10 @@ func (c *conditions) storage(err error) {
 
 // connection is pool.Options.Notify.
 func (c *conditions) connection(instance string, s pool.Status) {
+	if c.leased && s.Trouble != nil && s.Trouble.Code == pool.CodeLeaseLost {
+		c.remove(instance)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.get(instance)
@@ -94,6 +99,9 @@ func (c *conditions) show(instance string, i *condition) {
 		return
 	}
 	h := health(instance, i.status)
+	if c.leased && h.Reason == pool.CodeUnclaimed {
+		h.State = sdk.Starting
+	}
 	if h.State == sdk.Healthy && i.pause != nil {
 		h.State, h.Reason, h.Since = sdk.Degraded, send.CodePaused, i.pause.Since
 		h.Message = send.PausedMessage(*i.pause) + ", and whatsapp.instance.resumeNewContacts ends the pause"

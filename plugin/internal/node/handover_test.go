@@ -17,7 +17,7 @@ func (w *world) peer() *world {
 	if w.dsn == "" {
 		w.t.Skip("SQLite has no second process; see TestOnPostgres")
 	}
-	p := &world{t: w.t, sim: w.sim, dir: w.t.TempDir(), dsn: w.dsn}
+	p := &world{t: w.t, sim: w.sim, dir: w.t.TempDir(), dsn: w.dsn, leased: w.leased}
 	w.t.Cleanup(p.shut)
 	p.start()
 	return p

@@ -26,6 +26,8 @@ type world struct {
 	dir string
 	dsn string // Postgres; empty: SQLite in dir
 
+	leased bool // what the instances are, if others may have them, too
+
 	node *client.Client
 	stop func()
 }
@@ -61,11 +63,15 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.node, w.stop = c, stop
-	w.must(c.Configure(w.ctx(), w.setup()))
+	shared, err := c.ConfigureLeased(w.ctx(), w.setup())
+	w.must(err)
+	if want := w.leased && w.dsn != ""; shared != want {
+		w.t.Fatalf("shared is %v, want %v", shared, want)
+	}
 }
 
 func (w *world) setup() sdk.Setup {
-	s := sdk.Setup{Settings: []byte(settingsFor(w.sim)), StateDir: w.dir}
+	s := sdk.Setup{Settings: []byte(settingsFor(w.sim)), StateDir: w.dir, Leased: w.leased}
 	if w.dsn != "" {
 		s.Secrets = map[string][]byte{"/store/dsn": []byte(w.dsn)}
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/pool"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/problem"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // named is the input that most instance operations have.
@@ -66,8 +68,12 @@ type (
 )
 
 func (p *process) describe(i *pool.Instance) instanceOutput {
-	s, account := i.Status(), i.Account()
-	out := instanceOutput{Name: i.Name(), State: s.State, CreatedAt: i.CreatedAt().UTC()}
+	return describe(i.Info(), p.pauses.Now(i.Name()))
+}
+
+func describe(i pool.Info, pause *registry.Pause) instanceOutput {
+	s, account := i.Status, i.Account
+	out := instanceOutput{Name: i.Name, State: s.State, CreatedAt: i.CreatedAt.UTC()}
 	if !account.JID.IsEmpty() {
 		out.JID, out.Phone = text(account.JID.String()), text(account.JID.User)
 	}
@@ -79,7 +85,7 @@ func (p *process) describe(i *pool.Instance) instanceOutput {
 		at := s.Since.UTC()
 		out.ConnectedAt = &at
 	}
-	if pause := p.pauses.Now(i.Name()); pause != nil {
+	if pause != nil {
 		out.NewContacts = &pausedOutput{pause.Reason, pause.Since.UTC(), pause.Until.UTC()}
 	}
 	if s.Trouble != nil {
@@ -161,20 +167,35 @@ func (n *node) createInstance(ctx context.Context, _ *sdk.Call, in named) (oneIn
 	return oneInstance{n.process.Load().describe(i)}, nil
 }
 
-func (n *node) listInstances(_ context.Context, _ *sdk.Call, in named) (allInstances, error) {
+func (n *node) listInstances(ctx context.Context, _ *sdk.Call, in named) (allInstances, error) {
 	p, out := n.process.Load(), allInstances{Instances: []instanceOutput{}}
-	if in.Instance != "" {
-		i, err := p.pool.Get(in.Instance)
-		if err != nil {
-			return out, problem.Of(err)
-		}
-		out.Instances = append(out.Instances, p.describe(i))
-		return out, nil
+	infos, err := p.pool.Infos(ctx, in.Instance)
+	if err != nil {
+		return out, problem.Of(err)
 	}
-	for _, i := range p.pool.List() {
-		out.Instances = append(out.Instances, p.describe(i))
+	paused, err := p.paused(ctx, in.Instance)
+	if err != nil {
+		return out, problem.Of(err)
+	}
+	for _, i := range infos {
+		out.Instances = append(out.Instances, describe(i, paused(i.Name)))
 	}
 	return out, nil
+}
+
+// paused gives the pauses of the instances. Those of other processes are in the database only.
+func (p *process) paused(ctx context.Context, instance string) (func(name string) *registry.Pause, error) {
+	if !p.leased {
+		return p.pauses.Now, nil
+	}
+	stored, err := p.store.Registry.Pauses(ctx, instance)
+	return func(name string) *registry.Pause {
+		i := slices.IndexFunc(stored, func(one registry.Pause) bool { return one.Instance == name }) // the last to end
+		if i < 0 {
+			return nil
+		}
+		return &stored[i]
+	}, err
 }
 
 func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectInput) (oneInstance, error) {
@@ -216,10 +237,7 @@ var stageText = map[string]string{
 // onInstance is an operation that does one thing with an instance.
 func onInstance(n *node, do func(*pool.Instance, context.Context) error) func(context.Context, *sdk.Call, named) (oneInstance, error) {
 	return func(ctx context.Context, call *sdk.Call, in named) (oneInstance, error) {
-		i, err := n.process.Load().pool.Get(in.Instance)
-		if err == nil {
-			err = i.Lease(ctx, call.LeaseEpoch)
-		}
+		i, err := n.process.Load().pool.Under(ctx, in.Instance, call.LeaseEpoch)
 		if err == nil {
 			err = do(i, ctx)
 		}
@@ -232,10 +250,7 @@ func onInstance(n *node, do func(*pool.Instance, context.Context) error) func(co
 
 func (n *node) deleteInstance(ctx context.Context, call *sdk.Call, in named) (deleted, error) {
 	p := n.process.Load().pool
-	i, err := p.Get(in.Instance)
-	if err == nil {
-		err = i.Lease(ctx, call.LeaseEpoch)
-	}
+	i, err := p.Under(ctx, in.Instance, call.LeaseEpoch)
 	if err == nil {
 		err = p.Delete(ctx, in.Instance)
 	}
@@ -247,10 +262,7 @@ func (n *node) deleteInstance(ctx context.Context, call *sdk.Call, in named) (de
 
 func (n *node) resumeNewContacts(ctx context.Context, call *sdk.Call, in named) (oneInstance, error) {
 	p := n.process.Load()
-	i, err := p.pool.Get(in.Instance)
-	if err == nil {
-		err = i.Lease(ctx, call.LeaseEpoch)
-	}
+	i, err := p.pool.Under(ctx, in.Instance, call.LeaseEpoch)
 	if err == nil {
 		err = p.pauses.Resume(ctx, in.Instance)
 	}

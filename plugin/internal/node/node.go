@@ -44,7 +44,7 @@ func newNode() *node { return &node{board: sdk.NewBoard()} }
 
 func (n *node) offer() *sdk.Node {
 	return &sdk.Node{
-		Features: []string{sdk.FeatureCaughtUp, sdk.FeatureSubjects},
+		Features: []string{sdk.FeatureCaughtUp, sdk.FeatureSubjects, sdk.FeatureLeases},
 		Name:     "whatsapp-send-buttons",
 		Version:  version,
 		Title:    "WhatsApp Send Buttons",
@@ -61,7 +61,11 @@ func (n *node) offer() *sdk.Node {
 			n.findContact(),
 		}, n.instanceOperations()...),
 		Configure: n.configure,
-		Close:     n.close,
+		Shared:    func() bool { return n.process.Load().leased },
+		Claim: func(ctx context.Context, instance string, epoch uint64) error {
+			return n.process.Load().claim(ctx, instance, epoch)
+		},
+		Close: n.close,
 	}
 }
 

@@ -25,10 +25,7 @@ type passkeyInput struct {
 // the answer is made.
 func (n *node) answerPasskey(ctx context.Context, call *sdk.Call, in passkeyInput) (oneInstance, error) {
 	p := n.process.Load()
-	i, err := p.pool.Get(in.Instance)
-	if err == nil {
-		err = i.Lease(ctx, call.LeaseEpoch)
-	}
+	i, err := p.pool.Under(ctx, in.Instance, call.LeaseEpoch)
 	if err != nil {
 		return oneInstance{}, problem.Of(err)
 	}

@@ -30,6 +30,7 @@ import (
 // process is a configured node: everything that Close has to end.
 type process struct {
 	settings   settings
+	leased     bool // the instances wait for their claims
 	store      *store.Store
 	pool       *pool.Pool
 	media      *media.Loader
@@ -58,9 +59,12 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 		return nil, sdk.Invalid(sdk.Violation{Pointer: "/encoder/profile", Code: "profile", Message: err.Error()})
 	}
 	log := slog.Default()
-	p := &process{settings: s, conditions: newConditions(board)}
+	p := &process{settings: s}
+	dsn := string(setup.Secrets["/store/dsn"])
+	p.leased = setup.Leased && dsn != "" // nobody else uses a SQLite file
+	p.conditions = newConditions(board, p.leased)
 	p.store, err = store.Open(ctx, store.Options{
-		Dir: filepath.Join(setup.StateDir, "store"), Postgres: string(setup.Secrets["/store/dsn"]),
+		Dir: filepath.Join(setup.StateDir, "store"), Postgres: dsn,
 		Retention: s.retention(), Log: log, Status: send.StatusEvent,
 	})
 	if err != nil {
@@ -85,6 +89,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	in := receive.New(p.store)
 	p.pool, err = pool.Open(ctx, pool.Options{
 		Registry: p.store.Registry, Devices: p.store.Devices, Storage: p.storage, Log: log, Server: server, Limits: s.limits(),
+		Leased:         p.leased,
 		RefreshVersion: s.Device.RefreshVersion && s.Device.Version == "",
 		OnMessage:      in.Message, OnReceipt: in.Receipt, OnGroup: in.Group, OnTimelock: p.pauses.Timelock, Find: send.Finder(p.store.Ledger),
 		Changed: p.pauses.Reload, Notify: p.conditions.connection, Removed: p.removed,
@@ -107,6 +112,18 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 func (p *process) removed(instance string) {
 	p.pauses.Remove(instance)
 	p.conditions.remove(instance)
+}
+
+// claim is sdk.Node's.
+func (p *process) claim(ctx context.Context, instance string, epoch uint64) error {
+	news, err := p.pool.Claim(ctx, instance, epoch)
+	if err != nil {
+		return problem.Of(err)
+	}
+	if news {
+		p.pauses.Reload(ctx, instance) // another process may have had the instance
+	}
+	return nil
 }
 
 func (p *process) close(ctx context.Context) error {

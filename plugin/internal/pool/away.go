@@ -15,12 +15,21 @@ const (
 // Away lists the instances that may have more coming from WhatsApp than they have been given:
 // those that are to be online and are not, were not yet given all that was kept for them, could
 // not store some of it or take long to, or have a line that is silent. An instance that nobody wants online is
-// not waited for. changed is closed when the list may be another one.
+// not waited for. Of an instance that another process has claimed that one says it. changed
+// is closed when the list may be another one.
 func (p *Pool) Away() (names []string, changed <-chan struct{}) {
 	changed = p.moved.wait()
 	for _, i := range p.List() {
 		if i.away() {
 			names = append(names, i.name)
+		}
+	}
+	p.mu.RLock()
+	elsewhere := p.behind
+	p.mu.RUnlock()
+	for _, name := range elsewhere {
+		if p.mine(name) == nil {
+			names = append(names, name)
 		}
 	}
 	return names, changed

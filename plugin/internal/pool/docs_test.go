@@ -16,7 +16,7 @@ var refused = []events.ConnectFailureReason{400, 409, 415, 429, 501}
 func TestOperatorsPage(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/operations.md")
 	must(t, err)
-	codes := []string{codeUnreachable, codeUntrusted, codeLost, codeDeaf, codeUnstable, codeTwin, codeSlow, codeRefused, codeKeepAlive, codeStorage, codeLeaseLost, codeUnclaimed}
+	codes := []string{codeUnreachable, codeUntrusted, codeLost, codeDeaf, codeUnstable, codeTwin, codeSlow, codeRefused, codeKeepAlive, codeStorage, CodeLeaseLost, CodeUnclaimed}
 	for _, evt := range []any{&events.LoggedOut{}, &events.StreamReplaced{}, &events.TemporaryBan{}, &events.ClientOutdated{}, &events.ConnectFailure{}, &events.CATRefreshError{}} {
 		codes = append(codes, judge(evt).code)
 	}

@@ -87,7 +87,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 		wake:     make(chan struct{}, 1),
 		turn:     make(chan struct{}, 1),
 		claiming: make(chan struct{}, 1),
-		lost:     r.Epoch > 0,
+		lost:     r.Epoch > 0 || p.opts.Leased,
 		online:   r.Wanted == registry.Connected,
 		changed:  make(chan struct{}),
 	}
@@ -102,7 +102,10 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 		return nil, err
 	}
 	i.status = i.recall(r)
-	if i.lost {
+	switch {
+	case p.opts.Leased && r.Epoch > 0:
+		i.status.Trouble = leaseLost()
+	case i.lost:
 		i.status.Trouble = unclaimed()
 	}
 	return i, nil
@@ -334,6 +337,9 @@ func (i *Instance) wanted() bool {
 	defer i.mu.Unlock()
 	return i.online && !i.lost && i.cli.Load() != nil
 }
+
+// wants is wanted with this client: a lease that went and came back brings another.
+func (i *Instance) wants(cli *whatsmeow.Client) bool { return i.wanted() && i.cli.Load() == cli }
 
 // await waits until ready says so about the status.
 func (i *Instance) await(ctx context.Context, ready func(Status) bool) (Status, error) {

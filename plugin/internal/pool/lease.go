@@ -16,11 +16,40 @@ import (
 // A lease says which of the processes on one database an instance belongs to. Its
 // epoch counts up at every handover, and the highest one in the registry owns the
 // instance: a call with that epoch claims it for the process that takes the call. An
-// instance that was ever leased stays offline in a process that has not claimed it.
+// instance that was ever leased stays offline in a process that has not claimed it, and
+// with Options.Leased every one does.
 const (
-	codeLeaseLost = "lease_lost"      // a newer epoch has claimed the instance elsewhere
-	codeUnclaimed = "lease_unclaimed" // leased before this process started, and not claimed since
+	CodeLeaseLost = "lease_lost"      // a newer epoch has claimed the instance elsewhere
+	CodeUnclaimed = "lease_unclaimed" // leased, and not claimed since this process started
 )
+
+// ErrUnclaimed is a registry.ErrLeaseLost: a call without a lease came before any claim.
+var ErrUnclaimed = fmt.Errorf("the process has not claimed the instance: %w", registry.ErrLeaseLost)
+
+// Under is the instance, for a call under a lease; see Instance.Lease.
+func (p *Pool) Under(ctx context.Context, name string, epoch uint64) (*Instance, error) {
+	i, err := p.Find(ctx, name)
+	if err == nil {
+		err = i.Lease(ctx, epoch)
+	}
+	return i, err
+}
+
+// Claim claims an instance. It comes online if that is wanted, which Claim does not wait
+// for, and is not paired. news: the epoch is another one than before. An instance that is
+// gone, sqldb.ErrNotFound, was deleted by another process.
+func (p *Pool) Claim(ctx context.Context, name string, epoch uint64) (news bool, err error) {
+	i, err := p.Find(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	lost, before := i.isLost(), i.epoch.Load()
+	err = i.Lease(ctx, epoch)
+	if errors.Is(err, sqldb.ErrNotFound) {
+		p.drop(ctx, i)
+	}
+	return err == nil && (lost || before != epoch), err
+}
 
 // Lease checks the lease that a caller holds on the instance, and claims the instance
 // when its epoch is newer than the one this process knows. A claim makes the process
@@ -29,6 +58,8 @@ const (
 func (i *Instance) Lease(ctx context.Context, epoch uint64) error {
 	lost := i.isLost()
 	switch {
+	case epoch == 0 && lost && i.pool.opts.Leased && i.epoch.Load() == 0:
+		return ErrUnclaimed
 	case epoch == 0 && lost:
 		return registry.ErrLeaseLost
 	case epoch == 0:
@@ -50,14 +81,31 @@ func (i *Instance) claim(ctx context.Context, epoch uint64) error {
 		return err
 	}
 	defer release()
-	if err := i.pool.opts.Registry.ClaimLease(ctx, i.name, epoch); err != nil {
+	before, err := i.pool.opts.Registry.ClaimLease(ctx, i.name, epoch)
+	if err != nil {
 		return err
 	}
-	i.epoch.Store(max(epoch, i.epoch.Load()))
+	mine := i.epoch.Load()
+	if before > mine { // another process had it, and this one has not noticed
+		i.lose()
+	}
+	i.epoch.Store(max(epoch, mine))
 	if i.isLost() {
 		return i.reload(ctx)
 	}
 	return nil
+}
+
+// lose lets go of an instance that is another process's.
+func (i *Instance) lose() {
+	i.mu.Lock()
+	i.lost = true
+	i.mu.Unlock()
+	i.pool.moved.ring()
+	if p := i.pairing.Load(); p != nil {
+		p.stop()
+	}
+	i.stir()
 }
 
 // claims waits for its turn to compare this process's epoch with the registry's.
@@ -73,7 +121,7 @@ func (i *Instance) claims(ctx context.Context) (release func(), err error) {
 // Take claims an instance that an earlier process held under a lease, for a host that
 // leases nothing. Such a host is alone, and says so by connecting it.
 func (i *Instance) Take(ctx context.Context) error {
-	if !i.isLost() || i.epoch.Load() != 0 {
+	if i.pool.opts.Leased || !i.isLost() || i.epoch.Load() != 0 {
 		return nil
 	}
 	r, err := i.pool.opts.Registry.Instance(ctx, i.name)
@@ -105,14 +153,7 @@ func (i *Instance) record(ctx context.Context) (registry.Instance, error) {
 	if r.Epoch <= i.epoch.Load() {
 		return r, nil
 	}
-	i.mu.Lock()
-	i.lost = true
-	i.mu.Unlock()
-	i.pool.moved.ring()
-	if p := i.pairing.Load(); p != nil {
-		p.stop()
-	}
-	i.stir()
+	i.lose()
 	return r, registry.ErrLeaseLost
 }
 
@@ -190,11 +231,11 @@ func (i *Instance) load(ctx context.Context, r registry.Instance) error {
 }
 
 func leaseLost() *Trouble {
-	return &Trouble{Code: codeLeaseLost, At: time.Now(),
+	return &Trouble{Code: CodeLeaseLost, At: time.Now(),
 		Message: "a newer lease owns the instance; ask the process that holds it, or connect the instance here with a newer epoch"}
 }
 
 func unclaimed() *Trouble {
-	return &Trouble{Code: codeUnclaimed, At: time.Now(),
+	return &Trouble{Code: CodeUnclaimed, At: time.Now(),
 		Message: "the instance is leased, and nobody has claimed it for this process; connect it with the lease's epoch"}
 }

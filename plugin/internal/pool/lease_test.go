@@ -23,12 +23,12 @@ func TestLeaseLostInSilence(t *testing.T) {
 	must(t, i.Lease(w.ctx(), 1))
 	w.until(i, "connected", in(Connected))
 
-	must(t, w.db.Registry.ClaimLease(w.ctx(), "shop-001", 2))
+	w.claimElsewhere("shop-001", 2)
 	_, err = i.Send(w.ctx(), Outgoing{To: device.LID().ToNonAD(), ID: "3EB0C0FFEE", Message: &waE2E.Message{Conversation: proto.String("late")}})
 	if !errors.Is(err, registry.ErrLeaseLost) {
 		t.Errorf("a send under the old lease = %v, want ErrLeaseLost", err)
 	}
-	if s := w.until(i, "told", trouble(codeLeaseLost)); s.State != Replaced {
+	if s := w.until(i, "told", trouble(CodeLeaseLost)); s.State != Replaced {
 		t.Errorf("status = %+v", s)
 	}
 	if rec, _ := w.sim.Record("3EB0C0FFEE"); len(rec.Attempts) != 0 {
@@ -52,11 +52,11 @@ func TestLeaseLostInSilence(t *testing.T) {
 func TestLeasedInstanceWaitsForItsClaim(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
-	must(t, w.db.Registry.ClaimLease(w.ctx(), "shop-001", 4))
+	w.claimElsewhere("shop-001", 4)
 	p := w.open(nil)
 	i, err := p.Get("shop-001")
 	must(t, err)
-	if s := i.Status(); s.State != Disconnected || s.Trouble == nil || s.Trouble.Code != codeUnclaimed {
+	if s := i.Status(); s.State != Disconnected || s.Trouble == nil || s.Trouble.Code != CodeUnclaimed {
 		t.Errorf("status = %+v", s)
 	}
 	if err := i.Lease(w.ctx(), 3); !errors.Is(err, registry.ErrLeaseLost) {
@@ -99,9 +99,9 @@ func TestDialReadsTheLease(t *testing.T) {
 			must(t, err)
 			must(t, i.Lease(w.ctx(), epoch))
 			w.until(i, "connected", in(Connected))
-			must(t, w.db.Registry.ClaimLease(w.ctx(), "shop-001", 2))
+			w.claimElsewhere("shop-001", 2)
 			device.Drop()
-			if s := w.until(i, "told", trouble(codeLeaseLost)); s.State != Replaced {
+			if s := w.until(i, "told", trouble(CodeLeaseLost)); s.State != Replaced {
 				t.Errorf("status = %+v", s)
 			}
 			if device.Logins() != 1 {
@@ -123,4 +123,11 @@ func TestReplacedUnderItsLease(t *testing.T) {
 	w.until(i, "connected", in(Connected))
 	device.Replaced()
 	w.until(i, "connected again", func(s Status) bool { return s.State == Connected && device.Logins() == 2 })
+}
+
+// claimElsewhere is another process's claim.
+func (w *world) claimElsewhere(name string, epoch uint64) {
+	w.t.Helper()
+	_, err := w.db.Registry.ClaimLease(w.ctx(), name, epoch)
+	must(w.t, err)
 }

@@ -143,6 +143,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 		default:
 			i.set(before.State, before.Trouble)
 		}
+		i.stir() // it may be another process's by now, and says so
 	}()
 	outcome := newOutcome(i, p)
 	err = i.prompt(life, p, phone, show, outcome)

@@ -38,6 +38,9 @@ type Options struct {
 	Log      *slog.Logger
 	Server   *Server // nil: WhatsApp itself
 	Limits   Limits
+	// Leased says that other processes share the database: no instance is this process's
+	// before it has claimed it.
+	Leased bool
 	// RefreshVersion lets the pool ask web.whatsapp.com which version of WhatsApp Web is
 	// current, at the start and when WhatsApp calls ours outdated.
 	RefreshVersion bool
@@ -62,7 +65,7 @@ type Options struct {
 	Changed func(ctx context.Context, instance string)
 	// Notify hears of every change of a status. It must not block. Optional.
 	Notify func(instance string, s Status)
-	// Removed hears that an instance is gone. It must not block. Optional.
+	// Removed hears that an instance is gone, or another process's. It must not block. Optional.
 	Removed func(instance string)
 }
 
@@ -113,10 +116,12 @@ type Pool struct {
 	mu     sync.RWMutex
 	byName map[string]*Instance
 	closed bool
+	all    map[string]registry.Instance // with Options.Leased: of all processes, as last seen
+	behind []string                     // of all, see namesBehind
 }
 
-// Open reads the registry and begins to connect the instances that were online.
-// It returns before they are connected.
+// Open reads the registry and begins to connect the instances that were online, unless
+// they wait for a claim. It returns before they are connected.
 func Open(ctx context.Context, opts Options) (*Pool, error) {
 	opts.Limits = opts.Limits.withDefaults()
 	quietSignal(opts.Log)
@@ -138,6 +143,10 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 	p.web = newWeb(p)
 	if opts.RefreshVersion && !p.web.recall(ctx) {
 		p.wg.Go(func() { p.web.refresh(p.ctx) })
+	}
+	if opts.Leased {
+		p.share(records)
+		return p, nil
 	}
 	for _, r := range records {
 		if _, err := p.add(ctx, r); err != nil {
@@ -184,6 +193,9 @@ func (p *Pool) Create(ctx context.Context, name string) (*Instance, error) {
 	r, err := p.opts.Registry.Create(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	if old, err := p.Get(name); err == nil { // another process has deleted it
+		p.drop(ctx, old)
 	}
 	return p.add(ctx, r)
 }
@@ -246,15 +258,26 @@ func (p *Pool) Delete(ctx context.Context, name string) error {
 	if err := p.opts.Registry.Delete(ctx, name); err != nil {
 		return err
 	}
+	p.forget(i)
+	return nil
+}
+
+// forget takes an instance out that has ended.
+func (p *Pool) forget(i *Instance) {
 	p.mu.Lock()
-	delete(p.byName, name)
+	if p.byName[i.name] == i {
+		delete(p.byName, i.name)
+	}
 	p.mu.Unlock()
 	p.moved.ring()
 	p.compare(i)
+	p.removed(i.name)
+}
+
+func (p *Pool) removed(name string) {
 	if p.opts.Removed != nil {
 		p.opts.Removed(name)
 	}
-	return nil
 }
 
 // Close disconnects every instance and waits for all goroutines, at most until ctx
@@ -272,7 +295,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	defer p.client.CloseIdleConnections()
 	select {
 	case <-ended:
-		return nil
+		return p.leave(ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("instances are still disconnecting: %w", ctx.Err())
 	}

@@ -48,8 +48,12 @@ func (i *Instance) supervise() {
 		if i.ctx.Err() != nil || !i.wanted() {
 			continue
 		}
-		end := i.connection(i.cli.Load(), &b)
-		if i.ctx.Err() != nil || !i.wanted() {
+		cli := i.cli.Load()
+		if cli == nil {
+			continue
+		}
+		end := i.connection(cli, &b)
+		if i.ctx.Err() != nil || !i.wants(cli) {
 			continue
 		}
 		b.ended(end, i.pool.opts.Limits.Lasting)
@@ -99,8 +103,8 @@ func unstable() *Trouble {
 func (i *Instance) rest() {
 	switch now := i.Status(); {
 	case i.isLost():
-		if now.Trouble == nil || now.Trouble.Code != codeUnclaimed && now.Trouble.Code != codeLeaseLost {
-			i.set(Replaced, leaseLost())
+		if now.Trouble == nil || now.Trouble.Code != CodeUnclaimed && now.Trouble.Code != CodeLeaseLost {
+			i.change(func(Status) bool { return i.lost }, Replaced, leaseLost())
 		}
 	case now.State == Connected, now.State == Connecting:
 		i.set(Disconnected, nil)
@@ -232,7 +236,7 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 		i.watch(cli, &end)
 		end.stood = time.Since(since)
 	}
-	if end.by != nil || i.ctx.Err() != nil || !i.wanted() {
+	if end.by != nil || i.ctx.Err() != nil || !i.wants(cli) {
 		cli.Disconnect()
 	} else {
 		cli.ResetConnection() // a send that is cut waits for the next connection
@@ -256,7 +260,7 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 		case <-i.ctx.Done():
 			return
 		case <-i.wake:
-			if !i.wanted() {
+			if !i.wants(cli) {
 				return
 			}
 			if err := i.storeFailed(); err != nil {
@@ -341,7 +345,7 @@ func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Cli
 			end.code, end.err = codeLost, ctx.Err()
 			return end
 		case <-i.wake:
-			if !i.wanted() {
+			if !i.wants(cli) {
 				return end
 			}
 			if err := i.storeFailed(); err != nil {

@@ -18,6 +18,9 @@ import (
 // CodeInvalid is the code of a request that only the service could find fault with.
 const CodeInvalid = "invalid_request"
 
+// codeStale is the code of a call for an instance that is another process's.
+const codeStale = "stale_epoch"
+
 // New is a failure without effect.
 func New(status int, code string, fault sdk.Fault, message string) *sdk.Problem {
 	return &sdk.Problem{Code: code, HTTPStatus: status, Message: message, Effect: sdk.EffectNone, Fault: fault}
@@ -50,8 +53,11 @@ func Of(err error) error {
 		return New(http.StatusConflict, "instance_exists", sdk.FaultCaller, "Instance already exists")
 	case errors.Is(err, sqldb.ErrLimit):
 		return New(http.StatusTooManyRequests, "limit_reached", sdk.FaultCaller, err.Error())
+	case errors.Is(err, pool.ErrUnclaimed):
+		return Retryable(New(http.StatusConflict, codeStale, sdk.FaultCaller,
+			"The instance is leased, and this process has not claimed it; ask its owner, or repeat the call when it is claimed"), time.Second)
 	case errors.Is(err, registry.ErrLeaseLost):
-		return New(http.StatusConflict, "stale_epoch", sdk.FaultCaller, "A newer lease owns the instance; ask its owner")
+		return New(http.StatusConflict, codeStale, sdk.FaultCaller, "A newer lease owns the instance; ask its owner")
 	case errors.As(err, &refused):
 		p := New(http.StatusBadGateway, refused.Status.Trouble.Code, sdk.FaultDownstream, refused.Error())
 		p.Err = err

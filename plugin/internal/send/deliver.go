@@ -17,10 +17,7 @@ import (
 
 // deliver sends a message once per key, however often it is called.
 func (s *Sender) deliver(ctx context.Context, call *sdk.Call, o order) (sdk.JSON, error) {
-	inst, err := s.Pool.Get(o.instance)
-	if err == nil {
-		err = inst.Lease(ctx, call.LeaseEpoch)
-	}
+	inst, err := s.Pool.Under(ctx, o.instance, call.LeaseEpoch)
 	if err != nil {
 		return nil, problem.Of(err)
 	}

@@ -35,10 +35,7 @@ func (s *Sender) Find(ctx context.Context, call *sdk.Call, q Whom) (Person, erro
 	if err != nil {
 		return Person{}, problem.Number(err)
 	}
-	inst, err := s.Pool.Get(q.Instance)
-	if err == nil {
-		err = inst.Lease(ctx, call.LeaseEpoch)
-	}
+	inst, err := s.Pool.Under(ctx, q.Instance, call.LeaseEpoch)
 	if err != nil {
 		return Person{}, problem.Of(err)
 	}

@@ -53,7 +53,7 @@ func TestInstances(t *testing.T) {
 		for what, err := range map[string]error{
 			"deleted":        s.Registry.Delete(ctx, "shop"),
 			"state":          s.Registry.SetState(ctx, "shop", "x", ""),
-			"lease":          s.Registry.ClaimLease(ctx, "shop", 1),
+			"lease":          claimLease(t, s, "shop", 1),
 			"its sends":      errOf(s.Ledger.Lookup(ctx, operation, "shop", "k")),
 			"its menus":      errOf(s.Menus.Get(ctx, "shop", claim.Entry.MessageID)),
 			"the row itself": errOf(s.Registry.Instance(ctx, "shop")),
@@ -88,6 +88,11 @@ func TestInstanceIsUnique(t *testing.T) {
 	})
 }
 
+func claimLease(t *testing.T, s *store.Store, instance string, epoch uint64) error {
+	_, err := s.Registry.ClaimLease(t.Context(), instance, epoch)
+	return err
+}
+
 func TestLeaseEpochNeverFalls(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -96,11 +101,11 @@ func TestLeaseEpochNeverFalls(t *testing.T) {
 			epoch uint64
 			want  error
 		}{{3, nil}, {3, nil}, {2, registry.ErrLeaseLost}, {7, nil}, {3, registry.ErrLeaseLost}} {
-			if err := s.Registry.ClaimLease(ctx, "shop", step.epoch); !errors.Is(err, step.want) {
+			if err := claimLease(t, s, "shop", step.epoch); !errors.Is(err, step.want) {
 				t.Errorf("epoch %d: %v, want %v", step.epoch, err, step.want)
 			}
 		}
-		if err := s.Registry.ClaimLease(ctx, "shop", math.MaxUint64); err == nil {
+		if err := claimLease(t, s, "shop", math.MaxUint64); err == nil {
 			t.Error("an epoch below zero in the table was taken")
 		}
 		if i := must[registry.Instance](t)(s.Registry.Instance(ctx, "shop")); i.Epoch != 7 {

@@ -58,6 +58,7 @@ type Store struct {
 	Cache    *cache.Cache
 
 	DB      *sqldb.DB
+	signals *sqldb.Signals
 	sweeper *sqldb.Sweeper
 	close   sync.Once
 }
@@ -70,7 +71,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{DB: db, Devices: session.New(db, opt.Log, opt.Now)}
+	s := &Store{DB: db, signals: db.Signals("tapnode_node"), Devices: session.New(db, opt.Log, opt.Now)}
 	if err := s.prepare(ctx, opt); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -87,20 +88,21 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 		return err
 	}
 	keep, limits := opt.Retention, opt.Limits
-	s.Outbox, err = outbox.Open(ctx, s.DB, outbox.Options{
+	s.Outbox, err = outbox.Open(ctx, s.DB, s.signals, outbox.Options{
 		Keep: keep.Events, KeepAcked: keep.Acknowledged, KeepSeen: keep.Seen, KeepSubscribers: keep.Subscribers,
 		Events: limits.Events, Acked: limits.Acknowledged, Seen: limits.Seen, Subscribers: limits.Subscribers, Now: opt.Now,
 	})
 	if err != nil {
 		return err
 	}
+	s.signals.Look = s.Outbox.Look
 	s.Ledger = ledger.New(s.DB, s.Outbox, ledger.Options{Keep: keep.Ledger, Limit: limits.Ledger, Status: opt.Status, Now: opt.Now})
 	s.Menus = menus.New(s.DB, keep.Menus, limits.Menus, opt.Now)
 	s.Inbox = inbox.New(s.DB, inbox.Options{
 		Keep: keep.Messages, KeepContacts: keep.Contacts, Messages: limits.Messages, Contacts: limits.Contacts, Now: opt.Now,
 	})
 	s.Cache = cache.New(s.DB, limits.Recipients, limits.Uploads, opt.Now)
-	s.Registry = registry.New(s.DB, limits.Instances, opt.Now,
+	s.Registry = registry.New(s.DB, s.signals, limits.Instances, opt.Now,
 		registry.Kept{Forget: ledger.Forget, Leave: ledger.Leave},
 		registry.Kept{Forget: menus.Forget, Leave: menus.Forget},
 		registry.Kept{Forget: inbox.Forget, Leave: inbox.Forget},
@@ -119,24 +121,31 @@ func (s *Store) sweeps() []sqldb.Sweep {
 	return all
 }
 
-// Start begins to remove old rows in the background, until Stop. It is idempotent.
-func (s *Store) Start() { s.sweeper.Start() }
+// Start begins to remove old rows in the background and to hear what other processes on the
+// same Postgres store, until Stop. It is idempotent.
+func (s *Store) Start() {
+	s.sweeper.Start()
+	s.signals.Start()
+}
 
 // Stop ends what Start began and waits for it. It is idempotent.
-func (s *Store) Stop() { s.sweeper.Stop() }
+func (s *Store) Stop() {
+	s.signals.Stop()
+	s.sweeper.Stop()
+}
 
 // Sweep removes what is past its retention, what every subscriber has acknowledged and
 // what is over a limit, once.
 func (s *Store) Sweep(ctx context.Context) error { return s.sweeper.Sweep(ctx) }
 
-// Close stops the sweeper, finishes the writes that are under way and closes the
+// Close stops what Start began, finishes the writes that are under way and closes the
 // database. Calls made afterwards fail with sqldb.ErrClosed. It is idempotent.
 func (s *Store) Close() error {
 	var err error
 	s.close.Do(func() {
 		s.Stop()
 		err = s.DB.Close()
-		s.Outbox.Close()
+		s.signals.Close()
 	})
 	return err
 }

@@ -192,7 +192,7 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 	must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", "0-0"))
 	must[[]registry.Pause](t)(s.Registry.Pauses(ctx, "shop"))
 	must[bool](t)(s.Inbox.Wrote(ctx, "shop", ada))
-	check(t, s.Registry.ClaimLease(ctx, "shop", 1))
+	check(t, claimLease(t, s, "shop", 1))
 	check(t, s.Sweep(ctx))
 	check(t, s.Registry.Delete(ctx, "shop"))
 

@@ -15,7 +15,7 @@ package outbox
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -36,21 +36,19 @@ type Options struct {
 
 // Outbox is the events of a database. Its methods are safe for concurrent use.
 type Outbox struct {
-	db        *sqldb.DB
-	opt       Options
-	now       func() time.Time
-	id        [8]byte // of the database, in every cursor
-	broadcast broadcast
+	db      *sqldb.DB
+	opt     Options
+	now     func() time.Time
+	id      [8]byte // of the database, in every cursor
+	signals *sqldb.Signals
+	seen    atomic.Int64 // the last sequence, when Look saw it
 }
 
-// Open returns the outbox of a migrated database.
-func Open(ctx context.Context, db *sqldb.DB, opt Options) (*Outbox, error) {
-	o := &Outbox{db: db, opt: opt, now: opt.Now, id: db.ID()}
+// Open returns the outbox of a migrated database, which tells of events by their type.
+func Open(ctx context.Context, db *sqldb.DB, signals *sqldb.Signals, opt Options) (*Outbox, error) {
+	o := &Outbox{db: db, opt: opt, now: opt.Now, id: db.ID(), signals: signals}
 	return o, o.skip(ctx)
 }
-
-// Close wakes everybody who waits for an event.
-func (o *Outbox) Close() { o.broadcast.close() }
 
 // Sweeps are the tables that time and limits empty; [Outbox.Sweep] does the events.
 func (o *Outbox) Sweeps() []sqldb.Sweep {
@@ -61,60 +59,20 @@ func (o *Outbox) Sweeps() []sqldb.Sweep {
 	}
 }
 
-// broadcast wakes those who wait for events of a type, and nobody else: each of them
-// asks the database.
-type broadcast struct {
-	mu     sync.Mutex
-	ch     map[string]chan struct{} // by type; "" is every type
-	closed bool
-}
-
-// wait returns a channel that is closed by the next wake of the type. Take it before
-// looking at what may have changed.
-func (b *broadcast) wait(kind string) <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if ch := b.ch[kind]; ch != nil {
-		return ch
-	}
-	ch := make(chan struct{})
-	if b.closed {
-		close(ch)
-		return ch
-	}
-	if b.ch == nil {
-		b.ch = make(map[string]chan struct{})
-	}
-	b.ch[kind] = ch
-	return ch
-}
-
-func (b *broadcast) wake(kind string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, k := range [...]string{kind, ""} {
-		if ch := b.ch[k]; ch != nil {
-			close(ch)
-			delete(b.ch, k)
-		}
-	}
-}
-
-func (b *broadcast) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	for _, ch := range b.ch {
-		close(ch)
-	}
-	clear(b.ch)
-}
-
 // Changed returns a channel that is closed when the next event of the type ("" is
-// every type) is stored, or when the store closes. Take it before Read, and read again
-// when it is closed. Events that another process stores in the same Postgres do not
-// close it.
-func (o *Outbox) Changed(kind string) <-chan struct{} { return o.broadcast.wait(kind) }
+// every type) is stored, by whichever process, or when the store closes. Take it before
+// Read, and read again when it is closed.
+func (o *Outbox) Changed(kind string) <-chan struct{} { return o.signals.Wait(kind) }
 
-// Wake tells those who wait for events of a type that one has been stored.
-func (o *Outbox) Wake(kind string) { o.broadcast.wake(kind) }
+// Wake tells those of this process who wait for events of a type that one has been stored.
+func (o *Outbox) Wake(kind string) { o.signals.Wake(kind) }
+
+// Look wakes everybody when somebody has stored an event since the last look.
+func (o *Outbox) Look(ctx context.Context) error {
+	var last int64
+	err := o.db.Row(ctx, `SELECT COALESCE(max(value), 0) FROM tapnode_sequence WHERE name = 'events'`, nil, &last)
+	if err == nil && o.seen.Swap(last) != last {
+		o.signals.WakeAll()
+	}
+	return err
+}

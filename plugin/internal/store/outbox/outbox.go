@@ -69,8 +69,8 @@ func (o *Outbox) learn(t *sqldb.Tx, e Event) (fresh bool, err error) {
 	return fresh, nil
 }
 
-// Insert puts an event at the end of the log, in the transaction of what it tells. The
-// caller calls Wake when that is committed.
+// Insert puts an event at the end of the log, in the transaction of what it tells. Other
+// processes hear of it; the caller calls Wake when that is committed.
 func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 	// The counter's row is locked until the commit, so that a reader never sees a
 	// sequence before a smaller one.
@@ -83,7 +83,10 @@ func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 	_, err = t.Exec(`INSERT INTO tapnode_events (seq, id, type, instance, subject, correlation, data, time, stored_at, traceparent)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		seq, e.ID, e.Type, e.Instance, e.Subject, e.Correlation, e.Data, sqldb.Millis(e.Time), sqldb.Millis(o.now()), e.Traceparent)
-	return err
+	if err != nil {
+		return err
+	}
+	return o.signals.Tell(t, e.Type)
 }
 
 // skipped is more sequences than can be unsynced at one time: SQLite syncs its log

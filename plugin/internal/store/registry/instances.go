@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -35,6 +34,7 @@ type Instance struct {
 	State   string // the pool's own word, as last stored
 	Reason  string
 	StateAt time.Time
+	Shown   string // what the owner shows to other processes, see Show; "" as long as nobody has
 
 	Epoch     uint64 // of the lease that last claimed it; 0: none
 	CreatedAt time.Time
@@ -49,12 +49,12 @@ type Account struct {
 // same reports whether both are one account. A changed number keeps its LID.
 func (a Account) same(b Account) bool { return a.JID == b.JID || a.LID != "" && a.LID == b.LID }
 
-const instanceColumns = `name, jid, lid, wanted, account, account_lid, state, reason, state_at, epoch, created_at`
+const instanceColumns = `name, jid, lid, wanted, account, account_lid, state, reason, state_at, shown, epoch, created_at`
 
 func scanInstance(row sqldb.Scanner) (Instance, error) {
 	var i Instance
 	var stateAt, epoch, createdAt int64
-	err := row.Scan(&i.Name, &i.JID, &i.LID, &i.Wanted, &i.Account.JID, &i.Account.LID, &i.State, &i.Reason, &stateAt, &epoch, &createdAt)
+	err := row.Scan(&i.Name, &i.JID, &i.LID, &i.Wanted, &i.Account.JID, &i.Account.LID, &i.State, &i.Reason, &stateAt, &i.Shown, &epoch, &createdAt)
 	i.StateAt, i.Epoch, i.CreatedAt = sqldb.Time(stateAt), uint64(epoch), sqldb.Time(createdAt)
 	return i, err
 }
@@ -95,7 +95,10 @@ func (r *Registry) Create(ctx context.Context, name string) (Instance, error) {
 		if err == nil && n == 0 {
 			err = sqldb.ErrExists
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return r.signals.Tell(t, topic)
 	})
 	if err != nil {
 		return Instance{}, err
@@ -169,27 +172,6 @@ func (r *Registry) SetState(ctx context.Context, name, state, reason string) err
 		name, state, reason, sqldb.Millis(r.now()))
 }
 
-// ClaimLease makes epoch the instance's owner. The same or a higher epoch than
-// the stored one is taken; a lower one is [ErrLeaseLost].
-func (r *Registry) ClaimLease(ctx context.Context, name string, epoch uint64) error {
-	if epoch > math.MaxInt64 {
-		return fmt.Errorf("claim the lease: epoch %d is not one: a lease counts up from 1", epoch)
-	}
-	return r.db.Write(ctx, "claim the lease", func(t *sqldb.Tx) error {
-		n, err := t.Exec(`UPDATE tapnode_instances SET epoch = $2 WHERE name = $1 AND epoch <= $2`, name, int64(epoch))
-		if err != nil || n == 1 {
-			return err
-		}
-		if err := t.Row(`SELECT count(*) FROM tapnode_instances WHERE name = $1`, []any{name}, &n); err != nil {
-			return err
-		}
-		if n == 0 {
-			return sqldb.ErrNotFound
-		}
-		return ErrLeaseLost
-	})
-}
-
 // Delete forgets the instance and everything that was stored for it. Its
 // WhatsApp device is deleted with [store.Device.Delete] of whatsmeow, before.
 func (r *Registry) Delete(ctx context.Context, name string) error {
@@ -209,7 +191,7 @@ func (r *Registry) Delete(ctx context.Context, name string) error {
 				return err
 			}
 		}
-		return nil
+		return r.signals.Tell(t, topic)
 	})
 }
 

@@ -25,10 +25,11 @@ var ErrLeaseLost = errors.New("a newer lease owns the instance")
 
 // Registry is the instances of a database. Its methods are safe for concurrent use.
 type Registry struct {
-	db    *sqldb.DB
-	limit int
-	now   func() time.Time
-	kept  []Kept
+	db      *sqldb.DB
+	signals *sqldb.Signals
+	limit   int
+	now     func() time.Time
+	kept    []Kept
 }
 
 // Kept is what others keep under an instance's name.
@@ -40,9 +41,16 @@ type Kept struct {
 }
 
 // New returns the registry of a migrated database for at most limit instances.
-func New(db *sqldb.DB, limit int, now func() time.Time, kept ...Kept) *Registry {
-	return &Registry{db: db, limit: limit, now: now, kept: kept}
+func New(db *sqldb.DB, signals *sqldb.Signals, limit int, now func() time.Time, kept ...Kept) *Registry {
+	return &Registry{db: db, signals: signals, limit: limit, now: now, kept: kept}
 }
+
+// topic is the signal that instances are other ones than before.
+const topic = "instances"
+
+// Changed returns a channel that is closed when another process has created, deleted or
+// claimed an instance, or shows something else of one. It may come late: see [sqldb.Signals].
+func (r *Registry) Changed() <-chan struct{} { return r.signals.Wait(topic) }
 
 // Sweeps are the tables that time empties.
 func (r *Registry) Sweeps() []sqldb.Sweep {

@@ -1,0 +1,56 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
+
+// ClaimLease makes epoch the instance's owner, and says whose it was before. The same or a
+// higher epoch than the stored one is taken; a lower one is [ErrLeaseLost].
+func (r *Registry) ClaimLease(ctx context.Context, name string, epoch uint64) (before uint64, err error) {
+	if epoch > math.MaxInt64 {
+		return 0, fmt.Errorf("claim the lease: epoch %d is not one: a lease counts up from 1", epoch)
+	}
+	err = r.db.Write(ctx, "claim the lease", func(t *sqldb.Tx) error {
+		var stored int64
+		// It changes nothing, and keeps others off the row until the commit.
+		err := t.Row(`UPDATE tapnode_instances SET epoch = epoch WHERE name = $1 RETURNING epoch`, []any{name}, &stored)
+		switch before = uint64(stored); {
+		case err != nil:
+			return err
+		case before > epoch:
+			return ErrLeaseLost
+		case before == epoch:
+			return nil
+		}
+		if _, err := t.Exec(`UPDATE tapnode_instances SET epoch = $2 WHERE name = $1`, name, int64(epoch)); err != nil {
+			return err
+		}
+		return r.signals.Tell(t, topic)
+	})
+	return before, err
+}
+
+// Shown is what the owner of an instance shows to the other processes on the database.
+type Shown struct {
+	Name  string
+	Epoch uint64 // of the owner's lease
+	What  string // the pool's own words
+}
+
+// Show stores what is shown of instances. One that has a newer owner, or is gone, is left
+// out: it is not ours to show.
+func (r *Registry) Show(ctx context.Context, list []Shown) error {
+	return r.db.WriteUnsynced(ctx, "show the instances", func(t *sqldb.Tx) error {
+		for _, s := range list {
+			_, err := t.Exec(`UPDATE tapnode_instances SET shown = $2 WHERE name = $1 AND epoch = $3`, s.Name, s.What, int64(s.Epoch))
+			if err != nil {
+				return err
+			}
+		}
+		return r.signals.Tell(t, topic)
+	})
+}
