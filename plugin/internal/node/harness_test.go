@@ -26,7 +26,8 @@ type world struct {
 	dir string
 	dsn string // Postgres; empty: SQLite in dir
 
-	leased bool // what the instances are, if others may have them, too
+	leased bool   // an instance waits for its claim, if others may have it, too
+	epoch  uint64 // of the lease of every call that names none
 
 	node *client.Client
 	stop func()
@@ -45,14 +46,20 @@ func newWorld(t *testing.T, options wasim.Options) *world {
 func worldOn(t *testing.T, sim *wasim.Server, dir, dsn string) *world {
 	t.Helper()
 	w := &world{t: t, sim: sim, dir: dir, dsn: dsn}
-	t.Cleanup(func() {
+	w.begin()
+	return w
+}
+
+// begin starts a world that has its simulator for itself.
+func (w *world) begin() {
+	w.t.Helper()
+	w.t.Cleanup(func() {
 		w.shut()
-		if err := sim.Close(); err != nil {
-			t.Error(err)
+		if err := w.sim.Close(); err != nil {
+			w.t.Error(err)
 		}
 	})
 	w.start()
-	return w
 }
 
 // start runs the node on what the last one left.
@@ -103,6 +110,9 @@ func (w *world) call(operation string, input any, into any) error {
 
 func (w *world) execute(r client.Request, into any) error {
 	w.t.Helper()
+	if r.LeaseEpoch == 0 {
+		r.LeaseEpoch = w.epoch
+	}
 	res, err := w.node.Execute(w.ctx(), r, nil)
 	if err != nil {
 		return err
@@ -129,6 +139,9 @@ func (w *world) pair(name, number string) *wasim.Account {
 	account, err := w.sim.NewAccount(number)
 	w.must(err)
 	w.must(w.call("whatsapp.instance.create@1", named{name}, nil))
+	if w.leased {
+		w.must(w.node.Claim(w.ctx(), name, w.epoch))
+	}
 	w.link(name, account)
 	return account
 }
@@ -138,7 +151,7 @@ func (w *world) link(name string, account *wasim.Account) {
 	w.t.Helper()
 	scanned := make(chan error, 1)
 	var out oneInstance
-	res, err := w.node.Execute(w.ctx(), client.Request{Operation: "whatsapp.instance.connect@1", Input: raw(w.t, named{name})}, func(p client.Progress) {
+	res, err := w.node.Execute(w.ctx(), client.Request{Operation: "whatsapp.instance.connect@1", Input: raw(w.t, named{name}), LeaseEpoch: w.epoch}, func(p client.Progress) {
 		var step struct{ QR string }
 		if p.Stage == "qr" && json.Unmarshal(p.Data, &step) == nil {
 			go func() { scanned <- account.Scan(w.ctx(), step.QR) }()
