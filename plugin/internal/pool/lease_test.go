@@ -3,10 +3,12 @@ package pool
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/wasim"
 
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
@@ -123,6 +125,61 @@ func TestReplacedUnderItsLease(t *testing.T) {
 	w.until(i, "connected", in(Connected))
 	device.Replaced()
 	w.until(i, "connected again", func(s Status) bool { return s.State == Connected && device.Logins() == 2 })
+}
+
+// TestLetsGoOfWhatIsClaimedElsewhere: a leased process dials nothing before its claim, and
+// hangs up by itself when another one claims the instance, which may be far from dialling.
+func TestLetsGoOfWhatIsClaimedElsewhere(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	device := w.adopt(1)
+	p := w.open(func(o *Options) { o.Leased = true })
+	if here := p.List(); len(here) > 0 || device.Logins() > 0 {
+		t.Errorf("%d instances and %d logins before any claim", len(here), device.Logins())
+	}
+	if _, err := p.Under(w.ctx(), "shop-001", 0); !errors.Is(err, ErrUnclaimed) || !errors.Is(err, registry.ErrLeaseLost) {
+		t.Errorf("a call without a lease = %v", err)
+	}
+	for _, epoch := range []uint64{1, 3} {
+		if news, err := p.Claim(w.ctx(), "shop-001", epoch); err != nil || !news {
+			t.Fatalf("claim = %v, %v", news, err)
+		}
+		if news, err := p.Claim(w.ctx(), "shop-001", epoch); err != nil || news {
+			t.Errorf("the same claim = %v, %v", news, err)
+		}
+		i, err := p.Get("shop-001")
+		must(t, err)
+		must(t, i.Take(w.ctx()))
+		w.until(i, "connected", in(Connected))
+		w.claimElsewhere("shop-001", epoch+1)
+		if s := w.until(i, "told", trouble(CodeLeaseLost)); s.State != Replaced {
+			t.Errorf("status = %+v", s)
+		}
+		for ctx := w.ctx(); device.Online(); time.Sleep(time.Millisecond) { // until the server has seen it
+			must(t, ctx.Err())
+		}
+	}
+	must(t, w.db.Registry.Delete(w.ctx(), "shop-001"))
+	if _, err := p.Claim(w.ctx(), "shop-001", 5); !errors.Is(err, sqldb.ErrNotFound) {
+		t.Errorf("a claim of what is deleted = %v", err)
+	}
+	if here := p.List(); len(here) > 0 {
+		t.Errorf("%s is still here", here[0].Name())
+	}
+}
+
+// TestClaimAfterAnUnseenOwner: another process had the instance for a while, of which this
+// one has noticed nothing. What it had cached is not the session any more.
+func TestClaimAfterAnUnseenOwner(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	device := w.adopt(1)
+	p := w.open(nil)
+	i, err := p.Get("shop-001")
+	must(t, err)
+	must(t, i.Lease(w.ctx(), 1))
+	w.until(i, "connected", in(Connected))
+	w.claimElsewhere("shop-001", 2)
+	must(t, i.Lease(w.ctx(), 3))
+	w.until(i, "connected anew", func(s Status) bool { return s.State == Connected && device.Logins() == 2 })
 }
 
 // claimElsewhere is another process's claim.
