@@ -120,25 +120,34 @@ func (s *subscriptions) move(ctx context.Context, here bool) {
 	}
 	s.mu.Unlock()
 	if here {
+		for at := range s.wanted() { // nothing is known of it before it is read here
+			s.lag.drop(at)
+			s.expect(at)
+		}
 		s.follow(ctx)
 		return
 	}
-	for at, sub := range open {
+	for _, sub := range open {
 		sub.close()
-		s.lag.drop(at)
-		s.expect(at) // nothing is known of it until it is read here again
 	}
 }
 
-// readElsewhere says whether another host reads the node's events, and so knows when timeouts may
-// be taken.
+// readElsewhere says whether timeouts are another host's to take, because it reads the node's
+// events, or one will in a moment, and so knows what is on its way.
 func (n *node) readElsewhere(m *cluster.Member) bool {
 	if m == nil {
 		return false
 	}
-	n.subscriptions.mu.Lock()
-	defer n.subscriptions.mu.Unlock()
-	return !n.subscriptions.here && m.Read(n.manifest.Name)
+	s := n.subscriptions
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.here {
+		return false
+	}
+	if m.Read(n.manifest.Name) {
+		s.readAt = time.Now()
+	}
+	return time.Since(s.readAt) < patience
 }
 
 // tries is how often a call looks for the owner of its subject.
@@ -157,8 +166,15 @@ func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress f
 		owner, err = a.member.Owner(ctx, n.manifest.Name, subject, try > 0)
 		switch {
 		case errors.Is(err, cluster.ErrNobody): // it does not exist, or is made by this call
-			if result, err = n.execute(ctx, r, progress); err == nil && slices.Contains((leased{n}).Subjects(), subject) {
+			result, err = n.execute(ctx, r, progress)
+			switch {
+			case err == nil && slices.Contains((leased{n}).Subjects(), subject):
 				return result, a.member.Adopt(ctx, n.manifest.Name, subject)
+			case moved(err): // the node knows it, and this database is older
+				if lost := a.member.Adopt(ctx, n.manifest.Name, subject); lost != nil {
+					return result, away(lost)
+				}
+				continue
 			}
 			return result, err
 		case err != nil:

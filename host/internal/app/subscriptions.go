@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -24,6 +25,7 @@ type subscriptions struct {
 
 	mu      sync.Mutex
 	here    bool        // this host reads the node's events
+	readAt  time.Time   // when another was last known to
 	process *connection // the node's present one; nil while there is none
 	open    map[place]*subscription
 	marks   map[string][]byte // by operation: where a subscription without a cursor begins
@@ -42,7 +44,7 @@ type connection struct {
 }
 
 func newSubscriptions(a *App, n *node) *subscriptions {
-	s := &subscriptions{app: a, node: n, lag: lag{streams: map[place]*streamLag{}}, open: map[place]*subscription{}, marks: map[string][]byte{}}
+	s := &subscriptions{app: a, node: n, lag: lag{streams: map[place]*streamLag{}}, open: map[place]*subscription{}, marks: map[string][]byte{}, readAt: time.Now()}
 	for _, op := range n.manifest.Operations {
 		if op.Kind == sdk.KindTrigger {
 			s.expect(place{op.ID, everything})
