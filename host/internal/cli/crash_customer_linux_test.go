@@ -34,7 +34,7 @@ func (c *crash) live(n int) {
 
 func (c *crash) converse(ctx context.Context, n int, r *asked) (err error) {
 	vars := map[string]string{"instance": crashInstance(n % crashInstances), "phone": crashNumber(n % crashPhones), "order": fmt.Sprint(n)}
-	if r.id, err = c.host.run(ctx, fmt.Sprintf("order-%d", n), vars); err != nil {
+	if r.id, err = c.any().run(ctx, fmt.Sprintf("order-%d", n), vars); err != nil {
 		return fmt.Errorf("it was never started: %w", err)
 	}
 	c.moves.Add(1)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -43,20 +44,20 @@ nodes:
       contentText: menu ${ vars.order }
       buttons: [{id: "yes", displayText: "Yes"}, {id: pay, displayText: Pay}]
     wait: {timeout: 4s, late: ignore}
-    retry: {max: 20, backoff: constant, initial: 1s}
+    retry: {max: 20, backoff: constant, initial: 2s}
   - {id: pay, type: http.request@1, with: {method: POST, url: %q, query: {order: "${ vars.order }"}}}
   - id: answer
     type: whatsapp.sendText@1
     with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "answer ${ vars.order }"}
-    retry: {max: 20, backoff: constant, initial: 1s}
+    retry: {max: 20, backoff: constant, initial: 2s}
   - id: lost
     type: whatsapp.sendText@1
     with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "lost ${ vars.order }"}
-    retry: {max: 20, backoff: constant, initial: 1s}
+    retry: {max: 20, backoff: constant, initial: 2s}
   - id: silent
     type: whatsapp.sendText@1
     with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "silent ${ vars.order }"}
-    retry: {max: 20, backoff: constant, initial: 1s}
+    retry: {max: 20, backoff: constant, initial: 2s}
 edges:
   - {from: "menu.reply:yes", to: answer}
   - {from: "menu.reply:pay", to: pay}
@@ -70,6 +71,7 @@ type crash struct {
 	t     *testing.T
 	world *sim.Simulation
 	host  *mortalHost
+	more  []*mortalHost   // on the same database
 	base  *mortalPostgres // nil: SQLite
 	web   *counting
 
@@ -107,8 +109,17 @@ func TestCrashRuns(t *testing.T) {
 func crashRuns(t *testing.T, base *mortalPostgres) {
 	c := &crash{t: t, base: base, runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 60)), kills: map[string]int{}}
 	kills := sized("TAPNODE_CRASH_KILLS", 4)
-	c.prepare()
+	c.prepare(1)
 	began := time.Now()
+	c.serve(func() { c.kill(kills) })
+	c.settle()
+	c.host.stop(t)
+	c.verify()
+	t.Logf("%d runs, kills %v, %d lives of the host, %v", len(c.runs), c.kills, c.host.lives.Load(), time.Since(began).Round(time.Second))
+}
+
+// serve lets the customers come while something happens to the hosts.
+func (c *crash) serve(meanwhile func()) {
 	var all sync.WaitGroup
 	customers := min(len(c.runs)/2, 200) // at a time
 	for i := range customers {
@@ -118,16 +129,12 @@ func crashRuns(t *testing.T, base *mortalPostgres) {
 			}
 		})
 	}
-	c.kill(kills)
+	meanwhile()
 	all.Wait()
-	c.settle()
-	c.host.stop(t)
-	c.verify()
-	t.Logf("%d runs, kills %v, %d lives of the host, %v", len(c.runs), c.kills, c.host.lives.Load(), time.Since(began).Round(time.Second))
 }
 
-// prepare pairs the instances, makes the phones and starts the host.
-func (c *crash) prepare() {
+// prepare pairs the instances, makes the phones and starts the hosts.
+func (c *crash) prepare(hosts int) {
 	t := c.t
 	log := slog.New(slog.DiscardHandler)
 	var err error
@@ -169,11 +176,15 @@ func (c *crash) prepare() {
 			t.Fatal(err)
 		}
 	}
-	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--settings", settings, "--allow-private"}
+	args := []string{"serve", flows, "--listen", "127.0.0.1:0", "--settings", settings, "--allow-private"}
 	if c.base != nil {
 		args = append(args, "--database", c.base.url("runs"))
 	}
-	c.host = startMortal(t, data, append(args, flows)...)
+	c.host = startMortal(t, data, slices.Concat(args, []string{"--data", data})...)
+	for i := range hosts - 1 {
+		data := filepath.Join(dir, "data"+strconv.Itoa(i+2))
+		c.more = append(c.more, startMortal(t, data, slices.Concat(args, []string{"--data", data})...))
+	}
 }
 
 func crashInstance(i int) string { return "shop" + strconv.Itoa(i) }
