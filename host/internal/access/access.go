@@ -31,6 +31,7 @@ import (
 )
 
 const (
+	shareEvery  = time.Second      // how often hosts of one database tell each other what was used
 	reloadEvery = 2 * time.Second  // on a database that other hosts change, too
 	staleAfter  = 30 * time.Second // without a reload the tokens known count no longer
 	saveEvery   = 5 * time.Second  // limits, and when a token was used last
@@ -88,7 +89,11 @@ func (a *Access) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	a.stop = stop
 	a.sweeper.Start()
-	a.wg.Go(func() { a.every(ctx, saveEvery, a.save, "limits could not be stored") })
+	pause := saveEvery
+	if a.shared() {
+		pause = shareEvery
+	}
+	a.wg.Go(func() { a.every(ctx, pause, a.save, "limits could not be stored") })
 	if a.shared() {
 		a.wg.Go(func() { a.every(ctx, reloadEvery, a.reload, "tokens could not be read") })
 	}

@@ -313,6 +313,35 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestLimitsTogether: hosts of one database keep to a limit together. What a caller gets by asking
+// all of them at once, it does not get afterwards.
+func TestLimitsTogether(t *testing.T) {
+	c, db := newClock(), database(t, sqldbtest.Postgres(t))
+	all := []*Access{open(t, db, c), open(t, db, c), open(t, db, c)}
+	taken := 0
+	for range 4 * 60 { // four minutes
+		for _, a := range all {
+			for range 5 {
+				if a.Use("t1", Requests).OK {
+					taken++
+				}
+			}
+		}
+		c.add(time.Second)
+		for _, a := range all {
+			if err := a.save(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if taken < 4*100 || taken > 5*100+3*5 { // four minutes and the full bucket at first
+		t.Errorf("%d requests were taken in four minutes", taken)
+	}
+	if q := all[0].Use("t2", Requests); !q.OK || q.Remaining != 99 {
+		t.Errorf("another caller: %+v", q)
+	}
+}
+
 // TestLimitOfManyAtOnce: requests side by side take no more than there is.
 func TestLimitOfManyAtOnce(t *testing.T) {
 	a := open(t, database(t, ""), newClock())

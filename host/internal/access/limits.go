@@ -1,8 +1,11 @@
 package access
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +43,7 @@ type limits struct {
 type bucket struct {
 	mu      sync.Mutex
 	limiter *rate.Limiter
+	used    int       // requests taken since it was stored
 	at      time.Time // of the last request
 	stored  time.Time // at, when it was stored
 }
@@ -71,7 +75,9 @@ func (a *Access) Use(caller string, kind Kind) Quota {
 	defer b.mu.Unlock()
 	now := a.now() // under the lock, so that time goes on for the bucket
 	ok := b.limiter.AllowN(now, 1)
-	b.at = now
+	if b.at = now; ok {
+		b.used++
+	}
 	left := max(0, b.limiter.TokensAt(now))
 	until := func(level float64) time.Duration {
 		return time.Duration(math.Ceil(max(0, level-left)*60/float64(l.perMinute))) * time.Second
@@ -96,28 +102,39 @@ type row struct {
 	kind   Kind
 	level  float64
 	at     time.Time
+	used   int
 	of     *bucket
 }
 
-// saveLimits stores the buckets that were used since they were stored last.
+// saveLimits stores the buckets that were used since they were stored last. On a database that other
+// hosts use, too, a bucket is theirs as well: each takes out what it has used, and goes on with
+// what is left. So they keep to a limit together, but for what a caller asks of all of them
+// within [shareEvery], which it pays back.
 func (a *Access) saveLimits(ctx context.Context) error {
 	var rows []row
 	for kind, l := range a.limits {
 		for _, caller := range l.buckets.Keys() {
 			if b, ok := l.buckets.Peek(caller); ok {
 				b.mu.Lock()
-				if b.at.After(b.stored) {
-					rows = append(rows, row{caller, kind, b.limiter.TokensAt(b.at), b.at, b})
+				if b.used > 0 || b.at.After(b.stored) {
+					rows = append(rows, row{caller, kind, b.limiter.TokensAt(b.at), b.at, b.used, b})
 				}
 				b.mu.Unlock()
 			}
 		}
 	}
+	slices.SortFunc(rows, func(a, b row) int { // hosts lock in one order
+		return cmp.Or(cmp.Compare(a.caller, b.caller), cmp.Compare(a.kind, b.kind))
+	})
 	for len(rows) > 0 {
 		part := rows[:min(saveBatch, len(rows))]
 		rows = rows[len(part):]
 		err := a.db.WriteUnsynced(ctx, "store limits", func(t *sqldb.Tx) error {
-			for _, r := range part {
+			for i := range part {
+				r := &part[i]
+				if err := a.together(t, r); err != nil {
+					return err
+				}
 				_, err := t.Exec(`INSERT INTO engine_buckets (caller, kind, level, at) VALUES ($1, $2, $3, $4)
 					ON CONFLICT (caller, kind) DO UPDATE SET level = excluded.level, at = excluded.at`, r.caller, string(r.kind), int64(r.level*1000), sqldb.Millis(r.at))
 				if err != nil {
@@ -132,10 +149,45 @@ func (a *Access) saveLimits(ctx context.Context) error {
 		for _, r := range part {
 			r.of.mu.Lock()
 			r.of.stored = r.at
+			r.of.used -= r.used
+			if a.shared() {
+				r.of.lower(r.level, r.at)
+			}
 			r.of.mu.Unlock()
 		}
 	}
 	return nil
+}
+
+// together makes the level of a row that of all hosts.
+func (a *Access) together(t *sqldb.Tx, r *row) error {
+	if !a.shared() {
+		return nil
+	}
+	var stored, at int64
+	err := t.Row(`SELECT level, at FROM engine_buckets WHERE caller = $1 AND kind = $2 FOR UPDATE`, []any{r.caller, string(r.kind)}, &stored, &at)
+	if errors.Is(err, sqldb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	full := float64(a.limits[r.kind].perMinute)
+	filling := max(0, r.at.Sub(sqldb.Time(at)).Minutes()) * full
+	r.level = max(-full, min(full, float64(stored)/1000+filling)-float64(r.used))
+	if last := sqldb.Time(at); last.After(r.at) {
+		r.at = last
+	}
+	return nil
+}
+
+// lower takes out of the bucket what others have.
+func (b *bucket) lower(level float64, at time.Time) {
+	for others := int(b.limiter.TokensAt(at) - level); others > 0; {
+		n := min(others, b.limiter.Burst())
+		b.limiter.ReserveN(at, n)
+		others -= n
+	}
 }
 
 // restore makes buckets of what is stored; they have been filling since.
