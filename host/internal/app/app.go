@@ -211,7 +211,8 @@ func (a *App) follow(ctx context.Context, change func() error) error {
 // behind is engine.Options.Behind.
 func (a *App) behind(instance, run string) bool {
 	return slices.ContainsFunc(a.nodes, func(n *node) bool {
-		return n.readElsewhere(a.member) || n.subscriptions.lag.behind(instance, run)
+		return n.readElsewhere(a.member) || n.subscriptions.lag.behind(instance, run) ||
+			a.member != nil && instance != "" && a.member.Behind(a.reading, n.manifest.Name, instance)
 	})
 }
 

@@ -3,7 +3,7 @@
 //
 // What it guarantees:
 //
-//   - A host is a row with an end, renewed at a third of its time. It counts on its own monotonic
+//   - A host is a row with an end, renewed several times a second. It counts on its own monotonic
 //     clock, gives up before the others take over, and comes back as if it were new.
 //   - An owner is a row with an epoch. Whoever takes a subject raises the epoch in one statement, and
 //     the node that is told of the epoch fences the one before: see sdk.Node.Claim. The row is the

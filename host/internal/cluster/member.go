@@ -20,8 +20,9 @@ const (
 	leaseTime = 15 * time.Second
 	// giveUp is how much earlier a host gives up by itself.
 	giveUp = 2 * time.Second
-	// renewEvery is how often it says that it lives.
-	renewEvery = leaseTime / 3
+	// beatEvery is how often it says that it lives: often enough that timeouts of the runs that wait for
+	// an instance can wait, too, as soon as nothing is heard of its host. See [Member.Behind].
+	beatEvery = 300 * time.Millisecond
 	// roundEvery is how often it looks what the others do.
 	roundEvery = time.Second
 	// roundTime bounds one look.
@@ -75,11 +76,16 @@ type Member struct {
 	mu      sync.Mutex
 	me      Host
 	joined  bool
-	renewed time.Time            // before the renewal that was confirmed last; monotonic
-	ended   bool                 // another process goes by our id
-	seen    map[string]time.Time // of each node, when it was ready last
+	begun   time.Time
+	renewed time.Time               // before the renewal that was confirmed last; monotonic
+	ended   bool                    // another process goes by our id
+	seen    map[[2]string]time.Time // of each host and node, when it was ready last
 	hosts   map[string]Host
+	heard   map[string]heard
+	heardAt time.Time
+	steady  map[string]time.Time // of each node, since when it knows all that is its own
 	leases  map[key]lease
+	readAt  time.Time // of the leases
 	claims  map[key]claim
 	reads   map[string]bool
 }
@@ -105,7 +111,7 @@ func New(opt Options) (*Member, error) {
 	}
 	m := &Member{
 		opt: opt, table: table{opt.DB}, session: rand.Text(), log: opt.Logger, done: make(chan struct{}), wake: make(chan struct{}, 1),
-		me: Host{ID: id, Name: name, Version: opt.Version}, seen: map[string]time.Time{}, hosts: map[string]Host{},
+		me: Host{ID: id, Name: name, Version: opt.Version}, seen: map[[2]string]time.Time{}, hosts: map[string]Host{}, steady: map[string]time.Time{},
 		leases: map[key]lease{}, claims: map[key]claim{}, reads: map[string]bool{}, quit: func() {},
 	}
 	if m.peers, err = newPeers(opt.Secret, m); err != nil {
@@ -127,19 +133,29 @@ func (m *Member) Start(ctx context.Context) error {
 	m.mu.Lock()
 	m.me.Address = address
 	m.mu.Unlock()
-	running, quit := context.WithCancel(context.WithoutCancel(ctx))
-	m.quit = quit
-	if err := m.round(ctx); err != nil {
-		quit()
+	began := time.Now()
+	if err := m.table.join(ctx, m.me, m.session); err != nil {
 		close(m.done)
 		return fmt.Errorf("join the other hosts: %w", err)
 	}
-	go m.run(running)
+	m.mu.Lock()
+	m.joined, m.renewed, m.begun = true, began, began
+	m.mu.Unlock()
+	m.beat(ctx)
+	running, quit := context.WithCancel(context.WithoutCancel(ctx))
+	m.quit = quit
+	var loops sync.WaitGroup
+	loops.Go(func() { m.beats(running) })
+	loops.Go(func() { m.rounds(running) })
+	go func() {
+		loops.Wait()
+		close(m.done)
+	}()
 	return nil
 }
 
-func (m *Member) run(ctx context.Context) {
-	defer close(m.done)
+func (m *Member) rounds(ctx context.Context) {
+	m.stir()
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	for {
@@ -169,7 +185,7 @@ func (m *Member) Drain(ctx context.Context) {
 	m.me.Leaving = true
 	me := m.me
 	m.mu.Unlock()
-	if _, err := m.table.renew(ctx, me, m.session, false); err != nil {
+	if _, err := m.table.beat(ctx, me, m.session); err != nil {
 		m.log.Warn("the other hosts do not hear that this one leaves", "err", sqldb.Reason(err))
 	}
 }
@@ -189,6 +205,12 @@ func (m *Member) Stop(ctx context.Context) error {
 // for a while.
 func (m *Member) lives() bool {
 	return m.joined && !m.ended && time.Since(m.renewed) < leaseTime-giveUp
+}
+
+func (m *Member) alive() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lives()
 }
 
 // Hosts are all that were heard of in the last day.

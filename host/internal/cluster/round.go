@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,9 +17,9 @@ const claimsAtOnce = 16
 func (m *Member) round(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
-	if err := m.renew(ctx); err != nil {
+	if !m.alive() {
 		m.tellReads(ctx)
-		return err
+		return ErrAway
 	}
 	hosts, err := m.table.hosts(ctx)
 	if err != nil {
@@ -35,6 +34,7 @@ func (m *Member) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.remember(hosts)
 	if take := share(m.me.ID, hosts, leases); len(take) > 0 {
 		for _, l := range take {
 			if err := m.table.take(ctx, l, m.me.ID); err != nil {
@@ -50,49 +50,8 @@ func (m *Member) round(ctx context.Context) error {
 	return m.claim(ctx)
 }
 
-// renew tells the others that this host lives, if it is time to or something has changed.
-func (m *Member) renew(ctx context.Context) error {
-	now, ready := time.Now(), []string{}
-	m.mu.Lock()
-	for _, n := range m.opt.Nodes {
-		if n.Process() != nil {
-			m.seen[n.Name()] = now
-		}
-		if at, ok := m.seen[n.Name()]; ok && now.Sub(at) < unready {
-			ready = append(ready, n.Name())
-		}
-	}
-	same := slices.Equal(ready, m.me.Nodes)
-	m.me.Nodes = ready
-	me, first := m.me, !m.joined
-	due := first || !same || now.Sub(m.renewed) >= renewEvery
-	ended := m.ended
-	m.mu.Unlock()
-	switch {
-	case ended:
-		return errEnded
-	case !due:
-		return nil
-	}
-	ok, err := m.table.renew(ctx, me, m.session, first)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !ok {
-		m.ended = true
-		m.log.Error("another process works under this host's id; is its data directory a copy? This host takes no part any more: stop it, delete " + identityName + ", and start it again")
-		return errEnded
-	}
-	m.joined, m.renewed = true, now
-	return nil
-}
-
-var errEnded = errors.New("another process works under this host's id")
-
 // found are subjects of this host's nodes that nobody owns yet, as far as is known.
-func (m *Member) found() (new []key) {
+func (m *Member) found() (fresh []key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, n := range m.opt.Nodes {
@@ -102,18 +61,18 @@ func (m *Member) found() (new []key) {
 		for _, subject := range append(n.Subjects(), "") {
 			k := key{n.Name(), subject}
 			if _, ok := m.leases[k]; !ok {
-				new = append(new, k)
+				fresh = append(fresh, k)
 			}
 		}
 	}
-	return new
+	return fresh
 }
 
 // know keeps what was read.
 func (m *Member) know(hosts []Host, leases []lease) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.hosts, m.leases = map[string]Host{}, map[key]lease{}
+	m.hosts, m.leases, m.readAt = map[string]Host{}, map[key]lease{}, time.Now()
 	for _, h := range hosts {
 		m.hosts[h.ID] = h
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -23,22 +24,14 @@ type Host struct {
 	Started time.Time `json:"startedAt"`
 	// Lives is whether it was heard of in time.
 	Lives bool `json:"lives"`
+
+	steady []string // nodes that know all that is theirs
 	// Owns is how many subjects it acts for.
 	Owns int `json:"instances"`
 }
 
 // fit says whether the host can act for what a node looks after.
-func (h Host) fit(node string) bool {
-	if !h.Lives || h.Leaving {
-		return false
-	}
-	for _, n := range h.Nodes {
-		if n == node {
-			return true
-		}
-	}
-	return false
-}
+func (h Host) fit(node string) bool { return h.Lives && !h.Leaving && slices.Contains(h.Nodes, node) }
 
 // lease says who acts for a subject of a node; subject "" is the node's events.
 type lease struct {
@@ -59,10 +52,28 @@ type table struct{ db *sqldb.DB }
 // forgotten is how long a host that is gone is shown.
 const forgotten = 24 * time.Hour
 
-// renew tells the others that this process lives until the lease time from now, and what works here. false: another process
-// goes by its id.
-func (t table) renew(ctx context.Context, me Host, session string, first bool) (bool, error) {
+// join makes a process known as the host of its id, in place of one before it.
+func (t table) join(ctx context.Context, me Host, session string) error {
+	_, err := t.db.SQL().ExecContext(ctx, `INSERT INTO engine_hosts (id, session, name, address, version, nodes, steady, leaving, started, until)
+		VALUES ($1, $2, $3, $4, $5, '[]', '[]', 0, `+clock+`, `+clock+` + $6)
+		ON CONFLICT (id) DO UPDATE SET session = excluded.session, name = excluded.name, address = excluded.address, version = excluded.version,
+			nodes = excluded.nodes, steady = excluded.steady, leaving = 0, started = excluded.started, until = excluded.until`,
+		me.ID, session, me.Name, me.Address, me.Version, leaseTime.Milliseconds())
+	if err == nil {
+		_, err = t.db.SQL().ExecContext(ctx, `DELETE FROM engine_hosts WHERE until < `+clock+` - $1`, forgotten.Milliseconds())
+	}
+	return err
+}
+
+// beat tells the others that this process lives until the lease time from now, and what works here.
+// false: another process goes by its id. It does not wait for the disk: a beat that is lost with the
+// server is made again.
+func (t table) beat(ctx context.Context, me Host, session string) (bool, error) {
 	nodes, err := json.Marshal(me.Nodes)
+	if err != nil {
+		return false, err
+	}
+	steady, err := json.Marshal(me.steady)
 	if err != nil {
 		return false, err
 	}
@@ -70,24 +81,13 @@ func (t table) renew(ctx context.Context, me Host, session string, first bool) (
 	if me.Leaving {
 		leaving = 1
 	}
-	takes := ` WHERE engine_hosts.session = excluded.session`
-	if first {
-		takes = ``
-	}
-	res, err := t.db.SQL().ExecContext(ctx, `INSERT INTO engine_hosts (id, session, name, address, version, nodes, leaving, started, until)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, `+clock+`, `+clock+` + $8)
-		ON CONFLICT (id) DO UPDATE SET session = excluded.session, name = excluded.name, address = excluded.address, version = excluded.version,
-			nodes = excluded.nodes, leaving = excluded.leaving, until = excluded.until,
-			started = CASE WHEN engine_hosts.session = excluded.session THEN engine_hosts.started ELSE excluded.started END`+takes,
-		me.ID, session, me.Name, me.Address, me.Version, string(nodes), leaving, leaseTime.Milliseconds())
+	res, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_hosts SET nodes = $3, steady = $4, leaving = $5, until = `+clock+` + $6
+		WHERE id = $1 AND session = $2 AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'`,
+		me.ID, session, string(nodes), string(steady), leaving, leaseTime.Milliseconds())
 	if err != nil {
 		return false, err
 	}
 	n, err := res.RowsAffected()
-	if err != nil || !first {
-		return n == 1, err
-	}
-	_, err = t.db.SQL().ExecContext(ctx, `DELETE FROM engine_hosts WHERE until < `+clock+` - $1`, forgotten.Milliseconds())
 	return n == 1, err
 }
 
@@ -100,16 +100,41 @@ func (t table) leave(ctx context.Context, id, session string) error {
 // hosts reads all that were heard of lately, by name.
 func (t table) hosts(ctx context.Context) ([]Host, error) {
 	return sqldb.All(ctx, t.db, func(row sqldb.Scanner) (h Host, err error) {
-		var nodes string
+		var nodes, steady string
 		var leaving, started int64
-		if err := row.Scan(&h.ID, &h.Name, &h.Address, &h.Version, &nodes, &leaving, &started, &h.Lives, &h.Owns); err != nil {
+		if err := row.Scan(&h.ID, &h.Name, &h.Address, &h.Version, &nodes, &steady, &leaving, &started, &h.Lives, &h.Owns); err != nil {
 			return h, err
 		}
 		h.Leaving, h.Started = leaving != 0, sqldb.Time(started)
-		return h, json.Unmarshal([]byte(nodes), &h.Nodes)
-	}, `SELECT id, name, address, version, nodes, leaving, started, until >= `+clock+`,
+		return h, errors.Join(json.Unmarshal([]byte(nodes), &h.Nodes), json.Unmarshal([]byte(steady), &h.steady))
+	}, `SELECT id, name, address, version, nodes, steady, leaving, started, until >= `+clock+`,
 			(SELECT count(*) FROM engine_owners WHERE host = id AND subject <> '')
 		FROM engine_hosts ORDER BY name, id`)
+}
+
+// silence is how long each host was not heard of, and which of its nodes are steady.
+func (t table) silence(ctx context.Context) (map[string]heard, error) {
+	all, err := sqldb.All(ctx, t.db, func(row sqldb.Scanner) (h heard, err error) {
+		var ms int64
+		var steady string
+		if err := row.Scan(&h.host, &ms, &steady); err != nil {
+			return h, err
+		}
+		h.silent = time.Duration(ms) * time.Millisecond
+		return h, json.Unmarshal([]byte(steady), &h.steady)
+	}, `SELECT id, `+clock+` - until + $1, steady FROM engine_hosts`, leaseTime.Milliseconds())
+	out := make(map[string]heard, len(all))
+	for _, h := range all {
+		out[h.host] = h
+	}
+	return out, err
+}
+
+// heard is what was heard of a host last.
+type heard struct {
+	host   string
+	silent time.Duration
+	steady []string
 }
 
 func (t table) leases(ctx context.Context) ([]lease, error) {

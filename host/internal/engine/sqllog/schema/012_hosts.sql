@@ -7,6 +7,7 @@ CREATE TABLE engine_hosts (
 	address TEXT   NOT NULL, -- where other hosts call it
 	version TEXT   NOT NULL,
 	nodes   TEXT   NOT NULL, -- names of the nodes that are ready there, JSON
+	steady  TEXT   NOT NULL, -- of them, those that have been told all that is theirs, JSON
 	leaving BIGINT NOT NULL, -- 1: it takes nothing more
 	started BIGINT NOT NULL,
 	until   BIGINT NOT NULL
