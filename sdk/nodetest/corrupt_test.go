@@ -36,6 +36,7 @@ func TestTheSuiteCatches(t *testing.T) {
 		{"subscribe-no-window", "subscribe/ready_first", "let"},
 		{"subscribe-new-ids", "subscribe/ready_first", "resumed with"},
 		{"subscribe-wrong-cursor", "subscribe/ready_first", "stopped at"},
+		{"claim-taken", "claim/", "want Unimplemented"},
 		{"health-silent", "health/", "no state of the process"},
 		{"drain-silent", "drain/", "want the key"},
 		{"close-once", "close/", "close"},

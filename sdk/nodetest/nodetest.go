@@ -64,7 +64,8 @@ type Trigger struct {
 	// event for each effect.
 	Emit func(t *testing.T, c *client.Client, i int)
 	// EmitOn makes the i-th event of a subject happen, of two subjects that the node looks
-	// after. It is for nodes with the feature [sdk.FeatureSubjects].
+	// after. It is for nodes with the feature [sdk.FeatureSubjects]. Those with
+	// [sdk.FeatureLeases] are claimed the first of them.
 	EmitOn   func(t *testing.T, c *client.Client, subject string, i int)
 	Subjects [2]string
 }
@@ -110,6 +111,7 @@ var promises = []struct {
 	{"subscribe/the newest stream of a subscriber wins", (*suite).subscribeNewest},
 	{"subscribe/many events of one subject hold up no other", (*suite).subscribeTurns},
 	{"subscribe/refuses what breaks the contract", (*suite).subscribeRefuses},
+	{"claim/the highest epoch has it", (*suite).claims},
 	{"health/the process at once", (*suite).health},
 	{"drain/refuses new work, names what it cut", (*suite).drain},
 	{"close/is idempotent", (*suite).closeTwice},

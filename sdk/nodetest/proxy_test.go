@@ -230,6 +230,13 @@ func (p *proxy) Drain(ctx context.Context, r *nodepb.DrainRequest) (*nodepb.Drai
 	return d, err
 }
 
+func (p *proxy) Claim(ctx context.Context, r *nodepb.ClaimRequest) (*nodepb.ClaimResponse, error) {
+	if p.corruption == "claim-taken" {
+		return &nodepb.ClaimResponse{}, nil
+	}
+	return p.node.Claim(ctx, r)
+}
+
 func (p *proxy) Close(ctx context.Context, r *nodepb.CloseRequest) (*nodepb.CloseResponse, error) {
 	p.calls++
 	if p.corruption == "close-once" && p.calls > 1 {

@@ -24,9 +24,9 @@ func (p *Pool) Away() (names []string, changed <-chan struct{}) {
 			names = append(names, i.name)
 		}
 	}
-	p.mu.RLock()
-	elsewhere := p.behind
-	p.mu.RUnlock()
+	p.others.mu.RLock()
+	elsewhere := p.others.behind
+	p.others.mu.RUnlock()
 	for _, name := range elsewhere {
 		if p.mine(name) == nil {
 			names = append(names, name)

@@ -1,7 +1,7 @@
 package pool
 
 import (
-	"encoding/json"
+	"context"
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
@@ -22,51 +22,73 @@ func (i *Instance) Info() Info {
 	return Info{Name: i.name, CreatedAt: i.created, Status: i.Status(), Account: i.Account()}
 }
 
-// shows is what the process that has an instance shows of it to others, in the registry.
-type shows struct {
-	Status
-	Account Account
-	Behind  bool // see Away
-}
-
-func (i *Instance) shows() shows {
-	return shows{Status: i.Status(), Account: i.Account(), Behind: i.away()}
-}
-
-func (s shows) text() string {
-	b, _ := json.Marshal(s) // texts and times always encode
-	return string(b)
-}
-
-// shown reads what another process shows of an instance; ok is false when nobody ever did.
-func shown(r registry.Instance) (s shows, ok bool) {
-	err := json.Unmarshal([]byte(r.Shown), &s)
-	return s, err == nil && s.State != ""
-}
-
-// elsewhere is what the registry says about an instance that this process has not claimed.
-func elsewhere(r registry.Instance) Info {
-	info := Info{Name: r.Name, CreatedAt: r.CreatedAt}
-	if s, ok := shown(r); ok {
-		info.Status, info.Account = s.Status, s.Account
-		return info
+// Infos says how instances are, of all processes, by name; of one unless name is "".
+func (p *Pool) Infos(ctx context.Context, name string) ([]Info, error) {
+	if p.opts.Leased {
+		return p.infosOfAll(ctx, name)
 	}
-	info.Status = Status{State: New, Since: r.CreatedAt, Trouble: unclaimed()}
-	if jid, err := types.ParseJID(r.JID); err == nil && !jid.IsEmpty() {
-		info.Status.State, info.Account.JID = Disconnected, jid.ToNonAD()
+	here := p.List()
+	if name != "" {
+		i, err := p.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		here = []*Instance{i}
 	}
-	info.Status.Trouble.At = r.CreatedAt
-	return info
+	infos := make([]Info, len(here))
+	for n, i := range here {
+		infos[n] = i.Info()
+	}
+	return infos, nil
 }
 
-// namesBehind are the instances that are away, see Away, as their processes show it; one that
-// is to be online and that nobody has looked after yet is, too.
-func namesBehind(all []registry.Instance) (names []string) {
+func (p *Pool) infosOfAll(ctx context.Context, name string) (infos []Info, err error) {
+	var all []registry.Instance
+	if name == "" {
+		all, err = p.opts.Registry.Instances(ctx)
+	} else {
+		all = make([]registry.Instance, 1)
+		all[0], err = p.opts.Registry.Instance(ctx, name)
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range all {
-		s, ok := shown(r)
-		if ok && s.Behind || !ok && r.Wanted == registry.Connected && r.JID != "" {
-			names = append(names, r.Name)
+		if i := p.mine(r.Name); i != nil {
+			infos = append(infos, i.Info())
+		} else {
+			infos = append(infos, p.others.info(r))
 		}
 	}
-	return names
+	return infos, nil
+}
+
+// info is what the process shows that acts for the instance.
+func (o *others) info(r registry.Instance) Info {
+	o.mu.RLock()
+	one := o.of(r)
+	o.mu.RUnlock()
+	if one.owner <= gone {
+		return unclaimedInfo(r)
+	}
+	return Info{Name: r.Name, CreatedAt: r.CreatedAt, Status: one.says.Status, Account: one.says.Account}
+}
+
+// unclaimedInfo is of an instance for which nobody acts.
+func unclaimedInfo(r registry.Instance) Info {
+	info := Info{Name: r.Name, CreatedAt: r.CreatedAt, Status: Status{State: New, Since: r.StateAt, Trouble: unclaimed()}}
+	if info.Status.Since.IsZero() {
+		info.Status.Since = r.CreatedAt
+	}
+	info.Status.Trouble.At = info.Status.Since
+	switch jid, err := types.ParseJID(r.JID); {
+	case err == nil && !jid.IsEmpty():
+		info.Status.State, info.Account.JID = Disconnected, jid.ToNonAD()
+		if lid, err := types.ParseJID(r.Account.LID); err == nil && r.Account.JID == info.Account.JID.String() {
+			info.Account.LID = lid
+		}
+	case r.State == string(LoggedOut):
+		info.Status.State = LoggedOut
+	}
+	return info
 }

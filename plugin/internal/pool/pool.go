@@ -111,13 +111,12 @@ type Pool struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	moved bell // see Away
+	moved  bell    // see Away
+	others *others // with Options.Leased
 
 	mu     sync.RWMutex
 	byName map[string]*Instance
 	closed bool
-	all    map[string]registry.Instance // with Options.Leased: of all processes, as last seen
-	behind []string                     // of all, see namesBehind
 }
 
 // Open reads the registry and begins to connect the instances that were online, unless
@@ -138,6 +137,7 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 		client: &http.Client{Transport: transport(opts.Server)},
 		dials:  make(chan struct{}, maxDialing),
 		byName: make(map[string]*Instance, len(records)),
+		others: newOthers(),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.web = newWeb(p)
@@ -145,7 +145,9 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 		p.wg.Go(func() { p.web.refresh(p.ctx) })
 	}
 	if opts.Leased {
-		p.share(records)
+		if err := p.share(ctx, records); err != nil {
+			return nil, errors.Join(err, p.Close(ctx))
+		}
 		return p, nil
 	}
 	for _, r := range records {
@@ -295,7 +297,10 @@ func (p *Pool) Close(ctx context.Context) error {
 	defer p.client.CloseIdleConnections()
 	select {
 	case <-ended:
-		return p.leave(ctx)
+		if p.opts.Leased {
+			p.leave(ctx)
+		}
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("instances are still disconnecting: %w", ctx.Err())
 	}

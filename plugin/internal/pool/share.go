@@ -2,11 +2,8 @@ package pool
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"time"
 
-	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
@@ -15,98 +12,136 @@ import (
 // claimed, also where WhatsApp does not say so, and knows how theirs are.
 
 const (
-	// lookEvery is how often the instances are read when nothing is told.
+	// lookEvery is how often the instances are read when nothing is told, and how often a
+	// process says that it lives.
 	lookEvery = 2 * time.Second
+	// patience is how long a process may say nothing before it is taken for gone, and how long
+	// an instance may have none before it is on everybody's board.
+	patience = 4 * lookEvery
 	// breath is the pause after each look, and after each show: many changes come together.
 	breath = 50 * time.Millisecond
 )
 
 // share begins to look at what other processes do, and to show what this one does.
-func (p *Pool) share(all []registry.Instance) {
-	p.all, p.behind = byName(all), namesBehind(all)
-	for _, r := range all {
-		if r.Epoch == 0 && p.opts.Notify != nil {
-			p.opts.Notify(r.Name, elsewhere(r).Status)
-		}
+func (p *Pool) share(ctx context.Context, all []registry.Instance) error {
+	beats, err := p.opts.Registry.Beats(ctx)
+	if err == nil {
+		err = p.opts.Registry.Beat(ctx, p.others.self) // before anything is shown
 	}
-	p.wg.Go(func() {
-		for p.ctx.Err() == nil {
-			told := p.opts.Registry.Changed()
-			ctx, cancel := context.WithTimeout(p.ctx, p.opts.Limits.Store)
-			p.look(ctx)
-			cancel()
-			p.pause(told, lookEvery)
-		}
-	})
-	p.wg.Go(func() {
-		shown := map[string]registry.Shown{}
-		for p.ctx.Err() == nil {
-			moved := p.moved.wait()
-			ctx, cancel := context.WithTimeout(p.ctx, p.opts.Limits.Store)
-			p.show(ctx, shown)
-			cancel()
-			p.pause(moved, lookEvery)
-		}
-	})
-}
-
-// pause takes a breath, and then waits for news, at most for a time.
-func (p *Pool) pause(news <-chan struct{}, limit time.Duration) {
-	for _, wait := range []struct {
-		news  <-chan struct{}
-		limit time.Duration
-	}{{nil, breath}, {news, limit}} {
-		t := time.NewTimer(wait.limit)
-		select {
-		case <-wait.news:
-		case <-t.C:
-		case <-p.ctx.Done():
-		}
-		t.Stop()
-	}
-}
-
-func byName(all []registry.Instance) map[string]registry.Instance {
-	m := make(map[string]registry.Instance, len(all))
-	for _, r := range all {
-		m[r.Name] = r
-	}
-	return m
-}
-
-// look reads all instances, and acts on what is different.
-func (p *Pool) look(ctx context.Context) {
-	here := p.List()
-	all, err := p.opts.Registry.Instances(ctx)
 	if err != nil {
-		return // the next look is soon; until then nobody dials or sends without reading the lease
+		return err
 	}
-	now := byName(all)
-	p.mu.Lock()
-	before := p.all
-	p.all, p.behind = now, namesBehind(all)
-	p.mu.Unlock()
-	for _, i := range here {
-		r, ok := now[i.name]
-		switch {
-		case !ok || !r.CreatedAt.Equal(i.created):
-			p.drop(ctx, i)
-		case r.Epoch > i.epoch.Load() && !i.isLost():
-			_ = i.owned(ctx) // what was read may be older than our own claim
+	p.others.see(all, beats)
+	l := looker{Pool: p, waiting: map[string]wait{}, beaten: time.Now()}
+	for _, r := range all {
+		l.waiting[r.Name] = wait{told: true}
+		p.notify(r.Name, unclaimedInfo(r).Status)
+	}
+	p.repeat(p.opts.Registry.Changed, l.look)
+	shown := map[string]registry.Shown{}
+	p.repeat(p.moved.wait, func(ctx context.Context) { p.show(ctx, shown) })
+	return nil
+}
+
+// repeat does something now, when there is news, and after lookEvery, until Close.
+func (p *Pool) repeat(news func() <-chan struct{}, do func(ctx context.Context)) {
+	p.wg.Go(func() {
+		for p.ctx.Err() == nil {
+			next := news() // before it is done: nothing is missed in between
+			ctx, cancel := context.WithTimeout(p.ctx, p.opts.Limits.Store)
+			do(ctx)
+			cancel()
+			p.pause(nil, breath)
+			p.pause(next, lookEvery)
 		}
+	})
+}
+
+// pause waits for news, at most for a time.
+func (p *Pool) pause(news <-chan struct{}, limit time.Duration) {
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-news:
+	case <-t.C:
+	case <-p.ctx.Done():
 	}
-	for name, r := range now {
-		if r != before[name] && r.Epoch > 0 {
-			p.disown(name)
+}
+
+// looker looks at the instances of all processes.
+type looker struct {
+	*Pool
+	waiting map[string]wait // by instance: nobody acts for it
+	beaten  time.Time
+}
+
+type wait struct {
+	since time.Time
+	told  bool
+}
+
+// look says that this process lives, reads all instances, and acts on what is different.
+func (l *looker) look(ctx context.Context) {
+	if time.Since(l.beaten) >= lookEvery && l.opts.Registry.Beat(ctx, l.others.self) == nil {
+		l.beaten = time.Now()
+	}
+	here := l.List()
+	all, err := l.opts.Registry.Instances(ctx)
+	var beats map[string]int64
+	if err == nil {
+		beats, err = l.opts.Registry.Beats(ctx)
+	}
+	if err != nil { // the next look is soon; until then nobody dials or sends without reading the lease
+		l.others.blind()
+		return
+	}
+	before, now, changed := l.others.see(all, beats)
+	for _, i := range here {
+		o, ok := now[i.name]
+		switch {
+		case !ok || !o.CreatedAt.Equal(i.created):
+			l.drop(ctx, i)
+		case o.Epoch > i.epoch.Load() && !i.isLost():
+			_ = i.owned(ctx) // what was read may be older than our own claim
 		}
 	}
 	for name := range before {
 		if _, ok := now[name]; !ok {
-			p.disown(name)
+			delete(l.waiting, name)
+			l.disown(name)
 		}
 	}
-	if !maps.Equal(before, now) {
-		p.moved.ring()
+	for name, o := range now {
+		if o.owner == lives && before[name].owner != lives {
+			l.disown(name)
+		}
+		l.wait(name, o)
+	}
+	if changed {
+		l.moved.ring()
+	}
+}
+
+// wait puts an instance on the board for which nobody acts, unless that is about to change.
+func (l *looker) wait(name string, o other) {
+	if o.owner == lives || o.owner == unsure || l.mine(name) != nil {
+		delete(l.waiting, name)
+		return
+	}
+	w, ok := l.waiting[name]
+	if !ok {
+		w.since = time.Now()
+	}
+	if !w.told && (o.owner == gone || time.Since(w.since) >= patience) {
+		w.told = true
+		l.notify(name, unclaimedInfo(o.Instance).Status)
+	}
+	l.waiting[name] = w
+}
+
+func (p *Pool) notify(name string, s Status) {
+	if p.opts.Notify != nil {
+		p.opts.Notify(name, s)
 	}
 }
 
@@ -124,8 +159,8 @@ func (p *Pool) disown(name string) {
 		return
 	}
 	p.removed(name)
-	if i := p.mine(name); i != nil && p.opts.Notify != nil { // claimed in between
-		p.opts.Notify(name, i.Status())
+	if i := p.mine(name); i != nil { // claimed in between
+		p.notify(name, i.Status())
 	}
 }
 
@@ -137,89 +172,4 @@ func (p *Pool) drop(ctx context.Context, i *Instance) {
 	case <-ctx.Done():
 	}
 	p.forget(i)
-}
-
-// Infos says how instances are, of all processes, by name; of one unless name is "".
-func (p *Pool) Infos(ctx context.Context, name string) (infos []Info, err error) {
-	if !p.opts.Leased {
-		here := p.List()
-		if name != "" {
-			i, err := p.Get(name)
-			if err != nil {
-				return nil, err
-			}
-			here = []*Instance{i}
-		}
-		for _, i := range here {
-			infos = append(infos, i.Info())
-		}
-		return infos, nil
-	}
-	var all []registry.Instance
-	if name == "" {
-		all, err = p.opts.Registry.Instances(ctx)
-	} else {
-		all = make([]registry.Instance, 1)
-		all[0], err = p.opts.Registry.Instance(ctx, name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range all {
-		if i := p.mine(r.Name); i != nil {
-			infos = append(infos, i.Info())
-		} else {
-			infos = append(infos, elsewhere(r))
-		}
-	}
-	return infos, nil
-}
-
-// show stores what has changed of this process's instances since the last time.
-func (p *Pool) show(ctx context.Context, shown map[string]registry.Shown) {
-	var news []registry.Shown
-	for _, i := range p.List() {
-		if i.isLost() {
-			delete(shown, i.name)
-			continue
-		}
-		now := registry.Shown{Name: i.name, Epoch: i.epoch.Load(), What: i.shows().text()}
-		if shown[i.name] != now {
-			news = append(news, now)
-		}
-	}
-	if len(news) == 0 || p.opts.Registry.Show(ctx, news) != nil {
-		return // the database's failure is in the node's health; the next time is soon
-	}
-	for _, s := range news {
-		shown[s.Name] = s
-	}
-}
-
-// leave shows, at the end of the pool, that nobody looks after its instances.
-func (p *Pool) leave(ctx context.Context) error {
-	if !p.opts.Leased {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, p.opts.Limits.Store)
-	defer cancel()
-	var last []registry.Shown
-	for _, i := range p.List() {
-		if i.isLost() {
-			continue
-		}
-		s := i.shows()
-		s.Behind = s.Behind || i.wanted()
-		if i.cli.Load() != nil && s.State != LoggedOut {
-			s.State, s.Since, s.Trouble = Disconnected, time.Now(), unclaimed()
-		}
-		last = append(last, registry.Shown{Name: i.name, Epoch: i.epoch.Load(), What: s.text()})
-	}
-	if len(last) == 0 {
-		return nil
-	}
-	if err := p.opts.Registry.Show(ctx, last); err != nil && !errors.Is(err, sqldb.ErrClosed) {
-		p.opts.Log.Warn("other processes do not know that this one lets its instances go", "error", err)
-	}
-	return nil
 }

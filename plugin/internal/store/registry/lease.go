@@ -54,3 +54,25 @@ func (r *Registry) Show(ctx context.Context, list []Shown) error {
 		return r.signals.Tell(t, topic)
 	})
 }
+
+// Beat says that a process lives.
+func (r *Registry) Beat(ctx context.Context, process string) error {
+	return r.db.WriteUnsynced(ctx, "say that the process lives", func(t *sqldb.Tx) error {
+		_, err := t.Exec(`INSERT INTO tapnode_processes (id, beat) VALUES ($1, $2)
+			ON CONFLICT (id) DO UPDATE SET beat = excluded.beat`, process, sqldb.Millis(r.now()))
+		return err
+	})
+}
+
+// Beats are the last beats of the processes that lived today. Their clocks may differ.
+func (r *Registry) Beats(ctx context.Context) (map[string]int64, error) {
+	beats := map[string]int64{}
+	_, err := sqldb.All(ctx, r.db, func(row sqldb.Scanner) (none struct{}, err error) {
+		var process string
+		var beat int64
+		err = row.Scan(&process, &beat)
+		beats[process] = beat
+		return none, err
+	}, `SELECT id, beat FROM tapnode_processes`)
+	return beats, sqldb.Wrap("read which processes live", err)
+}

@@ -54,7 +54,10 @@ func (r *Registry) Changed() <-chan struct{} { return r.signals.Wait(topic) }
 
 // Sweeps are the tables that time empties.
 func (r *Registry) Sweeps() []sqldb.Sweep {
-	return []sqldb.Sweep{{Table: "tapnode_pauses", Key: "instance, reason", Order: "until", Over: "until < $1", Before: r.now()}}
+	return []sqldb.Sweep{
+		{Table: "tapnode_pauses", Key: "instance, reason", Order: "until", Over: "until < $1", Before: r.now()},
+		{Table: "tapnode_processes", Key: "id", Order: "beat", Over: "beat < $1", Before: r.now().Add(-24 * time.Hour)},
+	}
 }
 
 // WebVersion reads the version of WhatsApp Web that was stored last, while it is

@@ -1,0 +1,5 @@
+-- The processes that show something. A beat that stays the same is of one that is gone.
+CREATE TABLE tapnode_processes (
+    id   TEXT   PRIMARY KEY,
+    beat BIGINT NOT NULL
+);
