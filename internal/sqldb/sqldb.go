@@ -13,6 +13,8 @@
 //     commit was being synced; a write that fails does not take its neighbours along.
 //   - A fair queue for SQLite's write lock, and statements compiled once per
 //     connection, also for other users of [DB.SQL].
+//   - What one process writes wakes those who wait for it in another, also behind a pooler
+//     that passes on no notifications: see [Signals].
 //   - The directory of a SQLite file is private (0700), and so is the file (0600).
 package sqldb
 

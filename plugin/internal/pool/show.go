@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"encoding/json"
+	"maps"
 
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
@@ -26,13 +27,10 @@ func (i *Instance) shows(process string) registry.Shown {
 
 // show stores what has changed of this process's instances since the last time.
 func (p *Pool) show(ctx context.Context, shown map[string]registry.Shown) {
+	maps.DeleteFunc(shown, func(name string, _ registry.Shown) bool { return p.mine(name) == nil })
 	var news []registry.Shown
 	for _, i := range p.List() {
-		if i.isLost() {
-			delete(shown, i.name)
-			continue
-		}
-		if now := i.shows(p.others.self); shown[i.name] != now {
+		if now := i.shows(p.others.self); !i.isLost() && shown[i.name] != now {
 			news = append(news, now)
 		}
 	}
