@@ -28,16 +28,16 @@ const (
 // Session is a browser that has signed in. Its Caller has the rights.
 type Session struct {
 	Caller
-	created, used time.Time
-	origin        [sha256.Size]byte
+	Began, Used time.Time
+	origin      [sha256.Size]byte
 }
 
 // until is when the session ends if nobody uses it.
 func (s Session) until() time.Time {
-	if idle := s.used.Add(idleTime); idle.Before(s.created.Add(LifeTime)) {
+	if idle := s.Used.Add(idleTime); idle.Before(s.Began.Add(LifeTime)) {
 		return idle
 	}
-	return s.created.Add(LifeTime)
+	return s.Began.Add(LifeTime)
 }
 
 // BegunBy says whether the session began with this token.
@@ -59,7 +59,7 @@ func (a *Access) Begin(ctx context.Context, by Caller, token string) (secret str
 func (a *Access) begin(t *sqldb.Tx, by Caller, origin [sha256.Size]byte) (secret string, s Session, err error) {
 	now := a.now()
 	secret, hash := newSecret("")
-	s = Session{Caller: by, created: now, used: now, origin: origin}
+	s = Session{Caller: by, Began: now, Used: now, origin: origin}
 	s.Session = "s" + strings.ToLower(rand.Text()[:10])
 	s.Until = s.until()
 	_, err = t.Exec(`INSERT INTO engine_sessions (id, hash, token, origin, scopes, instances, created_at, used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
@@ -75,7 +75,7 @@ func (a *Access) begin(t *sqldb.Tx, by Caller, origin [sha256.Size]byte) (secret
 // uses it now. Of a token that is not kept here, such as an instance's own, the caller asks BegunBy.
 func (a *Access) Session(ctx context.Context, secret string, used bool) (s Session, ok bool, err error) {
 	hash := sha256.Sum256([]byte(secret))
-	s, err = sqldb.One(ctx, a.db, scanSession, `SELECT id, token, origin, scopes, instances, created_at, used_at FROM engine_sessions WHERE hash = $1`, hex.EncodeToString(hash[:]))
+	s, err = sqldb.One(ctx, a.db, scanSession, `SELECT `+sessionColumns+` FROM engine_sessions WHERE hash = $1`, hex.EncodeToString(hash[:]))
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return Session{}, false, nil
 	}
@@ -89,8 +89,9 @@ func (a *Access) Session(ctx context.Context, secret string, used bool) (s Sessi
 	if ok, err = a.backed(ctx, &s, now); !ok || err != nil {
 		return Session{}, false, err
 	}
-	if used && now.Sub(s.used) >= touchEvery {
-		s.used = now
+	a.note(s.ID, now)
+	if used && now.Sub(s.Used) >= touchEvery {
+		s.Used = now
 		s.Until = s.until()
 		err = a.db.WriteUnsynced(ctx, "note the use of a session", func(t *sqldb.Tx) error {
 			_, err := t.Exec(`UPDATE engine_sessions SET used_at = $2 WHERE id = $1 AND used_at < $2`, s.Session, sqldb.Millis(now))
@@ -122,9 +123,10 @@ func (a *Access) backed(ctx context.Context, s *Session, now time.Time) (bool, e
 	if e.Expires != nil && e.Expires.Before(s.Until) {
 		s.Until = *e.Expires
 	}
-	a.note(s.ID, now)
 	return e.matches(s.origin, now), nil
 }
+
+const sessionColumns = `id, token, origin, scopes, instances, created_at, used_at`
 
 func scanSession(row sqldb.Scanner) (s Session, err error) {
 	var origin, scopes, instances string
@@ -135,7 +137,7 @@ func scanSession(row sqldb.Scanner) (s Session, err error) {
 	if s.ID == Owner().ID {
 		s.Name = linkName
 	}
-	s.Scopes, s.created, s.used = scopesOf(scopes), sqldb.Time(created), sqldb.Time(used)
+	s.Scopes, s.Began, s.Used = scopesOf(scopes), sqldb.Time(created), sqldb.Time(used)
 	if instances != "" {
 		s.Instances = strings.Fields(instances)
 	}

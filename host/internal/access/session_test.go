@@ -148,3 +148,54 @@ func TestSessionOfAGivenToken(t *testing.T) {
 		t.Errorf("with another token: %v %v", ok, err)
 	}
 }
+
+// TestSessionsSeen: what is over is listed no more, and looking is no use.
+func TestSessionsSeen(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *sqldb.DB) {
+		c := newClock()
+		a := open(t, db, c)
+		token, made := create(t, a, Token{Scopes: []Scope{Read}})
+		by := Caller{ID: made.ID, Scopes: made.Scopes}
+		if _, _, err := a.Begin(t.Context(), by, token); err != nil {
+			t.Fatal(err)
+		}
+		c.add(time.Hour)
+		_, later, err := a.Begin(t.Context(), by, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := func(by Caller) (ids []string) {
+			t.Helper()
+			all, err := a.Sessions(t.Context(), by)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range all {
+				ids = append(ids, s.Session)
+			}
+			return ids
+		}
+		if got := seen(Owner()); len(got) != 2 || got[0] != later.Session {
+			t.Errorf("the owner sees %v", got)
+		}
+		if got := seen(Caller{ID: "another", Scopes: made.Scopes}); len(got) != 0 {
+			t.Errorf("a stranger sees %v", got)
+		}
+		c.add(idleTime - time.Hour)
+		if got := seen(by); len(got) != 1 || got[0] != later.Session {
+			t.Errorf("after the first is over: %v", got)
+		}
+		if n, err := a.EndOthers(t.Context(), later.Caller); n != 1 || err != nil { // the one that is over, too
+			t.Errorf("%d others ended: %v", n, err)
+		}
+		if ended, err := a.EndOf(t.Context(), Caller{ID: "another"}, later.Session); ended || err != nil {
+			t.Errorf("a stranger ended it: %v", err)
+		}
+		if ended, err := a.EndOf(t.Context(), by, later.Session); !ended || err != nil {
+			t.Errorf("not ended: %v", err)
+		}
+		if got := seen(Owner()); got != nil {
+			t.Errorf("left: %v", got)
+		}
+	})
+}

@@ -431,3 +431,63 @@ func files(t *testing.T, dir string) (paths []string) {
 	}
 	return all
 }
+
+// TestSeated: who is signed in sees and ends the sessions of the same token, and who manages the host everybody's.
+func TestSeated(t *testing.T) {
+	f := start(t, nil)
+	secret, _, err := f.opt.Access.Create(t.Context(), access.Owner(), access.Token{Name: "desk", Scopes: []access.Scope{access.Read}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, desk, other := f.signIn(t, `{"code":"`+f.code(t)+`"}`), f.signIn(t, `{"token":"`+secret+`"}`), f.signIn(t, `{"token":"`+secret+`"}`)
+	type session struct {
+		ID, Name         string
+		Own              bool
+		Began, Used      time.Time
+		Until            time.Time
+		Token            string
+		Scopes, Instance []string
+	}
+	list := func(cookie string) []session {
+		t.Helper()
+		a := f.as(t, cookie, "GET", "/v1/sessions", "")
+		var got struct{ Sessions []session }
+		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != 200 {
+			t.Fatal(a.status, a.body)
+		}
+		return got.Sessions
+	}
+	own := func(all []session) (own []string) {
+		for _, s := range all {
+			if s.Own {
+				own = append(own, s.ID)
+			}
+			if s.Began.IsZero() || s.Used.Before(s.Began) || !s.Until.After(s.Used) {
+				t.Errorf("times: %+v", s)
+			}
+		}
+		return own
+	}
+	all, mine := list(owner), list(desk)
+	if len(all) != 3 || len(own(all)) != 1 || len(mine) != 2 || len(own(mine)) != 1 || mine[0].Name != "desk" {
+		t.Fatalf("seen by the owner: %+v; by the desk: %+v", all, mine)
+	}
+	if a := f.as(t, desk, "DELETE", "/v1/sessions/"+own(all)[0], ""); a.status != 404 {
+		t.Errorf("the desk ended the owner's: %d %s", a.status, a.body)
+	}
+	if a := f.as(t, owner, "DELETE", "/v1/sessions/"+own(mine)[0], ""); a.status != 204 {
+		t.Errorf("the owner ended none: %d %s", a.status, a.body)
+	}
+	if a := f.as(t, desk, "GET", "/v1/session", ""); a.status != 401 {
+		t.Errorf("an ended session goes on: %d", a.status)
+	}
+	if a := f.as(t, other, "DELETE", "/v1/sessions", ""); a.status != 200 || a.body != `{"ended":0}` {
+		t.Errorf("the desk alone: %d %s", a.status, a.body)
+	}
+	if a := f.as(t, owner, "DELETE", "/v1/sessions", ""); a.status != 200 || a.body != `{"ended":1}` {
+		t.Errorf("the owner: %d %s", a.status, a.body)
+	}
+	if left := list(owner); len(left) != 1 || !left[0].Own {
+		t.Errorf("left: %+v", left)
+	}
+}

@@ -171,6 +171,7 @@ func openAPI(t *testing.T, args ...string) {
 	}
 	try("listFlows", 200)
 	try("listExamples", 200)
+	try("listSteps", 200)
 	try("checkFlow", 200)
 	if a := try("evaluateExpression", 200); !strings.Contains(a, `"value":"Hello Ana"`) {
 		t.Errorf("an expression: %s", a)
@@ -224,6 +225,9 @@ func openAPI(t *testing.T, args ...string) {
 	try("signIn", 401)         // nobody has made that code
 	try("getSession", 200)
 	try("signOut", 404) // the request has a token
+	try("listSessions", 200)
+	try("endSession", 404) // nobody has that one
+	try("endOtherSessions", 200)
 
 	try("listInstances", 200)
 	try("getInstance", 200)

@@ -92,6 +92,7 @@ func (a *API) flows(f Flows, e *engine.Engine) {
 	a.sources(f, e)
 	a.drafts(f, e)
 	a.examples()
+	a.outlines(e)
 	a.states(f, e)
 }
 

@@ -20,6 +20,27 @@ type Visitor struct {
 	Version   string         `json:"version" doc:"Of the host."`
 }
 
+// Seated is a browser that is signed in.
+type Seated struct {
+	ID        string         `json:"id"`
+	Token     string         `json:"token" doc:"The id of the token that it began with; control is a link."`
+	Name      string         `json:"name,omitempty" doc:"The token's, for people."`
+	Scopes    []access.Scope `json:"scopes" nullable:"false" enum:"send,read,manage,reveal"`
+	Instances []string       `json:"instances,omitempty" nullable:"false" doc:"Left out, all."`
+	Began     time.Time      `json:"began"`
+	Used      time.Time      `json:"used" doc:"Last, to the minute."`
+	Until     time.Time      `json:"until" doc:"When it ends if nobody uses it."`
+	Own       bool           `json:"own" doc:"It makes this request."`
+}
+
+type seatedList struct {
+	Sessions []Seated `json:"sessions" nullable:"false" doc:"Those that go on, at most 500: the one used last first."`
+}
+
+type othersEnded struct {
+	Ended int64 `json:"ended" doc:"How many."`
+}
+
 // Link signs somebody in once.
 type Link struct {
 	URL   string    `json:"url" doc:"To open in a browser. The code is behind the #, which no server logs."`
@@ -31,6 +52,11 @@ type Sessions interface {
 	// SignIn begins a session by one of the two, and gives it to the browser as a cookie.
 	SignIn(ctx context.Context, code, token string) (Visitor, error)
 	Visitor(ctx context.Context) Visitor
+	// All are the sessions that who makes the request may end: those that began with the same token, or all.
+	All(ctx context.Context) ([]Seated, error)
+	// EndOf ends one of them, and EndOthers all but that of the request.
+	EndOf(ctx context.Context, session string) error
+	EndOthers(ctx context.Context) (int64, error)
 	// SignOut ends the session of the request, or all that began with the same token.
 	SignOut(ctx context.Context, everywhere bool) error
 	Link(ctx context.Context, scopes []access.Scope) (Link, error)
@@ -83,5 +109,33 @@ func (a *API) sessions(s Sessions) {
 	}, func(ctx context.Context, in *struct{ strict[linkRights] }) (*one[Link], error) {
 		link, err := s.Link(ctx, in.in.Scopes)
 		return &one[Link]{link}, a.unstored(err)
+	})
+	a.seated(s)
+}
+
+// seated serves who is signed in.
+func (a *API) seated(s Sessions) {
+	serve(a, route{
+		method: http.MethodGet, path: "/v1/sessions", id: "listSessions", tag: "sessions", summary: "Who is signed in",
+		about:  "The sessions that began with the same token, or with links; for a token that manages all instances, everybody's.",
+		access: Access{Right: Anybody, Reach: Any}, refusals: []int{http.StatusUnauthorized},
+	}, func(ctx context.Context, _ *struct{}) (*one[seatedList], error) {
+		all, err := s.All(ctx)
+		return &one[seatedList]{seatedList{orNone(all)}}, a.unstored(err)
+	})
+	serve(a, route{
+		method: http.MethodDelete, path: "/v1/sessions", id: "endOtherSessions", tag: "sessions", summary: "End all sessions that are listed, except the one that asks",
+		access: Access{Right: Anybody, Reach: Any}, status: http.StatusOK, refusals: []int{http.StatusUnauthorized},
+	}, func(ctx context.Context, _ *struct{}) (*one[othersEnded], error) {
+		n, err := s.EndOthers(ctx)
+		return &one[othersEnded]{othersEnded{n}}, a.unstored(err)
+	})
+	serve(a, route{
+		method: http.MethodDelete, path: "/v1/sessions/{session}", id: "endSession", tag: "sessions", summary: "End a session that is listed",
+		access: Access{Right: Anybody, Reach: Any}, refusals: []int{http.StatusUnauthorized, http.StatusNotFound},
+	}, func(ctx context.Context, in *struct {
+		Session string `path:"session" example:"sqzj3b7k2xa"`
+	}) (*struct{}, error) {
+		return nil, a.unstored(s.EndOf(ctx, in.Session))
 	})
 }

@@ -843,6 +843,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is signed in
+         * @description The sessions that began with the same token, or with links; for a token that manages all instances, everybody's.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions that are listed, except the one that asks */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session that is listed */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The steps of all flows, flow by flow
+         * @description Each flow by the version that starts runs, or else its draft, or else the newest. What cannot be read has no steps.
+         */
+        get: operations["listSteps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -913,6 +971,26 @@ export interface paths {
          * @description The waits of one run come together. A page may be empty before the end.
          */
         get: operations["listWaits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everything that a page watches, as one stream of server-sent events
+         * @description opened: from which sequence steps are told. step: one of a run, with its sequence as id, so that a reader goes on where it was. gap: steps are gone before they were told: read the runs anew. flow: how a flow's versions stand, at the beginning and after each change. instance: an instance has another state, as schemas/events/whatsapp.instance.state.v1.json has it. end: why the stream ends.
+         */
+        get: operations["watch"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1381,6 +1459,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        FlowSteps: {
+            flow: string;
+            name?: string;
+            /** @enum {string} */
+            state: "published" | "draft" | "retired";
+            steps: components["schemas"]["Outlined"][];
+            /** Format: int64 */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
         Found: {
             about?: string[] | null;
             /** Format: date-time */
@@ -1623,6 +1712,26 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        OthersEnded: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            ended: number;
+        } & {
+            [key: string]: unknown;
+        };
+        Outlined: {
+            id: string;
+            /** @description Which it names, or a variable's default that it takes. */
+            instance?: string;
+            name?: string;
+            /** @description It starts runs. */
+            trigger?: boolean;
+            type: string;
+        } & {
+            [key: string]: unknown;
+        };
         PasskeyBody: {
             /** @description The phone shows the code of the stage confirm. */
             confirm?: boolean;
@@ -1830,6 +1939,38 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Seated: {
+            /** Format: date-time */
+            began: string;
+            id: string;
+            /** @description Left out, all. */
+            instances?: string[];
+            /** @description The token's, for people. */
+            name?: string;
+            /** @description It makes this request. */
+            own: boolean;
+            scopes: ("send" | "read" | "manage" | "reveal")[];
+            /** @description The id of the token that it began with; control is a link. */
+            token: string;
+            /**
+             * Format: date-time
+             * @description When it ends if nobody uses it.
+             */
+            until: string;
+            /**
+             * Format: date-time
+             * @description Last, to the minute.
+             */
+            used: string;
+        } & {
+            [key: string]: unknown;
+        };
+        SeatedList: {
+            /** @description Those that go on, at most 500: the one used last first. */
+            sessions: components["schemas"]["Seated"][];
+        } & {
+            [key: string]: unknown;
+        };
         Stand: {
             by?: string;
             /** Format: date-time */
@@ -1859,6 +2000,11 @@ export interface components {
         StartedBody: {
             /** @description Its id. */
             run: string;
+        } & {
+            [key: string]: unknown;
+        };
+        StepList: {
+            flows: components["schemas"]["FlowSteps"][];
         } & {
             [key: string]: unknown;
         };
@@ -4988,6 +5134,13 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description The run is over and Last-Event-ID is its last step: a browser's EventSource comes no more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Not Found */
             404: {
                 headers: {
@@ -5213,6 +5366,163 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeatedList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OthersEnded"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSteps: {
+        parameters: {
+            query?: {
+                /** @description What the page before said as next. */
+                after?: string;
+                /** @description How many flows at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepList"];
                 };
             };
             /** @description Refused or failed */
@@ -5487,6 +5797,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WaitList"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch: {
+        parameters: {
+            query?: {
+                /** @description Steps of these runs, with commas between. */
+                run?: string[] | null;
+                /** @description Steps of all runs of these flows, and changes of their versions, with commas between. */
+                flow?: string[] | null;
+                /** @description The sequence of the last step that the reader has; left out, only what comes. */
+                after?: number;
+                /** @description Show numbers and texts, which are masked otherwise. The token must allow it. */
+                reveal?: boolean;
+            };
+            header?: {
+                /** @description The same; it counts more. */
+                "Last-Event-ID"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused or failed */

@@ -1,0 +1,45 @@
+package flow
+
+import "regexp"
+
+// Outlined is a step of a flow file, or what starts it, as a list of those of all flows shows it.
+type Outlined struct {
+	ID       string `json:"id"`
+	Name     string `json:"name,omitempty"`
+	Type     string `json:"type"`
+	Trigger  bool   `json:"trigger,omitempty" doc:"It starts runs."`
+	Instance string `json:"instance,omitempty" doc:"Which it names, or a variable's default that it takes."`
+}
+
+// ofVariable is a value that is a variable and nothing else.
+var ofVariable = regexp.MustCompile(`^\$\{\s*vars\.(\w+)\s*\}$`)
+
+// Outline lists the triggers and steps of a flow file, also of one that cannot run yet. It is empty for a file
+// that cannot be read.
+func Outline(src []byte) []Outlined {
+	doc, syntax := read(src)
+	if syntax != nil {
+		return nil
+	}
+	variables := member(member(doc.root, "vars"), "properties")
+	var out []Outlined
+	for _, of := range []string{"triggers", "nodes"} {
+		all, _ := member(doc.root, of).([]any)
+		for _, one := range all {
+			o := Outlined{ID: textIn(one, "id"), Name: textIn(one, "name"), Type: textIn(one, "type"), Trigger: of == "triggers"}
+			o.Instance = textIn(member(one, "with"), "instance")
+			if named := ofVariable.FindStringSubmatch(o.Instance); named != nil {
+				o.Instance = textIn(member(variables, named[1]), "default")
+			}
+			if o.ID != "" {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+func textIn(value any, name string) string {
+	text, _ := member(value, name).(string)
+	return text
+}
