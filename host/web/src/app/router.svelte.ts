@@ -28,6 +28,9 @@ export function go(to: string, { replace = false } = {}): void {
 /** parts of the path, decoded: /flows/menu/runs is ['flows', 'menu', 'runs']. */
 export const parts = (): string[] => place.path.split('/').filter(Boolean).map(decode);
 
+/** below are the parts behind an area. A page that is on its way out is not told of another one's. */
+export const below = (area: string): string[] => (parts()[0] === area ? parts().slice(1) : []);
+
 function decode(part: string): string {
   try {
     return decodeURIComponent(part);
