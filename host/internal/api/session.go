@@ -181,7 +181,7 @@ func (s doors) Visitor(ctx context.Context) v1.Visitor {
 }
 
 func (s doors) visitorOf(c access.Caller) v1.Visitor {
-	v := v1.Visitor{Token: c.ID, Name: c.Name, Scopes: c.Scopes, Instances: c.Instances, Session: c.Session, Simulated: s.opt.Simulated, Version: sdk.Version}
+	v := v1.Visitor{Token: c.ID, Name: c.Name, Scopes: c.Scopes, Instances: c.Instances, Session: c.Session, Simulated: s.opt.Simulated, Picture: s.opt.Picture, Version: sdk.Version}
 	if !c.Until.IsZero() {
 		v.Until = &c.Until
 	}

@@ -113,8 +113,16 @@ func (s *Simulation) Settings() json.RawMessage {
 // Picture is the address of a picture for flows that want one.
 func (s *Simulation) Picture() string { return s.gallery.url }
 
-// Control is the simulator's control API, below /sim/v1/. It asks for no token.
+// Control is the simulator's control API, below /sim/v1/, and the picture, which a page of the host can show
+// from nowhere else. It asks for no token.
 func (s *Simulation) Control() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+wasim.ControlPath+"picture.png", s.gallery.http.Handler)
+	mux.Handle("/", s.proxy())
+	return mux
+}
+
+func (s *Simulation) proxy() http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(s.control.base)

@@ -53,6 +53,7 @@ test('flows come in as text or file, are found, exported, retired, and all of it
     await dialog.getByLabel('YAML of a flow').fill(flow);
     await dialog.getByRole('button', { name: 'Import' }).click();
     await page.waitForURL('**/ui/flows/night');
+    await page.getByRole('button', { name: 'Publish' }).waitFor(); // the draft was read before it is published elsewhere
     await host.api('POST', '/v1/flows', flow);
     await page.goto('/ui/');
     const row = page.getByRole('row', { name: /Night/ });
@@ -114,4 +115,43 @@ test('without a connection what was shown stays, with its time', async () => {
     await page.getByRole('button', { name: 'Now' }).click();
     await page.getByText(/You see how it was/).waitFor({ state: 'detached' });
   });
+});
+
+test('an example shows what the phone gets, from its dry run: header, picture, footer and buttons, and nothing of it from outside', async () => {
+  for (const theme of ['light', 'dark']) {
+    const empty = await Host.start({ cwd: nowhere });
+    try {
+      await visit(empty, { theme }, async (page, visitor) => {
+        const card = (name) => page.getByRole('article').filter({ has: page.getByRole('heading', { name }) }).getByRole('group', { name: 'Message as it is seen' });
+        await card('Support menu').getByText('Hello there, how can we help?').waitFor();
+        await card('Support menu').getByText('We answer within an hour').waitFor();
+        assert.equal(await card('Support menu').getByRole('listitem').count(), 3);
+        const picture = card('Receipt with a picture').getByRole('img', { name: /^Image/ });
+        await empty.until(() => picture.evaluate((img) => img.complete && img.naturalWidth > 0));
+        const asked = await page.evaluate(() => performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin));
+        assert.deepEqual([...new Set(asked)], [empty.url.replace(/\/$/, '')], 'the page asked somebody else');
+        await visitor.axe();
+      });
+    } finally {
+      await empty.stop();
+    }
+  }
+});
+
+test('a preview shows a picture that the host has, and names one that is elsewhere', async () => {
+  const { picture } = await host.api('GET', '/v1/session');
+  const flow = (id, url) => `apiVersion: flow/v1\nkind: Flow\nmetadata: {id: ${id}}\ntriggers: [{id: start, type: manual, to: say}]\nnodes: [{id: say, type: whatsapp.sendButtons@1, with: {instance: demo, number: "5511999990001", mediaUrl: "${url}", mediaType: IMAGE, contentText: Look, buttons: [{id: a, displayText: A}]}}]\n`;
+  await host.api('PUT', '/v1/flows/here/draft', flow('here', picture));
+  await host.api('PUT', '/v1/flows/elsewhere/draft', flow('elsewhere', 'https://example.com/pictures/receipt.png?size=1'));
+  for (const theme of ['light', 'dark']) {
+    await visit(host, { path: '/ui/flows/here?step=say', width: 1440, theme }, async (page) => {
+      const seen = page.getByRole('region', { name: 'Preview' }).getByRole('img', { name: 'Image: picture.png' });
+      await host.until(() => seen.evaluate((img) => img.complete && img.naturalWidth > 0));
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/preview-${theme}.png` });
+      await page.goto('/ui/flows/elsewhere?step=say');
+      const preview = page.getByRole('region', { name: 'Preview' });
+      await preview.getByText('Image: receipt.png').waitFor();
+      assert.equal(await preview.getByRole('img').count(), 0);
+    });
+  }
 });

@@ -17,6 +17,7 @@ type Visitor struct {
 	Session   string         `json:"session,omitempty" doc:"The id of the session; left out, the request has a token."`
 	Until     *time.Time     `json:"until,omitempty" doc:"When the session ends if nobody uses it."`
 	Simulated bool           `json:"simulated" doc:"WhatsApp is simulated."`
+	Picture   string         `json:"picture,omitempty" doc:"The address of the simulation's picture, which this host serves at /sim/v1/picture.png, too."`
 	Version   string         `json:"version" doc:"Of the host."`
 }
 

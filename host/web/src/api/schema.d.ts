@@ -2132,6 +2132,8 @@ export interface components {
             instances?: string[];
             /** @description The token's, for people. */
             name?: string;
+            /** @description The address of the simulation's picture, which this host serves at /sim/v1/picture.png, too. */
+            picture?: string;
             scopes: ("send" | "read" | "manage" | "reveal")[];
             /** @description The id of the session; left out, the request has a token. */
             session?: string;

@@ -7,6 +7,7 @@ export interface Session {
   scopes: string[];
   instances?: string[] | null;
   simulated: boolean;
+  picture?: string; // the simulation's
   version: string;
   until?: string;
 }

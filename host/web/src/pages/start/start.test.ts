@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { read } from '../../flow/document';
 import { empty, free, named } from './bring';
 import { mini } from './mini';
-import { firstStep, offerOf } from './offer';
 
 const menu = `
 metadata: {id: menu, name: Menu}
@@ -37,11 +36,4 @@ test('the drawing lights the way that goes furthest, and leaves ways back out', 
   expect(drawn.boxes.map((box) => box.id)).toEqual(['ask', 'a', 'b', 'c']);
   expect(drawn.ways.map((way) => way.lit)).toEqual([false, true, true]);
   expect(mini({ ...flow, nodes: [], edges: [], triggers: [] }).boxes).toEqual([]);
-});
-
-test('a taste of the first message comes from the manifest', () => {
-  const step = firstStep(flow);
-  if (!step) throw new Error('no step');
-  const operation = { id: 'x.menu@1', kind: 'ACTION', title: 'Menu', inputSchema: { properties: { text: { type: 'string' } } }, portRules: [{ each: '/options', where: { kind: 'PICK' }, id: 'pick:{id}', label: '{label}' }] };
-  expect(offerOf(flow, step, operation as never)).toEqual({ says: 'Hello there', buttons: [{ label: 'A', answers: true }, { label: 'B', answers: false }] });
 });
