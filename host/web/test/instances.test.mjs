@@ -210,3 +210,26 @@ for (const [locale, heading, code] of [['pt-BR', 'Instâncias', 'Mostrar o códi
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(over <= 0, `${over} px wider than the screen`);
     }));
+
+test('a card says which flows use the instance, and what went through it today', async (t) => {
+  const host = await Host.start({ flows: ['examples/flows/menu.yaml', 'examples/flows/contact.yaml'] }); // the others have done much to theirs
+  t.after(() => host.stop());
+  const { run } = await host.api('POST', '/v1/flows/menu/runs', { vars: { phone: '5511999990001', name: 'Ana' } });
+  await host.until(async () => (await host.api('GET', `/v1/runs/${run}`)).pending?.some(({ kind, due }) => kind === 'timeout' && due !== undefined));
+  await host.api('POST', '/sim/v1/phones/5511999990001/click?wait=20s', { buttonId: 'sales' });
+  await host.until(async () => (await host.api('GET', `/v1/runs/${run}`)).status === 'succeeded');
+  const { flows } = await host.api('GET', '/v1/steps?limit=200');
+  const using = flows.filter(({ steps }) => steps.some(({ instance }) => instance === 'demo')).length;
+  for (const theme of ['light', 'dark']) {
+    await visit(host, { ...at, theme }, async (page, visitor) => {
+      const demo = card(page, 'demo');
+      await demo.getByText(`${using} flows`).waitFor();
+      await demo.getByText(/^\d+ sent, 1 click$/).waitFor();
+      await visitor.axe();
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/instances-${theme}.png` });
+      await page.getByRole('link', { name: 'demo', exact: true }).click();
+      await page.getByRole('link', { name: 'Support menu' }).click();
+      await page.waitForURL('**/ui/flows/menu');
+    });
+  }
+});
