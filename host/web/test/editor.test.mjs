@@ -237,3 +237,40 @@ test('300 steps and 1,000 edges can be dragged', async (t) => {
   t.diagnostic(`${Math.round((frames * 1000) / (Date.now() - began))} frames a second while dragging one of 300 steps with ${edges.length} edges`);
   await visitor.close();
 });
+
+test('a chip says what it takes by name, and is as it is written while somebody is in the field', async () => {
+  const id = await fresh(`vars: {type: object, properties: {phone: {type: string, title: Customer's number}, who: {type: string}}}
+triggers: [{id: start, type: manual, to: a}]
+nodes:
+  - {id: a, name: Ask them, type: log@1, with: {message: hello}}
+  - {id: b, type: log@1, with: {message: "Call \${ vars.phone } or \${ vars.who }"}}
+edges: [{from: a.out, to: b}]
+`);
+  const visitor = await open(`/ui/flows/${id}?step=b`);
+  const { page } = visitor;
+  const box = page.locator('.expression-box');
+  const seen = () => box.locator('.mirror').innerText();
+  await host.until(async () => /^Call Customer's number or who\u200b?$/.test(await seen()));
+  const field = page.getByRole('textbox', { name: 'Message', exact: true });
+  assert.equal(await field.inputValue(), 'Call ${ vars.phone } or ${ vars.who }');
+  await visitor.axe();
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/chips.png` });
+  await field.focus();
+  await host.until(async () => (await seen()).includes('${ vars.phone }'));
+  await field.blur();
+  await host.until(async () => !(await seen()).includes('${'));
+  await visitor.close();
+});
+
+test('after a reload the last run of the draft is on the phone and the canvas again', async () => {
+  const id = await fresh('triggers: [{id: start, type: manual, to: a}]\nnodes: [{id: a, name: First, type: log@1, with: {message: hello}}, {id: b, name: Second, type: log@1, with: {message: there}}]\nedges: [{from: a.out, to: b}]\n');
+  const visitor = await open(`/ui/flows/${id}`);
+  const { page } = visitor;
+  await page.getByRole('button', { name: 'Start with this draft' }).click();
+  const trace = page.getByRole('region', { name: 'This run' });
+  await trace.getByText('Second').first().waitFor();
+  await page.goto(`/ui/flows/${id}`);
+  await trace.getByText('Second').first().waitFor();
+  await page.getByRole('button', { name: 'Start again with this draft' }).waitFor();
+  await visitor.close();
+});

@@ -39,17 +39,17 @@ export async function loadSample(run: string, node: string | null, reveal: boole
 /** scopeOf lists what can be named at a step: the flow's variables, the run, the event that led here, and outputs of steps before it. */
 export function scopeOf(flow: Flow, catalogue: Catalogue, node: string | null, sample: Sample | null, choose: () => void): Scope {
   const entries: Entry[] = [];
-  const add = (path: string, type: string | undefined): void => {
+  const add = (path: string, name: string, type: string | undefined): void => {
     const value = sample === null ? undefined : resolve(sample.data, '/' + path.split('.').join('/'));
-    entries.push({ path, ...(type !== undefined && { type }), ...(value !== undefined && { sample: value }) });
+    entries.push({ path, name, ...(type !== undefined && { type }), ...(value !== undefined && { sample: value }) });
   };
-  for (const [name, schema] of Object.entries(flow.vars?.properties ?? {})) add(`vars.${name}`, schema.type);
-  add('run.id', 'string');
-  for (const [path, type] of eventMembers(flow, catalogue, node)) add(`event.${path}`, type);
+  for (const [name, schema] of Object.entries(flow.vars?.properties ?? {})) add(`vars.${name}`, schema.title ?? name, schema.type);
+  add('run.id', 'run.id', 'string');
+  for (const [path, type] of eventMembers(flow, catalogue, node)) add(`event.${path}`, path, type);
   for (const step of flow.nodes) {
     if (step.id === node) continue;
     const schema = catalogue.of(step.type)?.operation.outputSchema;
-    for (const [path, type] of members(schema, 2)) add(/^[A-Za-z_][A-Za-z0-9_]*$/.test(step.id) ? `nodes.${step.id}.${path}` : `nodes["${step.id}"].${path}`, type);
+    for (const [path, type] of members(schema, 2)) add(/^[A-Za-z_][A-Za-z0-9_]*$/.test(step.id) ? `nodes.${step.id}.${path}` : `nodes["${step.id}"].${path}`, `${step.name || catalogue.title(step.type)}: ${path}`, type);
   }
   return {
     entries,

@@ -7,7 +7,7 @@ import { fixOf } from './fixes';
 import { at, put } from './pointer';
 import sendButtons from '../../../../schemas/whatsapp.sendButtons.input.json';
 import { Reading } from './schema';
-import { expressions, split } from './template';
+import { expressions, plainly, split } from './template';
 import type { FormFinding } from './types';
 
 const buttons = new Reading(sendButtons);
@@ -170,4 +170,11 @@ describe('fixes', () => {
     expect(fixOf(finding('does not begin with https://.'), { 'x-ui': { widget: 'url' } }, [], 'http://a.example')).toEqual({ kind: 'use', value: 'https://a.example' });
     expect(fixOf(finding('is not known here'), {}, [], 'x', true)).toEqual({ kind: 'remove', value: undefined });
   });
+});
+
+it('a chip has the name of what it takes, and what has none is shown as it is written', () => {
+  const entries = [{ path: 'nodes.ask.messageId', name: 'Ask: messageId' }, { path: 'vars.phone', name: "Customer's number" }];
+  const shown = (text: string): string => split(text).map((segment) => (segment.expression ? plainly(segment, entries) : segment.text)).join('|');
+  expect(shown('to ${ vars.phone }, ${nodes.ask.messageId}')).toBe("to |Customer's number|, |Ask: messageId");
+  expect(shown('${ vars.name ?? "you" }${ run.')).toBe('name ?? "you"|run.');
 });

@@ -54,3 +54,9 @@ export function expressions(value: unknown, pointer = ''): string[] {
 
 /** escaped is a text that stands for itself, with nothing in it taken for an expression. */
 export const escaped = (text: string): string => text.replaceAll('${', '$${');
+
+/** plainly is an expression as a person calls what it takes: by the name of its entry, or as it is written, without ${ and }. */
+export function plainly(segment: Segment, entries: readonly { path: string; name?: string }[]): string {
+  const source = segment.text.slice(2, segment.open ? undefined : -1).trim();
+  return entries.find(({ path }) => path === source)?.name ?? source.replace(/^vars\./, '');
+}

@@ -17,6 +17,7 @@ export interface FormFinding {
 /** Entry is something an expression may name, with the value it had in a real run. */
 export interface Entry {
   path: string;
+  name?: string; // what it is to a person: a variable's title, a step's name and the member
   type?: string;
   sample?: unknown;
 }

@@ -11,7 +11,7 @@ export function parts(text: string): Part[] {
   for (const piece of text.split(/(\$\{[^}]*\})/)) {
     if (piece === '') continue;
     const expression = piece.startsWith('${') && piece.endsWith('}');
-    found.push({ text: expression ? piece.slice(2, -1).trim().replace(/^vars\./, '') : piece, expression });
+    found.push({ text: expression ? piece.slice(2, -1).trim().replace(/^(vars|event)\./, '') : piece, expression });
   }
   return found;
 }
