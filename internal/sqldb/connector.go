@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -242,8 +243,22 @@ func (c *conn) rollback() error {
 	return err
 }
 
-// positional turns $1 into SQLite's ?1. No statement here holds another dollar sign.
-func positional(query string) string { return strings.ReplaceAll(query, "$", "?") }
+// positional turns $1 into SQLite's ?1. No statement here holds another dollar sign. Arguments that
+// come once each and in order lose their numbers: SQLite keeps those as names in a list, and the driver
+// walks it for each argument of each call.
+func positional(query string) string {
+	parts := strings.Split(query, "$")
+	var plain strings.Builder
+	plain.WriteString(parts[0])
+	for i, part := range parts[1:] {
+		rest, ok := strings.CutPrefix(part, strconv.Itoa(i+1))
+		if !ok || rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+			return strings.ReplaceAll(query, "$", "?")
+		}
+		plain.WriteString("?" + rest)
+	}
+	return plain.String()
+}
 
 // cachedStatements is how many compiled statements a connection keeps: all of a
 // program that has fixed texts and some lists of varying length.

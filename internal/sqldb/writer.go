@@ -19,6 +19,9 @@ const (
 	// writerCache lets the writer keep 8 MiB of pages. A group of writes that changes more than
 	// SQLite's 2 MiB would write pages before its end, and again at its end.
 	writerCache = "PRAGMA cache_size=-8192"
+	// writerUndo keeps in memory what a statement for many rows has changed so far, which is undone
+	// if it fails. SQLite would make a file for it, each time.
+	writerUndo = "PRAGMA temp_store=MEMORY"
 	// writeTime bounds a transaction on Postgres; SQLite's are bounded by its disk.
 	writeTime = 30 * time.Second
 )
@@ -85,8 +88,10 @@ func (db *DB) writing(ctx context.Context) (*sql.Conn, error) {
 	if err != nil || db.dialect != "sqlite3" {
 		return conn, err
 	}
-	if _, err := conn.ExecContext(ctx, writerCache); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	for _, pragma := range []string{writerCache, writerUndo} {
+		if _, err := conn.ExecContext(ctx, pragma); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
 	}
 	return conn, nil
 }

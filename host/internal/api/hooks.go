@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -45,9 +44,6 @@ func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
 			v1.Refuse(w, http.StatusBadRequest, "invalid_key", "the key of the call is too long")
 			return
 		}
-		if key == "" {
-			key = rand.Text()
-		}
 		d, err := e.Invoke(r.Context(), hook, key, event)
 		switch {
 		case errors.Is(err, engine.ErrBadEvent):
@@ -60,7 +56,11 @@ func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
 		case len(d.Started) == 0 && !d.Duplicate:
 			write(w, http.StatusAccepted, map[string]any{"run": nil, "ignored": len(d.Ignored) > 0, "deadLetter": d.Dead})
 		default:
-			s.answer(w, r, e, waiting, hook, hook.RunOf(key))
+			id := hook.RunOf(key)
+			if len(d.Started) > 0 {
+				id = d.Started[0]
+			}
+			s.answer(w, r, e, waiting, hook, id)
 		}
 	})
 }

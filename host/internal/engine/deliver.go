@@ -37,6 +37,7 @@ type Event struct {
 	Cursor       []byte `json:"-"`
 
 	decoded map[string]any // stands for Data, which is empty then
+	once    bool           // nobody delivers it again
 }
 
 // RunIn is the run that a correlation leads to; empty if it is none of the engine's.
@@ -221,7 +222,11 @@ func (e *Engine) starts(ev Event, data any) []start {
 			e.logger.Warn("trigger condition failed", "trigger", t.name(), "err", err)
 		}
 		if ok {
-			out = append(out, start{t, runOf(ev.ID, t.program.Flow().Metadata.ID, t.ID)})
+			id := newRun(now())
+			if !ev.once {
+				id = runOf(ev.ID, t.program.Flow().Metadata.ID, t.ID)
+			}
+			out = append(out, start{t, id})
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -35,16 +36,20 @@ func (h Hook) Responds() bool {
 // one whose id comes first in the alphabet has it.
 func (e *Engine) Hooks(path string) []Hook { return e.served.Load().hooks[path] }
 
-// Invoke starts the run of a call. The same key starts one run. ErrBadEvent is a call that is
-// too large, of which nothing is kept.
+// Invoke starts the run of a call. The same key starts one run, and without one each call does.
+// ErrBadEvent is a call that is too large, of which nothing is kept.
 func (e *Engine) Invoke(ctx context.Context, h Hook, key string, data map[string]any) (Delivery, error) {
 	if size := flow.Size(data); size > maxEvent {
 		return Delivery{}, fmt.Errorf("%w: it has about %d bytes; the limit is %d", ErrBadEvent, size, maxEvent)
 	}
-	return e.Deliver(ctx, Event{ID: "webhook " + key, Type: hookEvent, decoded: data, For: h.trigger.name()})
+	ev := Event{ID: "webhook " + key, Type: hookEvent, decoded: data, For: h.trigger.name()}
+	if key == "" {
+		ev.ID, ev.once = ev.ID+rand.Text(), true
+	}
+	return e.Deliver(ctx, ev)
 }
 
-// RunOf is the run that an Invoke with the key has started, or would start.
+// RunOf is the run that an Invoke with the key, which is not empty, has started or would start.
 func (h Hook) RunOf(key string) string {
 	return runOf("webhook "+key, h.trigger.program.Flow().Metadata.ID, h.trigger.ID)
 }

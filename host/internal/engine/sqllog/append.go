@@ -46,6 +46,7 @@ type change struct {
 	log   *Log
 	batch engine.Batch
 	token string // of the lease of batch.Ends, as its row has it
+	state []byte // as the row has it
 	steps []byte
 	next  []engine.Task // begins the queued run whose turn has come
 
@@ -61,7 +62,7 @@ type change struct {
 }
 
 func (l *Log) newChange(b engine.Batch) (c *change, err error) {
-	c = &change{log: l, batch: b}
+	c = &change{log: l, batch: b, state: pack(b.State)}
 	if b.Ends.ID != "" {
 		if c.token, err = l.desk.token(b.Ends); err != nil {
 			return nil, err
@@ -119,7 +120,7 @@ func (c *change) apply(t *sqldb.Tx) error {
 
 // begin makes a new run. One without a claim is stored with the others of the group.
 func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
-	seq, now, err := c.count(t, g, total{1, int64(len(c.batch.State))})
+	seq, now, err := c.count(t, g, total{1, int64(len(c.state))})
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
 
 // goOn changes a run that is there.
 func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int64, claim string) error {
-	seq, now, err := c.count(t, g, total{0, int64(len(c.batch.State)) - bytes})
+	seq, now, err := c.count(t, g, total{0, int64(len(c.state)) - bytes})
 	if err != nil {
 		return err
 	}
@@ -213,7 +214,11 @@ func (c *change) ends(t *sqldb.Tx) (refused, err error) {
 // Load implements engine.Log.
 func (l *Log) Load(ctx context.Context, run string) (engine.Record, error) {
 	var rec engine.Record
-	err := l.db.Row(ctx, `SELECT revision, state FROM engine_runs WHERE id = $1`, []any{run}, &rec.Revision, &rec.State)
+	var state []byte
+	err := l.db.Row(ctx, `SELECT revision, state FROM engine_runs WHERE id = $1`, []any{run}, &rec.Revision, &state)
+	if err == nil {
+		rec.State, err = unpack(state)
+	}
 	if err != nil {
 		return engine.Record{}, wrap("load a run", err)
 	}

@@ -205,7 +205,7 @@ func (g *group) cursorRow(c engine.Cursor) []any {
 func (g *group) runRow(i int) []any {
 	c := g.fresh[i]
 	b, x := c.batch, c.row
-	return []any{1, b.Run, b.Digest, x.startedAt, c.end.seq, c.end.at, len(b.State), b.State, x.flow, x.status, x.error, x.waits, x.subjects, b.Claim, whole(b.Index.Trial)}
+	return []any{1, b.Run, b.Digest, x.startedAt, c.end.seq, c.end.at, len(c.state), c.state, x.flow, x.status, x.error, x.waits, x.subjects, b.Claim, whole(b.Index.Trial)}
 }
 
 func whole(b bool) int {
@@ -226,6 +226,6 @@ func (g *group) begun(t *sqldb.Tx, first, n int, added int64) error {
 		return engine.ErrConflict
 	}
 	c.refused = engine.ErrConflict
-	_, err := g.count(t, -c.taken(), total{-1, -int64(len(c.batch.State))})
+	_, err := g.count(t, -c.taken(), total{-1, -int64(len(c.state))})
 	return err
 }

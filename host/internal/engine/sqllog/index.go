@@ -47,11 +47,11 @@ func (c *change) update(t *sqldb.Tx, g *group, was indexed, end ending, goesOn b
 	if goesOn && x.flow == was.flow && x.status == was.status && x.error == was.error {
 		// SQLite writes an index anew when a statement names its column, whatever the value.
 		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5 WHERE id = $1`,
-			b.Run, len(b.State), b.State, x.waits, x.subjects)
+			b.Run, len(c.state), c.state, x.waits, x.subjects)
 	} else {
 		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5,
 			ended = $6, ended_at = $7, status = $8, error = $9 WHERE id = $1`,
-			b.Run, len(b.State), b.State, x.waits, x.subjects, end.seq, end.at, x.status, x.error)
+			b.Run, len(c.state), c.state, x.waits, x.subjects, end.seq, end.at, x.status, x.error)
 		if err == nil && x.flow != was.flow { // a run of an older host
 			_, err = t.Exec(`UPDATE engine_runs SET flow = $2 WHERE id = $1`, b.Run, x.flow)
 		}
@@ -113,7 +113,9 @@ func (l *Log) indexOldRuns(ctx context.Context) error {
 	}
 	for more := true; more; {
 		runs, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (r old, err error) {
-			err = row.Scan(&r.id, &r.startedAt, &r.state)
+			if err = row.Scan(&r.id, &r.startedAt, &r.state); err == nil {
+				r.state, err = unpack(r.state)
+			}
 			return r, err
 		}, `SELECT id, started_at, state FROM engine_runs WHERE status = '' AND status <> 'succeeded' ORDER BY started_at, id LIMIT $1`, runsBatch) // the index is of such runs alone
 		if err != nil || len(runs) == 0 {

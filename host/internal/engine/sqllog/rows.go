@@ -9,10 +9,13 @@ import (
 
 // rows inserts many rows with few statements, of which there are few kinds: each for a power
 // of two, so that each is compiled once.
-type rows struct{ of [6 + 1]string } // by the logarithm of the number of rows
+type rows struct {
+	columns int
+	of      [6 + 1]string // by the logarithm of the number of rows
+}
 
 func newRows(insert string, columns int, end string) *rows {
-	r := &rows{}
+	r := &rows{columns: columns}
 	var values []string
 	for n := range 1 << (len(r.of) - 1) {
 		places := make([]string, columns)
@@ -39,7 +42,7 @@ func (r *rows) each(t *sqldb.Tx, n int, row func(i int) []any, told func(t *sqld
 			size--
 			continue
 		}
-		var args []any
+		args := make([]any, 0, r.columns<<size)
 		for i := range 1 << size {
 			args = append(args, row(first+i)...)
 		}

@@ -1,0 +1,44 @@
+package sqllog
+
+import (
+	"fmt"
+
+	"github.com/klauspost/compress/s2"
+)
+
+// A state is JSON, which begins with {, and is packed when it would take more than a page of the
+// database. The state of a run with hundreds of calls on their way says hundreds of times nearly the same,
+// and is written whole with each change: packed it is a tenth, in the log, in the file and on the disk.
+const (
+	packFrom = 4 << 10
+	packed   = 1 // the first byte of one that is; s2 follows
+	// maxUnpacked bounds what a broken row may ask for. A state is about 1 MiB at most.
+	maxUnpacked = 64 << 20
+)
+
+func pack(state []byte) []byte {
+	if len(state) < packFrom {
+		return state
+	}
+	out := make([]byte, 1, 1+s2.MaxEncodedLen(len(state)))
+	out[0] = packed
+	return append(out, s2.Encode(out[1:cap(out)], state)...)
+}
+
+func unpack(row []byte) ([]byte, error) {
+	if len(row) == 0 || row[0] != packed {
+		return row, nil
+	}
+	n, err := s2.DecodedLen(row[1:])
+	if err == nil && n > maxUnpacked {
+		err = fmt.Errorf("it has %d bytes", n)
+	}
+	var state []byte
+	if err == nil {
+		state, err = s2.Decode(nil, row[1:])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unpack a state: %w", err)
+	}
+	return state, nil
+}
