@@ -38,10 +38,12 @@ func TestCrashHosts(t *testing.T) {
 	c.serve(func() { c.trouble(sized("TAPNODE_CRASH_FAULTS", 5)) })
 	c.settle()
 	c.connected()
+	figures, taps := c.figures()
 	for _, h := range c.hosts() {
 		h.stop(t)
 	}
-	c.verify()
+	histories := c.verify()
+	c.counted(figures, taps, histories)
 	t.Logf("%d runs, faults %v, %v", len(c.runs), c.kills, time.Since(began).Round(time.Second))
 }
 

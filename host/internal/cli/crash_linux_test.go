@@ -92,8 +92,8 @@ func sized(variable string, otherwise int) int {
 // TestCrashRuns: runs ask customers on their phones and wait, while the host, its node and the
 // Postgres server are killed with SIGKILL at random points. In the end every run has ended
 // once, at the port that the phone or the clock decided; no step was made twice; every send
-// has the key of its visit; no phone shows a message twice; and what may happen once only has
-// happened once at most. TAPNODE_CRASH_RUNS and TAPNODE_CRASH_KILLS say how many.
+// has the key of its visit; no phone shows a message twice; what may happen once only has
+// happened once at most; and the figures are those of the histories. TAPNODE_CRASH_RUNS and TAPNODE_CRASH_KILLS say how many.
 func TestCrashRuns(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -113,8 +113,10 @@ func crashRuns(t *testing.T, base *mortalPostgres) {
 	began := time.Now()
 	c.serve(func() { c.kill(kills) })
 	c.settle()
+	figures, taps := c.figures()
 	c.host.stop(t)
-	c.verify()
+	histories := c.verify()
+	c.counted(figures, taps, histories)
 	t.Logf("%d runs, kills %v, %d lives of the host, %v", len(c.runs), c.kills, c.host.lives.Load(), time.Since(began).Round(time.Second))
 }
 

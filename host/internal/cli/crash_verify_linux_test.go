@@ -53,8 +53,9 @@ func (c *crash) until(holds func() bool) {
 // takesTap are the steps of which a tap makes one.
 var takesTap = []run.TraceKind{run.TraceWaitAnswered, run.TraceWaitIgnored, run.TraceWaitRestarted, run.TraceWaitRefused}
 
-// verify compares what is stored with what the phones and the web service saw.
-func (c *crash) verify() {
+// verify compares what is stored with what the phones and the web service saw. It returns the
+// histories of the runs.
+func (c *crash) verify() map[string][]engine.Step {
 	histories := c.histories()
 	shown := map[string][]string{} // ids by text
 	for _, p := range c.phones {
@@ -94,6 +95,7 @@ func (c *crash) verify() {
 		c.t.Errorf("the node was asked with %d keys, want the %d of the visits", len(got), len(keys))
 	}
 	c.t.Logf("ends: %v", ends)
+	return histories
 }
 
 // histories reads the steps of all runs from the database of a host that has stopped.

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"maps"
+	"net/http"
+
+	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow/run"
+)
+
+// crashFigures are what /v1/insights says, or what the histories of all runs say it must.
+type crashFigures struct {
+	Sent, Clicks, Wrote, Silent, Failed, Menus int64
+}
+
+// figures are what the host says, in all and of the taps of each button.
+func (c *crash) figures() (all crashFigures, taps map[string]int64) {
+	var said struct {
+		Series []crashFigures
+		Menus  []struct {
+			Sent    int64
+			Buttons []struct {
+				Port string
+				Taps int64
+			}
+		}
+	}
+	if err := c.host.control.get(c.t.Context(), http.MethodGet, v1("insights"), nil, nil, &said); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, s := range said.Series {
+		all.Sent += s.Sent
+		all.Clicks += s.Clicks
+		all.Wrote += s.Wrote
+		all.Silent += s.Silent
+		all.Failed += s.Failed
+	}
+	taps = map[string]int64{}
+	for _, m := range said.Menus {
+		all.Menus += m.Sent
+		for _, b := range m.Buttons {
+			taps[b.Port] += b.Taps
+		}
+	}
+	return all, taps
+}
+
+// counted compares the figures with the histories: what happened was counted once, whatever died
+// meanwhile.
+func (c *crash) counted(got crashFigures, taps map[string]int64, histories map[string][]engine.Step) {
+	var want crashFigures
+	tapped := map[string]int64{}
+	for _, steps := range histories {
+		for _, s := range steps {
+			switch {
+			case s.Kind == run.TraceNodeSucceeded && s.MessageID != "":
+				want.Sent++
+				if s.Node == "menu" {
+					want.Menus++
+				}
+			case s.Kind == run.TraceWaitAnswered:
+				want.Clicks++
+				tapped[s.Port]++
+			case s.Kind == run.TraceWaitTimeout:
+				want.Silent++
+			case s.Kind == run.TraceNodeFailed:
+				want.Failed++
+			}
+		}
+	}
+	if got != want || !maps.Equal(taps, tapped) || want.Menus == 0 {
+		c.t.Errorf("the figures are %+v, taps %v; by the histories of the runs %+v, %v", got, taps, want, tapped)
+	}
+	c.t.Logf("figures: %+v, taps %v", got, taps)
+}
