@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"strconv"
 	"testing"
 	"unicode/utf8"
@@ -19,6 +20,7 @@ func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":1,"a":2}`, `{"a":[{"b":"\u0062"}],"c":-1.5e3}`, `{"\\\"":{"x":1e999}}`, `[]`, `{"a":"`, "{\"\xff\":0}", `"\ud83d\ude00\ud83d"`, "[[[", ` 1 2`, `{"\u`} {
 		f.Add([]byte(seed))
 	}
+	literal := func(n string) (any, error) { return json.Number(n), nil }
 	f.Fuzz(func(t *testing.T, document []byte) {
 		e := jsonstrict.Check(document, jsonstrict.Limits{})
 		good := json.Valid(document) && utf8.Valid(document) && !duplicates(document) && !halfSurrogate(document)
@@ -26,6 +28,9 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("%q: good is %v, but got %v", document, good, e)
 		}
 		if e != nil {
+			if plain, again := jsonstrict.Plain(document, jsonstrict.Limits{}, literal); plain != nil || again == nil || *again != *e {
+				t.Fatalf("%q: %+v by Check, %+v by Plain", document, e, again)
+			}
 			if _, ok := jsonstrict.Tokens(e.Pointer); !ok || e.Code == "" || e.Message == "" || e.Offset < 0 || e.Offset > len(document) {
 				t.Fatalf("%q: %+v", document, e)
 			}
@@ -36,6 +41,13 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("%q passed Check, but not Parse: %v", document, e)
 		}
 		same(t, document, root)
+		plain, e := jsonstrict.Plain(document, jsonstrict.Limits{}, literal)
+		var want any
+		dec := json.NewDecoder(bytes.NewReader(document))
+		dec.UseNumber()
+		if err := dec.Decode(&want); e != nil || err != nil || !reflect.DeepEqual(plain, want) {
+			t.Fatalf("%q is %v, %v; encoding/json reads %v, %v", document, plain, e, want, err)
+		}
 	})
 }
 

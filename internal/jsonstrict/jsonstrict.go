@@ -6,7 +6,7 @@
 // where (a JSON Pointer, RFC 6901, and a byte offset) and, where that is not plain, what to do.
 //
 // [Check] only looks. [Parse] gives the document as a tree that keeps the order of members and where everything
-// stands. [Read] hands out the members of an object by name and finds everything wrong with it at once. [Decode]
+// stands, and [Plain] as maps, lists and texts. [Read] hands out the members of an object by name and finds everything wrong with it at once. [Decode]
 // fills a Go value and stops at the first fault.
 //
 // The grammar, UTF-8 and the search for duplicates are those of jsontext, which is encoding/json/jsontext from
@@ -75,13 +75,13 @@ func Errorf(pointer, format string, args ...any) *Error {
 
 // Check reads a document and keeps nothing of it.
 func Check(data []byte, l Limits) *Error {
-	return read(data, l, nil)
+	return read(data, l, func(r *reader) error { return r.value(nil) })
 }
 
 // Parse reads a document into a tree.
 func Parse(data []byte, l Limits) (*Value, *Error) {
 	root := &Value{}
-	if err := read(data, l, root); err != nil {
+	if err := read(data, l, func(r *reader) error { return r.value(root) }); err != nil {
 		return nil, err
 	}
 	return root, nil

@@ -22,13 +22,14 @@ type reader struct {
 	limits Limits
 	values int
 	depth  int
+	plain  plain
 }
 
 // readers are kept because a decoder is large and every Execute needs one.
 var readers = sync.Pool{New: func() any { return new(reader) }}
 
-// read walks the whole document; root, if any, receives the tree.
-func read(data []byte, l Limits, root *Value) *Error {
+// read walks the whole document, which value reads.
+func read(data []byte, l Limits, value func(*reader) error) *Error {
 	if l.Bytes > 0 && len(data) > l.Bytes {
 		return &Error{Code: TooLarge, Message: fmt.Sprintf("it is %d bytes long, more than %d", len(data), l.Bytes)}
 	}
@@ -36,9 +37,10 @@ func read(data []byte, l Limits, root *Value) *Error {
 	r.open(data, l)
 	defer func() {
 		r.open(nil, Limits{}) // so that the pool holds on to no document
+		r.plain.forget()
 		readers.Put(r)
 	}()
-	if err := r.value(root); err != nil {
+	if err := value(r); err != nil {
 		return r.explain(err)
 	}
 	end := int(r.dec.InputOffset())
@@ -65,18 +67,9 @@ func (r *reader) value(v *Value) error {
 	if kind == KindObject || kind == KindArray {
 		return r.container(kind, v)
 	}
-	raw, err := r.dec.ReadValue()
+	raw, err := r.scalar(kind)
 	if err != nil {
 		return err
-	}
-	if err := r.count(); err != nil {
-		return err
-	}
-	switch {
-	case kind == KindNumber && r.limits.Digits > 0 && !reasonable(raw, r.limits.Digits):
-		return r.refuse(NumberRange, "the number is too large or too long")
-	case kind == KindString && r.limits.NoNUL && bytes.Contains(raw, []byte(`\u0000`)) && strings.ContainsRune(unquote(raw), 0):
-		return r.refuse(NULInText, "a text contains the character U+0000")
 	}
 	if v != nil {
 		v.Kind, v.Start = kind, r.start(raw)
@@ -90,7 +83,26 @@ func (r *reader) value(v *Value) error {
 	return nil
 }
 
-func (r *reader) container(kind Kind, v *Value) error {
+// scalar reads a value that is no container.
+func (r *reader) scalar(kind Kind) (jsontext.Value, error) {
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.count(); err != nil {
+		return nil, err
+	}
+	switch {
+	case kind == KindNumber && r.limits.Digits > 0 && !reasonable(raw, r.limits.Digits):
+		return nil, r.refuse(NumberRange, "the number is too large or too long")
+	case kind == KindString && r.limits.NoNUL && bytes.Contains(raw, []byte(`\u0000`)) && strings.ContainsRune(unquote(raw), 0):
+		return nil, r.refuse(NULInText, "a text contains the character U+0000")
+	}
+	return raw, nil
+}
+
+// enter begins a container, and leave ends it.
+func (r *reader) enter() error {
 	if _, err := r.dec.ReadToken(); err != nil {
 		return err
 	}
@@ -99,6 +111,19 @@ func (r *reader) container(kind Kind, v *Value) error {
 	}
 	if r.depth++; r.limits.Depth > 0 && r.depth > r.limits.Depth {
 		return r.refuse(TooDeep, fmt.Sprintf("it is nested more than %d deep", r.limits.Depth))
+	}
+	return nil
+}
+
+func (r *reader) leave() error {
+	r.depth--
+	_, err := r.dec.ReadToken()
+	return err
+}
+
+func (r *reader) container(kind Kind, v *Value) error {
+	if err := r.enter(); err != nil {
+		return err
 	}
 	if v != nil {
 		v.Kind, v.Start, v.Items = kind, int(r.dec.InputOffset())-1, []Value{}
@@ -114,9 +139,7 @@ func (r *reader) container(kind Kind, v *Value) error {
 			return err
 		}
 	}
-	r.depth--
-	_, err := r.dec.ReadToken()
-	return err
+	return r.leave()
 }
 
 // item reads an element of an array, or a member's name and value.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -16,6 +17,8 @@ import (
 const (
 	// maxHookBody bounds the body of a call of a webhook, in bytes.
 	maxHookBody = 192 << 10
+	// readyBody is up to how many bytes room is made for a body before it has come.
+	readyBody = 4 << 10
 	// answerTime is how long a call waits for the flow's answer, if the flow has a step for
 	// it. Whoever calls hears then which run it has begun.
 	answerTime = 25 * time.Second
@@ -85,7 +88,9 @@ func hookFor(w http.ResponseWriter, r *http.Request, e *engine.Engine) (engine.H
 
 // called reads and checks a call, and gives what the flow sees of it.
 func (s *Server) called(w http.ResponseWriter, r *http.Request, h engine.Hook) (map[string]any, bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHookBody))
+	read := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), readyBody)))
+	_, err := read.ReadFrom(http.MaxBytesReader(w, r.Body, maxHookBody))
+	body := read.Bytes()
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

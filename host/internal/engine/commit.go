@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -69,9 +69,7 @@ func (e *Engine) load(ctx context.Context, id string) (hotRun, error) {
 
 // exclusive keeps two goroutines of this process off the same run.
 func (e *Engine) exclusive(id string) (unlock func()) {
-	h := fnv.New32a()
-	h.Write([]byte(id)) //nolint:errcheck // a hash takes every byte
-	m := &e.stripes[h.Sum32()%uint32(len(e.stripes))]
+	m := &e.stripes[maphash.String(e.seed, id)%uint64(len(e.stripes))]
 	m.Lock()
 	return m.Unlock
 }

@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -98,6 +99,7 @@ type Engine struct {
 	behind   func(instance, run string) bool
 	tells    func() bool
 	hot      *hot
+	seed     maphash.Seed
 	stripes  [4096]sync.Mutex // keep the runs of this process from racing themselves; so many that a thousand at once seldom meet
 
 	// complaints bounds the log lines about dead letters.
@@ -135,7 +137,7 @@ func New(o Options) (*Engine, error) {
 		o.Tells = func() bool { return false }
 	}
 	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind, tells: o.Tells,
-		complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}
+		seed: maphash.MakeSeed(), complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}
 	var err error
 	if e.hot, err = newHot(); err != nil {
 		return nil, err

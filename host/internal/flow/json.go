@@ -41,11 +41,11 @@ func (d *document) readJSON(src []byte) error {
 // readStrict reads JSON that is no flow file as strictly as one. Nothing may nest more than
 // depth deep.
 func readStrict(src []byte, depth int) (any, error) {
-	tree, fault := jsonstrict.Parse(src, jsonstrict.Limits{Depth: depth})
+	v, fault := jsonstrict.Plain(src, jsonstrict.Limits{Depth: depth}, func(literal string) (any, error) { return number(json.Number(literal)) })
 	if fault != nil {
 		return nil, fault
 	}
-	return valueOf(tree)
+	return v, nil
 }
 
 func jsonFault(fault *jsonstrict.Error, line, column int) *syntaxError {

@@ -114,16 +114,21 @@ func (w *Webhook) Event(query url.Values, header map[string][]string, body []byt
 	return map[string]any{"method": w.Method, "path": w.Path, "query": parameters(query), "headers": headers, "body": seen}, nil
 }
 
+const mediaJSON = "application/json"
+
 func webhookBody(contentType string, body []byte) (any, error) {
 	if len(body) == 0 {
 		return nil, nil
 	}
-	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		media = ""
+	media := contentType
+	if media != mediaJSON { // which most say, and no more
+		var err error
+		if media, _, err = mime.ParseMediaType(contentType); err != nil {
+			media = ""
+		}
 	}
 	switch {
-	case media == "application/json" || strings.HasSuffix(media, "+json"):
+	case media == mediaJSON || strings.HasSuffix(media, "+json"):
 		seen, err := readStrict(body, MaxDepth-1) // the event is around it
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBody, err)
