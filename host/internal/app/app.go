@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/cluster"
@@ -97,6 +98,7 @@ type node struct {
 	*process.Supervisor
 	manifest      sdk.Manifest
 	subscriptions *subscriptions
+	shared        atomic.Bool // with other hosts, as far as is known
 }
 
 // Open prepares the directories, the node copies and the engine. Nothing runs yet.

@@ -85,6 +85,7 @@ func (n leased) Name() string { return n.manifest.Name }
 // Process is nil, too, while the node looks after its subjects alone.
 func (n leased) Process() any {
 	if process, shared := n.node.Process(); shared {
+		n.shared.Store(true)
 		return process
 	}
 	return nil
@@ -150,13 +151,22 @@ func (n *node) readElsewhere(m *cluster.Member) bool {
 	return time.Since(s.readAt) < patience
 }
 
+// isShared says whether the node's subjects are shared with other hosts. It is known from its first process on.
+func (n *node) isShared(ctx context.Context) bool {
+	if (leased{n}).Process() != nil || n.shared.Load() {
+		return true
+	}
+	_, err := n.Client(ctx)
+	return err == nil && (leased{n}).Process() != nil
+}
+
 // tries is how often a call looks for the owner of its subject.
 const tries = 3
 
 // toOwner runs a call where its subject belongs: here, under this host's lease, or on another host.
 func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	subject := subjectOf(r.Input)
-	if a.member == nil || subject == "" || r.DryRun || (leased{n}).Process() == nil {
+	if a.member == nil || subject == "" || r.DryRun || !n.isShared(ctx) {
 		return n.execute(ctx, r, progress)
 	}
 	var result client.Result

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -112,8 +111,7 @@ func (m *Member) Call(ctx context.Context, h Host, r client.Request, progress fu
 
 // unreached tells a call that did not leave, which may be made again, from one that may have.
 func unreached(err error) error {
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
+	if _, ok := errors.AsType[*undialled](err); ok {
 		return &sdk.Problem{
 			Code: "node_unavailable", HTTPStatus: http.StatusServiceUnavailable, Message: "the host that has the instance cannot be reached; another takes over within seconds",
 			Effect: sdk.EffectNone, Retryable: true, RetryAfter: time.Second, Fault: sdk.FaultNode, Err: err,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
@@ -14,6 +15,9 @@ type Owner struct {
 	Epoch uint64 // of the lease, if it is this host
 	Host  Host   // if it is another one
 }
+
+// silence is how long an owner may be unheard of before it is not asked any more: it would not answer.
+const silence = 3 * time.Second
 
 var (
 	// ErrNobody is a subject that no host knows, or that none has heard of yet.
@@ -47,13 +51,14 @@ func (m *Member) Owner(ctx context.Context, node, subject string, anew bool) (Ow
 		m.mu.Unlock()
 	}
 	if l.host != m.me.ID {
+		h, since, ok := m.hear(ctx, l.host)
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		h, ok := m.hosts[l.host]
-		if !ok || !h.Lives {
+		host, known := m.hosts[l.host]
+		if !known || !ok || h.silent+since > silence {
 			return Owner{}, ErrAway
 		}
-		return Owner{Host: h}, nil
+		return Owner{Host: host}, nil
 	}
 	for _, n := range m.opt.Nodes {
 		if n.Name() == node {

@@ -33,9 +33,20 @@ func newPeers(secret []byte, m *Member) (*peers, error) {
 	if err != nil {
 		return nil, err
 	}
+	dialer := &tls.Dialer{Config: config}
 	p := &peers{member: m, client: &http.Client{Transport: &http.Transport{
-		TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
-		DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, TLSHandshakeTimeout: dialTime,
+		ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialTime)
+			defer cancel()
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, &undialled{err}
+			}
+			return conn, nil
+		},
+		// A host that is stopped, or cut off, holds up no call for longer than this.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: dialTime, PingTimeout: dialTime},
 	}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /call", p.serveCall)
@@ -45,6 +56,11 @@ func newPeers(secret []byte, m *Member) (*peers, error) {
 	}
 	return p, nil
 }
+
+// undialled is a connection that did not come about: nothing has left.
+type undialled struct{ error }
+
+func (e *undialled) Unwrap() error { return e.error }
 
 // listen begins to serve, and says by which address.
 func (p *peers) listen(ctx context.Context, listen, address string) (string, error) {
