@@ -46,19 +46,22 @@ screenshots: build ## the pictures of the documentation, from the real program i
 test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code, conformance, end to end, crashes
 	.ci/test
 
-.PHONY: crash crash-documents crash-node crash-host
-crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, a chaos of faults, and hostile documents
-	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host
+.PHONY: crash crash-documents crash-node crash-host crash-hosts
+crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, 10 faults of three hosts under 200, a chaos of faults, and hostile documents
+	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host crash-hosts
 crash-documents:
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
 crash-node:
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 crash-host:
 	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run TestCrashRuns -v ./host/internal/cli
+crash-hosts:
+	TAPNODE_CRASH_RUNS=200 TAPNODE_CRASH_FAULTS=10 go test -count=1 -timeout 15m -run TestCrashHosts -v ./host/internal/cli
 
 .PHONY: crash-runs
-crash-runs: ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, and a minute of sends: half an hour
+crash-runs: ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, 100 faults of three hosts under 5,000, and a minute of sends: an hour
 	TAPNODE_CRASH_RUNS=10000 TAPNODE_CRASH_KILLS=300 go test -count=1 -timeout 2h -run TestCrashRuns -v ./host/internal/cli
+	TAPNODE_CRASH_RUNS=5000 TAPNODE_CRASH_FAULTS=100 go test -count=1 -timeout 2h -run TestCrashHosts -v ./host/internal/cli
 	TAPNODE_CRASH_SECONDS=60 go test -count=1 -timeout 15m -run TestCrashSends -v ./host/internal/cli
 
 .PHONY: vet

@@ -52,10 +52,10 @@ func (a *App) Hosts(ctx context.Context) ([]cluster.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	alone := cluster.Host{ID: "alone", Name: name, Version: sdk.Version, Nodes: []string{}, Started: a.begun, Lives: true}
+	alone := cluster.Host{ID: "alone", Name: name, Version: sdk.Version, Nodes: []string{}, Owns: []string{}, Started: a.begun, Lives: true}
 	for _, n := range a.nodes {
 		alone.Nodes = append(alone.Nodes, n.manifest.Name)
-		alone.Owns += len((leased{n}).Subjects())
+		alone.Owns = append(alone.Owns, (leased{n}).Subjects()...)
 	}
 	return []cluster.Host{alone}, nil
 }

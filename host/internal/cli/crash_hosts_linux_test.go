@@ -126,7 +126,7 @@ func (c *crash) connected() {
 	}
 	owned := 0
 	for _, h := range all.Hosts {
-		owned += h.Owns
+		owned += len(h.Owns)
 		if !h.Lives {
 			c.t.Errorf("a host is not back: %+v", h)
 		}

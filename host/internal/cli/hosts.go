@@ -29,7 +29,7 @@ func listHosts(ctx context.Context, e errand) error {
 			case h.Leaving:
 				state = "leaving"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", printable(h.ID), printable(h.Name), state, h.Owns,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", printable(h.ID), printable(h.Name), state, len(h.Owns),
 				printable(orDash(strings.Join(h.Nodes, ","))), printable(h.Version), printable(orDash(h.Address)), h.Started.Local().Format(time.DateTime))
 		}
 		return w.Flush()

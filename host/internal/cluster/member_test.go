@@ -181,7 +181,7 @@ func TestHostsShare(t *testing.T) {
 		t.Error("the events are not read by the first host alone")
 	}
 	hosts, err := two.Hosts(t.Context())
-	if err != nil || len(hosts) != 2 || hosts[0].Owns+hosts[1].Owns != 6 || !hosts[0].Lives || !hosts[1].Lives {
+	if err != nil || len(hosts) != 2 || len(hosts[0].Owns)+len(hosts[1].Owns) != 6 || !hosts[0].Lives || !hosts[1].Lives {
 		t.Errorf("hosts: %+v, %v", hosts, err)
 	}
 

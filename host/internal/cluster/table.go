@@ -26,8 +26,8 @@ type Host struct {
 	Lives bool `json:"lives"`
 
 	steady []string // nodes that know all that is theirs
-	// Owns is how many subjects it acts for.
-	Owns int `json:"instances"`
+	// Owns is what it acts for, by name.
+	Owns []string `json:"instances"`
 }
 
 // fit says whether the host can act for what a node looks after.
@@ -100,15 +100,15 @@ func (t table) leave(ctx context.Context, id, session string) error {
 // hosts reads all that were heard of lately, by name.
 func (t table) hosts(ctx context.Context) ([]Host, error) {
 	return sqldb.All(ctx, t.db, func(row sqldb.Scanner) (h Host, err error) {
-		var nodes, steady string
+		var nodes, steady, owns string
 		var leaving, started int64
-		if err := row.Scan(&h.ID, &h.Name, &h.Address, &h.Version, &nodes, &steady, &leaving, &started, &h.Lives, &h.Owns); err != nil {
+		if err := row.Scan(&h.ID, &h.Name, &h.Address, &h.Version, &nodes, &steady, &leaving, &started, &h.Lives, &owns); err != nil {
 			return h, err
 		}
 		h.Leaving, h.Started = leaving != 0, sqldb.Time(started)
-		return h, errors.Join(json.Unmarshal([]byte(nodes), &h.Nodes), json.Unmarshal([]byte(steady), &h.steady))
+		return h, errors.Join(json.Unmarshal([]byte(nodes), &h.Nodes), json.Unmarshal([]byte(steady), &h.steady), json.Unmarshal([]byte(owns), &h.Owns))
 	}, `SELECT id, name, address, version, nodes, steady, leaving, started, until >= `+clock+`,
-			(SELECT count(*) FROM engine_owners WHERE host = id AND subject <> '')
+			(SELECT coalesce(json_agg(subject ORDER BY subject), '[]')::text FROM engine_owners WHERE host = id AND subject <> '')
 		FROM engine_hosts ORDER BY name, id`)
 }
 
