@@ -273,7 +273,7 @@ func (p *Pool) forget(i *Instance) {
 	p.mu.Unlock()
 	p.moved.ring()
 	p.compare(i)
-	p.removed(i.name)
+	p.disown(i.name)
 }
 
 func (p *Pool) removed(name string) {
