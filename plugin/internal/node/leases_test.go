@@ -101,6 +101,19 @@ func TestTwoHosts(t *testing.T) {
 	menu := a.ask(menuTo(anaNumber), ana)
 	taps := a.subscribe(opButtonClick, nil)
 
+	// What it may do belongs to the instance, not to the process.
+	a.customer(bobNumber)
+	a.fault(wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: bobNumber}, Times: 1,
+		Action: wasim.Fault{AckError: &wasim.AckError{Code: 463}}})
+	problemOf(t, a.call(send.OpText, textTo(bobNumber), nil))
+	if p := b.paused(); p == nil || p.Reason != "new_chats_locked" {
+		t.Errorf("the other process lists the pause %+v", p)
+	}
+	b.must(a.call("whatsapp.instance.resumeNewContacts@1", named{"shop"}, nil))
+	if p := b.paused(); p != nil {
+		t.Errorf("the other process lists the pause %+v that is over", p)
+	}
+
 	logins := device.Logins()
 	a.must(b.node.Claim(b.ctx(), "shop", 2))
 	b.watch().until(t, b.ctx(), "connected", healthy)
