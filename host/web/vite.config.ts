@@ -1,11 +1,25 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+
+const fonts = ['atkinson-hyperlegible-next', 'atkinson-hyperlegible-mono'];
+
+// The licence of a font goes where the font goes, as its package has it.
+const licences: Plugin = {
+  name: 'font-licences',
+  generateBundle() {
+    const { resolve } = createRequire(import.meta.url);
+    for (const font of fonts) this.emitFile({ type: 'asset', fileName: `assets/${font}.OFL.txt`, source: readFileSync(resolve(`@fontsource-variable/${font}/LICENSE`)) });
+  },
+};
 
 // The built files have stable names: they are committed, and a change of one line must not
 // rename every file. The host answers with their digest as the ETag instead.
 export default defineConfig({
   base: '/ui/',
-  plugins: [svelte()],
+  plugins: [svelte(), licences],
   build: {
     target: 'es2023',
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'], // the first with light-dark()

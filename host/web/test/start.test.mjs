@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { after, before, test } from 'node:test';
 import { Host, visit } from './harness.mjs';
 
@@ -154,4 +155,26 @@ test('a preview shows a picture that the host has, and names one that is elsewhe
       assert.equal(await preview.getByRole('img').count(), 0);
     });
   }
+});
+
+test('the first load: its scripts and fonts, and the licence beside each font', async (t) => {
+  await visit(host, {}, async (page) => {
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.evaluate(() => document.fonts.ready);
+    const loaded = await page.evaluate(() => [...new Set(performance.getEntriesByType('resource').map((entry) => entry.name))].filter((name) => /\.(js|woff2)$/.test(name)));
+    const sizes = { script: 0, fonts: 0 };
+    for (const url of loaded) {
+      const body = Buffer.from(await (await page.request.get(url)).body());
+      if (url.endsWith('.js')) sizes.script += gzipSync(body).length;
+      else {
+        sizes.fonts += body.length;
+        const font = /\/assets\/(atkinson-hyperlegible-[a-z]+)-/.exec(url)?.[1];
+        assert.match(await (await page.request.get(`/ui/assets/${font}.OFL.txt`)).text(), /SIL OPEN FONT LICENSE Version 1\.1/i, url);
+      }
+    }
+    t.diagnostic(`${loaded.length} files: ${(sizes.script / 1024).toFixed(1)} KB of script, compressed, and ${(sizes.fonts / 1024).toFixed(1)} KB of fonts`);
+    assert.ok(sizes.fonts > 0 && sizes.script > 0, 'nothing was measured');
+    assert.ok(sizes.script <= 160 * 1024, 'too much script for a first load');
+    assert.ok(sizes.fonts <= 60 * 1024, 'too many fonts for a first load');
+  });
 });

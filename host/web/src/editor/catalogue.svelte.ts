@@ -3,7 +3,7 @@ import { get, post } from '../api/client';
 import type { Flow } from '../flow/model';
 import type { Operation } from '../flow/ports';
 
-/** nodeOf is the part of an operation's id that those of one node share: whatsapp of whatsapp.sendText@1. */
+/** nodeOf is the part of an operation's id that those of one node share: shop of shop.sell@1. */
 export const nodeOf = (operation: string): string => operation.split('.')[0] ?? operation;
 
 type BasePort = { id: string; label?: string };

@@ -13,7 +13,7 @@ interface Progress {
   passkey?: object;
 }
 
-export const patience = 170; // s; WhatsApp itself stops after about 160
+export const patience = 170; // s; the other side stops after about 160
 
 export class Pairing {
   stage = $state<Stage>('starting');

@@ -9,7 +9,7 @@ export interface Trouble {
   until?: string;
 }
 
-/** Instance is one as the host describes it: schemas/whatsapp.instance.list.output.json. */
+/** Instance is one as GET /v1/instances describes it. */
 export interface Instance {
   name: string;
   state: string;
