@@ -179,3 +179,43 @@ for (const [locale, way] of [['pt-BR', 'Caminho'], ['es-ES', 'Camino']])
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(over <= 0, `${over} px wider than the screen`);
     }));
+
+test('a dead letter that cannot be delivered stays and says why, one that somebody else took is gone, and without the host there is a way on', async () => {
+  await host.api('POST', '/v1/flows', `apiVersion: flow/v1
+kind: Flow
+metadata: {id: paid}
+vars: {type: object, properties: {amount: {type: integer}}}
+triggers: [{id: paid, type: webhook, with: {path: paid, auth: {type: none}}, vars: {amount: "\${ event.body.amount }"}, to: log}]
+nodes: [{id: log, type: log@1, with: {message: paid}}]
+`);
+  for (let i = 0; i < 2; i++) await fetch(new URL('/hooks/paid', host.url), { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ amount: 'a lot', i }) });
+  const letters = async () => (await host.api('GET', '/v1/deadletters')).deadLetters;
+  await host.until(async () => (await letters()).length >= 2);
+  const before = (await letters()).length;
+  await visit(host, { path: '/ui/runs?view=letters' }, async (page, visitor) => {
+    const rows = page.locator('.letters > li');
+    await host.until(async () => (await rows.count()) === before);
+    await page.getByRole('button', { name: /^Deliver again/ }).first().click();
+    await page.getByRole('alert').getByText('Not delivered; it stays.').waitFor();
+    assert.equal(await rows.count(), before);
+    await visitor.axe();
+
+    const [first] = await letters();
+    visitor.expect(/404|ERR_|Failed to fetch/);
+    await host.api('DELETE', `/v1/deadletters/${first.id}`);
+    await page.getByRole('button', { name: `Forget: ${first.event.id}` }).click();
+    await page.getByRole('alert').waitFor();
+    await host.until(async () => (await rows.count()) === before - 1);
+
+    await host.kill();
+    await page.getByRole('button', { name: /^Forget/ }).first().click();
+    await page.getByRole('alert').getByText('No connection to the server.').waitFor();
+    assert.equal(await rows.count(), before - 1, 'what was shown is gone with the connection');
+    await host.serve();
+    await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('alert').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: /^Forget/ }).first().click();
+    await page.getByText('Forgotten.').waitFor();
+    await host.until(async () => (await rows.count()) === before - 2);
+  });
+});

@@ -16,7 +16,7 @@ export const w = words({
     input: 'In', output: 'Out', event: 'What came', attempts: (n: number) => (n === 1 ? 'One attempt.' : `${n} attempts.`), noWarnings: 'No warnings.', took: (ms: string) => `It took ${ms}.`, key: 'Idempotency key', cut: 'Cut: it was too long to keep whole.', noData: 'This line carries no data.', data: 'Data of the step',
     start: 'Start', run: 'Run',
     button: 'Button', menu: 'Menu', instance: 'Instance', when: 'When', late: (by: string) => `after ${by}`, first: 'first tap', again: (n: number) => `tap ${n}`, noClicks: 'Nobody tapped in the last three days.', noMenu: 'no menu found', who: 'Who', findMessage: 'Message id of the menu', notMenu: 'No tap fits.',
-    noLetters: 'Everything was delivered.', lettersAbout: 'Events that no run took. They hold up nobody and stay until somebody decides.', resend: 'Deliver again', drop: 'Forget', delivered: 'Delivered.', stays: 'Not delivered; it stays.',
+    noLetters: 'Everything was delivered.', lettersAbout: 'Events that no run took. They hold up nobody and stay until somebody decides.', resend: 'Deliver again', drop: 'Forget', dropped: 'Forgotten.', delivered: 'Delivered.', stays: 'Not delivered; it stays.',
     
   },
   pt: {
@@ -34,7 +34,7 @@ export const w = words({
     input: 'Entrada', output: 'Saída', event: 'O que veio', attempts: (n: number) => (n === 1 ? 'Uma tentativa.' : `${n} tentativas.`), noWarnings: 'Sem avisos.', took: (ms: string) => `Levou ${ms}.`, key: 'Chave de idempotência', cut: 'Cortado: era longo demais para guardar inteiro.', noData: 'Esta linha não tem dados.', data: 'Dados do passo',
     start: 'Início', run: 'Execução',
     button: 'Botão', menu: 'Menu', instance: 'Instância', when: 'Quando', late: (by: string) => `depois de ${by}`, first: 'primeiro toque', again: (n: number) => `toque ${n}`, noClicks: 'Ninguém tocou nos últimos três dias.', noMenu: 'nenhum menu achado', who: 'Quem', findMessage: 'Id da mensagem do menu', notMenu: 'Nenhum toque serve.',
-    noLetters: 'Tudo foi entregue.', lettersAbout: 'Eventos que nenhuma execução pegou. Não seguram ninguém e ficam até alguém decidir.', resend: 'Entregar de novo', drop: 'Esquecer', delivered: 'Entregue.', stays: 'Não entregue; fica aqui.',
+    noLetters: 'Tudo foi entregue.', lettersAbout: 'Eventos que nenhuma execução pegou. Não seguram ninguém e ficam até alguém decidir.', resend: 'Entregar de novo', drop: 'Esquecer', dropped: 'Esquecido.', delivered: 'Entregue.', stays: 'Não entregue; fica aqui.',
     
   },
   es: {
@@ -52,7 +52,7 @@ export const w = words({
     input: 'Entrada', output: 'Salida', event: 'Lo que vino', attempts: (n: number) => (n === 1 ? 'Un intento.' : `${n} intentos.`), noWarnings: 'Sin avisos.', took: (ms: string) => `Tardó ${ms}.`, key: 'Clave de idempotencia', cut: 'Cortado: era demasiado largo para guardarlo entero.', noData: 'Esta línea no lleva datos.', data: 'Datos del paso',
     start: 'Inicio', run: 'Ejecución',
     button: 'Botón', menu: 'Menú', instance: 'Instancia', when: 'Cuándo', late: (by: string) => `después de ${by}`, first: 'primer toque', again: (n: number) => `toque ${n}`, noClicks: 'Nadie tocó en los últimos tres días.', noMenu: 'sin menú', who: 'Quién', findMessage: 'Id del mensaje del menú', notMenu: 'Ningún toque encaja.',
-    noLetters: 'Todo se entregó.', lettersAbout: 'Eventos que ninguna ejecución tomó. No retienen a nadie y quedan hasta que alguien decida.', resend: 'Entregar otra vez', drop: 'Olvidar', delivered: 'Entregado.', stays: 'Sin entregar; se queda.',
+    noLetters: 'Todo se entregó.', lettersAbout: 'Eventos que ninguna ejecución tomó. No retienen a nadie y quedan hasta que alguien decida.', resend: 'Entregar otra vez', drop: 'Olvidar', dropped: 'Olvidado.', delivered: 'Entregado.', stays: 'Sin entregar; se queda.',
     
   },
 });
