@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -64,6 +65,8 @@ func TestFairness(t *testing.T) {
 
 func fair(tb testing.TB, w io.Writer, name string, o sqllog.Options, f fairness) {
 	tb.Helper()
+	was := debug.SetGCPercent(300) // as tapnode serve does
+	tb.Cleanup(func() { debug.SetGCPercent(was) })
 	l := emptyLab(tb)
 	o.Logger = slog.New(slog.DiscardHandler)
 	runs, err := sqllog.Open(l.ctx, o)

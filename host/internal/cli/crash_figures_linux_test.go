@@ -51,14 +51,15 @@ func (c *crash) counted(got crashFigures, taps map[string]int64, histories map[s
 	var want crashFigures
 	tapped := map[string]int64{}
 	for _, steps := range histories {
+		arrived := false
 		for _, s := range steps {
 			switch {
-			case s.Kind == run.TraceNodeSucceeded && s.MessageID != "":
+			case s.Kind == run.TraceNodeSucceeded && s.MessageID != "" && s.Node != "menu":
 				want.Sent++
-				if s.Node == "menu" {
-					want.Menus++
-				}
-			case s.Kind == run.TraceWaitAnswered:
+			case s.Kind == run.TraceNodeSucceeded && s.MessageID != "":
+				arrived = true
+			case s.Kind == run.TraceWaitAnswered: // maybe before the send had its outcome
+				arrived = true
 				want.Clicks++
 				tapped[s.Port]++
 			case s.Kind == run.TraceWaitTimeout:
@@ -67,8 +68,12 @@ func (c *crash) counted(got crashFigures, taps map[string]int64, histories map[s
 				want.Failed++
 			}
 		}
+		if arrived {
+			want.Sent++
+			want.Menus++
+		}
 	}
-	if got != want || !maps.Equal(taps, tapped) || want.Menus == 0 {
+	if got != want || !maps.Equal(taps, tapped) || want.Menus != int64(len(c.runs)) {
 		c.t.Errorf("the figures are %+v, taps %v; by the histories of the runs %+v, %v", got, taps, want, tapped)
 	}
 	c.t.Logf("figures: %+v, taps %v", got, taps)

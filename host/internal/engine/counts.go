@@ -61,25 +61,31 @@ func counts(p *flow.Program, before, after run.State, steps []Step) []Count {
 		if n == nil {
 			continue
 		}
+		was := visitOf(before, st.Visit)
 		switch st.Kind {
 		case run.TraceNodeSucceeded:
-			if st.MessageID != "" && n.Waits {
-				add(st, CountMenu, "")
-			} else if st.MessageID != "" {
+			switch {
+			case st.MessageID == "":
+			case !n.Waits:
 				add(st, CountSent, "")
+			case was == nil || was.Wait != run.WaitSettled:
+				add(st, CountMenu, "")
 			}
 		case run.TraceNodeFailed:
 			add(st, CountFailed, st.Operation+" "+st.Code)
 		case run.TraceWaitTimeout:
 			add(st, CountSilent, "")
 		case run.TraceWaitAnswered, run.TraceWaitRestarted:
+			if was != nil && was.Wait == run.WaitArmed && was.Call != run.CallDone {
+				add(st, CountMenu, "") // it has arrived, whatever becomes of its call
+			}
 			if st.ButtonID == "" {
 				add(st, CountWrote, "")
 				continue
 			}
 			add(st, CountTap, st.Port)
-			if v := visitOf(before, st.Visit); v != nil && !v.Deadline.IsZero() {
-				add(st, CountTook, tookBound(st.Time.Sub(v.Deadline.Add(-n.Timeout))))
+			if was != nil && !was.Deadline.IsZero() {
+				add(st, CountTook, tookBound(st.Time.Sub(was.Deadline.Add(-n.Timeout))))
 			}
 		}
 	}

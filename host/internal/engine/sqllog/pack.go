@@ -2,6 +2,7 @@ package sqllog
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -20,10 +21,14 @@ func pack(state []byte) []byte {
 	if len(state) < packFrom {
 		return state
 	}
-	out := make([]byte, 1, 1+s2.MaxEncodedLen(len(state)))
-	out[0] = packed
-	return append(out, s2.Encode(out[1:cap(out)], state)...)
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	*room = s2.Encode((*room)[:cap(*room)], state) // grows as needed
+	return append([]byte{packed}, *room...)
 }
+
+// rooms are as large as the largest state that was packed in them lately, which is mostly air.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
 func unpack(row []byte) ([]byte, error) {
 	if len(row) == 0 || row[0] != packed {
