@@ -131,7 +131,7 @@ func (s *Signals) listen(ctx context.Context) (worked bool) {
 func (s *Signals) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	cfg, err := pgx.ParseConfig(s.db.opt.Postgres)
+	cfg, err := postgresConfig(s.db.opt.Postgres)
 	if err != nil {
 		return nil, err
 	}

@@ -152,17 +152,17 @@ func (db *DB) lockSchema(ctx context.Context) (unlock func() error, err error) {
 	if db.opt.Postgres == "" {
 		return lockFile(ctx, filepath.Join(db.opt.Dir, "schema.lock"))
 	}
-	conn, err := db.sql.Conn(ctx)
+	// A transaction and not a session holds it: a pgbouncer gives each transaction of a session another one.
+	t, err := db.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, schemaLock); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	for _, statement := range []string{`SET LOCAL idle_in_transaction_session_timeout = 0`, fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, schemaLock)} {
+		if _, err := t.ExecContext(ctx, statement); err != nil {
+			return nil, errors.Join(err, t.Rollback())
+		}
 	}
-	return func() error {
-		_, err := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, schemaLock)
-		return errors.Join(err, conn.Close())
-	}, nil
+	return t.Commit, nil
 }
 
 // lockFile locks a file with SQLite's own locks, which work wherever the database

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
 )
 
@@ -99,28 +97,4 @@ func touch(path string) error {
 		return err
 	}
 	return file.Close()
-}
-
-// pgConns bounds the connections of one process.
-const pgConns = 24
-
-func openPostgres(ctx context.Context, opt Options) (*sql.DB, string, error) {
-	cfg, err := pgx.ParseConfig(opt.Postgres)
-	if err != nil {
-		// pgx repeats the string, which holds the password.
-		return nil, "", plain("open the database: the Postgres connection string cannot be read: use postgres://user:password@host/database")
-	}
-	if opt.Relaxed {
-		cfg.RuntimeParams["synchronous_commit"] = "off"
-	}
-	cfg.RuntimeParams["application_name"] = "tapnode"
-	cfg.RuntimeParams["lock_timeout"] = fmt.Sprint(lockWait.Milliseconds())
-	cfg.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(3 * lockWait.Milliseconds())
-	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(pgConns)
-	db.SetMaxIdleConns(pgConns)
-	if err := db.PingContext(ctx); err != nil {
-		return nil, "", errors.Join(Wrap("reach Postgres", err), db.Close())
-	}
-	return db, "postgres", nil
 }

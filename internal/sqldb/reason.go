@@ -56,6 +56,8 @@ func Reason(err error) string {
 	return networkReason(err)
 }
 
+const onlyReads = "Postgres only reads, as a standby does: use the primary"
+
 const other = "it cannot be used; the log has the reason"
 
 func postgresReason(code string) string {
@@ -71,7 +73,7 @@ func postgresReason(code string) string {
 	case "57P01", "57P02", "57P03":
 		return "Postgres is starting or stopping: try again"
 	case "25006":
-		return "Postgres only reads, as a standby does: use the primary"
+		return onlyReads
 	}
 	return other
 }
@@ -105,6 +107,8 @@ func networkReason(err error) string {
 		return "nothing listens at the address of the database: start it or correct the connection string"
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &record), err != nil && strings.Contains(err.Error(), "server refused TLS"):
 		return "the database does not offer TLS as asked for: check sslmode and its certificate"
+	case err != nil && strings.Contains(err.Error(), "read only connection"): // the words of pgx
+		return onlyReads
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "the database does not answer: check it and the network"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):

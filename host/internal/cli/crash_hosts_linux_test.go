@@ -35,7 +35,9 @@ func TestCrashHosts(t *testing.T) {
 		c.until(func() bool { return h.control.get(t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
 	}
 	began := time.Now()
-	c.serve(func() { c.trouble(sized("TAPNODE_CRASH_FAULTS", 5)) })
+	c.serve(func() {
+		c.trouble(sized("TAPNODE_CRASH_FAULTS", 5), "kill a host", "move an instance", "stop a host", "kill a node", "kill Postgres")
+	})
 	c.settle()
 	c.connected()
 	figures, taps := c.figures()
@@ -47,9 +49,8 @@ func TestCrashHosts(t *testing.T) {
 	t.Logf("%d runs, faults %v, %v", len(c.runs), c.kills, time.Since(began).Round(time.Second))
 }
 
-// trouble does things to the hosts, each when the runs have come a random step further.
-func (c *crash) trouble(times int) {
-	kinds := []string{"kill a host", "move an instance", "stop a host", "kill a node", "kill Postgres"}
+// trouble does things of some kinds to the hosts in turn, each when the runs have come a random step further.
+func (c *crash) trouble(times int, kinds ...string) {
 	asleep := map[*mortalHost]time.Time{} // until when
 	for i := range times {
 		until := int64(3*len(c.runs)*i/times + rand.IntN(3*len(c.runs)/times+1))
@@ -131,7 +132,7 @@ func (c *crash) connected() {
 			c.t.Errorf("a host is not back: %+v", h)
 		}
 	}
-	if len(all.Hosts) != 3 || owned != crashInstances {
+	if len(all.Hosts) != len(c.hosts()) || owned != crashInstances {
 		c.t.Errorf("hosts: %+v", all.Hosts)
 	}
 }

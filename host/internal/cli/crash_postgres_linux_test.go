@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,10 +21,11 @@ type mortalPostgres struct {
 	bin, dir string
 	as       *syscall.SysProcAttr // Postgres refuses to run as root
 	cmd      *exec.Cmd
+	via      url.Values // of connection strings that do not lead to its socket
 }
 
-// startMortalPostgres starts a server with a database for the runs and one for the node.
-func startMortalPostgres(t *testing.T) *mortalPostgres {
+// newMortalPostgres is a server that has no data yet.
+func newMortalPostgres(t *testing.T) *mortalPostgres {
 	t.Helper()
 	bin, err := exec.CommandContext(t.Context(), "../../../.ci/postgres-bin").Output()
 	if err != nil {
@@ -46,15 +48,22 @@ func startMortalPostgres(t *testing.T) *mortalPostgres {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Chmod(p.dir, 0o755); err != nil { //nolint:gosec // the socket is in it
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.end() })
+	return p
+}
+
+// startMortalPostgres starts a server with a database for the runs and one for the node.
+func startMortalPostgres(t *testing.T) *mortalPostgres {
+	t.Helper()
+	p := newMortalPostgres(t)
 	fresh := p.command(t, "initdb", "-U", "tapnode", "-A", "trust", "--no-sync", "--no-locale", "--encoding=UTF8")
 	if out, err := fresh.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	if err := os.Chmod(p.dir, 0o755); err != nil { //nolint:gosec // the socket is in it
-		t.Fatal(err)
-	}
 	p.start(t)
-	t.Cleanup(func() { p.end() })
 	for _, name := range []string{"runs", "node"} {
 		conn, err := pgx.Connect(t.Context(), p.url("postgres"))
 		if err != nil {
@@ -71,9 +80,9 @@ func startMortalPostgres(t *testing.T) *mortalPostgres {
 }
 
 func (p *mortalPostgres) url(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User("tapnode"), Path: "/" + database,
-		RawQuery: url.Values{"host": {p.dir}, "sslmode": {"disable"}}.Encode()}
-	return u.String()
+	query := url.Values{"host": {p.dir}, "sslmode": {"disable"}}
+	maps.Copy(query, p.via)
+	return (&url.URL{Scheme: "postgres", User: url.User("tapnode"), Path: "/" + database, RawQuery: query.Encode()}).String()
 }
 
 func (p *mortalPostgres) command(t *testing.T, name string, args ...string) *exec.Cmd {
@@ -107,15 +116,24 @@ func (p *mortalPostgres) start(t *testing.T) {
 // kill kills the server with all its processes, and starts it again.
 func (p *mortalPostgres) kill(t *testing.T) {
 	t.Helper()
+	p.die(t)
+	p.start(t)
+}
+
+// die is a death without a last word.
+func (p *mortalPostgres) die(t *testing.T) {
+	t.Helper()
 	all := children(t, p.cmd.Process.Pid)
 	p.end()
 	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended with the first
 	}
-	p.start(t)
 }
 
 func (p *mortalPostgres) end() {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return
+	}
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait() // killed
 }

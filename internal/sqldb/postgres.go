@@ -1,0 +1,60 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	// pgConns bounds the connections of one process.
+	pgConns = 24
+	// eachServer is how long one of several servers may take to answer. One whose machine is gone says
+	// nothing, and must not take the time in which the next one would.
+	eachServer = 2 * time.Second
+)
+
+func openPostgres(ctx context.Context, opt Options) (*sql.DB, string, error) {
+	cfg, err := postgresConfig(opt.Postgres)
+	if err != nil {
+		// pgx repeats the string, which holds the password.
+		return nil, "", plain("open the database: the Postgres connection string cannot be read: use postgres://user:password@host/database")
+	}
+	if opt.Relaxed {
+		cfg.RuntimeParams["synchronous_commit"] = "off"
+	}
+	cfg.RuntimeParams["application_name"] = "tapnode"
+	cfg.RuntimeParams["lock_timeout"] = fmt.Sprint(lockWait.Milliseconds())
+	cfg.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(3 * lockWait.Milliseconds())
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(pgConns)
+	db.SetMaxIdleConns(pgConns)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, "", errors.Join(Wrap("reach Postgres", err), db.Close())
+	}
+	return db, "postgres", nil
+}
+
+// postgresConfig reads a connection string. A standby is never connected to: what it reads is old, and a
+// connection to it would fail at every write until it ends.
+func postgresConfig(text string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(text)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.ValidateConnect == nil {
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	for _, other := range cfg.Fallbacks {
+		if cfg.ConnectTimeout == 0 && (other.Host != cfg.Host || other.Port != cfg.Port) {
+			cfg.ConnectTimeout = eachServer
+		}
+	}
+	return cfg, nil
+}
