@@ -338,6 +338,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The hosts that share the database
+         * @description Those that were heard of in the last day; a host with a database of its own is the only one.
+         */
+        get: operations["listHosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insights": {
         parameters: {
             query?: never;
@@ -445,6 +465,26 @@ export interface paths {
         put?: never;
         /** Remove the linked device from the account */
         post: operations["logoutInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/instances/{instance}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move an instance to another host
+         * @description Answers with that host. The instance logs in there within seconds; calls wait, and nothing is lost.
+         */
+        post: operations["moveInstance"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1539,6 +1579,25 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Host: {
+            address: string;
+            id: string;
+            instances: string[] | null;
+            leaving: boolean;
+            lives: boolean;
+            name: string;
+            nodes: string[] | null;
+            /** Format: date-time */
+            startedAt: string;
+            version: string;
+        } & {
+            [key: string]: unknown;
+        };
+        HostList: {
+            hosts: components["schemas"]["Host"][];
+        } & {
+            [key: string]: unknown;
+        };
         InputBody: {
             /** @description As the operation's inputSchema says; left out, {}. */
             input?: {
@@ -1653,6 +1712,10 @@ export interface components {
             wrote: number;
         } & {
             [key: string]: unknown;
+        };
+        MoveTo: {
+            /** @description The id of a host, or its name if one host has it. */
+            host: string;
         };
         NewInstance: {
             /** @description 1 to 100 letters, digits, _, - and, not first, a dot. */
@@ -3436,6 +3499,35 @@ export interface operations {
             };
         };
     };
+    listHosts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostList"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getInsights: {
         parameters: {
             query?: {
@@ -3917,6 +4009,62 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    moveInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "host": "machine-2"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MoveTo"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
