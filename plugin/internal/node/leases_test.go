@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -220,6 +221,36 @@ func TestHostsHearOfInstancesElsewhere(t *testing.T) {
 	}
 	b.must(b.node.Claim(b.ctx(), "shop", 2))
 	until("shop false")
+}
+
+// TestChangesHandsQuickly: an instance that is claimed again before the last claim has come to
+// anything ends up with who claimed it last, and everybody knows how it is.
+func TestChangesHandsQuickly(t *testing.T) {
+	t.Parallel()
+	a := leasedWorld(t)
+	ana := a.customer(anaNumber)
+	device := a.pair("shop", shopNumber).Linked()[0]
+	all := []*world{a, a.peer(), a.peer()}
+	last, epoch := a, uint64(1)
+	for range 8 {
+		for range 1 + rand.IntN(4) {
+			last, epoch = all[rand.IntN(len(all))], epoch+1
+			last.must(last.node.Claim(last.ctx(), "shop", epoch))
+		}
+		for _, w := range all {
+			w.listed(pool.Connected)
+		}
+		a.until(device.Online)
+	}
+	for _, w := range all {
+		if w != last {
+			w.refuses(epoch-1, false)
+		}
+	}
+	last.epoch = epoch
+	last.hello("from the last")
+	_, err := ana.Wait(a.ctx(), func(m wasim.Message) bool { return m.Text == "from the last" })
+	a.must(err)
 }
 
 // TestLeasedOnSQLite: nobody shares a file, so nothing waits for a claim.

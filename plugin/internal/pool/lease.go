@@ -90,6 +90,7 @@ func (i *Instance) claim(ctx context.Context, epoch uint64) error {
 		i.lose()
 	}
 	i.epoch.Store(max(epoch, mine))
+	i.pool.moved.ring() // what is shown is shown under the epoch
 	if i.isLost() {
 		return i.reload(ctx)
 	}
