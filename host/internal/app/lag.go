@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -98,13 +99,23 @@ func (l *lag) subject(at place, name string, behind bool) {
 // behind says whether events of a subject may be missing, or one that answers a run is being
 // handled; and with empty names, whether events of any may be missing.
 func (l *lag) behind(subject, run string) bool {
+	late, events := l.late(subject)
+	// Not under the lock: a flight says under its own what has caught up.
+	return late || run != "" && slices.ContainsFunc(events, func(f *flight) bool { return f.answers(run) })
+}
+
+// late says whether events of a subject may be missing, and which are being handled.
+func (l *lag) late(subject string) (late bool, events []*flight) {
 	recent := func(since time.Time) bool { return !since.IsZero() && time.Since(since) < patience }
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.streams {
-		if recent(s.since) || subject != "" && recent(s.subjects[subject]) || run != "" && s.events != nil && s.events.answers(run) {
-			return true
+		if recent(s.since) || subject != "" && recent(s.subjects[subject]) {
+			return true, nil
+		}
+		if s.events != nil {
+			events = append(events, s.events)
 		}
 	}
-	return false
+	return false, events
 }

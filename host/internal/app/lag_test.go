@@ -1,6 +1,7 @@
 package app
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,4 +69,29 @@ func TestLag(t *testing.T) {
 		synctest.Wait()
 		want("it was handled", false, false, false)
 	})
+}
+
+// TestAskedWhileItCatchesUp: a flight says under its own lock what has caught up, while somebody asks
+// whether it has. Neither waits for the other.
+func TestAskedWhileItCatchesUp(t *testing.T) {
+	l := &lag{streams: map[place]*streamLag{}}
+	at := place{"clicks", "host"}
+	l.open(at)
+	f := newFlight(nil, func() {}, nil, nil)
+	l.reads(at, f)
+	l.caughtUp(at)
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range 20_000 {
+			f.mark(func() { l.subject(at, "shop", false) })
+		}
+	})
+	both.Go(func() {
+		for range 20_000 {
+			if l.behind("shop", "run") {
+				t.Error("nothing is on its way")
+			}
+		}
+	})
+	both.Wait()
 }
