@@ -214,14 +214,11 @@ func (c *change) ends(t *sqldb.Tx) (refused, err error) {
 // Load implements engine.Log.
 func (l *Log) Load(ctx context.Context, run string) (engine.Record, error) {
 	var rec engine.Record
-	var state []byte
-	err := l.db.Row(ctx, `SELECT revision, state FROM engine_runs WHERE id = $1`, []any{run}, &rec.Revision, &state)
-	if err == nil {
-		rec.State, err = unpack(state)
-	}
+	err := l.db.Row(ctx, `SELECT revision, state FROM engine_runs WHERE id = $1`, []any{run}, &rec.Revision, &rec.State)
 	if err != nil {
 		return engine.Record{}, wrap("load a run", err)
 	}
+	rec.State = unpack(rec.State)
 	return rec, nil
 }
 

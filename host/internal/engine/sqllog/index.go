@@ -113,9 +113,8 @@ func (l *Log) indexOldRuns(ctx context.Context) error {
 	}
 	for more := true; more; {
 		runs, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (r old, err error) {
-			if err = row.Scan(&r.id, &r.startedAt, &r.state); err == nil {
-				r.state, err = unpack(r.state)
-			}
+			err = row.Scan(&r.id, &r.startedAt, &r.state)
+			r.state = unpack(r.state)
 			return r, err
 		}, `SELECT id, started_at, state FROM engine_runs WHERE status = '' AND status <> 'succeeded' ORDER BY started_at, id LIMIT $1`, runsBatch) // the index is of such runs alone
 		if err != nil || len(runs) == 0 {

@@ -1,7 +1,6 @@
 package sqllog
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
@@ -30,20 +29,19 @@ func pack(state []byte) []byte {
 // rooms are as large as the largest state that was packed in them lately, which is mostly air.
 var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
-func unpack(row []byte) ([]byte, error) {
+// unpack gives a row that cannot be unpacked as it is: it is no JSON, and the engine says that the run
+// cannot be read.
+func unpack(row []byte) []byte {
 	if len(row) == 0 || row[0] != packed {
-		return row, nil
+		return row
 	}
 	n, err := s2.DecodedLen(row[1:])
-	if err == nil && n > maxUnpacked {
-		err = fmt.Errorf("it has %d bytes", n)
+	if err != nil || n > maxUnpacked {
+		return row
 	}
-	var state []byte
-	if err == nil {
-		state, err = s2.Decode(nil, row[1:])
-	}
+	state, err := s2.Decode(nil, row[1:])
 	if err != nil {
-		return nil, fmt.Errorf("unpack a state: %w", err)
+		return row
 	}
-	return state, nil
+	return state
 }

@@ -39,14 +39,14 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(append([]byte{packed}, bytes.Repeat([]byte{0xff}, 9)...))
 	f.Add(bytes.Repeat([]byte(`{"a":1}`), 1000))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		if out, err := unpack(in); err == nil && len(out) > maxUnpacked {
+		if out := unpack(in); len(out) > maxUnpacked {
 			t.Fatalf("%d bytes", len(out))
 		}
-		if len(in) > 0 && in[0] == packed {
+		if len(in) > 0 && in[0] == packed && len(in) < packFrom {
 			return // a state is JSON
 		}
-		if out, err := unpack(pack(in)); err != nil || !bytes.Equal(out, in) {
-			t.Fatalf("%q became %q: %v", in, out, err)
+		if out := unpack(pack(in)); !bytes.Equal(out, in) {
+			t.Fatalf("%q became %q", in, out)
 		}
 	})
 }
