@@ -30,9 +30,7 @@ func startPair(t *testing.T) *pair {
 // sql runs a statement on one server, whatever it is.
 func (p *mortalPostgres) sql(t *testing.T, statement string) (value string) {
 	t.Helper()
-	own := *p
-	own.via = nil
-	conn, err := pgx.Connect(t.Context(), own.url("postgres"))
+	conn, err := pgx.Connect(t.Context(), p.local("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}

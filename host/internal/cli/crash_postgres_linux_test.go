@@ -65,7 +65,7 @@ func startMortalPostgres(t *testing.T) *mortalPostgres {
 	}
 	p.start(t)
 	for _, name := range []string{"runs", "node"} {
-		conn, err := pgx.Connect(t.Context(), p.url("postgres"))
+		conn, err := pgx.Connect(t.Context(), p.local("postgres"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,9 +79,14 @@ func startMortalPostgres(t *testing.T) *mortalPostgres {
 	return p
 }
 
-func (p *mortalPostgres) url(database string) string {
+func (p *mortalPostgres) url(database string) string { return p.by(database, p.via) }
+
+// local leads to this server, whatever via says.
+func (p *mortalPostgres) local(database string) string { return p.by(database, nil) }
+
+func (p *mortalPostgres) by(database string, via url.Values) string {
 	query := url.Values{"host": {p.dir}, "sslmode": {"disable"}}
-	maps.Copy(query, p.via)
+	maps.Copy(query, via)
 	return (&url.URL{Scheme: "postgres", User: url.User("tapnode"), Path: "/" + database, RawQuery: query.Encode()}).String()
 }
 
@@ -102,7 +107,7 @@ func (p *mortalPostgres) start(t *testing.T) {
 			t.Fatal(err)
 		}
 		for alive(p.cmd.Process.Pid) {
-			conn, err := pgx.Connect(t.Context(), p.url("postgres"))
+			conn, err := pgx.Connect(t.Context(), p.local("postgres"))
 			if err == nil {
 				return conn.Close(t.Context()) == nil
 			}

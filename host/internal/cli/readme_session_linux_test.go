@@ -31,7 +31,15 @@ func TestReadmeKill(t *testing.T) {
 	simulator, host := freeAddress(t), freeAddress(t)
 	page := strings.NewReplacer("127.0.0.1:8090", simulator, "127.0.0.1:8080", host,
 		"bin/tapnode simulate", "bin/tapnode simulate --listen "+simulator, "bin/tapnode serve", "bin/tapnode serve --listen "+host).Replace(string(block[1]))
-	dir := demoDir(t)
+	if terminals := typeSession(t, demoDir(t), page); len(terminals) != 3 {
+		t.Errorf("the session has %d terminals", len(terminals))
+	}
+}
+
+// typeSession types a session of several terminals: "1$ " before a line is a command in the first one, "2> " what the
+// second shows then, and a line with nothing before it what the last command shows.
+func typeSession(t *testing.T, dir, page string) map[string]*terminal {
+	t.Helper()
 	terminals := map[string]*terminal{}
 	at, said := "", ""
 	for line := range strings.Lines(page) {
@@ -45,16 +53,14 @@ func TestReadmeKill(t *testing.T) {
 				terminals[at] = openTerminal(t, dir)
 			}
 			terminals[at].enter(t, command)
-		case strings.HasPrefix(line, "2> "):
-			terminals["2"].shows(t, line[3:])
+		case len(line) > 3 && line[1:3] == "> ":
+			terminals[line[:1]].shows(t, line[3:])
 		default:
 			said = line
 			terminals[at].shows(t, line)
 		}
 	}
-	if len(terminals) != 3 {
-		t.Errorf("the session has %d terminals", len(terminals))
-	}
+	return terminals
 }
 
 // freeAddress is one that nobody listens at, and that nobody gets who does not name it: systems
