@@ -32,7 +32,7 @@ func TestClusterContainers(t *testing.T) {
 			} else if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			variables(doc, found)
+			variablesIn(doc, found)
 			if kind, ok := doc["kind"].(string); ok {
 				kinds[kind] = doc
 			}
@@ -50,8 +50,8 @@ func TestClusterContainers(t *testing.T) {
 	}
 }
 
-// variables are those of the host that a file names, as members or by the member "name".
-func variables(in any, found map[string]bool) {
+// variablesIn are those of the host that a file names, as members or by the member "name".
+func variablesIn(in any, found map[string]bool) {
 	switch in := in.(type) {
 	case map[string]any:
 		for name, value := range in {
@@ -61,11 +61,11 @@ func variables(in any, found map[string]bool) {
 			if strings.HasPrefix(name, "TAPNODE_") {
 				found[name] = true
 			}
-			variables(value, found)
+			variablesIn(value, found)
 		}
 	case []any:
 		for _, value := range in {
-			variables(value, found)
+			variablesIn(value, found)
 		}
 	}
 }
