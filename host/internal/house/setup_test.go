@@ -60,7 +60,7 @@ const (
 	postgres   = "PostgreSQL"
 	javascript = "Node.js, npm and its registry (JavaScript)"
 	clients    = "curl and OpenSSL (the clients in sh), Python (the clients in it)"
-	servers    = "nginx and Caddy (the recipes for proxies), systemd-analyze (the unit), buildah (the image)"
+	servers    = "nginx, Caddy and HAProxy (the recipes for proxies), pgbouncer (hosts through it), systemd-analyze (the unit), buildah (the image)"
 	browser    = "Chromium (the page)"
 	page       = "npm ci in host/web (the page)"
 	rest       = servers + ", " + javascript + ", " + clients + ", " + browser + ", " + page
@@ -75,7 +75,7 @@ func TestSetUp(t *testing.T) {
 		}
 	}
 	server, js := []string{"initdb", "pg_ctl"}, []string{"node", "npm"}
-	deploy := []string{"nginx", "caddy", "systemd-analyze", "buildah"}
+	deploy := []string{"nginx", "caddy", "haproxy", "pgbouncer", "systemd-analyze", "buildah"}
 	tools := []string{"curl", "openssl", "python3", "chromium"}
 	everything := slices.Concat([]string{"cc"}, server, deploy, js, tools)
 	// apt-get as it is called, and what it brings.
@@ -104,7 +104,7 @@ func TestSetUp(t *testing.T) {
 		{"everything", func(m *machine) { have(m, everything...) }, "nothing", ""},
 		{
 			"apt brings all", func(m *machine) { apt(m, everything...) }, "nothing",
-			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy systemd buildah nodejs npm curl openssl python3 chromium\n",
+			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy haproxy pgbouncer systemd buildah nodejs npm curl openssl python3 chromium\n",
 		},
 		{
 			"apt brings one", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); have(m, tools...); apt(m) }, postgres,
