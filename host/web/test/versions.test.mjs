@@ -110,3 +110,11 @@ test('a flow is retired after a question', () =>
     await page.getByText('Nothing is live').waitFor();
     assert.equal(await live(), undefined);
   }));
+
+test('a flow with one version says that there is no other to compare with', async () => {
+  await host.api('POST', '/v1/flows', 'apiVersion: flow/v1\nkind: Flow\nmetadata: {id: sole}\ntriggers: [{id: start, type: manual, to: say}]\nnodes: [{id: say, type: log@1, with: {message: hello}}]\n');
+  await visit(host, { path: '/ui/flows/sole/versions' }, async (page, visitor) => {
+    await page.getByRole('paragraph').filter({ hasText: 'There is no other version yet.' }).waitFor();
+    await visitor.axe();
+  });
+});
