@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"time"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -27,6 +28,7 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 	if err != nil {
 		return err
 	}
+	execute = patient(execute)
 	_, err = execute(ctx, client.Request{Operation: "whatsapp.instance.create@1", Input: input}, nil)
 	if p := new(sdk.Problem); err != nil && (!errors.As(err, &p) || p.HTTPStatus != http.StatusConflict) {
 		return fmt.Errorf("create instance %s: %w", instance, err)
@@ -40,6 +42,28 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 		return fmt.Errorf("connect instance %s: %w", instance, err)
 	}
 	return nil
+}
+
+// awayTime is how long an instance may be on its way from one host to another.
+const awayTime = time.Minute
+
+// patient asks again while an instance changes hosts: of hosts that start together one makes it, and the others
+// may find that one not listening yet.
+func patient(execute Execute) Execute {
+	return func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
+		for end := time.Now().Add(awayTime); ; {
+			result, err := execute(ctx, r, progress)
+			p, ok := errors.AsType[*sdk.Problem](err)
+			if !ok || p.Code != "instance_away" || time.Now().After(end) {
+				return result, err
+			}
+			select {
+			case <-time.After(max(p.RetryAfter, time.Second)):
+			case <-ctx.Done():
+				return result, err
+			}
+		}
+	}
 }
 
 func (s *Simulation) pair(ctx context.Context, execute Execute, instance string, input []byte) error {
