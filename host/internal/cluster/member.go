@@ -135,7 +135,6 @@ func (m *Member) Start(ctx context.Context) error {
 	m.mu.Unlock()
 	began := time.Now()
 	if err := m.table.join(ctx, m.me, m.session); err != nil {
-		close(m.done)
 		return fmt.Errorf("join the other hosts: %w", err)
 	}
 	m.mu.Lock()
@@ -158,6 +157,7 @@ func (m *Member) rounds(ctx context.Context) {
 	m.stir()
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
+	told := false // of this outage
 	for {
 		select {
 		case <-ctx.Done():
@@ -165,8 +165,13 @@ func (m *Member) rounds(ctx context.Context) {
 		case <-tick.C:
 		case <-m.wake:
 		}
-		if err := m.round(ctx); err != nil && ctx.Err() == nil {
-			m.log.Warn("the other hosts are out of sight", "err", sqldb.Reason(err))
+		err := m.round(ctx)
+		if lost := err != nil && ctx.Err() == nil; lost != told {
+			if told = lost; lost {
+				m.log.Warn("the other hosts are out of sight; what is this host's goes to them soon", "err", sqldb.Reason(err))
+			} else {
+				m.log.Warn("the other hosts are in sight again")
+			}
 		}
 	}
 }
@@ -182,6 +187,10 @@ func (m *Member) stir() {
 // Drain takes no more subjects, and lets others have those of this host as soon as they ask.
 func (m *Member) Drain(ctx context.Context) {
 	m.mu.Lock()
+	if !m.joined {
+		m.mu.Unlock()
+		return
+	}
 	m.me.Leaving = true
 	me := m.me
 	m.mu.Unlock()
@@ -190,8 +199,14 @@ func (m *Member) Drain(ctx context.Context) {
 	}
 }
 
-// Stop ends the member: what it owned is free. The nodes have to be closed before.
+// Stop ends the member, if it has started: what it owned is free. The nodes have to be closed before.
 func (m *Member) Stop(ctx context.Context) error {
+	m.mu.Lock()
+	joined := m.joined
+	m.mu.Unlock()
+	if !joined {
+		return m.peers.stop(ctx)
+	}
 	m.quit()
 	select {
 	case <-m.done:

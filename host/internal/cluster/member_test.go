@@ -307,3 +307,20 @@ func TestCopiedHost(t *testing.T) {
 		t.Errorf("%+v, %v", hosts, err)
 	}
 }
+
+// TestStopBeforeStart: a host that did not come up leaves nothing and waits for nobody.
+func TestStopBeforeStart(t *testing.T) {
+	t.Parallel()
+	db, _ := database(t)
+	m, err := New(Options{DB: db, Dir: t.TempDir(), Secret: []byte("one secret of all hosts of a test"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Drain(t.Context())
+	if err := m.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if hosts, err := m.Hosts(t.Context()); err != nil || len(hosts) != 0 {
+		t.Errorf("%+v, %v", hosts, err)
+	}
+}

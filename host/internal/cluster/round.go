@@ -12,8 +12,7 @@ import (
 // claimsAtOnce bounds the claims under way.
 const claimsAtOnce = 16
 
-// round says that this host lives, looks what the others do, takes its share, and tells its nodes
-// what is theirs.
+// round looks what the others do, takes this host's share, and tells its nodes what is theirs.
 func (m *Member) round(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
