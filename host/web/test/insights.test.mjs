@@ -10,6 +10,7 @@ vars: {properties: {to: {type: string, default: "5511988880001"}}}
 triggers: [{id: start, type: manual, to: ask}]
 nodes:
   - id: ask
+    name: Ask for what
     type: whatsapp.sendButtons@1
     with: {instance: demo, number: "\${vars.to}", contentText: "How can we help?", buttons: [{id: sales, displayText: Sales}, {id: help, displayText: Help}]}
     wait: {timeout: 2h}
@@ -61,6 +62,7 @@ test('the figures are what was done on the phones', () =>
     await figure(page, 'Click rate').getByText('of 3 menus').waitFor();
     const buttons = chart(page, 'Click rate by button');
     for (const [name, share] of [['sales', '33.3%'], ['wrote instead', '33.3%'], ['no answer', '33.3%']]) await buttons.getByRole('row', { name: new RegExp(`^${name} ${share.replace('.', '\\.')} 1$`) }).waitFor();
+    await chart(page, 'Click rate by menu').getByRole('row', { name: /^Ask for what / }).waitFor(); // the step by its name
     await chart(page, 'Failures by code').getByRole('row', { name: /invalid_number 1/ }).waitFor();
     await chart(page, 'Time to click').getByRole('img', { name: /Most taps, 1,/ }).waitFor();
     await chart(page, 'Sends and clicks a day').getByRole('img', { name: /4 at most/ }).waitFor();

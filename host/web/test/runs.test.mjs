@@ -49,6 +49,7 @@ test('a run is found by the number of its customer, and its way, its step and it
     await page.keyboard.press('Enter');
     const rows = page.getByRole('navigation', { name: 'Found runs' }).getByRole('link');
     await page.waitForFunction(() => document.querySelectorAll('.run-row').length === 1);
+    await rows.first().getByText(/v1: Ask first$/).waitFor(); // by its name, not its id
     await rows.first().click();
     await page.waitForURL(`**/ui/runs/${run}?q=*`);
     await page.getByRole('region', { name: 'Waiting' }).getByText('Waits for sales or help').waitFor();

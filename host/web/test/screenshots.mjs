@@ -9,7 +9,7 @@ const images = fileURLToPath(new URL('../../../docs/images', import.meta.url));
 test('pictures', async () => {
   const host = await Host.start({ flows: ['examples/flows/menu.yaml'] });
   // By the host's own link, so that the values of the run are shown in clear.
-  const visitor = await Visitor.open(host, { path: host.link, width: 1440, height: 900, signedIn: false });
+  const visitor = await Visitor.open(host, { path: await host.until(async () => host.link), width: 1440, height: 900, signedIn: false });
   const { page } = visitor;
   await page.getByRole('navigation', { name: 'Areas' }).waitFor();
   await page.goto('/ui/flows/menu');

@@ -1,0 +1,28 @@
+// What flows and their steps are called, for lists that know them by id: read once for all of them, and again
+// when something is asked for that was not there. Until then, and for what is gone, an id is its own name.
+
+import { everything } from '../search/everything';
+
+const again = 20_000; // ms, as long as the answer is kept
+
+let known = $state.raw(new Map<string, string>());
+let asked = -Infinity;
+
+async function read(): Promise<void> {
+  asked = performance.now();
+  const names = new Map<string, string>();
+  for (const { flow, name, steps } of (await everything()).flows) {
+    if (name) names.set(flow, name);
+    for (const step of steps) if (step.name) names.set(`${flow} ${step.id}`, step.name);
+  }
+  known = names;
+}
+
+function called(key: string, id: string): string {
+  const name = known.get(key);
+  if (name === undefined && performance.now() - asked > again) void read();
+  return name ?? id;
+}
+
+export const flowName = (flow: string): string => called(flow, flow);
+export const stepName = (flow: string, step: string): string => called(`${flow} ${step}`, step);
