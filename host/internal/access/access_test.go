@@ -244,6 +244,37 @@ func TestOtherHosts(t *testing.T) {
 	}
 }
 
+// TestNewTokenCountsAtOnce: while others read the tokens, too, a new one is good when it is there, and a
+// revoked one is good for nothing.
+func TestNewTokenCountsAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *sqldb.DB) {
+		a := open(t, db, newClock())
+		ctx, stop := context.WithCancel(t.Context())
+		var readers sync.WaitGroup
+		for range 4 {
+			readers.Go(func() {
+				for ctx.Err() == nil {
+					_ = a.reload(ctx) // it may be stopped
+				}
+			})
+		}
+		defer readers.Wait()
+		defer stop()
+		for n := range 100 {
+			secret, made := create(t, a, Token{Scopes: []Scope{Read}})
+			if _, ok, err := a.Find(secret); !ok || err != nil {
+				t.Fatalf("token %d is not known: %v", n, err)
+			}
+			if err := a.Revoke(t.Context(), Owner(), made.ID); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok, _ := a.Find(secret); ok {
+				t.Fatalf("token %d is good after it was revoked", n)
+			}
+		}
+	})
+}
+
 // TestLimits: a bucket fills evenly, and a restart does not fill it.
 func TestLimits(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *sqldb.DB) {

@@ -18,6 +18,8 @@ import (
 
 // known are the tokens as the database had them at the last reload.
 type known struct {
+	reading sync.Mutex // held by a reload
+
 	mu     sync.RWMutex
 	list   []entry
 	index  map[[sha256.Size]byte]*entry // by sealed hash, of list and given
@@ -131,8 +133,11 @@ func (a *Access) saveUse(ctx context.Context) error {
 	return a.reload(ctx)
 }
 
-// reload reads the tokens of the database.
+// reload reads the tokens of the database. What was stored before it is called counts when it
+// returns: a slow read must not take the place of a later one, in which a token is new or gone.
 func (a *Access) reload(ctx context.Context) error {
+	a.known.reading.Lock()
+	defer a.known.reading.Unlock()
 	now := a.now()
 	list, err := sqldb.All(ctx, a.db, scanToken, `SELECT `+tokenColumns+` FROM engine_tokens ORDER BY created_at, id`)
 	if err != nil {

@@ -18,8 +18,9 @@ const (
 	arriving = 5 * time.Second
 	// overdue is how long timeouts wait for an owner that is not heard of.
 	overdue = 2 * time.Minute
-	// calm is how long a node must have been told all that is its own to have told others how it is.
-	calm = time.Second
+	// calm is how long a node must have been told all that is its own, and this host have been heard of, for
+	// the node to have told the others how each is.
+	calm = 3 * time.Second
 )
 
 // beats says that this host lives, and what works here, until ctx ends.
@@ -63,6 +64,9 @@ func (m *Member) report() Host {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.me.Nodes, m.me.steady = []string{}, []string{}
+	if time.Since(m.renewed) > suspicious { // the nodes could not tell either
+		clear(m.steady)
+	}
 	for _, n := range m.opt.Nodes {
 		process := n.Process()
 		if process == nil {
