@@ -53,8 +53,7 @@ func TestStoppedPastTheHandover(t *testing.T) {
 }
 
 // TestKilledOwner: an instance whose process is killed is on the board of the others, as one
-// that waits for its claim, until it has one. So is one of which a process that begins does
-// not know yet who has it.
+// that waits for its claim, until it has one.
 func TestKilledOwner(t *testing.T) {
 	t.Parallel()
 	a := leasedWorld(t)
@@ -63,15 +62,7 @@ func TestKilledOwner(t *testing.T) {
 	b := a.peer()
 	b.epoch = 3
 	health := b.watch()
-	waits := func(when string) {
-		t.Helper()
-		if h := health.until(t, b.ctx(), "waiting "+when, reason("lease_unclaimed")); h.State != sdk.Starting {
-			t.Errorf("%s: %+v", when, h)
-		}
-	}
-	waits("at first")
-	health.until(t, b.ctx(), "known to be the other's", func(h sdk.Health) bool { return h.Removed })
-	b.listed(pool.Connected)
+	b.listed(pool.Connected) // b knows by now who has it
 	news := make(chan bool, 10)
 	sub, err := b.node.Subscribe(b.ctx(), client.Start{Operation: opButtonClick, Subscriber: "test",
 		Behind: func(_ string, behind bool) { news <- behind }})
@@ -84,9 +75,12 @@ func TestKilledOwner(t *testing.T) {
 	}()
 
 	owner.kill()
-	waits("when its process is gone")
-	if i := b.lists(); i.State != pool.Disconnected || i.Phone == nil || *i.Phone != shopNumber || i.LastError == nil || i.LastError.Code != "lease_unclaimed" {
-		t.Errorf("without its process it is %+v", i)
+	b.until(func() bool {
+		i := b.lists()
+		return i.State == pool.Disconnected && i.Phone != nil && *i.Phone == shopNumber && i.LastError != nil && i.LastError.Code == "lease_unclaimed"
+	})
+	if h := health.until(t, b.ctx(), "waiting when its process is gone", reason("lease_unclaimed")); h.State != sdk.Starting {
+		t.Errorf("when its process is gone: %+v", h)
 	}
 	b.must(b.node.Claim(b.ctx(), "shop", 3))
 	health.until(t, b.ctx(), "connected", healthy)

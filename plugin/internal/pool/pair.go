@@ -284,6 +284,19 @@ func (i *Instance) dialToPair(ctx context.Context, p *pairing) error {
 		Trouble: &Trouble{Code: code, Message: message + "; then connect the instance again", At: time.Now()}}}
 }
 
+// hungUp waits until the line of a client is down, or for a limit.
+func hungUp(cli *whatsmeow.Client, limit <-chan time.Time) {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for cli.IsConnected() {
+		select {
+		case <-look.C:
+		case <-limit:
+			return
+		}
+	}
+}
+
 // adopt makes the client that the phone has agreed to the instance's own, and asks for
 // its connection unless somebody has stopped the pairing meanwhile. The server now ends
 // the pairing's connection (stream error 515) and expects a login on a new one. Whether
@@ -307,6 +320,9 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	t.Reset(serverEnds)
 	select {
 	case <-o.ended:
+		// The server hangs up in a moment. whatsmeow races with itself when we do at the same time:
+		// socket.FrameSocket.Close against socket.NoiseSocket.Stop.
+		hungUp(p.cli, t.C)
 	case <-t.C:
 	}
 	p.cli.Disconnect()

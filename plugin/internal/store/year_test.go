@@ -55,6 +55,7 @@ var bounds = map[string]struct {
 	"tapnode_recipients":   {newcomers * 3, "ExpiresAt"},
 	"tapnode_uploads":      {3, "ExpiresAt"},
 	"tapnode_pauses":       {2, "their end"},
+	"tapnode_processes":    {0, "a day without a beat; there are none without leases"},
 
 	"whatsmeow_version":                 {1, "whatsmeow's own"},
 	"whatsmeow_device":                  {1, "Limits.Instances"},

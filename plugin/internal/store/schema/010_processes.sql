@@ -3,3 +3,4 @@ CREATE TABLE tapnode_processes (
     id   TEXT   PRIMARY KEY,
     beat BIGINT NOT NULL
 );
+CREATE INDEX tapnode_processes_age ON tapnode_processes (beat);
