@@ -38,6 +38,8 @@ const (
 	codeLife = 160 * time.Second
 	// serverEnds is how long the server may take to end the pairing's connection.
 	serverEnds = 5 * time.Second
+	// hangsUp is how long it may then take to hang up.
+	hangsUp = time.Second
 	// displayName must look like "Browser (OS)", or the server answers 400.
 	displayName = "Chrome (Linux)"
 )
@@ -163,12 +165,13 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 type outcome struct {
 	paired  chan error    // nil once whatsmeow has linked the device
 	ended   chan struct{} // the server has ended the connection
+	down    chan struct{} // and hung up
 	refusal atomic.Pointer[verdict]
 }
 
 func newOutcome(i *Instance, p *pairing) *outcome {
-	o := &outcome{paired: make(chan error, 1), ended: make(chan struct{})}
-	end := sync.OnceFunc(func() { close(o.ended) })
+	o := &outcome{paired: make(chan error, 1), ended: make(chan struct{}), down: make(chan struct{})}
+	end, hangUp := sync.OnceFunc(func() { close(o.ended) }), sync.OnceFunc(func() { close(o.down) })
 	p.cli.PrePairCallback = func(jid types.JID, _, _ string) bool { return i.agree(p, jid) }
 	p.cli.AddEventHandler(func(evt any) {
 		switch e := evt.(type) {
@@ -176,8 +179,11 @@ func newOutcome(i *Instance, p *pairing) *outcome {
 			o.paired <- nil
 		case *events.PairError:
 			o.paired <- e.Error
-		case *events.ManualLoginReconnect, *events.Disconnected:
+		case *events.ManualLoginReconnect:
 			end()
+		case *events.Disconnected:
+			end()
+			hangUp()
 		default:
 			if v := judge(evt); v != nil {
 				o.refusal.Store(v)
@@ -284,19 +290,6 @@ func (i *Instance) dialToPair(ctx context.Context, p *pairing) error {
 		Trouble: &Trouble{Code: code, Message: message + "; then connect the instance again", At: time.Now()}}}
 }
 
-// hungUp waits until the line of a client is down, or for a limit.
-func hungUp(cli *whatsmeow.Client, limit <-chan time.Time) {
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for cli.IsConnected() {
-		select {
-		case <-look.C:
-		case <-limit:
-			return
-		}
-	}
-}
-
 // adopt makes the client that the phone has agreed to the instance's own, and asks for
 // its connection unless somebody has stopped the pairing meanwhile. The server now ends
 // the pairing's connection (stream error 515) and expects a login on a new one. Whether
@@ -322,7 +315,11 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	case <-o.ended:
 		// The server hangs up in a moment. whatsmeow races with itself when we do at the same time:
 		// socket.FrameSocket.Close against socket.NoiseSocket.Stop.
-		hungUp(p.cli, t.C)
+		t.Reset(hangsUp)
+		select {
+		case <-o.down:
+		case <-t.C:
+		}
 	case <-t.C:
 	}
 	p.cli.Disconnect()
