@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"regexp"
 	"slices"
@@ -50,7 +51,7 @@ func cut(arg any) bool {
 		return false
 	}
 	_, disconnected := errors.AsType[*whatsmeow.DisconnectedError](err)
-	return disconnected || errors.Is(err, errDeleted) || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
+	return disconnected || errors.Is(err, io.EOF) || errors.Is(err, errDeleted) || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
 		strings.Contains(err.Error(), "sql: database is closed") // database/sql does not export it
 }
 
