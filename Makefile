@@ -47,7 +47,7 @@ test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code,
 	.ci/test
 
 .PHONY: crash crash-documents crash-node crash-host crash-hosts
-crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, 10 faults of three hosts under 200, a chaos of faults, and hostile documents
+crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, 8 faults of three hosts under 100, failovers, poolers and a host of the version before, a chaos of faults, and hostile documents
 	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host crash-hosts
 crash-documents:
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
@@ -56,7 +56,7 @@ crash-node:
 crash-host:
 	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run TestCrashRuns -v ./host/internal/cli
 crash-hosts:
-	TAPNODE_CRASH_RUNS=200 TAPNODE_CRASH_FAULTS=10 go test -count=1 -timeout 15m -run TestCrashHosts -v ./host/internal/cli
+	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestCluster(Failover|Pgbouncer|Upgrade)' -v ./host/internal/cli
 
 .PHONY: crash-runs
 crash-runs: ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, 100 faults of three hosts under 5,000, and a minute of sends: an hour

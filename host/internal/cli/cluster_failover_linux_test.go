@@ -94,6 +94,7 @@ func writes(t *testing.T, h *mortalHost) bool {
 // TestCrashHosts. TAPNODE_CRASH_RUNS and TAPNODE_CRASH_FAILOVERS say how much.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
+	leftToCrash(t)
 	both := startPair(t)
 	c := &crash{t: t, base: both.primary, runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 60)), kills: map[string]int{}}
 	c.prepare(3)

@@ -17,6 +17,7 @@ import (
 // each of the modes that docs/cluster.md names, while hosts, nodes and the server are killed. It is as in TestCrashHosts.
 func TestClusterPgbouncer(t *testing.T) {
 	t.Parallel()
+	leftToCrash(t)
 	program := needs(t, "pgbouncer")
 	for mode, query := range map[string]url.Values{
 		"session":     {},

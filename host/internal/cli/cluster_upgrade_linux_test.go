@@ -26,6 +26,7 @@ const before = "6df53ab"
 // more; a run that it began ends by the new one; once it has ended, it does not come back.
 func TestClusterUpgrade(t *testing.T) {
 	t.Parallel()
+	leftToCrash(t)
 	base := startMortalPostgres(t)
 	old := buildBefore(t)
 	world, err := wasim.Start(wasim.Options{Listen: "127.0.0.1:0"})
