@@ -179,7 +179,9 @@ func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress f
 			result, err = n.execute(ctx, r, progress)
 			switch {
 			case err == nil && slices.Contains((leased{n}).Subjects(), subject):
-				return result, a.member.Adopt(ctx, n.manifest.Name, subject)
+				if later := a.member.Adopt(ctx, n.manifest.Name, subject); later != nil { // the call is done; the next round adopts it
+					a.log.Debug("what was made has no owner yet", "err", later)
+				}
 			case moved(err): // the node knows it, and this database is older
 				if lost := a.member.Adopt(ctx, n.manifest.Name, subject); lost != nil {
 					return result, away(lost)
@@ -187,6 +189,8 @@ func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress f
 				continue
 			}
 			return result, err
+		case unclaimed(err):
+			continue // it is gone, or has another epoch by now
 		case err != nil:
 			return result, away(err)
 		case owner.Here:
@@ -223,6 +227,12 @@ func (a *App) asOwner(ctx context.Context, r client.Request, progress func(clien
 func moved(err error) bool {
 	p, ok := errors.AsType[*sdk.Problem](err)
 	return errors.Is(err, cluster.ErrNotOwner) || ok && p.Code == "stale_epoch" && p.Effect == sdk.EffectNone
+}
+
+// unclaimed says whether the node did not take a claim for a reason that the owners know by now.
+func unclaimed(err error) bool {
+	p, ok := errors.AsType[*sdk.Problem](err)
+	return ok && (p.Code == "not_found" || p.Code == "stale_epoch")
 }
 
 // away is for a call whose subject nobody acts for at the moment.

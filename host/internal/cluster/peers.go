@@ -71,7 +71,7 @@ func (p *peers) listen(ctx context.Context, listen, address string) (string, err
 	if address == "" {
 		tcp, ok := l.Addr().(*net.TCPAddr)
 		if ok && tcp.IP.IsUnspecified() {
-			return "", errors.Join(fmt.Errorf("other hosts cannot call this one at %s: say by which address they reach it", listen), l.Close())
+			return "", errors.Join(fmt.Errorf("other hosts cannot call this one at %s: say with --peer-address by which address they reach it", listen), l.Close())
 		}
 		address = l.Addr().String()
 	}
