@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -103,8 +104,24 @@ func (s *served) do(t *testing.T, method, path, body string, header ...string) (
 	return status, text
 }
 
-// asked is do with the header of the answer.
+// asked is do with the header of the answer. As a good client, it waits where the host asks
+// for patience: tests that wait for a state ask often.
 func (s *served) asked(t *testing.T, method, path, body string, header ...string) (int, http.Header, string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		status, answered, text := s.askedOnce(t, method, path, body, header...)
+		if status != http.StatusTooManyRequests || time.Now().After(end) {
+			return status, answered, text
+		}
+		seconds, err := strconv.Atoi(answered.Get("Retry-After"))
+		if err != nil {
+			t.Fatalf("429 without a Retry-After in seconds: %v", err)
+		}
+		time.Sleep(time.Duration(seconds) * time.Second)
+	}
+}
+
+func (s *served) askedOnce(t *testing.T, method, path, body string, header ...string) (int, http.Header, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
