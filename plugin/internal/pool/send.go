@@ -23,6 +23,9 @@ type Outgoing struct {
 	Nodes   []waBinary.Node
 	// MediaHandle names the uploaded file of a channel's post (whatsmeow.UploadResponse.Handle).
 	MediaHandle string
+	// Intent is on disk before the message leaves, with the first ratchets that are written for
+	// it, or by itself for a channel's post, which has none. Optional.
+	Intent *session.Rider
 	// Ready is asked in the instance's turn; with an error the message does not leave.
 	// Optional.
 	Ready func(ctx context.Context) error
@@ -95,7 +98,12 @@ func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing
 		extra.AdditionalNodes = &out.Nodes
 	}
 	dials, devices := i.dials.Load(), newFanout(cli, out.To)
-	resp, err := cli.SendMessage(session.WithFanout(ctx, devices), out.To, out.Message, extra)
+	if out.Intent != nil && out.To.Server == types.NewsletterServer && !out.Intent.There() {
+		if err := i.pool.opts.Devices.Store(ctx, out.Intent); err != nil {
+			return Ack{}, &SendError{Err: err}
+		}
+	}
+	resp, err := cli.SendMessage(session.WithFanout(ctx, devices, out.Intent), out.To, out.Message, extra)
 	ack := Ack{At: resp.Timestamp, Chat: resp.Chat}
 	if id := i.readdressed.Load(); id != nil {
 		ack.Readdressed = *id == out.ID
@@ -112,6 +120,8 @@ func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing
 			return ack, &SendError{Unknown: true, Err: err}
 		case failed.Code == 0 && len(devices.reached) == 0 && out.To.Server != types.NewsletterServer:
 			failed.Unknown = false // it ended before it was encrypted
+		case failed.Code == 0 && out.Intent != nil && !out.Intent.There():
+			failed.Unknown = false // or before that was on disk
 		}
 		if out.Refused != nil && failed.Code != 0 {
 			out.Refused(failed.Code)

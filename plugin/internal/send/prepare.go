@@ -13,13 +13,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 	"github.com/tapnode/tapnode/plugin/internal/store/inbox"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 	"github.com/tapnode/tapnode/sdk"
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 )
 
-// prepare does everything before the message may leave, ending with the intent on
-// disk.
+// prepare does everything before the message may leave, but for its encryption, with whose
+// ratchets the intent goes to the disk.
 func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instance, claim *ledger.Claim, o order) (pool.Outgoing, error) {
 	to, chat, err := s.resolve(ctx, call, inst, &o)
 	if err != nil {
@@ -78,10 +79,8 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 		Chat: chat, Profile: string(profile), Message: body, Menu: o.menu, Warnings: warnings,
 		Source: o.output.Source, Correlation: call.Correlation,
 	}
-	if err := s.Store.Ledger.Intend(ctx, claim, plan); err != nil {
-		return pool.Outgoing{}, problem.Storage(err)
-	}
-	out := pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes}
+	s.Store.Ledger.Intend(claim, plan)
+	out := pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes, Intent: &session.Rider{Write: claim.Store}}
 	if b.Media != nil {
 		out.MediaHandle = b.Media.Handle
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
@@ -64,7 +65,7 @@ func benchSend(b *testing.B, clients int, devices []*wastore.Device, full *store
 		d := devices[int(next.Add(1)-1)%len(devices)]
 		for pb.Next() {
 			if full == nil {
-				sendSQL(b, d)
+				sendSQL(b.Context(), b, d)
 				continue
 			}
 			c, err := full.Ledger.Begin(b.Context(), "op", fmt.Sprint(run, key.Add(1)), "shop", "f")
@@ -72,10 +73,8 @@ func benchSend(b *testing.B, clients int, devices []*wastore.Device, full *store
 				b.Error(err)
 				return
 			}
-			if err := full.Ledger.Intend(b.Context(), c, ledger.Plan{Chat: ada, Message: make([]byte, 400), Menu: &menus.Menu{}}); err != nil {
-				b.Error(err)
-			}
-			sendSQL(b, d)
+			full.Ledger.Intend(c, ledger.Plan{Chat: ada, Message: make([]byte, 400), Menu: &menus.Menu{}})
+			sendSQL(session.WithFanout(b.Context(), everyDevice{}, &session.Rider{Write: c.Store}), b, d)
 			if err := full.Ledger.Conclude(b.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`)}); err != nil {
 				b.Error(err)
 			}
@@ -88,8 +87,8 @@ var peer = types.NewJID("123456789012345", types.HiddenUserServer)
 
 // sendSQL is what SendMessage asks of its stores, in its order (whatsmeow send.go,
 // libsignal SessionCipher.Encrypt), with sessions of a usual size.
-func sendSQL(b *testing.B, d *wastore.Device) {
-	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+func sendSQL(ctx context.Context, b *testing.B, d *wastore.Device) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	fail := func(err error) {
 		if err != nil {

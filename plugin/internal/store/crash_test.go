@@ -20,6 +20,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 const crashDir = "TAPNODE_TEST_CRASH_DIR"
@@ -73,13 +74,12 @@ func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key strin
 	}
 	defer c.Release()
 	menu := &menus.Menu{Buttons: []menus.Button{{ID: "yes"}}}
-	if err := s.Ledger.Intend(ctx, c, ledger.Plan{Chat: ada, Message: []byte(key), Menu: menu}); err != nil {
+	s.Ledger.Intend(c, ledger.Plan{Chat: ada, Message: []byte(key), Menu: menu})
+	sending := session.WithFanout(ctx, everyDevice{}, &session.Rider{Write: c.Store})
+	if err := d.Sessions.PutManySessions(sending, map[string][]byte{"a": []byte(key), "b": []byte(key)}); err != nil {
 		return err
 	}
 	say("intended", key)
-	if err := d.Sessions.PutManySessions(ctx, map[string][]byte{"a": []byte(key), "b": []byte(key)}); err != nil {
-		return err
-	}
 	say("ratchet", d.ID, key)
 	if err := s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Sent, JSON: []byte(key)}); err != nil {
 		return err
@@ -92,6 +92,12 @@ func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key strin
 	say("clicked", key)
 	return nil
 }
+
+// everyDevice has nothing to say about whom a message is encrypted for.
+type everyDevice struct{}
+
+func (everyDevice) Sessions(context.Context, map[string][]byte) error { return nil }
+func (everyDevice) Encrypted(map[string][]byte)                       {}
 
 func crashJID(worker int) types.JID { return types.NewADJID(fmt.Sprintf("55119%08d", worker), 0, 1) }
 

@@ -7,10 +7,12 @@ import (
 
 	wastore "go.mau.fi/whatsmeow/store"
 
-	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // A decryption is on the disk when WhatsApp gets its acknowledgement: with the event
@@ -42,18 +44,56 @@ func TestDecryptionReachesTheDisk(t *testing.T) {
 	}
 }
 
-// A channel's post has no ratchet whose fsync would take its intent along.
-func TestIntentOfAChannelPostReachesTheDisk(t *testing.T) {
-	ctx := t.Context()
-	s := must[*store.Store](t)(store.Open(ctx, store.Options{Dir: t.TempDir()}))
-	defer s.Close()
-	for chat, synced := range map[string]bool{"120363000000000001@newsletter": true, "5511988880001@s.whatsapp.net": false} {
-		claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, "op", "shop", chat, "mark"))
-		before := s.DB.Committed() // something waits for an fsync, and the next one takes it along
-		check(t, s.Ledger.Intend(ctx, claim, ledger.Plan{Chat: recipient.Chat{JID: chat}, Message: []byte("m")}))
-		if got := s.DB.OnDisk(before); got != synced {
-			t.Errorf("the intent for %s has an fsync of its own: %v", chat, got)
+// A message costs one synced commit before it leaves: its intent goes with its first ratchets,
+// both or neither. A channel's post has none, and its intent goes by itself.
+func TestIntentGoesWithTheRatchets(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		ctx, s := t.Context(), open()
+		d := pair(t, s.Devices.NewDevice(), 1)
+		plan := ledger.Plan{Chat: ada, Message: []byte("m"), Menu: &menus.Menu{Buttons: []menus.Button{{ID: "yes"}}}}
+		sending := func(key string) (*ledger.Claim, context.Context) {
+			claim := begin(t, s, key, "f")
+			s.Ledger.Intend(claim, plan)
+			return claim, session.WithFanout(ctx, everyDevice{}, &session.Rider{Write: claim.Store})
 		}
-		claim.Release()
-	}
+		stored := func(claim *ledger.Claim) bool {
+			_, err := s.Ledger.SentMessage(ctx, "shop", claim.Entry.MessageID)
+			if _, errMenu := s.Menus.Get(ctx, "shop", claim.Entry.MessageID); (errMenu == nil) != (err == nil) {
+				t.Error("intent and menu are not stored together")
+			}
+			return err == nil
+		}
+		ratchets := func(v string) map[string][]byte { return map[string][]byte{"a:0": []byte(v)} }
+
+		before := s.DB.Stats()
+		one, with := sending("one")
+		check(t, d.Sessions.PutManySessions(with, ratchets("1")))
+		if now := s.DB.Stats(); now.Synced != before.Synced+1 || now.Commits != before.Commits+1 || !stored(one) {
+			t.Errorf("%+v, then %+v", before, now)
+		}
+
+		group, with := sending("group")
+		check(t, d.SenderKeys.PutSenderKey(with, "1@g.us", "me", []byte("key")))
+		if !stored(group) {
+			t.Error("the key of a group's message is on disk before its intent")
+		}
+		check(t, d.Sessions.PutManySessions(with, ratchets("2")))
+
+		late, with := sending("late")
+		late.Entry.Key = one.Entry.Key // another process was faster
+		if err := d.Sessions.PutManySessions(with, ratchets("3")); !errors.Is(err, sqldb.ErrExists) {
+			t.Errorf("%v, want ErrExists", err)
+		}
+		if now := must[[]byte](t)(d.Sessions.GetSession(ctx, "a:0")); string(now) != "2" || stored(late) {
+			t.Errorf("the ratchet of a message that did not leave was kept: %s", now)
+		}
+		check(t, d.Sessions.PutManySessions(ctx, ratchets("4"))) // the store works
+
+		post := begin(t, s, "post", "f")
+		before = s.DB.Stats()
+		check(t, storeIntent(ctx, s, post, plan))
+		if now := s.DB.Stats(); now.Synced != before.Synced+1 || !stored(post) {
+			t.Error("a post's intent is not synced")
+		}
+	})
 }

@@ -45,7 +45,7 @@ func subscribe(t *testing.T, s *store.Store) {
 func plan(t *testing.T, s *store.Store, key string) *ledger.Claim {
 	t.Helper()
 	c := begin(t, s, key, "f")
-	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{Chat: ada, Message: []byte("m"), Source: "crm", Correlation: "run-1"}))
+	check(t, storeIntent(t.Context(), s, c, ledger.Plan{Chat: ada, Message: []byte("m"), Source: "crm", Correlation: "run-1"}))
 	return c
 }
 

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 const operation = "whatsapp.sendButtons@1"
@@ -23,6 +25,12 @@ func begin(t *testing.T, s *store.Store, key, fingerprint string) *ledger.Claim 
 	return must[*ledger.Claim](t)(s.Ledger.Begin(t.Context(), operation, "shop", key, fingerprint))
 }
 
+// storeIntent puts an intent on disk by itself, as that of a channel's post.
+func storeIntent(ctx context.Context, s *store.Store, c *ledger.Claim, p ledger.Plan) error {
+	s.Ledger.Intend(c, p)
+	return s.Devices.Store(ctx, &session.Rider{Write: c.Store})
+}
+
 // intend begins a fresh send with a menu of one button and puts it on disk.
 func intend(t *testing.T, s *store.Store, key string) *ledger.Claim {
 	t.Helper()
@@ -30,7 +38,7 @@ func intend(t *testing.T, s *store.Store, key string) *ledger.Claim {
 	if c.Verdict != ledger.Fresh {
 		t.Fatalf("key %s: verdict %v, want fresh", key, c.Verdict)
 	}
-	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{
+	check(t, storeIntent(t.Context(), s, c, ledger.Plan{
 		Chat: ada, Profile: "direct", Message: []byte("proto"),
 		Menu: &menus.Menu{Buttons: []menus.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}, Correlation: "run-1"},
 	}))
@@ -149,8 +157,8 @@ func TestIntentIsUnique(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		a, b := open(), open()
 		first, second := begin(t, a, "k", "f"), begin(t, b, "k", "f")
-		check(t, a.Ledger.Intend(t.Context(), first, ledger.Plan{Chat: ada, Message: []byte("a")}))
-		err := b.Ledger.Intend(t.Context(), second, ledger.Plan{Chat: ada, Message: []byte("b"), Menu: &menus.Menu{}})
+		check(t, storeIntent(t.Context(), a, first, ledger.Plan{Chat: ada, Message: []byte("a")}))
+		err := storeIntent(t.Context(), b, second, ledger.Plan{Chat: ada, Message: []byte("b"), Menu: &menus.Menu{}})
 		if !errors.Is(err, sqldb.ErrExists) {
 			t.Errorf("second intent: %v, want it to exist", err)
 		}
@@ -177,7 +185,7 @@ func TestAbsentDocumentsStayAbsent(t *testing.T) {
 		ctx, s := t.Context(), open()
 		c := begin(t, s, "k", "f")
 		defer c.Release()
-		check(t, s.Ledger.Intend(ctx, c, ledger.Plan{Chat: ada, Message: []byte("m"), Warnings: []byte(`[1]`)}))
+		check(t, storeIntent(ctx, s, c, ledger.Plan{Chat: ada, Message: []byte("m"), Warnings: []byte(`[1]`)}))
 		if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", "k")); e.Outcome != nil || string(e.Warnings) != `[1]` {
 			t.Errorf("intent: outcome %q, warnings %q", e.Outcome, e.Warnings)
 		}
@@ -212,7 +220,7 @@ func TestKeysBelongToAnInstance(t *testing.T) {
 			if c.Verdict != ledger.Fresh {
 				t.Errorf("the key of %s is %v", c.Entry.Instance, c.Verdict)
 			}
-			check(t, s.Ledger.Intend(ctx, c, ledger.Plan{Chat: ada, Message: []byte("m")}))
+			check(t, storeIntent(ctx, s, c, ledger.Plan{Chat: ada, Message: []byte("m")}))
 			c.Release()
 			e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, c.Entry.Instance, "order-17"))
 			if e.Key != "order-17" || e.MessageID != c.Entry.MessageID {

@@ -19,7 +19,7 @@ func sendMenu(t *testing.T, s *store.Store, key string, chat recipient.Chat, but
 	t.Helper()
 	c := begin(t, s, key, "f")
 	defer c.Release()
-	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{Chat: chat, Message: []byte("m"), Menu: &menus.Menu{
+	check(t, storeIntent(t.Context(), s, c, ledger.Plan{Chat: chat, Message: []byte("m"), Menu: &menus.Menu{
 		Buttons: []menus.Button{{ID: button, DisplayText: button, Type: "REPLY"}}, ExpiresAt: expires, Source: "crm",
 	}}))
 	return c.Entry.MessageID

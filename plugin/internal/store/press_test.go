@@ -25,7 +25,7 @@ func ruled(t *testing.T, s *store.Store, key string, m menus.Menu) string {
 	c := begin(t, s, key, "f")
 	defer c.Release()
 	m.Buttons = []menus.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}
-	check(t, s.Ledger.Intend(t.Context(), c, ledger.Plan{Chat: ada, Message: []byte("m"), Menu: &m}))
+	check(t, storeIntent(t.Context(), s, c, ledger.Plan{Chat: ada, Message: []byte("m"), Menu: &m}))
 	return c.Entry.MessageID
 }
 

@@ -152,7 +152,7 @@ func oneMenu(t *testing.T, s *store.Store, d *wastore.Device, c *clock, today, n
 
 	claim := must[*ledger.Claim](t)(s.Ledger.Begin(ctx, operation, "shop", id, "f"))
 	defer claim.Release()
-	check(t, s.Ledger.Intend(ctx, claim, ledger.Plan{Chat: chat, Profile: "direct", Message: []byte("m"), Menu: &menus.Menu{
+	check(t, storeIntent(ctx, s, claim, ledger.Plan{Chat: chat, Profile: "direct", Message: []byte("m"), Menu: &menus.Menu{
 		Buttons: []menus.Button{{ID: "yes", DisplayText: "Yes", Type: "REPLY"}}, Policy: menus.OncePerPerson,
 	}}))
 	sent := claim.Entry.MessageID

@@ -74,9 +74,7 @@ func (l *Ledger) raise(t *sqldb.Tx, instance, messageID string, to State, at tim
 
 func (l *Ledger) lift(t *sqldb.Tx, instance, messageID string, to State, at time.Time) (c Change, raised bool, err error) {
 	c, err = sqldb.One(t.Context(), t, scanLifted, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[to]+` = $4, updated_at = $5
-		WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $6 RETURNING `+entryColumns+`,
-			COALESCE((SELECT account FROM tapnode_instances WHERE name = tapnode_ledger.instance), ''),
-			COALESCE((SELECT account_lid FROM tapnode_instances WHERE name = tapnode_ledger.instance), '')`,
+		WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $6 RETURNING `+liftedColumns,
 		instance, messageID, to, sqldb.Millis(at), sqldb.Millis(l.now()), Failed)
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return c, false, nil
@@ -85,7 +83,12 @@ func (l *Ledger) lift(t *sqldb.Tx, instance, messageID string, to State, at time
 	return c, err == nil, err
 }
 
-// scanLifted reads an entry with the account of its instance behind it.
+// liftedColumns are an entry's, with the account of its instance behind them.
+const liftedColumns = entryColumns + `,
+	COALESCE((SELECT account FROM tapnode_instances WHERE name = tapnode_ledger.instance), ''),
+	COALESCE((SELECT account_lid FROM tapnode_instances WHERE name = tapnode_ledger.instance), '')`
+
+// scanLifted reads the liftedColumns.
 func scanLifted(row sqldb.Scanner) (c Change, err error) {
 	c.Entry, err = scanEntry(wider{row, []any{&c.Account.JID, &c.Account.LID}})
 	return c, err

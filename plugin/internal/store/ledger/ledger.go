@@ -12,6 +12,7 @@ import (
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
@@ -89,6 +90,7 @@ type Claim struct {
 	Verdict Verdict
 	Entry   Entry // as stored; for Fresh only what was asked
 
+	menu    *menus.Menu // of an intent
 	release func()
 }
 

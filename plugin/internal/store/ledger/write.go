@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,44 +22,39 @@ type Plan struct {
 	Source, Correlation string // told with every change of the state
 }
 
-// Intend puts a fresh claim's send and its menu on disk, in one transaction,
-// before anything leaves. The menu's instance, message id, chat and time are set
-// from the claim and the plan. sqldb.ErrExists: another process was faster.
-func (l *Ledger) Intend(ctx context.Context, c *Claim, p Plan) error {
-	now := l.now()
-	e := c.Entry
+// Intend makes a fresh claim's send an intent: [Claim.Store] puts it and its menu on disk, in one
+// transaction, before anything leaves. The menu's instance, message id, chat and time are set
+// from the claim and the plan.
+func (l *Ledger) Intend(c *Claim, p Plan) {
+	now := sqldb.Time(sqldb.Millis(l.now()))
+	e := &c.Entry
 	e.Chat, e.Profile, e.Message, e.Warnings, e.State = p.Chat, p.Profile, p.Message, p.Warnings, Intent
 	e.Source, e.Correlation = p.Source, p.Correlation
-	e.CreatedAt, e.UpdatedAt = sqldb.Time(sqldb.Millis(now)), sqldb.Time(sqldb.Millis(now))
-	e.ExpiresAt = sqldb.Time(sqldb.Millis(now.Add(l.opt.Keep)))
-	// A message to people is not synced by itself: before it leaves, its ratchets are
-	// committed to the same log with an fsync (the session store), which takes
-	// the intent along. A channel's post has no ratchets.
-	write := l.db.WriteUnsynced
-	if e.Chat.Channel() {
-		write = l.db.Write
-	}
-	err := write(ctx, "store the intent", func(t *sqldb.Tx) error {
-		n, err := t.Exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)
-			ON CONFLICT DO NOTHING`,
-			e.Operation, scoped(e.Instance, e.Key), e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
-			e.Message, e.Outcome, e.Warnings, sqldb.Millis(e.CreatedAt), sqldb.Millis(e.UpdatedAt), sqldb.Millis(e.ExpiresAt),
-			e.Source, e.Correlation)
-		if err == nil && n == 0 {
-			err = sqldb.ErrExists
-		}
-		if err != nil || p.Menu == nil {
-			return err
-		}
+	e.CreatedAt, e.UpdatedAt, e.ExpiresAt = now, now, sqldb.Time(sqldb.Millis(l.now().Add(l.opt.Keep)))
+	if c.menu = nil; p.Menu != nil {
 		m := *p.Menu
 		m.Instance, m.MessageID, m.Chat, m.SentAt = e.Instance, e.MessageID, e.Chat, e.CreatedAt
-		return m.Insert(t)
-	})
-	if err == nil {
-		c.Entry = e
+		c.menu = &m
 	}
-	return err
+}
+
+// Store stores an intent in the transaction that it must not be later than: of a message to
+// people the one of its ratchets. sqldb.ErrExists: another process was faster.
+func (c *Claim) Store(t *sqldb.Tx) error {
+	e := c.Entry
+	n, err := t.Exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)
+		ON CONFLICT DO NOTHING`,
+		e.Operation, scoped(e.Instance, e.Key), e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
+		e.Message, e.Outcome, e.Warnings, sqldb.Millis(e.CreatedAt), sqldb.Millis(e.UpdatedAt), sqldb.Millis(e.ExpiresAt),
+		e.Source, e.Correlation)
+	if err == nil && n == 0 {
+		err = sqldb.ErrExists
+	}
+	if err != nil || c.menu == nil {
+		return err
+	}
+	return c.menu.Insert(t)
 }
 
 // Outcome is how a send ended.
@@ -78,47 +74,75 @@ func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
 	if o.State != Sent && o.State != Failed {
 		return fmt.Errorf("conclude: %v is not an outcome", o.State)
 	}
-	e, at, sentAt, proof := c.Entry, l.now(), time.Time{}, Failed // a failure does not replace what a receipt proves
-	if o.State == Sent {
-		if !o.SentAt.IsZero() {
-			at = o.SentAt
-		}
-		sentAt, proof = at, Read
+	at := l.now()
+	if o.State == Sent && !o.SentAt.IsZero() {
+		at = o.SentAt
 	}
 	return l.writeTelling(ctx, "store the outcome", func(t *sqldb.Tx) (told string, err error) {
-		n, err := t.Exec(`UPDATE tapnode_ledger SET
-				outcome = CASE WHEN state > $3 THEN outcome ELSE $4 END,
-				warnings = COALESCE($5, warnings),
-				chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END,
-				sent_at = CASE WHEN sent_at = 0 THEN $7 ELSE sent_at END
-			WHERE operation = $1 AND idem_key = $2`,
-			e.Operation, scoped(e.Instance, e.Key), proof, o.JSON, o.Warnings, o.ChatLID, sqldb.Millis(sentAt))
-		if err == nil && n == 0 {
-			err = sqldb.ErrNotFound
-		}
-		if err != nil {
-			return "", err
-		}
-		if told, err = l.raise(t, e.Instance, e.MessageID, o.State, at); err != nil {
-			return "", err
-		}
-		if o.State == Failed {
-			_, err = t.Exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
-				(SELECT 1 FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3)`, e.Instance, e.MessageID, Failed)
+		told, err = l.conclude(t, c.Entry, o, at)
+		if err != nil || c.Verdict == Fresh && c.menu == nil {
 			return told, err
 		}
-		if o.ChatLID != "" && o.ChatLID != e.Chat.LID {
-			_, err = t.Exec(`UPDATE tapnode_menus SET chat_lid = $3 WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, o.ChatLID)
-		}
-		if err == nil && !o.SentAt.IsZero() {
-			// The menu's life begins with the message, by the server's clock, which also dates
-			// the clicks.
-			_, err = t.Exec(`UPDATE tapnode_menus SET sent_at = $3,
-				expires_at = CASE WHEN expires_at = 0 THEN 0 ELSE expires_at + $3 - sent_at END
-				WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, sqldb.Millis(o.SentAt))
-		}
-		return told, err
+		return told, concludeMenu(t, c.Entry, o)
 	})
+}
+
+// conclude stores the outcome with the state that it is, or by itself when a receipt was faster
+// or the state is final.
+func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) (told string, err error) {
+	change, err := sqldb.One(t.Context(), t, scanLifted, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[o.State]+` = $4, updated_at = $5,
+			outcome = $6, warnings = COALESCE($7, warnings), chat_lid = CASE WHEN $8 = '' THEN chat_lid ELSE $8 END
+		WHERE operation = $1 AND idem_key = $2 AND state < $3 AND state <> $9 RETURNING `+liftedColumns,
+		e.Operation, scoped(e.Instance, e.Key), o.State, sqldb.Millis(at), sqldb.Millis(l.now()),
+		o.JSON, o.Warnings, o.ChatLID, Failed)
+	if err == nil {
+		change.From, change.To, change.At = change.Entry.before(o.State), o.State, at
+		return l.tell(t, change)
+	}
+	if !errors.Is(err, sqldb.ErrNotFound) {
+		return "", err
+	}
+	proof, sentAt := Failed, int64(0) // a failure does not replace what a receipt proves
+	if o.State == Sent {
+		proof, sentAt = Read, sqldb.Millis(at)
+	}
+	n, err := t.Exec(`UPDATE tapnode_ledger SET
+			outcome = CASE WHEN state > $3 THEN outcome ELSE $4 END,
+			warnings = COALESCE($5, warnings),
+			chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END,
+			sent_at = CASE WHEN sent_at = 0 THEN $7 ELSE sent_at END
+		WHERE operation = $1 AND idem_key = $2`,
+		e.Operation, scoped(e.Instance, e.Key), proof, o.JSON, o.Warnings, o.ChatLID, sentAt)
+	if err == nil && n == 0 {
+		err = sqldb.ErrNotFound
+	}
+	return "", err
+}
+
+// concludeMenu removes the menu of a refused send, unless a receipt shows that it arrived, and
+// gives one that was sent its chat's LID and its time by the server's clock, which also dates the
+// clicks: its life begins with the message.
+func concludeMenu(t *sqldb.Tx, e Entry, o Outcome) error {
+	if o.State == Failed {
+		_, err := t.Exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
+			(SELECT 1 FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3)`, e.Instance, e.MessageID, Failed)
+		return err
+	}
+	lid := o.ChatLID
+	if lid == "" {
+		lid = e.Chat.LID
+	}
+	sentAt := o.SentAt
+	if sentAt.IsZero() {
+		sentAt = e.CreatedAt
+	}
+	if lid == e.Chat.LID && sentAt.Equal(e.CreatedAt) {
+		return nil
+	}
+	_, err := t.Exec(`UPDATE tapnode_menus SET chat_lid = $3, sent_at = $4,
+		expires_at = CASE WHEN expires_at = 0 THEN 0 ELSE expires_at + $4 - sent_at END
+		WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, lid, sqldb.Millis(sentAt))
+	return err
 }
 
 // MarkUnknown stores that the send left and no answer came. The key can be

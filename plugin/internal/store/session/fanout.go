@@ -1,6 +1,12 @@
 package session
 
-import "context"
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+)
 
 // Fanout takes part in the encryption of one message for many devices. whatsmeow
 // leaves out a device whose keys it did not get, all of them if it comes to that, sends
@@ -15,18 +21,77 @@ type Fanout interface {
 	Encrypted(ratchets map[string][]byte)
 }
 
-type fanoutKey struct{}
+// Rider is a write that goes along with the first ratchets of a message, in the same
+// transaction: what is to be known of the message before it leaves costs no commit of its
+// own. An error of Write undoes both, and the message does not leave.
+type Rider struct {
+	Write func(*sqldb.Tx) error // may run more than once
+	there atomic.Bool
+}
 
-// WithFanout lets f take part in what is sent with the context.
-func WithFanout(ctx context.Context, f Fanout) context.Context {
-	return context.WithValue(ctx, fanoutKey{}, f)
+// There reports whether the write is on disk.
+func (r *Rider) There() bool { return r.there.Load() }
+
+// Store writes a rider by itself, for a message that has no ratchets.
+func (c *Devices) Store(ctx context.Context, r *Rider) error {
+	err := c.db.Write(ctx, "store the intent", r.Write)
+	r.there.Store(err == nil)
+	return err
+}
+
+// sending is one message on its way through whatsmeow.
+type sending struct {
+	fanout Fanout
+	rider  *Rider // nil: nothing goes along
+}
+
+type sendingKey struct{}
+
+// WithFanout lets f take part in what is sent with the context, and takes a rider along,
+// nil for none.
+func WithFanout(ctx context.Context, f Fanout, r *Rider) context.Context {
+	return context.WithValue(ctx, sendingKey{}, &sending{f, r})
+}
+
+// sendingOf is the message that ctx belongs to, or nil.
+func sendingOf(ctx context.Context) *sending {
+	s, _ := ctx.Value(sendingKey{}).(*sending)
+	return s
+}
+
+// writeRatchets commits ratchets, on disk, with what rides along.
+func (d *sessions) writeRatchets(ctx context.Context, fn func(*sqldb.Tx) error) error {
+	s := sendingOf(ctx)
+	if s == nil || s.rider == nil || s.rider.There() {
+		return d.write(ctx, "store the ratchets", fn)
+	}
+	var refused error
+	err := d.do(ctx, func(ctx context.Context) error {
+		err := d.devices.db.Write(ctx, "store the ratchets and the intent", func(t *sqldb.Tx) error {
+			if refused = s.rider.Write(t); refused != nil {
+				return refused
+			}
+			return fn(t)
+		})
+		if err != nil && refused != nil && errors.Is(err, refused) {
+			return nil // the rider's trouble says nothing about the store
+		}
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	if err == nil {
+		s.rider.there.Store(true)
+	}
+	return err
 }
 
 // GetManySessions reads the sessions that a message is about to use.
 func (d *sessions) GetManySessions(ctx context.Context, addresses []string) (map[string][]byte, error) {
 	known, err := d.guarded.GetManySessions(ctx, addresses)
-	if f, ok := ctx.Value(fanoutKey{}).(Fanout); ok && err == nil {
-		err = f.Sessions(ctx, known)
+	if s := sendingOf(ctx); s != nil && err == nil {
+		err = s.fanout.Sessions(ctx, known)
 	}
 	return known, err
 }

@@ -58,12 +58,12 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 	if decrypting(ctx) != nil {
 		return d.guarded.PutManySessions(ctx, ratchets)
 	}
-	if f, ok := ctx.Value(fanoutKey{}).(Fanout); ok {
-		f.Encrypted(ratchets)
+	if s := sendingOf(ctx); s != nil {
+		s.fanout.Encrypted(ratchets)
 	}
 	d.ratchets.Lock()
 	defer d.ratchets.Unlock()
-	return d.write(ctx, "store the ratchets", func(t *sqldb.Tx) error {
+	return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
 		for address, ratchet := range ratchets {
 			_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
 				ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, d.JID, address, ratchet)
@@ -72,6 +72,19 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 			}
 		}
 		return nil
+	})
+}
+
+// PutSenderKey commits the ratchet of a group before it returns. That of a send of ours comes
+// before the ratchets of the devices that get the key.
+func (d *sessions) PutSenderKey(ctx context.Context, group, user string, key []byte) error {
+	if sendingOf(ctx) == nil {
+		return d.guarded.PutSenderKey(ctx, group, user, key)
+	}
+	return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
+		_, err := t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, d.JID, group, user, key)
+		return err
 	})
 }
 
