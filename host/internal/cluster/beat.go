@@ -82,6 +82,7 @@ func (m *Member) report() Host {
 			m.steady[n.Name()] = time.Now()
 		case time.Since(since) >= calm:
 			m.me.steady = append(m.me.steady, n.Name())
+			delete(m.unrest, n.Name())
 		}
 	}
 	return m.me
@@ -138,7 +139,7 @@ func (m *Member) Behind(ctx context.Context, node, subject string) bool {
 	case l.age+time.Since(read) < arriving:
 		return true
 	case l.host == m.me.ID:
-		return false
+		return m.unsettled(node)
 	}
 	h, since, ok := m.hear(ctx, l.host)
 	if !ok {
@@ -146,6 +147,30 @@ func (m *Member) Behind(ctx context.Context, node, subject string) bool {
 	}
 	silent := h.silent + since
 	return silent < overdue && (silent > suspicious || !slices.Contains(h.steady, node))
+}
+
+// unsettled says that a node of this host may not have told yet how all that is its own stands: its
+// process has begun anew, and until it is told what is its own it believes what the one before has
+// stored. One that does not come to it is not waited for beyond overdue.
+func (m *Member) unsettled(node string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range m.opt.Nodes {
+		if n.Name() != node {
+			continue
+		}
+		process, now := n.Process(), time.Now()
+		since, steady := m.steady[node]
+		if process != nil && steady && m.told(node, process) && now.Sub(since) >= calm {
+			delete(m.unrest, node)
+			return false
+		}
+		if _, known := m.unrest[node]; !known {
+			m.unrest[node] = now
+		}
+		return now.Sub(m.unrest[node]) < overdue
+	}
+	return false
 }
 
 // hear is what was heard of a host, and how long ago that is; false: it cannot be known.

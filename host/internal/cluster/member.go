@@ -84,6 +84,7 @@ type Member struct {
 	heard   map[string]heard
 	heardAt time.Time
 	steady  map[string]time.Time // of each node, since when it knows all that is its own
+	unrest  map[string]time.Time // of each node that is not, since when that was asked for
 	leases  map[key]lease
 	readAt  time.Time // of the leases
 	claims  map[key]claim
@@ -112,6 +113,7 @@ func New(opt Options) (*Member, error) {
 	m := &Member{
 		opt: opt, table: table{opt.DB}, session: rand.Text(), log: opt.Logger, done: make(chan struct{}), wake: make(chan struct{}, 1),
 		me: Host{ID: id, Name: name, Version: opt.Version}, seen: map[[2]string]time.Time{}, hosts: map[string]Host{}, steady: map[string]time.Time{},
+		unrest: map[string]time.Time{},
 		leases: map[key]lease{}, claims: map[key]claim{}, reads: map[string]bool{}, quit: func() {},
 	}
 	if m.peers, err = newPeers(opt.Secret, m); err != nil {

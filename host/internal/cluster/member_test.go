@@ -233,6 +233,45 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// TestBehindAfterRestart: until a new process of this host's own node is told what is its own, and has had
+// the time to say how that stands, timeouts wait.
+func TestBehindAfterRestart(t *testing.T) {
+	t.Parallel()
+	db, _ := database(t)
+	all := &things{epochs: map[string]uint64{"shop": 0}}
+	h := join(t, db, all, t.TempDir())
+	defer h.leave(t)
+	behind := func() bool { return h.Behind(t.Context(), "node", "shop") }
+	until(t, "it is owned, and settled", func() bool { return all.owners(t, h)[h] == 1 && !behind() })
+	for range 2 {
+		h.node.mu.Lock()
+		h.node.id, h.node.owns = new(int), map[string]uint64{}
+		h.node.mu.Unlock()
+		if !behind() {
+			t.Fatal("a process that was told nothing is believed")
+		}
+		until(t, "the new process is settled", func() bool {
+			settled := !behind()
+			if settled && all.owners(t, h)[h] != 1 {
+				t.Fatal("settled before it was told")
+			}
+			return settled
+		})
+	}
+	h.node.mu.Lock()
+	h.node.id = nil // it is down
+	h.node.mu.Unlock()
+	if !behind() {
+		t.Error("a node that is down is not waited for")
+	}
+	h.mu.Lock()
+	h.unrest["node"] = time.Now().Add(-overdue)
+	h.mu.Unlock()
+	if behind() {
+		t.Error("a node that stays down is waited for without end")
+	}
+}
+
 // TestCalls: a call runs on the other host with its outcome, progress and refusals; who has not the
 // secret of the database is not let in, nor believed.
 func TestCalls(t *testing.T) {
