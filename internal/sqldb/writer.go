@@ -55,7 +55,16 @@ type job struct {
 	ctx  context.Context
 	how  durability
 	fn   func(*Tx) error
-	done chan error // buffered
+	done chan error  // buffered
+	then func(error) // of a write that nobody waits for; nil otherwise
+}
+
+// end tells how the write ended.
+func (j *job) end(err error) {
+	j.done <- err
+	if j.then != nil {
+		j.then(err)
+	}
 }
 
 // durability is what a write waits for.
@@ -187,7 +196,7 @@ func (w *writer) commit(batch []*job) {
 	live := batch[:0]
 	for _, j := range batch {
 		if err := j.ctx.Err(); err != nil {
-			j.done <- err
+			j.end(err)
 			continue
 		}
 		live = append(live, j)
@@ -198,12 +207,12 @@ func (w *writer) commit(batch []*job) {
 	err := w.transact(live)
 	if err == nil || len(live) == 1 || infrastructure(err) {
 		for _, j := range live {
-			j.done <- err
+			j.end(err)
 		}
 		return
 	}
 	for _, j := range live {
-		j.done <- w.transact([]*job{j})
+		j.end(w.transact([]*job{j}))
 	}
 }
 

@@ -65,7 +65,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	p.conditions = newConditions(board, p.leased)
 	p.store, err = store.Open(ctx, store.Options{
 		Dir: filepath.Join(setup.StateDir, "store"), Postgres: dsn,
-		Retention: s.retention(), Log: log, Status: send.StatusEvent,
+		Alone: true, Retention: s.retention(), Log: log, Status: send.StatusEvents,
 	})
 	if err != nil {
 		return nil, &sdk.Problem{Code: "store_unavailable", HTTPStatus: http.StatusServiceUnavailable, Err: err,

@@ -83,6 +83,9 @@ func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Mess
 // chat's live ones.
 func (r *Receiver) menus(ctx context.Context, instance string, c clicks.Click) ([]clicks.Menu, error) {
 	if c.QuotedID != "" {
+		if err := r.store.Ledger.Followed(ctx, instance, c.QuotedID); err != nil {
+			return nil, err
+		}
 		named, err := r.store.Menus.Get(ctx, instance, c.QuotedID)
 		if errors.Is(err, sqldb.ErrNotFound) {
 			return nil, nil

@@ -45,9 +45,12 @@ type statusProblem struct {
 	NextStep string `json:"nextStep"`
 }
 
-// StatusEvent is store.Options.Status. The event answers no call: its correlation is
+// StatusEvents is store.Options.Status.
+var StatusEvents = ledger.Events{Type: TypeStatus, New: statusEvent}
+
+// statusEvent is the event of a change. It answers no call: its correlation is
 // in the data only, so that it can start a flow and never takes a waiting menu's exit.
-func StatusEvent(c ledger.Change) (outbox.Event, error) {
+func statusEvent(c ledger.Change) (outbox.Event, error) {
 	e := c.Entry
 	s := Status{
 		Instance: e.Instance, MessageID: e.MessageID, Operation: operationOf(e), Chat: chatNames(e.Chat),

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 // the store has confirmed, until it is killed.
 func crashWriter(dir, round string) {
 	ctx := context.Background()
-	s, err := store.Open(ctx, store.Options{Dir: dir})
+	s, err := store.Open(ctx, store.Options{Dir: dir, Alone: true})
 	if err != nil {
 		fmt.Println("fail", err)
 		return
@@ -104,7 +104,7 @@ func crashJID(worker int) types.JID { return types.NewADJID(fmt.Sprintf("55119%0
 // What the store has confirmed is there after kill -9, and nothing is half there.
 func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	dir := t.TempDir()
-	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
+	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir, Alone: true}))
 	for worker := range 4 {
 		pair(t, s.Devices.NewDevice(), worker)
 	}
@@ -113,7 +113,7 @@ func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	for round := range 5 {
 		killedWriter(t, dir, round, 20+rand.IntN(300), said)
 	}
-	s = must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir}))
+	s = must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir, Alone: true}))
 	defer s.Close()
 	ctx := t.Context()
 	for key := range said["intended"] {

@@ -68,7 +68,7 @@ func TestEveryStepIsToldOnce(t *testing.T) {
 	type step = func(*store.Store, *ledger.Claim) error
 	clock := newClock()
 	now := clock.now().Unix()
-	onEach(t, store.Options{Status: steps, Now: clock.now}, func(t *testing.T, open func() *store.Store) {
+	onEach(t, store.Options{Status: ledger.Events{Type: status, New: steps}, Now: clock.now}, func(t *testing.T, open func() *store.Store) {
 		s := open()
 		subscribe(t, s)
 		for _, tc := range []struct {
@@ -114,7 +114,7 @@ func TestEveryStepIsToldOnce(t *testing.T) {
 
 // TestStatesWithoutAListener: nobody asked for them, so they fill no log.
 func TestStatesWithoutAListener(t *testing.T) {
-	onEach(t, store.Options{Status: steps}, func(t *testing.T, open func() *store.Store) {
+	onEach(t, store.Options{Status: ledger.Events{Type: status, New: steps}}, func(t *testing.T, open func() *store.Store) {
 		s := open()
 		_, _, err := s.Outbox.Subscribe(t.Context(), "clicks", outbox.Filter{Types: []string{clicked}}, nil)
 		check(t, err)
@@ -136,7 +136,7 @@ func TestStatesWithoutAListener(t *testing.T) {
 
 // TestMembersOfAGroup: each is told by name, and the message goes with the first.
 func TestMembersOfAGroup(t *testing.T) {
-	onEach(t, store.Options{Status: steps}, func(t *testing.T, open func() *store.Store) {
+	onEach(t, store.Options{Status: ledger.Events{Type: status, New: steps}}, func(t *testing.T, open func() *store.Store) {
 		s := open()
 		subscribe(t, s)
 		c := plan(t, s, "g")
@@ -169,7 +169,7 @@ func TestMembersOfAGroup(t *testing.T) {
 // TestWhoSent: the change that shows that WhatsApp has the message names the account, also when a
 // member of a group is faster than the acknowledgement.
 func TestWhoSent(t *testing.T) {
-	onEach(t, store.Options{Status: steps}, func(t *testing.T, open func() *store.Store) {
+	onEach(t, store.Options{Status: ledger.Events{Type: status, New: steps}}, func(t *testing.T, open func() *store.Store) {
 		s := open()
 		subscribe(t, s)
 		must[registry.Instance](t)(s.Registry.Create(t.Context(), "shop"))

@@ -96,7 +96,7 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 		return err
 	}
 	s.signals.Look = s.Outbox.Look
-	s.Ledger = ledger.New(s.DB, s.Outbox, ledger.Options{Keep: keep.Ledger, Limit: limits.Ledger, Status: opt.Status, Now: opt.Now})
+	s.Ledger = ledger.New(s.DB, s.Outbox, ledger.Options{Keep: keep.Ledger, Limit: limits.Ledger, Status: opt.Status, Now: opt.Now, Log: opt.Log})
 	s.Menus = menus.New(s.DB, keep.Menus, limits.Menus, opt.Now)
 	s.Inbox = inbox.New(s.DB, inbox.Options{
 		Keep: keep.Messages, KeepContacts: keep.Contacts, Messages: limits.Messages, Contacts: limits.Contacts, Now: opt.Now,
@@ -108,6 +108,9 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 		registry.Kept{Forget: inbox.Forget, Leave: inbox.Forget},
 		registry.Kept{Forget: cache.Forget, Leave: cache.Forget})
 	s.sweeper = sqldb.NewSweeper(opt.Log, s.Outbox.Sweep, s.DB.Sweeping(s.sweeps), s.Ledger.Check)
+	if opt.Alone && opt.Postgres == "" {
+		return s.Ledger.OpenJournal(ctx, opt.Dir)
+	}
 	return nil
 }
 
@@ -144,7 +147,7 @@ func (s *Store) Close() error {
 	var err error
 	s.close.Do(func() {
 		s.Stop()
-		err = s.DB.Close()
+		err = errors.Join(s.DB.Close(), s.Ledger.Close())
 		s.signals.Close()
 	})
 	return err

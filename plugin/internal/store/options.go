@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
-	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // Options say where the store lives and how long it remembers. The zero value of
@@ -20,13 +19,16 @@ type Options struct {
 	// messages then. Off by default.
 	Relaxed bool
 
+	// Alone says that no other process opens Dir: outcomes of sends may be in a file there for a
+	// moment before they are in the database.
+	Alone bool
+
 	Retention Retention
 	Limits    Limits
 
-	// Status makes the event that tells hosts of a change of a send; nil: they are not
-	// told. Events are stored only while a host has subscribed to them. It runs inside
-	// the transaction and maybe more than once: it must not ask the store for anything.
-	Status func(ledger.Change) (outbox.Event, error)
+	// Status is the events of the changes of a send; zero: hosts are not told. They are stored
+	// only while a host has subscribed to them.
+	Status ledger.Events
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

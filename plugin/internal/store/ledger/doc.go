@@ -12,24 +12,33 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/journal"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
-// Options bound a ledger. Keep, Limit and Now are required.
+// Options bound a ledger. All but Status are required.
 type Options struct {
 	Keep  time.Duration // a concluded send and its key
 	Limit int           // rows; over it [Ledger.Begin] refuses new keys
 
-	// Status makes the event that tells hosts of a change of a send; nil: they are not
-	// told. It runs inside the transaction and maybe more than once: it must not ask the
-	// database for anything.
-	Status func(Change) (outbox.Event, error)
+	Status Events // of the changes of a send; zero: hosts are not told
 
 	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Events make the events that tell hosts of changes.
+type Events struct {
+	Type string
+	// New runs inside the transaction of the change and maybe more than once: it must not ask the
+	// database for anything.
+	New func(Change) (outbox.Event, error)
 }
 
 // Ledger is the sends of a database. Its methods are safe for concurrent use.
@@ -39,7 +48,10 @@ type Ledger struct {
 	opt    Options
 	now    func() time.Time
 	held   claims
-	full   atomic.Bool
+
+	journal   *journal.Journal // nil: outcomes are waited for
+	following following
+	full      atomic.Bool
 }
 
 // New returns the ledger of a migrated database.
@@ -53,8 +65,13 @@ func (l *Ledger) Sweeps() []sqldb.Sweep {
 }
 
 // Check lets Begin refuse new keys while the ledger is full: removing a row before its
-// time would let a repeated key send twice.
+// time would let a repeated key send twice. It also empties a journal that is not needed.
 func (l *Ledger) Check(ctx context.Context, count bool) error {
+	if l.journal != nil {
+		if err := l.journal.Sweep(); err != nil {
+			return err
+		}
+	}
 	if !count {
 		return nil
 	}
@@ -63,6 +80,14 @@ func (l *Ledger) Check(ctx context.Context, count bool) error {
 		l.full.Store(excess >= 0)
 	}
 	return err
+}
+
+// Close closes the journal, after the database.
+func (l *Ledger) Close() error {
+	if l.journal == nil {
+		return nil
+	}
+	return errors.Join(l.journal.Sweep(), l.journal.Close())
 }
 
 // Forget removes an instance's sends.

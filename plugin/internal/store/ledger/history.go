@@ -102,17 +102,27 @@ type wider struct {
 
 func (w wider) Scan(dest ...any) error { return w.Scanner.Scan(append(dest, w.more...)...) }
 
+// wanted says whether a host has subscribed to the changes of an instance's sends.
+func (l *Ledger) wanted(t *sqldb.Tx, instance string) (bool, error) {
+	if l.opt.Status.New == nil {
+		return false, nil
+	}
+	return l.outbox.Wanted(t, l.opt.Status.Type, instance)
+}
+
 // tell stores the event of a change, in the transaction that made it, if a host has
 // subscribed to such events. It returns the event's type, or "" when there is none.
 func (l *Ledger) tell(t *sqldb.Tx, c Change) (told string, err error) {
-	if l.opt.Status == nil {
-		return "", nil
-	}
-	e, err := l.opt.Status(c)
-	if err != nil {
+	if wanted, err := l.wanted(t, c.Entry.Instance); err != nil || !wanted {
 		return "", err
 	}
-	if wanted, err := l.outbox.Wanted(t, e.Type, e.Instance); err != nil || !wanted {
+	return l.put(t, c)
+}
+
+// put stores the event of a change that is wanted.
+func (l *Ledger) put(t *sqldb.Tx, c Change) (told string, err error) {
+	e, err := l.opt.Status.New(c)
+	if err != nil {
 		return "", err
 	}
 	return e.Type, l.outbox.Insert(t, e)

@@ -160,13 +160,23 @@ const entryColumns = `operation, idem_key, fingerprint, instance, chat, chat_lid
 
 // Lookup reads an entry. Error: sqldb.ErrNotFound.
 func (l *Ledger) Lookup(ctx context.Context, operation, instance, key string) (Entry, error) {
-	e, err := sqldb.One(ctx, l.db, scanEntry,
-		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE operation = $1 AND idem_key = $2`, operation, scoped(instance, key))
+	if err := l.caughtUp(ctx, name{instance, operation, key}); err != nil {
+		return Entry{}, err
+	}
+	e, err := lookup(ctx, l.db, operation, instance, key)
 	return e, sqldb.Wrap("look the key up", err)
+}
+
+func lookup(ctx context.Context, q sqldb.Querier, operation, instance, key string) (Entry, error) {
+	return sqldb.One(ctx, q, scanEntry,
+		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE operation = $1 AND idem_key = $2`, operation, scoped(instance, key))
 }
 
 // SentMessage reads the entry of a message by its id. Error: sqldb.ErrNotFound.
 func (l *Ledger) SentMessage(ctx context.Context, instance, messageID string) (Entry, error) {
+	if err := l.Followed(ctx, instance, messageID); err != nil {
+		return Entry{}, err
+	}
 	e, err := sqldb.One(ctx, l.db, scanEntry,
 		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE instance = $1 AND message_id = $2`, instance, messageID)
 	return e, sqldb.Wrap("look the message up", err)

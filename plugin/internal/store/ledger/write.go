@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -66,8 +65,8 @@ type Outcome struct {
 	SentAt   time.Time // the server's time; zero keeps the intent's
 }
 
-// Conclude stores how the send ended. What a power cut (not a crash) takes of it is
-// an intent again, and is sent again under the same id. A receipt that was faster is
+// Conclude stores how the send ended, where the end of the process cannot take it. What a power cut
+// takes of it is an intent again, and is sent again under the same id. A receipt that was faster is
 // kept: the state never goes back. A send that ends as Failed takes its menu with it,
 // since nobody can press what was refused.
 func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
@@ -78,35 +77,51 @@ func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
 	if o.State == Sent && !o.SentAt.IsZero() {
 		at = o.SentAt
 	}
+	if l.follow(ctx, c, o, at) {
+		return nil
+	}
 	return l.writeTelling(ctx, "store the outcome", func(t *sqldb.Tx) (told string, err error) {
-		told, err = l.conclude(t, c.Entry, o, at)
-		if err != nil || c.Verdict == Fresh && c.menu == nil {
-			return told, err
-		}
-		return told, concludeMenu(t, c.Entry, o)
+		return l.settle(t, c.Entry, c.menu != nil || c.Verdict != Fresh, o, at)
 	})
+}
+
+// settle stores the outcome of a send, of which menu says that there may be one.
+func (l *Ledger) settle(t *sqldb.Tx, e Entry, menu bool, o Outcome, at time.Time) (told string, err error) {
+	told, err = l.conclude(t, e, o, at)
+	if err == nil && menu {
+		err = concludeMenu(t, e, o)
+	}
+	return told, err
 }
 
 // conclude stores the outcome with the state that it is, or by itself when a receipt was faster
 // or the state is final.
 func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) (told string, err error) {
-	change, err := sqldb.One(t.Context(), t, scanLifted, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[o.State]+` = $4, updated_at = $5,
+	n, err := t.Exec(`UPDATE tapnode_ledger SET state = $3, `+reachedAt[o.State]+` = $4, updated_at = $5,
 			outcome = $6, warnings = COALESCE($7, warnings), chat_lid = CASE WHEN $8 = '' THEN chat_lid ELSE $8 END
-		WHERE operation = $1 AND idem_key = $2 AND state < $3 AND state <> $9 RETURNING `+liftedColumns,
+		WHERE operation = $1 AND idem_key = $2 AND state < $3 AND state <> $9`,
 		e.Operation, scoped(e.Instance, e.Key), o.State, sqldb.Millis(at), sqldb.Millis(l.now()),
 		o.JSON, o.Warnings, o.ChatLID, Failed)
-	if err == nil {
-		change.From, change.To, change.At = change.Entry.before(o.State), o.State, at
-		return l.tell(t, change)
-	}
-	if !errors.Is(err, sqldb.ErrNotFound) {
+	if err != nil {
 		return "", err
+	}
+	if n > 0 {
+		if wanted, err := l.wanted(t, e.Instance); err != nil || !wanted {
+			return "", err
+		}
+		c, err := sqldb.One(t.Context(), t, scanLifted, `SELECT `+liftedColumns+` FROM tapnode_ledger
+			WHERE operation = $1 AND idem_key = $2`, e.Operation, scoped(e.Instance, e.Key))
+		if err != nil {
+			return "", err
+		}
+		c.From, c.To, c.At = c.Entry.before(o.State), o.State, at
+		return l.put(t, c)
 	}
 	proof, sentAt := Failed, int64(0) // a failure does not replace what a receipt proves
 	if o.State == Sent {
 		proof, sentAt = Read, sqldb.Millis(at)
 	}
-	n, err := t.Exec(`UPDATE tapnode_ledger SET
+	n, err = t.Exec(`UPDATE tapnode_ledger SET
 			outcome = CASE WHEN state > $3 THEN outcome ELSE $4 END,
 			warnings = COALESCE($5, warnings),
 			chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END,

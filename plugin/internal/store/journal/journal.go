@@ -1,0 +1,181 @@
+// Package journal keeps small records in files until the database has them, so that an answer
+// need not wait for a transaction.
+//
+// What the package guarantees:
+//
+//   - A record that was appended is there at the next [Open], also after the process was killed,
+//     unless [Journal.Done] was called for it; one that is done may be there, too. A power cut
+//     may take records, as it may take what sqldb.DB.WriteUnsynced wrote.
+//   - A record is read whole or not at all.
+//   - The files hold at most twice [Limit], and nothing when nothing is under way.
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+const (
+	// Limit is the size of a file over which nothing is appended to it.
+	Limit = 4 << 20
+	// full is the size from which the other file is used, if that is done with.
+	full = 1 << 20
+	// head is the length and the checksum (CRC-32C) before each record.
+	head = 8
+)
+
+// ErrFull is a record for which there is no room: the caller waits for the database.
+var ErrFull = errors.New("the journal is full")
+
+// Journal is open for appending. Its methods are safe for concurrent use.
+type Journal struct {
+	mu    sync.Mutex
+	files [2]file
+	now   int // the file that is appended to
+	buf   []byte
+}
+
+type file struct {
+	*os.File
+	size int64
+	open int // records that are not done
+}
+
+// Ticket is a record that is under way.
+type Ticket struct{ file int }
+
+// Open gives the records of a directory, in no particular order, to store, and opens it for new
+// ones when it returns nil. No other process may have it open.
+func Open(dir string, store func(records [][]byte) error) (*Journal, error) {
+	j := &Journal{}
+	records, err := j.open(dir)
+	if err == nil {
+		err = store(records)
+	}
+	if err == nil {
+		err = j.Sweep()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the journal: %w", err), j.Close())
+	}
+	return j, nil
+}
+
+func (j *Journal) open(dir string) (records [][]byte, err error) {
+	for i := range j.files {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("journal.%d", i)), os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		j.files[i].File = f
+		raw, err := io.ReadAll(io.LimitReader(f, Limit))
+		if err != nil {
+			return nil, err
+		}
+		j.files[i].size = int64(len(raw))
+		records = append(records, split(raw)...)
+	}
+	return records, nil
+}
+
+// split returns the records of a file up to the first that is not whole.
+func split(raw []byte) (records [][]byte) {
+	for len(raw) >= head {
+		size, sum := binary.LittleEndian.Uint32(raw), binary.LittleEndian.Uint32(raw[4:])
+		raw = raw[head:]
+		if size == 0 || uint64(size) > uint64(len(raw)) || crc32.Checksum(raw[:size], castagnoli) != sum {
+			break
+		}
+		records, raw = append(records, raw[:size]), raw[size:]
+	}
+	return records
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Append writes a record, which is not empty. When it returns, the end of this process cannot take
+// the record any more.
+func (j *Journal) Append(record []byte) (Ticket, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range j.files {
+		if err := j.files[i].tidy(); err != nil {
+			return Ticket{}, err
+		}
+	}
+	if j.files[j.now].size >= full && j.files[1-j.now].size == 0 {
+		j.now = 1 - j.now
+	}
+	f := &j.files[j.now]
+	if f.size+head+int64(len(record)) > Limit {
+		return Ticket{}, ErrFull
+	}
+	j.buf = binary.LittleEndian.AppendUint32(j.buf[:0], uint32(len(record)))
+	j.buf = binary.LittleEndian.AppendUint32(j.buf, crc32.Checksum(record, castagnoli))
+	j.buf = append(j.buf, record...)
+	if n, err := f.WriteAt(j.buf, f.size); err != nil {
+		if n > 0 {
+			err = errors.Join(err, f.Truncate(f.size))
+		}
+		return Ticket{}, fmt.Errorf("append to the journal: %w", err)
+	}
+	f.size += int64(len(j.buf))
+	f.open++
+	return Ticket{j.now}, nil
+}
+
+// tidyFrom spares a small file the truncation each time that nothing is under way.
+const tidyFrom = 64 << 10
+
+// tidy empties a file of which all is done.
+func (f *file) tidy() error {
+	if f.open > 0 || f.size < tidyFrom {
+		return nil
+	}
+	return f.empty()
+}
+
+func (f *file) empty() error {
+	if err := f.Truncate(0); err != nil {
+		return fmt.Errorf("empty the journal: %w", err)
+	}
+	f.size = 0
+	return nil
+}
+
+// Done says that the database has a record.
+func (j *Journal) Done(t Ticket) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.files[t.file].open--
+}
+
+// Sweep removes what is done, so that a record does not stay because nothing follows it.
+func (j *Journal) Sweep() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var errs []error
+	for i := range j.files {
+		if f := &j.files[i]; f.open == 0 && f.size > 0 {
+			errs = append(errs, f.empty())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes the files.
+func (j *Journal) Close() error {
+	var errs []error
+	for _, f := range j.files {
+		if f.File != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,170 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/journal"
+)
+
+// A send that went well is answered when its outcome is in the journal; the ledger's row follows
+// with the next transaction. Whoever asks for the row meanwhile waits for that. What the end of
+// the process keeps from the ledger, the next start brings there.
+
+// followed is an outcome in the journal.
+type followed struct {
+	Operation string `json:"op"`
+	Instance  string `json:"instance"`
+	Key       string `json:"key"`
+	MessageID string `json:"id"`
+	At        int64  `json:"at"`     // when it was known, unix ms
+	SentAt    int64  `json:"sentAt"` // the server's time, unix ms; 0: not said
+	JSON      []byte `json:"outcome,omitempty"`
+	Warnings  []byte `json:"warnings,omitempty"`
+	ChatLID   string `json:"chatLid,omitempty"`
+}
+
+// OpenJournal brings the outcomes of the last process to the ledger, and lets the ones to come
+// follow their answers. No other process may use the directory. The caller closes the ledger.
+func (l *Ledger) OpenJournal(ctx context.Context, dir string) error {
+	j, err := journal.Open(dir, func(records [][]byte) error {
+		left := make([]followed, len(records))
+		for i, raw := range records {
+			if err := json.Unmarshal(raw, &left[i]); err != nil {
+				return err
+			}
+		}
+		return l.recover(ctx, left)
+	})
+	l.journal = j
+	return err
+}
+
+// recover stores the outcomes that a process left in its journal, without those that the ledger
+// has, and those of messages that it does not remember.
+func (l *Ledger) recover(ctx context.Context, left []followed) error {
+	for batch := range slices.Chunk(left, sqldb.SweepBatch) {
+		err := l.db.WriteUnsynced(ctx, "store the outcomes of the last process", func(t *sqldb.Tx) error {
+			for _, f := range batch {
+				e, err := lookup(ctx, t, f.Operation, f.Instance, f.Key)
+				if errors.Is(err, sqldb.ErrNotFound) || err == nil && (e.MessageID != f.MessageID || e.State >= Sent) {
+					continue
+				}
+				if err == nil {
+					_, err = l.settle(t, e, true, f.outcome(), sqldb.Time(f.At))
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f followed) outcome() Outcome {
+	return Outcome{State: Sent, JSON: f.JSON, Warnings: f.Warnings, ChatLID: f.ChatLID, SentAt: sqldb.Time(f.SentAt)}
+}
+
+// follow is Conclude by way of the journal; false: there is none, or no room in it.
+func (l *Ledger) follow(ctx context.Context, c *Claim, o Outcome, at time.Time) bool {
+	if l.journal == nil || o.State != Sent {
+		return false
+	}
+	e := c.Entry
+	raw, err := json.Marshal(followed{
+		Operation: e.Operation, Instance: e.Instance, Key: e.Key, MessageID: e.MessageID,
+		At: sqldb.Millis(at), SentAt: sqldb.Millis(o.SentAt), JSON: o.JSON, Warnings: o.Warnings, ChatLID: o.ChatLID,
+	})
+	if err != nil {
+		return false
+	}
+	ticket, err := l.journal.Append(raw)
+	if err != nil {
+		return false // the database says what is wrong with the disk
+	}
+	l.following.add(e)
+	var told string
+	err = l.db.Follow(ctx, "store the outcome", func(t *sqldb.Tx) (err error) {
+		told, err = l.settle(t, e, c.menu != nil || c.Verdict != Fresh, o, at)
+		return err
+	}, func(err error) {
+		l.following.remove(e)
+		if err != nil && !errors.Is(err, sqldb.ErrNotFound) { // the instance may be deleted meanwhile
+			l.opt.Log.Error("the outcome of a send could not be stored; the next start stores it", "instance", e.Instance, "error", err)
+			return
+		}
+		l.journal.Done(ticket)
+		if told != "" {
+			l.outbox.Wake(told)
+		}
+	})
+	if err != nil {
+		l.following.remove(e)
+	}
+	return err == nil
+}
+
+// Followed returns when the outcome of a message, or what else is stored with it, is where it is
+// looked for.
+func (l *Ledger) Followed(ctx context.Context, instance, messageID string) error {
+	return l.caughtUp(ctx, name{instance, "", messageID})
+}
+
+// caughtUp waits for the outcome of a send if that is under way.
+func (l *Ledger) caughtUp(ctx context.Context, n name) error {
+	if !l.following.has(n) {
+		return nil
+	}
+	// Writes are committed in the order they came in, and this one does not linger.
+	return l.db.WriteUnsynced(ctx, "wait for the outcome", func(*sqldb.Tx) error { return nil })
+}
+
+// name is one of the two names of a send: its key, with the operation, or its message id.
+type name struct{ instance, operation, id string }
+
+func (e Entry) names() [2]name {
+	return [...]name{{e.Instance, e.Operation, e.Key}, {e.Instance, "", e.MessageID}}
+}
+
+// following are the sends whose outcomes are under way to the ledger: as many as the database
+// lets wait.
+type following struct {
+	mu    sync.Mutex
+	sends map[name]struct{}
+}
+
+func (f *following) add(e Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sends == nil {
+		f.sends = make(map[name]struct{})
+	}
+	for _, n := range e.names() {
+		f.sends[n] = struct{}{}
+	}
+}
+
+func (f *following) remove(e Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range e.names() {
+		delete(f.sends, n)
+	}
+}
+
+func (f *following) has(n name) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.sends[n]
+	return ok
+}
