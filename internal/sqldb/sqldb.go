@@ -124,11 +124,11 @@ func (db *DB) Hand(ctx context.Context, what string, fn func(*Tx) error) error {
 	return Wrap(what, db.writer.put(newJob(context.WithoutCancel(ctx), fn, lingering)))
 }
 
-// Follow is Hand for a write whose end is told: then hears it in the writer's goroutine, and must
+// Follow is WriteUnsynced for a write whose end is told and not waited for: then hears it in the writer's goroutine, and must
 // neither block nor write. After an error of Follow itself, or when the database is closed before
 // its turn, it hears nothing.
 func (db *DB) Follow(ctx context.Context, what string, fn func(*Tx) error, then func(error)) error {
-	j := newJob(context.WithoutCancel(ctx), fn, lingering)
+	j := newJob(context.WithoutCancel(ctx), fn, unsynced)
 	j.then = func(err error) { then(Wrap(what, err)) }
 	return Wrap(what, db.writer.put(j))
 }

@@ -125,7 +125,7 @@ func (l *Ledger) caughtUp(ctx context.Context, n name) error {
 	if !l.following.has(n) {
 		return nil
 	}
-	// Writes are committed in the order they came in, and this one does not linger.
+	// Writes are committed in the order they came in.
 	return l.db.WriteUnsynced(ctx, "wait for the outcome", func(*sqldb.Tx) error { return nil })
 }
 
