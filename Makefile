@@ -46,15 +46,17 @@ screenshots: build ## the pictures of the documentation, from the real program i
 test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code, conformance, end to end, crashes
 	.ci/test
 
-.PHONY: crash crash-documents crash-node crash-host crash-hosts
-crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, 8 faults of three hosts under 100, failovers, poolers and a host of the version before, a chaos of faults, and hostile documents
-	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host crash-hosts
+.PHONY: crash crash-documents crash-node crash-host crash-hosts crash-power
+crash: ## 200 kills of the node, 200 power cuts under its store, 24 of host, node and Postgres under 600 runs, 8 faults of three hosts under 100, failovers, poolers and a host of the version before, a chaos of faults, and hostile documents
+	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host crash-hosts crash-power
 crash-documents:
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
 crash-node:
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 crash-host:
 	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run TestCrashRuns -v ./host/internal/cli
+crash-power:
+	TAPNODE_POWER_CUTS=200 go test -count=1 -timeout 15m -run 'TestPowerCut|TestKilledWriter' -v ./plugin/internal/store
 crash-hosts:
 	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestCluster(Failover|Pgbouncer|Upgrade)' -v ./host/internal/cli
 

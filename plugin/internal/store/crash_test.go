@@ -23,7 +23,10 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-const crashDir = "TAPNODE_TEST_CRASH_DIR"
+const (
+	crashDir     = "TAPNODE_TEST_CRASH_DIR"
+	crashWorkers = 4
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
@@ -48,7 +51,7 @@ func crashWriter(dir, round string) {
 		defer mu.Unlock()
 		fmt.Println(append([]any{what}, args...)...)
 	}
-	for worker := range 4 {
+	for worker := range crashWorkers {
 		d, err := s.Devices.Device(ctx, crashJID(worker))
 		if err != nil {
 			say("fail", err)
@@ -104,32 +107,64 @@ func crashJID(worker int) types.JID { return types.NewADJID(fmt.Sprintf("55119%0
 // What the store has confirmed is there after kill -9, and nothing is half there.
 func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	dir := t.TempDir()
-	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir, Alone: true}))
-	for worker := range 4 {
-		pair(t, s.Devices.NewDevice(), worker)
-	}
-	check(t, s.Close())
-	said := map[string]map[string]string{"intended": {}, "ratchet": {}, "settled": {}, "clicked": {}}
+	crashDevices(t, dir)
+	said := newConfirmed()
 	for round := range 5 {
 		killedWriter(t, dir, round, 20+rand.IntN(300), said)
 	}
-	s = must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir, Alone: true}))
+	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir, Alone: true}))
 	defer s.Close()
+	said.hold(t, s, false)
+}
+
+// crashDevices pairs the devices of the writer's workers.
+func crashDevices(t *testing.T, dir string) {
+	t.Helper()
+	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: dir, Alone: true}))
+	for worker := range crashWorkers {
+		pair(t, s.Devices.NewDevice(), worker)
+	}
+	check(t, s.Close())
+}
+
+// confirmed is what a writer has said, by the word for it and the key it is about.
+type confirmed map[string]map[string]string
+
+func newConfirmed() confirmed {
+	return confirmed{"intended": {}, "ratchet": {}, "settled": {}, "clicked": {}}
+}
+
+// note takes a line of the writer's.
+func (c confirmed) note(t *testing.T, line string) {
+	t.Helper()
+	what, rest, _ := strings.Cut(line, " ")
+	key, value, _ := strings.Cut(rest, " ")
+	if c[what] == nil {
+		t.Fatalf("the writer: %s", line)
+	}
+	c[what][key] = value
+}
+
+// hold checks that a store has what was confirmed. A power cut may take an outcome: the send is an
+// intent again.
+func (c confirmed) hold(t *testing.T, s *store.Store, powerCut bool) {
+	t.Helper()
 	ctx := t.Context()
-	for key := range said["intended"] {
+	for key := range c["intended"] {
 		e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", key))
-		if _, settled := said["settled"][key]; settled && (e.State != ledger.Sent || string(e.Outcome) != key) {
-			t.Errorf("%s was settled and is %v %q", key, e.State, e.Outcome)
+		_, settled := c["settled"][key]
+		if known := e.State == ledger.Sent; known && string(e.Outcome) != key || settled && !known && !(powerCut && e.State == ledger.Intent) {
+			t.Errorf("%s was settled (%v) and is %v %q", key, settled, e.State, e.Outcome)
 		}
 		must[menus.Menu](t)(s.Menus.Get(ctx, "shop", e.MessageID))
 	}
-	for worker := range 4 {
+	for worker := range crashWorkers {
 		d := must[*wastore.Device](t)(s.Devices.Device(ctx, crashJID(worker)))
 		got := must[map[string][]byte](t)(d.Sessions.GetManySessions(ctx, []string{"a", "b"}))
 		if string(got["a"]) != string(got["b"]) {
 			t.Errorf("half a send's ratchets: %s and %s", got["a"], got["b"])
 		}
-		if last := said["ratchet"][d.ID.String()]; step(t, string(got["a"])) < step(t, last) {
+		if last := c["ratchet"][d.ID.String()]; step(t, string(got["a"])) < step(t, last) {
 			t.Errorf("the ratchet is at %s after %s was confirmed", got["a"], last)
 		}
 	}
@@ -146,31 +181,34 @@ func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 			}
 		}
 	}
-	for key := range said["clicked"] {
+	for key := range c["clicked"] {
 		if !stored[key] {
 			t.Errorf("the click on %s was confirmed and is gone", key)
 		}
 	}
 }
 
-// killedWriter runs a writer, notes the given number of confirmations and kills it.
-func killedWriter(t *testing.T, dir string, round, lines int, said map[string]map[string]string) {
+// startWriter runs a writer on a directory.
+func startWriter(t *testing.T, dir string, round int) (cmd *exec.Cmd, says *os.File) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
+	cmd = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), crashDir+"="+dir, "TAPNODE_TEST_CRASH_ROUND="+strconv.Itoa(round))
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	says, out, err := os.Pipe()
+	check(t, err)
+	cmd.Stdout = out
 	check(t, cmd.Start())
-	for scan := bufio.NewScanner(out); lines > 0 && scan.Scan(); lines-- {
-		what, rest, _ := strings.Cut(scan.Text(), " ")
-		key, value, _ := strings.Cut(rest, " ")
-		if said[what] == nil {
-			t.Fatalf("the writer: %s", scan.Text())
-		}
-		said[what][key] = value
+	check(t, out.Close())
+	t.Cleanup(func() { _ = says.Close() })
+	return cmd, says
+}
+
+// killedWriter runs a writer, notes the given number of confirmations and kills it.
+func killedWriter(t *testing.T, dir string, round, lines int, said confirmed) {
+	t.Helper()
+	cmd, says := startWriter(t, dir, round)
+	for scan := bufio.NewScanner(says); lines > 0 && scan.Scan(); lines-- {
+		said.note(t, scan.Text())
 	}
 	check(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
