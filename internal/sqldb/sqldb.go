@@ -111,7 +111,15 @@ func (db *DB) WriteSoon(ctx context.Context, what string, fn func(*Tx) error) er
 // is committed behind those that were begun before, and before those that are begun later, or
 // together with them. wait returns as WriteUnsynced does.
 func (db *DB) Begin(ctx context.Context, what string, fn func(*Tx) error) (wait func() error) {
-	j := newJob(ctx, fn, unsynced)
+	return db.begin(newJob(ctx, fn, unsynced), what)
+}
+
+// BeginSynced is Begin for a write that goes to the disk: wait returns as Write does.
+func (db *DB) BeginSynced(ctx context.Context, what string, fn func(*Tx) error) (wait func() error) {
+	return db.begin(newJob(ctx, fn, synced), what)
+}
+
+func (db *DB) begin(j *job, what string) (wait func() error) {
 	if err := db.writer.put(j); err != nil {
 		return func() error { return Wrap(what, err) }
 	}

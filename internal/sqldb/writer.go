@@ -255,6 +255,9 @@ func (w *writer) transact(jobs []*job) error {
 		w.stats.synced.Add(1)
 		w.onDisk.Store(covers)
 	}
+	for _, fn := range tx.committed {
+		fn()
+	}
 	return nil
 }
 
@@ -303,6 +306,8 @@ type Tx struct {
 	ctx   context.Context
 	sql   *sql.Tx
 	joint Joint
+
+	committed []func()
 }
 
 // Joint is what the writes of one transaction do together.
@@ -323,6 +328,10 @@ func Join[J Joint](t *Tx, begin func() (J, error)) (J, error) {
 	}
 	return j, err
 }
+
+// Committed has fn called when a transaction of [DB.Write] is committed, before any later
+// write runs and on the same goroutine. fn must not wait for anything.
+func (t *Tx) Committed(fn func()) { t.committed = append(t.committed, fn) }
 
 // Context is the transaction's, for [One] and [All].
 func (t *Tx) Context() context.Context { return t.ctx }

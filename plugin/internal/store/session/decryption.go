@@ -2,16 +2,18 @@ package session
 
 import (
 	"context"
+	"time"
 
+	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/util/keys"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// decryption is the transaction in which an incoming message is decrypted and its
-// ratchet and plaintext are stored. What it writes may be undone, so the memos
-// stay closed until it ends.
+// decryption is what a message is decrypted in: memory, or a transaction of the database.
+// What a transaction writes may be undone, so the memos stay closed until it ends.
 type decryption struct {
+	memory    *Decryption // nil: a transaction
 	ends      []func()
 	numbering bool // it holds the device's one-time keys
 }
@@ -27,24 +29,65 @@ func decrypting(ctx context.Context) *decryption {
 // until calls end when the transaction is over.
 func (d *decryption) until(end func()) { d.ends = append(d.ends, end) }
 
-// DoDecryptionTxn runs fn in whatsmeow's transaction, which is not synced: what
-// follows before WhatsApp gets its acknowledgement takes it to the disk, the
-// message's event or else ClearBufferedEventPlaintext.
+// inMemory returns the message that is being decrypted in memory, or nil.
+func inMemory(ctx context.Context) *Decryption {
+	if d := decrypting(ctx); d != nil {
+		return d.memory
+	}
+	return nil
+}
+
+// leave ends a decryption in memory: it needs a transaction.
+func (dec *Decryption) leave() error {
+	dec.more = true
+	return errMore
+}
+
+// DoDecryptionTxn runs fn in memory, and what fn has left there is stored with what the message
+// becomes, see [Decryption]. When fn needs more than ratchets and the mark, e.g. uses up
+// a one-time key, it runs again in whatsmeow's transaction. That one is not synced: what
+// follows before WhatsApp gets its acknowledgement takes it to the disk, the message's event or else
+// ClearBufferedEventPlaintext.
 func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
-	if decrypting(ctx) != nil {
+	if dec := decrypting(ctx); dec != nil {
+		if dec.memory != nil {
+			return dec.memory.leave()
+		}
 		return d.guarded.DoDecryptionTxn(ctx, fn)
 	}
-	err := d.transaction(sqldb.Unsynced(ctx), fn)
-	if err == nil {
+	if failure := d.failure.Load(); failure != nil {
+		return failure
+	}
+	d.ratchets.Lock()
+	defer d.ratchets.Unlock()
+	d.resting.Reset(idle)
+	d.leftOver(ctx)
+	dec := &Decryption{store: d, base: map[ratchet][]byte{}, moved: map[ratchet][]byte{}, after: d.pending.newest()}
+	err := fn(context.WithValue(ctx, decryptionKey{}, &decryption{memory: dec}))
+	if !dec.more {
+		if err == nil {
+			d.pending.add(dec)
+		}
+		return err
+	}
+	if err = d.transaction(sqldb.Unsynced(ctx), fn); err == nil {
 		d.decrypted.Store(d.devices.db.Committed())
 	}
 	return err
 }
 
-// transaction runs fn, which calls methods of d, in one transaction.
+// leftOver stores a message of which nothing became: whatsmeow could decrypt it, and not
+// read it.
+func (d *sessions) leftOver(ctx context.Context) {
+	if dec := d.spill(ctx); dec != nil {
+		_ = dec.end() // who builds on it hears of it
+	}
+}
+
+// transaction runs fn, which calls methods of d, in one transaction of the database. The
+// caller holds the ratchets.
 func (d *sessions) transaction(ctx context.Context, fn func(context.Context) error) error {
-	d.ratchets.Lock()
-	defer d.ratchets.Unlock()
+	d.flush(ctx)
 	// Waiting here rather than for a connection leaves the others to readers.
 	select {
 	case d.devices.decryptions <- struct{}{}:
@@ -61,18 +104,55 @@ func (d *sessions) transaction(ctx context.Context, fn func(context.Context) err
 	return d.guarded.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
 }
 
-// ClearBufferedEventPlaintext marks a message as handled. The mark is synced when
-// nothing has been since the decryption; else it need not even be in the file, and
-// goes with the next write: without it the message is handled again, and its event is
-// a duplicate.
+// GetBufferedEvent looks for a message that was decrypted before. One whose event is
+// being stored is waited for: its acknowledgement must not come first.
+func (d *sessions) GetBufferedEvent(ctx context.Context, hash [32]byte) (*wastore.BufferedEvent, error) {
+	if decrypting(ctx) == nil {
+		d.leftOver(ctx)
+		if dec := d.pending.find(hash); dec != nil {
+			if err := dec.end(); err != nil {
+				return nil, &Error{err}
+			}
+		}
+	}
+	return d.guarded.GetBufferedEvent(ctx, hash)
+}
+
+// PutBufferedEvent stores a decrypted message.
+func (d *sessions) PutBufferedEvent(ctx context.Context, hash [32]byte, plaintext []byte, at time.Time) error {
+	if dec := inMemory(ctx); dec != nil {
+		dec.hash, dec.plaintext, dec.sentAt = hash, plaintext, at
+		return nil
+	}
+	return d.guarded.PutBufferedEvent(ctx, hash, plaintext, at)
+}
+
+// ClearBufferedEventPlaintext marks a message as handled, and stores its decryption if nobody
+// has. The mark of one that is stored is synced when nothing has been since; else it need
+// not even be in the file, and goes with the next write: without it the message is handled
+// again, and its event is a duplicate.
 func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHash [32]byte) error {
-	if decrypting(ctx) != nil {
+	if dec := decrypting(ctx); dec != nil {
+		if dec.memory != nil {
+			return dec.memory.leave()
+		}
 		return d.guarded.ClearBufferedEventPlaintext(ctx, ciphertextHash)
 	}
 	const what = "mark the message as handled"
 	mark := func(t *sqldb.Tx) error {
 		_, err := t.Exec(`UPDATE whatsmeow_event_buffer SET plaintext = NULL WHERE our_jid = $1 AND ciphertext_hash = $2`, d.JID, ciphertextHash[:])
 		return err
+	}
+	if dec := d.pending.current(); dec != nil {
+		err := d.do(ctx, func(ctx context.Context) error {
+			return dec.Begin(func(along func(*sqldb.Tx) error) func() error { return d.devices.db.BeginSynced(ctx, what, along) })()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if d.pending.marked(ciphertextHash) {
+		return nil
 	}
 	if !d.devices.db.OnDisk(d.decrypted.Load()) {
 		return d.write(ctx, what, mark)
@@ -114,9 +194,14 @@ func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) 
 		}
 		return fn(ctx)
 	}
-	if decrypting(ctx) != nil {
+	if dec := decrypting(ctx); dec != nil {
+		if dec.memory != nil {
+			return dec.memory.leave()
+		}
 		return numbered(ctx)
 	}
+	d.ratchets.Lock()
+	defer d.ratchets.Unlock()
 	return d.transaction(ctx, numbered)
 }
 

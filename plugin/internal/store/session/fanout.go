@@ -89,7 +89,7 @@ func (d *sessions) writeRatchets(ctx context.Context, fn func(*sqldb.Tx) error) 
 
 // GetManySessions reads the sessions that a message is about to use.
 func (d *sessions) GetManySessions(ctx context.Context, addresses []string) (map[string][]byte, error) {
-	known, err := d.guarded.GetManySessions(ctx, addresses)
+	known, err := d.readSessions(ctx, addresses)
 	if s := sendingOf(ctx); s != nil && err == nil {
 		err = s.fanout.Sessions(ctx, known)
 	}

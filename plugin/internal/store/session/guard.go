@@ -32,12 +32,22 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is matches context.Canceled, see above.
 func (e *Error) Is(target error) bool { return target == context.Canceled }
 
-// Arm makes a device's stores ready for a new connection. failed hears of the first
+// Arm makes a device's stores ready for a new connection: what the last one has decrypted is
+// stored or dropped, and what was remembered is read anew. failed hears of the first
 // failure, once; from then on the connection can store nothing and has to end.
 func Arm(d *wastore.Device, failed func(error)) {
 	if s, ok := d.Sessions.(*sessions); ok {
+		s.flush(context.Background())
+		s.forget()
 		s.failed.Store(&failed)
 		s.failure.Store(nil)
+	}
+}
+
+// Rest gives back the memory of a device whose connection has ended.
+func Rest(d *wastore.Device) {
+	if s, ok := d.Sessions.(*sessions); ok {
+		s.forget()
 	}
 }
 

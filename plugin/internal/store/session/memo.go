@@ -14,6 +14,7 @@ import "sync"
 type memo[K comparable, V any] struct {
 	mu         sync.Mutex
 	limit      int
+	fits       func(V) bool // nil: every value does
 	values     map[K]V
 	writers    int
 	generation uint64
@@ -54,7 +55,12 @@ func (m *memo[K, V]) write(match func(K) bool) (end func()) {
 
 // set writes one key with commit and remembers the value when that succeeds.
 func (m *memo[K, V]) set(key K, v V, commit func() error) error {
-	begun := m.begin(func(k K) bool { return k == key })
+	return m.setAll(map[K]V{key: v}, commit)
+}
+
+// setAll is set for several keys.
+func (m *memo[K, V]) setAll(values map[K]V, commit func() error) error {
+	begun := m.begin(func(k K) bool { _, ok := values[k]; return ok })
 	err := commit()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,9 +68,30 @@ func (m *memo[K, V]) set(key K, v V, commit func() error) error {
 	m.writers--
 	m.generation++
 	if err == nil && alone {
-		m.put(key, v)
+		for key, v := range values {
+			m.put(key, v)
+		}
 	}
 	return err
+}
+
+// replace remembers a value that is committed and that nothing has overtaken. While
+// something is being written the key is only forgotten.
+func (m *memo[K, V]) replace(key K, v V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.generation++
+	if delete(m.values, key); m.writers == 0 {
+		m.put(key, v)
+	}
+}
+
+// forget drops everything, and the room it took.
+func (m *memo[K, V]) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.generation++
+	m.values = make(map[K]V)
 }
 
 func (m *memo[K, V]) begin(match func(K) bool) (generation uint64) {
@@ -82,6 +109,9 @@ func (m *memo[K, V]) begin(match func(K) bool) (generation uint64) {
 
 // put makes room by dropping any one value: all of them can be read again.
 func (m *memo[K, V]) put(key K, v V) {
+	if m.fits != nil && !m.fits(v) {
+		return
+	}
 	if len(m.values) >= m.limit {
 		for k := range m.values {
 			delete(m.values, k)

@@ -2,14 +2,13 @@ package session
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
-	"go.mau.fi/whatsmeow/types"
 )
 
 // sessions is whatsmeow's SQL store of one device, without what every send
@@ -21,14 +20,18 @@ type sessions struct {
 	guarded
 	devices *Devices
 
-	// ratchets is held by a decryption from its read of a ratchet to its write, and by the
-	// write of a send. On Postgres the two would come in between each other, and the
-	// decryption would take the send's counter back.
+	// ratchets is held by a decryption while it moves a ratchet on, in memory or in its
+	// transaction, and by every other write of ratchets until that is committed. Else a
+	// decryption could take a send's counter back.
 	ratchets sync.Mutex
 
 	keys      sync.Mutex    // held by the transaction that makes one-time keys, to its end
-	decrypted atomic.Uint64 // commit of the device's last decryption, see sqldb.DB.Committed
+	decrypted atomic.Uint64 // commit of the last decryption that was stored by itself, see sqldb.DB.Committed
 
+	pending    pending
+	known      *memo[ratchet, []byte] // nil: there is none
+	resting    *time.Timer            // forgets them
+	migrated   *memo[string, struct{}]
 	identities *memo[string, [32]byte]
 	tokens     *memo[tokenKey, *wastore.PrivacyToken] // nil: there is none
 	salt       *memo[struct{}, []byte]                // nil: there is none
@@ -36,16 +39,39 @@ type sessions struct {
 
 var _ wastore.AllSessionSpecificStores = (*sessions)(nil)
 
-// remembered is how many peers' identities and tokens a device keeps in memory.
-const remembered = 1024
+const (
+	// remembered is how many peers' identities and tokens a device keeps in memory.
+	remembered = 1024
+	// Of ratchets, which are larger, it keeps a megabyte at most, and nothing when no message
+	// has come or gone for a while.
+	ratchetsKept, ratchetSize = 256, 4096
+	idle                      = 10 * time.Minute
+)
 
 func newSessions(c *Devices, plain *sqlstore.SQLStore) *sessions {
-	return &sessions{
+	d := &sessions{
 		guarded: guarded{SQLStore: plain}, devices: c,
+		pending:    pending{ahead: make(map[ratchet]*Decryption)},
+		known:      newMemo[ratchet, []byte](ratchetsKept),
+		migrated:   newMemo[string, struct{}](remembered),
 		identities: newMemo[string, [32]byte](remembered),
 		tokens:     newMemo[tokenKey, *wastore.PrivacyToken](remembered),
 		salt:       newMemo[struct{}, []byte](1),
 	}
+	d.known.fits = func(ratchet []byte) bool { return len(ratchet) <= ratchetSize }
+	d.resting = time.AfterFunc(idle, d.known.forget)
+	d.resting.Stop()
+	return d
+}
+
+// forget drops what is remembered of the tables: another process may have written them.
+func (d *sessions) forget() {
+	d.resting.Stop()
+	d.known.forget()
+	d.migrated.forget()
+	d.identities.forget()
+	d.tokens.forget()
+	d.salt.forget()
 }
 
 // write is a write of our own under the guard.
@@ -55,107 +81,58 @@ func (d *sessions) write(ctx context.Context, what string, fn func(*sqldb.Tx) er
 
 // PutManySessions commits the ratchets of a send before it returns.
 func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]byte) error {
-	if decrypting(ctx) != nil {
+	if dec := decrypting(ctx); dec != nil {
+		if dec.memory != nil {
+			return dec.memory.leave()
+		}
 		return d.guarded.PutManySessions(ctx, ratchets)
 	}
 	if s := sendingOf(ctx); s != nil {
 		s.fanout.Encrypted(ratchets)
 	}
-	d.ratchets.Lock()
-	defer d.ratchets.Unlock()
-	return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
-		for address, ratchet := range ratchets {
-			_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
+	moved := make(map[ratchet][]byte, len(ratchets))
+	for address, now := range ratchets {
+		moved[ratchet{address: address}] = now
+	}
+	return d.putRatchets(ctx, moved, func() error {
+		return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
+			for address, ratchet := range ratchets {
+				_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
 				ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, d.JID, address, ratchet)
-			if err != nil {
-				return err
+				if err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 }
 
 // PutSenderKey commits the ratchet of a group before it returns. That of a send of ours comes
 // before the ratchets of the devices that get the key.
 func (d *sessions) PutSenderKey(ctx context.Context, group, user string, key []byte) error {
-	if sendingOf(ctx) == nil {
-		return d.guarded.PutSenderKey(ctx, group, user, key)
+	r := ratchet{group, user}
+	if decrypting(ctx) != nil {
+		return d.moved(ctx, r, key, func() error { return d.guarded.PutSenderKey(ctx, group, user, key) })
 	}
-	return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
-		_, err := t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
+	return d.putRatchets(ctx, map[ratchet][]byte{r: key}, func() error {
+		if sendingOf(ctx) == nil {
+			return d.guarded.PutSenderKey(ctx, group, user, key)
+		}
+		return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
+			_, err := t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, d.JID, group, user, key)
-		return err
-	})
-}
-
-// PutSession stores the ratchet of a decryption, or of a message that is sent again to one
-// device.
-func (d *sessions) PutSession(ctx context.Context, address string, ratchet []byte) error {
-	if decrypting(ctx) == nil {
-		d.ratchets.Lock()
-		defer d.ratchets.Unlock()
-	}
-	return d.guarded.PutSession(ctx, address, ratchet)
-}
-
-// PutIdentity writes a key that is new or changed.
-func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte) error {
-	if known, ok, _ := d.identities.get(address); ok && known == key {
-		return nil
-	}
-	if dec := decrypting(ctx); dec != nil {
-		dec.until(d.identities.write(func(k string) bool { return k == address }))
-		return d.guarded.PutIdentity(ctx, address, key)
-	}
-	return d.identities.set(address, key, func() error {
-		return d.write(ctx, "store the identity", func(t *sqldb.Tx) error {
-			_, err := t.Exec(`INSERT INTO whatsmeow_identity_keys (our_jid, their_id, identity) VALUES ($1, $2, $3)
-				ON CONFLICT (our_jid, their_id) DO UPDATE SET identity = excluded.identity`, d.JID, address, key[:])
 			return err
 		})
 	})
 }
 
-// IsTrustedIdentity compares with the known key.
-func (d *sessions) IsTrustedIdentity(ctx context.Context, address string, key [32]byte) (bool, error) {
-	if known, ok, _ := d.identities.get(address); ok {
-		return known == key, nil
+// PutSession stores the ratchet of a decryption, or of a message that is sent again to one
+// device.
+func (d *sessions) PutSession(ctx context.Context, address string, session []byte) error {
+	r := ratchet{address: address}
+	if decrypting(ctx) != nil {
+		return d.moved(ctx, r, session, func() error { return d.guarded.PutSession(ctx, address, session) })
 	}
-	return d.guarded.IsTrustedIdentity(ctx, address, key)
-}
-
-// DeleteIdentity forgets the key of one address.
-func (d *sessions) DeleteIdentity(ctx context.Context, address string) error {
-	defer d.forget(ctx, d.identities, address)()
-	return d.guarded.DeleteIdentity(ctx, address)
-}
-
-// DeleteAllIdentities forgets the keys of all of a user's devices.
-func (d *sessions) DeleteAllIdentities(ctx context.Context, user string) error {
-	defer d.forget(ctx, d.identities, user+":")()
-	return d.guarded.DeleteAllIdentities(ctx, user)
-}
-
-// MigratePNToLID moves what is stored under the phone number to the LID.
-func (d *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
-	defer d.forget(ctx, d.identities, pn.SignalAddressUser()+":", lid.SignalAddressUser()+":")()
-	return d.guarded.MigratePNToLID(ctx, pn, lid)
-}
-
-// forget drops the addresses with these prefixes for the time of a write: until
-// the decryption's transaction ends, or until the function it returns is called.
-func (d *sessions) forget(ctx context.Context, m *memo[string, [32]byte], prefixes ...string) (end func()) {
-	end = m.write(func(address string) bool {
-		for _, p := range prefixes {
-			if strings.HasPrefix(address, p) {
-				return true
-			}
-		}
-		return false
-	})
-	if dec := decrypting(ctx); dec != nil {
-		dec.until(end)
-		return func() {}
-	}
-	return end
+	return d.putRatchets(ctx, map[ratchet][]byte{r: session}, func() error { return d.guarded.PutSession(ctx, address, session) })
 }

@@ -1,0 +1,211 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.mau.fi/whatsmeow/types"
+)
+
+// read returns a ratchet as the caller may build on it: the message that is being decrypted
+// on what the ones before it have left, everybody else on what is in the database.
+func (d *sessions) read(ctx context.Context, r ratchet, query func(context.Context) ([]byte, error)) ([]byte, error) {
+	dec := decrypting(ctx)
+	if dec != nil && dec.memory == nil {
+		return query(ctx)
+	}
+	if failure := d.failure.Load(); failure != nil {
+		return nil, failure
+	}
+	if dec == nil {
+		d.settled(ctx, r)
+		return d.remember(ctx, r, query)
+	}
+	if now, ok := dec.memory.moved[r]; ok {
+		return now, nil
+	}
+	if was, ok := dec.memory.base[r]; ok {
+		return was, nil
+	}
+	was, ok := d.pending.value(r)
+	if !ok {
+		var err error
+		if was, err = d.remember(ctx, r, query); err != nil {
+			return nil, err
+		}
+	}
+	dec.memory.base[r] = was
+	return was, nil
+}
+
+// remember reads a committed ratchet, from memory if it can.
+func (d *sessions) remember(ctx context.Context, r ratchet, query func(context.Context) ([]byte, error)) ([]byte, error) {
+	v, ok, ticket := d.known.get(r)
+	if ok {
+		return v, nil
+	}
+	v, err := query(ctx)
+	if err == nil {
+		d.known.fill(r, v, ticket)
+	}
+	return v, err
+}
+
+// settled waits until ratchets are as the database has them. A send must not build on one
+// whose decryption could still be dropped.
+func (d *sessions) settled(ctx context.Context, ratchets ...ratchet) {
+	if slices.ContainsFunc(ratchets, func(r ratchet) bool { _, ahead := d.pending.value(r); return ahead }) {
+		d.flush(ctx)
+	}
+}
+
+// moved takes a ratchet that a decryption has moved on.
+func (d *sessions) moved(ctx context.Context, r ratchet, now []byte, write func() error) error {
+	dec := decrypting(ctx)
+	if dec.memory == nil {
+		dec.until(d.known.write(func(k ratchet) bool { return k == r }))
+		return write()
+	}
+	query := func(ctx context.Context) ([]byte, error) {
+		if r.group != "" {
+			return d.guarded.GetSenderKey(ctx, r.group, r.address)
+		}
+		return d.guarded.GetSession(ctx, r.address)
+	}
+	if _, err := d.read(ctx, r, query); err != nil {
+		return err
+	}
+	dec.memory.moved[r] = now
+	return nil
+}
+
+// putRatchets has commit write ratchets that no decryption has moved. A decryption whose turn to
+// be stored has not come goes first, so that it does not take them back.
+func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte, commit func() error) error {
+	d.ratchets.Lock()
+	defer d.ratchets.Unlock()
+	d.resting.Reset(idle)
+	if dec := d.spill(ctx); dec != nil {
+		defer func() { _ = dec.end() }() // who builds on it hears of it
+	}
+	return d.known.setAll(ratchets, func() error {
+		err := commit()
+		if err == nil {
+			d.pending.overtake(ratchets)
+		}
+		return err
+	})
+}
+
+// change has write delete or move what is stored of users, when everything that was
+// decrypted is in the database.
+func (d *sessions) change(ctx context.Context, write func() error, prefixes ...string) error {
+	of := func(address string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(address, p) })
+	}
+	dec := decrypting(ctx)
+	if dec != nil && dec.memory != nil {
+		return dec.memory.leave()
+	}
+	if dec == nil {
+		d.ratchets.Lock()
+		defer d.ratchets.Unlock()
+		d.flush(ctx)
+	}
+	ends := []func(){d.known.write(func(r ratchet) bool { return of(r.address) }), d.identities.write(of)}
+	defer func() {
+		for _, end := range ends {
+			if dec != nil {
+				dec.until(end)
+			} else {
+				end()
+			}
+		}
+	}()
+	return write()
+}
+
+// GetSession reads a session.
+func (d *sessions) GetSession(ctx context.Context, address string) ([]byte, error) {
+	return d.read(ctx, ratchet{address: address}, func(ctx context.Context) ([]byte, error) { return d.guarded.GetSession(ctx, address) })
+}
+
+// HasSession looks for a session.
+func (d *sessions) HasSession(ctx context.Context, address string) (bool, error) {
+	session, err := d.GetSession(ctx, address)
+	return session != nil, err
+}
+
+// GetSenderKey reads the key of a group's member.
+func (d *sessions) GetSenderKey(ctx context.Context, group, user string) ([]byte, error) {
+	return d.read(ctx, ratchet{group, user}, func(ctx context.Context) ([]byte, error) { return d.guarded.GetSenderKey(ctx, group, user) })
+}
+
+// readSessions reads the sessions that a message is about to use.
+func (d *sessions) readSessions(ctx context.Context, addresses []string) (map[string][]byte, error) {
+	if dec := decrypting(ctx); dec != nil {
+		if dec.memory != nil {
+			return nil, dec.memory.leave()
+		}
+		return d.guarded.GetManySessions(ctx, addresses)
+	}
+	if failure := d.failure.Load(); failure != nil {
+		return nil, failure
+	}
+	ratchets := make([]ratchet, len(addresses))
+	for i, address := range addresses {
+		ratchets[i] = ratchet{address: address}
+	}
+	d.settled(ctx, ratchets...)
+	var missing []string
+	var asked uint64
+	found := make(map[string][]byte, len(addresses))
+	for i, r := range ratchets {
+		session, ok, ticket := d.known.get(r)
+		if ok {
+			found[r.address] = session
+			continue
+		}
+		if len(missing) == 0 {
+			asked = ticket
+		}
+		missing = append(missing, addresses[i])
+	}
+	if len(missing) == 0 {
+		return found, nil
+	}
+	stored, err := d.guarded.GetManySessions(ctx, missing)
+	for address, session := range stored {
+		found[address] = session
+		if len(addresses) <= ratchetsKept/4 { // a large group would leave nothing of the others
+			d.known.fill(ratchet{address: address}, session, asked)
+		}
+	}
+	return found, err
+}
+
+// DeleteSession deletes one.
+func (d *sessions) DeleteSession(ctx context.Context, address string) error {
+	return d.change(ctx, func() error { return d.guarded.DeleteSession(ctx, address) }, address)
+}
+
+// DeleteAllSessions deletes a user's.
+func (d *sessions) DeleteAllSessions(ctx context.Context, user string) error {
+	return d.change(ctx, func() error { return d.guarded.DeleteAllSessions(ctx, user) }, user+":")
+}
+
+// MigratePNToLID moves what is stored under the phone number to the LID. whatsmeow asks for
+// it with every message, and it does something once.
+func (d *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
+	from := pn.SignalAddressUser()
+	_, done, ticket := d.migrated.get(from)
+	if done {
+		return nil
+	}
+	err := d.change(ctx, func() error { return d.guarded.MigratePNToLID(ctx, pn, lid) }, from+":", lid.SignalAddressUser()+":")
+	if err == nil {
+		d.migrated.fill(from, struct{}{}, ticket)
+	}
+	return err
+}
