@@ -19,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // Instance is one WhatsApp account in the pool. Its methods are safe for
@@ -44,6 +45,9 @@ type Instance struct {
 	turn        chan struct{}                   // held by the send that is under way
 	line        atomic.Int64                    // sends that wait or are under way
 	asking      asking                          // retry receipts with keys
+	arriving    arriving                        // messages that whatsmeow has not got to
+	acks        *acks                           // messages that are on their way to the disk
+	single      atomic.Uint64                   // up to this connection each message waits for the disk alone
 	readdressed atomic.Pointer[types.MessageID] // the last message whose recipient has another LID by now
 	waiting     atomic.Int64                    // copies of messages that are tried again later
 	pace        *rate.Limiter                   // nil: no limit
@@ -85,6 +89,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 		done:     make(chan struct{}),
 		signals:  make(chan signal, 64),
 		wake:     make(chan struct{}, 1),
+		acks:     newAcks(),
 		turn:     make(chan struct{}, 1),
 		claiming: make(chan struct{}, 1),
 		lost:     r.Epoch > 0 || p.opts.Leased,
@@ -170,8 +175,14 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 	case *events.PushNameSetting:
 		i.renamed(e.Action.GetName())
 	case *events.OfflineSyncCompleted:
-		i.heard.Store(i.dials.Load())
-		i.pool.moved.ring()
+		line := i.dials.Load()
+		heard := func() {
+			i.heard.Store(line)
+			i.pool.moved.ring()
+		}
+		if !i.acks.add(i.ctx, arrival{then: heard}, i.acknowledge) {
+			heard()
+		}
 	case *events.Connected:
 		i.loggedIn(cli)
 		i.signal(cli, evt)
@@ -182,21 +193,44 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 	return true
 }
 
+// receive has a message stored, and reports whether whatsmeow may acknowledge it.
 func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
 	if i.storeFailed() != nil {
 		return false // this line has ended; WhatsApp delivers the message again on the next
 	}
-	defer i.timed()()
-	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
-	defer cancel()
+	// A message that is on its way to the disk when the instance ends is stored.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), i.pool.opts.Limits.Store)
+	timed := i.timed()
+	end := func() {
+		timed()
+		cancel()
+	}
+	defer func() { end() }()
+	stanza := i.arriving.take(m)
+	decrypted := session.Decrypted(cli.Store)
+	var stored func() error
 	var err error
 	if m.Info.SenderAlt.IsEmpty() { // the stanza names the sender's other address only when the server likes to
 		m.Info.SenderAlt, err = cli.Store.GetAltJID(ctx, m.Info.Sender)
 	}
 	if err == nil {
-		err = i.pool.opts.OnMessage(ctx, i, m)
+		stored, err = i.pool.opts.OnMessage(ctx, i, m, decrypted)
 	}
-	return i.stored(cli, "message", err)
+	if err != nil || stored == nil {
+		return i.stored(cli, "message", err)
+	}
+	if line := i.dials.Load(); stanza != nil && decrypted != nil && line > i.single.Load() {
+		whenStored, done := stored, end
+		later := arrival{cli: cli, line: line, event: m, stanza: stanza, stored: func() error {
+			defer done()
+			return whenStored()
+		}}
+		if i.acks.add(i.ctx, later, i.acknowledge) {
+			end = func() {}
+			return false
+		}
+	}
+	return i.stored(cli, "message", stored())
 }
 
 // stored is what whatsmeow learns about an incoming stanza: one that could not be

@@ -48,9 +48,10 @@ type Options struct {
 	// Storage knows whether the database of Registry and Devices works.
 	Storage *sqldb.Monitor
 
-	// OnMessage stores an incoming message. WhatsApp gets its acknowledgement after
-	// it returned nil, and delivers the message again after an error.
-	OnMessage func(ctx context.Context, i *Instance, m *events.Message) error
+	// OnMessage stores an incoming message, with from, what was decrypted of it and is not stored
+	// yet; nil: nothing. WhatsApp gets its acknowledgement after stored returned nil, or
+	// OnMessage without one, and delivers the message again after an error. ctx lasts until then.
+	OnMessage func(ctx context.Context, i *Instance, m *events.Message, from *session.Decryption) (stored func() error, err error)
 	// OnReceipt stores a receipt. After an error WhatsApp delivers it again. Optional.
 	OnReceipt func(ctx context.Context, i *Instance, r *events.Receipt) error
 	// OnGroup stores what changed about a group. Optional.

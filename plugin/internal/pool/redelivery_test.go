@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
@@ -42,16 +43,16 @@ func TestUnstoredMessageComesAgain(t *testing.T) {
 	texts, broken := make(chan string, 10), true
 	p, err := Open(ctx, Options{
 		Registry: s.Registry, Devices: s.Devices, Storage: s.DB.Monitor(nil), Server: server, Log: slog.New(slog.DiscardHandler),
-		OnMessage: func(_ context.Context, _ *Instance, m *events.Message) error {
+		OnMessage: func(_ context.Context, _ *Instance, m *events.Message, _ *session.Decryption) (func() error, error) {
 			text := m.Message.GetConversation()
 			if text == "" {
-				return nil
+				return nil, nil
 			}
 			texts <- text
 			if broken {
-				return errors.New("the disk is full")
+				return nil, errors.New("the disk is full")
 			}
-			return nil
+			return nil, nil
 		},
 		Find: func(context.Context, string, types.JID, types.MessageID) (*Sent, error) { return nil, nil },
 	})

@@ -6,6 +6,7 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
@@ -15,6 +16,17 @@ import (
 type clientLog struct {
 	waLogger
 	received func(*waBinary.Node)
+}
+
+// unhandled is what whatsmeow warns of when a handler keeps a message from being
+// acknowledged. Why is logged where it is known, and mostly it only waits for the disk.
+const unhandled = "Handler for %s failed"
+
+// Warnf logs at level warn.
+func (l clientLog) Warnf(msg string, args ...any) {
+	if msg != unhandled {
+		l.waLogger.Warnf(msg, args...)
+	}
 }
 
 // Sub names the module; that of received stanzas also shows them.
@@ -43,6 +55,8 @@ func (l stanzaLog) Debugf(_ string, args ...any) {
 // see takes what whatsmeow's events leave out of a stanza.
 func (i *Instance) see(node *waBinary.Node) {
 	switch node.Tag {
+	case "message":
+		i.arriving.see(node)
 	case "receipt":
 		i.asking.see(node)
 	case "ack":
@@ -112,4 +126,59 @@ func (a *asking) take(device types.JID, id types.MessageID) *waBinary.Node {
 		a.order = slices.DeleteFunc(a.order, func(o question) bool { return o == q })
 	}
 	return node
+}
+
+// maxArriving is more messages than whatsmeow reads ahead. One that was forgotten is
+// acknowledged by whatsmeow.
+const maxArriving = 4096
+
+// arriving are the stanzas of messages with one ciphertext, until whatsmeow hands over what
+// was in them: what is acknowledged is the stanza.
+type arriving struct {
+	mu    sync.Mutex
+	nodes []*waBinary.Node // oldest first
+}
+
+// see keeps the stanza of a message.
+func (a *arriving) see(node *waBinary.Node) {
+	if len(node.GetChildrenByTag("enc")) != 1 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.nodes) == maxArriving {
+		a.nodes = a.nodes[1:]
+	}
+	a.nodes = append(a.nodes, node)
+}
+
+// take returns the stanza of a message, and forgets it and those before it: whatsmeow
+// keeps their order. nil: it is not there, or is not the message's own.
+func (a *arriving) take(m *events.Message) *waBinary.Node {
+	if m.UnavailableRequestID != "" { // it came inside another one
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for n, node := range a.nodes {
+		attrs := node.AttrGetter()
+		sender := attrs.OptionalJIDOrEmpty("participant")
+		if sender.IsEmpty() {
+			sender = attrs.OptionalJIDOrEmpty("from")
+		}
+		if attrs.OptionalString("id") == m.Info.ID && sender == m.Info.Sender {
+			if a.nodes = a.nodes[n+1:]; len(a.nodes) == 0 {
+				a.nodes = nil
+			}
+			return node
+		}
+	}
+	return nil
+}
+
+// forget drops the stanzas of a connection that has ended.
+func (a *arriving) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nodes = nil
 }

@@ -25,6 +25,7 @@ type errNotStored struct{ err error }
 func (i *Instance) arm(cli *whatsmeow.Client) {
 	i.unstored.Store(nil)
 	i.kept.Store(0)
+	i.arriving.forget()
 	session.Arm(cli.Store, func(err error) {
 		i.kept.Add(1)
 		i.pool.moved.ring()

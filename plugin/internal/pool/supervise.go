@@ -10,6 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 const (
@@ -34,6 +35,7 @@ type ending struct {
 func (i *Instance) supervise() {
 	defer close(i.done)
 	defer i.hush()
+	defer i.acks.close()
 	var b backoff
 	if s := i.Status(); s.Trouble != nil && i.wanted() { // a ban goes on over a restart
 		i.sleep(time.Until(s.Trouble.Until))
@@ -241,6 +243,7 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 	} else {
 		cli.ResetConnection() // a send that is cut waits for the next connection
 	}
+	session.Rest(cli.Store)
 	return end
 }
 

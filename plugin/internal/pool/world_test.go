@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"github.com/tapnode/tapnode/plugin/internal/store"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 	"github.com/tapnode/tapnode/plugin/wasim"
 
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
@@ -49,8 +50,10 @@ func (w *world) open(change func(*Options)) *Pool {
 	must(w.t, err)
 	o := Options{
 		Registry: w.db.Registry, Devices: w.db.Devices, Storage: w.db.DB.Monitor(nil), Server: server, Log: slog.New(slog.DiscardHandler),
-		OnMessage: func(context.Context, *Instance, *events.Message) error { return nil },
-		Find:      func(context.Context, string, types.JID, types.MessageID) (*Sent, error) { return nil, nil },
+		OnMessage: func(context.Context, *Instance, *events.Message, *session.Decryption) (func() error, error) {
+			return nil, nil
+		},
+		Find: func(context.Context, string, types.JID, types.MessageID) (*Sent, error) { return nil, nil },
 	}
 	if change != nil {
 		change(&o)

@@ -4,12 +4,13 @@
 // What the package guarantees:
 //
 //   - A message is stored, as a click, as a message received or as nothing of interest,
-//     when [Receiver.Message] returns nil; WhatsApp forgets it then. After an error
-//     WhatsApp delivers it again.
+//     when what [Receiver.Message] returns has said so; WhatsApp forgets it then. After an
+//     error WhatsApp delivers it again.
 //   - A message is taken out of its wrappers once, and the menus it may answer are read
 //     once.
 //   - A click and the message it came in are stored in one transaction, once per message
 //     of the person who pressed, whether WhatsApp delivers it under the LID or the number.
+//     What was decrypted goes along in the same transaction.
 package receive
 
 import (
@@ -32,6 +33,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/inbox"
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // Receiver stores what comes in. Its methods are the hooks of a pool.
@@ -44,39 +46,56 @@ func New(s *store.Store) *Receiver { return &Receiver{s} }
 type arrived struct {
 	instance string
 	keep     inbox.Message
-	menus    []clicks.Menu // those it may answer
+	menus    []clicks.Menu       // those it may answer
+	from     *session.Decryption // nil: there is nothing left to store of it
 }
 
 // Message is pool.Options.OnMessage.
-func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Message) error {
+func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Message, from *session.Decryption) (stored func() error, err error) {
 	in := clicks.Read(m.Message, m.Info)
 	answer, timer := in.Answer(), clicks.ReadTimer(m)
 	if answer == nil {
-		return r.timer(ctx, i.Name(), timer)
+		return nil, r.timer(ctx, i.Name(), timer)
 	}
-	a := arrived{instance: i.Name()}
-	var err error
+	a := arrived{instance: i.Name(), from: from}
 	if a.keep, err = kept(i.Name(), m, *answer); err != nil {
-		return err
+		return nil, err
 	}
 	if timer != nil {
 		a.keep.Timer = timerOf(*timer)
 	}
 	if a.menus, err = r.menus(ctx, i.Name(), *answer); err != nil {
-		return err
+		return nil, err
 	}
 	if in.Click != nil {
 		match := clicks.Correlate(*in.Click, a.menus)
-		if clicks.IsClick(*in.Click, match) {
-			if err := r.click(ctx, a, *in.Click, match); !errors.Is(err, errWords) {
-				return err
+		switch typed := in.Click.Form == clicks.FormText; {
+		case !clicks.IsClick(*in.Click, match):
+		case !typed:
+			return r.click(ctx, a, *in.Click, match), nil
+		default: // what was decrypted goes along with what these words turn out to be
+			a := a
+			a.from = nil
+			if err := r.click(ctx, a, *in.Click, match)(); !errors.Is(err, errWords) {
+				return nil, err
 			}
 		}
 	}
 	if in.Received == nil {
-		return nil
+		return nil, nil
 	}
 	return r.words(ctx, a, *in.Received)
+}
+
+// begin hands an event over to be stored, with what was decrypted.
+func (r *Receiver) begin(ctx context.Context, a arrived, e outbox.Event, with func(*sqldb.Tx, *outbox.Event) error) (stored func() error) {
+	return a.from.Begin(func(along func(*sqldb.Tx) error) func() error {
+		wait := r.store.Outbox.Begin(ctx, e, along, with)
+		return func() error {
+			_, err := wait()
+			return err
+		}
+	})
 }
 
 // menus reads those a message can answer: the one it names, however old, or else the
@@ -110,16 +129,20 @@ var errWords = errors.New("the menu does not take these words as a click")
 // click stores a click and, in the same transaction, lets its menu decide about it: a
 // redelivered click is neither stored nor counted, and of two at once only one is first.
 // A refused click is stored without its correlation, so that it answers nothing.
-func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m clicks.Match) (err error) {
+func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m clicks.Match) (stored func() error) {
 	event := clicks.NewClicked(a.instance, c, m)
 	e := a.event(clicks.TypeClicked, c)
+	end := func(err error) error { return err }
 	if m.Menu != nil {
 		var span tracing.Span
 		ctx, span = tracing.Begin(ctx, "click", m.Menu.Traceparent)
-		defer func() { span.End(err) }()
+		end = func(err error) error {
+			span.End(err)
+			return err
+		}
 		e.Traceparent = span.Traceparent()
 	}
-	_, err = r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
+	wait := r.begin(ctx, a, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
 		if m.Menu != nil {
 			press := menus.Press{MessageID: m.Menu.MessageID, People: c.Sender.Keys()}
 			count, err := press.Count(t, a.instance, c.At)
@@ -138,24 +161,23 @@ func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m click
 		}
 		return r.store.Inbox.Keep(t, a.keep)
 	})
-	return err
+	return func() error { return end(wait()) }
 }
 
 // words stores a message that is no click.
-func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) error {
+func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) (stored func() error, err error) {
 	answer := m.Click()
 	match := clicks.Answers(answer, a.menus)
 	data, err := json.Marshal(clicks.NewMessageReceived(a.instance, m, match))
 	if err != nil {
-		return fmt.Errorf("encode the message: %w", err)
+		return nil, fmt.Errorf("encode the message: %w", err)
 	}
 	e := a.event(clicks.TypeReceived, answer)
 	e.Data = data
 	if match.Menu != nil {
 		e.Correlation, e.Traceparent = match.Menu.Correlation, match.Menu.Traceparent
 	}
-	_, err = r.store.Outbox.Append(ctx, e, func(t *sqldb.Tx, _ *outbox.Event) error { return r.store.Inbox.Keep(t, a.keep) })
-	return err
+	return r.begin(ctx, a, e, func(t *sqldb.Tx, _ *outbox.Event) error { return r.store.Inbox.Keep(t, a.keep) }), nil
 }
 
 // event is the event about a message, with an id for each name of its sender: it is the

@@ -6,6 +6,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -104,18 +105,20 @@ const wroteEvery = 24 * time.Hour
 
 // wrote notes that somebody has written to the instance in private.
 func (i *Inbox) wrote(t *sqldb.Tx, m Message) error {
+	args := []any{m.Instance, sqldb.Millis(i.now()), sqldb.Millis(i.now().Add(-wroteEvery))}
+	var rows []string
 	for _, jid := range [...]string{m.Chat.JID, m.Chat.LID} {
-		if jid == "" || strings.HasSuffix(jid, "@g.us") {
-			continue
-		}
-		_, err := t.Exec(`INSERT INTO tapnode_contacts (instance, jid, wrote_at) VALUES ($1, $2, $3)
-			ON CONFLICT (instance, jid) DO UPDATE SET wrote_at = excluded.wrote_at WHERE tapnode_contacts.wrote_at < $4`,
-			m.Instance, jid, sqldb.Millis(i.now()), sqldb.Millis(i.now().Add(-wroteEvery)))
-		if err != nil {
-			return err
+		if jid != "" && !strings.HasSuffix(jid, "@g.us") {
+			args = append(args, jid)
+			rows = append(rows, fmt.Sprintf(`($1, $%d, $2)`, len(args)))
 		}
 	}
-	return nil
+	if len(rows) == 0 {
+		return nil
+	}
+	_, err := t.Exec(`INSERT INTO tapnode_contacts (instance, jid, wrote_at) VALUES `+strings.Join(rows, ", ")+`
+		ON CONFLICT (instance, jid) DO UPDATE SET wrote_at = excluded.wrote_at WHERE tapnode_contacts.wrote_at < $3`, args...)
+	return err
 }
 
 // Wrote reports whether somebody, under either name of the chat, has written to the

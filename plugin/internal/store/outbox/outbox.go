@@ -31,10 +31,21 @@ type Event struct {
 // event in the transaction that stores it; when it fails nothing is stored. It may run
 // more than once, and must not ask the database for anything but through its Tx.
 func (o *Outbox) Append(ctx context.Context, e Event, with func(*sqldb.Tx, *Event) error) (fresh bool, err error) {
+	return o.Begin(ctx, e, func(*sqldb.Tx) error { return nil }, with)()
+}
+
+// Begin is Append that returns when the event waits for its turn to be stored; wait returns
+// as Append does. along runs before anything else in the transaction, also when the event
+// is known.
+func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error, with func(*sqldb.Tx, *Event) error) (wait func() (fresh bool, err error)) {
 	if e.ID == "" || e.Type == "" {
-		return false, errors.New("append the event: it has no id or no type")
+		return func() (bool, error) { return false, errors.New("append the event: it has no id or no type") }
 	}
-	err = o.db.Write(ctx, "store the event", func(t *sqldb.Tx) error {
+	var fresh bool
+	stored := o.db.BeginSynced(ctx, "store the event", func(t *sqldb.Tx) error {
+		if err := along(t); err != nil {
+			return err
+		}
 		var err error
 		if fresh, err = o.learn(t, e); err != nil || !fresh {
 			return err
@@ -47,26 +58,27 @@ func (o *Outbox) Append(ctx context.Context, e Event, with func(*sqldb.Tx, *Even
 		}
 		return o.Insert(t, e)
 	})
-	if err != nil {
-		return false, err
+	return func() (bool, error) {
+		if err := stored(); err != nil {
+			return false, err
+		}
+		if fresh {
+			o.Wake(e.Type)
+		}
+		return fresh, nil
 	}
-	if fresh {
-		o.Wake(e.Type)
-	}
-	return fresh, nil
 }
 
 // learn notes the ids of an event, and reports whether none was known.
 func (o *Outbox) learn(t *sqldb.Tx, e Event) (fresh bool, err error) {
-	fresh = true
-	for _, id := range append([]string{e.ID}, e.Also...) {
-		n, err := t.Exec(`INSERT INTO tapnode_seen (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, sqldb.Millis(o.now()))
-		if err != nil {
-			return false, err
-		}
-		fresh = fresh && n > 0
+	args := []any{sqldb.Millis(o.now()), e.ID}
+	rows := `($2, $1)`
+	for _, id := range e.Also {
+		args = append(args, id)
+		rows += fmt.Sprintf(`, ($%d, $1)`, len(args))
 	}
-	return fresh, nil
+	n, err := t.Exec(`INSERT INTO tapnode_seen (id, seen_at) VALUES `+rows+` ON CONFLICT (id) DO NOTHING`, args...)
+	return n == int64(1+len(e.Also)), err
 }
 
 // Insert puts an event at the end of the log, in the transaction of what it tells. Other
