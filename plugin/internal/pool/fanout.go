@@ -15,6 +15,7 @@ import (
 // for, and which it could be encrypted for. It implements session.Fanout.
 type fanout struct {
 	cli  *whatsmeow.Client
+	held *acquaintances
 	self bool // the recipient is our own account, on its other devices
 	all  bool // a group may have no other member
 
@@ -23,12 +24,12 @@ type fanout struct {
 	reached map[string]bool
 }
 
-func newFanout(cli *whatsmeow.Client, to types.JID) *fanout {
-	return &fanout{cli: cli, self: own(cli, to.User), all: to.Server == types.GroupServer, reached: map[string]bool{}}
+func (i *Instance) newFanout(cli *whatsmeow.Client, to types.JID) *fanout {
+	return &fanout{cli: cli, held: i.acquainted, self: own(cli, to.User), all: to.Server == types.GroupServer, reached: map[string]bool{}}
 }
 
 // Sessions refuses a message that no device of the recipient could read. When none has
-// a session, as with a new recipient, it asks for keys itself: whatsmeow would swallow
+// a session, as with a new recipient whose keys are not there, it asks for them itself: whatsmeow would swallow
 // the answer.
 func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
 	theirs, lacking := false, make([]string, 0)
@@ -39,18 +40,32 @@ func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
 			lacking = append(lacking, address)
 		}
 	}
+	if len(lacking) > 0 {
+		// What could not be begun is asked for below, or by whatsmeow.
+		_ = beginSessions(ctx, f.cli, known, f.held.take(lacking))
+	}
 	if f.readable(known) || f.all && !theirs {
 		return nil
 	}
 	cause := errors.New("it names none")
 	if theirs {
-		cause = beginSessions(ctx, f.cli, known, lacking)
+		cause = f.ask(ctx, known, lacking)
 	}
 	if f.readable(known) {
 		return nil
 	}
 	f.refused = fmt.Errorf("%w: %w", ErrNoDevice, cause)
 	return f.refused
+}
+
+// ask begins sessions with the lacking addresses. The error says why some are still missing.
+func (f *fanout) ask(ctx context.Context, known map[string][]byte, lacking []string) error {
+	devices := make([]types.JID, len(lacking))
+	for i, address := range lacking {
+		devices[i] = deviceAt(address)
+	}
+	bundles, err := fetchKeys(ctx, f.cli, devices)
+	return errors.Join(err, beginSessions(ctx, f.cli, known, bundles))
 }
 
 // Encrypted notes which devices got their copy.

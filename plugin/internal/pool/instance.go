@@ -18,6 +18,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 	"golang.org/x/time/rate"
 
+	"github.com/tapnode/tapnode/plugin/internal/gather"
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
@@ -40,10 +41,13 @@ type Instance struct {
 	wake    chan struct{}                    // online changed
 	pairing atomic.Pointer[pairing]          // the one that waits for a phone
 
-	dials       atomic.Uint64                   // connections begun
-	heard       atomic.Uint64                   // the last of them on which WhatsApp gave what it had kept
-	turn        chan struct{}                   // held by the send that is under way
-	line        atomic.Int64                    // sends that wait or are under way
+	dials       atomic.Uint64  // connections begun
+	heard       atomic.Uint64  // the last of them on which WhatsApp gave what it had kept
+	turn        chan struct{}  // held by the send that is under way
+	line        atomic.Int64   // sends that wait or are under way
+	acquainted  *acquaintances // people and keys that were asked for ahead
+	meeting     *gather.Gather[types.JID, struct{}]
+	numbers     *gather.Gather[string, []types.IsOnWhatsAppResponse]
 	asking      asking                          // retry receipts with keys
 	arriving    arriving                        // messages that whatsmeow has not got to
 	acks        *acks                           // messages that are on their way to the disk
@@ -92,10 +96,14 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 		acks:     newAcks(),
 		turn:     make(chan struct{}, 1),
 		claiming: make(chan struct{}, 1),
-		lost:     r.Epoch > 0 || p.opts.Leased,
-		online:   r.Wanted == registry.Connected,
-		changed:  make(chan struct{}),
+
+		acquainted: newAcquaintances(),
+		lost:       r.Epoch > 0 || p.opts.Leased,
+		online:     r.Wanted == registry.Connected,
+		changed:    make(chan struct{}),
 	}
+	i.meeting = gather.New(meetAtOnce, p.opts.Limits.Ack, i.meet)
+	i.numbers = gather.New(meetAtOnce, p.opts.Limits.Ack, i.onWhatsApp)
 	if n := p.opts.Limits.PerMinute; n > 0 {
 		i.pace = rate.NewLimiter(rate.Limit(float64(n)/60), p.opts.Limits.Burst)
 	}

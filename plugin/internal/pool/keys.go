@@ -97,15 +97,9 @@ func content(node waBinary.Node, tag string, size int) ([]byte, bool) {
 
 func keyID(b []byte) uint32 { return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]) }
 
-// beginSessions asks for the keys of the lacking addresses and adds the sessions they
-// begin to known. whatsmeow stores them with the message's ratchets. The error says why
-// some are still missing.
-func beginSessions(ctx context.Context, cli *whatsmeow.Client, known map[string][]byte, lacking []string) error {
-	devices := make([]types.JID, len(lacking))
-	for i, address := range lacking {
-		devices[i] = deviceAt(address)
-	}
-	bundles, err := fetchKeys(ctx, cli, devices)
+// beginSessions adds the sessions that the keys of devices begin to known. whatsmeow stores them with
+// the message's ratchets. The error says which could not begin.
+func beginSessions(ctx context.Context, cli *whatsmeow.Client, known map[string][]byte, bundles map[types.JID]*prekey.Bundle) (err error) {
 	for device, bundle := range bundles {
 		one := &newSession{}
 		if bad := one.begin(ctx, cli, device, bundle); bad != nil {

@@ -97,7 +97,7 @@ func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing
 	if len(out.Nodes) > 0 {
 		extra.AdditionalNodes = &out.Nodes
 	}
-	dials, devices := i.dials.Load(), newFanout(cli, out.To)
+	dials, devices := i.dials.Load(), i.newFanout(cli, out.To)
 	if out.Intent != nil && out.To.Server == types.NewsletterServer && !out.Intent.There() {
 		if err := i.pool.opts.Devices.Store(ctx, out.Intent); err != nil {
 			return Ack{}, &SendError{Err: err}

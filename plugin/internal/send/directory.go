@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -11,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 
+	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 	"github.com/tapnode/tapnode/plugin/internal/store/cache"
 )
@@ -35,10 +37,11 @@ func newDirectory(c *cache.Cache) *directory {
 	return &directory{cache: c, known: known}
 }
 
-// lookup is a recipient.Resolver: it asks on behalf of one connected client.
+// lookup is a recipient.Resolver: it asks on behalf of one connected instance.
 type lookup struct {
 	*directory
-	client  *whatsmeow.Client
+	inst    *pool.Instance
+	client  *whatsmeow.Client // the instance's
 	timeout time.Duration
 }
 
@@ -93,12 +96,15 @@ func (l lookup) ask(ctx context.Context, candidates []string) ([]recipient.Answe
 	for i, c := range candidates {
 		queries[i] = "+" + c
 	}
-	found, err := l.client.IsOnWhatsApp(ctx, queries)
+	found, err := l.inst.OnWhatsApp(ctx, queries)
 	if err != nil {
 		return nil, fmt.Errorf("ask WhatsApp for the number: %w", err)
 	}
-	answers := make([]recipient.Answer, 0, len(found))
+	answers := make([]recipient.Answer, 0, len(candidates))
 	for _, f := range found {
+		if !slices.Contains(candidates, digitsOf(f.Query)) {
+			continue // somebody else's question
+		}
 		a := recipient.Answer{Query: f.Query, Exists: f.IsIn, JID: f.JID.ToNonAD(), Phone: f.PhoneNumber.ToNonAD()}
 		answers = append(answers, a)
 		l.remember(ctx, recipientOf(a))

@@ -46,7 +46,7 @@ func (s *Sender) Find(ctx context.Context, call *sdk.Call, q Whom) (Person, erro
 	if err != nil {
 		return Person{}, problem.Disconnected()
 	}
-	res, err := recipient.Resolve(ctx, r, lookup{s.numbers, cli, s.QueryTime})
+	res, err := recipient.Resolve(ctx, r, lookup{s.numbers, inst, cli, s.QueryTime})
 	if errors.Is(err, recipient.ErrNotOnWhatsApp) {
 		return Person{}, nil
 	}

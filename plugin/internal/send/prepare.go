@@ -43,6 +43,7 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 	if err := s.Pauses.mayWrite(ctx, o.instance, chat); err != nil {
 		return pool.Outgoing{}, err
 	}
+	inst.Meet(ctx, to)
 	timer, err := s.timer(ctx, inst, o, to, chat)
 	if err != nil {
 		return pool.Outgoing{}, err

@@ -23,7 +23,7 @@ func (s *Sender) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 	if err != nil {
 		return types.JID{}, recipient.Chat{}, problem.Disconnected()
 	}
-	res, err := recipient.Resolve(ctx, r, lookup{s.numbers, cli, s.QueryTime})
+	res, err := recipient.Resolve(ctx, r, lookup{s.numbers, inst, cli, s.QueryTime})
 	if err != nil {
 		return types.JID{}, recipient.Chat{}, resolveProblem(o.what, err)
 	}
@@ -42,7 +42,7 @@ func (s *Sender) moved(ctx context.Context, inst *pool.Instance, number string, 
 	if err != nil || gone != nil {
 		return false
 	}
-	now, err := recipient.Resolve(ctx, r, lookup{s.numbers, cli, s.QueryTime})
+	now, err := recipient.Resolve(ctx, r, lookup{s.numbers, inst, cli, s.QueryTime})
 	to, bad := was.Addressee()
 	return err == nil && bad == nil && now.JID.Server == to.Server && now.JID != to
 }
@@ -87,7 +87,7 @@ func (s *Sender) admit(ctx context.Context, inst *pool.Instance, o order) ([]str
 		if err != nil {
 			return nil, problem.Disconnected()
 		}
-		if answers, err = (lookup{s.numbers, cli, s.QueryTime}).Lookup(ctx, candidates); err != nil {
+		if answers, err = (lookup{s.numbers, inst, cli, s.QueryTime}).Lookup(ctx, candidates); err != nil {
 			return nil, resolveProblem(o.what, err)
 		}
 	}

@@ -56,9 +56,9 @@ func (c *Cache) Recipient(ctx context.Context, query string) (Recipient, error) 
 	return r, sqldb.Wrap("read the recipient", err)
 }
 
-// PutRecipient caches an answer until its ExpiresAt.
+// PutRecipient caches an answer until its ExpiresAt, a moment later.
 func (c *Cache) PutRecipient(ctx context.Context, r Recipient) error {
-	return c.db.WriteUnsynced(ctx, "store the recipient", func(t *sqldb.Tx) error {
+	return c.db.Hand(ctx, "store the recipient", func(t *sqldb.Tx) error {
 		_, err := t.Exec(`INSERT INTO tapnode_recipients (query, found, jid, lid, expires_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (query) DO UPDATE SET found = excluded.found, jid = excluded.jid, lid = excluded.lid,
 				expires_at = excluded.expires_at`, r.Query, r.Found, r.Chat.JID, r.Chat.LID, sqldb.Millis(r.ExpiresAt))

@@ -39,10 +39,11 @@ func (c *Devices) Store(ctx context.Context, r *Rider) error {
 	return err
 }
 
-// sending is one message on its way through whatsmeow.
+// sending is one message on its way through whatsmeow, which works on it in one goroutine.
 type sending struct {
-	fanout Fanout
-	rider  *Rider // nil: nothing goes along
+	fanout     Fanout
+	rider      *Rider              // nil: nothing goes along
+	identities map[string][32]byte // of the devices it is for, that are new or changed
 }
 
 type sendingKey struct{}
@@ -50,7 +51,7 @@ type sendingKey struct{}
 // WithFanout lets f take part in what is sent with the context, and takes a rider along,
 // nil for none.
 func WithFanout(ctx context.Context, f Fanout, r *Rider) context.Context {
-	return context.WithValue(ctx, sendingKey{}, &sending{f, r})
+	return context.WithValue(ctx, sendingKey{}, &sending{f, r, map[string][32]byte{}})
 }
 
 // sendingOf is the message that ctx belongs to, or nil.
@@ -59,32 +60,49 @@ func sendingOf(ctx context.Context) *sending {
 	return s
 }
 
-// writeRatchets commits ratchets, on disk, with what rides along.
+// writeRatchets commits ratchets, on disk; those of a message with the identities of new devices
+// and with what rides along.
 func (d *sessions) writeRatchets(ctx context.Context, fn func(*sqldb.Tx) error) error {
 	s := sendingOf(ctx)
-	if s == nil || s.rider == nil || s.rider.There() {
+	if s == nil {
 		return d.write(ctx, "store the ratchets", fn)
 	}
-	var refused error
-	err := d.do(ctx, func(ctx context.Context) error {
-		err := d.devices.db.Write(ctx, "store the ratchets and the intent", func(t *sqldb.Tx) error {
-			if refused = s.rider.Write(t); refused != nil {
-				return refused
+	riding := s.rider != nil && !s.rider.There()
+	err := d.identities.setAll(s.identities, func() error {
+		var refused error
+		err := d.do(ctx, func(ctx context.Context) error {
+			err := d.devices.db.Write(ctx, "store the ratchets and the intent", func(t *sqldb.Tx) error {
+				if refused = nil; riding {
+					refused = s.rider.Write(t)
+				}
+				if refused != nil {
+					return refused
+				}
+				for address, key := range s.identities {
+					if err := d.insertIdentity(t, address, key); err != nil {
+						return err
+					}
+				}
+				return fn(t)
+			})
+			if refused != nil && errors.Is(err, refused) {
+				return nil // the rider's trouble says nothing about the store
 			}
-			return fn(t)
+			return err
 		})
-		if err != nil && refused != nil && errors.Is(err, refused) {
-			return nil // the rider's trouble says nothing about the store
+		if err == nil {
+			err = refused
 		}
 		return err
 	})
-	if err == nil {
-		err = refused
+	if err != nil {
+		return err
 	}
-	if err == nil {
+	clear(s.identities)
+	if riding {
 		s.rider.there.Store(true)
 	}
-	return err
+	return nil
 }
 
 // GetManySessions reads the sessions that a message is about to use.

@@ -7,7 +7,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// PutIdentity writes a key that is new or changed.
+// PutIdentity writes a key that is new or changed; that of a device which a message is for with the
+// message's ratchets.
 func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte) error {
 	if known, ok, _ := d.identities.get(address); ok && known == key {
 		return nil
@@ -19,17 +20,28 @@ func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte
 		dec.until(d.identities.write(func(k string) bool { return k == address }))
 		return d.guarded.PutIdentity(ctx, address, key)
 	}
+	if s := sendingOf(ctx); s != nil {
+		s.identities[address] = key
+		return nil
+	}
 	return d.identities.set(address, key, func() error {
-		return d.write(ctx, "store the identity", func(t *sqldb.Tx) error {
-			_, err := t.Exec(`INSERT INTO whatsmeow_identity_keys (our_jid, their_id, identity) VALUES ($1, $2, $3)
-				ON CONFLICT (our_jid, their_id) DO UPDATE SET identity = excluded.identity`, d.JID, address, key[:])
-			return err
-		})
+		return d.write(ctx, "store the identity", func(t *sqldb.Tx) error { return d.insertIdentity(t, address, key) })
 	})
+}
+
+func (d *sessions) insertIdentity(t *sqldb.Tx, address string, key [32]byte) error {
+	_, err := t.Exec(`INSERT INTO whatsmeow_identity_keys (our_jid, their_id, identity) VALUES ($1, $2, $3)
+		ON CONFLICT (our_jid, their_id) DO UPDATE SET identity = excluded.identity`, d.JID, address, key[:])
+	return err
 }
 
 // IsTrustedIdentity compares with the known key; the first one of an address is trusted.
 func (d *sessions) IsTrustedIdentity(ctx context.Context, address string, key [32]byte) (bool, error) {
+	if s := sendingOf(ctx); s != nil {
+		if one, ok := s.identities[address]; ok {
+			return one == key, nil
+		}
+	}
 	known, ok, ticket := d.identities.get(address)
 	if ok {
 		return known == key, nil

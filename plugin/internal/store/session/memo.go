@@ -44,7 +44,15 @@ func (m *memo[K, V]) fill(key K, v V, ticket uint64) {
 // write forgets the keys that match for the time of a write. The caller calls the
 // function it returns when the write is committed or undone.
 func (m *memo[K, V]) write(match func(K) bool) (end func()) {
-	m.begin(match)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := range m.values {
+		if match(k) {
+			delete(m.values, k)
+		}
+	}
+	m.writers++
+	m.generation++
 	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -60,7 +68,17 @@ func (m *memo[K, V]) set(key K, v V, commit func() error) error {
 
 // setAll is set for several keys.
 func (m *memo[K, V]) setAll(values map[K]V, commit func() error) error {
-	begun := m.begin(func(k K) bool { _, ok := values[k]; return ok })
+	if len(values) == 0 {
+		return commit()
+	}
+	m.mu.Lock()
+	for key := range values {
+		delete(m.values, key)
+	}
+	m.writers++
+	m.generation++
+	begun := m.generation
+	m.mu.Unlock()
 	err := commit()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,19 +110,6 @@ func (m *memo[K, V]) forget() {
 	defer m.mu.Unlock()
 	m.generation++
 	m.values = make(map[K]V)
-}
-
-func (m *memo[K, V]) begin(match func(K) bool) (generation uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for k := range m.values {
-		if match(k) {
-			delete(m.values, k)
-		}
-	}
-	m.writers++
-	m.generation++
-	return m.generation
 }
 
 // put makes room by dropping any one value: all of them can be read again.
