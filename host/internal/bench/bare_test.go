@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -22,7 +23,7 @@ type fleet struct {
 
 	stores  map[string]*bare.Store
 	clients map[string]*bare.Client // by number
-	senders []func(ctx context.Context, to *wasim.Account) error
+	senders []func(ctx context.Context, to types.JID) error
 }
 
 func (l *lab) bareArm(name string, sync bare.Sync, prefix string, m sample, file func(i int) string) *fleet {
@@ -34,15 +35,22 @@ func (l *lab) bareArm(name string, sync bare.Sync, prefix string, m sample, file
 			return err
 		}
 		for i := len(f.senders); i < n; i++ {
-			own := proto.CloneOf(m.message.Message) // whatsmeow may write to it
-			f.senders = append(f.senders, func(ctx context.Context, to *wasim.Account) error {
-				_, err := f.client(i).Send(ctx, to.JID(), own, biz)
+			own := m.message.Message
+			f.senders = append(f.senders, func(ctx context.Context, to types.JID) error {
+				_, err := f.client(i).Send(ctx, to, proto.CloneOf(own), biz)
 				return err
 			})
 		}
 		return nil
 	}
-	f.send = func(ctx context.Context, from int, to *wasim.Account) error { return f.senders[from](ctx, to) }
+	f.send = func(ctx context.Context, from int, to *wasim.Account) error { return f.senders[from](ctx, to.JID()) }
+	f.greet = func(ctx context.Context, from int, to *wasim.Account) error {
+		jid, err := f.client(from).Find(ctx, to.Phone())
+		if err != nil {
+			return err
+		}
+		return f.senders[from](ctx, jid)
+	}
 	return f
 }
 

@@ -36,6 +36,7 @@ func (l *lab) hostArm() *arm {
 		}, nil)
 		return err
 	}
+	a.greet = a.send // it looks every number up
 	hear := func(ev sdk.Event) {
 		if ev.Type == typeClicked {
 			a.heard()

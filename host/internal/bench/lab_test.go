@@ -54,6 +54,8 @@ type arm struct {
 
 	grow func(n int) error // pairs and connects more instances, up to n
 	send func(ctx context.Context, from int, to *wasim.Account) error
+
+	greet func(ctx context.Context, from int, to *wasim.Account) error // send, to whom nobody has looked up
 }
 
 // heard notes a click. There is room for every click of a measurement.

@@ -112,8 +112,16 @@ func connectBare(ctx context.Context, raw string) (r resident, err error) {
 	return r, err
 }
 
-// nodeMemory is that of the node, the only child of this process.
+// nodeMemory is that of the node.
 func (l *lab) nodeMemory() float64 {
+	l.tb.Helper()
+	kib, err := memoryOf(strconv.Itoa(l.nodeProcess()))
+	l.must(err)
+	return kib
+}
+
+// nodeProcess is the pid of the node, the only child of this process.
+func (l *lab) nodeProcess() int {
 	l.tb.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	l.must(err)
@@ -125,9 +133,9 @@ func (l *lab) nodeMemory() float64 {
 		// proc_pid_stat(5): pid (name) state ppid …
 		rest := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
 		if len(rest) > 1 && rest[1] == strconv.Itoa(os.Getpid()) {
-			kib, err := memoryOf(filepath.Base(filepath.Dir(path)))
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			l.must(err)
-			return kib
+			return pid
 		}
 	}
 	l.tb.Fatal("the node's process is not to be found below /proc, where Linux has it")

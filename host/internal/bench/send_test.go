@@ -1,31 +1,97 @@
 package bench
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
 // sends has the first n instances of every arm send the menu, each of them so often
-// per round: messages per second, and the median time of one send in milliseconds.
+// per round: messages per second, the median time of one send, and its processor time in all
+// processes, in milliseconds.
 func (l *lab) sends(t table, n, rounds, each int) {
 	l.tb.Helper()
 	l.grow(n)
 	arms := l.arms()
-	median := make([][]float64, len(arms))
+	median, cpu := make([][]float64, len(arms)), make([][]float64, len(arms))
+	all := []program{{pid: os.Getpid()}, {pid: l.nodeProcess()}}
 	rate, err := turns(rounds, len(arms), func(i int) (float64, error) {
+		before, err := processorTime(all)
+		if err != nil {
+			return 0, err
+		}
 		rate, ms, err := l.burst(arms[i], n, each)
-		median[i] = append(median[i], ms)
+		if err != nil {
+			return 0, err
+		}
+		used, err := processorTime(all)
+		median[i], cpu[i] = append(median[i], ms), append(cpu[i], (used-before)/float64(n*each))
 		return rate, err
 	})
 	l.must(err)
+	for i := range cpu { // the kernel counts in ticks of 10 ms, which only many rounds make exact
+		cpu[i] = []float64{mean(cpu[i])}
+	}
 	t.add(measure{name: title("send", n) + ", messages/s", values: rate, combine: quotient, decimals: 0, goal: "≥ 0.9"})
 	goal := ""
 	if n == 1 {
 		goal = "≤ +0.3 ms"
 	}
 	t.add(measure{name: title("send", n) + ", median ms", values: median, combine: difference, decimals: 2, goal: goal})
+	t.add(measure{name: title("send", n) + ", CPU ms", values: cpu, combine: quotient, decimals: 2, goal: "≤ 1"})
+}
+
+// processorTime is that of this process, in which the simulator works for every arm, and the node's,
+// in milliseconds.
+func processorTime(all []program) (sum float64, err error) {
+	for _, p := range all {
+		one, err := p.cpu()
+		if err != nil {
+			return 0, err
+		}
+		sum += one
+	}
+	return sum, nil
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// strangers has the first instance of every arm send the menu to people it has never written to,
+// whose numbers nobody has looked up, some at a time: messages per second.
+func (l *lab) strangers(t table, rounds, people int) {
+	l.tb.Helper()
+	arms, made := l.arms(), 0
+	rate, err := turns(rounds, len(arms), func(i int) (float64, error) {
+		accounts := make([]*wasim.Account, people)
+		for n := range accounts {
+			var err error
+			if accounts[n], err = l.sim.NewAccount(fmt.Sprintf("44770%06d", made)); err != nil {
+				return 0, err
+			}
+			made++
+		}
+		began := time.Now()
+		var g errgroup.Group
+		g.SetLimit(32)
+		for _, to := range accounts {
+			g.Go(func() error { return arms[i].greet(l.ctx, 0, to) })
+		}
+		err := g.Wait()
+		return float64(people) / time.Since(began).Seconds(), err
+	})
+	l.must(err)
+	t.add(measure{name: fmt.Sprintf("%d new recipients, messages/s", people), values: rate, combine: quotient, decimals: 0, goal: "≥ 2"})
 }
 
 // burst has n instances of an arm send each messages, one after the other per instance.

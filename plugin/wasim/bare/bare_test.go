@@ -57,6 +57,12 @@ func TestClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Disconnect()
+	if to, err := client.Find(ctx, "5511988880001"); err != nil || to.User != phone.Account().LID().User {
+		t.Errorf("found %v, %v", to, err)
+	}
+	if to, err := client.Find(ctx, "5511900000000"); err == nil {
+		t.Errorf("found %v, who is nobody", to)
+	}
 	id, err := client.Send(ctx, phone.JID(), &waE2E.Message{Conversation: proto.String("hello")}, nil)
 	if err != nil {
 		t.Fatal(err)
