@@ -58,8 +58,13 @@ func crashWriter(dir, round string) {
 			return
 		}
 		go func() {
+			click := func() error { return nil }
 			for n := 0; ; n++ {
-				if err := crashSend(ctx, s, d, fmt.Sprintf("%s-%d-%d", round, worker, n), n, say); err != nil {
+				later, err := crashSend(ctx, s, d, fmt.Sprintf("%s-%d-%d", round, worker, n), say)
+				if err == nil {
+					err = click() // the one before, on its way to the disk beside this send
+				}
+				if click = later; err != nil {
 					say("fail", err)
 					return
 				}
@@ -69,31 +74,37 @@ func crashWriter(dir, round string) {
 	select {}
 }
 
-// crashSend is one send and one click on it.
-func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key string, n int, say func(string, ...any)) error {
+// crashSend is one send and one click on it, whose message is decrypted. click waits for it.
+func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key string, say func(string, ...any)) (click func() error, err error) {
 	c, err := s.Ledger.Begin(ctx, operation, "shop", key, "f")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer c.Release()
 	menu := &menus.Menu{Buttons: []menus.Button{{ID: "yes"}}}
 	s.Ledger.Intend(c, ledger.Plan{Chat: ada, Message: []byte(key), Menu: menu})
 	sending := session.WithFanout(ctx, everyDevice{}, &session.Rider{Write: c.Store})
 	if err := d.Sessions.PutManySessions(sending, map[string][]byte{"a": []byte(key), "b": []byte(key)}); err != nil {
-		return err
+		return nil, err
 	}
 	say("intended", key)
 	say("ratchet", d.ID, key)
 	if err := s.Ledger.Conclude(ctx, c, ledger.Outcome{State: ledger.Sent, JSON: []byte(key)}); err != nil {
-		return err
+		return nil, err
 	}
 	say("settled", key)
-	e := outbox.Event{ID: key, Type: clicked, Instance: "shop"}
-	if _, err := appendClick(ctx, s, e, menus.Press{MessageID: c.Entry.MessageID}, func(menus.Count) ([]byte, error) { return []byte(key), nil }); err != nil {
-		return err
+	if err := receive(ctx, d, "c", hashOf(key), key); err != nil {
+		return nil, err
 	}
-	say("clicked", key)
-	return nil
+	_, wait := beginClick(ctx, s, session.Decrypted(d), outbox.Event{ID: key, Type: clicked, Instance: "shop"}, menus.Press{MessageID: c.Entry.MessageID},
+		func(menus.Count) ([]byte, error) { return []byte(key), nil })
+	return func() error {
+		if err := wait(); err != nil {
+			return err
+		}
+		say("clicked", key)
+		return nil
+	}, nil
 }
 
 // everyDevice has nothing to say about whom a message is encrypted for.
@@ -176,9 +187,22 @@ func (c confirmed) hold(t *testing.T, s *store.Store, powerCut bool) {
 		}
 		for _, e := range events {
 			stored[e.ID], cursor = true, e.Cursor
+			handled(t, s, e.ID)
 			if m := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", e.ID)).MessageID)); m.Clicks != 1 {
 				t.Errorf("%s has an event and %d clicks", e.ID, m.Clicks)
 			}
+		}
+	}
+	for worker := range crashWorkers {
+		d := must[*wastore.Device](t)(s.Devices.Device(ctx, crashJID(worker)))
+		at := string(must[[]byte](t)(d.Sessions.GetSession(ctx, "c")))
+		for key := range stored {
+			if of(t, key) == worker && step(t, key) > step(t, at) {
+				t.Errorf("the ratchet of the messages is at %s, and the click of %s is stored", at, key)
+			}
+		}
+		if at != "" && !stored[at] {
+			t.Errorf("the message of %s was decrypted, and its click is not stored", at)
 		}
 	}
 	for key := range c["clicked"] {
@@ -215,6 +239,23 @@ func killedWriter(t *testing.T, dir string, round, lines int, said confirmed) {
 	if lines > 0 {
 		t.Fatalf("the writer ended by itself, %d lines early", lines)
 	}
+}
+
+// handled checks that the message of a click is known as handled.
+func handled(t *testing.T, s *store.Store, key string) {
+	t.Helper()
+	d := must[*wastore.Device](t)(s.Devices.Device(t.Context(), crashJID(of(t, key))))
+	if b := must[*wastore.BufferedEvent](t)(d.EventBuffer.GetBufferedEvent(t.Context(), hashOf(key))); b == nil || b.Plaintext != nil {
+		t.Errorf("the click of %s is stored, and its message has no mark: %v", key, b)
+	}
+}
+
+// of is the worker of a key.
+func of(t *testing.T, key string) (worker int) {
+	t.Helper()
+	var round, n int
+	must[int](t)(fmt.Sscanf(key, "%d-%d-%d", &round, &worker, &n))
+	return worker
 }
 
 // step orders the keys of one worker: round, then number.

@@ -12,6 +12,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
 // clock is a time that tests move.
@@ -91,10 +92,17 @@ func appendEvent(ctx context.Context, s *store.Store, e outbox.Event) (appended,
 	return appended{Duplicate: err == nil && !fresh}, err
 }
 
-// appendClick stores a click as package receive does.
+// appendClick stores a click.
 func appendClick(ctx context.Context, s *store.Store, e outbox.Event, p menus.Press, data func(menus.Count) ([]byte, error)) (appended, error) {
+	a, wait := beginClick(ctx, s, nil, e, p, data)
+	err := wait()
+	return *a, err
+}
+
+// beginClick begins to store a click as package receive does, with what was decrypted.
+func beginClick(ctx context.Context, s *store.Store, from *session.Decryption, e outbox.Event, p menus.Press, data func(menus.Count) ([]byte, error)) (*appended, func() error) {
 	var a appended
-	fresh, err := s.Outbox.Append(ctx, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
+	return &a, beginEvent(ctx, s, from, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
 		if a.Click, err = p.Count(t, e.Instance, e.Time); err != nil {
 			return err
 		}
@@ -103,9 +111,19 @@ func appendClick(ctx context.Context, s *store.Store, e outbox.Event, p menus.Pr
 		}
 		e.Data, err = data(a.Click)
 		return err
+	}, &a.Duplicate)
+}
+
+// beginEvent begins to store an event with what was decrypted. duplicate is set when wait returns.
+func beginEvent(ctx context.Context, s *store.Store, from *session.Decryption, e outbox.Event, with func(*sqldb.Tx, *outbox.Event) error, duplicate *bool) (wait func() error) {
+	return from.Begin(func(along func(*sqldb.Tx) error) func() error {
+		wait := s.Outbox.Begin(ctx, e, along, with)
+		return func() error {
+			fresh, err := wait()
+			*duplicate = err == nil && !fresh
+			return err
+		}
 	})
-	a.Duplicate = err == nil && !fresh
-	return a, err
 }
 
 // rows counts the rows of every table in the database, whatsmeow's included.
