@@ -1,0 +1,188 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow/types/events"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/session"
+	"github.com/tapnode/tapnode/plugin/wasim"
+)
+
+// line is an instance whose messages are stored as nothing but what was decrypted of them.
+type line struct {
+	*world
+	instance *Instance
+	device   *wasim.Device
+	ana      *wasim.Phone
+	heard    chan string // texts that were handed over
+
+	mu     sync.Mutex
+	refuse map[string]bool // texts that cannot be stored
+	stored map[string]int
+}
+
+func newLine(t *testing.T) *line {
+	l := &line{world: newWorld(t, wasim.Options{}), heard: make(chan string, 100), refuse: map[string]bool{}, stored: map[string]int{}}
+	l.device = l.adopt(1)
+	p := l.open(func(o *Options) { o.OnMessage = l.message })
+	var err error
+	l.instance, err = p.Get("shop-001")
+	must(t, err)
+	l.until(l.instance, "connected", in(Connected))
+	l.ana, err = l.sim.NewPhone(l.ctx(), "5511988880001")
+	must(t, err)
+	l.say("hello") // uses up a key; the others only move the ratchet on
+	l.hear("hello")
+	l.settle()
+	return l
+}
+
+func (l *line) message(ctx context.Context, _ *Instance, m *events.Message, from *session.Decryption) (func() error, error) {
+	text := m.Message.GetConversation()
+	if text == "" {
+		return nil, nil
+	}
+	wait := from.Begin(func(along func(*sqldb.Tx) error) func() error {
+		return l.db.DB.BeginSynced(ctx, "store the text", func(t *sqldb.Tx) error {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if l.refuse[text] {
+				return errors.New("the disk is full")
+			}
+			return along(t)
+		})
+	})
+	l.heard <- text
+	return func() error {
+		err := wait()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if err == nil {
+			l.stored[text]++
+		}
+		return err
+	}, nil
+}
+
+func (l *line) say(texts ...string) {
+	l.t.Helper()
+	for _, text := range texts {
+		_, err := l.ana.SendText(l.ctx(), l.instance.Account().LID, text)
+		must(l.t, err)
+	}
+}
+
+func (l *line) hear(texts ...string) {
+	l.t.Helper()
+	for _, text := range texts {
+		await(l.t, l.ctx(), l.heard, text)
+	}
+}
+
+// settle waits until WhatsApp has an acknowledgement of everything.
+func (l *line) settle() {
+	l.t.Helper()
+	for ctx := l.ctx(); l.device.Pending() > 0; time.Sleep(5 * time.Millisecond) { // polls a condition; the deadline decides
+		if ctx.Err() != nil {
+			l.t.Fatalf("%d messages were not acknowledged", l.device.Pending())
+		}
+	}
+}
+
+// stop keeps the database from writing until the function it returns is called.
+func (l *line) stop() (release func()) {
+	turn := make(chan struct{})
+	done := l.db.DB.Begin(l.ctx(), "wait", func(*sqldb.Tx) error { <-turn; return nil })
+	return func() {
+		l.t.Helper()
+		close(turn)
+		must(l.t, done())
+	}
+}
+
+func (l *line) once(texts ...string) {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	want := map[string]int{}
+	for _, text := range append(texts, "hello") {
+		want[text] = 1
+	}
+	if !maps.Equal(l.stored, want) {
+		l.t.Errorf("stored %v, want %v", l.stored, want)
+	}
+}
+
+// TestMessagesWaitForTheDiskTogether: while the disk is waited for the next messages are
+// decrypted, and none is acknowledged before it is there.
+func TestMessagesWaitForTheDiskTogether(t *testing.T) {
+	l := newLine(t)
+	release := l.stop()
+	texts := []string{"a", "b", "c", "d"}
+	l.say(texts...)
+	l.hear(texts...)
+	if n := l.device.Pending(); n != len(texts) {
+		t.Errorf("%d messages wait for their acknowledgement, want %d", n, len(texts))
+	}
+	l.once()
+	release()
+	l.settle()
+	l.once(texts...)
+}
+
+// TestMessageThatCannotBeStoredIsAloneInThat: those that were decrypted behind it come
+// again, too; on the next line each is stored by itself, whatever becomes of the others.
+func TestMessageThatCannotBeStoredIsAloneInThat(t *testing.T) {
+	l := newLine(t)
+	l.refuse["b"] = true
+	release := l.stop()
+	l.say("a", "b", "c")
+	l.hear("a", "b", "c")
+	release()
+	l.hear("b", "c") // on the next line
+	for ctx := l.ctx(); l.device.Pending() != 1; time.Sleep(5 * time.Millisecond) {
+		if ctx.Err() != nil {
+			t.Fatalf("%d messages are not acknowledged", l.device.Pending())
+		}
+	}
+	l.once("a", "c")
+	l.mu.Lock()
+	l.refuse["b"] = false
+	l.mu.Unlock()
+	l.device.Drop()
+	l.settle()
+	l.once("a", "b", "c")
+	l.say("d")
+	l.hear("b", "d")
+	l.settle()
+	l.once("a", "b", "c", "d")
+	if logins := l.device.Logins(); logins != 3 {
+		t.Errorf("%d logins, want 3", logins)
+	}
+}
+
+// TestLineEndsBeforeTheDisk: what is not on the disk when the line ends is not acknowledged
+// on the next one before it comes again, and then it is known.
+func TestLineEndsBeforeTheDisk(t *testing.T) {
+	l := newLine(t)
+	release := l.stop()
+	texts := []string{"a", "b", "c"}
+	l.say(texts...)
+	l.hear(texts...)
+	l.device.Drop()
+	release()
+	l.settle()
+	l.once(texts...)
+	select {
+	case text := <-l.heard:
+		t.Errorf("%q was handed over again", text)
+	default:
+	}
+}
