@@ -15,8 +15,23 @@ import (
 // BenchmarkClicks is the way of clicks that have gathered at the server while it held
 // them back: decrypted, matched, stored, given to a host and acknowledged by it.
 //
-//	go test -run - -bench Clicks -cpuprofile cpu.out ./plugin/internal/node
-func BenchmarkClicks(b *testing.B) {
+//	go test -run - -bench 'Clicks?$' -cpuprofile cpu.out ./plugin/internal/node
+func BenchmarkClicks(b *testing.B) { benchTaps(b, benchClicks) }
+
+// BenchmarkClick is the same for one click at a time.
+func BenchmarkClick(b *testing.B) {
+	benchTaps(b, func(b *testing.B, _ *wasim.Server, phone *wasim.Phone, menu wasim.Message, sub *client.Subscription) {
+		for b.Loop() {
+			_, err := phone.Click(b.Context(), menu, "sales", "")
+			check(b, err)
+			ev, err := sub.Recv()
+			check(b, err)
+			check(b, sub.Ack(ev.Sequence))
+		}
+	})
+}
+
+func benchTaps(b *testing.B, taps func(*testing.B, *wasim.Server, *wasim.Phone, wasim.Message, *client.Subscription)) {
 	old := slog.SetLogLoggerLevel(slog.LevelError)
 	defer slog.SetLogLoggerLevel(old)
 	sim, err := wasim.Start(wasim.Options{})
@@ -39,7 +54,7 @@ func BenchmarkClicks(b *testing.B) {
 		sub, err := node.Subscribe(ctx, client.Start{Operation: operation, Subscriber: "bench"})
 		check(b, err)
 		if operation == opButtonClick {
-			benchClicks(b, sim, ana, menu, sub)
+			taps(b, sim, ana, menu, sub)
 		}
 	}
 }
