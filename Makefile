@@ -61,10 +61,18 @@ crash-hosts:
 	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestCluster(Failover|Pgbouncer|Upgrade)' -v ./host/internal/cli
 
 .PHONY: crash-runs
-crash-runs: ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, 100 faults of three hosts under 5,000, and a minute of sends: an hour
+crash-runs: crash-cluster ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, crash-cluster, and a minute of sends: more than an hour
 	TAPNODE_CRASH_RUNS=10000 TAPNODE_CRASH_KILLS=300 go test -count=1 -timeout 2h -run TestCrashRuns -v ./host/internal/cli
-	TAPNODE_CRASH_RUNS=5000 TAPNODE_CRASH_FAULTS=100 go test -count=1 -timeout 2h -run TestCrashHosts -v ./host/internal/cli
 	TAPNODE_CRASH_SECONDS=60 go test -count=1 -timeout 15m -run TestCrashSends -v ./host/internal/cli
+
+# As much of it as CLUSTER_INSTANCES, CLUSTER_RUNS and CLUSTER_FAULTS say.
+CLUSTER_INSTANCES ?= 200
+CLUSTER_RUNS ?= 5000
+CLUSTER_FAULTS ?= 100
+.PHONY: crash-cluster
+crash-cluster: ## 100 faults of three hosts and of two Postgres servers with 200 instances, while 5,000 menus are sent and tapped: 40 minutes
+	TAPNODE_CRASH_INSTANCES=$(CLUSTER_INSTANCES) TAPNODE_CRASH_RUNS=$(CLUSTER_RUNS) TAPNODE_CRASH_FAULTS=$(CLUSTER_FAULTS) \
+	go test -count=1 -timeout 3h -run 'TestCrashHosts$$' -v ./host/internal/cli
 
 .PHONY: vet
 vet: ## gofmt and go vet, the quick part of lint

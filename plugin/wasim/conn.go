@@ -19,6 +19,7 @@ import (
 type conn struct {
 	s      *Server
 	ws     *websocket.Conn
+	from   string // the client's address
 	noise  *noise.Conn
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -59,6 +59,16 @@ func (d *Device) Online() bool {
 	return d.conn != nil
 }
 
+// RemoteAddr is where the device is logged in from, and empty while it is not.
+func (d *Device) RemoteAddr() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn == nil {
+		return ""
+	}
+	return d.conn.from
+}
+
 // Logins counts the successful logins.
 func (d *Device) Logins() int {
 	d.mu.Lock()

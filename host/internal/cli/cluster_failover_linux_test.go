@@ -98,9 +98,7 @@ func TestClusterFailover(t *testing.T) {
 	both := startPair(t)
 	c := &crash{t: t, base: both.primary, runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 60)), kills: map[string]int{}}
 	c.prepare(3)
-	for _, h := range c.hosts() {
-		c.until(func() bool { return h.control.get(t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
-	}
+	c.ready()
 	began, times := time.Now(), sized("TAPNODE_CRASH_FAILOVERS", 2)
 	c.serve(func() {
 		for i := range times {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -32,9 +31,7 @@ func TestClusterPgbouncer(t *testing.T) {
 			base.via = query
 			c := &crash{t: t, base: base, runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 40)), kills: map[string]int{}}
 			c.prepare(2)
-			for _, h := range c.hosts() {
-				c.until(func() bool { return h.control.get(t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
-			}
+			c.ready()
 			c.serve(func() {
 				c.trouble(sized("TAPNODE_CRASH_FAULTS", 3), "kill a host", "move an instance", "kill Postgres")
 			})

@@ -19,12 +19,14 @@ type asked struct {
 	id       string
 	button   string    // that was tapped; empty: none
 	from, to time.Time // in between, if it was
+	tap      string    // id of its message
 }
 
 func (c *crash) phone(n int) *wasim.Phone { return c.phones[n%crashPhones] }
 
 // live starts a run and is its customer: taps at once, around the deadline, or not at all.
 func (c *crash) live(n int) {
+	c.faults.allow(c.t.Context(), n)
 	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Minute)
 	defer cancel()
 	if err := c.converse(ctx, n, &c.runs[n]); err != nil {
@@ -33,7 +35,7 @@ func (c *crash) live(n int) {
 }
 
 func (c *crash) converse(ctx context.Context, n int, r *asked) (err error) {
-	vars := map[string]string{"instance": crashInstance(n % crashInstances), "phone": crashNumber(n % crashPhones), "order": fmt.Sprint(n)}
+	vars := map[string]string{"instance": crashInstance(n % c.instances), "phone": crashNumber(n % crashPhones), "order": fmt.Sprint(n)}
 	if r.id, err = c.any().run(ctx, fmt.Sprintf("order-%d", n), vars); err != nil {
 		return fmt.Errorf("it was never started: %w", err)
 	}
@@ -55,7 +57,7 @@ func (c *crash) converse(ctx context.Context, n int, r *asked) (err error) {
 	time.Sleep(think) // as people do
 	r.button = []string{"yes", "pay"}[rand.IntN(2)]
 	r.from = time.Now()
-	if _, err := c.phone(n).Click(ctx, menu, r.button, wasim.ShapeInteractive); err != nil {
+	if r.tap, err = c.phone(n).Click(ctx, menu, r.button, wasim.ShapeInteractive); err != nil {
 		return fmt.Errorf("the tap: %w", err)
 	}
 	r.to = time.Now()

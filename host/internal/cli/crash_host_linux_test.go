@@ -23,9 +23,13 @@ type mortalHost struct {
 	said    string // the file of what it logs
 	control *control
 	lives   atomic.Int64
+	ails    atomic.Bool // something is done to it that takes a while
+	asleep  atomic.Bool // this life of it is
+	cut     atomic.Bool // it is, from its database
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd // the present life
+	rest time.Time // there is no next one before
 	over bool
 	end  error // of the last
 	done chan struct{}
@@ -63,12 +67,16 @@ func startMortal(t *testing.T, data string, args ...string) *mortalHost {
 func (h *mortalHost) live(command func() *exec.Cmd) {
 	defer close(h.done)
 	for {
+		for h.rests() {
+			time.Sleep(20 * time.Millisecond)
+		}
 		cmd := command()
 		h.mu.Lock()
 		if h.over {
 			h.mu.Unlock()
 			return
 		}
+		h.asleep.Store(false)
 		h.end = cmd.Start()
 		h.cmd = cmd
 		h.mu.Unlock()
@@ -80,6 +88,20 @@ func (h *mortalHost) live(command func() *exec.Cmd) {
 			time.Sleep(200 * time.Millisecond)
 		}
 	}
+}
+
+func (h *mortalHost) rests() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.over && time.Now().Before(h.rest)
+}
+
+// lose kills the host, which stays away for a while.
+func (h *mortalHost) lose(rest time.Duration) {
+	h.mu.Lock()
+	h.rest = time.Now().Add(rest)
+	h.mu.Unlock()
+	h.kill()
 }
 
 // kill kills the host, if it lives.

@@ -4,15 +4,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/cluster"
+	"github.com/tapnode/tapnode/host/internal/engine"
 )
-
-// pause is longer than the lease of a host, in which the others take over.
-const pause = 20 * time.Second
 
 func (c *crash) hosts() []*mortalHost { return append([]*mortalHost{c.host}, c.more...) }
 
@@ -31,87 +28,98 @@ func (c *crash) any() *mortalHost {
 	return all[rand.IntN(len(all))]
 }
 
-// TestCrashHosts: three hosts share a Postgres server and four instances, and customers come to any of them,
-// while hosts are killed, stopped for longer than their lease and woken, their nodes killed, the server
-// killed, and instances moved. In the end it is as on one host that nothing happened to: see TestCrashRuns.
-// And at no time did two hosts go on holding one instance. TAPNODE_CRASH_RUNS and
+// TestCrashHosts: three hosts share two Postgres servers, one of which is the synchronous standby of the other, and many
+// instances, and customers come to any of them, while hosts are killed, lost for a while, stopped for longer than their
+// lease and woken, and cut off from the database or from WhatsApp; while their nodes are killed, instances moved, and the
+// primary is killed and its standby promoted. In the end it is as on one host that nothing happened to: see TestCrashRuns.
+// Every event has come to a webhook, under one id. Each time, the instances were served again within the lease
+// and ten seconds, and nobody logged in whose instance it was not. TAPNODE_CRASH_INSTANCES, TAPNODE_CRASH_RUNS and
 // TAPNODE_CRASH_FAULTS say how much.
 func TestCrashHosts(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)
-	c := &crash{t: t, base: startMortalPostgres(t), runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 60)), kills: map[string]int{}}
+	both := startPair(t)
+	c := &crash{t: t, base: both.primary, both: both, instances: sized("TAPNODE_CRASH_INSTANCES", 12), runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 60)), kills: map[string]int{}}
 	c.prepare(3)
-	for _, h := range c.hosts() {
-		c.until(func() bool { return h.control.get(t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
+	c.ready()
+	heard := c.listen()
+	for _, h := range c.more { // within seconds they would know of the webhook anyway
+		h.kill()
+		c.until(func() bool { return h.lives.Load() == 2 })
 	}
+	c.ready()
+	c.watch = startWatch(c)
+	c.until(c.watch.served)
 	began := time.Now()
 	c.serve(func() {
-		c.trouble(sized("TAPNODE_CRASH_FAULTS", 5), "kill a host", "move an instance", "stop a host", "kill a node", "kill Postgres")
+		c.trouble(sized("TAPNODE_CRASH_FAULTS", 8), "kill a host", "cut off the database", "move an instance", "lose a host",
+			"fail over", "kill a node", "cut off WhatsApp", "stop a host")
 	})
 	c.settle()
 	c.connected()
+	c.watch.judge(began)
+	c.toldAll(heard)
 	figures, taps := c.figures()
 	for _, h := range c.hosts() {
 		h.stop(t)
 	}
 	histories := c.verify()
 	c.counted(figures, taps, histories)
-	t.Logf("%d runs, faults %v, %v", len(c.runs), c.kills, time.Since(began).Round(time.Second))
+	t.Logf("%d instances, %d runs, faults %v, %v", c.instances, len(c.runs), c.kills, time.Since(began).Round(time.Second))
 }
 
-// trouble does things of some kinds to the hosts in turn, each when the runs have come a random step further.
-func (c *crash) trouble(times int, kinds ...string) {
-	asleep := map[*mortalHost]time.Time{} // until when
-	for i := range times {
-		until := int64(3*len(c.runs)*i/times + rand.IntN(3*len(c.runs)/times+1))
-		for c.moves.Load() < until && c.t.Context().Err() == nil && !c.t.Failed() {
-			time.Sleep(5 * time.Millisecond) // a fault needs no precision
-		}
-		kind, h := kinds[i%len(kinds)], c.any()
-		if time.Now().Before(asleep[h]) { // it is killed in its sleep, or sleeps on
-			kind = []string{"kill a host", "move an instance"}[rand.IntN(2)]
-		}
-		switch kind {
-		case "kill a host":
-			h.kill()
-		case "kill a node":
-			h.killNode(c.t)
-		case "kill Postgres":
-			c.base.kill(c.t)
-		case "move an instance":
-			c.move(h)
-		case "stop a host":
-			h.signal(c.t, syscall.SIGSTOP)
-			asleep[h] = time.Now().Add(pause)
-			time.AfterFunc(pause, func() { h.signal(c.t, syscall.SIGCONT) })
-		}
-		c.kills[kind]++
-	}
-	if len(asleep) > 0 {
-		time.Sleep(pause + time.Second)
+// ready waits until all hosts are.
+func (c *crash) ready() {
+	for _, h := range c.hosts() {
+		c.until(func() bool { return h.control.get(c.t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
 	}
 }
 
-// signal stops or wakes a host and its node.
-func (h *mortalHost) signal(t *testing.T, s syscall.Signal) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.cmd == nil || h.cmd.Process == nil {
-		return
-	}
-	for _, pid := range append(children(t, h.cmd.Process.Pid), h.cmd.Process.Pid) {
-		_ = syscall.Kill(pid, s) // it may have ended
-	}
+// listen makes a webhook of some events.
+func (c *crash) listen() *frail {
+	f := startFrail(c.t)
+	body := fmt.Appendf(nil, `{"url":"http://%s/","unordered":true,"events":["whatsapp.button.clicked.v1","flow.run.started.v1","flow.run.ended.v1"]}`, f.address)
+	c.until(func() bool {
+		return c.host.control.get(c.t.Context(), http.MethodPost, v1("webhooks"), nil, body, nil) == nil
+	})
+	return f
 }
 
-// move asks one host to give an instance to a random one, which may be asleep.
-func (c *crash) move(ask *mortalHost) {
-	var all struct{ Hosts []cluster.Host }
-	if ask.control.get(c.t.Context(), http.MethodGet, v1("hosts"), nil, nil, &all) != nil || len(all.Hosts) == 0 {
-		return // it was killed
+// lacks is something that was not told yet.
+func (f *frail) lacks(want map[string]bool) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for what := range want {
+		if f.told[what] == nil {
+			return what
+		}
 	}
-	body := fmt.Appendf(nil, `{"host":%q}`, all.Hosts[rand.IntN(len(all.Hosts))].ID)
-	_ = ask.control.get(c.t.Context(), http.MethodPost, v1("instances", crashInstance(rand.IntN(crashInstances)), "move"), nil, body, nil)
+	return ""
+}
+
+// toldAll waits until a receiver has heard of each run and each tap, and checks that each has one id.
+func (c *crash) toldAll(f *frail) {
+	want := map[string]bool{}
+	for _, r := range c.runs {
+		want["flow.run.started.v1 "+r.id], want["flow.run.ended.v1 "+r.id] = true, true
+		if r.tap != "" {
+			want["whatsapp.button.clicked.v1 "+r.tap] = true
+		}
+	}
+	for end := time.Now().Add(4 * engine.Lease); time.Now().Before(end) && f.lacks(want) != ""; {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if what := f.lacks(want); what != "" {
+		c.t.Errorf("nobody told of %s", what)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for what, ids := range f.told {
+		if !want[what] || len(ids) != 1 {
+			c.t.Errorf("%s was told under %d ids, and should have been: %v", what, len(ids), want[what])
+		}
+	}
+	c.t.Logf("%d events were told, %d calls failed", len(want), f.failed)
 }
 
 // connected waits until every instance is connected, as each host tells it, and checks that all hosts share.
@@ -128,7 +136,7 @@ func (c *crash) connected() {
 					n++
 				}
 			}
-			return err == nil && n == crashInstances
+			return err == nil && n == c.instances
 		})
 	}
 	var all struct{ Hosts []cluster.Host }
@@ -142,7 +150,7 @@ func (c *crash) connected() {
 			c.t.Errorf("a host is not back: %+v", h)
 		}
 	}
-	if len(all.Hosts) != len(c.hosts()) || owned != crashInstances {
+	if len(all.Hosts) != len(c.hosts()) || owned != c.instances {
 		c.t.Errorf("hosts: %+v", all.Hosts)
 	}
 }

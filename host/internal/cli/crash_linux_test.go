@@ -1,13 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -44,20 +44,20 @@ nodes:
       contentText: menu ${ vars.order }
       buttons: [{id: "yes", displayText: "Yes"}, {id: pay, displayText: Pay}]
     wait: {timeout: 4s, late: ignore}
-    retry: {max: 20, backoff: constant, initial: 2s}
+    retry: {max: 20, backoff: constant, initial: 4s}
   - {id: pay, type: http.request@1, with: {method: POST, url: %q, query: {order: "${ vars.order }"}}}
   - id: answer
     type: whatsapp.sendText@1
     with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "answer ${ vars.order }"}
-    retry: {max: 20, backoff: constant, initial: 2s}
+    retry: {max: 20, backoff: constant, initial: 4s}
   - id: lost
     type: whatsapp.sendText@1
     with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "lost ${ vars.order }"}
-    retry: {max: 20, backoff: constant, initial: 2s}
+    retry: {max: 20, backoff: constant, initial: 4s}
   - id: silent
     type: whatsapp.sendText@1
     with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "silent ${ vars.order }"}
-    retry: {max: 20, backoff: constant, initial: 2s}
+    retry: {max: 20, backoff: constant, initial: 4s}
 edges:
   - {from: "menu.reply:yes", to: answer}
   - {from: "menu.reply:pay", to: pay}
@@ -74,6 +74,12 @@ type crash struct {
 	more  []*mortalHost   // on the same database
 	base  *mortalPostgres // nil: SQLite
 	web   *counting
+
+	instances int    // crashInstances, unless said otherwise
+	both      *pair  // base and its standby, if that may take over
+	links     []way  // of each host; nil: straight
+	faults    faults // of the hosts
+	watch     *watch // of them; nil: nobody watches
 
 	phones []*wasim.Phone
 	runs   []asked
@@ -139,6 +145,7 @@ func (c *crash) serve(meanwhile func()) {
 func (c *crash) prepare(hosts int) {
 	t := c.t
 	log := slog.New(slog.DiscardHandler)
+	c.instances = cmp.Or(c.instances, crashInstances)
 	var err error
 	if c.world, err = sim.Start(log); err != nil {
 		t.Fatal(err)
@@ -149,18 +156,12 @@ func (c *crash) prepare(hosts int) {
 		}
 	})
 	dir := shortDir(t)
-	node := c.world.Settings()
-	if c.base != nil {
-		if node, err = merge(node, fmt.Appendf(nil, `{"store":{"dsn":%q}}`, c.base.url("node"))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data, settings, flows := filepath.Join(dir, "data"), filepath.Join(dir, "settings.json"), filepath.Join(dir, "crash.yaml")
+	node := c.node(nil)
 	var instances []string
-	for i := range crashInstances {
+	for i := range c.instances {
 		instances = append(instances, crashInstance(i))
 	}
-	pairAll(t, c.world, data, node, log, instances...)
+	pairAll(t, c.world, filepath.Join(dir, "data"), node, log, instances...)
 	for i := range crashPhones {
 		phone, err := c.world.Server().NewPhone(t.Context(), crashNumber(i))
 		if err != nil {
@@ -169,24 +170,57 @@ func (c *crash) prepare(hosts int) {
 		c.phones = append(c.phones, phone)
 	}
 	c.web = startCounting(t)
-	raw, err := json.Marshal(map[string]json.RawMessage{"whatsapp-send-buttons": node})
-	if err != nil {
-		t.Fatal(err)
+	if c.both != nil {
+		c.links = openWays(t, hosts, c.world.Server(), c.both.primary, c.both.standby)
 	}
-	for file, text := range map[string][]byte{settings: raw, flows: fmt.Appendf(nil, crashFlow, c.web.URL)} {
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
+	flows := put(t, dir, "crash.yaml", fmt.Sprintf(crashFlow, c.web.URL))
+	for i := range hosts {
+		name, path := "", (*way)(nil)
+		if i > 0 {
+			name = strconv.Itoa(i + 1)
+		}
+		if c.links != nil {
+			path = &c.links[i]
+		}
+		data, settings := filepath.Join(dir, "data"+name), put(t, dir, "settings"+name+".json", fmt.Sprintf(`{"whatsapp-send-buttons":%s}`, c.node(path)))
+		args := []string{"serve", flows, "--listen", "127.0.0.1:0", "--settings", settings, "--allow-private", "--data", data}
+		if c.base != nil {
+			args = append(args, "--database", c.url("runs", path))
+		}
+		if h := startMortal(t, data, args...); i == 0 {
+			c.host = h
+		} else {
+			c.more = append(c.more, h)
 		}
 	}
-	args := []string{"serve", flows, "--listen", "127.0.0.1:0", "--settings", settings, "--allow-private"}
+}
+
+// url is a database as a host finds it.
+func (c *crash) url(name string, path *way) string {
+	if path == nil {
+		return c.base.url(name)
+	}
+	return c.base.by(name, path.database())
+}
+
+// node are the settings of a host's node.
+func (c *crash) node(path *way) json.RawMessage {
+	settings := c.world.Settings()
+	add := map[string]any{}
 	if c.base != nil {
-		args = append(args, "--database", c.base.url("runs"))
+		add["store"] = map[string]any{"dsn": c.url("node", path)}
 	}
-	c.host = startMortal(t, data, slices.Concat(args, []string{"--data", data})...)
-	for i := range hosts - 1 {
-		data := filepath.Join(dir, "data"+strconv.Itoa(i+2))
-		c.more = append(c.more, startMortal(t, data, slices.Concat(args, []string{"--data", data})...))
+	if path != nil {
+		add["server"] = map[string]any{"url": "http://" + path.whatsapp.address}
 	}
+	raw, err := json.Marshal(add)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if settings, err = merge(settings, raw); err != nil {
+		c.t.Fatal(err)
+	}
+	return settings
 }
 
 func crashInstance(i int) string { return "shop" + strconv.Itoa(i) }

@@ -102,7 +102,7 @@ func (p *mortalPostgres) start(t *testing.T) {
 	t.Helper()
 	deadline(t, func() bool {
 		// What it has written is the kernel's when it is killed, so that it need not sync.
-		p.cmd = p.command(t, "postgres", "-c", "listen_addresses=", "-k", p.dir, "-c", "fsync=off", "-c", "max_connections=200")
+		p.cmd = p.command(t, "postgres", "-c", "listen_addresses=", "-k", p.dir, "-c", "fsync=off", "-c", "max_connections=400")
 		if err := p.cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func (c *crash) verify() map[string][]engine.Step {
 	keys, ends := map[string]bool{}, map[string]int{}
 	slow := 0
 	for n, r := range c.runs {
-		h := &history{n: n, asked: r, steps: histories[r.id], visits: map[int]*visit{}, hits: c.web.asked(n), slept: c.more != nil}
+		h := &history{n: n, asked: r, steps: histories[r.id], visits: map[int]*visit{}, hits: c.web.asked(n), slept: c.more != nil, blind: c.faults.blind}
 		end := h.check()
 		if ends[end]++; strings.HasPrefix(end, tooSlow) {
 			if slow++; slow > max(1, len(c.runs)/1000) {
@@ -77,7 +77,7 @@ func (c *crash) verify() map[string][]engine.Step {
 			if v.node == "pay" {
 				continue
 			}
-			keys[crashInstance(n%crashInstances)+"/"+engine.RunKeys+run.Key(r.id, v.node, v.n)] = true
+			keys[crashInstance(n%c.instances)+"/"+engine.RunKeys+run.Key(r.id, v.node, v.n)] = true
 			text := fmt.Sprintf("%s %d", v.node, n)
 			if ids := shown[text]; len(ids) != 1 || ids[0] != v.message {
 				h.wrong("%s was sent as %q; the phone shows %q", v.node, v.message, ids)
@@ -159,7 +159,8 @@ func (c *crash) ledger() map[string]bool {
 
 // history is the stored history of one run, under examination.
 type history struct {
-	slept bool // hosts were stopped and woken: their calls may have run out of time
+	slept bool      // hosts were stopped and woken: their calls may have run out of time
+	blind []stretch // when a host was cut off from WhatsApp, and could not know
 	n     int
 	asked
 	steps  []engine.Step
@@ -324,6 +325,8 @@ func (h *history) timed(menu *visit, end string) string {
 	due := menu.armed.Add(crashTimeout + time.Second - 1).Truncate(time.Second) // as the engine rounds it
 	first, last := h.from.Truncate(time.Second), h.to.Truncate(time.Second)
 	switch {
+	case last.Before(due) && end == "clock" && slices.ContainsFunc(h.blind, func(s stretch) bool { return s.meets(h.from, due) }):
+		return "clock, WhatsApp being cut off"
 	case last.Before(due) && end == "clock":
 		return tooSlow
 	case !first.Before(due) && end == "tap":

@@ -41,12 +41,13 @@ type frail struct {
 	runs    map[string]map[string]bool // types by run
 	sent    map[string]map[string]bool // ids by message
 	order   map[string][]string        // texts by instance and phone, as they came first
+	told    map[string]map[string]bool // ids by type and what they are of
 	failed  int
 }
 
 func startFrail(t *testing.T) *frail {
 	t.Helper()
-	f := &frail{address: "127.0.0.1:0", texts: map[string]map[string]bool{}, sent: map[string]map[string]bool{}, runs: map[string]map[string]bool{}, order: map[string][]string{}}
+	f := &frail{address: "127.0.0.1:0", texts: map[string]map[string]bool{}, sent: map[string]map[string]bool{}, runs: map[string]map[string]bool{}, order: map[string][]string{}, told: map[string]map[string]bool{}}
 	f.start(t)
 	t.Cleanup(f.stop)
 	return f
@@ -101,11 +102,16 @@ func (f *frail) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if strings.HasPrefix(ev.Type, "flow.run.") {
+		note(f.told, ev.Type+" "+ev.Subject, ev.ID)
 		note(f.runs, ev.Subject, ev.Type)
 		return
 	}
 	if ev.Type == "whatsapp.message.sent.v1" {
 		note(f.sent, ev.Data.MessageID, ev.ID)
+		return
+	}
+	if ev.Type == "whatsapp.button.clicked.v1" {
+		note(f.told, ev.Type+" "+ev.Data.MessageID, ev.ID)
 		return
 	}
 	if f.texts[ev.Data.Text] == nil {

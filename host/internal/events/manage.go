@@ -23,8 +23,11 @@ type Status struct {
 	Last *Attempt
 }
 
-// announce lets the loop look at the webhooks again.
+// announce lets the loop look at the webhooks again. Until it has, this host tells of runs: who made a webhook
+// of them hears of the next one.
 func (s *Service) announce() {
+	s.asked.Add(1)
+	s.runs.Store(true)
 	select {
 	case s.changed <- struct{}{}:
 	default: // a token is there already

@@ -50,6 +50,7 @@ type Service struct {
 
 	changed chan struct{} // holds one token when webhooks have changed here
 	runs    atomic.Bool   // somebody wants events of runs, or nobody has looked yet
+	asked   atomic.Int64  // how often webhooks have changed here
 	readers atomic.Int64  // until when they are kept for readers at least, in milliseconds
 
 	life    sync.Mutex
@@ -135,6 +136,8 @@ func (s *Service) loop(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-s.changed:
+			looked = time.Time{}
 		case <-time.After(again):
 		}
 	}
@@ -147,15 +150,16 @@ func (s *Service) loop(ctx context.Context) {
 
 // look notes what is wanted, for a host that does not deliver.
 func (s *Service) look(ctx context.Context) error {
+	asked := s.asked.Load()
 	all, err := s.store.all(ctx, s.opt.DB, true)
 	if err != nil {
 		return err
 	}
-	return s.note(ctx, all)
+	return s.note(ctx, all, asked)
 }
 
-// note finds out whether somebody wants events of runs.
-func (s *Service) note(ctx context.Context, all []*Webhook) error {
+// note finds out whether somebody wants events of runs, by the webhooks there were when they had changed so often.
+func (s *Service) note(ctx context.Context, all []*Webhook, asked int64) error {
 	until, err := runsKept(ctx, s.opt.DB)
 	if err != nil {
 		return err
@@ -169,6 +173,9 @@ func (s *Service) note(ctx context.Context, all []*Webhook) error {
 		}
 	}
 	s.runs.Store(wanted)
+	if s.asked.Load() != asked { // there may be more by now: it is looked at again
+		s.runs.Store(true)
+	}
 	return nil
 }
 
@@ -247,11 +254,12 @@ func (s *Service) follow(ctx context.Context, seen int64) (int64, error) {
 	if err != nil || changes == seen {
 		return seen, err
 	}
+	asked := s.asked.Load()
 	all, err := s.store.all(ctx, s.opt.DB, true)
 	if err != nil {
 		return seen, err
 	}
-	if err := s.note(ctx, all); err != nil {
+	if err := s.note(ctx, all, asked); err != nil {
 		return seen, err
 	}
 	there := map[string]bool{}
