@@ -68,6 +68,12 @@ func kindOf(err error) error {
 	return nil
 }
 
+// crossed says whether the database has undone a transaction for one of another process that was under way.
+func crossed(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code == "40P01" || pg.Code == "40001")
+}
+
 // infrastructure reports whether err is about the database rather than an answer
 // of a statement, so that repeating the work alone cannot help.
 func infrastructure(err error) bool {

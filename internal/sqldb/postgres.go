@@ -18,6 +18,9 @@ const (
 	// eachServer is how long one of several servers may take to answer. One whose machine is gone says
 	// nothing, and must not take the time in which the next one would.
 	eachServer = 2 * time.Second
+	// frozen is how long a transaction waits for its process, which may be stopped or cut off: it goes before the
+	// others that want its locks give up.
+	frozen = lockWait / 2
 )
 
 func openPostgres(ctx context.Context, opt Options) (*sql.DB, string, error) {
@@ -31,7 +34,7 @@ func openPostgres(ctx context.Context, opt Options) (*sql.DB, string, error) {
 	}
 	cfg.RuntimeParams["application_name"] = "tapnode"
 	cfg.RuntimeParams["lock_timeout"] = fmt.Sprint(lockWait.Milliseconds())
-	cfg.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(3 * lockWait.Milliseconds())
+	cfg.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(frozen.Milliseconds())
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(pgConns)
 	db.SetMaxIdleConns(pgConns)

@@ -2,9 +2,11 @@ package sqldb
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
@@ -59,5 +61,74 @@ func TestPostgresThatOnlyReads(t *testing.T) {
 	}
 	if !strings.Contains(Reason(err), "use the primary") {
 		t.Errorf("%q: %v", Reason(err), err)
+	}
+}
+
+// Two processes each want what the other has changed: the database ends one transaction, which is made again, and nobody hears
+// of it.
+func TestCrossingWrites(t *testing.T) {
+	t.Parallel()
+	dsn := sqldbtest.Postgres(t)
+	dbs := []*DB{openTest(t, Options{Postgres: dsn}), openTest(t, Options{Postgres: dsn})}
+	for _, id := range []string{"0", "1"} {
+		if err := note(t.Context(), dbs[0], id, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var both, writes sync.WaitGroup
+	both.Add(2)
+	var tries [2]int
+	for i, db := range dbs {
+		writes.Go(func() {
+			err := db.Write(t.Context(), "cross", func(tx *Tx) error {
+				if _, err := tx.Exec(`UPDATE notes SET body = $2 WHERE id = $1`, fmt.Sprint(i), []byte("mine")); err != nil {
+					return err
+				}
+				if tries[i]++; tries[i] == 1 {
+					both.Done()
+					both.Wait()
+				}
+				_, err := tx.Exec(`UPDATE notes SET body = $2 WHERE id = $1`, fmt.Sprint(1-i), []byte("mine"))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writes.Wait()
+	if tries[0]+tries[1] != 3 {
+		t.Errorf("the writes were tried %v times", tries)
+	}
+}
+
+// A process that is stopped in a transaction holds up the others for less time than they wait.
+func TestFrozenTransaction(t *testing.T) {
+	t.Parallel()
+	dsn := sqldbtest.Postgres(t)
+	stopped, other := openTest(t, Options{Postgres: dsn}), openTest(t, Options{Postgres: dsn})
+	if err := note(t.Context(), other, "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	inside, woken, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- stopped.Write(t.Context(), "freeze", func(tx *Tx) error {
+			_, err := tx.Exec(`UPDATE notes SET body = 'frozen'`)
+			close(inside)
+			<-woken
+			return err
+		})
+	}()
+	<-inside
+	err := other.Write(t.Context(), "go on", func(tx *Tx) error {
+		_, err := tx.Exec(`UPDATE notes SET body = 'other'`)
+		return err
+	})
+	close(woken)
+	if err != nil {
+		t.Errorf("the other could not write: %v", err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("the frozen transaction has committed what another has changed since")
 	}
 }

@@ -22,6 +22,9 @@ const (
 	// writerUndo keeps in memory what a statement for many rows has changed so far, which is undone
 	// if it fails. SQLite would make a file for it, each time.
 	writerUndo = "PRAGMA temp_store=MEMORY"
+	// crossings is how often a transaction is made again after it had crossed that of another process: each waited for
+	// what the other had, and the database has undone this one.
+	crossings = 5
 	// writeTime bounds a transaction on Postgres; SQLite's are bounded by its disk.
 	writeTime = 30 * time.Second
 )
@@ -205,6 +208,9 @@ func (w *writer) commit(batch []*job) {
 		return
 	}
 	err := w.transact(live)
+	for again := 0; crossed(err) && again < crossings; again++ {
+		err = w.transact(live)
+	}
 	if err == nil || len(live) == 1 || infrastructure(err) {
 		for _, j := range live {
 			j.end(err)

@@ -170,7 +170,7 @@ func (a *App) prepare() error {
 	}
 	var err error
 	a.Engine, err = engine.New(engine.Options{
-		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile, Behind: a.behind, Tells: a.opt.Tells,
+		Log: a.opt.Log, Executor: executor{a}, Builtins: builtins, Logger: a.log, Compile: a.compile, Behind: a.behind, Fitter: a.fitter, Tells: a.opt.Tells,
 	})
 	return err
 }
@@ -216,6 +216,11 @@ func (a *App) behind(instance, run string) bool {
 		return n.readElsewhere(a.member) || n.subscriptions.lag.behind(instance, run) ||
 			a.member != nil && instance != "" && a.member.Behind(a.reading, n.manifest.Name, instance)
 	})
+}
+
+// fitter is engine.Options.Fitter.
+func (a *App) fitter() bool {
+	return a.member != nil && slices.ContainsFunc(a.nodes, func(n *node) bool { return a.member.Fitter(n.manifest.Name) })
 }
 
 // ErrNode means that a node did not start. The host works without it, and its supervisor

@@ -35,7 +35,7 @@ func (a *App) join() (err error) {
 	if c == nil {
 		return nil
 	}
-	opt := cluster.Options{DB: c.DB, Dir: a.opt.DataDir, Secret: c.Secret, Version: c.Version, Execute: a.asOwner, Listen: c.Listen, Address: c.Address, Logger: a.log}
+	opt := cluster.Options{DB: c.DB, Dir: a.opt.DataDir, Secret: c.Secret, Version: c.Version, Execute: a.asOwner, Unfit: func() int { return a.Engine.Unfit() }, Listen: c.Listen, Address: c.Address, Logger: a.log}
 	for _, n := range a.nodes {
 		opt.Nodes = append(opt.Nodes, leased{n})
 	}
@@ -209,8 +209,8 @@ func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress f
 // asOwner runs a call that another host sent here as to the owner.
 func (a *App) asOwner(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	n, ok := a.byOp[r.Operation]
-	if !ok {
-		return client.Result{}, ErrUnknownOperation
+	if !ok { // its nodes are older than those of the host that asks
+		return client.Result{}, unavailable(fmt.Errorf("on the host that has the instance: %w: %s", ErrUnknownOperation, r.Operation), true)
 	}
 	owner, err := a.member.Owner(ctx, n.manifest.Name, subjectOf(r.Input), true)
 	switch {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"maps"
 	"net/url"
 	"os"
@@ -116,6 +117,15 @@ func (p *mortalPostgres) start(t *testing.T) {
 		_ = p.cmd.Wait() // the killed one's memory is still in use
 		return false
 	})
+}
+
+// ask reads one row of a database.
+func (p *mortalPostgres) ask(t *testing.T, database, query string, into ...any) error {
+	conn, err := pgx.Connect(t.Context(), p.local(database))
+	if err != nil {
+		return err
+	}
+	return errors.Join(conn.QueryRow(t.Context(), query).Scan(into...), conn.Close(t.Context()))
 }
 
 // kill kills the server with all its processes, and starts it again.

@@ -63,7 +63,7 @@ func (m *Member) beat(ctx context.Context) bool {
 func (m *Member) report() Host {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.me.Nodes, m.me.steady = []string{}, []string{}
+	m.me.Nodes, m.me.steady, m.me.unfit = []string{}, []string{}, m.opt.Unfit()
 	if time.Since(m.renewed) > suspicious { // the nodes could not tell either
 		clear(m.steady)
 	}

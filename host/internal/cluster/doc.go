@@ -11,7 +11,7 @@
 //   - Subjects are spread by count over the hosts whose node works. What belonged to a host that is
 //     gone is taken over at the latest [leaseTime] and a second after it was last heard of, and at
 //     once when it left in order.
-//   - The events of a node are read by one host at a time.
+//   - The events of a node are read by one host at a time: one that can run the most of the versions in use.
 //   - Hosts call each other over TLS 1.3, each side with a certificate that follows from the
 //     database's secret. There is nothing to distribute.
 //

@@ -47,7 +47,7 @@ type Node interface {
 // Execute runs a call that came from another host. epoch is that of this host's lease.
 type Execute func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 
-// Options of a Member. All but Logger and Address are required.
+// Options of a Member. All but Logger, Address and Unfit are required.
 type Options struct {
 	DB      *sqldb.DB // Postgres
 	Dir     string    // the host's own, where it finds its id again
@@ -55,6 +55,8 @@ type Options struct {
 	Version string
 	Nodes   []Node
 	Execute Execute
+	// Unfit is how many versions of flows this host cannot run, although they are in use.
+	Unfit func() int
 	// Listen is where other hosts call this one; Address is what they call it by, if that is
 	// something else.
 	Listen, Address string
@@ -101,6 +103,9 @@ type claim struct {
 func New(opt Options) (*Member, error) {
 	if opt.DB.Dialect() != "postgres" {
 		return nil, errors.New("hosts share a Postgres database only")
+	}
+	if opt.Unfit == nil {
+		opt.Unfit = func() int { return 0 }
 	}
 	id, err := identity(opt.Dir)
 	if err != nil {

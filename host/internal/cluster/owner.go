@@ -90,6 +90,22 @@ func (m *Member) Adopt(ctx context.Context, node, subject string) error {
 	return err
 }
 
+// Fitter says whether a host is at work, as far as this one knows, which fewer versions of flows do not fit.
+func (m *Member) Fitter(node string) bool {
+	unfit := m.opt.Unfit()
+	if unfit == 0 {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.hosts {
+		if h.ID != m.me.ID && h.unfit < unfit && h.fit(node) {
+			return true
+		}
+	}
+	return false
+}
+
 // Read says whether a host that lives reads the events of a node, as far as this one knows.
 func (m *Member) Read(node string) bool {
 	m.mu.Lock()

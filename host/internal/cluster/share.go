@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -15,7 +16,8 @@ const (
 
 // share decides what a host takes: what belongs to nobody who can act for it, up to its share,
 // and a few of those that others have too many of. With every host doing the same, each subject
-// has an owner after one round, and the numbers differ by one at most in the end.
+// has an owner after one round, and the numbers differ by one at most in the end. The events of a node
+// are for one of the hosts which the fewest versions do not fit.
 func share(me string, hosts []Host, leases []lease) (take []lease) {
 	byNode := map[string][]lease{}
 	for _, l := range leases {
@@ -29,9 +31,10 @@ func share(me string, hosts []Host, leases []lease) (take []lease) {
 
 func shareOf(me, node string, hosts []Host, leases []lease) (take []lease) {
 	count, mine := map[string]int{}, false // of each host that can act
+	unfit, fewest := map[string]int{}, math.MaxInt
 	for _, h := range hosts {
 		if h.fit(node) {
-			count[h.ID] = 0
+			count[h.ID], unfit[h.ID], fewest = 0, h.unfit, min(fewest, h.unfit)
 			mine = mine || h.ID == me
 		}
 	}
@@ -42,8 +45,8 @@ func shareOf(me, node string, hosts []Host, leases []lease) (take []lease) {
 	for _, l := range leases {
 		_, fit := count[l.host]
 		switch {
-		case l.subject == "" && !fit:
-			take = append(take, l) // the first who asks has it
+		case l.subject == "" && unfit[me] == fewest && (!fit || unfit[l.host] > fewest):
+			take = append(take, l) // the first who asks has it, of those that can do the most with it
 		case l.subject == "":
 		case !fit:
 			orphans = append(orphans, l)

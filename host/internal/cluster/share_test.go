@@ -90,3 +90,34 @@ func TestShareIsGentle(t *testing.T) {
 		}
 	}
 }
+
+// TestFittestReads: the events of a node are read by a host which the fewest versions do not fit, whoever was first, and
+// stay where they are while nobody is better.
+func TestFittestReads(t *testing.T) {
+	t.Parallel()
+	unfit := func(id string, n int) Host { return Host{ID: id, Lives: true, Nodes: []string{"n"}, unfit: n} }
+	for name, world := range map[string]struct {
+		hosts        []Host
+		reads, wants string // who does at first, and in the end
+	}{
+		"the old one was first":    {[]Host{unfit("old", 1), unfit("new", 0)}, "old", "new"},
+		"the old one comes":        {[]Host{unfit("old", 1), unfit("new", 0)}, "new", "new"},
+		"nobody reads":             {[]Host{unfit("old", 2), unfit("older", 3), unfit("new", 1)}, "gone", "new"},
+		"each lacks one":           {[]Host{unfit("a", 1), unfit("b", 1)}, "b", "b"},
+		"the new one is leaving":   {[]Host{unfit("old", 1), {ID: "new", Lives: true, Leaving: true, Nodes: []string{"n"}}}, "new", "old"},
+		"the new one has no node":  {[]Host{unfit("old", 1), {ID: "new", Lives: true}}, "old", "old"},
+		"the new one is not heard": {[]Host{unfit("old", 1), {ID: "new", Nodes: []string{"n"}}}, "old", "old"},
+	} {
+		l := lease{node: "n", host: world.reads, epoch: 1, age: time.Hour}
+		for range 2 {
+			for _, h := range world.hosts {
+				if len(share(h.ID, world.hosts, []lease{l})) > 0 {
+					l.host = h.ID
+				}
+			}
+		}
+		if l.host != world.wants {
+			t.Errorf("%s: %q reads", name, l.host)
+		}
+	}
+}

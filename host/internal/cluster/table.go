@@ -26,6 +26,7 @@ type Host struct {
 	Lives bool `json:"lives"`
 
 	steady []string // nodes that know all that is theirs
+	unfit  int      // versions of flows that it cannot run
 	// Owns is what it acts for, by name.
 	Owns []string `json:"instances"`
 }
@@ -81,9 +82,9 @@ func (t table) beat(ctx context.Context, me Host, session string) (bool, error) 
 	if me.Leaving {
 		leaving = 1
 	}
-	res, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_hosts SET nodes = $3, steady = $4, leaving = $5, until = `+clock+` + $6
+	res, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_hosts SET nodes = $3, steady = $4, leaving = $5, until = `+clock+` + $6, unfit = $7
 		WHERE id = $1 AND session = $2 AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'`,
-		me.ID, session, string(nodes), string(steady), leaving, leaseTime.Milliseconds())
+		me.ID, session, string(nodes), string(steady), leaving, leaseTime.Milliseconds(), me.unfit)
 	if err != nil {
 		return false, err
 	}
@@ -102,12 +103,12 @@ func (t table) hosts(ctx context.Context) ([]Host, error) {
 	return sqldb.All(ctx, t.db, func(row sqldb.Scanner) (h Host, err error) {
 		var nodes, steady, owns string
 		var leaving, started int64
-		if err := row.Scan(&h.ID, &h.Name, &h.Address, &h.Version, &nodes, &steady, &leaving, &started, &h.Lives, &owns); err != nil {
+		if err := row.Scan(&h.ID, &h.Name, &h.Address, &h.Version, &nodes, &steady, &leaving, &started, &h.unfit, &h.Lives, &owns); err != nil {
 			return h, err
 		}
 		h.Leaving, h.Started = leaving != 0, sqldb.Time(started)
 		return h, errors.Join(json.Unmarshal([]byte(nodes), &h.Nodes), json.Unmarshal([]byte(steady), &h.steady), json.Unmarshal([]byte(owns), &h.Owns))
-	}, `SELECT id, name, address, version, nodes, steady, leaving, started, until >= `+clock+`,
+	}, `SELECT id, name, address, version, nodes, steady, leaving, started, unfit, until >= `+clock+`,
 			(SELECT coalesce(json_agg(subject ORDER BY subject), '[]')::text FROM engine_owners WHERE host = id AND subject <> '')
 		FROM engine_hosts ORDER BY name, id`)
 }

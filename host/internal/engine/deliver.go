@@ -16,6 +16,9 @@ import (
 // ErrBadEvent is an event that no repetition makes better.
 var ErrBadEvent = errors.New("the event cannot be used")
 
+// errElsewhere is an event that is for a process which can run more of the versions in use.
+var errElsewhere = errors.New("another host fits more of the flows and reads the events from now on")
+
 // Event is something that happened outside, as a TRIGGER reports it.
 type Event struct {
 	// ID is the same for every delivery of the same thing.
@@ -94,6 +97,9 @@ func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivery, error
 	if ev.ID == "" || ev.Type == "" || len(ev.Data) > maxEvent {
 		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
 	}
+	if ev.Subscription != "" && e.fitter() {
+		return Delivery{}, errElsewhere
+	}
 	data, err := ev.read()
 	if err != nil {
 		return Delivery{}, fmt.Errorf("%w: data: %w", ErrBadEvent, err)
@@ -136,6 +142,8 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d De
 	case errors.Is(err, ErrNotFound):
 		way.letter.Run = ""
 		return Delivery{}, false, e.log.Publish(ctx, refusal(data, "", "unknown", "no run waits for this, or not any more"))
+	case errors.Is(err, ErrUnknownFlow) && e.fitter(): // as it has turned out just now
+		return Delivery{}, true, errElsewhere
 	case hopeless(err) != "":
 		return Delivery{}, true, errors.Join(err, e.log.Publish(ctx, refusal(data, w.Run, hopeless(err), err.Error())))
 	default:

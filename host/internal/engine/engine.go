@@ -84,6 +84,9 @@ type Options struct {
 	// were given before now, such as after an outage, and with empty names, that answers to
 	// anything may be. Timeouts wait meanwhile. Nil: never.
 	Behind func(instance, run string) bool
+	// Fitter says whether another process on the Log can run more of the versions that are in use. Events are
+	// left to that one. Nil: never.
+	Fitter func() bool
 	// Tells says whether anybody wants events of runs. Nil: nobody.
 	Tells func() bool
 }
@@ -97,6 +100,7 @@ type Engine struct {
 	calls    int
 	compile  func(string, []byte) (*flow.Program, error)
 	behind   func(instance, run string) bool
+	fitter   func() bool
 	tells    func() bool
 	hot      *hot
 	seed     maphash.Seed
@@ -107,6 +111,7 @@ type Engine struct {
 
 	mu       sync.RWMutex
 	programs map[string]*flow.Program // by digest, for runs that are pinned
+	unfit    map[string]error         // why versions in use are not among them
 
 	served      atomic.Pointer[serving] // for new runs
 	rescheduled chan struct{}           // holds one token when served has changed
@@ -133,11 +138,14 @@ func New(o Options) (*Engine, error) {
 	if o.Behind == nil {
 		o.Behind = func(string, string) bool { return false }
 	}
+	if o.Fitter == nil {
+		o.Fitter = func() bool { return false }
+	}
 	if o.Tells == nil {
 		o.Tells = func() bool { return false }
 	}
-	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind, tells: o.Tells,
-		seed: maphash.MakeSeed(), complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, rescheduled: make(chan struct{}, 1)}
+	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind, fitter: o.Fitter, tells: o.Tells,
+		seed: maphash.MakeSeed(), complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, unfit: map[string]error{}, rescheduled: make(chan struct{}, 1)}
 	var err error
 	if e.hot, err = newHot(); err != nil {
 		return nil, err

@@ -176,6 +176,9 @@ func (m *Memory) Wait(_ context.Context, correlation string) (Wait, error) {
 	return w, nil
 }
 
+// Leave leaves nothing: nobody else is there.
+func (m *Memory) Leave([]string) {}
+
 // Next implements Log.
 func (m *Memory) Next(ctx context.Context, q Queue) (Task, error) {
 	for {

@@ -117,6 +117,9 @@ func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 		current[v.Flow] = p
 	}
 	e.serve(current)
+	if err := e.look(ctx, all); err != nil {
+		return 0, err
+	}
 	return generation, errors.Join(broken...)
 }
 

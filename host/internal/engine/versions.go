@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
@@ -51,9 +53,10 @@ func (e *Engine) pinned(ctx context.Context, s run.State) (*flow.Program, error)
 func (e *Engine) program(ctx context.Context, digest string) (*flow.Program, error) {
 	e.mu.RLock()
 	p, ok := e.programs[digest]
+	unfit := e.unfit[digest]
 	e.mu.RUnlock()
-	if ok {
-		return p, nil
+	if ok || unfit != nil {
+		return p, unfit
 	}
 	p, err := e.restore(ctx, digest)
 	if err != nil {
@@ -75,10 +78,56 @@ func (e *Engine) restore(ctx context.Context, digest string) (*flow.Program, err
 	}
 	p, err := e.compile(v.Flow, v.Source)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the kept version does not fit the nodes of this host: %w", ErrUnknownFlow, err)
+		err = fmt.Errorf("%w: the kept version does not fit the nodes of this host: %w", ErrUnknownFlow, err)
+		e.leave(digest, err)
+		return nil, err
 	}
 	if v.Manifests != "" && v.Manifests != p.Manifests() {
 		e.logger.Warn("a version of a flow was published for other versions of its nodes; it fits the present ones, too", "flow", v.Flow, "version", v.Number)
 	}
 	return p, nil
+}
+
+// leave lets others do what is of a version that does not fit the nodes of this host. They stay the same as long as it
+// runs, so nobody looks again.
+func (e *Engine) leave(digest string, why error) {
+	e.mu.Lock()
+	e.unfit[digest] = why
+	left := slices.Collect(maps.Keys(e.unfit))
+	e.mu.Unlock()
+	e.log.Leave(left)
+}
+
+// Unfit is how many versions that are in use do not fit the nodes of this host, as far as is known.
+func (e *Engine) Unfit() int {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return len(e.unfit)
+}
+
+// look finds out which of the versions that runs wait in fit the nodes of this host, and forgets those that are not in use.
+func (e *Engine) look(ctx context.Context, published []Version) error {
+	all, waiting, err := e.log.Flows(ctx)
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, v := range published {
+		used[v.Digest] = true
+	}
+	for _, v := range all {
+		if waiting[v.Digest] == 0 {
+			continue
+		}
+		used[v.Digest] = true
+		if _, err := e.program(ctx, v.Digest); err != nil && !errors.Is(err, ErrUnknownFlow) {
+			return err
+		}
+	}
+	e.mu.Lock()
+	maps.DeleteFunc(e.unfit, func(digest string, _ error) bool { return !used[digest] })
+	left := slices.Collect(maps.Keys(e.unfit))
+	e.mu.Unlock()
+	e.log.Leave(left)
+	return nil
 }

@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
@@ -38,6 +40,42 @@ func TestUnknownVersion(t *testing.T) {
 		d, err := third.Resend(context.Background(), letters[0].ID)
 		if err != nil || d.Answered != id || len(deadLetters(t, third)) != 0 {
 			t.Errorf("resent: %+v, %v; %d letters are left", d, err, len(deadLetters(t, third)))
+		}
+	})
+}
+
+// An event of a stream is left to a process which can run more of the versions that are in use, and is neither taken nor a
+// dead letter here; once there is none, it is what it was without one.
+func TestLeftToTheFitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, fitter := engine.NewMemory(0), false
+		r := newRig(t, log, &phone{}, race)
+		id := r.run(engine.Request{Flow: "race"})
+		synctest.Wait()
+		r.stop()
+		old, err := engine.New(engine.Options{Log: log, Executor: &phone{}, Fitter: func() bool { return fitter },
+			Compile: func(string, []byte) (*flow.Program, error) { return nil, errors.New("it has no such node") }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := old.Sync(t.Context()); !errors.Is(err, engine.ErrUnknownFlow) || old.Unfit() != 1 {
+			t.Errorf("%v, %d versions do not fit", err, old.Unfit())
+		}
+		tap := click("e", id+":ask:1", "a")
+		tap.Subscription, tap.Cursor = "taps", []byte("1")
+		fitter = true
+		if d, err := old.Deliver(t.Context(), tap); err == nil || d.Dead || d.Answered != "" {
+			t.Errorf("it took %+v (%v)", d, err)
+		}
+		if letters, err := old.DeadLetters(t.Context(), "", 1); err != nil || len(letters) != 0 {
+			t.Errorf("letters: %v %v", letters, err)
+		}
+		if at, err := log.Cursor(t.Context(), "taps"); err != nil || at != nil {
+			t.Errorf("the stream goes on behind it: %q %v", at, err)
+		}
+		fitter = false
+		if d, err := old.Deliver(t.Context(), tap); err != nil || !d.Dead {
+			t.Errorf("with nobody else: %+v (%v)", d, err)
 		}
 	})
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// unknownFlow is how long a task rests whose flow version is not deployed here.
-const unknownFlow = 5 * time.Minute
-
 // margin is how long the engine waits after the Log failed, and how long it may take to
 // give a task back.
 const margin = 5 * time.Second
@@ -32,7 +29,7 @@ const heartbeat = Lease / 3
 // context, so that Stop can let them finish.
 func (e *Engine) work(loops, calls context.Context, q Queue) {
 	for loops.Err() == nil {
-		if q == Timeouts && e.behind("", "") {
+		if q == Timeouts && (e.fitter() || e.behind("", "")) {
 			pause(loops, catchUp)
 			continue
 		}
@@ -63,6 +60,7 @@ func pause(ctx context.Context, d time.Duration) {
 // do works on one task. An error leaves the task to be handed out again.
 func (e *Engine) do(ctx context.Context, t Task) error {
 	var err error
+	known := e.Unfit()
 	switch t.Kind {
 	case TaskCall:
 		err = e.makeCall(ctx, t)
@@ -86,7 +84,11 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case errors.Is(err, ErrNotFound): // the run was forgotten
 		return e.log.Drop(ctx, t)
 	case errors.Is(err, ErrUnknownFlow):
-		return errors.Join(err, e.log.Hold(ctx, t, unknownFlow))
+		rest := Patience
+		if e.Unfit() > known { // the Log leaves it to others from now on
+			rest = 0
+		}
+		return errors.Join(err, e.log.Hold(ctx, t, rest))
 	default:
 		return err
 	}

@@ -19,8 +19,9 @@ type shared struct {
 	db  *sqldb.DB
 	now func() time.Time
 
-	mu  sync.Mutex
-	out map[string]handed // by task id
+	mu   sync.Mutex
+	out  map[string]handed // by task id
+	left []string          // versions whose tasks others do
 }
 
 // handed is the lane of a task that this process holds, until its lease ends.
@@ -31,6 +32,19 @@ type handed struct {
 
 func newShared(db *sqldb.DB, now func() time.Time) *shared {
 	return &shared{db: db, now: now, out: map[string]handed{}}
+}
+
+func (s *shared) leave(versions []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = versions
+}
+
+// others are the versions that are left to them.
+func (s *shared) others() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 // full lists the lanes of which this process holds as many tasks as it may.
@@ -74,8 +88,14 @@ const (
 	relaxed = `(SELECT set_config('synchronous_commit', 'off', true)) = 'off'`
 )
 
+// allowed is the condition that a task t may be done here: others do those of some versions, unless nobody has
+// taken it since a time.
+func allowed(since, versions string) string {
+	return ` AND (t.at <= ` + since + ` OR NOT EXISTS (SELECT 1 FROM engine_runs AS r WHERE r.id = t.run AND r.digest = ANY(` + versions + `)))`
+}
+
 // takeOf makes the statement that leases the task of a selection: $1 is the token, $2 the end
-// of the lease, $3 the queue, $4 now and $5 the full lanes.
+// of the lease, $3 the queue, $4 now, $5 the full lanes, and $6 and $7 those of allowed.
 func takeOf(selection string) string {
 	return `UPDATE engine_tasks SET token = $1, at = $2 WHERE id = (` + selection + ` FOR UPDATE SKIP LOCKED) AND ` + relaxed + `
 		RETURNING id, run, kind, visit, attempt, due, lane`
@@ -84,39 +104,56 @@ func takeOf(selection string) string {
 // besideFull are the first tasks of the lanes of a queue that are not full. What waits in a full
 // lane, however much, is stepped over by an index on (queue, lane, at, id): with lane = lane
 // in place of BETWEEN, Postgres may take the order of another index and filter the queue.
-func besideFull(queue, full string) string {
+func besideFull(queue, full, condition string) string {
 	return `WITH RECURSIVE lanes (lane) AS (
 			(SELECT lane FROM engine_tasks WHERE queue = ` + queue + ` ORDER BY lane LIMIT 1)
 			UNION ALL
 			SELECT (SELECT t.lane FROM engine_tasks AS t WHERE t.queue = ` + queue + ` AND t.lane > lanes.lane ORDER BY t.lane LIMIT 1)
 			FROM lanes WHERE lanes.lane IS NOT NULL)
 		SELECT first.id, first.at FROM lanes CROSS JOIN LATERAL (
-			SELECT t.id, t.at FROM engine_tasks AS t WHERE t.queue = ` + queue + ` AND t.lane BETWEEN lanes.lane AND lanes.lane
+			SELECT t.id, t.at FROM engine_tasks AS t WHERE t.queue = ` + queue + ` AND t.lane BETWEEN lanes.lane AND lanes.lane` + condition + `
 			ORDER BY t.lane, t.at, t.id LIMIT 1) AS first
 		WHERE lanes.lane <> ALL(` + full + `)`
 }
 
-// The statements of take while no lane is full, and while some are.
-var (
-	takeFirst  = takeOf(`SELECT id FROM engine_tasks WHERE queue = $3 AND at <= $4 AND lane <> ALL($5) ORDER BY at, id LIMIT 1`)
-	takeBeside = takeOf(`SELECT id FROM engine_tasks WHERE at <= $4 AND id = (
-		SELECT id FROM (` + besideFull("$3", "$5") + `) AS beside WHERE at <= $4 ORDER BY at, id LIMIT 1)`)
+// asking are the statements of take: the one that leases a task, and when there will be one.
+type asking struct{ take, next string }
 
-	nextAt       = `SELECT at FROM engine_tasks WHERE queue = $1 AND lane <> ALL($2) ORDER BY at, id LIMIT 1`
-	nextAtBeside = `SELECT at FROM (` + besideFull("$1", "$2") + `) AS beside ORDER BY at, id LIMIT 1`
-)
+// ask are those while some lanes are full, or none, and while some versions are left to others, or none.
+func ask(full, left bool) asking {
+	mine, soon := "", ""
+	if left {
+		mine, soon = allowed("$6", "$7"), allowed("$3", "$4")
+	}
+	if full {
+		return asking{
+			takeOf(`SELECT id FROM engine_tasks WHERE at <= $4 AND id = (
+				SELECT id FROM (` + besideFull("$3", "$5", mine) + `) AS beside WHERE at <= $4 ORDER BY at, id LIMIT 1)`),
+			`SELECT at FROM (` + besideFull("$1", "$2", soon) + `) AS beside ORDER BY at, id LIMIT 1`,
+		}
+	}
+	return asking{
+		takeOf(`SELECT t.id FROM engine_tasks AS t WHERE t.queue = $3 AND t.at <= $4 AND t.lane <> ALL($5)` + mine + ` ORDER BY t.at, t.id LIMIT 1`),
+		`SELECT t.at FROM engine_tasks AS t WHERE t.queue = $1 AND t.lane <> ALL($2)` + soon + ` ORDER BY t.at, t.id LIMIT 1`,
+	}
+}
+
+var asks = map[[2]bool]asking{
+	{false, false}: ask(false, false), {false, true}: ask(false, true), {true, false}: ask(true, false), {true, true}: ask(true, true),
+}
 
 func (s *shared) take(ctx context.Context, q engine.Queue) (engine.Task, time.Duration, error) {
 	// A claim that was made and not heard of would rest until its lease ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
 	now, token := s.now(), rand.Text()
-	full := s.full(now)
-	take, next := takeFirst, nextAt
-	if len(full) > 0 {
-		take, next = takeBeside, nextAtBeside
+	full, left := s.full(now), s.others()
+	statements := asks[[2]bool{len(full) > 0, len(left) > 0}]
+	var more []any
+	if len(left) > 0 {
+		more = []any{now.Add(-engine.Patience).UnixMicro(), left}
 	}
-	t, err := sqldb.One(ctx, s.db, scanTask, take, token, duequeue.Micros(now.Add(engine.Lease)), string(q), now.UnixMicro(), full)
+	t, err := sqldb.One(ctx, s.db, scanTask, statements.take, append([]any{token, duequeue.Micros(now.Add(engine.Lease)), string(q), now.UnixMicro(), full}, more...)...)
 	if err == nil {
 		t.Token = token
 		s.keep(t, now.Add(engine.Lease))
@@ -126,7 +163,7 @@ func (s *shared) take(ctx context.Context, q engine.Queue) (engine.Task, time.Du
 		return engine.Task{}, 0, err
 	}
 	var at int64
-	err = s.db.Row(ctx, next, []any{string(q), full}, &at)
+	err = s.db.Row(ctx, statements.next, append([]any{string(q), full}, more...), &at)
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return engine.Task{}, poll, nil
 	}

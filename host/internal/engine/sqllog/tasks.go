@@ -20,6 +20,8 @@ type desk interface {
 	hold(ctx context.Context, t engine.Task, d time.Duration) error
 	// token is what the row of a leased task says. ErrStale as far as that is known.
 	token(t engine.Task) (string, error)
+	// leave says of which versions no task is taken here for a while.
+	leave(versions []string)
 	// changed hears of every batch that was stored. opened says that a lane which was full
 	// has room again.
 	changed(b engine.Batch) (opened bool)
@@ -73,6 +75,9 @@ func (l *Log) Next(ctx context.Context, name engine.Queue) (engine.Task, error) 
 		timer.Stop()
 	}
 }
+
+// Leave implements engine.Log.
+func (l *Log) Leave(versions []string) { l.desk.leave(versions) }
 
 // Hold implements engine.Log.
 func (l *Log) Hold(ctx context.Context, t engine.Task, d time.Duration) error {
