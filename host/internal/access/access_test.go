@@ -584,3 +584,31 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+// TestFirstOfTwo: of hosts that begin together on an empty database one makes the first token, which counts on both.
+func TestFirstOfTwo(t *testing.T) {
+	dsn := sqldbtest.Postgres(t)
+	var hosts [2]*Access
+	for i := range hosts {
+		hosts[i] = open(t, database(t, dsn), newClock())
+	}
+	var secrets [2]string
+	var both sync.WaitGroup
+	for i, a := range hosts {
+		both.Go(func() {
+			var err error
+			if secrets[i], err = a.First(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	if (secrets[0] == "") == (secrets[1] == "") {
+		t.Fatalf("the first tokens: %d and %d characters", len(secrets[0]), len(secrets[1]))
+	}
+	for i, a := range hosts {
+		if caller, _, err := a.Find(secrets[0] + secrets[1]); err != nil || !caller.May(Manage) || a.Len() != 1 {
+			t.Errorf("host %d knows %d tokens, and this one may %v (%v)", i, a.Len(), caller, err)
+		}
+	}
+}

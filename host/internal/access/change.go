@@ -48,19 +48,23 @@ func (a *Access) insert(ctx context.Context, entries ...entry) error {
 			return &sdk.Problem{Code: "too_many_tokens", HTTPStatus: http.StatusConflict, Message: fmt.Sprintf("there are %d tokens; revoke some", count), Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 		}
 		for _, e := range entries {
-			var expires time.Time
-			if e.Expires != nil {
-				expires = *e.Expires
-			}
-			_, err := t.Exec(`INSERT INTO engine_tokens (id, name, scopes, instances, hash, created_at, expires_at, used_at, previous, previous_until)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0) ON CONFLICT DO NOTHING`, e.ID, e.Name, scopesText(e.Scopes), strings.Join(e.Instances, " "),
-				hex.EncodeToString(e.hash[:]), sqldb.Millis(e.Created), sqldb.Millis(expires))
-			if err != nil {
+			if _, err := e.put(t); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// put stores a token, unless there is one with its id.
+func (e entry) put(t *sqldb.Tx) (int64, error) {
+	var expires time.Time
+	if e.Expires != nil {
+		expires = *e.Expires
+	}
+	return t.Exec(`INSERT INTO engine_tokens (id, name, scopes, instances, hash, created_at, expires_at, used_at, previous, previous_until)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', 0) ON CONFLICT DO NOTHING`, e.ID, e.Name, scopesText(e.Scopes), strings.Join(e.Instances, " "),
+		hex.EncodeToString(e.hash[:]), sqldb.Millis(e.Created), sqldb.Millis(expires))
 }
 
 // Rotate gives a token another secret. The one before lives on for grace.
@@ -162,16 +166,33 @@ func (a *Access) Give(secret string) error {
 	return nil
 }
 
-// First makes the account's first token. It is "" when there was a token before.
+// firstID is the id of the first token, so that of hosts that begin together one makes it.
+const firstID = "first"
+
+// First makes the account's first token. It is "" when there is one, also of another host that began in the same
+// moment.
 func (a *Access) First(ctx context.Context) (secret string, err error) {
 	if a.Len() > 0 {
 		return "", nil
 	}
-	secret, made, err := a.Create(ctx, Owner(), Token{Name: "account", Scopes: AccountScopes()})
+	secret, hash := newSecret(tokenPrefix)
+	token := entry{Token: Token{ID: firstID, Name: "account", Scopes: AccountScopes(), Created: sqldb.Time(sqldb.Millis(a.now()))}, hash: hash}
+	var stored int64
+	err = a.db.Write(ctx, "store the first token", func(t *sqldb.Tx) error {
+		var count int
+		err := t.Row(`SELECT count(*) FROM engine_tokens`, nil, &count)
+		if err == nil && count == 0 {
+			stored, err = token.put(t)
+		}
+		return err
+	})
 	if err == nil {
-		err = a.Record(ctx, Entry{Caller: "start", Action: "make the first token", About: "token " + made.ID, Status: http.StatusCreated})
+		err = a.reload(ctx)
 	}
-	return secret, err
+	if err != nil || stored == 0 {
+		return "", err
+	}
+	return secret, a.Record(ctx, Entry{Caller: "start", Action: "make the first token", About: "token " + firstID, Status: http.StatusCreated})
 }
 
 // Len is the number of tokens.

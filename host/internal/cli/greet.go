@@ -67,6 +67,7 @@ func (h *host) firstToken(ctx context.Context, c console) (string, error) {
 			fmt.Fprintf(c.out, "\naccount token, shown only now: %s\n", token)
 			return token, err
 		}
+		fmt.Fprintln(c.out, "\nthe account token was shown by the host that began in the same moment, and by no other")
 	}
 	fmt.Fprintf(c.out, "tokens for the HTTP API: %d; another one, while this runs: tapnode tokens create --data %s\n", h.access.Len(), h.dataDir)
 	return "$TOKEN", nil
