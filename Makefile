@@ -94,7 +94,11 @@ generate-check: $(TOOLS) ## fail if generated code is stale, the proto unclean o
 
 .PHONY: bench
 bench: ## benchmarks, as ratios against bare whatsmeow and the disk in the same run
-	.ci/with-postgres go test -count=1 -timeout 30m -run '^$$' -bench . -benchtime 1x ./host/internal/bench
+	.ci/with-postgres go test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./host/internal/bench
+
+.PHONY: bench-cluster
+bench-cluster: ## one host on SQLite, one on Postgres and three, with 50 instances: taps, sends, CPU, takeover
+	.ci/with-postgres go test -count=1 -timeout 30m -run '^$$' -bench Cluster -benchtime 1x ./host/internal/bench
 
 .PHONY: bench-nodered
 bench-nodered: ## the click workload beside Node-RED 4.1.8, which npm installs in a temporary directory

@@ -135,10 +135,7 @@ func (f *flight) dispatch() {
 // fly handles an event.
 func (f *flight) fly(s *subject, e *event) {
 	f.mu.Lock()
-	err, cursor := f.err, f.cursor
-	if f.order[0] == e {
-		cursor = e.Cursor // everything before it is done
-	}
+	err, cursor := f.err, f.cursor // never behind this one: others have not been told of it yet
 	f.mu.Unlock()
 	if err == nil {
 		err = f.handle(e.Event, cursor)

@@ -44,7 +44,7 @@ func TestFlight(t *testing.T) {
 			most = max(most, running)
 			at, _ := strconv.Atoi(string(cursor))
 			for j := 1; j <= at; j++ {
-				if j != i && !done[j] {
+				if j == i || !done[j] { // of itself nobody has been told for sure
 					t.Errorf("event %d may store that %d is done", i, j)
 				}
 			}

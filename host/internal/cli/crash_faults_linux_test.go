@@ -22,10 +22,17 @@ type faults struct {
 	times, runs int
 
 	mu    sync.Mutex
-	began []time.Time
+	began []fault
 	over  chan struct{} // closed and replaced after each
 	blind []stretch     // when a host was cut off from WhatsApp and could not know
 	heals sync.WaitGroup
+}
+
+// fault is what was done to a host, and when.
+type fault struct {
+	at   time.Time
+	kind string
+	host int
 }
 
 // stretch is a time from and to.
@@ -52,10 +59,10 @@ func (f *faults) allow(ctx context.Context, n int) {
 	}
 }
 
-func (f *faults) begin() {
+func (f *faults) begin(kind string, host int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.began = append(f.began, time.Now())
+	f.began = append(f.began, fault{time.Now(), kind, host})
 }
 
 func (f *faults) end() {
@@ -69,12 +76,22 @@ func (f *faults) end() {
 func (f *faults) between(from, to time.Time) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, at := range f.began {
-		if at.After(from) && at.Before(to) {
+	for _, b := range f.began {
+		if b.at.After(from) && b.at.Before(to) {
 			n++
 		}
 	}
 	return n
+}
+
+// woken says whether a host has just been woken: what it does then, it may have decided before it slept.
+func (f *faults) woken(host int, at time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.began, func(b fault) bool {
+		woken := b.at.Add(pause)
+		return b.kind == "stop a host" && b.host == host && at.After(woken.Add(-time.Second)) && at.Before(woken.Add(5*time.Second))
+	})
 }
 
 // trouble does things of some kinds to the hosts in turn, each when the runs have come a random step further.
@@ -90,7 +107,7 @@ func (c *crash) trouble(times int, kinds ...string) {
 		if h.ails.Load() && !slices.Contains([]string{"fail over", "kill Postgres"}, kind) { // it is killed in its sleep, or sleeps on
 			kind = []string{"kill a host", "move an instance"}[rand.IntN(2)]
 		}
-		c.faults.begin()
+		c.faults.begin(kind, slices.Index(c.hosts(), h))
 		c.do(kind, h)
 		c.kills[kind]++
 		if c.watch != nil && i%2 == 0 {

@@ -180,12 +180,12 @@ func (w *watch) judge(began time.Time) {
 	strange := 0
 	for _, l := range w.logins {
 		if l.at.After(began) && !w.entitled(l) {
-			if strange++; strange < 10 {
-				t.Errorf("%s: host %d logs in at %v, and the owners were %v", crashInstance(l.instance), l.host, l.at, w.now[l.instance].owners)
+			if strange++; !w.c.faults.woken(l.host, l.at) {
+				t.Errorf("%s: host %s logs in at %v, and the owners were %v; the faults: %v", crashInstance(l.instance), w.ids[l.host], l.at, w.now[l.instance].owners, w.c.faults.began)
 			}
 		}
 	}
-	t.Logf("%d logins, %d of them by no owner", len(w.logins), strange)
+	t.Logf("%d logins, %d of them by hosts that were owners before they slept", len(w.logins), strange)
 }
 
 // entitled says whether a host was the owner when it logged in, or just before: its node is told within a moment.

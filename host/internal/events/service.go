@@ -207,7 +207,7 @@ func (s *Service) deliver(ctx context.Context) (err error) {
 			}
 			renewed = now
 		}
-		if changes, err = s.follow(ctx, changes); err != nil {
+		if changes, err = s.follow(ctx, changes, position); err != nil {
 			return err
 		}
 		if now.Sub(swept) >= sweepEvery {
@@ -248,9 +248,15 @@ func (s *Service) doze() time.Duration {
 	return poll
 }
 
+// errOlder is a database in the place of which an older one has come. What the senders know is of no use then.
+var errOlder = errors.New("the database is older than it was, as after a failover to a server that lacked the last changes: webhooks get events again")
+
 // follow makes the senders those of the webhooks there are, if these have changed.
-func (s *Service) follow(ctx context.Context, seen int64) (int64, error) {
-	changes, err := s.store.changes(ctx)
+func (s *Service) follow(ctx context.Context, seen int64, position uint64) (int64, error) {
+	changes, newest, err := s.store.changes(ctx)
+	if err == nil && newest < position {
+		err = errOlder
+	}
 	if err != nil || changes == seen {
 		return seen, err
 	}

@@ -1,0 +1,288 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/plugin/wasim"
+)
+
+// tapFlow asks, and calls a web service when the button is tapped.
+const tapFlow = `
+apiVersion: flow/v1
+kind: Flow
+metadata: {id: tap}
+vars: {type: object, properties: {phone: {type: string}, instance: {type: string}, text: {type: string}}}
+triggers: [{id: start, type: manual, to: ask}]
+nodes:
+  - id: ask
+    type: whatsapp.sendButtons@1
+    with: {instance: "${ vars.instance }", number: "${ vars.phone }", contentText: "${ vars.text }", buttons: [{id: home, displayText: Bring it home}]}
+    wait: {timeout: 1d}
+  - {id: next, type: http.request@1, with: {method: POST, url: %q}}
+edges: [{from: "ask.reply:home", to: next}]
+`
+
+// group is some hosts that are one, and their instances.
+type group struct {
+	tb      testing.TB
+	hosts   []*member
+	name    string
+	devices []*wasim.Device // of the instances
+	phones  []*wasim.Phone  // a customer of each
+	hits    *hits
+	base    int // pid of their Postgres server; 0: none
+
+	order, deaths int
+}
+
+// member is a host of a group.
+type member struct {
+	program
+	group *group
+	args  []string
+	data  string
+	http  *http.Client
+}
+
+// group pairs instances in a database, or in a file without one, and starts hosts on them.
+func (l *lab) group(instances, hosts int, runs, node string, hits *hits) *group {
+	l.tb.Helper()
+	dir, err := os.MkdirTemp("", "tb") // a socket's path may not be long
+	l.must(err)
+	l.tb.Cleanup(func() { os.RemoveAll(dir) })
+	l.invited++
+	g := &group{tb: l.tb, name: fmt.Sprintf("g%d-", l.invited), hits: hits}
+	settings := map[string]any{"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()}, "pacing": map[string]any{"perMinute": 0}}
+	if node != "" {
+		settings["store"] = map[string]any{"dsn": node}
+		g.base = postmaster(l.tb, node)
+	}
+	own, err := json.Marshal(settings)
+	l.must(err)
+	all, err := json.Marshal(map[string]json.RawMessage{installed[0].Name: own})
+	l.must(err)
+	file, flow := filepath.Join(dir, "settings.json"), filepath.Join(dir, "tap.yaml")
+	l.must(os.WriteFile(file, all, 0o600))
+	l.must(os.WriteFile(flow, fmt.Appendf(nil, tapFlow, hits.server.URL), 0o600))
+
+	l.host, err = app.Open(app.Options{Nodes: installed, DataDir: filepath.Join(dir, "host0"), Settings: map[string]json.RawMessage{installed[0].Name: own}})
+	l.must(err)
+	l.must(l.host.Start(l.ctx))
+	accounts := make([]*wasim.Account, instances)
+	for i := range instances {
+		accounts[i], err = l.sim.NewAccount(fmt.Sprintf("5531%d%08d", l.invited, i))
+		l.must(err)
+		phone, err := l.sim.NewPhone(l.ctx, fmt.Sprintf("5541%d%08d", l.invited, i))
+		l.must(err)
+		g.phones = append(g.phones, phone)
+	}
+	l.must(together(0, instances, func(i int) error { return l.pair(g.instance(i), accounts[i]) }))
+	l.stop()
+	for _, a := range accounts {
+		g.devices = append(g.devices, a.Linked()[0])
+	}
+	for i := range hosts {
+		h := &member{group: g, data: filepath.Join(dir, fmt.Sprint("host", i))}
+		h.args = []string{hostBinary, "serve", flow, "--data", h.data, "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0", "--settings", file, "--allow-private"}
+		if runs != "" {
+			h.args = append(h.args, "--database", runs)
+		}
+		h.begin()
+		g.hosts = append(g.hosts, h)
+	}
+	l.must(g.until(l.ctx, g.online))
+	l.must(g.spread(l.ctx))
+	return g
+}
+
+// spread gives each host its share at once: by themselves they would wait a minute.
+func (g *group) spread(ctx context.Context) error {
+	for i, d := range g.devices {
+		to := g.host(i)
+		if to == g.hosts[0] { // which came first, and has all
+			continue
+		}
+		id, err := os.ReadFile(filepath.Join(to.data, "host.id"))
+		if err != nil {
+			return err
+		}
+		before := d.Logins()
+		if err := g.hosts[0].post(ctx, "/v1/instances/"+g.instance(i)+"/move", map[string]string{"host": strings.TrimSpace(string(id))}); err != nil {
+			return err
+		}
+		if err := g.until(ctx, func() bool { return d.Logins() > before && d.Online() }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *group) until(ctx context.Context, holds func() bool) error {
+	for !holds() {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the instances are not connected: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// begin starts the host, for the first time or again.
+func (h *member) begin() {
+	h.program = start(h.group.tb, h.data, serving, h.args...)
+	h.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		path, err := app.FindControl(h.data) // who comes this way has no limit
+		if err != nil {
+			return nil, err
+		}
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}}
+}
+
+func (h *member) kill() error { return syscall.Kill(h.pid, syscall.SIGKILL) }
+
+func (h *member) post(ctx context.Context, path string, body any) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://tapnode"+path, bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	res, err := h.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode >= 300 {
+		err = fmt.Errorf("%s answers %s: %s", path, res.Status, answer)
+	}
+	return err
+}
+
+func (h *member) send(ctx context.Context, instance, number string) error {
+	return h.post(ctx, "/v1/operations/whatsapp.sendButtons@1/execute", map[string]json.RawMessage{"input": menu(instance, number)})
+}
+
+// ask starts a run and returns its menu on the phone.
+func (g *group) ask(ctx context.Context, h *member, i int) (wasim.Message, error) {
+	text := fmt.Sprintf("%s%d of %d", g.name, len(g.phones[i].Inbox()), i)
+	if err := h.post(ctx, "/v1/flows/tap/runs", map[string]any{"vars": map[string]string{"phone": g.phones[i].Account().Phone(), "instance": g.instance(i), "text": text}}); err != nil {
+		return wasim.Message{}, err
+	}
+	return g.phones[i].Wait(ctx, func(m wasim.Message) bool { return strings.Contains(m.Text, text) })
+}
+
+func (g *group) instance(i int) string { return g.name + strconv.Itoa(i) }
+func (g *group) host(i int) *member    { return g.hosts[i%len(g.hosts)] }
+
+func (g *group) logins() (n int) {
+	for _, d := range g.devices {
+		n += d.Logins()
+	}
+	return n
+}
+
+func (g *group) online() bool {
+	for _, d := range g.devices {
+		if !d.Online() {
+			return false
+		}
+	}
+	return true
+}
+
+// cpu is what the hosts and their nodes have used, in milliseconds.
+func (g *group) cpu() (all float64) {
+	for _, h := range g.hosts {
+		all += treeCPU(g.tb, h.pid)
+	}
+	return all
+}
+
+// baseCPU is what their Postgres server has used, in milliseconds.
+func (g *group) baseCPU() float64 {
+	if g.base == 0 {
+		return 0
+	}
+	return treeCPU(g.tb, g.base)
+}
+
+// treeCPU is the processor time of a process and its children.
+func treeCPU(tb testing.TB, pid int) float64 {
+	tb.Helper()
+	all, err := program{pid: pid}.cpu()
+	fatal(tb, err)
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	fatal(tb, err)
+	for _, path := range stats {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // state, parent
+		if child, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && fields[1] == strconv.Itoa(pid) {
+			if used, err := (program{pid: child}).cpu(); err == nil {
+				all += used
+			}
+		}
+	}
+	return all
+}
+
+// postmaster is the process of the server of a connection string, whose data are beside its socket.
+func postmaster(tb testing.TB, dsn string) int {
+	tb.Helper()
+	u, err := url.Parse(dsn)
+	fatal(tb, err)
+	raw, err := os.ReadFile(filepath.Join(u.Query().Get("host"), "data", "postmaster.pid"))
+	if err != nil {
+		return 0 // somebody else's
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	pid, err := strconv.Atoi(first)
+	fatal(tb, err)
+	return pid
+}
+
+// hits is a web service, and when it was called.
+type hits struct {
+	server *httptest.Server
+	at     chan time.Time
+}
+
+func countHits(tb testing.TB) *hits {
+	h := &hits{at: make(chan time.Time, 1000)}
+	h.server = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { h.at <- time.Now() }))
+	tb.Cleanup(h.server.Close)
+	return h
+}
+
+func (h *hits) next(ctx context.Context) (time.Time, error) {
+	select {
+	case at := <-h.at:
+		return at, nil
+	case <-ctx.Done():
+		return time.Time{}, errors.Join(errors.New("the next node was not called"), ctx.Err())
+	}
+}
