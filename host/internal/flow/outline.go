@@ -1,6 +1,11 @@
 package flow
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+
+	"github.com/tapnode/tapnode/sdk"
+)
 
 // Outlined is a step of a flow file, or what starts it, as a list of those of all flows shows it.
 type Outlined struct {
@@ -9,6 +14,8 @@ type Outlined struct {
 	Type     string `json:"type"`
 	Trigger  bool   `json:"trigger,omitempty" doc:"It starts runs."`
 	Instance string `json:"instance,omitempty" doc:"Which it names, or a variable's default that it takes."`
+	// Choices have the labels that an author has written; those that a run computes have none.
+	Choices []sdk.Port `json:"choices,omitempty" doc:"The exits that an answer chooses from, such as buttons, with what they say."`
 }
 
 // ofVariable is a value that is a variable and nothing else.
@@ -16,7 +23,7 @@ var ofVariable = regexp.MustCompile(`^\$\{\s*vars\.(\w+)\s*\}$`)
 
 // Outline lists the triggers and steps of a flow file, also of one that cannot run yet. It is empty for a file
 // that cannot be read.
-func Outline(src []byte) []Outlined {
+func (c *Catalogue) Outline(src []byte) []Outlined {
 	doc, syntax := read(src)
 	if syntax != nil {
 		return nil
@@ -30,6 +37,9 @@ func Outline(src []byte) []Outlined {
 			o.Instance = textIn(member(one, "with"), "instance")
 			if named := ofVariable.FindStringSubmatch(o.Instance); named != nil {
 				o.Instance = textIn(member(variables, named[1]), "default")
+			}
+			if ports, offered, _, _ := c.Ports(o.Type, member(one, "with")); len(offered) > 0 {
+				o.Choices = slices.DeleteFunc(ports, func(p sdk.Port) bool { return !slices.Contains(offered, p.ID) || p.Label == "" })
 			}
 			if o.ID != "" {
 				out = append(out, o)

@@ -61,7 +61,7 @@ test('the figures are what was done on the phones', () =>
     await figure(page, 'Click rate').getByText('33.3%').waitFor();
     await figure(page, 'Click rate').getByText('of 3 menus').waitFor();
     const buttons = chart(page, 'Click rate by button');
-    for (const [name, share] of [['sales', '33.3%'], ['wrote instead', '33.3%'], ['no answer', '33.3%']]) await buttons.getByRole('row', { name: new RegExp(`^${name} ${share.replace('.', '\\.')} 1$`) }).waitFor();
+    for (const [name, share] of [['Sales sales', '33.3%'], ['wrote instead', '33.3%'], ['no answer', '33.3%']]) await buttons.getByRole('row', { name: new RegExp(`^${name} ${share.replace('.', '\\.')} 1$`) }).waitFor();
     await chart(page, 'Click rate by menu').getByRole('row', { name: /^Ask for what / }).waitFor(); // the step by its name
     await chart(page, 'Failures by code').getByRole('row', { name: /invalid_number 1/ }).waitFor();
     await chart(page, 'Time to click').getByRole('img', { name: /Most taps, 1,/ }).waitFor();
@@ -74,6 +74,11 @@ test('each chart is a table and a file, too, with the keyboard', () =>
     await days.getByRole('button', { name: 'As table' }).press('Enter');
     assert.equal(await days.getByRole('row').count(), 15);
     await days.getByRole('row').last().getByRole('cell', { name: '4' }).waitFor();
+    const buttons = chart(page, 'Click rate by button');
+    const [taps] = await Promise.all([page.waitForEvent('download'), buttons.getByRole('button', { name: /^CSV/ }).press('Enter')]);
+    assert.match(await readFile(await taps.path(), 'utf8'), /^"Button","Id","Taps","Share"\r\n"Sales","sales",1,0\.333/);
+    await buttons.getByRole('button', { name: 'As table' }).press('Enter');
+    await buttons.getByRole('row', { name: 'Sales sales 1 33.3%' }).waitFor();
     const [file] = await Promise.all([page.waitForEvent('download'), chart(page, 'Failures by code').getByRole('button', { name: /^CSV/ }).press('Enter')]);
     assert.equal(await readFile(await file.path(), 'utf8'), '"Code","Operation","Count"\r\n"invalid_number","whatsapp.sendButtons@1",1\r\n');
   }));
@@ -87,7 +92,11 @@ test('another flow, another time: what is asked for is in the address; nothing i
     await page.waitForURL('**/insights?days=90&*');
     await figure(page, 'Sends').getByText('4', { exact: true }).waitFor();
     await page.goto('/ui/insights?flow=another');
-    await page.getByText('Nothing was sent in this time.').waitFor();
+    await page.getByRole('heading', { name: 'Nothing was sent in this time.' }).waitFor();
+    await page.getByRole('button', { name: 'Look in 90 days' }).click();
+    await page.waitForURL('**/insights?days=90&flow=another');
+    await page.getByRole('button', { name: 'Look at all flows' }).click();
+    await figure(page, 'Sends').waitFor();
   }));
 
 for (const theme of ['light', 'dark'])

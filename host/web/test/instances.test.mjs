@@ -28,7 +28,7 @@ async function make(page, name) {
 test('a new instance is paired by QR code with the simulated phone, and said to be connected', () =>
   visit(host, at, async (page) => {
     await make(page, 'sales-br');
-    await page.getByRole('button', { name: 'Show the code' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Show the code' }).click();
     const code = page.getByRole('img', { name: 'QR code for pairing' });
     await code.waitFor();
     assert.match(await code.getAttribute('data-code'), /linked_devices#/);
@@ -133,6 +133,19 @@ test('a device that its phone removed says so, and what next', () =>
     await card(page, 'by-code').getByText('Logged out').waitFor();
     await card(page, 'by-code').getByRole('button', { name: 'Pair again' }).waitFor();
     await page.getByText('1 need you').waitFor();
+  }));
+
+test('the card beside the instances pairs another account, by code if that was asked for', () =>
+  visit(host, at, async (page) => {
+    const more = page.getByRole('region', { name: 'Pair an account' });
+    await more.getByRole('button', { name: 'Use a phone number' }).click();
+    await page.getByLabel('Name').fill('by-card');
+    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.getByText(/^tapi_/).waitFor();
+    await page.getByRole('dialog').locator('.button.primary', { hasText: 'Use a phone number' }).click();
+    await page.getByRole('button', { name: 'Get a code' }).waitFor();
+    await page.keyboard.press('Escape');
+    await card(page, 'by-card').getByText('Not paired yet').waitFor();
   }));
 
 test('a webhook is made, tested, given up by its receiver, and called again', () =>

@@ -52,7 +52,7 @@ test('a run is found by the number of its customer, and its way, its step and it
     await rows.first().getByText(/v1: Ask first$/).waitFor(); // by its name, not its id
     await rows.first().click();
     await page.waitForURL(`**/ui/runs/${run}?q=*`);
-    await page.getByRole('region', { name: 'Waiting' }).getByText('Waits for sales or help').waitFor();
+    await page.getByRole('region', { name: 'Waiting' }).getByText('Waits for Sales or Help').waitFor();
     await page.getByRole('region', { name: 'Waiting' }).getByText(/1 h 59 min left|2 h left/).waitFor();
     await page.getByRole('region', { name: 'Waiting' }).getByText(/then Nobody answered/).waitFor();
     await page.getByRole('figure', { name: 'The run on the canvas' }).getByText('Ask first').waitFor();
@@ -67,6 +67,7 @@ test('a run is found by the number of its customer, and its way, its step and it
 
     // What happens is seen without a reload.
     await sim('phones/5511988880001/click', { buttonId: 'sales' });
+    await way.getByText('Somebody tapped Sales').or(way.getByText('Rosa tapped Sales')).waitFor(); // by its label, not its id
     await way.getByRole('button', { name: /Sales answers/ }).waitFor();
     await page.locator('.chip').getByText('Done').waitFor();
   }));
@@ -85,7 +86,14 @@ test('a run is found by a message id, by flow and step, by state, and by its own
     await page.getByRole('combobox', { name: 'Waits at' }).selectOption('ask');
     await only();
     await page.getByRole('button', { name: 'Failed' }).click();
-    await page.getByText('No run fits.').waitFor();
+    await page.getByRole('heading', { name: 'No run fits.' }).waitFor();
+    await page.getByRole('button', { name: 'Look at all runs' }).click();
+    await page.locator('.run-row').nth(1).waitFor();
+    await find.fill('5500000000');
+    await find.press('Enter');
+    await page.getByRole('heading', { name: 'No runs with 5500000000' }).waitFor();
+    await page.getByRole('button', { name: 'Clear the search' }).click();
+    await page.locator('.run-row').nth(1).waitFor();
     await page.goto('/ui/runs');
     await find.fill(run);
     await find.press('Enter');

@@ -104,20 +104,6 @@ for (const theme of ['light', 'dark'])
     }
   });
 
-test('without a connection what was shown stays, with its time', async () => {
-  await visit(host, {}, async (page, visitor) => {
-    await page.getByRole('table').waitFor();
-    visitor.expect(/ERR_|Failed to load resource/);
-    await visitor.context.setOffline(true);
-    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
-    await page.getByText(/You see how it was at \d\d:\d\d\./).waitFor();
-    await page.getByRole('table').waitFor();
-    await visitor.context.setOffline(false);
-    await page.getByRole('button', { name: 'Now' }).click();
-    await page.getByText(/You see how it was/).waitFor({ state: 'detached' });
-  });
-});
-
 test('an example shows what the phone gets, from its dry run: header, picture, footer and buttons, and nothing of it from outside', async () => {
   for (const theme of ['light', 'dark']) {
     const empty = await Host.start({ cwd: nowhere });

@@ -52,7 +52,7 @@ func (a *API) outlines(e *engine.Engine) {
 			if err != nil {
 				return nil, a.refused(err)
 			}
-			out.Flows = append(out.Flows, flowSteps{l.Flow, l.Name, l.Number, string(l.State), orNone(flow.Outline(v.Source))})
+			out.Flows = append(out.Flows, flowSteps{l.Flow, l.Name, l.Number, string(l.State), orNone(a.opt.Catalogue.Outline(v.Source))})
 		}
 		return &one[stepList]{out}, nil
 	})

@@ -52,6 +52,19 @@ export function onSignedOut(listener: Listener): () => void {
   return () => signedOut.delete(listener);
 }
 
+type Reached = (answered: boolean) => void;
+const reaching = new Set<Reached>();
+/** onReach hears with every call whether the host answered. */
+export function onReach(listener: Reached): () => void {
+  reaching.add(listener);
+  return () => reaching.delete(listener);
+}
+
+/** reached tells that the host answered, or did not. */
+export function reached(answered: boolean): void {
+  for (const listener of reaching) listener(answered);
+}
+
 export async function ask<T>(method: string, path: string, asked: Asked = {}): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: 'application/json', ...asked.headers };
   const request: RequestInit = { method, headers, credentials: 'same-origin', redirect: 'error' };
@@ -71,8 +84,10 @@ export async function ask<T>(method: string, path: string, asked: Asked = {}): P
     raw = await response.text();
   } catch (cause) {
     if (asked.signal?.aborted) throw cause;
-    throw new Refusal(0, 'unreachable', deadline.aborted ? 'The server did not answer in time.' : 'No connection to the server.');
+    reached(false);
+    throw deadline.aborted ? new Refusal(0, 'late', 'The server did not answer in time.') : new Refusal(0, 'unreachable', 'No connection to the server.');
   }
+  reached(true);
   const body = bodyOf(response, raw);
   if (response.ok) return { status: response.status, etag: response.headers.get('ETag'), body: body as T };
   throw refused(response, body);

@@ -1785,6 +1785,8 @@ export interface components {
             [key: string]: unknown;
         };
         Outlined: {
+            /** @description The exits that an answer chooses from, such as buttons, with what they say. */
+            choices?: components["schemas"]["Port"][] | null;
             id: string;
             /** @description Which it names, or a variable's default that it takes. */
             instance?: string;

@@ -2,7 +2,7 @@
 //
 // stream guarantees that a line that has gone silent ends: the host says ": alive" every 15 s.
 
-import { Refusal, refusal } from './client';
+import { reached, Refusal, refusal } from './client';
 
 export interface Told {
   event: string;
@@ -37,6 +37,7 @@ export async function* stream(method: string, path: string, { json, signal, last
     }
   } catch (cause) {
     if (signal.aborted || cause instanceof Refusal) throw cause;
+    reached(false);
     throw new Refusal(0, 'unreachable', quiet.signal.aborted ? 'The server did not answer in time.' : 'No connection to the server.');
   } finally {
     clearTimeout(timer);

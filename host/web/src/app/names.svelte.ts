@@ -1,4 +1,4 @@
-// What flows and their steps are called, for lists that know them by id: read once for all of them, and again
+// What flows, their steps and the buttons of these are called, for lists that know them by id: read once for all of them, and again
 // when something is asked for that was not there. Until then, and for what is gone, an id is its own name.
 
 import { everything } from '../search/everything';
@@ -13,7 +13,10 @@ async function read(): Promise<void> {
   const names = new Map<string, string>();
   for (const { flow, name, steps } of (await everything()).flows) {
     if (name) names.set(flow, name);
-    for (const step of steps) if (step.name) names.set(`${flow} ${step.id}`, step.name);
+    for (const step of steps) {
+      if (step.name) names.set(`${flow} ${step.id}`, step.name);
+      for (const { id, label } of step.choices ?? []) if (label) names.set(`${flow} ${step.id} ${id}`, label);
+    }
   }
   known = names;
 }
@@ -25,4 +28,6 @@ function called(key: string, id: string): string {
 }
 
 export const flowName = (flow: string): string => called(flow, flow);
+/** exitName is what a button says that an answer may choose, by its port; without one, the id behind the port's kind. */
+export const exitName = (flow: string, step: string, port: string): string => called(`${flow} ${step} ${port}`, port.slice(port.indexOf(':') + 1));
 export const stepName = (flow: string, step: string): string => called(`${flow} ${step}`, step);

@@ -27,8 +27,8 @@ export async function look(): Promise<void> {
     state.session = await get<Session>('/v1/session');
     state.reachable = true;
   } catch (error) {
-    state.session = null;
     state.reachable = !(error instanceof Refusal && error.status === 0);
+    if (state.reachable) state.session = null; // who is there stays, also without the host
   }
   state.known = true;
 }

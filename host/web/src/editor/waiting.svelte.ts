@@ -26,6 +26,11 @@ export class Waiting {
     clearInterval(this.#timer);
   }
 
+  /** at is how many runs wait at a step of what is published. */
+  at(node: string): number {
+    return this.#all.filter((wait) => wait.node === node).length;
+  }
+
   foot(node: string): string {
     const here = this.#all.filter((wait) => wait.node === node);
     const first = here.map((wait) => wait.due).filter((due): due is string => typeof due === 'string').sort()[0];

@@ -12,9 +12,12 @@ export function who(line: TraceLine): string {
   return line.who ?? (answer === undefined ? words().somebody : world.name(answer.from));
 }
 
-/** label is what a button says, by its id. */
-function label(message: string | undefined, button: string): string {
-  return world.find(message)?.buttons?.find((one) => one.id === button)?.displayText ?? button;
+/** Named is what an exit of a step says, where that is known. */
+export type Named = (node: string, port: string) => string | undefined;
+
+/** label is what a button said, on a phone or in the flow, or its id. */
+function label(line: TraceLine, button: string, named?: Named): string {
+  return world.find(line.messageId)?.buttons?.find((one) => one.id === button)?.displayText ?? named?.(line.node ?? '', `reply:${button}`) ?? button;
 }
 
 /** whose the run is: the person whose phone shows its first message. */
@@ -27,24 +30,24 @@ export function whose(lines: readonly TraceLine[]): string {
   return '';
 }
 
-function offered(line: TraceLine): string {
-  const what = (line.offered ?? []).filter((port) => port.startsWith('reply:') && port !== 'reply:*').map((port) => label(line.messageId, port.slice('reply:'.length)));
+function offered(line: TraceLine, named?: Named): string {
+  const what = (line.offered ?? []).filter((port) => port.startsWith('reply:') && port !== 'reply:*').map((port) => label(line, port.slice('reply:'.length), named));
   if (what.length === 0) return words().anAnswer;
   return what.length === 1 ? (what[0] ?? '') : `${what.slice(0, -1).join(', ')} ${words().or} ${what.at(-1) ?? ''}`;
 }
 
 /** says is the line in words, without the name of its step. */
-export function says(line: TraceLine): string {
+export function says(line: TraceLine, named?: Named): string {
   const w = words();
   switch (line.kind) {
     case 'start': return w.start;
     case 'now': return w.sending;
     case 'done': {
       const done = (line.messageId === undefined ? w.doneIn : w.sentIn)(took(line.ms ?? 0));
-      return line.offered === undefined ? done : `${done}, ${w.waitsFor(offered(line))}`;
+      return line.offered === undefined ? done : `${done}, ${w.waitsFor(offered(line, named))}`;
     }
-    case 'tapped': return w.tappedIt(who(line), line.label ?? label(line.messageId, line.buttonId ?? ''));
-    case 'late': return w.tappedOld(who(line), line.label ?? label(line.messageId, line.buttonId ?? ''));
+    case 'tapped': return w.tappedIt(who(line), line.label ?? label(line, line.buttonId ?? '', named));
+    case 'late': return w.tappedOld(who(line), line.label ?? label(line, line.buttonId ?? '', named));
     case 'wrote': return w.wroteIt(who(line));
     case 'timeout': return w.noAnswer;
     case 'refused': return w.refused(line.why ?? '');

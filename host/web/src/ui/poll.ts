@@ -1,4 +1,6 @@
-/** poll asks now, and again every so often while the page is seen; never twice at a time. It returns how to stop. */
+import { onBack } from '../api/reach.svelte';
+
+/** poll asks now, again every so often while the page is seen, and when the host is back; never twice at a time. It returns how to stop. */
 export function poll(ask: (signal: AbortSignal) => Promise<void>, every: number): () => void {
   const stopped = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -15,8 +17,10 @@ export function poll(ask: (signal: AbortSignal) => Promise<void>, every: number)
     }
   };
   document.addEventListener('visibilitychange', look, { signal: stopped.signal });
+  const deaf = onBack(() => void look());
   void look();
   return () => {
+    deaf();
     stopped.abort();
     clearTimeout(timer);
   };

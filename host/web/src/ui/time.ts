@@ -30,5 +30,5 @@ export function rest(until: Date, now: Date): string {
   return said.join(' ');
 }
 
-export const clock = (at: Date): string => new Intl.DateTimeFormat(language(), { hour: '2-digit', minute: '2-digit' }).format(at);
+export const clock = (at: Date): string => new Intl.DateTimeFormat(language(), { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at);
 export const clockExact = (at: Date): string => new Intl.DateTimeFormat(language(), { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 2, hour12: false }).format(at);

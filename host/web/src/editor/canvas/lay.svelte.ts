@@ -1,3 +1,4 @@
+import { part } from '../../api/part';
 import { untrack } from 'svelte';
 import type { Flow, Layout } from '../../flow/model';
 import type { Catalogue } from '../catalogue.svelte';
@@ -38,7 +39,7 @@ export class Lay {
     const steps = shapesOf({ flow, catalogue }).filter((shape) => shape.type === 'step');
     const exits = new Map(steps.map(({ id, data }) => [id, data.ports.filter((port) => port.id !== data.main).map((port) => port.id)]));
     const boxes = new Map(steps.map(({ id, data }) => [id, { width: 196, height: 34 + (data.says === '' ? 0 : 48) + 30 * (exits.get(id)?.length ?? 0) + (foot ? 28 : 0) }]));
-    const { tidy } = await import('../../flow/layout'); // with its library, when it is wanted
+    const { tidy } = await part(() => import('../../flow/layout')); // with its library, when it is wanted
     if (wanted()) this.#given = tidy(flow, boxes, (id) => exits.get(id) ?? []);
   }
 }

@@ -21,9 +21,9 @@ test('a cell of a CSV is never a formula, and keeps its quotes', () => {
 });
 
 test('rates are of the menus that were sent, the most tapped first, silence last', () => {
-  const rows = rates(menu({ buttons: [{ port: 'reply:a', taps: 1, rate: 0.25 }, { port: 'reply:b', taps: 2, rate: 0.5 }] }), 'wrote', 'nothing');
-  expect(rows.map(({ name, count, rate, quiet }) => [name, count, rate, quiet])).toEqual([['b', 2, 0.5, false], ['a', 1, 0.25, false], ['wrote', 1, 0.25, true], ['nothing', 1, 0.25, true]]);
-  expect(rates(menu({ sent: 0 }), 'w', 'n').every(({ rate }) => rate === 0)).toBe(true);
+  const rows = rates(menu({ buttons: [{ port: 'reply:a', taps: 1, rate: 0.25 }, { port: 'reply:b', taps: 2, rate: 0.5 }] }), (port) => port.toUpperCase(), 'wrote', 'nothing');
+  expect(rows.map(({ name, count, rate, quiet }) => [name, count, rate, quiet])).toEqual([['REPLY:B', 2, 0.5, false], ['REPLY:A', 1, 0.25, false], ['wrote', 1, 0.25, true], ['nothing', 1, 0.25, true]]);
+  expect(rates(menu({ sent: 0 }), String, 'w', 'n').every(({ rate }) => rate === 0)).toBe(true);
 });
 
 const of = (more: Partial<Insights>): Insights => ({ from: '', to: '', step: 'hour', series: [], menus: [], failures: [], versions: [], ...more });

@@ -114,6 +114,7 @@ export function half(buckets: readonly Bucket[]): number | null {
 
 export interface Rate {
   name: string;
+  id: string; // of a button; else ''
   count: number;
   rate: number; // of 1
   quiet: boolean; // no tap
@@ -123,7 +124,7 @@ export interface Rate {
 export const buttonOf = (port: string): string => port.replace(/^reply:/, '');
 
 /** rates are what became of a menu's messages: the buttons by their taps, then words, then nothing. */
-export function rates(menu: Menu, wrote: string, nothing: string): Rate[] {
-  const of = (name: string, count: number, quiet: boolean): Rate => ({ name, count, rate: menu.sent === 0 ? 0 : count / menu.sent, quiet });
-  return [...menu.buttons.map(({ port, taps }) => of(buttonOf(port), taps, false)).sort((a, b) => b.count - a.count), of(wrote, menu.wrote, true), of(nothing, menu.noAnswer, true)];
+export function rates(menu: Menu, label: (port: string) => string, wrote: string, nothing: string): Rate[] {
+  const of = (name: string, count: number, quiet: boolean, id = ''): Rate => ({ name, id, count, rate: menu.sent === 0 ? 0 : count / menu.sent, quiet });
+  return [...menu.buttons.map(({ port, taps }) => of(label(port), taps, false, buttonOf(port))).sort((a, b) => b.count - a.count), of(wrote, menu.wrote, true), of(nothing, menu.noAnswer, true)];
 }

@@ -4,7 +4,7 @@ import { post, remove, said } from '../../api/client';
 import type { Instance } from './state';
 
 type Verb = 'connect' | 'reconnect' | 'disconnect' | 'logout' | 'resume';
-type Open = { what: 'pair'; by: 'qr' | 'code'; instance: Instance } | { what: 'logout' | 'delete'; instance: Instance } | { what: 'new' };
+type Open = { what: 'pair'; by: 'qr' | 'code'; instance: Instance } | { what: 'logout' | 'delete'; instance: Instance } | { what: 'new'; by: 'qr' | 'code' };
 
 export class Actions {
   open = $state.raw<Open | null>(null);

@@ -23,6 +23,13 @@ export function usesOf(flows: readonly Of<'FlowSteps'>[]): Map<string, Use[]> {
 
 export const lookUp = async (signal: AbortSignal): Promise<Map<string, Use[]>> => usesOf(await steps(signal));
 
+/** waitingIn counts the runs of flows that wait for an answer. */
+export async function waitingIn(uses: readonly Use[]): Promise<number> {
+  if (uses.length === 0) return 0;
+  const { flows } = await get<Of<'FlowList'>>('/v1/flows?state=all');
+  return flows.filter(({ flow }) => uses.some((use) => use.flow === flow)).reduce((sum, { waiting }) => sum + (waiting ?? 0), 0);
+}
+
 export interface Today {
   sent: number;
   clicks: number;

@@ -1,13 +1,14 @@
+import { count } from '../../words/number';
 import { words } from '../../words/words.svelte';
 import { app } from './app';
 
 export const w = words({
   en: {
-    title: 'Instances', make: 'New instance', none: 'No account is linked yet', noneNext: 'Make an instance, and scan its code with the phone of an account.',
+    title: 'Instances', make: 'New instance', none: 'No account is linked yet', noneNext: 'Make an instance, and scan its code with the phone of an account.', pairMore: 'Pair an account', pairMoreAbout: `Scan a code with ${app.name} on its phone. Use a number you can lose.`,
     needs: (n: number) => `${n} need you`, under: (n: number) => `${n} connecting`, works: (n: number) => `${n} connected`, rests: (n: number) => `${n} at rest`,
     find: 'Find an instance', foundNone: (what: string) => `No instance has ${what} in its name or number.`,
     readOnly: 'You may look at instances. Changing them needs the right manage.',
-    more: (name: string) => `More for ${name}`, simulated: 'Simulated', usedBy: 'Used by', flowCount: (n: number) => (n === 0 ? 'no flow' : n === 1 ? '1 flow' : `${n} flows`), today: 'Today', traffic: (sent: number, clicks: number) => `${sent} sent, ${clicks === 1 ? '1 click' : `${clicks} clicks`}`, since: 'Since', made: 'Made', account: 'Account', notPaired: 'not paired',
+    more: (name: string) => `More for ${name}`, simulated: 'Simulated', usedBy: 'Used by', flowCount: (n: number) => (n === 0 ? 'no flow' : n === 1 ? '1 flow' : `${n} flows`), today: 'Today', traffic: (sent: number, clicks: number) => `${count(sent)} sent, ${clicks === 1 ? '1 click' : `${count(clicks)} clicks`}`, since: 'Since', made: 'Made', account: 'Account', notPaired: 'not paired',
     connected: 'Connected', paused: 'Connected, new contacts paused', troubled: 'Connected, with trouble', connecting: 'Connecting', pairing: 'Waits for its phone',
     new: 'Not paired yet', disconnected: 'Disconnected', stopped: 'Disconnected', loggedOut: 'Logged out', banned: 'Banned', replaced: 'Replaced', other: 'State',
     until: (when: string) => `until ${when}`, left: (rest: string) => `${rest} left`, next: (rest: string) => `Next attempt in ${rest}.`,
@@ -25,7 +26,7 @@ export const w = words({
     rotate: 'Another token', rotateSure: 'The token that programs use now is good for nothing any more.', rotateYes: 'Make another token',
     logoutTitle: (name: string) => `Log ${name} out`, logoutAbout: 'The linked device is removed from the account. To send again, pair anew. Menus and clicks are kept.',
     deleteTitle: (name: string) => `Delete ${name}`, deleteAbout: 'It is logged out and forgotten, with its token, its webhooks, its menus and who wrote first. This cannot be undone.',
-    deleteType: (name: string) => `Type ${name} to delete it`, deleteReason: 'The name is not typed yet.',
+    deleteType: (name: string) => `Type ${name} to delete it`, deleteReason: 'The name is not typed yet.', waitOn: (n: number) => (n === 1 ? 'One run of its flows waits for an answer that will not come.' : `${count(n)} runs of its flows wait for answers that will not come.`),
     pairTitle: (name: string) => `Pair ${name}`, closes: (rest: string) => `Closes in ${rest}`, stageScan: 'Scan', stageCode: 'Type the code', stageScanned: 'Scanned', stagePasskey: 'Passkey, if asked', stageLogin: 'Log in',
     stepOpen: (number: string) => (number === '' ? `Open ${app.name} on the phone of the account.` : `Open ${app.name} on the phone with ${number}.`),
     stepMenu: 'Tap Settings, then Linked devices, then Link a device.', stepScan: 'Point the camera at this code.', stepNumber: 'Tap Link with phone number instead.', stepType: 'Type this code.',
@@ -43,11 +44,11 @@ export const w = words({
     back: 'Instances', missing: (name: string) => `There is no instance ${name}.`, 
   },
   pt: {
-    title: 'Instâncias', make: 'Nova instância', none: 'Nenhuma conta vinculada ainda', noneNext: 'Crie uma instância e escaneie o código com o celular de uma conta.',
+    title: 'Instâncias', make: 'Nova instância', none: 'Nenhuma conta vinculada ainda', noneNext: 'Crie uma instância e escaneie o código com o celular de uma conta.', pairMore: 'Parear uma conta', pairMoreAbout: `Escaneie um código com o ${app.name} do celular dela. Use um número que você possa perder.`,
     needs: (n: number) => `${n} precisam de você`, under: (n: number) => `${n} conectando`, works: (n: number) => `${n} conectadas`, rests: (n: number) => `${n} paradas`,
     find: 'Buscar uma instância', foundNone: (what: string) => `Nenhuma instância tem ${what} no nome ou no número.`,
     readOnly: 'Você pode ver as instâncias. Para mudá-las é preciso o direito manage.',
-    more: (name: string) => `Mais para ${name}`, simulated: 'Simulada', usedBy: 'Usada por', flowCount: (n: number) => (n === 0 ? 'nenhum fluxo' : n === 1 ? '1 fluxo' : `${n} fluxos`), today: 'Hoje', traffic: (sent: number, clicks: number) => `${sent === 1 ? '1 enviada' : `${sent} enviadas`}, ${clicks === 1 ? '1 clique' : `${clicks} cliques`}`, since: 'Desde', made: 'Criada', account: 'Conta', notPaired: 'não pareada',
+    more: (name: string) => `Mais para ${name}`, simulated: 'Simulada', usedBy: 'Usada por', flowCount: (n: number) => (n === 0 ? 'nenhum fluxo' : n === 1 ? '1 fluxo' : `${n} fluxos`), today: 'Hoje', traffic: (sent: number, clicks: number) => `${sent === 1 ? '1 enviada' : `${count(sent)} enviadas`}, ${clicks === 1 ? '1 clique' : `${count(clicks)} cliques`}`, since: 'Desde', made: 'Criada', account: 'Conta', notPaired: 'não pareada',
     connected: 'Conectada', paused: 'Conectada, contatos novos em pausa', troubled: 'Conectada, com problemas', connecting: 'Conectando', pairing: 'Espera o celular',
     new: 'Ainda não pareada', disconnected: 'Desconectada', stopped: 'Desconectada', loggedOut: 'Sessão encerrada', banned: 'Banida', replaced: 'Substituída', other: 'Estado',
     until: (when: string) => `até ${when}`, left: (rest: string) => `restam ${rest}`, next: (rest: string) => `Próxima tentativa em ${rest}.`,
@@ -65,7 +66,7 @@ export const w = words({
     rotate: 'Outro token', rotateSure: 'O token que os programas usam agora deixa de valer.', rotateYes: 'Criar outro token',
     logoutTitle: (name: string) => `Encerrar a sessão de ${name}`, logoutAbout: 'O aparelho conectado é removido da conta. Para enviar de novo, pareie outra vez. Menus e cliques ficam.',
     deleteTitle: (name: string) => `Excluir ${name}`, deleteAbout: 'A sessão é encerrada e tudo é esquecido: o token, os webhooks, os menus e quem escreveu primeiro. Não há como desfazer.',
-    deleteType: (name: string) => `Digite ${name} para excluir`, deleteReason: 'O nome ainda não foi digitado.',
+    deleteType: (name: string) => `Digite ${name} para excluir`, deleteReason: 'O nome ainda não foi digitado.', waitOn: (n: number) => (n === 1 ? 'Uma execução dos seus fluxos espera uma resposta que não virá.' : `${count(n)} execuções dos seus fluxos esperam respostas que não virão.`),
     pairTitle: (name: string) => `Parear ${name}`, closes: (rest: string) => `Fecha em ${rest}`, stageScan: 'Escanear', stageCode: 'Digitar o código', stageScanned: 'Escaneado', stagePasskey: 'Chave de acesso, se pedida', stageLogin: 'Entrar',
     stepOpen: (number: string) => (number === '' ? `Abra o ${app.name} no celular da conta.` : `Abra o ${app.name} no celular com ${number}.`),
     stepMenu: 'Toque em Configurações, Aparelhos conectados, Conectar um aparelho.', stepScan: 'Aponte a câmera para este código.', stepNumber: 'Toque em Conectar com número de telefone.', stepType: 'Digite este código.',
@@ -83,11 +84,11 @@ export const w = words({
     back: 'Instâncias', missing: (name: string) => `Não há instância ${name}.`, 
   },
   es: {
-    title: 'Instancias', make: 'Nueva instancia', none: 'Todavía no hay ninguna cuenta vinculada', noneNext: 'Crea una instancia y escanea su código con el teléfono de una cuenta.',
+    title: 'Instancias', make: 'Nueva instancia', none: 'Todavía no hay ninguna cuenta vinculada', noneNext: 'Crea una instancia y escanea su código con el teléfono de una cuenta.', pairMore: 'Vincular una cuenta', pairMoreAbout: `Escanea un código con el ${app.name} de su teléfono. Usa un número que puedas perder.`,
     needs: (n: number) => `${n} te necesitan`, under: (n: number) => `${n} conectando`, works: (n: number) => `${n} conectadas`, rests: (n: number) => `${n} en reposo`,
     find: 'Buscar una instancia', foundNone: (what: string) => `Ninguna instancia tiene ${what} en el nombre o el número.`,
     readOnly: 'Puedes ver las instancias. Para cambiarlas hace falta el derecho manage.',
-    more: (name: string) => `Más para ${name}`, simulated: 'Simulada', usedBy: 'La usan', flowCount: (n: number) => (n === 0 ? 'ningún flujo' : n === 1 ? '1 flujo' : `${n} flujos`), today: 'Hoy', traffic: (sent: number, clicks: number) => `${sent === 1 ? '1 enviado' : `${sent} enviados`}, ${clicks === 1 ? '1 clic' : `${clicks} clics`}`, since: 'Desde', made: 'Creada', account: 'Cuenta', notPaired: 'sin vincular',
+    more: (name: string) => `Más para ${name}`, simulated: 'Simulada', usedBy: 'La usan', flowCount: (n: number) => (n === 0 ? 'ningún flujo' : n === 1 ? '1 flujo' : `${n} flujos`), today: 'Hoy', traffic: (sent: number, clicks: number) => `${sent === 1 ? '1 enviado' : `${count(sent)} enviados`}, ${clicks === 1 ? '1 clic' : `${count(clicks)} clics`}`, since: 'Desde', made: 'Creada', account: 'Cuenta', notPaired: 'sin vincular',
     connected: 'Conectada', paused: 'Conectada, contactos nuevos en pausa', troubled: 'Conectada, con problemas', connecting: 'Conectando', pairing: 'Espera a su teléfono',
     new: 'Aún sin vincular', disconnected: 'Desconectada', stopped: 'Desconectada', loggedOut: 'Sesión cerrada', banned: 'Bloqueada', replaced: 'Reemplazada', other: 'Estado',
     until: (when: string) => `hasta ${when}`, left: (rest: string) => `quedan ${rest}`, next: (rest: string) => `Próximo intento en ${rest}.`,
@@ -105,7 +106,7 @@ export const w = words({
     rotate: 'Otro token', rotateSure: 'El token que los programas usan ahora deja de valer.', rotateYes: 'Crear otro token',
     logoutTitle: (name: string) => `Cerrar la sesión de ${name}`, logoutAbout: 'El dispositivo vinculado se quita de la cuenta. Para enviar de nuevo, vincúlala otra vez. Los menús y los clics se conservan.',
     deleteTitle: (name: string) => `Borrar ${name}`, deleteAbout: 'Se cierra la sesión y se olvida todo: el token, los webhooks, los menús y quién escribió primero. No se puede deshacer.',
-    deleteType: (name: string) => `Escribe ${name} para borrarla`, deleteReason: 'El nombre aún no está escrito.',
+    deleteType: (name: string) => `Escribe ${name} para borrarla`, deleteReason: 'El nombre aún no está escrito.', waitOn: (n: number) => (n === 1 ? 'Una ejecución de sus flujos espera una respuesta que no llegará.' : `${count(n)} ejecuciones de sus flujos esperan respuestas que no llegarán.`),
     pairTitle: (name: string) => `Vincular ${name}`, closes: (rest: string) => `Se cierra en ${rest}`, stageScan: 'Escanear', stageCode: 'Escribir el código', stageScanned: 'Escaneado', stagePasskey: 'Llave de acceso, si la pide', stageLogin: 'Entrar',
     stepOpen: (number: string) => (number === '' ? `Abre ${app.name} en el teléfono de la cuenta.` : `Abre ${app.name} en el teléfono con ${number}.`),
     stepMenu: 'Toca Ajustes, Dispositivos vinculados, Vincular un dispositivo.', stepScan: 'Apunta la cámara a este código.', stepNumber: 'Toca Vincular con número de teléfono.', stepType: 'Escribe este código.',

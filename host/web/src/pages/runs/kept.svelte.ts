@@ -1,6 +1,7 @@
 // One run as the host keeps it, and as it goes on: its history is asked for when a step has come.
 
 import { get, post, Refusal, said, type Of } from '../../api/client';
+import { trouble } from '../../api/reach.svelte';
 import { follow } from '../../api/follow';
 import { read } from '../../flow/document';
 import type { Flow } from '../../flow/model';
@@ -37,7 +38,7 @@ export class Kept {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.missing = error instanceof Refusal && error.status === 404;
-      this.problem = said(error);
+      this.problem = trouble(error);
       return;
     }
     if (this.flow === null && this.drawable) void this.#draw();

@@ -1,8 +1,8 @@
-// Package flows: the flows there are and the examples, kept up to date while the page is seen.
-//
-// What was shown stays when the host cannot be reached, with its time.
+// Package flows: the flows there are and the examples, kept up to date while the page is seen. What was shown stays
+// when the host cannot be reached.
 
-import { get, remove, post, Refusal, said, ask, type Of } from '../../api/client';
+import { get, remove, post, Refusal, ask, type Of } from '../../api/client';
+import { trouble } from '../../api/reach.svelte';
 import type { Begin } from '../../phone/tryout';
 import { poll } from '../../ui/poll';
 import { keep } from './bring';
@@ -33,8 +33,6 @@ const often = 10_000;
 export class Flows {
   all = $state.raw<readonly Listed[] | null>(null);
   examples = $state.raw<readonly Example[] | null>(null);
-  at = $state<Date | null>(null); // of what is shown
-  lost = $state(false);
   problem = $state(''); // in the server's words
   done = $state.raw<Done | null>(null);
   readonly #stop: () => void;
@@ -60,13 +58,10 @@ export class Flows {
       ]);
       this.all = flows.toSorted((a, b) => b.changed.localeCompare(a.changed));
       this.examples = examples;
-      this.at = new Date();
-      this.lost = false;
       this.problem = '';
     } catch (error) {
       if (signal?.aborted) return;
-      this.lost = error instanceof Refusal && error.status === 0;
-      this.problem = said(error);
+      this.problem = trouble(error);
     }
   }
 

@@ -2,7 +2,7 @@ import { words } from '../../words/words.svelte';
 
 export const w = words({
   en: {
-    title: 'Webhooks', about: 'Another service is called with each event, at least once under one id.', none: 'No service is called yet.', noManage: 'Seeing webhooks needs the right manage.',
+    title: 'Webhooks', about: 'Another service is called with each event, at least once under one id.', none: 'No service is called yet.', noneNext: 'Make a webhook, and it hears of each click, message and state as it comes.', noManage: 'Seeing webhooks needs the right manage.',
     make: 'New webhook', url: 'Address', urlHelp: 'https://…; redirects are not followed.', label: 'Label', events: 'Events', all: 'Every event', some: 'Only these', order: 'In order: an event that fails holds up those behind it', create: 'Make it', cancel: 'Cancel',
     on: 'on', off: 'off', owner: (name: string) => `set by a client of ${name}`, allEvents: 'every event', allInstances: 'all instances',
     secret: 'Its secret', secretAbout: 'Calls are signed with it. It is shown now and never again.', until: (when: string) => `The one before signs, too, until ${when}.`,
@@ -12,7 +12,7 @@ export const w = words({
     time: 'Time', event: 'Event', answer: 'Answer', took: 'Took', seedForm: "in the seed's form", working: 'Working',
   },
   pt: {
-    title: 'Webhooks', about: 'Outro serviço é chamado a cada evento, ao menos uma vez com o mesmo id.', none: 'Nenhum serviço é chamado ainda.', noManage: 'Ver webhooks pede o direito manage.',
+    title: 'Webhooks', about: 'Outro serviço é chamado a cada evento, ao menos uma vez com o mesmo id.', none: 'Nenhum serviço é chamado ainda.', noneNext: 'Crie um webhook, e ele fica sabendo de cada clique, mensagem e estado na hora.', noManage: 'Ver webhooks pede o direito manage.',
     make: 'Novo webhook', url: 'Endereço', urlHelp: 'https://…; redirecionamentos não são seguidos.', label: 'Rótulo', events: 'Eventos', all: 'Todos os eventos', some: 'Só estes', order: 'Em ordem: um evento que falha segura os de trás', create: 'Criar', cancel: 'Cancelar',
     on: 'ligado', off: 'desligado', owner: (name: string) => `definido por um cliente de ${name}`, allEvents: 'todos os eventos', allInstances: 'todas as instâncias',
     secret: 'O segredo', secretAbout: 'As chamadas são assinadas com ele. É mostrado agora e nunca mais.', until: (when: string) => `O anterior também assina, até ${when}.`,
@@ -22,7 +22,7 @@ export const w = words({
     time: 'Hora', event: 'Evento', answer: 'Resposta', took: 'Levou', seedForm: 'no formato original', working: 'Um momento',
   },
   es: {
-    title: 'Webhooks', about: 'Se llama a otro servicio con cada evento, al menos una vez con el mismo id.', none: 'Todavía no se llama a ningún servicio.', noManage: 'Ver webhooks pide el derecho manage.',
+    title: 'Webhooks', about: 'Se llama a otro servicio con cada evento, al menos una vez con el mismo id.', none: 'Todavía no se llama a ningún servicio.', noneNext: 'Crea un webhook, y se entera de cada clic, mensaje y estado al momento.', noManage: 'Ver webhooks pide el derecho manage.',
     make: 'Nuevo webhook', url: 'Dirección', urlHelp: 'https://…; no se siguen redirecciones.', label: 'Etiqueta', events: 'Eventos', all: 'Todos los eventos', some: 'Solo estos', order: 'En orden: un evento que falla retiene a los de atrás', create: 'Crear', cancel: 'Cancelar',
     on: 'activo', off: 'apagado', owner: (name: string) => `definido por un cliente de ${name}`, allEvents: 'todos los eventos', allInstances: 'todas las instancias',
     secret: 'Su secreto', secretAbout: 'Las llamadas se firman con él. Se muestra ahora y nunca más.', until: (when: string) => `El anterior también firma, hasta ${when}.`,
