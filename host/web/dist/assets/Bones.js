@@ -1,1 +1,0 @@
-import{F as e,H as t,P as n,W as r,jt as i,l as a}from"./Icon.js";var o=r(`<i></i>`),s=r(`<div class="bones late" aria-busy="true"></div>`);function c(r,c){let l=a(c,`rows`,3,3);var u=s();n(u,21,()=>({length:l()}),e,(e,n)=>{var r=o();t(e,r)}),i(u),t(r,u)}export{c as t};
