@@ -42,6 +42,7 @@ type Outbox struct {
 	id      [8]byte // of the database, in every cursor
 	signals *sqldb.Signals
 	seen    atomic.Int64 // the last sequence, when Look saw it
+	tail    tail
 }
 
 // Open returns the outbox of a migrated database, which tells of events by their type.

@@ -62,9 +62,6 @@ func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error
 		if err := stored(); err != nil {
 			return false, err
 		}
-		if fresh {
-			o.Wake(e.Type)
-		}
 		return fresh, nil
 	}
 }
@@ -81,8 +78,8 @@ func (o *Outbox) learn(t *sqldb.Tx, e Event) (fresh bool, err error) {
 	return n == int64(1+len(e.Also)), err
 }
 
-// Insert puts an event at the end of the log, in the transaction of what it tells. Other
-// processes hear of it; the caller calls Wake when that is committed.
+// Insert puts an event at the end of the log, in the transaction of what it tells. Whoever waits
+// for it hears of it when that is committed.
 func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 	// The counter's row is locked until the commit, so that a reader never sees a
 	// sequence before a smaller one.
@@ -98,6 +95,12 @@ func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 	if err != nil {
 		return err
 	}
+	t.Committed(func() {
+		e.Also = nil
+		e.Time = sqldb.Time(sqldb.Millis(e.Time)) // as it is read
+		o.tail.add(entry{e, seq})
+		o.signals.Wake(e.Type)
+	})
 	return o.signals.Tell(t, e.Type)
 }
 

@@ -16,6 +16,7 @@ type stream struct{ kind, instance string }
 // Sweep frees what all who want it acknowledged some time ago, then what is too old
 // or too much. Nothing is freed while nobody has subscribed to it.
 func (o *Outbox) Sweep(ctx context.Context, count bool) error {
+	o.tail.forget() // nobody may have read since
 	streams, err := sqldb.All(ctx, o.db, func(row sqldb.Scanner) (st stream, err error) {
 		err = row.Scan(&st.kind, &st.instance)
 		return st, err
@@ -146,6 +147,7 @@ func (o *Outbox) removeEvents(ctx context.Context, which func(*sqldb.Tx) (where 
 				return err
 			}
 			n = len(old)
+			t.Committed(o.tail.forget)
 			return freeEvents(t, old, sqldb.Millis(o.now()))
 		})
 		if err != nil {
