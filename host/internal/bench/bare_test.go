@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
@@ -19,7 +20,7 @@ type fleet struct {
 	lab    *lab
 	sync   bare.Sync
 	prefix string             // of its accounts' numbers
-	file   func(i int) string // the database of client i, in the lab's directory
+	file   func(i int) string // the database of client i, in the lab's directory, or a Postgres URL
 
 	stores  map[string]*bare.Store
 	clients map[string]*bare.Client // by number
@@ -104,6 +105,9 @@ func (f *fleet) open(sync bare.Sync) error {
 }
 
 func (f *fleet) options(file string, sync bare.Sync) bare.Options {
+	if strings.HasPrefix(file, "postgres:") {
+		return bare.Options{Postgres: file, Server: f.lab.sim.URL(), RootKey: f.lab.sim.RootKey()}
+	}
 	return bare.Options{
 		File: filepath.Join(f.lab.dir, file), Sync: sync, Server: f.lab.sim.URL(), RootKey: f.lab.sim.RootKey(),
 	}

@@ -18,6 +18,17 @@ func BenchmarkAgainstBare(b *testing.B) {
 	b.Run("memory", func(b *testing.B) { l.memory(t, instances(b)) })
 }
 
+// BenchmarkAgainstBareOnPostgres is the same on a Postgres server, whose fsync make bench has off.
+func BenchmarkAgainstBareOnPostgres(b *testing.B) {
+	l := newPostgresLab(b)
+	t := newTable(os.Stdout, l.arms())
+	b.Run("send", func(*testing.B) { l.sends(t, 1, 30, 50) })
+	b.Run("strangers", func(*testing.B) { l.strangers(t, 3, 300) })
+	b.Run("click", func(*testing.B) { l.clicks(t, 30, 20) })
+	b.Run("flood", func(*testing.B) { l.flood(t, 1, 5_000) })
+	b.Run("sends", func(*testing.B) { l.sends(t, 50, 10, 5) })
+}
+
 // instances is how many the memory is measured with: 200, or the environment's word.
 func instances(b *testing.B) int {
 	raw := os.Getenv("TAPNODE_BENCH_INSTANCES")

@@ -53,10 +53,14 @@ func instance(i int) string { return fmt.Sprintf("shop-%d", i) }
 // start starts a host on what the last one left.
 func (l *lab) start() {
 	l.tb.Helper()
-	settings, err := json.Marshal(map[string]any{
+	all := map[string]any{
 		"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()},
 		"pacing": map[string]any{"perMinute": l.perMinute},
-	})
+	}
+	if l.postgres != "" {
+		all["store"] = map[string]any{"dsn": l.postgres}
+	}
+	settings, err := json.Marshal(all)
 	l.must(err)
 	l.host, err = app.Open(app.Options{
 		Nodes: installed, DataDir: l.data, Log: l.runs, Settings: map[string]json.RawMessage{installed[0].Name: settings},

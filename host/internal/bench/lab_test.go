@@ -13,6 +13,7 @@ import (
 
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 	"github.com/tapnode/tapnode/plugin/wasim"
 	"github.com/tapnode/tapnode/plugin/wasim/bare"
 	"github.com/tapnode/tapnode/sdk"
@@ -34,6 +35,7 @@ type lab struct {
 	host  *app.App
 	empty float64 // memory of the node without instances, KiB
 
+	postgres  string     // the node's database; empty: SQLite
 	runs      engine.Log // nil: the host keeps them in memory
 	perMinute int        // messages of an instance; 0: no limit
 
@@ -83,6 +85,30 @@ func emptyLab(tb testing.TB) *lab {
 func newLab(tb testing.TB) *lab {
 	tb.Helper()
 	l := emptyLab(tb)
+	m := l.open()
+	l.full = l.bareArm("bare, FULL, one file", bare.Full, "55114", m, func(int) string { return "full.db" })
+	l.usual = l.bareArm("bare, NORMAL, own files", bare.Normal, "55115", m, func(i int) string { return fmt.Sprintf("own%d.db", i) })
+	l.grow(1)
+	return l
+}
+
+// newPostgresLab is newLab on a Postgres server, with a database for the node and one for all bare
+// clients; the others have one SQLite file at FULL.
+func newPostgresLab(tb testing.TB) *lab {
+	tb.Helper()
+	node, clients := sqldbtest.Postgres(tb), sqldbtest.Postgres(tb)
+	l := emptyLab(tb)
+	l.postgres = node
+	m := l.open()
+	l.full = l.bareArm("bare, Postgres", bare.Full, "55114", m, func(int) string { return clients })
+	l.usual = l.bareArm("bare, FULL, one file", bare.Full, "55115", m, func(int) string { return "full.db" })
+	l.grow(1)
+	return l
+}
+
+// open starts a host with one instance, and gives what its messages look like.
+func (l *lab) open() sample {
+	l.tb.Helper()
 	for i := range customers {
 		a, err := l.sim.NewAccount(fmt.Sprintf("55119777%05d", i))
 		l.must(err)
@@ -91,11 +117,7 @@ func newLab(tb testing.TB) *lab {
 	l.tapnode = l.hostArm()
 	l.empty = l.nodeMemory()
 	l.must(l.tapnode.grow(1))
-	m := l.model()
-	l.full = l.bareArm("bare, FULL, one file", bare.Full, "55114", m, func(int) string { return "full.db" })
-	l.usual = l.bareArm("bare, NORMAL, own files", bare.Normal, "55115", m, func(i int) string { return fmt.Sprintf("own%d.db", i) })
-	l.grow(1)
-	return l
+	return l.model()
 }
 
 func (l *lab) arms() []*arm { return []*arm{l.tapnode, l.full.arm, l.usual.arm} }

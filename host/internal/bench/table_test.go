@@ -21,7 +21,7 @@ type table struct{ w io.Writer }
 const line = "%-34s  %-22s  %-22s  %-22s  %-20s  %-20s  %s\n"
 
 func newTable(w io.Writer, arms []*arm) table {
-	fmt.Fprintf(w, "\n"+line, "median (quartiles)", arms[0].name, arms[1].name, arms[2].name, "against FULL", "against NORMAL", "goal")
+	fmt.Fprintf(w, "\n"+line, "median (quartiles)", arms[0].name, arms[1].name, arms[2].name, "against the 2nd", "against the 3rd", "goal")
 	return table{w}
 }
 

@@ -1,10 +1,10 @@
 // Package bare is whatsmeow with nothing around it: a client, a session store in
-// SQLite, and an account of the simulator. It is what an author writes on the
+// SQLite or Postgres, and an account of the simulator. It is what an author writes on the
 // first day, and the baseline that benchmarks are held against.
 //
 // What the package guarantees: the clients are whatsmeow's own on whatsmeow's own
 // SQL store, without queue, ledger, cache or retry of ours, and they reach the
-// given simulator only. The SQLite driver is modernc.org/sqlite, in WAL mode and
+// given simulator only. The Postgres driver is pgx; the SQLite driver is modernc.org/sqlite, in WAL mode and
 // with _txlock=immediate, without which clients that share a file lose messages.
 package bare
 
@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
@@ -42,8 +43,11 @@ const connections = 17
 
 // Options say where a Store is and where its clients connect.
 type Options struct {
-	File    string // of the database; made when it is missing
-	Sync    Sync
+	File string // of the database; made when it is missing
+	Sync Sync
+
+	Postgres string // a connection string, instead of File and Sync
+
 	Server  string // the simulator's URL
 	RootKey string // and its root key, 64 hex digits
 }
@@ -65,16 +69,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil || len(root) != 32 {
 		return nil, errors.New("root key: want 64 hex digits")
 	}
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(" + string(o.Sync) + ")",
-	}}
-	db, err := sql.Open("sqlite", "file:"+strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(o.File)+"?"+q.Encode())
+	db, dialect, err := o.open()
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	container := sqlstore.NewWithDB(db, "sqlite3", nil)
+	container := sqlstore.NewWithDB(db, dialect, nil)
 	if err := container.Upgrade(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -82,6 +83,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		whatsmeow.WACertPubKey = key
 	}
 	return &Store{db: db, container: container, http: lead(server.Host)}, nil
+}
+
+func (o Options) open() (db *sql.DB, dialect string, err error) {
+	if o.Postgres != "" {
+		db, err = sql.Open("pgx", o.Postgres)
+		return db, "postgres", err
+	}
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(" + string(o.Sync) + ")",
+	}}
+	db, err = sql.Open("sqlite", "file:"+strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(o.File)+"?"+q.Encode())
+	return db, "sqlite3", err
 }
 
 // Close closes the database. Its clients are disconnected before.
