@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -24,33 +23,20 @@ type fleet struct {
 
 	stores  map[string]*bare.Store
 	clients map[string]*bare.Client // by number
-	senders []func(ctx context.Context, to types.JID) error
 }
 
 func (l *lab) bareArm(name string, sync bare.Sync, prefix string, m sample, file func(i int) string) *fleet {
 	f := &fleet{arm: newArm(name), lab: l, sync: sync, prefix: prefix, file: file}
 	l.tb.Cleanup(func() { l.check(f.close()) })
 	biz := m.stanza.Node.GetChildrenByTag("biz")
-	f.grow = func(n int) error {
-		if err := f.pair(n); err != nil {
-			return err
-		}
-		for i := len(f.senders); i < n; i++ {
-			own := m.message.Message
-			f.senders = append(f.senders, func(ctx context.Context, to types.JID) error {
-				_, err := f.client(i).Send(ctx, to, proto.CloneOf(own), biz)
-				return err
-			})
-		}
-		return nil
+	f.grow = f.pair
+	f.send = func(ctx context.Context, from int, to *wasim.Account) error {
+		_, err := f.client(from).Send(ctx, to.JID(), proto.CloneOf(m.message.Message), biz) // whatsmeow may write to it
+		return err
 	}
-	f.send = func(ctx context.Context, from int, to *wasim.Account) error { return f.senders[from](ctx, to.JID()) }
 	f.greet = func(ctx context.Context, from int, to *wasim.Account) error {
-		jid, err := f.client(from).Find(ctx, to.Phone())
-		if err != nil {
-			return err
-		}
-		return f.senders[from](ctx, jid)
+		_, err := f.client(from).Greet(ctx, to.Phone(), proto.CloneOf(m.message.Message), biz)
+		return err
 	}
 	return f
 }

@@ -48,9 +48,6 @@ func (c Chat) Person() bool {
 	return c.LID != "" || strings.HasSuffix(c.JID, "@"+types.DefaultUserServer)
 }
 
-// Channel reports whether the chat is a channel.
-func (c Chat) Channel() bool { return strings.HasSuffix(c.JID, "@"+types.NewsletterServer) }
-
 // Phone is the person's number in digits; "" when it is not known.
 func (c Chat) Phone() string {
 	jid, err := types.ParseJID(c.JID)

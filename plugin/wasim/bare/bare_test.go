@@ -57,11 +57,15 @@ func TestClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Disconnect()
-	if to, err := client.Find(ctx, "5511988880001"); err != nil || to.User != phone.Account().LID().User {
-		t.Errorf("found %v, %v", to, err)
+	greeting := &waE2E.Message{Conversation: proto.String("good day")}
+	if _, err := client.Greet(ctx, "5511988880001", greeting, nil); err != nil {
+		t.Error(err)
 	}
-	if to, err := client.Find(ctx, "5511900000000"); err == nil {
-		t.Errorf("found %v, who is nobody", to)
+	if _, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == "good day" }); err != nil {
+		t.Error(err)
+	}
+	if id, err := client.Greet(ctx, "5511900000000", greeting, nil); err == nil {
+		t.Errorf("%s went to nobody", id)
 	}
 	id, err := client.Send(ctx, phone.JID(), &waE2E.Message{Conversation: proto.String("hello")}, nil)
 	if err != nil {

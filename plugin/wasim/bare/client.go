@@ -95,18 +95,6 @@ func (c *Client) handle(raw any) {
 	}
 }
 
-// Find asks whose a number is, which is digits.
-func (c *Client) Find(ctx context.Context, number string) (types.JID, error) {
-	found, err := c.cli.IsOnWhatsApp(ctx, []string{"+" + number})
-	if err == nil && (len(found) != 1 || !found[0].IsIn) {
-		err = errors.New("the number is not on WhatsApp")
-	}
-	if err != nil {
-		return types.JID{}, err
-	}
-	return found[0].JID, nil
-}
-
 // Send sends a message with additional stanza nodes and returns its id when the
 // server has acknowledged it. whatsmeow may write to the message.
 func (c *Client) Send(ctx context.Context, to types.JID, m *waE2E.Message, nodes []waBinary.Node) (types.MessageID, error) {
@@ -116,4 +104,16 @@ func (c *Client) Send(ctx context.Context, to types.JID, m *waE2E.Message, nodes
 	}
 	resp, err := c.cli.SendMessage(ctx, to, m, extra)
 	return resp.ID, err
+}
+
+// Greet is Send to the account of a number, which is digits, after WhatsApp was asked for it.
+func (c *Client) Greet(ctx context.Context, number string, m *waE2E.Message, nodes []waBinary.Node) (types.MessageID, error) {
+	found, err := c.cli.IsOnWhatsApp(ctx, []string{"+" + number})
+	if err == nil && (len(found) != 1 || !found[0].IsIn) {
+		err = errors.New("the number is not on WhatsApp")
+	}
+	if err != nil {
+		return "", err
+	}
+	return c.Send(ctx, found[0].JID, m, nodes)
 }

@@ -7,7 +7,7 @@
 //     unless [Journal.Done] was called for it; one that is done may be there, too. A power cut
 //     may take records, as it may take what sqldb.DB.WriteUnsynced wrote.
 //   - A record is read whole or not at all.
-//   - The files hold at most twice [Limit], and nothing when nothing is under way.
+//   - The files hold at most 8 MiB, and nothing when nothing is under way.
 package journal
 
 import (
@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// Limit is the size of a file over which nothing is appended to it.
-	Limit = 4 << 20
+	// limit is the size of a file over which nothing is appended to it.
+	limit = 4 << 20
 	// full is the size from which the other file is used, if that is done with.
 	full = 1 << 20
 	// head is the length and the checksum (CRC-32C) before each record.
@@ -74,7 +74,7 @@ func (j *Journal) open(dir string) (records [][]byte, err error) {
 			return nil, err
 		}
 		j.files[i].File = f
-		raw, err := io.ReadAll(io.LimitReader(f, Limit))
+		raw, err := io.ReadAll(io.LimitReader(f, limit))
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (j *Journal) Append(record []byte) (Ticket, error) {
 		j.now = 1 - j.now
 	}
 	f := &j.files[j.now]
-	if f.size+head+int64(len(record)) > Limit {
+	if f.size+head+int64(len(record)) > limit {
 		return Ticket{}, ErrFull
 	}
 	j.buf = binary.LittleEndian.AppendUint32(j.buf[:0], uint32(len(record)))

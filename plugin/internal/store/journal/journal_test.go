@@ -133,7 +133,7 @@ func TestBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := size(t, dir); n > 2*journal.Limit {
+	if n := size(t, dir); n > 8<<20 {
 		t.Errorf("%d bytes", n)
 	}
 }
