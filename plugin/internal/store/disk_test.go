@@ -15,32 +15,33 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// A decryption is on the disk when WhatsApp gets its acknowledgement: with the event
-// that was stored meanwhile, or else with the mark.
+// A decryption is on the disk when WhatsApp gets its acknowledgement, with the mark, and
+// has no fsync before: also when an event was stored without it.
 func TestDecryptionReachesTheDisk(t *testing.T) {
 	ctx := t.Context()
 	s := must[*store.Store](t)(store.Open(ctx, store.Options{Dir: t.TempDir()}))
 	defer s.Close()
 	d := pair(t, s.Devices.NewDevice(), 1)
 	d = must[*wastore.Device](t)(s.Devices.Device(ctx, *d.ID))
-	for _, between := range []func() error{
-		func() error { return nil },
-		func() error {
+	for ratchet, between := range map[string]func() error{
+		"alone": func() error { return nil },
+		"with an event": func() error {
 			_, err := appendEvent(ctx, s, outbox.Event{ID: "a", Type: "t", Data: []byte("{}")})
 			return err
 		},
 	} {
-		err := d.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
-			return d.Sessions.PutSession(ctx, "1:0", []byte("ratchet"))
-		})
-		check(t, err)
-		commit := s.DB.Committed() // numbers are given in order: this one is behind the decryption's
-		if s.DB.OnDisk(commit) {
-			t.Error("the decryption has an fsync of its own")
+		before := s.DB.Stats()
+		check(t, receive(ctx, d, "1:0", hashOf(ratchet), ratchet))
+		if after := s.DB.Stats(); after != before {
+			t.Errorf("%s: the decryption is a write of its own: %+v, %+v", ratchet, before, after)
 		}
-		if err := errors.Join(between(), d.EventBuffer.ClearBufferedEventPlaintext(ctx, [32]byte{1})); err != nil || !s.DB.OnDisk(commit-1) {
-			t.Errorf("a decryption is acknowledged and not on the disk: %v", err)
+		check(t, between())
+		before = s.DB.Stats()
+		check(t, d.EventBuffer.ClearBufferedEventPlaintext(ctx, hashOf(ratchet)))
+		if after := s.DB.Stats(); after.Synced != before.Synced+1 {
+			t.Errorf("%s: a decryption is acknowledged and not on the disk: %+v, %+v", ratchet, before, after)
 		}
+		expect(t, ratchet, inTable(t, s, d, "1:0"), ratchet)
 	}
 }
 

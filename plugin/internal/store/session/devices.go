@@ -5,10 +5,14 @@
 //
 //   - The ratchets of a send are on disk before whatsmeow sends the message, and no
 //     message that is decrypted meanwhile takes them back.
-//   - A decryption, with its ratchet and plaintext, is one transaction, which is on disk
-//     before WhatsApp gets the acknowledgement of the message.
+//   - The ratchet that an incoming message moves on, the mark that it was handled and what it became are
+//     one transaction, which is on disk before WhatsApp gets the message's acknowledgement.
+//     A message that cannot be stored was never decrypted: its ratchet is where it was,
+//     and so are those that were decrypted behind it.
+//   - Nothing but the next decryption builds on one that is not stored yet, and none is stored on
+//     a ratchet that another process has moved on.
 //   - What is remembered in memory is never what a transaction may still undo, nor what
-//     a write has overtaken.
+//     a write has overtaken, and is read anew for every connection.
 package session
 
 import (

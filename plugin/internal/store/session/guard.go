@@ -103,11 +103,6 @@ func (g *guarded) GetSession(ctx context.Context, address string) ([]byte, error
 	return read(ctx, g, func(ctx context.Context) ([]byte, error) { return g.SQLStore.GetSession(ctx, address) })
 }
 
-// HasSession looks for a session.
-func (g *guarded) HasSession(ctx context.Context, address string) (bool, error) {
-	return read(ctx, g, func(ctx context.Context) (bool, error) { return g.SQLStore.HasSession(ctx, address) })
-}
-
 // GetManySessions reads sessions.
 func (g *guarded) GetManySessions(ctx context.Context, addresses []string) (map[string][]byte, error) {
 	return read(ctx, g, func(ctx context.Context) (map[string][]byte, error) {

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -252,32 +251,6 @@ func (dec *Decryption) write(t *sqldb.Tx) error {
 	dec.tx = t
 	t.Committed(func() { dec.committed = true })
 	return nil
-}
-
-// move writes a ratchet if it is still what it was: another process may have taken the
-// instance over.
-func (r ratchet) move(t *sqldb.Tx, jid string, was, now []byte) (err error) {
-	var n int64
-	switch {
-	case bytes.Equal(was, now):
-		return nil
-	case r.group == "" && was == nil:
-		n, err = t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
-			ON CONFLICT (our_jid, their_id) DO NOTHING`, jid, r.address, now)
-	case r.group == "":
-		n, err = t.Exec(`UPDATE whatsmeow_sessions SET session = $1 WHERE our_jid = $2 AND their_id = $3 AND session = $4`,
-			now, jid, r.address, was)
-	case was == nil:
-		n, err = t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (our_jid, chat_id, sender_id) DO NOTHING`, jid, r.group, r.address, now)
-	default:
-		n, err = t.Exec(`UPDATE whatsmeow_sender_keys SET sender_key = $1 WHERE our_jid = $2 AND chat_id = $3 AND sender_id = $4 AND sender_key = $5`,
-			now, jid, r.group, r.address, was)
-	}
-	if err == nil && n == 0 {
-		err = errMoved
-	}
-	return err
 }
 
 const putBuffered = `INSERT INTO whatsmeow_event_buffer (our_jid, ciphertext_hash, plaintext, server_timestamp, insert_timestamp)

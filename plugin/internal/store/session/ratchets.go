@@ -1,11 +1,14 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // read returns a ratchet as the caller may build on it: the message that is being decrypted
@@ -82,7 +85,7 @@ func (d *sessions) moved(ctx context.Context, r ratchet, now []byte, write func(
 
 // putRatchets has commit write ratchets that no decryption has moved. A decryption whose turn to
 // be stored has not come goes first, so that it does not take them back.
-func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte, commit func() error) error {
+func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte, commit func(context.Context, func(*sqldb.Tx) error) error) error {
 	d.ratchets.Lock()
 	defer d.ratchets.Unlock()
 	d.resting.Reset(idle)
@@ -90,12 +93,57 @@ func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
 		defer func() { _ = dec.end() }() // who builds on it hears of it
 	}
 	return d.known.setAll(ratchets, func() error {
-		err := commit()
+		err := commit(ctx, func(t *sqldb.Tx) error {
+			for r, now := range ratchets {
+				if err := r.put(t, d.JID, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err == nil {
 			d.pending.overtake(ratchets)
 		}
 		return err
 	})
+}
+
+// put writes a ratchet, whatever it was.
+func (r ratchet) put(t *sqldb.Tx, jid string, now []byte) (err error) {
+	if r.group == "" {
+		_, err = t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
+			ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, jid, r.address, now)
+	} else {
+		_, err = t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, jid, r.group, r.address, now)
+	}
+	return err
+}
+
+// move writes a ratchet if it is still what it was: another process may have taken the
+// instance over.
+func (r ratchet) move(t *sqldb.Tx, jid string, was, now []byte) (err error) {
+	var n int64
+	switch {
+	case bytes.Equal(was, now):
+		return nil
+	case r.group == "" && was == nil:
+		n, err = t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
+			ON CONFLICT (our_jid, their_id) DO NOTHING`, jid, r.address, now)
+	case r.group == "":
+		n, err = t.Exec(`UPDATE whatsmeow_sessions SET session = $1 WHERE our_jid = $2 AND their_id = $3 AND session = $4`,
+			now, jid, r.address, was)
+	case was == nil:
+		n, err = t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (our_jid, chat_id, sender_id) DO NOTHING`, jid, r.group, r.address, now)
+	default:
+		n, err = t.Exec(`UPDATE whatsmeow_sender_keys SET sender_key = $1 WHERE our_jid = $2 AND chat_id = $3 AND sender_id = $4 AND sender_key = $5`,
+			now, jid, r.group, r.address, was)
+	}
+	if err == nil && n == 0 {
+		err = errMoved
+	}
+	return err
 }
 
 // change has write delete or move what is stored of users, when everything that was

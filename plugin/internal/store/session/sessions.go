@@ -94,18 +94,7 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 	for address, now := range ratchets {
 		moved[ratchet{address: address}] = now
 	}
-	return d.putRatchets(ctx, moved, func() error {
-		return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
-			for address, ratchet := range ratchets {
-				_, err := t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
-				ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, d.JID, address, ratchet)
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
+	return d.putRatchets(ctx, moved, d.writeRatchets)
 }
 
 // PutSenderKey commits the ratchet of a group before it returns. That of a send of ours comes
@@ -115,16 +104,7 @@ func (d *sessions) PutSenderKey(ctx context.Context, group, user string, key []b
 	if decrypting(ctx) != nil {
 		return d.moved(ctx, r, key, func() error { return d.guarded.PutSenderKey(ctx, group, user, key) })
 	}
-	return d.putRatchets(ctx, map[ratchet][]byte{r: key}, func() error {
-		if sendingOf(ctx) == nil {
-			return d.guarded.PutSenderKey(ctx, group, user, key)
-		}
-		return d.writeRatchets(ctx, func(t *sqldb.Tx) error {
-			_, err := t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, d.JID, group, user, key)
-			return err
-		})
-	})
+	return d.putRatchets(ctx, map[ratchet][]byte{r: key}, d.writeRatchets)
 }
 
 // PutSession stores the ratchet of a decryption, or of a message that is sent again to one
@@ -134,5 +114,7 @@ func (d *sessions) PutSession(ctx context.Context, address string, session []byt
 	if decrypting(ctx) != nil {
 		return d.moved(ctx, r, session, func() error { return d.guarded.PutSession(ctx, address, session) })
 	}
-	return d.putRatchets(ctx, map[ratchet][]byte{r: session}, func() error { return d.guarded.PutSession(ctx, address, session) })
+	return d.putRatchets(ctx, map[ratchet][]byte{r: session}, func(ctx context.Context, fn func(*sqldb.Tx) error) error {
+		return d.write(ctx, "store the ratchet", fn)
+	})
 }
