@@ -112,26 +112,38 @@ func (l *lab) group(instances, hosts int, runs, node string, hits *hits) *group 
 	return g
 }
 
-// spread gives each host its share at once: by themselves they would wait a minute.
+// spread gives each host its share at once: by themselves they may take a minute.
 func (g *group) spread(ctx context.Context) error {
-	for i, d := range g.devices {
-		to := g.host(i)
-		if to == g.hosts[0] { // which came first, and has all
-			continue
-		}
-		id, err := os.ReadFile(filepath.Join(to.data, "host.id"))
+	if len(g.hosts) == 1 {
+		return nil
+	}
+	for i := range g.devices {
+		to, err := os.ReadFile(filepath.Join(g.host(i).data, "host.id"))
 		if err != nil {
 			return err
 		}
-		before := d.Logins()
-		if err := g.hosts[0].post(ctx, "/v1/instances/"+g.instance(i)+"/move", map[string]string{"host": strings.TrimSpace(string(id))}); err != nil {
-			return err
-		}
-		if err := g.until(ctx, func() bool { return d.Logins() > before && d.Online() }); err != nil {
+		if err := g.hosts[0].ask(ctx, http.MethodPost, "/v1/instances/"+g.instance(i)+"/move", map[string]string{"host": strings.TrimSpace(string(to))}, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	return g.until(ctx, func() bool { // each acts for its share, and has taken it over
+		var all struct {
+			Hosts []struct{ Instances []string }
+		}
+		var now struct{ Instances []struct{ State string } }
+		err := errors.Join(g.hosts[0].ask(ctx, http.MethodGet, "/v1/hosts", nil, &all), g.hosts[0].ask(ctx, http.MethodGet, "/v1/instances", nil, &now))
+		for _, h := range all.Hosts {
+			if len(h.Instances) < len(g.devices)/len(g.hosts) {
+				return false
+			}
+		}
+		for _, i := range now.Instances {
+			if i.State != "connected" {
+				return false
+			}
+		}
+		return err == nil && g.online()
+	})
 }
 
 func (g *group) until(ctx context.Context, holds func() bool) error {
@@ -159,12 +171,13 @@ func (h *member) begin() {
 
 func (h *member) kill() error { return syscall.Kill(h.pid, syscall.SIGKILL) }
 
-func (h *member) post(ctx context.Context, path string, body any) error {
+// ask makes a request, and reads the answer into something unless that is nil.
+func (h *member) ask(ctx context.Context, method, path string, body, into any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://tapnode"+path, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(ctx, method, "http://tapnode"+path, bytes.NewReader(raw))
 	if err != nil {
 		return err
 	}
@@ -177,17 +190,20 @@ func (h *member) post(ctx context.Context, path string, body any) error {
 	if err == nil && res.StatusCode >= 300 {
 		err = fmt.Errorf("%s answers %s: %s", path, res.Status, answer)
 	}
-	return err
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(answer, into)
 }
 
 func (h *member) send(ctx context.Context, instance, number string) error {
-	return h.post(ctx, "/v1/operations/whatsapp.sendButtons@1/execute", map[string]json.RawMessage{"input": menu(instance, number)})
+	return h.ask(ctx, http.MethodPost, "/v1/operations/whatsapp.sendButtons@1/execute", map[string]json.RawMessage{"input": menu(instance, number)}, nil)
 }
 
 // ask starts a run and returns its menu on the phone.
 func (g *group) ask(ctx context.Context, h *member, i int) (wasim.Message, error) {
 	text := fmt.Sprintf("%s%d of %d", g.name, len(g.phones[i].Inbox()), i)
-	if err := h.post(ctx, "/v1/flows/tap/runs", map[string]any{"vars": map[string]string{"phone": g.phones[i].Account().Phone(), "instance": g.instance(i), "text": text}}); err != nil {
+	if err := h.ask(ctx, http.MethodPost, "/v1/flows/tap/runs", map[string]any{"vars": map[string]string{"phone": g.phones[i].Account().Phone(), "instance": g.instance(i), "text": text}}, nil); err != nil {
 		return wasim.Message{}, err
 	}
 	return g.phones[i].Wait(ctx, func(m wasim.Message) bool { return strings.Contains(m.Text, text) })
