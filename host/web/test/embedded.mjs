@@ -24,14 +24,32 @@ export class Elsewhere {
   static async start({ allowed = true, args = ['--simulate'], flows = [] } = {}) {
     const elsewhere = new Elsewhere();
     elsewhere.visitors = [];
-    const port = await freePort();
-    elsewhere.host = await Host.start({ flows, args: [...args, ...(allowed ? ['--origin', `http://127.0.0.1:${port}`] : [])] });
-    elsewhere.page = spawn(process.execPath, [example, String(port)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TAPNODE_HOST: elsewhere.host.url, TAPNODE_TOKEN: elsewhere.host.token } });
-    elsewhere.url = await new Promise((resolve, reject) => {
-      elsewhere.page.stdout.once('data', (line) => resolve(String(line).trim()));
-      elsewhere.page.once('exit', (code) => reject(new Error(`the example page ended with ${code}`)));
-    });
+    elsewhere.port = await freePort();
+    elsewhere.host = await Host.start({ flows, args: [...args, ...(allowed ? ['--origin', `http://127.0.0.1:${elsewhere.port}`] : [])] });
+    await elsewhere.#serve(elsewhere.host.token);
     return elsewhere;
+  }
+
+  async #serve(token) {
+    this.page = spawn(process.execPath, [example, String(this.port)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TAPNODE_HOST: this.host.url, TAPNODE_TOKEN: token } });
+    this.url = await new Promise((resolve, reject) => {
+      this.page.stdout.once('data', (line) => resolve(String(line).trim()));
+      this.page.once('exit', (code) => reject(new Error(`the example page ended with ${code}`)));
+    });
+  }
+
+  async #unserve() {
+    this.page.removeAllListeners('exit');
+    const gone = new Promise((resolve) => this.page.once('exit', resolve));
+    this.page.kill();
+    await gone;
+  }
+
+  /** renew gives the page another token: one may ask a hundred times a minute, and tests type faster than people. */
+  async renew() {
+    const { token } = await this.host.api('POST', '/v1/tokens', { name: 'another', scopes: ['send', 'read', 'manage'] });
+    await this.#unserve();
+    await this.#serve(token);
   }
 
   /** visit opens the page. query goes to the example's script: operation, theme, language. */
@@ -43,8 +61,7 @@ export class Elsewhere {
 
   async stop() {
     for (const visitor of this.visitors) await visitor.leave(); // a test that failed has left its page open
-    this.page.removeAllListeners('exit');
-    this.page.kill();
+    await this.#unserve();
     await this.host.stop();
   }
 }

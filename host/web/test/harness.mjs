@@ -104,22 +104,53 @@ async function within(promise, message) {
   }
 }
 
-// One browser for the tests of a file: each visitor has a profile of its own in it. It is closed when the
-// file is through, also when a test has failed and left its page open.
+// One browser for the tests of a file. It is closed when the file is through, also when a test has failed and left
+// its page open.
 let browser;
 const launched = () =>
   (browser ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking', '--disable-gpu'] }));
 after(async () => (await browser)?.close());
 
+// A profile of a visitor that went well is used again, with nothing in it of the one before: a new one is a new
+// process, which has to compile the page anew, and costs more than most tests.
+const free = new Map(); // profiles with their page, by host and language
+
+async function profile(baseURL, locale) {
+  const kept = free.get(`${baseURL} ${locale}`)?.pop();
+  if (kept) return kept;
+  const context = await (await launched()).newContext({ locale, baseURL });
+  context.setDefaultTimeout(patience);
+  await context.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
+  return { key: `${baseURL} ${locale}`, context, page: await context.newPage() };
+}
+
+/** emptied is a profile as it was when it was new. */
+async function emptied({ key, context, page }) {
+  await context.setOffline(false);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  for (const other of context.pages()) if (other !== page) await other.close();
+  await page.evaluate(() => (localStorage.clear(), sessionStorage.clear()));
+  await Promise.all([context.clearCookies(), context.clearPermissions()]);
+  page.removeAllListeners();
+  // It waits on a page of the same site, as another one would be another process; the host need not be there for it.
+  await page.route('**/parked', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><link rel="icon" href="data:,">' }));
+  await page.goto('/parked');
+  await page.unroute('**/parked');
+  return { key, context, page };
+}
+
+let axe; // its source
+
 /** A Visitor is a signed-in browser with a page of the host. */
 export class Visitor {
   static async open(host, { path: where = '/ui/', width = 1280, height = 800, theme = 'light', locale = 'en-US', signedIn = true, reducedMotion = 'reduce' } = {}) {
     const visitor = new Visitor();
-    visitor.context = await (await launched()).newContext({ viewport: { width, height }, colorScheme: theme, locale, reducedMotion, baseURL: host.url });
-    visitor.context.setDefaultTimeout(patience);
+    visitor.profile = await profile(host.url, locale);
+    visitor.looks = [{ width, height }, { colorScheme: theme, reducedMotion }];
+    visitor.context = visitor.profile.context;
     visitor.complaints = [];
     if (!signedIn) visitor.expect(/401/); // the page asks who is signed in, and nobody is
-    visitor.page = await visitor.newPage();
+    visitor.page = await visitor.#watched(visitor.profile.page);
     if (signedIn) {
       const entered = await visitor.context.request.post('/v1/session', { data: { token: host.token }, headers: { Origin: host.url } });
       assert.ok(entered.ok(), `sign in: ${entered.status()} ${await entered.text()}`);
@@ -128,11 +159,14 @@ export class Visitor {
     return visitor;
   }
 
-  async newPage() {
-    const page = await this.context.newPage();
+  newPage = async () => this.#watched(await this.context.newPage());
+
+  /** watched is a page with the visitor's looks, whose complaints are the visitor's. */
+  async #watched(page) {
+    const [size, media] = this.looks;
+    await Promise.all([page.setViewportSize(size), page.emulateMedia(media)]);
     page.on('console', (line) => ['error', 'warning'].includes(line.type()) && !this.expected?.test(line.text()) && this.complaints.push(`${line.type()}: ${line.text()} (${line.location().url})`));
     page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.stack}`));
-    await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
     return page;
   }
 
@@ -144,7 +178,7 @@ export class Visitor {
   /** axe finds what assistive technology would stumble over. */
   async axe() {
     // Playwright evaluates in a world of its own, which the page's policy does not reach.
-    await this.page.evaluate(await readFile(fileURLToPath(import.meta.resolve('axe-core')), 'utf8'));
+    if (!(await this.page.evaluate(() => 'axe' in globalThis))) await this.page.evaluate(await (axe ??= readFile(fileURLToPath(import.meta.resolve('axe-core')), 'utf8')));
     const { violations } = await this.page.evaluate(() => globalThis.axe.run());
     assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), []);
   }
@@ -155,7 +189,9 @@ export class Visitor {
   }
 
   async close() {
-    await this.leave();
+    const empty = await emptied(this.profile).catch(() => null);
+    if (empty) free.set(empty.key, [...(free.get(empty.key) ?? []), empty]);
+    else await this.leave(); // the file is through, and the browser closed
     assert.deepEqual(this.complaints, []);
   }
 }

@@ -7,13 +7,13 @@ import { gzipSync } from 'node:zlib';
 import { after, before, test } from 'node:test';
 import { Host, visit } from './harness.mjs';
 
-let host, nowhere;
+let host, empty, nowhere; // what is tried on host is not on empty
 before(async () => {
   nowhere = await mkdtemp(path.join(tmpdir(), 'tapnode-nowhere-')); // a directory without examples: nothing is published
-  host = await Host.start({ cwd: nowhere });
+  [host, empty] = await Promise.all([Host.start({ cwd: nowhere }), Host.start({ cwd: nowhere })]);
 });
 after(async () => {
-  await host.stop();
+  await Promise.all([host.stop(), empty.stop()]);
   await rm(nowhere, { recursive: true, force: true });
 });
 
@@ -90,39 +90,28 @@ test('flows come in as text or file, are found, exported, retired, and all of it
 
 for (const theme of ['light', 'dark'])
   test(`an empty installation at 390 and 1280 px, ${theme}`, async () => {
-    const empty = await Host.start({ cwd: nowhere });
-    try {
-      for (const width of [1280, 390])
-        await visit(empty, { theme, width }, async (page, visitor) => {
-          await page.getByRole('button', { name: /^Try it: / }).first().waitFor();
-          await page.locator('.example-seen .msg').first().waitFor();
-          assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page scrolls sideways');
-          await visitor.axe();
-        });
-    } finally {
-      await empty.stop();
-    }
+    for (const width of [1280, 390])
+      await visit(empty, { theme, width }, async (page, visitor) => {
+        await page.getByRole('button', { name: /^Try it: / }).first().waitFor();
+        await page.locator('.example-seen .msg').first().waitFor();
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page scrolls sideways');
+        await visitor.axe();
+      });
   });
 
 test('an example shows what the phone gets, from its dry run: header, picture, footer and buttons, and nothing of it from outside', async () => {
-  for (const theme of ['light', 'dark']) {
-    const empty = await Host.start({ cwd: nowhere });
-    try {
-      await visit(empty, { theme }, async (page, visitor) => {
-        const card = (name) => page.getByRole('article').filter({ has: page.getByRole('heading', { name }) }).getByRole('group', { name: 'Message as it is seen' });
-        await card('Support menu').getByText('Hello there, how can we help?').waitFor();
-        await card('Support menu').getByText('We answer within an hour').waitFor();
-        assert.equal(await card('Support menu').getByRole('listitem').count(), 3);
-        const picture = card('Receipt with a picture').getByRole('img', { name: /^Image/ });
-        await empty.until(() => picture.evaluate((img) => img.complete && img.naturalWidth > 0));
-        const asked = await page.evaluate(() => performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin));
-        assert.deepEqual([...new Set(asked)], [empty.url.replace(/\/$/, '')], 'the page asked somebody else');
-        await visitor.axe();
-      });
-    } finally {
-      await empty.stop();
-    }
-  }
+  for (const theme of ['light', 'dark'])
+    await visit(empty, { theme }, async (page, visitor) => {
+      const card = (name) => page.getByRole('article').filter({ has: page.getByRole('heading', { name }) }).getByRole('group', { name: 'Message as it is seen' });
+      await card('Support menu').getByText('Hello there, how can we help?').waitFor();
+      await card('Support menu').getByText('We answer within an hour').waitFor();
+      assert.equal(await card('Support menu').getByRole('listitem').count(), 3);
+      const picture = card('Receipt with a picture').getByRole('img', { name: /^Image/ });
+      await empty.until(() => picture.evaluate((img) => img.complete && img.naturalWidth > 0));
+      const asked = await page.evaluate(() => performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin));
+      assert.deepEqual([...new Set(asked)], [empty.url.replace(/\/$/, '')], 'the page asked somebody else');
+      await visitor.axe();
+    });
 });
 
 test('a preview shows a picture that the host has, and names one that is elsewhere', async () => {

@@ -111,7 +111,7 @@ test('without the host what was shown stays with its time, above it stands so, a
         await one.shows(page).waitFor();
         assert.equal(await page.getByRole('main').getByRole('alert').filter({ hasText: 'No connection' }).count(), 0, 'it is said twice');
         await shot(page, `offline ${one.name}`);
-        await visitor.axe();
+        if (one === pages[0]) await visitor.axe(); // it is the same above every page
         const anew = page.waitForResponse((response) => asks(one)(new URL(response.url())));
         await visitor.context.setOffline(false);
         await strip.waitFor({ state: 'detached' });
@@ -144,7 +144,7 @@ test('who may only read sees, and is not offered what is refused', async (t) => 
         else await page.getByText('Seeing webhooks needs the right manage.').waitFor();
         if (one.changes !== null) assert.equal(await page.getByRole('button', { name: one.changes, exact: true }).count(), 0);
         await shot(page, `reader ${one.name}`);
-        await visitor.axe();
+        if (one.changes !== null) await visitor.axe();
       });
     await page.goto('/ui/flows/menu');
     await page.getByRole('button', { name: 'Publish' }).and(page.locator('[aria-disabled="true"]')).waitFor();

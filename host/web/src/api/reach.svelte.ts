@@ -11,7 +11,7 @@ const state = $state({ lost: false, heard: Date.now(), next: 0 });
 const waiting = new Set<() => void>();
 let missed = false; // a call was not answered, and none has been since
 let failed = 0;
-let asking = false;
+let asking: Promise<void> | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** lost is whether the host does not answer: more than one call was in vain. */
@@ -30,13 +30,12 @@ export function onBack(listener: () => void): () => void {
 /** trouble is what a page says of what it could not read: nothing where the host cannot be reached, which is said above all pages. */
 export const trouble = (error: unknown): string => (error instanceof Refusal && error.code === 'unreachable' ? '' : said(error));
 
-/** knock asks whether the host is there, and again later if not. */
-export async function knock(): Promise<void> {
-  if (asking) return;
-  asking = true;
+/** knock asks whether the host is there, and again later if not. When it returns, lost says what the answer was. */
+export const knock = (): Promise<void> => (asking ??= asked().finally(() => (asking = undefined)));
+
+async function asked(): Promise<void> {
   clearTimeout(timer);
   const answered = await ask('GET', '/v1/session', { within: 10_000 }).then(() => true, (error: unknown) => !(error instanceof Refusal && error.status === 0));
-  asking = false;
   if (answered) return;
   const pause = 1000 * (pauses[Math.min(failed++, pauses.length - 1)] ?? 1);
   state.lost = true;
