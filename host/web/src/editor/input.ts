@@ -24,3 +24,6 @@ export function goes(flow: Flow, known: Known, step: Step, next: Record<string, 
     .map((port) => ({ port: port.id, label: port.label, to: flow.edges.filter((edge) => edge.from === `${step.id}.${port.id}`).map((edge) => edge.to) }))
     .filter((gone) => gone.to.length > 0);
 }
+
+/** some is an object that has members; without any it is left out of the file. */
+export const some = (value: Record<string, unknown>): Record<string, unknown> | undefined => (Object.keys(value).length > 0 ? value : undefined);
