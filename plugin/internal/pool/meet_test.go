@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -40,7 +39,7 @@ func TestMeet(t *testing.T) {
 			to := phone.Account().LID()
 			i.Meet(ctx, to)
 			met.Done()
-			_, err := i.Send(ctx, Outgoing{To: to, ID: types.MessageID(fmt.Sprintf("3EB0%018X", n)), Message: &waE2E.Message{Conversation: proto.String("hello")}})
+			_, err := i.Send(ctx, Outgoing{To: to, ID: fmt.Sprintf("3EB0%018X", n), Message: &waE2E.Message{Conversation: proto.String("hello")}})
 			if err != nil {
 				t.Error(err)
 			}
