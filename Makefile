@@ -47,7 +47,7 @@ test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code,
 	.ci/test
 
 .PHONY: crash crash-documents crash-node crash-host crash-hosts crash-power
-crash: ## 200 kills of the node, 200 power cuts under its store, 24 of host, node and Postgres under 600 runs, 8 faults of three hosts under 100, failovers, poolers and a host of the version before, a chaos of faults, and hostile documents
+crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, 8 faults of three hosts under 100, failovers, poolers, hosts of two versions, a chaos of faults, and hostile documents
 	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host crash-hosts crash-power
 crash-documents:
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
@@ -58,7 +58,7 @@ crash-host:
 crash-power:
 	TAPNODE_POWER_CUTS=200 go test -count=1 -timeout 15m -run 'TestPowerCut|TestKilledWriter' -v ./plugin/internal/store
 crash-hosts:
-	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestCluster(Failover|Pgbouncer|Upgrade)' -v ./host/internal/cli
+	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestCluster(Failover|Pgbouncer|Upgrade|Asynchronous|Versions)' -v ./host/internal/cli
 
 .PHONY: crash-runs
 crash-runs: crash-cluster ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, crash-cluster, and a minute of sends: more than an hour

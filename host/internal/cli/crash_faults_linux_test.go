@@ -40,6 +40,7 @@ type stretch [2]time.Time
 
 func (s stretch) meets(from, to time.Time) bool { return from.Before(s[1]) && s[0].Before(to) }
 
+// plan lets customers wait for their turn. Without it they come as they like.
 func (f *faults) plan(times, runs int) { f.times, f.runs, f.over = times, runs, make(chan struct{}) }
 
 // allow waits until it is the turn of a customer.
@@ -68,8 +69,10 @@ func (f *faults) begin(kind string, host int) {
 func (f *faults) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	close(f.over)
-	f.over = make(chan struct{})
+	if f.times > 0 {
+		close(f.over)
+		f.over = make(chan struct{})
+	}
 }
 
 // between counts those that began after from and before to.
@@ -97,7 +100,6 @@ func (f *faults) woken(host int, at time.Time) bool {
 // trouble does things of some kinds to the hosts in turn, each when the runs have come a random step further.
 // Every second one waits until all instances are served again, if somebody watches; the others meet what is still under way.
 func (c *crash) trouble(times int, kinds ...string) {
-	c.faults.plan(times, len(c.runs))
 	for i := range times {
 		until := int64(3*len(c.runs)*i/times + rand.IntN(3*len(c.runs)/times+1))
 		for c.moves.Load() < until && c.t.Context().Err() == nil && !c.t.Failed() {

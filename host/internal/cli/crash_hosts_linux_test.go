@@ -50,9 +50,10 @@ func TestCrashHosts(t *testing.T) {
 	c.ready()
 	c.watch = startWatch(c)
 	c.until(c.watch.served)
-	began := time.Now()
+	began, times := time.Now(), sized("TAPNODE_CRASH_FAULTS", 8)
+	c.faults.plan(times, len(c.runs))
 	c.serve(func() {
-		c.trouble(sized("TAPNODE_CRASH_FAULTS", 8), "kill a host", "cut off the database", "move an instance", "lose a host",
+		c.trouble(times, "kill a host", "cut off the database", "move an instance", "lose a host",
 			"fail over", "kill a node", "cut off WhatsApp", "stop a host")
 	})
 	c.settle()
