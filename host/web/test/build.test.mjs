@@ -68,3 +68,62 @@ test('with the mouse: steps, a menu, its exits, a tap, and a change while a run 
     assert.equal(await chat(page).getByText('Sell me something').count(), 0);
   });
 });
+
+test('with the keyboard alone: the same flow in the outline, and a tap', async () => {
+  await visit(host, desk, async (page) => {
+    const tabTo = async (selector, keys = 'Tab') => {
+      for (let n = 0; n < 150; n++) {
+        if (await page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
+        await page.keyboard.press(keys);
+      }
+      assert.fail(`${selector} cannot be reached with ${keys}`);
+    };
+    const type = async (selector, text) => {
+      await tabTo(selector);
+      await page.keyboard.press('Control+a');
+      await page.keyboard.type(text);
+    };
+    /** lead asks for a new step behind the exit that has the focus. */
+    const lead = async (what) => {
+      await page.keyboard.press('c');
+      await page.keyboard.press('End'); // "A new step" is the last of the list
+      await page.getByRole('combobox', { name: 'Find a step and add it' }).waitFor();
+      await page.keyboard.type(what);
+      await page.keyboard.press('Enter');
+      await page.locator('.inspector [id$="_2finstance"][role="combobox"]').waitFor();
+    };
+    const filled = async (text) => {
+      await type('.inspector [id$="_2finstance"]', 'demo');
+      await type('.inspector [id$="_2fnumber"]', '5511999990002');
+      await type('.inspector [id$="_2fcontentText"]', text);
+      await page.keyboard.press('Escape');
+    };
+    await page.getByRole('button', { name: 'New flow' }).waitFor();
+    await tabTo('.button.primary');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/ui/flows/new-flow*');
+    await page.getByRole('region', { name: 'Simulated phone' }).getByRole('log').waitFor();
+    await tabTo('a[href$="/outline"]');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-row="first"]').waitFor();
+    await tabTo('[data-row]');
+    await tabTo('[data-row="first"]', 'ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await lead('send buttons');
+    await filled('How can we help?');
+    await host.until(async () => /from: first\.out, to: send-buttons/.test(await draft(page)));
+    await tabTo('[data-row]', 'Shift+Tab');
+    await tabTo('[data-row="send-buttons"]', 'ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await lead('send text');
+    await filled('A colleague will write.');
+    await host.until(async () => /from: send-buttons\.reply:menu_sales, to: send-text/.test(await draft(page)));
+    await page.keyboard.press('p');
+    await tabTo('[role="tab"]');
+    await page.keyboard.press('ArrowRight'); // Bruno's phone
+    await page.keyboard.press('Control+Enter');
+    await chat(page).getByRole('button', { name: 'Talk to sales' }).last().waitFor();
+    await page.keyboard.press('1');
+    await chat(page).getByText('A colleague will write.').waitFor();
+  });
+});
