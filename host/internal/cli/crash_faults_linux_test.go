@@ -87,16 +87,6 @@ func (f *faults) between(from, to time.Time) (n int) {
 	return n
 }
 
-// woken says whether a host has just been woken: what it does then, it may have decided before it slept.
-func (f *faults) woken(host int, at time.Time) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.ContainsFunc(f.began, func(b fault) bool {
-		woken := b.at.Add(pause)
-		return b.kind == "stop a host" && b.host == host && at.After(woken.Add(-time.Second)) && at.Before(woken.Add(5*time.Second))
-	})
-}
-
 // trouble does things of some kinds to the hosts in turn, each when the runs have come a random step further.
 // Every second one waits until all instances are served again, if somebody watches; the others meet what is still under way.
 func (c *crash) trouble(times int, kinds ...string) {

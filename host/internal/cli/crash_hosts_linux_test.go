@@ -33,7 +33,7 @@ func (c *crash) any() *mortalHost {
 // lease and woken, and cut off from the database or from WhatsApp; while their nodes are killed, instances moved, and the
 // primary is killed and its standby promoted. In the end it is as on one host that nothing happened to: see TestCrashRuns.
 // Every event has come to a webhook, under one id. Each time, the instances were served again within the lease
-// and ten seconds, and nobody logged in whose instance it was not. TAPNODE_CRASH_INSTANCES, TAPNODE_CRASH_RUNS and
+// and ten seconds, and who logged in whose instance it was not lost it again at once. TAPNODE_CRASH_INSTANCES, TAPNODE_CRASH_RUNS and
 // TAPNODE_CRASH_FAULTS say how much.
 func TestCrashHosts(t *testing.T) {
 	t.Parallel()
