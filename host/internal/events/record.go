@@ -60,7 +60,7 @@ func (s *Service) keep(ctx context.Context, webhook string, position uint64, r *
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
 	err := s.opt.DB.WriteUnsynced(ctx, "store what became of events", func(t *sqldb.Tx) error {
-		if err := s.lease.check(t); err != nil {
+		if err := errors.Join(s.lease.check(t), s.server.within(t)); err != nil {
 			return err
 		}
 		n, err := advance(t, webhook, position, len(r.attempts))

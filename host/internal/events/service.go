@@ -64,6 +64,7 @@ type Service struct {
 	// The loop's: the senders by webhook, and by the only instance that they want; "" is all.
 	by        map[string]*sender
 	listeners map[string][]*sender
+	server    server // that they have read from
 }
 
 // New is ready to answer, and delivers nothing yet.
@@ -188,6 +189,9 @@ func (s *Service) deliver(ctx context.Context) (err error) {
 		s.senders.Wait()
 		s.by = map[string]*sender{}
 	}()
+	if s.server, err = serverOf(ctx, s.opt.DB); err != nil {
+		return err
+	}
 	position, _, err := s.box.edges(ctx)
 	if err != nil {
 		return err
@@ -207,7 +211,7 @@ func (s *Service) deliver(ctx context.Context) (err error) {
 			}
 			renewed = now
 		}
-		if changes, err = s.follow(ctx, changes, position); err != nil {
+		if changes, err = s.follow(ctx, changes); err != nil {
 			return err
 		}
 		if now.Sub(swept) >= sweepEvery {
@@ -248,15 +252,12 @@ func (s *Service) doze() time.Duration {
 	return poll
 }
 
-// errOlder is a database in the place of which an older one has come. What the senders know is of no use then.
-var errOlder = errors.New("the database is older than it was, as after a failover to a server that lacked the last changes: webhooks get events again")
-
 // follow makes the senders those of the webhooks there are, if these have changed.
-func (s *Service) follow(ctx context.Context, seen int64, position uint64) (int64, error) {
-	changes, newest, err := s.store.changes(ctx)
-	if err == nil && newest < position {
-		err = errOlder
+func (s *Service) follow(ctx context.Context, seen int64) (int64, error) {
+	if err := s.server.check(ctx, s.opt.DB); err != nil {
+		return seen, err
 	}
+	changes, err := s.store.changes(ctx)
 	if err != nil || changes == seen {
 		return seen, err
 	}

@@ -134,10 +134,9 @@ func changed(t *sqldb.Tx) error {
 	return err
 }
 
-// changes is how often webhooks have changed, and newest the position of the newest event there can be.
-func (s store) changes(ctx context.Context) (n int64, newest uint64, err error) {
-	err = s.db.Row(ctx, `SELECT webhooks, seq FROM engine_totals WHERE id = 1`, nil, &n, &newest)
-	return n, newest, err
+func (s store) changes(ctx context.Context) (n int64, err error) {
+	err = s.db.Row(ctx, `SELECT webhooks FROM engine_totals WHERE id = 1`, nil, &n)
+	return n, err
 }
 
 func flag(on bool) int64 {
