@@ -39,7 +39,7 @@ async function tried(page, button, answer) {
 
 test('with the mouse: steps, a menu, its exits, a tap, and a change while a run waits', async () => {
   await visit(host, desk, async (page) => {
-    await page.getByRole('button', { name: 'New flow' }).click();
+    await page.getByRole('button', { name: 'New flow', exact: true }).click();
     // An exit is pulled to where nothing is: what comes there is asked, and joined.
     await pull(page, step(page, 'Log').locator('.joint.out'), -200, 90);
     await page.getByRole('option', { name: /Send buttons/ }).click();
@@ -98,7 +98,7 @@ test('with the keyboard alone: the same flow in the outline, and a tap', async (
       await type('.inspector [id$="_2fcontentText"]', text);
       await page.keyboard.press('Escape');
     };
-    await page.getByRole('button', { name: 'New flow' }).waitFor();
+    await page.getByRole('button', { name: 'New flow', exact: true }).waitFor();
     await tabTo('.button.primary');
     await page.keyboard.press('Enter');
     await page.waitForURL('**/ui/flows/new-flow*');
