@@ -56,7 +56,7 @@ func (l *Ledger) recover(ctx context.Context, left []followed) error {
 					continue
 				}
 				if err == nil {
-					_, err = l.settle(t, e, true, f.outcome(), sqldb.Time(f.At))
+					err = l.settle(t, e, true, f.outcome(), sqldb.Time(f.At))
 				}
 				if err != nil {
 					return err
@@ -93,10 +93,8 @@ func (l *Ledger) follow(ctx context.Context, c *Claim, o Outcome, at time.Time) 
 		return false // the database says what is wrong with the disk
 	}
 	l.following.add(e)
-	var told string
-	err = l.db.Follow(ctx, "store the outcome", func(t *sqldb.Tx) (err error) {
-		told, err = l.settle(t, e, c.menu != nil || c.Verdict != Fresh, o, at)
-		return err
+	err = l.db.Follow(ctx, "store the outcome", func(t *sqldb.Tx) error {
+		return l.settle(t, e, c.menu != nil || c.Verdict != Fresh, o, at)
 	}, func(err error) {
 		l.following.remove(e)
 		if err != nil && !errors.Is(err, sqldb.ErrNotFound) { // the instance may be deleted meanwhile
@@ -104,9 +102,6 @@ func (l *Ledger) follow(ctx context.Context, c *Claim, o Outcome, at time.Time) 
 			return
 		}
 		l.journal.Done(ticket)
-		if told != "" {
-			l.outbox.Wake(told)
-		}
 	})
 	if err != nil {
 		l.following.remove(e)

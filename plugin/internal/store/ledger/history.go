@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -64,10 +63,10 @@ func (e Entry) before(to State) State {
 
 // raise lifts a send to a state at a time, unless it is there already or beyond, or
 // was refused, and tells hosts of it.
-func (l *Ledger) raise(t *sqldb.Tx, instance, messageID string, to State, at time.Time) (told string, err error) {
+func (l *Ledger) raise(t *sqldb.Tx, instance, messageID string, to State, at time.Time) error {
 	c, raised, err := l.lift(t, instance, messageID, to, at)
 	if err != nil || !raised {
-		return "", err
+		return err
 	}
 	return l.tell(t, c)
 }
@@ -111,33 +110,19 @@ func (l *Ledger) wanted(t *sqldb.Tx, instance string) (bool, error) {
 }
 
 // tell stores the event of a change, in the transaction that made it, if a host has
-// subscribed to such events. It returns the event's type, or "" when there is none.
-func (l *Ledger) tell(t *sqldb.Tx, c Change) (told string, err error) {
+// subscribed to such events.
+func (l *Ledger) tell(t *sqldb.Tx, c Change) error {
 	if wanted, err := l.wanted(t, c.Entry.Instance); err != nil || !wanted {
-		return "", err
+		return err
 	}
 	return l.put(t, c)
 }
 
 // put stores the event of a change that is wanted.
-func (l *Ledger) put(t *sqldb.Tx, c Change) (told string, err error) {
+func (l *Ledger) put(t *sqldb.Tx, c Change) error {
 	e, err := l.opt.Status.New(c)
 	if err != nil {
-		return "", err
-	}
-	return e.Type, l.outbox.Insert(t, e)
-}
-
-// writeTelling is writeUnsynced for changes of state; told is the type of the events
-// that others wait for, or "". A power cut takes a change and its event together.
-func (l *Ledger) writeTelling(ctx context.Context, what string, fn func(*sqldb.Tx) (told string, err error)) error {
-	var told string
-	err := l.db.WriteUnsynced(ctx, what, func(t *sqldb.Tx) (err error) {
-		told, err = fn(t)
 		return err
-	})
-	if err == nil && told != "" {
-		l.outbox.Wake(told)
 	}
-	return err
+	return l.outbox.Insert(t, e)
 }

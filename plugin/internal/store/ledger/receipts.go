@@ -29,7 +29,8 @@ func (l *Ledger) Receipt(ctx context.Context, instance string, r Receipt) error 
 	if at.IsZero() {
 		at = l.now()
 	}
-	return l.writeTelling(ctx, "store the receipt", func(t *sqldb.Tx) (told string, err error) {
+	// A power cut takes a change and its event together.
+	return l.db.WriteUnsynced(ctx, "store the receipt", func(t *sqldb.Tx) error {
 		for _, id := range r.MessageIDs {
 			c, raised, err := l.lift(t, instance, id, r.State, at)
 			if err == nil && r.Member != "" {
@@ -39,21 +40,14 @@ func (l *Ledger) Receipt(ctx context.Context, instance string, r Receipt) error 
 					c.From, c.Account = message.From, message.Account
 				}
 			}
+			if err == nil && raised {
+				err = l.tell(t, c)
+			}
 			if err != nil {
-				return "", err
-			}
-			if !raised {
-				continue
-			}
-			one, err := l.tell(t, c)
-			if err != nil {
-				return "", err
-			}
-			if one != "" {
-				told = one
+				return err
 			}
 		}
-		return told, nil
+		return nil
 	})
 }
 

@@ -80,39 +80,39 @@ func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
 	if l.follow(ctx, c, o, at) {
 		return nil
 	}
-	return l.writeTelling(ctx, "store the outcome", func(t *sqldb.Tx) (told string, err error) {
+	return l.db.WriteUnsynced(ctx, "store the outcome", func(t *sqldb.Tx) error {
 		return l.settle(t, c.Entry, c.menu != nil || c.Verdict != Fresh, o, at)
 	})
 }
 
 // settle stores the outcome of a send, of which menu says that there may be one.
-func (l *Ledger) settle(t *sqldb.Tx, e Entry, menu bool, o Outcome, at time.Time) (told string, err error) {
-	told, err = l.conclude(t, e, o, at)
+func (l *Ledger) settle(t *sqldb.Tx, e Entry, menu bool, o Outcome, at time.Time) error {
+	err := l.conclude(t, e, o, at)
 	if err == nil && menu {
 		err = concludeMenu(t, e, o)
 	}
-	return told, err
+	return err
 }
 
 // conclude stores the outcome with the state that it is, or by itself when a receipt was faster
 // or the state is final.
-func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) (told string, err error) {
+func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) error {
 	n, err := t.Exec(`UPDATE tapnode_ledger SET state = $3, `+reachedAt[o.State]+` = $4, updated_at = $5,
 			outcome = $6, warnings = COALESCE($7, warnings), chat_lid = CASE WHEN $8 = '' THEN chat_lid ELSE $8 END
 		WHERE operation = $1 AND idem_key = $2 AND state < $3 AND state <> $9`,
 		e.Operation, scoped(e.Instance, e.Key), o.State, sqldb.Millis(at), sqldb.Millis(l.now()),
 		o.JSON, o.Warnings, o.ChatLID, Failed)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if n > 0 {
 		if wanted, err := l.wanted(t, e.Instance); err != nil || !wanted {
-			return "", err
+			return err
 		}
 		c, err := sqldb.One(t.Context(), t, scanLifted, `SELECT `+liftedColumns+` FROM tapnode_ledger
 			WHERE operation = $1 AND idem_key = $2`, e.Operation, scoped(e.Instance, e.Key))
 		if err != nil {
-			return "", err
+			return err
 		}
 		c.From, c.To, c.At = c.Entry.before(o.State), o.State, at
 		return l.put(t, c)
@@ -131,7 +131,7 @@ func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) (told s
 	if err == nil && n == 0 {
 		err = sqldb.ErrNotFound
 	}
-	return "", err
+	return err
 }
 
 // concludeMenu removes the menu of a refused send, unless a receipt shows that it arrived, and
@@ -163,7 +163,7 @@ func concludeMenu(t *sqldb.Tx, e Entry, o Outcome) error {
 // MarkUnknown stores that the send left and no answer came. The key can be
 // resumed; a receipt can still settle it.
 func (l *Ledger) MarkUnknown(ctx context.Context, c *Claim) error {
-	return l.writeTelling(ctx, "store the unknown outcome", func(t *sqldb.Tx) (string, error) {
+	return l.db.WriteUnsynced(ctx, "store the unknown outcome", func(t *sqldb.Tx) error {
 		return l.raise(t, c.Entry.Instance, c.Entry.MessageID, Unknown, l.now())
 	})
 }

@@ -65,9 +65,6 @@ func (o *Outbox) Sweeps() []sqldb.Sweep {
 // Read, and read again when it is closed.
 func (o *Outbox) Changed(kind string) <-chan struct{} { return o.signals.Wait(kind) }
 
-// Wake tells those of this process who wait for events of a type that one has been stored.
-func (o *Outbox) Wake(kind string) { o.signals.Wake(kind) }
-
 // Look wakes everybody when somebody has stored an event since the last look.
 func (o *Outbox) Look(ctx context.Context) error {
 	var last int64
