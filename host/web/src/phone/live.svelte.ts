@@ -14,7 +14,8 @@ export interface Wait {
   until: string | null;
 }
 
-// After a run is over a tap may reopen it: the host has to hear of it first.
+// A run that is over may go on with a tap that was made a moment ago, also one from before its end: the
+// host has to hear of it first.
 const looks = [150, 600, 2_000];
 
 export class LiveRun {
@@ -32,18 +33,21 @@ export class LiveRun {
   readonly #path: string;
   #told = false;
   #following = false;
-  #looking: ReturnType<typeof setTimeout> | undefined;
+  #looking = false;
+  #look = looks.length; // the next one; a tap begins them anew
 
   constructor(readonly run: string) {
     this.#path = `/v1/runs/${encodeURIComponent(run)}`;
-    const deaf = world.acted(() => this.#again(0));
+    const deaf = world.acted(() => {
+      this.#look = 0;
+      void this.#again();
+    });
     this.#stop.signal.addEventListener('abort', deaf);
     void this.#follow();
   }
 
   stop(): void {
     this.#stop.abort();
-    clearTimeout(this.#looking);
   }
 
   async #follow(): Promise<void> {
@@ -67,17 +71,19 @@ export class LiveRun {
     } finally {
       this.#following = false;
     }
+    void this.#again();
   }
 
-  /** again follows a run that was over, if it goes on. */
-  #again(look: number): void {
-    const wait = looks[look];
-    if (wait === undefined || this.#following || !this.#trail.over) return;
-    clearTimeout(this.#looking);
-    this.#looking = setTimeout(async () => {
+  /** again follows a run that is over after each tap, if it goes on. */
+  async #again(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    for (let wait; !this.#following && this.#trail.over && (wait = looks[this.#look]) !== undefined; ) {
+      this.#look++;
+      await new Promise((done) => setTimeout(done, wait));
       await this.#follow();
-      this.#again(look + 1);
-    }, wait);
+    }
+    this.#looking = false;
   }
 
   /** tell shows what the steps of one moment have changed, all at once. */
@@ -96,12 +102,12 @@ export class LiveRun {
       const before = this.waits.map((one) => one.node).join();
       const nodes = [...new Set(trail.waiting.values())];
       this.waits = nodes.map((node) => ({ node, until: this.waits.find((one) => one.node === node)?.until ?? null }));
-      if (nodes.join() !== before || trail.lines.length === 1) void this.#look();
+      if (nodes.join() !== before || trail.lines.length === 1) void this.#ask();
     }, 0);
   }
 
-  /** look asks until when the run waits, and what began it: steps do not say that. */
-  async #look(): Promise<void> {
+  /** ask asks until when the run waits, and what began it: steps do not say that. */
+  async #ask(): Promise<void> {
     try {
       const history = await get<Of<'History'>>(this.#path, { signal: this.#stop.signal });
       this.#trail.beganBy(history.trigger);
