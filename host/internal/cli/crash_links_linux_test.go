@@ -184,9 +184,7 @@ func TestLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer far.Close() //nolint:errcheck // it was only used
-	if !l.from(far.RemoteAddr().String()) {
-		t.Error("the link does not know its own connection")
-	}
+	deadline(t, func() bool { return l.from(far.RemoteAddr().String()) }) // that it knows its own connection
 	l.cut()
 	if _, err := fmt.Fprint(near, "x"); err != nil {
 		t.Fatal(err)

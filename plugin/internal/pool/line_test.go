@@ -69,7 +69,7 @@ func TestLoginsThatDoNotLast(t *testing.T) {
 			i, err := p.Get("shop-001")
 			must(t, err)
 			w.until(i, "told", trouble(codeUnstable))
-			if n := device.Logins(); n > flapping+1 {
+			if n := device.Logins(); n > 2*flapping { // it may be told a login or two before this test hears of it
 				t.Errorf("%d logins before it was told", n)
 			}
 			bad.Store(false)
