@@ -183,7 +183,7 @@ func TestLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer far.Close() //nolint:errcheck // it was only used
+	defer far.Close()                                                     //nolint:errcheck // it was only used
 	deadline(t, func() bool { return l.from(far.RemoteAddr().String()) }) // that it knows its own connection
 	l.cut()
 	if _, err := fmt.Fprint(near, "x"); err != nil {
