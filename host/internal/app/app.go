@@ -219,8 +219,8 @@ func (a *App) behind(instance, run string) bool {
 }
 
 // fitter is engine.Options.Fitter.
-func (a *App) fitter() bool {
-	return a.member != nil && slices.ContainsFunc(a.nodes, func(n *node) bool { return a.member.Fitter(n.manifest.Name) })
+func (a *App) fitter(ctx context.Context, anew bool) bool {
+	return a.member != nil && slices.ContainsFunc(a.nodes, func(n *node) bool { return a.member.Fitter(ctx, n.manifest.Name, anew) })
 }
 
 // ErrNode means that a node did not start. The host works without it, and its supervisor

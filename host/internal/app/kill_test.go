@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -132,7 +133,7 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 	menu, err := phone.Wait(ctx, func(m wasim.Message) bool { return m.Text == fmt.Sprintf("menu %d", round) })
 	if err != nil {
 		state, stateErr := a.Engine.State(context.WithoutCancel(ctx), id)
-		return errors.Join(fmt.Errorf("no menu: %w; the run is %s", err, state.Status), stateErr)
+		return errors.Join(fmt.Errorf("no menu: %w; the run is %s: %s", err, state.Status, told(a, id)), stateErr)
 	}
 	if _, err := phone.Click(ctx, menu, "yes", wasim.ShapeInteractive); err != nil {
 		return fmt.Errorf("click: %w", err)
@@ -155,6 +156,20 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 		}
 	}
 	return ctx.Err()
+}
+
+// told is what the log says about a run, for a failure's report.
+func told(a *App, id string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a run that has not ended is watched for this long
+	defer cancel()
+	var b strings.Builder
+	for step, err := range a.Engine.Watch(ctx, id, 0) {
+		if err != nil {
+			break
+		}
+		fmt.Fprintf(&b, "\n%s %s %s %s %s", step.Time.Format("05.000"), step.Kind, step.Node, step.Code, step.Message)
+	}
+	return b.String()
 }
 
 // servingPID waits until a process other than the killed one takes calls and its

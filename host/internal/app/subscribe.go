@@ -104,16 +104,19 @@ func (s *subscription) run(ctx context.Context, c *client.Client) {
 	}
 }
 
-// goOn finds where the subscription goes on: behind what the engine has stored, or, for a new
-// one, where the host was without a filter when the trigger was published.
-func (s *subscription) goOn(ctx context.Context) (err error) {
-	if len(s.cursor) > 0 {
-		return nil
-	}
-	if s.cursor, err = s.app.opt.Log.Cursor(ctx, s.id()); err == nil && len(s.cursor) == 0 {
+// goOn finds where the subscription goes on: behind what the engine has stored, since another host may have read
+// on while this one rested; or, for a new one, where the host was without a filter when the trigger was published.
+func (s *subscription) goOn(ctx context.Context) error {
+	stored, err := s.app.opt.Log.Cursor(ctx, s.id())
+	switch {
+	case err != nil:
+		return err
+	case len(stored) > 0:
+		s.cursor = stored
+	case len(s.cursor) == 0:
 		s.cursor = s.mark
 	}
-	return err
+	return nil
 }
 
 // read opens the stream and handles events until it ends. nil: it ended in order.

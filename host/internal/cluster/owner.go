@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -90,20 +91,32 @@ func (m *Member) Adopt(ctx context.Context, node, subject string) error {
 	return err
 }
 
-// Fitter says whether a host is at work, as far as this one knows, which fewer versions of flows do not fit.
-func (m *Member) Fitter(node string) bool {
+// Fitter says whether a host is at work which fewer versions of flows do not fit. anew asks the database, since a
+// host that has just come is in no round of this one yet; while it does not answer, there may be one.
+func (m *Member) Fitter(ctx context.Context, node string, anew bool) bool {
 	unfit := m.opt.Unfit()
 	if unfit == 0 {
 		return false
 	}
+	if anew {
+		hosts, err := m.table.hosts(ctx)
+		if err != nil {
+			return true
+		}
+		return slices.ContainsFunc(hosts, func(h Host) bool { return m.fitter(h, node, unfit) })
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, h := range m.hosts {
-		if h.ID != m.me.ID && h.unfit < unfit && h.fit(node) {
+		if m.fitter(h, node, unfit) {
 			return true
 		}
 	}
 	return false
+}
+
+func (m *Member) fitter(h Host, node string, unfit int) bool {
+	return h.ID != m.me.ID && h.unfit < unfit && h.fit(node)
 }
 
 // Read says whether a host that lives reads the events of a node, as far as this one knows.

@@ -42,6 +42,9 @@ func (e *Engine) apply(ctx context.Context, id string, c change) ([]run.Effect, 
 			}
 		}
 		p, err := e.pinned(ctx, r.state)
+		if errors.Is(err, ErrUnknownFlow) && r.state.Took(c.event.ID) {
+			return nil, fmt.Errorf("run %s: %w", id, run.ErrSeen) // by a host that the version fits
+		}
 		if err != nil {
 			return nil, err
 		}

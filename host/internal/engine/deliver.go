@@ -97,7 +97,7 @@ func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivery, error
 	if ev.ID == "" || ev.Type == "" || len(ev.Data) > maxEvent {
 		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
 	}
-	if ev.Subscription != "" && e.fitter() {
+	if ev.Subscription != "" && e.fitter(ctx, false) {
 		return Delivery{}, errElsewhere
 	}
 	data, err := ev.read()
@@ -142,7 +142,7 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d De
 	case errors.Is(err, ErrNotFound):
 		way.letter.Run = ""
 		return Delivery{}, false, e.log.Publish(ctx, refusal(data, "", "unknown", "no run waits for this, or not any more"))
-	case errors.Is(err, ErrUnknownFlow) && e.fitter(): // as it has turned out just now
+	case errors.Is(err, ErrUnknownFlow) && e.fitter(ctx, true): // as it has turned out just now
 		return Delivery{}, true, errElsewhere
 	case hopeless(err) != "":
 		return Delivery{}, true, errors.Join(err, e.log.Publish(ctx, refusal(data, w.Run, hopeless(err), err.Error())))

@@ -85,8 +85,8 @@ type Options struct {
 	// anything may be. Timeouts wait meanwhile. Nil: never.
 	Behind func(instance, run string) bool
 	// Fitter says whether another process on the Log can run more of the versions that are in use. Events are
-	// left to that one. Nil: never.
-	Fitter func() bool
+	// left to that one. anew asks for what is true now, before an event becomes a dead letter. Nil: never.
+	Fitter func(ctx context.Context, anew bool) bool
 	// Tells says whether anybody wants events of runs. Nil: nobody.
 	Tells func() bool
 }
@@ -100,7 +100,7 @@ type Engine struct {
 	calls    int
 	compile  func(string, []byte) (*flow.Program, error)
 	behind   func(instance, run string) bool
-	fitter   func() bool
+	fitter   func(ctx context.Context, anew bool) bool
 	tells    func() bool
 	hot      *hot
 	seed     maphash.Seed
@@ -139,7 +139,7 @@ func New(o Options) (*Engine, error) {
 		o.Behind = func(string, string) bool { return false }
 	}
 	if o.Fitter == nil {
-		o.Fitter = func() bool { return false }
+		o.Fitter = func(context.Context, bool) bool { return false }
 	}
 	if o.Tells == nil {
 		o.Tells = func() bool { return false }

@@ -44,6 +44,25 @@ func TestUnknownVersion(t *testing.T) {
 	})
 }
 
+// An answer that a process with the version has taken is known as such to one without it: it is no dead letter.
+func TestTakenElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := engine.NewMemory(0)
+		r := newRig(t, log, &phone{}, race)
+		tap := click("e", r.run(engine.Request{Flow: "race"})+":ask:1", "a")
+		synctest.Wait()
+		if d := r.deliver(tap); d.Answered == "" || d.Duplicate {
+			t.Errorf("%+v", d)
+		}
+		r.stop()
+		next := newRig(t, log, &phone{})
+		defer next.stop()
+		if d := next.deliver(tap); !d.Duplicate || d.Dead {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
 // An event of a stream is left to a process which can run more of the versions that are in use, and is neither taken nor a
 // dead letter here; once there is none, it is what it was without one.
 func TestLeftToTheFitter(t *testing.T) {
@@ -53,7 +72,7 @@ func TestLeftToTheFitter(t *testing.T) {
 		id := r.run(engine.Request{Flow: "race"})
 		synctest.Wait()
 		r.stop()
-		old, err := engine.New(engine.Options{Log: log, Executor: &phone{}, Fitter: func() bool { return fitter },
+		old, err := engine.New(engine.Options{Log: log, Executor: &phone{}, Fitter: func(context.Context, bool) bool { return fitter },
 			Compile: func(string, []byte) (*flow.Program, error) { return nil, errors.New("it has no such node") }})
 		if err != nil {
 			t.Fatal(err)

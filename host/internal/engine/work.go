@@ -29,7 +29,7 @@ const heartbeat = Lease / 3
 // context, so that Stop can let them finish.
 func (e *Engine) work(loops, calls context.Context, q Queue) {
 	for loops.Err() == nil {
-		if q == Timeouts && (e.fitter() || e.behind("", "")) {
+		if q == Timeouts && (e.fitter(loops, false) || e.behind("", "")) {
 			pause(loops, catchUp)
 			continue
 		}

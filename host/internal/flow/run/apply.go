@@ -102,7 +102,7 @@ func (t *transition) apply(e Event) error {
 	case RetryDue:
 		t.retryDue(e)
 	case Answered:
-		if e.ID != "" && t.s.Seen.has(e.ID) {
+		if t.s.Took(e.ID) {
 			return fmt.Errorf("run %s: %w", t.s.Run, ErrSeen)
 		}
 		t.answered(e)

@@ -51,3 +51,6 @@ func (s *seen) UnmarshalJSON(src []byte) error {
 	}
 	return json.Unmarshal(src, (*string)(s))
 }
+
+// Took says whether the run has taken the answer with this id, as far as it remembers.
+func (s State) Took(answer string) bool { return answer != "" && s.Seen.has(answer) }
