@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"time"
 
@@ -87,7 +88,7 @@ func (t *transition) failed(e Event) {
 			Message: p.Message + " (but it was answered)"})
 		return
 	}
-	if due, again := retry(n, v, p, t.at); again {
+	if due, again := t.retry(n, v, p); again {
 		t.emit(Trace{Kind: TraceNodeRetry, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
 			Message: fmt.Sprintf("%s; again in %s", p.Message, flow.Span(due.Sub(t.at)))})
 		v.Call, v.Attempt, v.Begun, v.Due = CallRetrying, v.Attempt+1, false, due
@@ -115,8 +116,10 @@ func (t *transition) broken(n *flow.CompiledNode, visit int, p *sdk.Problem) {
 }
 
 // retry says when to try again, if at all: attempts must be left, the problem
-// must be one that passes, and the effect must be none or repeatable.
-func retry(n *flow.CompiledNode, v *Visit, p *sdk.Problem, now time.Time) (time.Time, bool) {
+// must be one that passes, and the effect must be none or repeatable. The pause is up to a fifth longer
+// than asked for, differently for each run and attempt: what failed together does not come back together, and
+// nobody falls into step with an outage that comes again and again.
+func (t *transition) retry(n *flow.CompiledNode, v *Visit, p *sdk.Problem) (time.Time, bool) {
 	if !p.Retryable || v.Attempt >= n.Retry.Max {
 		return time.Time{}, false
 	}
@@ -131,7 +134,11 @@ func retry(n *flow.CompiledNode, v *Visit, p *sdk.Problem, now time.Time) (time.
 			pause = min(2*pause, flow.MaxPause)
 		}
 	}
-	return now.Add(min(max(pause, p.RetryAfter), flow.MaxPause)), true
+	pause = max(pause, p.RetryAfter)
+	h := fnv.New64a()
+	fmt.Fprint(h, t.s.Run, v.N, v.Attempt)
+	pause += time.Duration(float64(pause) / 5 * float64(h.Sum64()>>11) / (1 << 53))
+	return t.at.Add(min(pause, flow.MaxPause).Round(time.Millisecond)), true
 }
 
 func (t *transition) retryDue(e Event) {
