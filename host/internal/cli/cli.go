@@ -165,6 +165,9 @@ func (c console) code(ctx context.Context, err error) int {
 		if e.err != nil {
 			c.complain(e.err)
 		}
+		if ctx.Err() != nil {
+			return exitFailed // interrupting it has led to this, not the machine
+		}
 		return e.code
 	default:
 		c.complain(err)

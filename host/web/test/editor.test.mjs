@@ -60,6 +60,34 @@ test('steps are joined by dragging, parted, deleted, and one undo takes each bac
   await visitor.close();
 });
 
+test('a wired button that is deleted says who waits at it, and where its taps shall go; one undo takes it back', async () => {
+  const waits = async () => (await host.api('GET', '/v1/waits?flow=menu')).waits.filter(({ node }) => node === 'ask').length;
+  await host.until(waits); // the run that tapnode serve --simulate begins
+  const n = (await waits()) + 1;
+  await host.api('POST', '/v1/flows/menu/runs', { vars: { name: 'Ana' } });
+  await host.until(async () => (await waits()) === n);
+  const visitor = await open();
+  const { page } = visitor;
+  await step(page, 'Ask what it is about').getByText(new RegExp(`${n} wait`)).waitFor();
+  await step(page, 'Ask what it is about').click();
+  await page.getByRole('button', { name: 'Open Billing' }).click();
+  await page.getByRole('button', { name: 'Remove Billing' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Delete the button Billing?' });
+  await dialog.getByText(`It leads to Billing. ${n} runs wait at it in what is live; they keep the button.`).waitFor();
+  await dialog.getByRole('button', { name: 'Keep' }).click();
+  await page.getByRole('button', { name: 'Open Billing' }).click();
+  await page.getByRole('button', { name: 'Remove Billing' }).click();
+  await dialog.getByLabel('Lead Sales there instead').check();
+  await dialog.getByRole('button', { name: 'Delete', exact: true }).click();
+  await host.until(async () => /from: "?ask\.reply:sales"?, to: billing/.test(await source()));
+  assert.doesNotMatch(await source(), /reply:billing|displayText: Billing/);
+  await page.locator('.canvas').press('Control+z');
+  await page.locator('.svelte-flow__edge').nth(8).waitFor(); // as many as before
+  assert.match(await step(page, 'Ask what it is about').locator('.port').nth(2).innerText(), /Billing/);
+  await visitor.close();
+  await host.api('DELETE', '/v1/flows/menu/draft');
+});
+
 test('who only looks changes nothing; who moves one step keeps the others where they were seen', async () => {
   const id = await fresh(two.slice(0, two.indexOf('ui:')));
   const before = await source(id);

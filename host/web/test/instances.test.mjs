@@ -133,6 +133,14 @@ test('disconnect, connect, log out and delete by name, with the keyboard', () =>
     assert.ok(!instances.some(({ name }) => name === 'sales-br'));
   }));
 
+test('who deletes an instance is told how many runs wait for answers to it', () =>
+  visit(host, at, async (page) => {
+    await host.until(async () => (await host.api('GET', '/v1/waits?flow=menu')).waits.length === 1); // tapnode serve --simulate has begun it
+    await menu(page, 'demo', 'Delete');
+    const dialog = page.getByRole('dialog', { name: 'Delete demo' });
+    await dialog.getByText('One run of its flows waits for an answer that will not come.').waitFor();
+  }));
+
 test('a device that its phone removed says so, and what next', () =>
   visit(host, at, async (page) => {
     const { instance } = await host.api('GET', '/v1/instances/by-code');

@@ -1,17 +1,12 @@
-import { get } from '../api/client';
+import { get, type Of } from '../api/client';
 import { rest } from '../ui/time';
 import { editor as words } from './words';
-
-interface Wait {
-  node: string;
-  due?: string | null;
-}
 
 const every = 5000;
 
 /** Waiting says who waits where in the published flow, for the feet of the steps. It asks while the page is looked at. */
 export class Waiting {
-  #all: Wait[] = $state.raw([]);
+  #all: Of<'Wait'>[] = $state.raw([]);
   #now = $state(new Date());
   #timer: ReturnType<typeof setInterval> | undefined;
   #busy = false;
@@ -33,7 +28,7 @@ export class Waiting {
 
   foot(node: string): string {
     const here = this.#all.filter((wait) => wait.node === node);
-    const first = here.map((wait) => wait.due).filter((due): due is string => typeof due === 'string').sort()[0];
+    const first = here.map((wait) => wait.deadline).filter((one) => one !== undefined).sort()[0];
     if (here.length === 0 || first === undefined) return '';
     const left = rest(new Date(first), this.#now);
     return here.length === 1 ? words().waits(left) : words().waitMany(here.length, left);
@@ -43,7 +38,7 @@ export class Waiting {
     if (this.#busy) return;
     this.#busy = true;
     try {
-      this.#all = (await get<{ waits: Wait[] }>(`/v1/waits?flow=${encodeURIComponent(this.flow)}&limit=100`)).waits;
+      this.#all = (await get<Of<'WaitList'>>(`/v1/waits?flow=${encodeURIComponent(this.flow)}&limit=100`)).waits;
     } catch {
       // The feet stay as they were.
     }
