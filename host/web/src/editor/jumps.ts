@@ -1,6 +1,7 @@
 import { go } from '../app/router.svelte';
 import { triggerKey } from '../flow/names';
 import type { Finding } from '../flow/model';
+import { focusSoon } from '../ui/focus';
 import type { Editor } from './editor.svelte';
 
 interface To {
@@ -21,7 +22,7 @@ export class Jumps {
     if (id !== undefined && !this.to.yaml()) {
       this.editor.pick([id]);
       this.to.step(id);
-      setTimeout(() => document.querySelector<HTMLElement>('.inspector [aria-invalid="true"]')?.focus(), 120);
+      void focusSoon('.inspector [aria-invalid="true"]');
       return;
     }
     if (!this.to.yaml()) go(`/flows/${encodeURIComponent(this.to.flow)}/yaml`);
