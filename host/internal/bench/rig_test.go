@@ -105,6 +105,17 @@ func openRig(ctx context.Context, o sqllog.Options) (_ *rig, err error) {
 func (r *rig) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() { // a call that is made again, of a task that took longer than its lease, has nobody else to hear of it
+		for {
+			select {
+			case <-r.calls:
+			case <-ended:
+				return
+			}
+		}
+	}()
 	return errors.Join(r.Stop(ctx), r.log.Close())
 }
 
@@ -160,6 +171,7 @@ func (r *rig) settled(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
+		case <-r.calls: // made again
 		case <-ctx.Done():
 			return ctx.Err()
 		}
