@@ -79,7 +79,9 @@ func serve(tb testing.TB, name, postgres string, before ...string) program {
 	tb.Cleanup(func() { os.RemoveAll(dir) })
 	file := filepath.Join(dir, "click.yaml")
 	fatal(tb, os.WriteFile(file, []byte(clickFlow), 0o600))
-	args := append(before, hostBinary, "serve", "--data", filepath.Join(dir, "data"), "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0")
+	settings := filepath.Join(dir, "settings.json") // the node works beside the flow and asks nothing of WhatsApp
+	fatal(tb, os.WriteFile(settings, []byte(`{"whatsapp-send-buttons": {"server": {"url": "http://127.0.0.1:9", "rootKey": "`+strings.Repeat("00", 32)+`"}}}`), 0o600))
+	args := append(before, hostBinary, "serve", "--data", filepath.Join(dir, "data"), "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0", "--settings", settings)
 	if postgres != "" {
 		args = append(args, "--database", postgres)
 	}
