@@ -202,8 +202,12 @@ func (c *conn) run(ctx context.Context, query string) error {
 	return c.seen(err)
 }
 
-// Close closes the cached statements and the connection.
+// Close closes the cached statements and the connection, and with it a transaction that nobody has ended.
 func (c *conn) Close() error {
+	if c.inTx {
+		c.inTx = false
+		defer c.unlock()
+	}
 	var errs []error
 	for _, s := range c.stmts {
 		errs = append(errs, s.Close())

@@ -9,8 +9,8 @@
 //     take it any more, though a power cut may. PostgreSQL syncs every commit.
 //   - All or nothing. Every write is one transaction; after an error nothing of it is
 //     stored. [ErrDiskFull] and [ErrBusy] name the two errors an operator can mend.
-//   - Group commit. One goroutine commits together what has gathered while the last
-//     commit was being synced; a write that fails does not take its neighbours along.
+//   - Group commit. What has gathered while the last commit was being synced is committed
+//     together; a write that fails does not take its neighbours along.
 //   - A fair queue for SQLite's write lock, and statements compiled once per
 //     connection, also for other users of [DB.SQL].
 //   - What one process writes wakes those who wait for it in another, also behind a pooler
@@ -120,7 +120,7 @@ func (db *DB) BeginSynced(ctx context.Context, what string, fn func(*Tx) error) 
 }
 
 func (db *DB) begin(j *job, what string) (wait func() error) {
-	if err := db.writer.put(j); err != nil {
+	if err := db.writer.hand(j); err != nil {
 		return func() error { return Wrap(what, err) }
 	}
 	return func() error { return Wrap(what, db.writer.outcome(j)) }
@@ -129,16 +129,16 @@ func (db *DB) begin(j *job, what string) (wait func() error) {
 // Hand gives a write to the writer and does not wait for it: it goes with the next
 // commit. Its error is lost.
 func (db *DB) Hand(ctx context.Context, what string, fn func(*Tx) error) error {
-	return Wrap(what, db.writer.put(newJob(context.WithoutCancel(ctx), fn, lingering)))
+	return Wrap(what, db.writer.hand(newJob(context.WithoutCancel(ctx), fn, lingering)))
 }
 
-// Follow is WriteUnsynced for a write whose end is told and not waited for: then hears it in the writer's goroutine, and must
+// Follow is WriteUnsynced for a write whose end is told and not waited for: then hears it from who commits it, and must
 // neither block nor write. After an error of Follow itself, or when the database is closed before
 // its turn, it hears nothing.
 func (db *DB) Follow(ctx context.Context, what string, fn func(*Tx) error, then func(error)) error {
 	j := newJob(context.WithoutCancel(ctx), fn, unsynced)
 	j.then = func(err error) { then(Wrap(what, err)) }
-	return Wrap(what, db.writer.put(j))
+	return Wrap(what, db.writer.hand(j))
 }
 
 // Committed notes an unsynced commit that was made through [DB.SQL] and returns its
@@ -161,7 +161,29 @@ func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql
 
 // Row reads one row into dest; none is [ErrNotFound].
 func (db *DB) Row(ctx context.Context, query string, args []any, dest ...any) error {
-	return notFound(db.sql.QueryRowContext(ctx, query, args...).Scan(dest...))
+	return db.reading(ctx, func(ctx context.Context, q rower) error {
+		return notFound(q.QueryRowContext(ctx, query, args...).Scan(dest...))
+	})
+}
+
+// rower is what the pool and a connection have in common.
+type rower interface {
+	Querier
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// reading lends what reads. On SQLite that is a connection, and only to get it does ctx matter: a query is short, and
+// one whose context can end costs a goroutine that waits for that.
+func (db *DB) reading(ctx context.Context, read func(context.Context, rower) error) error {
+	if db.dialect != "sqlite3" {
+		return read(ctx, db.sql)
+	}
+	c, err := db.sql.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // it goes back to the pool
+	return read(context.WithoutCancel(ctx), c)
 }
 
 // Scanner is a *sql.Row or *sql.Rows.
@@ -181,7 +203,19 @@ func One[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), q
 }
 
 // All reads all rows with scan.
-func All[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+func All[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) (out []T, err error) {
+	db, ok := q.(*DB)
+	if !ok {
+		return all(ctx, q, scan, query, args...)
+	}
+	err = db.reading(ctx, func(ctx context.Context, q rower) error {
+		out, err = all(ctx, q, scan, query, args...)
+		return err
+	})
+	return out, err
+}
+
+func all[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

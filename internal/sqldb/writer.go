@@ -29,10 +29,10 @@ const (
 	writeTime = 30 * time.Second
 )
 
-// writer commits the writes of all instances. One goroutine takes what has
-// gathered while the last commit was being synced and commits it together; a
-// lone write waits for nobody. Lingering writes go with the next one, or alone after
-// a moment.
+// writer commits the writes of all instances. Who brings a write while nobody commits, commits it by
+// itself, with what waits, and is spared a hand-over to another goroutine and back. What gathers while that is being
+// synced is committed together, by the writer's goroutine, as is what nobody waits for. Lingering writes
+// go with the next one, or alone after a moment.
 //
 // The statements of a batch that fails are undone together and its writes run
 // again one by one, so that each has its own answer.
@@ -47,10 +47,16 @@ type writer struct {
 
 	stats struct{ writes, commits, synced atomic.Uint64 } // see Stats
 
-	jobs chan *job
-	quit chan struct{}
-	done chan struct{}
-	once sync.Once
+	places chan struct{} // one is taken by each write in the queue
+	turn   chan struct{} // the goroutine is to commit
+	quit   chan struct{}
+	done   chan struct{}
+
+	mu     sync.Mutex
+	queue  []*job // in the order they came
+	busy   bool   // somebody commits, or is told to
+	closed bool
+	alone  *time.Timer // runs while lingering writes wait
 }
 
 // job is one caller's write.
@@ -85,8 +91,10 @@ func newWriter(ctx context.Context, db *DB) (*writer, error) {
 		return nil, Wrap("open the writing connection", err)
 	}
 	w := &writer{
-		db: db, conn: conn, jobs: make(chan *job, batchSize), quit: make(chan struct{}), done: make(chan struct{}),
+		db: db, conn: conn, places: make(chan struct{}, batchSize), turn: make(chan struct{}, 1),
+		quit: make(chan struct{}), done: make(chan struct{}), alone: time.NewTimer(linger),
 	}
+	w.alone.Stop()
 	if db.dialect == "postgres" {
 		w.bound = writeTime
 	}
@@ -113,12 +121,26 @@ func newJob(ctx context.Context, fn func(*Tx) error, how durability) *job {
 	return &job{ctx: ctx, how: how, fn: fn, done: make(chan error, 1)}
 }
 
-// wait hands a job over and returns when its transaction is committed.
+// wait returns when a job's transaction is committed.
 func (w *writer) wait(j *job) error {
-	if err := w.put(j); err != nil {
+	lead, err := w.put(j)
+	if err != nil {
 		return err
 	}
+	if lead {
+		w.commit(w.take())
+		w.pass()
+	}
 	return w.outcome(j)
+}
+
+// hand gives a job to the goroutine and does not wait for it.
+func (w *writer) hand(j *job) error {
+	lead, err := w.put(j)
+	if lead {
+		w.turn <- struct{}{}
+	}
+	return err
 }
 
 // outcome waits for a job that was handed over.
@@ -136,63 +158,98 @@ func (w *writer) outcome(j *job) error {
 	}
 }
 
-// put hands a job over and does not wait for it.
-func (w *writer) put(j *job) error {
+// put queues a job. lead: nobody commits, and the caller has to, or to hand that on.
+func (w *writer) put(j *job) (lead bool, err error) {
 	select {
-	case w.jobs <- j:
-		return nil
+	case w.places <- struct{}{}:
 	case <-j.ctx.Done():
-		return j.ctx.Err()
+		return false, j.ctx.Err()
 	case <-w.quit:
-		return ErrClosed
+		return false, ErrClosed
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false, ErrClosed
+	}
+	w.queue = append(w.queue, j)
+	if j.how == lingering && len(w.queue) < batchSize {
+		if len(w.queue) == 1 {
+			w.alone.Reset(linger)
+		}
+		return false, nil
+	}
+	lead = !w.busy
+	w.busy = true
+	return lead, nil
 }
 
-// close lets the current batch end and refuses what comes later.
+// take empties the queue.
+func (w *writer) take() []*job {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	batch := w.queue
+	w.queue = nil
+	for range batch {
+		<-w.places
+	}
+	return batch
+}
+
+// pass gives what has come meanwhile to the goroutine, which may be who calls.
+func (w *writer) pass() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed || len(w.queue) == batchSize || slices.ContainsFunc(w.queue, func(j *job) bool { return j.how != lingering }):
+		w.turn <- struct{}{}
+		return
+	case len(w.queue) > 0:
+		w.alone.Reset(linger)
+	}
+	w.busy = false
+}
+
+// lead reports whether nobody commits, and the caller has to.
+func (w *writer) lead() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lead := !w.busy
+	w.busy = true
+	return lead
+}
+
+// close commits what waits and refuses what comes later.
 func (w *writer) close() {
-	w.once.Do(func() { close(w.quit) })
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.quit)
+	}
+	w.mu.Unlock()
 	<-w.done
 }
 
 func (w *writer) loop() {
 	defer close(w.done)
-	batch := make([]*job, 0, batchSize)
-	timer := time.NewTimer(linger)
-	defer timer.Stop()
 	for open := true; open; {
-		var alone <-chan time.Time
-		if len(batch) > 0 {
-			alone = timer.C
-		}
 		select {
-		case j := <-w.jobs:
-			if len(batch) == 0 {
-				timer.Reset(linger)
+		case <-w.turn:
+		case <-w.alone.C:
+			if !w.lead() {
+				continue // whoever commits passes on what waits
 			}
-			if batch = append(batch, j); j.how == lingering && len(batch) < batchSize {
-				continue
-			}
-		case <-alone:
 		case <-w.quit:
-			open = false
+			if open = false; !w.lead() {
+				<-w.turn
+			}
 		}
-		w.commit(w.gather(batch))
-		batch = batch[:0]
+		w.commit(w.take())
+		if open {
+			w.pass()
+		}
 	}
 	_ = w.conn.Close() // gives the connection back to the pool
-}
-
-// gather adds the writes that are already waiting.
-func (w *writer) gather(batch []*job) []*job {
-	for len(batch) < batchSize {
-		select {
-		case j := <-w.jobs:
-			batch = append(batch, j)
-		default:
-			return batch
-		}
-	}
-	return batch
 }
 
 func (w *writer) commit(batch []*job) {
@@ -279,8 +336,8 @@ func safely(t *Tx, fn func(*Tx) error) (err error) {
 }
 
 // begin replaces a connection that has broken, e.g. when Postgres restarted.
-func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
-	t, err := w.conn.BeginTx(ctx, nil)
+func (w *writer) begin(ctx context.Context) (transaction, error) {
+	t, err := w.db.transaction(ctx, w.conn)
 	if err == nil || infrastructure(err) {
 		return t, err
 	}
@@ -290,7 +347,7 @@ func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
 	}
 	_ = w.conn.Close() // it is broken
 	w.conn = fresh
-	return w.conn.BeginTx(ctx, nil)
+	return w.db.transaction(ctx, w.conn)
 }
 
 // Stats say what the writer of a database has done since it was opened.
@@ -310,7 +367,7 @@ func (db *DB) Stats() Stats {
 type Tx struct {
 	db    *DB
 	ctx   context.Context
-	sql   *sql.Tx
+	sql   transaction
 	joint Joint
 
 	committed []func()
@@ -336,7 +393,7 @@ func Join[J Joint](t *Tx, begin func() (J, error)) (J, error) {
 }
 
 // Committed has fn called when a transaction of [DB.Write] is committed, before any later
-// write runs and on the same goroutine. fn must not wait for anything.
+// write runs. fn must not wait for anything.
 func (t *Tx) Committed(fn func()) { t.committed = append(t.committed, fn) }
 
 // Context is the transaction's, for [One] and [All].
