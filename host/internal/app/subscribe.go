@@ -126,12 +126,14 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	defer s.lag.broken(s.place)
 	var sub *client.Subscription
 	told := make(chan func() error, window+1) // in the order of the stream, as what follows
+	done := newAcks(func(sequence uint64) error { return sub.Ack(sequence) })
+	defer done.end()
 	f := newFlight(s.cursor, cancel, func(ev sdk.Event, cursor []byte) error { return s.handle(ctx, ev, cursor) },
 		func(ev sdk.Event) error {
 			if err := (<-told)(); err != nil {
 				return err
 			}
-			return s.landed(sub, ev)
+			return s.landed(done, ev)
 		})
 	s.lag.reads(s.place, f)
 	sub, err := c.Subscribe(ctx, client.Start{Operation: s.operation, Subscriber: s.subscriber, Filter: s.filter, Cursor: s.cursor,
@@ -177,13 +179,12 @@ func (s *subscription) tell(ctx context.Context, ev sdk.Event) (wait func() erro
 	return s.app.opt.Tell(ctx, ev)
 }
 
-// landed acknowledges an event when everything before it has been acknowledged, and tells the
-// listener of it.
-func (s *subscription) landed(sub *client.Subscription, ev sdk.Event) error {
+// landed acknowledges an event when everything before it is done, and tells the listener of it.
+func (s *subscription) landed(done *acks, ev sdk.Event) error {
 	if s.app.opt.OnEvent != nil && s.subscriber == everything {
 		s.app.opt.OnEvent(ev)
 	}
-	return sub.Ack(ev.Sequence)
+	return done.put(ev.Sequence)
 }
 
 // passed stores that the filter lets through nothing up to a cursor, when all before it is
