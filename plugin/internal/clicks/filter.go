@@ -88,6 +88,11 @@ func (f ClickFilter) Match(e Clicked) bool {
 		among(f.ButtonIDs, e.Button.ID) && among(f.Sources, source)
 }
 
+// All reports whether every event of the filter's instances passes.
+func (f MessageFilter) All() bool {
+	return (f.Chats == "" || f.Chats == "any") && len(f.Kinds)+len(f.Keywords) == 0
+}
+
 // Match reports whether an event passes.
 func (f MessageFilter) Match(e MessageReceived) bool {
 	if !among(f.Instances, e.Instance) || !inChat(f.Chats, e.Chat) || !among(f.Kinds, string(e.Kind)) {

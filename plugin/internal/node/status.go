@@ -25,7 +25,7 @@ func (n *node) messageStatus() sdk.Offer {
 			if len(violations) > 0 {
 				return nil, sdk.Invalid(violations...)
 			}
-			return openReader(ctx, n.process.Load(), s, send.TypeStatus, f.Instances, matching(f.match))
+			return openReader(ctx, n.process.Load(), s, send.TypeStatus, f.Instances, matching(len(f.States)+len(f.Sources) == 0, f.match))
 		},
 	}
 }
