@@ -118,8 +118,14 @@ func (f *Feed) fromScan(ctx context.Context) (e entry, ok bool, err error) {
 				f.through = f.reads
 			}
 			f.reads++
-			if f.ahead, f.end = f.o.tail.behind(f.seq, f.filter), false; len(f.ahead) > 0 {
+			var known bool
+			if f.ahead, known = f.o.tail.behind(f.seq, f.filter); len(f.ahead) > 0 {
+				f.end = false
 				continue
+			}
+			if f.end = known && f.o.alone; f.end {
+				f.through = f.reads
+				return e, false, nil
 			}
 			if f.ahead, err = f.o.read(ctx, f.seq, 0, f.filter, batch); err != nil {
 				f.ahead, f.end = nil, false // nothing is known of what was stored before this read

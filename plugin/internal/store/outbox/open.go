@@ -43,11 +43,12 @@ type Outbox struct {
 	signals *sqldb.Signals
 	seen    atomic.Int64 // the last sequence, when Look saw it
 	tail    tail
+	alone   bool // no other process stores events
 }
 
 // Open returns the outbox of a migrated database, which tells of events by their type.
 func Open(ctx context.Context, db *sqldb.DB, signals *sqldb.Signals, opt Options) (*Outbox, error) {
-	o := &Outbox{db: db, opt: opt, now: opt.Now, id: db.ID(), signals: signals}
+	o := &Outbox{db: db, opt: opt, now: opt.Now, id: db.ID(), signals: signals, alone: db.Dialect() == "sqlite3"}
 	return o, o.skip(ctx)
 }
 

@@ -40,22 +40,23 @@ func (t *tail) add(e entry) {
 	t.entries, t.last = append(t.entries, e), time.Now()
 }
 
-// behind returns the events of a filter that follow a sequence; none: ask the database.
-func (t *tail) behind(seq int64, f Filter) (found []entry) {
+// behind returns the events of a filter that follow a sequence. known: these are all that this process has stored;
+// otherwise ask the database.
+func (t *tail) behind(seq int64, f Filter) (found []entry, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if time.Since(t.last) > moment {
 		t.entries = nil
 	}
 	if len(t.entries) == 0 || t.entries[0].seq > seq+1 {
-		return nil
+		return nil, false
 	}
 	for _, e := range t.entries {
 		if e.seq > seq && takes(f.Types, e.Type) && takes(f.Instances, e.Instance) {
 			found = append(found, e)
 		}
 	}
-	return found
+	return found, true
 }
 
 // forget drops everything: some of it may be gone from the database.
