@@ -136,7 +136,7 @@ func (db *DB) Hand(ctx context.Context, what string, fn func(*Tx) error) error {
 // neither block nor write. After an error of Follow itself, or when the database is closed before
 // its turn, it hears nothing.
 func (db *DB) Follow(ctx context.Context, what string, fn func(*Tx) error, then func(error)) error {
-	j := newJob(context.WithoutCancel(ctx), fn, unsynced)
+	j := newJob(context.WithoutCancel(ctx), fn, lingering)
 	j.then = func(err error) { then(Wrap(what, err)) }
 	return Wrap(what, db.writer.hand(j))
 }
