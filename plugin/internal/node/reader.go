@@ -19,9 +19,6 @@ const ackTime = 10 * time.Second
 // recovery is how long a database that failed is left alone.
 const recovery = 250 * time.Millisecond
 
-// shares is how many instances have a share of a subscription's window at least.
-const shares = 8
-
 // reader reads the store's event log for one subscriber.
 type reader struct {
 	outbox     *outbox.Outbox
@@ -56,7 +53,7 @@ func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind stri
 	from, resumed, err := o.Subscribe(ctx, r.subscriber, filter, sub.Cursor)
 	if err == nil {
 		r.resumed = resumed
-		r.feed, err = o.Feed(from, filter, sub.Window/shares)
+		r.feed, err = o.Feed(from, filter, sub.Window)
 		r.lag = lag{pool: p.pool.Away, only: instances, bySubject: sub.BySubject, feed: r.feed, said: map[string]int{}}
 	}
 	if errors.Is(err, outbox.ErrCursor) {
@@ -119,6 +116,7 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 		}
 		select {
 		case <-changed:
+		case <-r.feed.Room():
 		case <-r.lag.moved:
 		case <-ctx.Done():
 			return sdk.Event{}, ctx.Err()

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,20 +14,20 @@ import (
 var clicks = outbox.Filter{Types: []string{clicked}}
 
 // feed is a Feed of a subscriber that goes on from a cursor.
-func feed(t *testing.T, s *store.Store, cursor []byte, share int) *outbox.Feed {
+func feed(t *testing.T, s *store.Store, cursor []byte, window int) *outbox.Feed {
 	t.Helper()
 	from, resumed, err := s.Outbox.Subscribe(t.Context(), "host", clicks, cursor)
 	if err != nil || !resumed {
 		t.Fatalf("subscribe: resumed %v, %v", resumed, err)
 	}
-	return must[*outbox.Feed](t)(s.Outbox.Feed(from, clicks, share))
+	return must[*outbox.Feed](t)(s.Outbox.Feed(from, clicks, window))
 }
 
 // TestFeedTakesTurns: what a quiet instance has comes after a few of the many that a busy one
 // has, whether those were there before the feed began or come while it goes on.
 func TestFeedTakesTurns(t *testing.T) {
-	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
-		s := open()
+	onEach(t, store.Options{}, func(t *testing.T, begin func() *store.Store) {
+		s := begin()
 		n := 0
 		more := func(instance string, times int) {
 			for range times {
@@ -36,13 +37,18 @@ func TestFeedTakesTurns(t *testing.T) {
 		}
 		more("busy", 250)
 		more("quiet", 1)
-		f := feed(t, s, nil, 8)
+		f := feed(t, s, nil, 64)
+		var open []outbox.Event // given and not acknowledged
 		until := func(instance string) (given int) {
 			t.Helper()
 			for {
 				e, ok, err := f.Next(t.Context())
 				if err != nil || !ok {
 					t.Fatalf("after %d events: %v, %v", given, ok, err)
+				}
+				if open = append(open, e); len(open) > 32 {
+					f.Acked(open[0].Cursor)
+					open = open[1:]
 				}
 				if given++; e.Instance == instance {
 					return given
@@ -63,6 +69,52 @@ func TestFeedTakesTurns(t *testing.T) {
 		}
 		if got := len(f.Cursor()); got > 16+1+len("busy")+8 {
 			t.Errorf("the cursor has %d bytes", got)
+		}
+	})
+}
+
+// TestFeedLeavesRoom: however much a busy instance has, a part of the window stays free, in which
+// what another one has next comes at once; the busy one goes on with the next acknowledgement.
+func TestFeedLeavesRoom(t *testing.T) {
+	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
+		s := open()
+		for n := range 100 {
+			appendAll(t, s, event(clicked, "busy", fmt.Sprint(n)))
+		}
+		const window = 64
+		f := feed(t, s, nil, window)
+		var given []outbox.Event
+		all := func() (instances []string) {
+			for {
+				e, ok, err := f.Next(t.Context())
+				check(t, err)
+				if !ok {
+					return instances
+				}
+				given = append(given, e)
+				instances = append(instances, e.Instance)
+			}
+		}
+		if n := len(all()); n != window-window/8 {
+			t.Errorf("%d of the busy instance are on the way", n)
+		}
+		appendAll(t, s, event(clicked, "busy", "100"), event(clicked, "quiet", "101"))
+		if got := all(); !slices.Equal(got, []string{"quiet"}) {
+			t.Errorf("%q came into the room that was left", got)
+		}
+		select {
+		case <-f.Room():
+			t.Error("there is room before an acknowledgement")
+		default:
+		}
+		f.Acked(given[2].Cursor)
+		select {
+		case <-f.Room():
+		default:
+			t.Error("an acknowledgement made no room")
+		}
+		if got := all(); !slices.Equal(got, []string{"busy", "busy"}) {
+			t.Errorf("%q came after three acknowledgements, of which the quiet instance took one", got)
 		}
 	})
 }
@@ -90,7 +142,7 @@ func TestFeedForgetsNothing(t *testing.T) {
 			if round < 40 {
 				events(rnd.IntN(40))
 			}
-			f := feed(t, s, cursor, 1+rnd.IntN(3))
+			f := feed(t, s, cursor, 1+rnd.IntN(30))
 			var window []outbox.Event
 			for range rnd.IntN(120) {
 				e, ok, err := f.Next(t.Context())
@@ -130,6 +182,7 @@ func TestFeedForgetsNothing(t *testing.T) {
 			if !ok {
 				break
 			}
+			f.Acked(e.Cursor)
 			all++
 			if stored[e.Instance]++; e.ID != fmt.Sprintf("%s/%d", e.Instance, stored[e.Instance]) {
 				t.Fatalf("at last: %s came as number %d of its instance", e.ID, stored[e.Instance])
@@ -157,7 +210,7 @@ func TestGapOfAnInstanceThatIsBehind(t *testing.T) {
 		for i := range 5 {
 			appendAll(t, s, event(clicked, "busy", fmt.Sprint("b", i)))
 		}
-		f := feed(t, s, nil, 1)
+		f := feed(t, s, nil, 8)
 		var e outbox.Event
 		for range 2 {
 			e, _, _ = f.Next(t.Context())

@@ -15,18 +15,22 @@ const (
 	// instance that was put aside.
 	batch = 100
 	lot   = 16
+	// shares is how many instances have a share of a window at least.
+	shares = 8
 )
 
 // Feed gives one subscriber the events of the log so that an instance with many of them
 // holds up no other: one that has its share on the way is put aside, the scan of the log goes
-// on without it, and its events follow in turn with those of the scan. Events of one instance
-// keep their order, and the cursor of each says what was given of every instance.
+// on without it, and its events follow in turn with those of the scan. They leave one share of
+// the window free, so that what others have next waits for no acknowledgement. Events of one
+// instance keep their order, and the cursor of each says what was given of every instance.
 //
 // Its methods belong to one goroutine, but for Acked.
 type Feed struct {
 	o      *Outbox
 	filter Filter
-	share  int // of events that were given and not acknowledged, for each instance
+	window int // how many events may be given and not acknowledged
+	share  int // of them, for each instance
 
 	seq     int64   // of the scan
 	ahead   []entry // behind seq, read and not given
@@ -36,6 +40,8 @@ type Feed struct {
 	aside   []*lane
 	turn    int  // which lane is next
 	scan    bool // the last turn was the scan's
+
+	room chan struct{} // has a token when something was acknowledged
 
 	mu    sync.Mutex
 	open  map[string]int // given and not acknowledged, by instance
@@ -49,13 +55,14 @@ type lane struct {
 	more  bool    // ahead is not everything up to the scan
 }
 
-// Feed reads on from a cursor, which is [Outbox.Subscribe]'s.
-func (o *Outbox) Feed(cursor []byte, f Filter, share int) (*Feed, error) {
+// Feed reads on from a cursor, which is [Outbox.Subscribe]'s. The caller has at most a window of
+// events on the way.
+func (o *Outbox) Feed(cursor []byte, f Filter, window int) (*Feed, error) {
 	p, _, err := o.position(cursor)
 	if err != nil {
 		return nil, err
 	}
-	feed := &Feed{o: o, filter: f, share: max(share, 1), seq: p.seq, open: map[string]int{}}
+	feed := &Feed{o: o, filter: f, window: window, share: max(window/shares, 1), seq: p.seq, room: make(chan struct{}, 1), open: map[string]int{}}
 	for _, a := range p.aside {
 		feed.aside = append(feed.aside, &lane{place: a, more: true})
 	}
@@ -86,8 +93,11 @@ func (f *Feed) Reads() int { return f.reads }
 // Through is explained at Reads.
 func (f *Feed) Through() int { return f.through }
 
-// Next gives the next event; ok is false when there is none. It counts as on its way until
-// Acked, or Drop. After an error it can be called again: nothing was given or left out.
+// Room has a token when Next may have an event that had to wait for an acknowledgement.
+func (f *Feed) Room() <-chan struct{} { return f.room }
+
+// Next gives the next event; ok is false when there is none, or none before something is
+// acknowledged. It counts as on its way until Acked, or Drop. After an error it can be called again: nothing was given or left out.
 func (f *Feed) Next(ctx context.Context) (e Event, ok bool, err error) {
 	var next entry
 	for scanned := false; !ok; {
@@ -97,7 +107,7 @@ func (f *Feed) Next(ctx context.Context) (e Event, ok bool, err error) {
 		} else {
 			next, ok, err = f.fromAside(ctx)
 		}
-		if err != nil || !ok && scanned && len(f.ahead) == 0 && len(f.aside) == 0 {
+		if err != nil || !ok && scanned && (len(f.ahead) == 0 && len(f.aside) == 0 || f.reserved()) {
 			return e, false, err
 		}
 	}
@@ -174,12 +184,22 @@ func (f *Feed) fromAside(ctx context.Context) (e entry, ok bool, err error) {
 			f.aside = slices.Delete(f.aside, f.turn, f.turn+1)
 			continue
 		}
+		if f.reserved() {
+			return e, false, nil
+		}
 		e = l.ahead[0]
 		l.ahead, l.seq = l.ahead[1:], e.seq
 		f.turn++
 		return e, true, nil
 	}
 	return e, false, nil
+}
+
+// reserved says that what is left of the window is for instances that were not put aside.
+func (f *Feed) reserved() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.given) >= max(f.window-f.share, 1)
 }
 
 func (f *Feed) onTheWay(instance string) int {
@@ -207,6 +227,10 @@ func (f *Feed) Acked(cursor []byte) {
 		f.close(e)
 	}
 	f.given = slices.Delete(f.given, 0, n)
+	select {
+	case f.room <- struct{}{}:
+	default:
+	}
 }
 
 // close notes that an event is not on its way any more.
