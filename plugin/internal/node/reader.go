@@ -19,6 +19,9 @@ const ackTime = 10 * time.Second
 // recovery is how long a database that failed is left alone.
 const recovery = 250 * time.Millisecond
 
+// shares is how many instances have a share of a subscription's window at least.
+const shares = 8
+
 // reader reads the store's event log for one subscriber.
 type reader struct {
 	outbox     *outbox.Outbox
@@ -53,7 +56,11 @@ func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind stri
 	from, resumed, err := o.Subscribe(ctx, r.subscriber, filter, sub.Cursor)
 	if err == nil {
 		r.resumed = resumed
-		r.feed, err = o.Feed(from, filter, sub.Window)
+		share, most := sub.Window/shares, sub.Window
+		if sub.BySubject {
+			most -= share // others may wait for a window that is full before they acknowledge
+		}
+		r.feed, err = o.Feed(from, filter, share, most)
 		r.lag = lag{pool: p.pool.Away, only: instances, bySubject: sub.BySubject, feed: r.feed, said: map[string]int{}}
 	}
 	if errors.Is(err, outbox.ErrCursor) {

@@ -15,13 +15,11 @@ const (
 	// instance that was put aside.
 	batch = 100
 	lot   = 16
-	// shares is how many instances have a share of a window at least.
-	shares = 8
 )
 
 // Feed gives one subscriber the events of the log so that an instance with many of them
 // holds up no other: one that has its share on the way is put aside, the scan of the log goes
-// on without it, and its events follow in turn with those of the scan. They leave one share of
+// on without it, and its events follow in turn with those of the scan. They may leave a part of
 // the window free, so that what others have next waits for no acknowledgement. Events of one
 // instance keep their order, and the cursor of each says what was given of every instance.
 //
@@ -29,8 +27,8 @@ const (
 type Feed struct {
 	o      *Outbox
 	filter Filter
-	window int // how many events may be given and not acknowledged
-	share  int // of them, for each instance
+	share  int // of events that were given and not acknowledged, for each instance
+	most   int // of all of them, as long as one of an instance that was put aside is next
 
 	seq     int64   // of the scan
 	ahead   []entry // behind seq, read and not given
@@ -55,14 +53,14 @@ type lane struct {
 	more  bool    // ahead is not everything up to the scan
 }
 
-// Feed reads on from a cursor, which is [Outbox.Subscribe]'s. The caller has at most a window of
-// events on the way.
-func (o *Outbox) Feed(cursor []byte, f Filter, window int) (*Feed, error) {
+// Feed reads on from a cursor, which is [Outbox.Subscribe]'s. Instances that were put aside
+// get nothing while most events are on the way.
+func (o *Outbox) Feed(cursor []byte, f Filter, share, most int) (*Feed, error) {
 	p, _, err := o.position(cursor)
 	if err != nil {
 		return nil, err
 	}
-	feed := &Feed{o: o, filter: f, window: window, share: max(window/shares, 1), seq: p.seq, room: make(chan struct{}, 1), open: map[string]int{}}
+	feed := &Feed{o: o, filter: f, share: max(share, 1), most: max(most, 1), seq: p.seq, room: make(chan struct{}, 1), open: map[string]int{}}
 	for _, a := range p.aside {
 		feed.aside = append(feed.aside, &lane{place: a, more: true})
 	}
@@ -199,7 +197,7 @@ func (f *Feed) fromAside(ctx context.Context) (e entry, ok bool, err error) {
 func (f *Feed) reserved() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.given) >= max(f.window-f.share, 1)
+	return len(f.given) >= f.most
 }
 
 func (f *Feed) onTheWay(instance string) int {
