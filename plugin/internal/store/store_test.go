@@ -51,9 +51,10 @@ func onEach(t *testing.T, opt store.Options, test func(t *testing.T, open func()
 	})
 }
 
-// onOptions is onEach for a test that opens the store itself.
+// onOptions is onEach for a test that opens the store itself. It runs beside others: it waits more than it computes.
 func onOptions(t *testing.T, opt store.Options, test func(t *testing.T, opt store.Options)) {
 	t.Helper()
+	t.Parallel()
 	lite := opt
 	lite.Dir = t.TempDir()
 	t.Run("sqlite", func(t *testing.T) { test(t, lite) })
