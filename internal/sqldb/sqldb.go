@@ -132,9 +132,9 @@ func (db *DB) Hand(ctx context.Context, what string, fn func(*Tx) error) error {
 	return Wrap(what, db.writer.hand(newJob(context.WithoutCancel(ctx), fn, lingering)))
 }
 
-// Follow is WriteUnsynced for a write whose end is told and not waited for: then hears it from who commits it, and must
-// neither block nor write. After an error of Follow itself, or when the database is closed before
-// its turn, it hears nothing.
+// Follow is WriteSoon for a write whose end is told and not waited for: then hears it from whoever
+// commits it, and must neither block nor write. After an error of Follow itself, or when the database is closed
+// before its turn, it hears nothing.
 func (db *DB) Follow(ctx context.Context, what string, fn func(*Tx) error, then func(error)) error {
 	j := newJob(context.WithoutCancel(ctx), fn, lingering)
 	j.then = func(err error) { then(Wrap(what, err)) }
