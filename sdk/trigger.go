@@ -31,7 +31,8 @@ type Subscription struct {
 	Subscribers []string
 	Window      int // how many events may be on their way and not acknowledged
 	// BySubject means that the host wants to know of each subject whether it is behind; see
-	// Event.Behind.
+	// Event.Behind. It acknowledges events when it has stored them, so those that are behind may
+	// leave a part of the window to the others; another may wait for a window that is full.
 	BySubject bool
 }
 

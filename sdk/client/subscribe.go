@@ -33,7 +33,8 @@ type Start struct {
 	CaughtUp func()
 	// Behind hears, from within Recv, that something which happened to a subject may be missing,
 	// and with false that all of it has been received. CaughtUp then leaves out the subjects
-	// that are behind. Only nodes with the feature [sdk.FeatureSubjects] say so. Optional.
+	// that are behind. Only nodes with the feature [sdk.FeatureSubjects] say so. Those subjects may
+	// leave a part of the window to the others, so Ack must not wait for a full one. Optional.
 	Behind func(subject string, behind bool)
 }
 

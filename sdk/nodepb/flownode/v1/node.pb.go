@@ -1973,7 +1973,9 @@ type SubscribeStart struct {
 	// give the same names.
 	Subscribers []string `protobuf:"bytes,6,rep,name=subscribers,proto3" json:"subscribers,omitempty"`
 	// Say of each subject by itself whether the stream is behind. Nodes without the
-	// feature subjects do not know the member.
+	// feature subjects do not know the member. A subject that is behind may leave a
+	// part of the window to the others: ack events when they are stored, not when the
+	// window is full.
 	BySubject     bool `protobuf:"varint,7,opt,name=by_subject,json=bySubject,proto3" json:"by_subject,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
