@@ -12,18 +12,19 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// connector gives every SQLite connection three things the driver does not have:
+// connector gives every SQLite connection four things the driver does not have:
 // compiled statements that are reused by their text (whatsmeow's included), a fair
-// queue for the write lock in place of SQLite's sleeping and retrying, and
-// transactions that are not synced (see [Unsynced]).
+// queue for the write lock in place of SQLite's sleeping and retrying,
+// transactions that are not synced (see [Unsynced]), and the wait for rows that follow (see [DB.WriteAhead]).
 type connector struct {
 	driver.Connector
 	relaxed bool          // nothing is synced anyway
 	turn    chan struct{} // holds one token: the right to write
+	ahead   *ahead        // whose rows are waited for
 }
 
-func newConnector(c driver.Connector, relaxed bool) *connector {
-	return &connector{Connector: c, relaxed: relaxed, turn: make(chan struct{}, 1)}
+func newConnector(c driver.Connector, relaxed bool, a *ahead) *connector {
+	return &connector{Connector: c, relaxed: relaxed, turn: make(chan struct{}, 1), ahead: a}
 }
 
 type unsyncedKey struct{}
@@ -44,7 +45,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("the SQLite driver lacks an interface this store needs"), plain.Close())
 	}
-	return &conn{liteConn: full, turn: c.turn, relaxed: c.relaxed, full: !c.relaxed, stmts: make(map[string]*cached)}, nil
+	return &conn{liteConn: full, turn: c.turn, ahead: c.ahead, relaxed: c.relaxed, full: !c.relaxed, stmts: make(map[string]*cached)}, nil
 }
 
 // liteConn is what modernc.org/sqlite's connection implements.
@@ -62,6 +63,7 @@ type liteConn interface {
 type conn struct {
 	liteConn
 	turn    chan struct{}
+	ahead   *ahead
 	relaxed bool
 	full    bool // PRAGMA synchronous is FULL and not NORMAL
 	inTx    bool
@@ -126,6 +128,7 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 	if c.broken {
 		return nil, driver.ErrBadConn
 	}
+	c.ahead.settle(ctx)
 	if err := c.lock(ctx); err != nil {
 		return nil, err
 	}
@@ -149,6 +152,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	if !c.inTx {
+		c.ahead.settle(ctx)
 		if err := c.lock(ctx); err != nil {
 			return nil, err
 		}
@@ -175,6 +179,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if !c.inTx {
+		c.ahead.settle(ctx)
 	}
 	ctx = context.WithoutCancel(ctx)
 	s, err := c.statement(ctx, query)

@@ -22,7 +22,7 @@ const (
 	readers = 16
 )
 
-func openSQLite(ctx context.Context, opt Options) (*sql.DB, string, error) {
+func openSQLite(ctx context.Context, opt Options, a *ahead) (*sql.DB, string, error) {
 	if opt.Dir == "" {
 		return nil, "", plain("open the database: Options.Dir is empty: name a directory of its own")
 	}
@@ -34,7 +34,7 @@ func openSQLite(ctx context.Context, opt Options) (*sql.DB, string, error) {
 	if err != nil {
 		return nil, "", Wrap("open the database", err)
 	}
-	db := sql.OpenDB(newConnector(plain, opt.Relaxed))
+	db := sql.OpenDB(newConnector(plain, opt.Relaxed, a))
 	db.SetMaxOpenConns(readers + 1) // and the writer
 	db.SetMaxIdleConns(readers + 1)
 	if err := db.PingContext(ctx); err != nil {

@@ -23,7 +23,7 @@ const (
 	frozen = lockWait / 2
 )
 
-func openPostgres(ctx context.Context, opt Options) (*sql.DB, string, error) {
+func openPostgres(ctx context.Context, opt Options, _ *ahead) (*sql.DB, string, error) {
 	cfg, err := postgresConfig(opt.Postgres)
 	if err != nil {
 		// pgx repeats the string, which holds the password.

@@ -11,6 +11,8 @@
 //     stored. [ErrDiskFull] and [ErrBusy] name the two errors an operator can mend.
 //   - Group commit. What has gathered while the last commit was being synced is committed
 //     together; a write that fails does not take its neighbours along.
+//   - What went ahead is there, and in its place: [DB.WriteAhead] returns when a log has the write on the disk; its rows
+//     follow before every later write, in this process or the next, and before whoever reads them.
 //   - A fair queue for SQLite's write lock, and statements compiled once per
 //     connection, also for other users of [DB.SQL].
 //   - What one process writes wakes those who wait for it in another, also behind a pooler
@@ -22,6 +24,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -37,6 +40,9 @@ type Options struct {
 	// Relaxed lets a power cut (not a crash of the process) take the last commits:
 	// PRAGMA synchronous=NORMAL, or synchronous_commit=off.
 	Relaxed bool
+	// Ahead lets writes of [DB.WriteAhead] wait for a log in Dir in place of SQLite. No other process may write to
+	// the file. Not used with Postgres, nor with Relaxed.
+	Ahead bool
 }
 
 // DB is an open database. Its methods are safe for concurrent use.
@@ -45,6 +51,7 @@ type DB struct {
 	sql     *sql.DB
 	dialect string
 	writer  *writer
+	ahead   *ahead // nil: no write goes ahead
 	close   sync.Once
 
 	meta string  // Schema.Meta
@@ -57,13 +64,19 @@ func Open(ctx context.Context, opt Options) (*DB, error) {
 	if opt.Postgres != "" {
 		open = openPostgres
 	}
-	plain, dialect, err := open(ctx, opt)
+	a := &ahead{behind: map[string]int{}}
+	plain, dialect, err := open(ctx, opt, a)
 	if err != nil {
 		return nil, err
 	}
 	db := &DB{opt: opt, sql: plain, dialect: dialect}
-	if db.writer, err = newWriter(ctx, db); err != nil {
+	if db.writer, err = newWriter(ctx, db, a); err != nil {
 		return nil, errors.Join(err, plain.Close())
+	}
+	if opt.Ahead && !opt.Relaxed && dialect == "sqlite3" {
+		if err := db.openAhead(ctx, filepath.Join(opt.Dir, opt.File)); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
 	return db, nil
 }
@@ -75,6 +88,9 @@ func (db *DB) Close() error {
 	db.close.Do(func() {
 		db.writer.close()
 		err = Wrap("close the database", db.sql.Close())
+		if db.ahead != nil {
+			err = errors.Join(err, db.ahead.close())
+		}
 	})
 	return err
 }

@@ -25,9 +25,14 @@ const (
 	// crossings is how often a transaction is made again after it had crossed that of another process: each waited for
 	// what the other had, and the database has undone this one.
 	crossings = 5
+	// stuckFor is how long rows that could not be written wait until they are tried again, if nothing else is written.
+	stuckFor = time.Second
 	// writeTime bounds a transaction on Postgres; SQLite's are bounded by its disk.
 	writeTime = 30 * time.Second
 )
+
+// writing is what the writer's statements run with: they wait for no others.
+var writing = Concerning(context.Background())
 
 // writer commits the writes of all instances. Who brings a write while nobody commits, commits it by
 // itself, with what waits, and is spared a hand-over to another goroutine and back. What gathers while that is being
@@ -47,7 +52,8 @@ type writer struct {
 
 	stats struct{ writes, commits, synced atomic.Uint64 } // see Stats
 
-	places chan struct{} // one is taken by each write in the queue
+	ahead  *ahead        // whose rows are in the queue, too
+	places chan struct{} // one is taken by each write in the queue, but for rows of writes that went ahead
 	turn   chan struct{} // the goroutine is to commit
 	quit   chan struct{}
 	done   chan struct{}
@@ -66,6 +72,9 @@ type job struct {
 	fn   func(*Tx) error
 	done chan error  // buffered
 	then func(error) // of a write that nobody waits for; nil otherwise
+
+	number uint64   // of the record in the log; 0: it is no write that went ahead
+	about  []string // what that concerns
 }
 
 // end tells how the write ended.
@@ -85,15 +94,16 @@ const (
 	lingering                   // the file, with another write if one comes soon
 )
 
-func newWriter(ctx context.Context, db *DB) (*writer, error) {
+func newWriter(ctx context.Context, db *DB, a *ahead) (*writer, error) {
 	conn, err := db.writing(ctx)
 	if err != nil {
 		return nil, Wrap("open the writing connection", err)
 	}
 	w := &writer{
 		db: db, conn: conn, places: make(chan struct{}, batchSize), turn: make(chan struct{}, 1),
-		quit: make(chan struct{}), done: make(chan struct{}), alone: time.NewTimer(linger),
+		quit: make(chan struct{}), done: make(chan struct{}), alone: time.NewTimer(linger), ahead: a,
 	}
+	a.w = w
 	w.alone.Stop()
 	if db.dialect == "postgres" {
 		w.bound = writeTime
@@ -190,8 +200,10 @@ func (w *writer) take() []*job {
 	defer w.mu.Unlock()
 	batch := w.queue
 	w.queue = nil
-	for range batch {
-		<-w.places
+	for _, j := range batch {
+		if j.number == 0 {
+			<-w.places
+		}
 	}
 	return batch
 }
@@ -201,11 +213,13 @@ func (w *writer) pass() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.closed || len(w.queue) == batchSize || slices.ContainsFunc(w.queue, func(j *job) bool { return j.how != lingering }):
+	case w.closed || len(w.queue) >= batchSize && w.ahead.flowing() || slices.ContainsFunc(w.queue, func(j *job) bool { return j.how != lingering }):
 		w.turn <- struct{}{}
 		return
-	case len(w.queue) > 0:
+	case len(w.queue) > 0 && w.ahead.flowing():
 		w.alone.Reset(linger)
+	case len(w.queue) > 0:
+		w.alone.Reset(stuckFor)
 	}
 	w.busy = false
 }
@@ -269,19 +283,44 @@ func (w *writer) commit(batch []*job) {
 		err = w.transact(live)
 	}
 	if err == nil || len(live) == 1 || infrastructure(err) {
-		for _, j := range live {
-			j.end(err)
-		}
+		w.end(live, err)
 		return
 	}
-	for _, j := range live {
-		j.end(w.transact([]*job{j}))
+	for i, j := range live {
+		err := w.transact([]*job{j})
+		if w.end([]*job{j}, err) {
+			w.end(live[i+1:], err)
+			return
+		}
 	}
+}
+
+// end tells how writes ended. Rows of writes that went ahead are tried again, before all others (again).
+func (w *writer) end(jobs []*job, err error) (again bool) {
+	var left []*job
+	for _, j := range jobs {
+		if j.number > 0 && err != nil && !refused(err) {
+			left = append(left, j)
+			continue
+		}
+		if j.number > 0 {
+			w.ahead.followed(j)
+		}
+		j.end(err)
+	}
+	if len(left) == 0 {
+		return false
+	}
+	w.ahead.stuck.Store(&err)
+	w.mu.Lock()
+	w.queue = append(left, w.queue...)
+	w.mu.Unlock()
+	return true
 }
 
 // transact runs jobs in one transaction: all of them or none.
 func (w *writer) transact(jobs []*job) error {
-	ctx := context.Background()
+	ctx := writing
 	if w.bound > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, w.bound)
@@ -305,6 +344,13 @@ func (w *writer) transact(jobs []*job) error {
 	if err == nil && tx.joint != nil {
 		err = safely(tx, tx.joint.End)
 	}
+	number := uint64(0)
+	for _, j := range jobs {
+		number = max(number, j.number)
+	}
+	if err == nil && number > 0 {
+		err = change(tx, setApplied, int64(number))
+	}
 	if err != nil {
 		_ = t.Rollback() // fails only when the database has already done so
 		return err
@@ -318,6 +364,7 @@ func (w *writer) transact(jobs []*job) error {
 		w.stats.synced.Add(1)
 		w.onDisk.Store(covers)
 	}
+	w.ahead.committed(number, toDisk)
 	for _, fn := range tx.committed {
 		fn()
 	}

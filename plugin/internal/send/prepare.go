@@ -81,7 +81,7 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 		Source: o.output.Source, Correlation: call.Correlation,
 	}
 	s.Store.Ledger.Intend(claim, plan)
-	out := pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes, Intent: &session.Rider{Write: claim.Store}}
+	out := pool.Outgoing{To: to, ID: claim.Entry.MessageID, Message: message, Nodes: nodes, Intent: &session.Rider{Write: claim.Store, About: claim.About()}}
 	if b.Media != nil {
 		out.MediaHandle = b.Media.Handle
 	}

@@ -74,7 +74,7 @@ func benchSend(b *testing.B, clients int, devices []*wastore.Device, full *store
 				return
 			}
 			full.Ledger.Intend(c, ledger.Plan{Chat: ada, Message: make([]byte, 400), Menu: &menus.Menu{}})
-			sendSQL(session.WithFanout(b.Context(), everyDevice{}, &session.Rider{Write: c.Store}), b, d)
+			sendSQL(session.WithFanout(b.Context(), everyDevice{}, &session.Rider{Write: c.Store, About: c.About()}), b, d)
 			if err := full.Ledger.Conclude(b.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`)}); err != nil {
 				b.Error(err)
 			}

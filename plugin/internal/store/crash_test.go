@@ -83,7 +83,7 @@ func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key strin
 	defer c.Release()
 	menu := &menus.Menu{Buttons: []menus.Button{{ID: "yes"}}}
 	s.Ledger.Intend(c, ledger.Plan{Chat: ada, Message: []byte(key), Menu: menu})
-	sending := session.WithFanout(ctx, everyDevice{}, &session.Rider{Write: c.Store})
+	sending := session.WithFanout(ctx, everyDevice{}, &session.Rider{Write: c.Store, About: c.About()})
 	if err := d.Sessions.PutManySessions(sending, map[string][]byte{"a": []byte(key), "b": []byte(key)}); err != nil {
 		return nil, err
 	}

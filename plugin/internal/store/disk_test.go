@@ -55,7 +55,7 @@ func TestIntentGoesWithTheRatchets(t *testing.T) {
 		sending := func(key string) (*ledger.Claim, context.Context) {
 			claim := begin(t, s, key, "f")
 			s.Ledger.Intend(claim, plan)
-			return claim, session.WithFanout(ctx, everyDevice{}, &session.Rider{Write: claim.Store})
+			return claim, session.WithFanout(ctx, everyDevice{}, &session.Rider{Write: claim.Store, About: claim.About()})
 		}
 		stored := func(claim *ledger.Claim) bool {
 			_, err := s.Ledger.SentMessage(ctx, "shop", claim.Entry.MessageID)

@@ -28,7 +28,7 @@ func begin(t *testing.T, s *store.Store, key, fingerprint string) *ledger.Claim 
 // storeIntent puts an intent on disk by itself, as that of a channel's post.
 func storeIntent(ctx context.Context, s *store.Store, c *ledger.Claim, p ledger.Plan) error {
 	s.Ledger.Intend(c, p)
-	return s.Devices.Store(ctx, &session.Rider{Write: c.Store})
+	return s.Devices.Store(ctx, &session.Rider{Write: c.Store, About: c.About()})
 }
 
 // intend begins a fresh send with a menu of one button and puts it on disk.

@@ -6,14 +6,15 @@
 //
 // What all of them guarantee:
 //
-//   - Committed before visible. A method that writes returns only after its
-//     transaction is committed, so a crash of the process takes nothing of it. What
+//   - Safe before answered. A method that writes returns only when what it wrote cannot be lost, so a crash of the process takes nothing of it. What
 //     must survive a power cut is on disk too, unless [Options.Relaxed]: ratchets and
 //     with them the intents before them, before whatsmeow sends the message they
 //     belong to, and events before WhatsApp gets its acknowledgement. What a power
 //     cut may take is what can be had again: an outcome (the send is an intent
 //     again, and is repeated under its id), receipts, caches. Postgres syncs
 //     every commit.
+//   - Seen by whoever asks. With [Options.Alone] a send is in a log on the disk before its rows are in the
+//     database (sqldb.DB.WriteAhead), and its outcome in a file; who reads them waits for the rows.
 //   - All or nothing. Every call is one transaction; after an error nothing of it
 //     is stored.
 //   - Unique by index. One ledger row per (operation, key), one event per id, one
@@ -67,7 +68,7 @@ type Store struct {
 // closes the store.
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	opt = opt.withDefaults()
-	db, err := sqldb.Open(ctx, sqldb.Options{Dir: opt.Dir, File: FileName, Postgres: opt.Postgres, Relaxed: opt.Relaxed})
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: opt.Dir, File: FileName, Postgres: opt.Postgres, Relaxed: opt.Relaxed, Ahead: opt.Alone})
 	if err != nil {
 		return nil, err
 	}

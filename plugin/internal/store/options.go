@@ -19,7 +19,7 @@ type Options struct {
 	// messages then. Off by default.
 	Relaxed bool
 
-	// Alone says that no other process opens Dir: outcomes of sends may be in a file there for a
+	// Alone says that no other process opens Dir: sends and their outcomes may be in files there for a
 	// moment before they are in the database.
 	Alone bool
 

@@ -50,7 +50,7 @@ type Recipient struct {
 func (c *Cache) Recipient(ctx context.Context, query string) (Recipient, error) {
 	r := Recipient{Query: query}
 	var expiresAt int64
-	err := c.db.Row(ctx, `SELECT found, jid, lid, expires_at FROM tapnode_recipients WHERE query = $1 AND expires_at > $2`,
+	err := c.db.Row(sqldb.Apart(ctx), `SELECT found, jid, lid, expires_at FROM tapnode_recipients WHERE query = $1 AND expires_at > $2`,
 		[]any{query, sqldb.Millis(c.now())}, &r.Found, &r.Chat.JID, &r.Chat.LID, &expiresAt)
 	r.ExpiresAt = sqldb.Time(expiresAt)
 	return r, sqldb.Wrap("read the recipient", err)
@@ -87,7 +87,7 @@ type Upload struct {
 // sqldb.ErrNotFound.
 func (c *Cache) Upload(ctx context.Context, u Upload) (Upload, error) {
 	var expiresAt int64
-	err := c.db.Row(ctx, `SELECT descriptor, expires_at FROM tapnode_uploads
+	err := c.db.Row(sqldb.Apart(ctx), `SELECT descriptor, expires_at FROM tapnode_uploads
 		WHERE instance = $1 AND kind = $2 AND sha256 = $3 AND expires_at > $4`,
 		[]any{u.Instance, u.Kind, u.SHA256, sqldb.Millis(c.now())}, &u.Descriptor, &expiresAt)
 	u.ExpiresAt = sqldb.Time(expiresAt)

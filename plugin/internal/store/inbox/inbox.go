@@ -92,7 +92,7 @@ func (i *Inbox) Keep(t *sqldb.Tx, m Message) error {
 func (i *Inbox) Get(ctx context.Context, instance, id string) (Message, error) {
 	m := Message{Instance: instance, ID: id}
 	var sentAt int64
-	err := i.db.Row(ctx, `SELECT chat, chat_lid, sender, from_me, source, body, sent_at FROM tapnode_messages
+	err := i.db.Row(sqldb.Apart(ctx), `SELECT chat, chat_lid, sender, from_me, source, body, sent_at FROM tapnode_messages
 		WHERE instance = $1 AND message_id = $2`, []any{instance, id},
 		&m.Chat.JID, &m.Chat.LID, &m.Sender, &m.FromMe, &m.Source, &m.Body, &sentAt)
 	m.SentAt = sqldb.Time(sentAt)
@@ -125,7 +125,7 @@ func (i *Inbox) wrote(t *sqldb.Tx, m Message) error {
 // instance, as far as it remembers: within the retention.
 func (i *Inbox) Wrote(ctx context.Context, instance string, chat recipient.Chat) (bool, error) {
 	var n int
-	err := i.db.Row(ctx, `SELECT count(*) FROM tapnode_contacts WHERE instance = $1 AND jid IN ($2, $3) AND jid <> ''`,
+	err := i.db.Row(sqldb.Apart(ctx), `SELECT count(*) FROM tapnode_contacts WHERE instance = $1 AND jid IN ($2, $3) AND jid <> ''`,
 		[]any{instance, chat.JID, chat.LID}, &n)
 	return n > 0, sqldb.Wrap("look for the contact", err)
 }

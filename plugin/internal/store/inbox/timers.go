@@ -42,7 +42,7 @@ func (i *Inbox) setTimer(t *sqldb.Tx, instance string, chat recipient.Chat, time
 func (i *Inbox) Timer(ctx context.Context, instance string, chat recipient.Chat) (Timer, error) {
 	var timer Timer
 	var setAt int64
-	err := i.db.Row(ctx, `SELECT seconds, set_at, told FROM tapnode_timers WHERE instance = $1 AND chat IN ($2, $3) AND chat <> ''
+	err := i.db.Row(sqldb.Apart(ctx), `SELECT seconds, set_at, told FROM tapnode_timers WHERE instance = $1 AND chat IN ($2, $3) AND chat <> ''
 		ORDER BY set_at DESC LIMIT 1`, []any{instance, chat.JID, chat.LID}, &timer.Seconds, &setAt, &timer.Told)
 	timer.SetAt = sqldb.Time(setAt)
 	return timer, sqldb.Wrap("read the chat's timer", err)

@@ -124,6 +124,9 @@ func (l *Ledger) caughtUp(ctx context.Context, n name) error {
 	return l.db.WriteUnsynced(ctx, "wait for the outcome", func(*sqldb.Tx) error { return nil })
 }
 
+// String is the name for sqldb.Concerning.
+func (n name) String() string { return "send/" + n.instance + "/" + n.operation + "/" + n.id }
+
 // name is one of the two names of a send: its key, with the operation, or its message id.
 type name struct{ instance, operation, id string }
 

@@ -160,10 +160,11 @@ const entryColumns = `operation, idem_key, fingerprint, instance, chat, chat_lid
 
 // Lookup reads an entry. Error: sqldb.ErrNotFound.
 func (l *Ledger) Lookup(ctx context.Context, operation, instance, key string) (Entry, error) {
-	if err := l.caughtUp(ctx, name{instance, operation, key}); err != nil {
+	n := name{instance, operation, key}
+	if err := l.caughtUp(ctx, n); err != nil {
 		return Entry{}, err
 	}
-	e, err := lookup(ctx, l.db, operation, instance, key)
+	e, err := lookup(sqldb.Concerning(ctx, n.String()), l.db, operation, instance, key)
 	return e, sqldb.Wrap("look the key up", err)
 }
 
@@ -177,7 +178,7 @@ func (l *Ledger) SentMessage(ctx context.Context, instance, messageID string) (E
 	if err := l.Followed(ctx, instance, messageID); err != nil {
 		return Entry{}, err
 	}
-	e, err := sqldb.One(ctx, l.db, scanEntry,
+	e, err := sqldb.One(sqldb.Concerning(ctx, name{instance, "", messageID}.String()), l.db, scanEntry,
 		`SELECT `+entryColumns+` FROM tapnode_ledger WHERE instance = $1 AND message_id = $2`, instance, messageID)
 	return e, sqldb.Wrap("look the message up", err)
 }

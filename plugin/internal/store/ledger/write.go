@@ -56,6 +56,12 @@ func (c *Claim) Store(t *sqldb.Tx) error {
 	return c.menu.Insert(t)
 }
 
+// About is what the intent concerns, see sqldb.DB.WriteAhead.
+func (c *Claim) About() []string {
+	names := c.Entry.names()
+	return []string{names[0].String(), names[1].String()}
+}
+
 // Outcome is how a send ended.
 type Outcome struct {
 	State    State     // Sent or Failed

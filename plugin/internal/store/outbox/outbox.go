@@ -156,7 +156,7 @@ func (o *Outbox) read(ctx context.Context, after, until int64, f Filter, limit i
 		args = append(args, until)
 		where += fmt.Sprintf(" AND seq <= $%d", len(args))
 	}
-	entries, err := sqldb.All(ctx, o.db, scanEntry, `SELECT seq, id, type, instance, subject, correlation, data, time, traceparent
+	entries, err := sqldb.All(sqldb.Apart(ctx), o.db, scanEntry, `SELECT seq, id, type, instance, subject, correlation, data, time, traceparent
 		FROM tapnode_events WHERE seq > $1`+where+` ORDER BY seq LIMIT $2`, args...)
 	return entries, sqldb.Wrap("read events", err)
 }

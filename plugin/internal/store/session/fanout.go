@@ -25,7 +25,8 @@ type Fanout interface {
 // transaction: what is to be known of the message before it leaves costs no commit of its
 // own. An error of Write undoes both, and the message does not leave.
 type Rider struct {
-	Write func(*sqldb.Tx) error // may run more than once
+	Write func(*sqldb.Tx) error // reads nothing; may run more than once
+	About []string              // what it concerns, see sqldb.DB.WriteAhead
 	there atomic.Bool
 }
 
@@ -34,7 +35,7 @@ func (r *Rider) There() bool { return r.there.Load() }
 
 // Store writes a rider by itself, for a message that has no ratchets.
 func (c *Devices) Store(ctx context.Context, r *Rider) error {
-	err := c.db.Write(ctx, "store the intent", r.Write)
+	err := c.db.WriteAhead(ctx, "store the intent", r.About, r.Write, c.refused)
 	r.there.Store(err == nil)
 	return err
 }
@@ -60,18 +61,24 @@ func sendingOf(ctx context.Context) *sending {
 	return s
 }
 
-// writeRatchets commits ratchets, on disk; those of a message with the identities of new devices
+// writeRatchets has ratchets on the disk; those of a message with the identities of new devices
 // and with what rides along.
-func (d *sessions) writeRatchets(ctx context.Context, fn func(*sqldb.Tx) error) error {
+func (d *sessions) writeRatchets(ctx context.Context, store storing, about []string, fn func(*sqldb.Tx) error) error {
 	s := sendingOf(ctx)
 	if s == nil {
-		return d.write(ctx, "store the ratchets", fn)
+		return d.do(ctx, func(ctx context.Context) error { return store(ctx, "store the ratchets", about, fn) })
 	}
 	riding := s.rider != nil && !s.rider.There()
+	if riding {
+		about = append(about, s.rider.About...)
+	}
+	for address := range s.identities {
+		about = append(about, ratchet{address: address}.name(d.JID))
+	}
 	err := d.identities.setAll(s.identities, func() error {
 		var refused error
 		err := d.do(ctx, func(ctx context.Context) error {
-			err := d.devices.db.Write(ctx, "store the ratchets and the intent", func(t *sqldb.Tx) error {
+			err := store(ctx, "store the ratchets and the intent", about, func(t *sqldb.Tx) error {
 				if refused = nil; riding {
 					refused = s.rider.Write(t)
 				}

@@ -50,7 +50,7 @@ func (d *sessions) IsTrustedIdentity(ctx context.Context, address string, key [3
 		return d.guarded.IsTrustedIdentity(ctx, address, key)
 	}
 	stored, err := read(ctx, &d.guarded, func(ctx context.Context) (stored []byte, err error) {
-		err = d.devices.db.Row(ctx, `SELECT identity FROM whatsmeow_identity_keys WHERE our_jid = $1 AND their_id = $2`,
+		err = d.devices.db.Row(sqldb.Concerning(ctx, ratchet{address: address}.name(d.JID)), `SELECT identity FROM whatsmeow_identity_keys WHERE our_jid = $1 AND their_id = $2`,
 			[]any{d.JID, address}, &stored)
 		if errors.Is(err, sqldb.ErrNotFound) {
 			return nil, nil

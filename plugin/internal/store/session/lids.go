@@ -7,6 +7,8 @@ import (
 
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // lids is whatsmeow's map between phone numbers and LIDs, shared by all devices.
@@ -30,7 +32,7 @@ func (l *lids) PutManyLIDMappings(ctx context.Context, mappings []wastore.LIDMap
 			pns = append(pns, m.PN)
 		}
 	}
-	known, err := l.GetManyLIDsForPNs(ctx, pns)
+	known, err := l.GetManyLIDsForPNs(sqldb.Apart(ctx), pns)
 	if err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func (l *lids) PutManyLIDMappings(ctx context.Context, mappings []wastore.LIDMap
 	// Before and after: what is read in between must not be remembered either.
 	l.edition.Add(1)
 	defer l.edition.Add(1)
-	return l.LIDStore.PutManyLIDMappings(ctx, fresh)
+	return l.LIDStore.PutManyLIDMappings(sqldb.Apart(ctx), fresh)
 }
 
 // deviceLIDs is the shared map under the guard of one device.
@@ -55,10 +57,10 @@ type deviceLIDs struct {
 
 // GetPNForLID reads a phone number.
 func (l deviceLIDs) GetPNForLID(ctx context.Context, lid types.JID) (types.JID, error) {
-	return read(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.lids.GetPNForLID(ctx, lid) })
+	return read(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.lids.GetPNForLID(sqldb.Apart(ctx), lid) })
 }
 
 // GetLIDForPN reads a LID.
 func (l deviceLIDs) GetLIDForPN(ctx context.Context, pn types.JID) (types.JID, error) {
-	return read(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.lids.GetLIDForPN(ctx, pn) })
+	return read(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.lids.GetLIDForPN(sqldb.Apart(ctx), pn) })
 }

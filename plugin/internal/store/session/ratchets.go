@@ -48,7 +48,7 @@ func (d *sessions) remember(ctx context.Context, r ratchet, query func(context.C
 	if ok {
 		return v, nil
 	}
-	v, err := query(ctx)
+	v, err := query(sqldb.Concerning(ctx, r.name(d.JID)))
 	if err == nil {
 		d.known.fill(r, v, ticket)
 	}
@@ -83,17 +83,46 @@ func (d *sessions) moved(ctx context.Context, r ratchet, now []byte, write func(
 	return nil
 }
 
+// storing is a write that cannot be lost any more when it returns.
+type storing func(ctx context.Context, what string, about []string, fn func(*sqldb.Tx) error) error
+
+// committed waits for the rows.
+func (d *sessions) committed(ctx context.Context, what string, _ []string, fn func(*sqldb.Tx) error) error {
+	return d.devices.db.Write(ctx, what, fn)
+}
+
+// ahead lets the rows follow. While a power cut could take a decryption, what is built on that must not stay
+// without it: WhatsApp delivers the message again, and a ratchet that is beyond it cannot decrypt it.
+func (d *sessions) ahead(ctx context.Context, what string, about []string, fn func(*sqldb.Tx) error) error {
+	if !d.devices.db.OnDisk(d.decrypted.Load()) {
+		return d.committed(ctx, what, about, fn)
+	}
+	return d.devices.db.WriteAhead(ctx, what, about, fn, d.devices.refused)
+}
+
+// refused hears of rows that the database does not take: those of a device that was deleted meanwhile.
+func (c *Devices) refused(err error) {
+	c.log.Warn("rows of a message that was sent were refused", "error", err)
+}
+
 // putRatchets has commit write ratchets that no decryption has moved. A decryption whose turn to
 // be stored has not come goes first, so that it does not take them back.
-func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte, commit func(context.Context, func(*sqldb.Tx) error) error) error {
+func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
+	commit func(ctx context.Context, store storing, about []string, fn func(*sqldb.Tx) error) error) error {
 	d.ratchets.Lock()
 	defer d.ratchets.Unlock()
 	d.resting.Reset(idle)
+	store := d.ahead
 	if dec := d.spill(ctx); dec != nil {
+		store = d.committed
 		defer func() { _ = dec.end() }() // who builds on it hears of it
 	}
+	about := make([]string, 0, len(ratchets)+4)
+	for r := range ratchets {
+		about = append(about, r.name(d.JID))
+	}
 	return d.known.setAll(ratchets, func() error {
-		err := commit(ctx, func(t *sqldb.Tx) error {
+		err := commit(ctx, store, about, func(t *sqldb.Tx) error {
 			for r, now := range ratchets {
 				if err := r.put(t, d.JID, now); err != nil {
 					return err
@@ -107,6 +136,9 @@ func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
 		return err
 	})
 }
+
+// name is what writes of a ratchet concern, and of the identity of its device.
+func (r ratchet) name(jid string) string { return "ratchet/" + jid + "/" + r.group + "/" + r.address }
 
 // put writes a ratchet, whatever it was.
 func (r ratchet) put(t *sqldb.Tx, jid string, now []byte) (err error) {
@@ -223,7 +255,11 @@ func (d *sessions) readSessions(ctx context.Context, addresses []string) (map[st
 	if len(missing) == 0 {
 		return found, nil
 	}
-	stored, err := d.guarded.GetManySessions(ctx, missing)
+	names := make([]string, len(missing))
+	for i, address := range missing {
+		names[i] = ratchet{address: address}.name(d.JID)
+	}
+	stored, err := d.guarded.GetManySessions(sqldb.Concerning(ctx, names...), missing)
 	for address, session := range stored {
 		found[address] = session
 		if len(addresses) <= ratchetsKept/4 { // a large group would leave nothing of the others

@@ -114,7 +114,8 @@ func (d *sessions) PutSession(ctx context.Context, address string, session []byt
 	if decrypting(ctx) != nil {
 		return d.moved(ctx, r, session, func() error { return d.guarded.PutSession(ctx, address, session) })
 	}
-	return d.putRatchets(ctx, map[ratchet][]byte{r: session}, func(ctx context.Context, fn func(*sqldb.Tx) error) error {
-		return d.write(ctx, "store the ratchet", fn)
-	})
+	return d.putRatchets(ctx, map[ratchet][]byte{r: session},
+		func(ctx context.Context, store storing, about []string, fn func(*sqldb.Tx) error) error {
+			return d.do(ctx, func(ctx context.Context) error { return store(ctx, "store the ratchet", about, fn) })
+		})
 }

@@ -6,6 +6,8 @@ import (
 
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // tokenKey is a contact under one edition of the LID map (see lids.go): the answer
@@ -24,7 +26,7 @@ func (d *sessions) GetPrivacyToken(ctx context.Context, user types.JID) (*wastor
 	token, ok, ticket := d.tokens.get(key)
 	if !ok {
 		var err error
-		if token, err = d.guarded.GetPrivacyToken(ctx, user); err != nil {
+		if token, err = d.guarded.GetPrivacyToken(sqldb.Apart(ctx), user); err != nil {
 			return nil, err
 		}
 		d.tokens.fill(key, token, ticket)
@@ -54,7 +56,7 @@ func (d *sessions) GetNCTSalt(ctx context.Context) ([]byte, error) {
 	if ok {
 		return salt, nil
 	}
-	salt, err := d.guarded.GetNCTSalt(ctx)
+	salt, err := d.guarded.GetNCTSalt(sqldb.Apart(ctx))
 	if err == nil {
 		d.salt.fill(struct{}{}, salt, ticket)
 	}

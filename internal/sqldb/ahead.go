@@ -1,0 +1,315 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// A write that goes ahead is on the disk as one record of a log, and its rows follow, in the order of the
+// records and before every write that is brought later. Whoever reads from the database waits for the rows, so
+// nobody sees the difference; but for those who say what they are about to read, with [Concerning].
+
+// ahead is the writes whose rows follow.
+type ahead struct {
+	w *writer
+
+	applied atomic.Uint64 // number of the last record whose rows are in the file
+	durable atomic.Uint64 // and on the disk
+	stuck   atomic.Pointer[error]
+
+	logging sync.Mutex // held while the log is written to
+	log     *aheadLog
+
+	mu      sync.Mutex
+	queue   []*aheadJob
+	leading bool           // somebody writes to the log, or is told to
+	broken  bool           // the log cannot be written
+	behind  map[string]int // how many writes concern a name, whose rows are not in the file
+	rows    atomic.Int64   // how many writes there are of which that is true
+}
+
+// aheadJob is one caller's write.
+type aheadJob struct {
+	record []byte
+	about  []string
+	rows   *job
+	told   chan aheadWord // room for both
+}
+
+// aheadWord is what the caller of a write is told: to write to the log, or how that ended.
+type aheadWord struct {
+	lead bool
+	err  error
+}
+
+// WriteAhead is Write for a write that reads nothing and that concerns only what about names: it returns when the
+// write cannot be lost any more, and its rows follow. Whoever reads one of the names without waiting for all
+// rows says so with [Concerning]. fn runs once, and learns of each of its statements that it has touched a row.
+// A statement that the database refuses in the end, as with a row that refers to one that is gone,
+// takes the others of its write along; then hears of that, like that of [DB.Follow]. Without [Options.Ahead] it
+// is Write.
+func (db *DB) WriteAhead(ctx context.Context, what string, about []string, fn func(*Tx) error, then func(error)) error {
+	a := db.ahead
+	if a == nil {
+		return db.Write(ctx, what, fn)
+	}
+	if err := ctx.Err(); err != nil {
+		return Wrap(what, err)
+	}
+	var changes statements
+	if err := safely(&Tx{db: db, ctx: ctx, sql: &changes}, fn); err != nil {
+		return Wrap(what, err)
+	}
+	record, err := changes.encode(nil)
+	if err != nil {
+		return Wrap(what, err)
+	}
+	rows := newJob(context.WithoutCancel(ctx), changes.run, lingering)
+	rows.then = func(err error) {
+		if err = Wrap(what, err); err != nil {
+			then(err)
+		}
+	}
+	err = a.append(&aheadJob{record: record, about: about, rows: rows, told: make(chan aheadWord, 2)})
+	if errors.Is(err, errLogFull) {
+		return db.Write(ctx, what, fn) // which makes room
+	}
+	return Wrap(what, err)
+}
+
+// append has a record on the disk when it returns. Those that come while others are written go together.
+func (a *ahead) append(j *aheadJob) error {
+	if err := a.stuck.Load(); err != nil {
+		return *err
+	}
+	a.mu.Lock()
+	if a.broken {
+		a.mu.Unlock()
+		return errLogFull
+	}
+	a.queue = append(a.queue, j)
+	lead := !a.leading
+	a.leading = true
+	a.mu.Unlock()
+	if !lead {
+		if word := <-j.told; !word.lead {
+			return word.err
+		}
+	}
+	a.lead()
+	return (<-j.told).err
+}
+
+// lead writes what waits, that of the caller included, and tells the next to do so.
+func (a *ahead) lead() {
+	a.mu.Lock()
+	group := a.queue
+	a.queue = nil
+	a.mu.Unlock()
+	err := a.write(group)
+	a.mu.Lock()
+	if err != nil && !errors.Is(err, errLogFull) {
+		a.broken, err = true, errLogFull // the database says what is wrong with the disk
+	}
+	if a.leading = len(a.queue) > 0; a.leading {
+		a.queue[0].told <- aheadWord{lead: true}
+	}
+	a.mu.Unlock()
+	for _, j := range group {
+		j.told <- aheadWord{err: err}
+	}
+}
+
+// write puts a group on the disk and lets its rows follow.
+func (a *ahead) write(group []*aheadJob) error {
+	a.logging.Lock()
+	defer a.logging.Unlock()
+	records := make([][]byte, len(group))
+	for i, j := range group {
+		records[i] = j.record
+	}
+	first := a.log.next
+	if err := a.log.append(records, a.durable.Load()); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.rows.Add(int64(len(group)))
+	for i, j := range group {
+		j.rows.number, j.rows.about = first+uint64(i), j.about
+		for _, name := range j.about {
+			a.behind[name]++
+		}
+	}
+	a.mu.Unlock()
+	a.w.follow(group)
+	return nil
+}
+
+// follow queues the rows of a group. When the writer is closed the next [Open] brings them.
+func (w *writer) follow(group []*aheadJob) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 {
+		w.alone.Reset(linger)
+	}
+	for _, j := range group {
+		w.queue = append(w.queue, j.rows)
+	}
+}
+
+// followed notes that the rows of a write are there, or will not come.
+func (a *ahead) followed(j *job) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rows.Add(-1)
+	for _, name := range j.about {
+		if a.behind[name]--; a.behind[name] == 0 {
+			delete(a.behind, name)
+		}
+	}
+}
+
+// Apart is Concerning for tables that no write of [DB.WriteAhead] touches.
+func Apart(ctx context.Context) context.Context { return Concerning(ctx) }
+
+// flowing reports whether nothing keeps rows from being written.
+func (a *ahead) flowing() bool { return a.stuck.Load() == nil }
+
+// committed notes a transaction of the writer's, with the last record whose rows it holds; 0 for none.
+func (a *ahead) committed(number uint64, toDisk bool) {
+	if number > 0 {
+		a.applied.Store(number)
+		a.stuck.Store(nil)
+	}
+	if toDisk {
+		a.durable.Store(a.applied.Load())
+	}
+}
+
+type concerningKey struct{}
+
+// Concerning lets what is read with ctx wait only for the rows of writes of [DB.WriteAhead] that concern one of
+// the names.
+func Concerning(ctx context.Context, names ...string) context.Context {
+	return context.WithValue(ctx, concerningKey{}, names)
+}
+
+// settle returns when the rows are there that who reads with ctx may want. When they cannot be written, as
+// on a full disk, it returns all the same: what is there can be read.
+func (a *ahead) settle(ctx context.Context) {
+	if a.rows.Load() == 0 {
+		return
+	}
+	if names, ok := ctx.Value(concerningKey{}).([]string); ok && !a.concerns(names) {
+		return
+	}
+	_ = a.w.wait(newJob(ctx, func(*Tx) error { return nil }, unsynced))
+}
+
+func (a *ahead) concerns(names []string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, name := range names {
+		if a.behind[name] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// refused reports whether the database takes a statement for wrong, and will whenever it is tried again.
+func refused(err error) bool {
+	lite, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch lite.Code() & 0xff {
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
+		return true
+	}
+	return false
+}
+
+const (
+	makeApplied  = `CREATE TABLE IF NOT EXISTS sqldb_ahead (id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL)`
+	beginApplied = `INSERT INTO sqldb_ahead (id, applied) VALUES (1, 0) ON CONFLICT (id) DO NOTHING`
+	readApplied  = `SELECT applied FROM sqldb_ahead`
+	setApplied   = `UPDATE sqldb_ahead SET applied = $1`
+)
+
+// openAhead brings the rows of the last process, and lets writes go ahead.
+func (db *DB) openAhead(ctx context.Context, path string) error {
+	applied := int64(0)
+	err := db.Write(ctx, "open the log", func(t *Tx) error {
+		if _, err := t.Exec(makeApplied); err != nil {
+			return err
+		}
+		if _, err := t.Exec(beginApplied); err != nil {
+			return err
+		}
+		return t.Row(readApplied, nil, &applied)
+	})
+	if err != nil {
+		return err
+	}
+	log := newAheadLog(path)
+	records, err := log.read(uint64(applied))
+	if err != nil {
+		return Wrap("read the log", err)
+	}
+	for _, record := range records {
+		applied++
+		if err := db.replay(ctx, record, applied); err != nil {
+			return err
+		}
+	}
+	if len(records) > 0 { // it must be on the disk before the log is emptied
+		if err := db.Write(ctx, "sync the log's rows", func(t *Tx) error { return change(t, setApplied, applied) }); err != nil {
+			return err
+		}
+	}
+	if err := log.begin(uint64(applied)); err != nil {
+		return Wrap("empty the log", err)
+	}
+	db.ahead = db.writer.ahead
+	db.ahead.log = log
+	db.ahead.applied.Store(uint64(applied))
+	db.ahead.durable.Store(uint64(applied))
+	return nil
+}
+
+// close closes the log, behind the writer.
+func (a *ahead) close() error {
+	a.logging.Lock()
+	defer a.logging.Unlock()
+	return a.log.close()
+}
+
+// replay makes the rows of one record, all or none.
+func (db *DB) replay(ctx context.Context, record []byte, number int64) error {
+	const what = "bring the rows of the last process"
+	err := db.WriteUnsynced(ctx, what, func(t *Tx) error {
+		changes, err := decode(record)
+		if err == nil {
+			err = changes.run(t)
+		}
+		if err != nil {
+			return err
+		}
+		return change(t, setApplied, number)
+	})
+	if refused(err) {
+		err = db.WriteUnsynced(ctx, what, func(t *Tx) error { return change(t, setApplied, number) })
+	}
+	return err
+}
+
+func change(t *Tx, query string, args ...any) error {
+	_, err := t.Exec(query, args...)
+	return err
+}
