@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store/journal"
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 )
 
 // A send that went well is answered when its outcome is in the journal; the ledger's row follows
@@ -125,7 +126,12 @@ func (l *Ledger) caughtUp(ctx context.Context, n name) error {
 }
 
 // String is the name for sqldb.Concerning.
-func (n name) String() string { return "send/" + n.instance + "/" + n.operation + "/" + n.id }
+func (n name) String() string {
+	if n.operation == "" {
+		return menus.Name(n.instance, n.id)
+	}
+	return "send/" + n.instance + "/" + n.operation + "/" + n.id
+}
 
 // name is one of the two names of a send: its key, with the operation, or its message id.
 type name struct{ instance, operation, id string }

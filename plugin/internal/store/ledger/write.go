@@ -195,7 +195,7 @@ func (l *Ledger) Withdraw(ctx context.Context, c *Claim) error {
 // message that was sent to chat (phone or LID form) under id. Error: sqldb.ErrNotFound,
 // also when the id was sent to someone else or by another account.
 func (l *Ledger) MessageForRetry(ctx context.Context, instance, chat, id string) (Entry, error) {
-	e, err := sqldb.One(ctx, l.db, scanEntry, `SELECT `+entryColumns+` FROM tapnode_ledger
+	e, err := sqldb.One(sqldb.Concerning(ctx, menus.Name(instance, id)), l.db, scanEntry, `SELECT `+entryColumns+` FROM tapnode_ledger
 		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3) AND message IS NOT NULL`, instance, id, chat)
 	return e, sqldb.Wrap("find the message to retry", err)
 }

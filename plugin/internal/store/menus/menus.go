@@ -48,6 +48,9 @@ func (m *Menu) HasReply() bool {
 	return m != nil && slices.ContainsFunc(m.Buttons, func(b Button) bool { return b.Type == "REPLY" })
 }
 
+// Name is what a write of a menu concerns, and of the message that it is part of, see sqldb.DB.WriteAhead.
+func Name(instance, messageID string) string { return "message/" + instance + "/" + messageID }
+
 const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at,
 	policy, allowed, as_text, created_at, traceparent`
 
@@ -84,7 +87,7 @@ func scanMenu(row sqldb.Scanner) (Menu, error) {
 // Get reads the menu that the instance sent under messageID, live or not.
 // Error: sqldb.ErrNotFound.
 func (m *Menus) Get(ctx context.Context, instance, messageID string) (Menu, error) {
-	found, err := sqldb.One(ctx, m.db, scanMenu,
+	found, err := sqldb.One(sqldb.Concerning(ctx, Name(instance, messageID)), m.db, scanMenu,
 		`SELECT `+menuColumns+` FROM tapnode_menus WHERE instance = $1 AND message_id = $2`, instance, messageID)
 	return found, sqldb.Wrap("read the menu", err)
 }
