@@ -126,7 +126,7 @@ func (g *group) spread(ctx context.Context) error {
 			return err
 		}
 	}
-	return g.until(ctx, func() bool { // each acts for its share, and has taken it over
+	return poll(ctx, 250*time.Millisecond, func() bool { // each acts for its share, and has taken it over; who is asked more often is busy with that
 		var all struct {
 			Hosts []struct{ Instances []string }
 		}
@@ -146,10 +146,15 @@ func (g *group) spread(ctx context.Context) error {
 	})
 }
 
+// until looks at what costs the hosts nothing.
 func (g *group) until(ctx context.Context, holds func() bool) error {
+	return poll(ctx, 5*time.Millisecond, holds)
+}
+
+func poll(ctx context.Context, every time.Duration, holds func() bool) error {
 	for !holds() {
 		select {
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(every):
 		case <-ctx.Done():
 			return fmt.Errorf("the instances are not connected: %w", ctx.Err())
 		}

@@ -34,7 +34,7 @@ func TestCrashSends(t *testing.T) {
 }
 
 func crashSends(t *testing.T, base *mortalPostgres) {
-	lasting := time.Duration(sized("TAPNODE_CRASH_SECONDS", 4)) * time.Second
+	lasting := time.Duration(sized("TAPNODE_CRASH_SECONDS", 2)) * time.Second
 	const senders, people = 64, 8
 	address := freeAddress(t)
 	world, host := startMortalWorld(t, base, heardFlow, "--listen", address)
@@ -140,7 +140,7 @@ func crashSends(t *testing.T, base *mortalPostgres) {
 func comes(t *testing.T, what string, want int, count func() int) {
 	t.Helper()
 	last, grew := count(), time.Now()
-	for ; last < want; time.Sleep(20 * time.Millisecond) {
+	for ; last < want; time.Sleep(200 * time.Millisecond) {
 		if n := count(); n > last {
 			last, grew = n, time.Now()
 		} else if time.Since(grew) > patience {

@@ -45,7 +45,7 @@ func (m *machine) add(name, script string) {
 // ended.
 func (m *machine) run(script string, env ...string) (string, error) {
 	cmd := exec.CommandContext(m.t.Context(), filepath.Join(root, ".ci", script))
-	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_POSTGRES_BIN=" + m.bin, "CHROMIUM=" + filepath.Join(m.bin, "chromium")}, env...)
+	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_POSTGRES_BIN=" + m.bin, "CHROMIUM=" + filepath.Join(m.bin, "chromium-headless-shell")}, env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -76,7 +76,7 @@ func TestSetUp(t *testing.T) {
 	}
 	server, js := []string{"initdb", "pg_ctl"}, []string{"node", "npm"}
 	deploy := []string{"nginx", "caddy", "haproxy", "pgbouncer", "systemd-analyze", "buildah"}
-	tools := []string{"curl", "openssl", "python3", "chromium"}
+	tools := []string{"curl", "openssl", "python3", "chromium-headless-shell"}
 	everything := slices.Concat([]string{"cc"}, server, deploy, js, tools)
 	// apt-get as it is called, and what it brings.
 	apt := func(m *machine, brings ...string) {
@@ -104,7 +104,7 @@ func TestSetUp(t *testing.T) {
 		{"everything", func(m *machine) { have(m, everything...) }, "nothing", ""},
 		{
 			"apt brings all", func(m *machine) { apt(m, everything...) }, "nothing",
-			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy haproxy pgbouncer systemd buildah nodejs npm curl openssl python3 chromium\n",
+			"apt install -y -qq --no-install-recommends gcc libc6-dev postgresql nginx-light caddy haproxy pgbouncer systemd buildah nodejs npm curl openssl python3 chromium-headless-shell\n",
 		},
 		{
 			"apt brings one", func(m *machine) { have(m, "cc"); have(m, deploy...); have(m, js...); have(m, tools...); apt(m) }, postgres,

@@ -116,7 +116,7 @@ async function within(promise, message) {
 // its page open.
 let browser;
 const launched = () =>
-  (browser ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking', '--disable-gpu'] }));
+  (browser ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium-headless-shell', args: ['--no-sandbox', '--disable-background-networking', '--disable-gpu'] }));
 after(async () => (await browser)?.close());
 
 // A profile of a visitor that went well is used again, with nothing in it of the one before: a new one is a new

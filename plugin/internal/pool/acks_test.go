@@ -128,8 +128,8 @@ func TestMessagesWaitForTheDiskTogether(t *testing.T) {
 	texts := []string{"a", "b", "c", "d"}
 	l.say(texts...)
 	l.hear(texts...)
-	if n := l.device.Pending(); n != len(texts) {
-		t.Errorf("%d messages wait for their acknowledgement, want %d", n, len(texts))
+	if n := l.device.Pending(); n < len(texts) { // what is no message may wait behind them
+		t.Errorf("%d stanzas wait for their acknowledgement, want at least the %d messages", n, len(texts))
 	}
 	l.once()
 	release()

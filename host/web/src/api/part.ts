@@ -12,6 +12,7 @@ export async function part<T>(load: () => Promise<T>): Promise<T> {
     return await load();
   } catch (error) {
     await knock();
+    if (!lost()) await knock(); // the first may have been on its way, and answered, before the host was gone
     if (Date.now() - Number(sessionStorage.getItem(reloaded) ?? 0) < seldom) throw error;
     const reload = (): void => {
       sessionStorage.setItem(reloaded, String(Date.now()));
