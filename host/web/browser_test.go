@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestBrowser runs test/*.test.mjs: the page in a real Chromium (the one without a window, which costs
-// a quarter less), served by the real binary with the
-// simulated WhatsApp. It is left out where there is no Chromium, Node or npm ci.
+// TestBrowser runs test/*.test.mjs: the page in a real Chromium, served by the real binary with the
+// simulated WhatsApp. It is the Chromium that has no window to draw, which costs a quarter less. It is
+// left out where there is no Chromium, Node or npm ci.
 func TestBrowser(t *testing.T) {
 	chromium := os.Getenv("CHROMIUM")
 	if chromium == "" {

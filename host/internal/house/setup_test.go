@@ -150,6 +150,13 @@ func TestLeftOut(t *testing.T) {
 	if out, err = m.run("test"); err != nil || !strings.Contains(out, "-race") || !strings.HasSuffix(lastLine(out), ": "+postgres+", "+rest) {
 		t.Errorf("with a compiler it ends with %v and says:\n%s", err, out)
 	}
+	for _, name := range []string{"go", "make"} {
+		m := newMachine(t)
+		m.add(name, "exit 1")
+		if out, err := m.run("test"); err == nil || strings.Contains(out, "All tests passed") {
+			t.Errorf("when %s fails it ends with %v and says:\n%s", name, err, out)
+		}
+	}
 }
 
 // TestCrashesThatFail wants make crash to fail when its tests do, though their output
