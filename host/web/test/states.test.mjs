@@ -135,6 +135,29 @@ test('a page that was never opened comes when the host is back', async () => {
   });
 });
 
+test('a part of the page that is lost while the host is asked whether it is there waits for the host, too', async () => {
+  await visit(host, { path: '/ui/runs' }, async (page, visitor) => {
+    visitor.expect(/ERR_|Failed to load resource|Failed to fetch|preload/);
+    await page.locator('.run-row').first().waitFor();
+    let answer;
+    const held = new Promise((resolve) => (answer = resolve));
+    await page.route('**/v1/session', async (route) => (await held, await route.continue()), { times: 1 });
+    const asked = page.waitForRequest('**/v1/session');
+    await page.evaluate(() => ((globalThis.stayed = true), dispatchEvent(new Event('offline'))));
+    await asked;
+    await page.route('**/assets/Insights.js', (route) => route.abort());
+    const failed = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/Insights.js'));
+    await page.getByRole('link', { name: 'Insights' }).click();
+    await failed;
+    await page.route('**/v1/**', (route) => route.abort()); // what was asked before is answered, and then the host is gone
+    answer();
+    await page.getByText('No connection to the server.').waitFor();
+    assert.equal(await page.evaluate(() => globalThis.stayed), true, 'the page was loaded anew, from a host that is not there');
+    await page.unrouteAll({ behavior: 'wait' });
+    await page.getByRole('figure', { name: 'Click rate by menu' }).waitFor();
+  });
+});
+
 test('who may only read sees, and is not offered what is refused', async (t) => {
   await visit(reader, {}, async (page, visitor) => {
     for (const one of pages)
