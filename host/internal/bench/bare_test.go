@@ -21,12 +21,14 @@ type fleet struct {
 	prefix string             // of its accounts' numbers
 	file   func(i int) string // the database of client i, in the lab's directory, or a Postgres URL
 
+	message proto.Message // the menu, which clients send a copy of
+
 	stores  map[string]*bare.Store
 	clients map[string]*bare.Client // by number
 }
 
 func (l *lab) bareArm(name string, sync bare.Sync, prefix string, m sample, file func(i int) string) *fleet {
-	f := &fleet{arm: newArm(name), lab: l, sync: sync, prefix: prefix, file: file}
+	f := &fleet{arm: newArm(name), lab: l, sync: sync, prefix: prefix, file: file, message: m.message.Message}
 	l.tb.Cleanup(func() { l.check(f.close()) })
 	biz := m.stanza.Node.GetChildrenByTag("biz")
 	f.grow = f.pair

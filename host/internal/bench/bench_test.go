@@ -4,7 +4,11 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 )
+
+// rest is how long processes have nothing to do before their memory is read.
+const rest = 3 * time.Second
 
 // BenchmarkAgainstBare prints the table of docs/performance.md.
 func BenchmarkAgainstBare(b *testing.B) {
@@ -12,10 +16,12 @@ func BenchmarkAgainstBare(b *testing.B) {
 	t := newTable(os.Stdout, l.arms())
 	b.Run("send", func(*testing.B) { l.sends(t, 1, 30, 50) })
 	b.Run("strangers", func(*testing.B) { l.strangers(t, 3, 1000) })
+	b.Run("pictures", func(*testing.B) { l.pictures(os.Stdout, 3, 1000) })
 	b.Run("click", func(*testing.B) { l.clicks(t, 30, 20) })
 	b.Run("flood", func(*testing.B) { l.flood(t, 1, 10_000) })
 	b.Run("sends", func(*testing.B) { l.sends(t, 50, 10, 5) })
-	b.Run("memory", func(b *testing.B) { l.memory(t, instances(b)) })
+	b.Run("memory", func(b *testing.B) { l.memory(t, instances(b), 0, rest) })
+	b.Run("used", func(*testing.B) { l.memory(t, 200, 450, rest) })
 }
 
 // BenchmarkAgainstBareOnPostgres is the same on a Postgres server, whose fsync make bench has off.
@@ -49,7 +55,8 @@ func TestSmoke(t *testing.T) {
 	l.sends(out, 1, 2, 2)
 	l.sends(out, 2, 2, 2)
 	l.strangers(out, 2, 4)
+	l.pictures(t.Output(), 2, 4)
 	l.clicks(out, 2, 2)
 	l.flood(out, 1, 40)
-	l.memory(out, 3)
+	l.memory(out, 3, 4, 0)
 }

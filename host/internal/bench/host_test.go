@@ -56,6 +56,7 @@ func (l *lab) start() {
 	all := map[string]any{
 		"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()},
 		"pacing": map[string]any{"perMinute": l.perMinute},
+		"media":  map[string]any{"allowPrivate": true}, // pictures come from this process
 	}
 	if l.postgres != "" {
 		all["store"] = map[string]any{"dsn": l.postgres}

@@ -27,13 +27,12 @@ const (
 
 // lab is a simulated WhatsApp with the arms that are compared on it.
 type lab struct {
-	tb    testing.TB
-	ctx   context.Context
-	sim   *wasim.Server
-	dir   string
-	data  string // of the host
-	host  *app.App
-	empty float64 // memory of the node without instances, KiB
+	tb   testing.TB
+	ctx  context.Context
+	sim  *wasim.Server
+	dir  string
+	data string // of the host
+	host *app.App
 
 	postgres  string     // the node's database; empty: SQLite
 	runs      engine.Log // nil: the host keeps them in memory
@@ -45,6 +44,7 @@ type lab struct {
 
 	customers []*wasim.Account // played by the server: they cost next to nothing
 	invited   int              // audiences so far
+	met       int              // strangers so far
 	events    atomic.Pointer[func(sdk.Event)]
 }
 
@@ -115,7 +115,6 @@ func (l *lab) open() sample {
 		l.customers = append(l.customers, a)
 	}
 	l.tapnode = l.hostArm()
-	l.empty = l.nodeMemory()
 	l.must(l.tapnode.grow(1))
 	return l.model()
 }
@@ -141,9 +140,15 @@ func (l *lab) customer(i int) *wasim.Account { return l.customers[i%len(l.custom
 // it, and its stanza nodes as the server saw them, are what the bare clients send.
 func (l *lab) model() sample {
 	l.tb.Helper()
-	phone, err := l.sim.NewPhone(l.ctx, "5511966660000")
+	return l.seen("5511966660000", func(to *wasim.Account) error { return l.tapnode.send(l.ctx, 0, to) })
+}
+
+// seen is what arrives of a menu on the phone of a number.
+func (l *lab) seen(number string, send func(to *wasim.Account) error) sample {
+	l.tb.Helper()
+	phone, err := l.sim.NewPhone(l.ctx, number)
 	l.must(err)
-	l.must(l.tapnode.send(l.ctx, 0, phone.Account()))
+	l.must(send(phone.Account()))
 	m, err := phone.Wait(l.ctx, func(m wasim.Message) bool { return len(m.Buttons) > 0 })
 	l.must(err)
 	record, ok := l.sim.Record(m.ID)
@@ -160,17 +165,24 @@ type sample struct {
 }
 
 // menu is the request the host gets.
-func menu(instance, number string) []byte {
+func menu(instance, number string) []byte { return request(instance, number, "") }
+
+// request is a menu, under a picture if there is one.
+func request(instance, number, picture string) []byte {
 	type button struct {
 		ID          string `json:"id"`
 		DisplayText string `json:"displayText"`
 	}
-	raw, err := json.Marshal(map[string]any{
+	all := map[string]any{
 		"instance": instance, "number": number, "headerText": "Order 4711",
 		"contentText": "Your parcel is at the pick-up point and waits there until Friday. What shall we do with it?",
 		"footerText":  "Answer whenever you like",
 		"buttons":     []button{{"keep", "I will fetch it"}, {"home", "Bring it home"}, {"back", "Send it back"}},
-	})
+	}
+	if picture != "" {
+		all["mediaUrl"], all["mediaType"] = picture, "IMAGE"
+	}
+	raw, err := json.Marshal(all)
 	if err != nil {
 		panic(err) // unreachable: strings marshal
 	}

@@ -11,35 +11,47 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/tapnode/tapnode/plugin/wasim/bare"
 )
 
-// bareEnv makes the test binary a process of bare clients: its value is their
-// bare.Options as JSON.
+// bareEnv makes the test binary a process of bare clients: its value is a crew as JSON.
 const bareEnv = "TAPNODE_BENCH_BARE"
 
-// idle is how long a process that has just logged in everybody is left alone before
-// its memory is read, for the garbage of the logins to go.
-const idle = 3 * time.Second
-
-// resident is the memory of a process before and after its instances connected, KiB.
-type resident struct{ Empty, Connected float64 }
+// resident is the memory of a process before and after its instances connected, and, if they
+// have sent, after that, KiB.
+type resident struct{ Empty, Connected, Used float64 }
 
 // memory restarts the node with n paired instances, starts a process with as many bare
-// clients, and compares what they need.
-func (l *lab) memory(t table, n int) {
+// clients, and compares what they need when each has only logged in, and then, for menus > 0,
+// when each has sent so many. Before its memory is read a process is left alone for idle.
+func (l *lab) memory(t table, n, menus int, idle time.Duration) {
 	l.tb.Helper()
 	l.must(l.tapnode.grow(n))
 	l.must(l.full.grow(n))
 	l.must(l.full.close())
 	l.stop()
+	node := resident{Empty: l.emptyNode(idle)}
 	l.start()
 	for _, a := range l.tapnode.accounts {
 		l.must(a.Linked()[0].WaitActive(l.ctx))
 	}
 	time.Sleep(idle)
-	node := resident{l.empty, l.nodeMemory()}
-	bare, err := l.bareMemory()
+	node.Connected = l.nodeMemory()
+	if menus > 0 {
+		l.must(together(0, n, func(i int) error {
+			for k := range menus {
+				if err := l.tapnode.send(l.ctx, i, l.customer(i+k)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		time.Sleep(idle)
+		node.Used = l.nodeMemory()
+	}
+	bare, err := l.bareMemory(menus, idle)
 	l.must(err)
 	l.must(l.full.open(l.full.sync))
 	l.must(l.full.connect())
@@ -48,12 +60,47 @@ func (l *lab) memory(t table, n int) {
 	t.add(measure{name: fmt.Sprintf("RSS with %d instances, MiB", n), combine: quotient,
 		values: all(func(r resident) float64 { return r.Connected / 1024 })})
 	t.add(measure{name: "RSS per instance, KiB", combine: quotient,
-		values: all(func(r resident) float64 { return (r.Connected - r.Empty) / float64(n) })})
+		values: all(func(r resident) float64 { return (r.Connected - r.Empty) / float64(n) }), goal: "≤ 0.8"})
+	if menus > 0 {
+		t.add(measure{name: fmt.Sprintf("RSS per instance after %d menus, KiB", menus), combine: quotient,
+			values: all(func(r resident) float64 { return (r.Used - r.Empty) / float64(n) }), goal: "≤ 400 KiB"})
+	}
 }
 
-// bareMemory runs this binary as a process of all clients of the shared file.
-func (l *lab) bareMemory() (r resident, err error) {
-	options, err := json.Marshal(l.full.options("full.db", bare.Full))
+// emptyNode is the memory of a node without instances.
+func (l *lab) emptyNode(idle time.Duration) float64 {
+	l.tb.Helper()
+	data := l.data
+	l.data = filepath.Join(l.dir, "nobody")
+	l.start()
+	time.Sleep(idle)
+	kib := l.nodeMemory()
+	l.stop()
+	l.data = data
+	return kib
+}
+
+// crew is what a process of bare clients does: all of them log in, and then each sends the message
+// so often, to one customer after the other.
+type crew struct {
+	bare.Options
+	Message []byte
+	To      []string // phone numbers
+	Each    int
+	Idle    time.Duration
+}
+
+// bareMemory runs this binary as a process of all clients of the shared file, without syncs, which
+// take time and no memory.
+func (l *lab) bareMemory(menus int, idle time.Duration) (r resident, err error) {
+	c := crew{Options: l.full.options("full.db", bare.Off), Each: menus, Idle: idle}
+	if c.Message, err = proto.Marshal(l.full.message); err != nil {
+		return r, err
+	}
+	for _, a := range l.customers {
+		c.To = append(c.To, a.Phone())
+	}
+	options, err := json.Marshal(c)
 	if err != nil {
 		return r, err
 	}
@@ -83,15 +130,16 @@ func bareMain(raw string) int {
 }
 
 func connectBare(ctx context.Context, raw string) (r resident, err error) {
-	var options bare.Options
-	if err := json.Unmarshal([]byte(raw), &options); err != nil {
+	var all crew
+	if err := json.Unmarshal([]byte(raw), &all); err != nil {
 		return r, err
 	}
-	store, err := bare.Open(ctx, options)
+	store, err := bare.Open(ctx, all.Options)
 	if err != nil {
 		return r, err
 	}
 	defer store.Close()
+	time.Sleep(all.Idle)
 	if r.Empty, err = memoryOf("self"); err != nil {
 		return r, err
 	}
@@ -107,9 +155,46 @@ func connectBare(ctx context.Context, raw string) (r resident, err error) {
 	if err := together(0, len(clients), func(i int) error { return clients[i].Connect(ctx) }); err != nil {
 		return r, err
 	}
-	time.Sleep(idle)
-	r.Connected, err = memoryOf("self")
+	time.Sleep(all.Idle)
+	if r.Connected, err = memoryOf("self"); err != nil || all.Each == 0 {
+		return r, err
+	}
+	if err := together(0, len(clients), func(i int) error { return all.send(ctx, clients[i], i) }); err != nil {
+		return r, err
+	}
+	time.Sleep(all.Idle)
+	r.Used, err = memoryOf("self")
 	return r, err
+}
+
+// send sends the menus of the i-th client, as the node's i-th instance does.
+func (c crew) send(ctx context.Context, client *bare.Client, i int) error {
+	send := make([]func() error, len(c.To))
+	for k := range c.Each {
+		n := (i + k) % len(c.To)
+		if send[n] == nil {
+			to, err := client.Find(ctx, c.To[n])
+			if err != nil {
+				return err
+			}
+			send[n] = func() error {
+				m, err := parsed((&bare.Message{}).Message, c.Message) // of a type that only plugin/ may name
+				if err == nil {
+					_, err = client.Send(ctx, to, m, nil)
+				}
+				return err
+			}
+		}
+		if err := send[n](); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parsed[M proto.Message](like M, raw []byte) (M, error) {
+	m := like.ProtoReflect().New().Interface().(M)
+	return m, proto.Unmarshal(raw, m)
 }
 
 // nodeMemory is that of the node.

@@ -17,6 +17,7 @@ import (
 	"github.com/tapnode/tapnode/internal/tracing"
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 	"github.com/tapnode/tapnode/plugin/internal/media"
+	"github.com/tapnode/tapnode/plugin/internal/memory"
 	"github.com/tapnode/tapnode/plugin/internal/pool"
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/sdk"
@@ -38,6 +39,7 @@ type process struct {
 	send       *send.Sender
 	conditions *conditions
 	storage    *sqldb.Monitor
+	memory     *memory.Keeper
 	untrace    func(context.Context) error
 }
 
@@ -105,6 +107,8 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,
 		SendTime: s.Timeouts.Send.duration(), QueryTime: s.Timeouts.Query.duration(), MediaTime: s.Timeouts.Media.duration(),
 	})
+	p.memory = memory.New()
+	p.memory.Start()
 	return p, nil
 }
 
@@ -127,6 +131,7 @@ func (p *process) claim(ctx context.Context, instance string, epoch uint64) erro
 }
 
 func (p *process) close(ctx context.Context) error {
+	p.memory.Stop()
 	p.media.Close()
 	err := p.pool.Close(ctx)
 	p.pauses.Close()

@@ -128,6 +128,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	device.Container = container{device.Container, i.pool.opts.Limits.Store}
 	cli := whatsmeow.NewClient(device, clientLog{waLogger{i.log}, i.see})
+	remembersNothing(cli)
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
 	cli.EnableDecryptedEventBuffer = true // a redelivery finds its plaintext after the ratchet moved on

@@ -104,6 +104,9 @@ func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing
 		}
 	}
 	resp, err := cli.SendMessage(session.WithFanout(ctx, devices, out.Intent), out.To, out.Message, extra)
+	if !resp.Chat.IsEmpty() {
+		forgetSent(ctx, cli, resp.Chat, out.ID)
+	}
 	ack := Ack{At: resp.Timestamp, Chat: resp.Chat}
 	if id := i.readdressed.Load(); id != nil {
 		ack.Readdressed = *id == out.ID

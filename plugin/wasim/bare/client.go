@@ -108,12 +108,36 @@ func (c *Client) Send(ctx context.Context, to types.JID, m *waE2E.Message, nodes
 
 // Greet is Send to the account of a number, which is digits, after WhatsApp was asked for it.
 func (c *Client) Greet(ctx context.Context, number string, m *waE2E.Message, nodes []waBinary.Node) (types.MessageID, error) {
+	to, err := c.Find(ctx, number)
+	if err != nil {
+		return "", err
+	}
+	return c.Send(ctx, to, m, nodes)
+}
+
+// Find asks WhatsApp for the account of a number.
+func (c *Client) Find(ctx context.Context, number string) (types.JID, error) {
 	found, err := c.cli.IsOnWhatsApp(ctx, []string{"+" + number})
 	if err == nil && (len(found) != 1 || !found[0].IsIn) {
 		err = errors.New("the number is not on WhatsApp")
 	}
 	if err != nil {
-		return "", err
+		return types.JID{}, err
 	}
-	return c.Send(ctx, found[0].JID, m, nodes)
+	return found[0].JID, nil
+}
+
+// Illustrate uploads a picture and makes it the one above the menu in m.
+func (c *Client) Illustrate(ctx context.Context, m *waE2E.Message, picture []byte) error {
+	header := m.GetInteractiveMessage().GetHeader().GetImageMessage()
+	if header == nil {
+		return errors.New("the message has no picture above a menu")
+	}
+	up, err := c.cli.Upload(ctx, picture, whatsmeow.MediaImage)
+	if err != nil {
+		return err
+	}
+	header.URL, header.DirectPath, header.MediaKey = &up.URL, &up.DirectPath, up.MediaKey
+	header.FileSHA256, header.FileEncSHA256, header.FileLength = up.FileSHA256, up.FileEncSHA256, &up.FileLength
+	return nil
 }

@@ -44,6 +44,7 @@ type Stats struct {
 	Blobs     int   `json:"blobs"`
 	Bytes     int64 `json:"bytes"`
 	Uploads   int64 `json:"uploads"`
+	Uploaded  int64 `json:"uploaded"` // bytes of all uploads
 	Downloads int64 `json:"downloads"`
 	Evicted   int64 `json:"evicted"`
 	Refused   int64 `json:"refused"`
@@ -239,6 +240,7 @@ func (s *Store) put(h Hash, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Uploads++
+	s.stats.Uploaded += int64(len(data))
 	if e, ok := s.blobs[h]; ok {
 		e.Value.(*blob).uploads++
 		s.recent.MoveToFront(e)
