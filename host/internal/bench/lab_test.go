@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	labTimeout  = 10 * time.Minute // for a whole measurement; a send has its own deadlines
+	labTimeout  = 30 * time.Minute // for a whole measurement; a send has its own deadlines
 	typeClicked = "whatsapp.button.clicked.v1"
 	customers   = 50
 )

@@ -25,6 +25,8 @@ const (
 // fetched is a file and what its server said about it, to be trusted for names only.
 type fetched struct {
 	file        *os.File
+	sum         []byte // see hash; nil: it was not asked for
+	size        int64  // with it
 	contentType string
 	names       []string // that the header gives, the last link and the first; none is empty
 	named       bool     // the first is from the header

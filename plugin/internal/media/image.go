@@ -49,6 +49,12 @@ var looks = map[string]func(file *io.SectionReader) (picture, error){
 // is, and phones read more than we do: at worst it goes without a thumbnail.
 func (l *Loader) examineImage(ctx context.Context, got *fetched, m *buttons.Media) error {
 	convert := m.Mimetype != "image/jpeg" && m.Mimetype != "image/png"
+	if !convert {
+		known, err := l.previews.of(got, m)
+		if known || err != nil {
+			return err
+		}
+	}
 	p, err := looks[m.Mimetype](whole(got.file))
 	if err != nil {
 		return damaged(err)
@@ -89,6 +95,9 @@ func (l *Loader) examineImage(ctx context.Context, got *fetched, m *buttons.Medi
 		return &Error{Reason: Internal, Message: "no thumbnail could be made", Err: err}
 	}
 	m.Thumbnail = thumb.Bytes()
+	if !convert {
+		l.previews.keep(got, m)
+	}
 	return nil
 }
 
@@ -107,7 +116,7 @@ func (l *Loader) convert(got *fetched, picture image.Image) error {
 		return &Error{Reason: Internal, Message: "the picture could not be converted to JPEG", Err: err}
 	}
 	got.file.Close()
-	got.file = file
+	got.file, got.sum = file, nil
 	return nil
 }
 

@@ -59,10 +59,11 @@ type Loader struct {
 	opt    Options
 	client *http.Client
 
-	places  *semaphore.Weighted // of all instances together
-	own     *places             // of one instance
-	memory  *semaphore.Weighted // bytes that pictures are decoded into
-	uploads *places             // one for the same file: the second finds what the first has uploaded
+	places   *semaphore.Weighted // of all instances together
+	own      *places             // of one instance
+	memory   *semaphore.Weighted // bytes that pictures are decoded into
+	previews previews            // of pictures that were decoded
+	uploads  *places             // one for the same file: the second finds what the first has uploaded
 }
 
 // How many files are worked on at the same time; more wait in the order of their
@@ -86,6 +87,7 @@ func New(opt Options) *Loader {
 	return &Loader{
 		opt: opt, client: newClient(&netguard.Guard{Private: opt.Private}),
 		places: semaphore.NewWeighted(maxPlaces), own: newPlaces(maxOwnPlaces), uploads: newPlaces(1), memory: semaphore.NewWeighted(maxDecoded),
+		previews: newPreviews(),
 	}
 }
 
@@ -117,7 +119,7 @@ func (l *Loader) header(ctx context.Context, to host, instance, rawURL string, k
 	if err != nil {
 		return nil, err
 	}
-	if err := l.upload(ctx, to, instance, got.file, header, progress); err != nil {
+	if err := l.upload(ctx, to, instance, got, header, progress); err != nil {
 		return nil, err
 	}
 	return header, nil

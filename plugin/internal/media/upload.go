@@ -2,11 +2,9 @@ package media
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -53,13 +51,12 @@ func (l *Loader) sealed(up Uploader) host {
 }
 
 // upload completes the header with where WhatsApp keeps the file.
-func (l *Loader) upload(ctx context.Context, to host, instance string, file *os.File, m *buttons.Media, progress Progress) error {
-	hash := sha256.New()
-	size, err := io.Copy(hash, io.NewSectionReader(file, 0, 1<<62))
+func (l *Loader) upload(ctx context.Context, to host, instance string, got *fetched, m *buttons.Media, progress Progress) error {
+	hash, size, err := got.hash()
 	if err != nil {
-		return &Error{Reason: Internal, Message: "the fetched file could not be read", Err: err}
+		return err
 	}
-	entry := cache.Upload{Instance: instance, Kind: to.prefix + string(m.Type), SHA256: hash.Sum(nil)}
+	entry := cache.Upload{Instance: instance, Kind: to.prefix + string(m.Type), SHA256: hash}
 	release, err := l.uploads.take(ctx, instance+" "+entry.Kind+" "+string(entry.SHA256))
 	if err != nil {
 		return &Error{Reason: Upload, Retry: true, Message: "the same file is being uploaded for too long", Err: err}
@@ -69,7 +66,7 @@ func (l *Loader) upload(ctx context.Context, to host, instance string, file *os.
 		return nil
 	}
 	progress("uploading", 0, size)
-	resp, err := to.send(ctx, io.NewSectionReader(file, 0, size), appInfo(m.Type))
+	resp, err := to.send(ctx, io.NewSectionReader(got.file, 0, size), appInfo(m.Type))
 	var own *Error
 	if errors.As(err, &own) {
 		return own

@@ -25,6 +25,7 @@ const (
 
 // Keeper looks after the memory of the process. Make one with [New].
 type Keeper struct {
+	release   func()
 	figures   []metrics.Sample
 	allocated uint64 // at the last look
 
@@ -32,9 +33,9 @@ type Keeper struct {
 	done sync.WaitGroup
 }
 
-// New returns a keeper that does nothing before Start.
-func New() *Keeper {
-	return &Keeper{stop: make(chan struct{}), figures: []metrics.Sample{
+// New returns a keeper that does nothing before Start. release lets go of what can be had again.
+func New(release func()) *Keeper {
+	return &Keeper{release: release, stop: make(chan struct{}), figures: []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
 	}}
@@ -74,6 +75,7 @@ func (k *Keeper) look() bool {
 	if !h.wasteful(before) {
 		return false
 	}
+	k.release()
 	debug.FreeOSMemory()
 	return true
 }

@@ -36,7 +36,8 @@ func TestGivesBack(t *testing.T) {
 		}
 		held = append(held, b)
 	}
-	k := New()
+	released := 0
+	k := New(func() { released++ })
 	if k.look() {
 		t.Error("memory was taken for spare while the process worked")
 	}
@@ -52,10 +53,13 @@ func TestGivesBack(t *testing.T) {
 	if k.look() {
 		t.Error("memory was given back that had been given back")
 	}
+	if released != 1 {
+		t.Errorf("caches were let go %d times, want once", released)
+	}
 }
 
 func TestStop(t *testing.T) {
-	k := New()
+	k := New(func() {})
 	k.Start()
 	k.Stop()
 }

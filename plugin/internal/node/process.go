@@ -107,7 +107,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,
 		SendTime: s.Timeouts.Send.duration(), QueryTime: s.Timeouts.Query.duration(), MediaTime: s.Timeouts.Media.duration(),
 	})
-	p.memory = memory.New()
+	p.memory = memory.New(p.store.DB.Rest)
 	p.memory.Start()
 	return p, nil
 }

@@ -40,9 +40,11 @@ func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
 			lacking = append(lacking, address)
 		}
 	}
-	if len(lacking) > 0 {
-		// What could not be begun is asked for below, or by whatsmeow.
-		_ = beginSessions(ctx, f.cli, known, f.held.take(lacking))
+	for address, one := range f.held.take(lacking) {
+		// What is not stored is asked for below, or by whatsmeow.
+		if err := f.cli.Store.Identities.PutIdentity(ctx, address, one.identity); err == nil {
+			known[address] = one.record
+		}
 	}
 	if f.readable(known) || f.all && !theirs {
 		return nil

@@ -9,15 +9,9 @@ import (
 	"go.mau.fi/libsignal/ecc"
 	"go.mau.fi/libsignal/keys/identity"
 	"go.mau.fi/libsignal/keys/prekey"
-	"go.mau.fi/libsignal/protocol"
-	"go.mau.fi/libsignal/session"
-	"go.mau.fi/libsignal/signalerror"
-	"go.mau.fi/libsignal/state/record"
-	libstore "go.mau.fi/libsignal/state/store"
 	"go.mau.fi/libsignal/util/optional"
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
-	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 )
 
@@ -96,47 +90,3 @@ func content(node waBinary.Node, tag string, size int) ([]byte, bool) {
 }
 
 func keyID(b []byte) uint32 { return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]) }
-
-// beginSessions adds the sessions that the keys of devices begin to known. whatsmeow stores them with
-// the message's ratchets. The error says which could not begin.
-func beginSessions(ctx context.Context, cli *whatsmeow.Client, known map[string][]byte, bundles map[types.JID]*prekey.Bundle) (err error) {
-	for device, bundle := range bundles {
-		one := &newSession{}
-		if bad := one.begin(ctx, cli, device, bundle); bad != nil {
-			err = errors.Join(err, fmt.Errorf("begin a session: %w", bad))
-			continue
-		}
-		known[device.SignalAddress().String()] = one.record.Serialize()
-	}
-	return err
-}
-
-// newSession is a session store for one session that is not stored yet.
-type newSession struct {
-	libstore.Session // nil: a bundle needs no more than the methods below
-	record           *record.Session
-}
-
-func (s *newSession) begin(ctx context.Context, cli *whatsmeow.Client, device types.JID, bundle *prekey.Bundle) error {
-	serializer := wastore.SignalProtobufSerializer
-	s.record = record.NewSession(serializer.Session, serializer.State)
-	b := session.NewBuilder(s, cli.Store, cli.Store, cli.Store, device.SignalAddress(), serializer)
-	err := b.ProcessBundle(ctx, bundle)
-	if cli.AutoTrustIdentity && errors.Is(err, signalerror.ErrUntrustedIdentity) { // a new phone
-		if err = cli.DangerousInternals().ClearUntrustedIdentity(ctx, device); err == nil {
-			err = b.ProcessBundle(ctx, bundle)
-		}
-	}
-	return err
-}
-
-// LoadSession returns the session.
-func (s *newSession) LoadSession(context.Context, *protocol.SignalAddress) (*record.Session, error) {
-	return s.record, nil
-}
-
-// StoreSession replaces the session.
-func (s *newSession) StoreSession(_ context.Context, _ *protocol.SignalAddress, r *record.Session) error {
-	s.record = r
-	return nil
-}

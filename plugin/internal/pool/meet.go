@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,26 +15,28 @@ import (
 
 // The first message to somebody asks WhatsApp for their devices, and then for the keys of those.
 // Asked in the instance's turn, as whatsmeow does, each question holds up all who wait for the turn.
-// So a send meets its recipient before: those who wait ask together, and what WhatsApp says
-// waits for their turns.
+// So a send meets its recipient before: those who wait ask together, and the sessions that
+// begin with WhatsApp's answer, four key agreements each, wait for their turns.
 const (
 	meetAtOnce = 64              // people in one question
 	metPeople  = 4096            // who are not asked about again, while the connection lasts
-	heldKeys   = 1024            // of devices that no message has gone to yet
-	holdKeys   = 2 * time.Minute // then they are asked for anew
+	heldBegun  = 1024            // sessions with devices that no message has gone to yet
+	holdBegun  = 2 * time.Minute // then keys are asked for anew
 )
 
 // acquaintances is whom an instance has met on its present connection.
 type acquaintances struct {
 	met *lru.Cache[types.JID, uint64] // the connection
 
-	mu   sync.Mutex
-	keys map[string]heldBundle // by Signal address
+	mu    sync.Mutex
+	begun map[string]begunSession // by Signal address
 }
 
-type heldBundle struct {
-	*prekey.Bundle
-	until time.Time
+// begunSession waits for the first message of a session. It is stored with that one's ratchets.
+type begunSession struct {
+	record   []byte
+	identity [32]byte // the device's
+	until    time.Time
 }
 
 func newAcquaintances() *acquaintances {
@@ -41,37 +44,40 @@ func newAcquaintances() *acquaintances {
 	if err != nil {
 		panic(err) // metPeople is not positive
 	}
-	return &acquaintances{met: met, keys: map[string]heldBundle{}}
+	return &acquaintances{met: met, begun: map[string]begunSession{}}
 }
 
-// hold keeps keys until a message needs them. Without room they are forgotten, and whatsmeow asks
-// again.
-func (a *acquaintances) hold(bundles map[types.JID]*prekey.Bundle) {
+// begin begins the sessions and keeps each until a message needs it. One that could not begin, or has
+// no room, is not kept, and its message asks for keys again.
+func (a *acquaintances) begin(ctx context.Context, cli *whatsmeow.Client, bundles map[types.JID]*prekey.Bundle) {
+	fresh := make(map[string]begunSession, len(bundles))
+	for device, bundle := range bundles {
+		if one, err := beginAhead(ctx, cli, device, bundle); err == nil {
+			fresh[device.SignalAddress().String()] = one
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
-	for address, held := range a.keys {
-		if now.After(held.until) {
-			delete(a.keys, address)
-		}
-	}
-	for device, bundle := range bundles {
-		if len(a.keys) < heldKeys {
-			a.keys[device.SignalAddress().String()] = heldBundle{bundle, now.Add(holdKeys)}
+	maps.DeleteFunc(a.begun, func(_ string, s begunSession) bool { return now.After(s.until) })
+	for address, one := range fresh {
+		if len(a.begun) < heldBegun {
+			one.until = now.Add(holdBegun)
+			a.begun[address] = one
 		}
 	}
 }
 
-// take gives the keys of those addresses that are held: each begins one session.
-func (a *acquaintances) take(addresses []string) map[types.JID]*prekey.Bundle {
+// take gives the sessions that have begun with those addresses: each has one first message.
+func (a *acquaintances) take(addresses []string) map[string]begunSession {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	found := map[types.JID]*prekey.Bundle{}
+	found := map[string]begunSession{}
 	for _, address := range addresses {
-		if held, ok := a.keys[address]; ok {
-			delete(a.keys, address)
-			if time.Now().Before(held.until) {
-				found[deviceAt(address)] = held.Bundle
+		if one, ok := a.begun[address]; ok {
+			delete(a.begun, address)
+			if time.Now().Before(one.until) {
+				found[address] = one
 			}
 		}
 	}
@@ -113,7 +119,7 @@ func (i *Instance) meet(ctx context.Context, people []types.JID) (struct{}, erro
 	if len(lacking) > 0 {
 		// Those that WhatsApp does not give their message asks for again, and says why.
 		bundles, _ := fetchKeys(ctx, cli, lacking)
-		i.acquainted.hold(bundles)
+		i.acquainted.begin(ctx, cli, bundles)
 	}
 	for _, one := range people {
 		i.acquainted.met.Add(one, on)

@@ -57,8 +57,8 @@ func TestMeet(t *testing.T) {
 			t.Errorf("phone %d: %v", n, err)
 		}
 	}
-	if held := len(i.acquainted.keys); held > 0 {
-		t.Errorf("the keys of %d devices were used and are still held", held)
+	if held := len(i.acquainted.begun); held > 0 {
+		t.Errorf("%d sessions are in use and still held", held)
 	}
 	before := asked("usync")
 	i.Meet(ctx, phones[0].Account().LID())
