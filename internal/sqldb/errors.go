@@ -63,6 +63,8 @@ func kindOf(err error) error {
 			return ErrDiskFull
 		case "55P03", "40P01", "40001": // lock_not_available, deadlock_detected, serialization_failure
 			return ErrBusy
+		case "23505": // unique_violation
+			return ErrExists
 		}
 	}
 	return nil
@@ -77,5 +79,6 @@ func crossed(err error) bool {
 // infrastructure reports whether err is about the database rather than an answer
 // of a statement, so that repeating the work alone cannot help.
 func infrastructure(err error) bool {
-	return kindOf(err) != nil || errors.Is(err, ErrBusy) || errors.Is(err, context.DeadlineExceeded)
+	kind := kindOf(err)
+	return kind != nil && kind != ErrExists || errors.Is(err, ErrBusy) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -107,8 +107,7 @@ type notice struct {
 
 // End implements Joint.
 func (n *notice) End(t *Tx) error {
-	_, err := t.Exec(notify, n.signals.channel, n.signals.origin+" "+strings.Join(n.topics, " "))
-	return err
+	return t.Later(notify, n.signals.channel, n.signals.origin+" "+strings.Join(n.topics, " "))
 }
 
 const notify = `SELECT pg_notify($1, $2)`

@@ -229,6 +229,17 @@ func One[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), q
 
 // All reads all rows with scan.
 func All[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) (out []T, err error) {
+	if t, ok := q.(*Tx); ok && t.pipe != nil {
+		_, err = t.ask(query, args, func(row Scanner) error {
+			v, err := scan(row)
+			out = append(out, v)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	}
 	db, ok := q.(*DB)
 	if !ok {
 		return all(ctx, q, scan, query, args...)

@@ -5,9 +5,10 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"time"
 )
 
-// transaction is a *sql.Tx, or a liteTransaction.
+// transaction is a *sql.Tx, a liteTransaction or a pipeline.
 type transaction interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -23,10 +24,10 @@ type liteTransaction struct {
 	tx driver.Tx
 }
 
-// transaction begins one on a connection.
-func (db *DB) transaction(ctx context.Context, c *sql.Conn) (transaction, error) {
+// transaction begins one on a connection, which was last used at a time.
+func (db *DB) transaction(ctx context.Context, c *sql.Conn, last time.Time) (transaction, error) {
 	if db.dialect != "sqlite3" {
-		return c.BeginTx(ctx, nil)
+		return pipelined(ctx, c, last)
 	}
 	t := &liteTransaction{Conn: c}
 	err := c.Raw(func(raw any) (err error) {

@@ -45,6 +45,7 @@ type writer struct {
 	db    *DB
 	conn  *sql.Conn
 	bound time.Duration
+	used  time.Time // when conn last worked
 
 	// commits counts the unsynced commits of decryptions, and onDisk how many of them
 	// a synced commit has taken to the disk with it.
@@ -336,13 +337,14 @@ func (w *writer) transact(jobs []*job) error {
 		return err
 	}
 	tx := &Tx{db: w.db, ctx: ctx, sql: t}
+	tx.pipe, _ = t.(*pipeline)
 	for _, j := range jobs {
 		if err = safely(tx, j.fn); err != nil {
 			break
 		}
 	}
-	if err == nil && tx.joint != nil {
-		err = safely(tx, tx.joint.End)
+	if err == nil {
+		err = safely(tx, (*Tx).end)
 	}
 	number := uint64(0)
 	for _, j := range jobs {
@@ -351,6 +353,7 @@ func (w *writer) transact(jobs []*job) error {
 	if err == nil && number > 0 {
 		err = change(tx, setApplied, int64(number))
 	}
+	w.used = time.Time{}
 	if err != nil {
 		_ = t.Rollback() // fails only when the database has already done so
 		return err
@@ -358,6 +361,7 @@ func (w *writer) transact(jobs []*job) error {
 	if err = t.Commit(); err != nil {
 		return err
 	}
+	w.used = time.Now()
 	w.stats.writes.Add(uint64(len(jobs)))
 	w.stats.commits.Add(1)
 	if toDisk {
@@ -384,7 +388,7 @@ func safely(t *Tx, fn func(*Tx) error) (err error) {
 
 // begin replaces a connection that has broken, e.g. when Postgres restarted.
 func (w *writer) begin(ctx context.Context) (transaction, error) {
-	t, err := w.db.transaction(ctx, w.conn)
+	t, err := w.db.transaction(ctx, w.conn, w.used)
 	if err == nil || infrastructure(err) {
 		return t, err
 	}
@@ -394,7 +398,7 @@ func (w *writer) begin(ctx context.Context) (transaction, error) {
 	}
 	_ = w.conn.Close() // it is broken
 	w.conn = fresh
-	return w.db.transaction(ctx, w.conn)
+	return w.db.transaction(ctx, w.conn, time.Now())
 }
 
 // Stats say what the writer of a database has done since it was opened.
@@ -408,59 +412,4 @@ type Stats struct {
 func (db *DB) Stats() Stats {
 	s := &db.writer.stats
 	return Stats{s.writes.Load(), s.commits.Load(), s.synced.Load()}
-}
-
-// Tx is the transaction a write runs in.
-type Tx struct {
-	db    *DB
-	ctx   context.Context
-	sql   transaction
-	joint Joint
-
-	committed []func()
-}
-
-// Joint is what the writes of one transaction do together.
-type Joint interface {
-	// End runs behind the last of them, before the transaction commits.
-	End(t *Tx) error
-}
-
-// Join returns the Joint of a transaction of [DB.Write], which the first write that asks begins.
-// All that use a database want the same type of it.
-func Join[J Joint](t *Tx, begin func() (J, error)) (J, error) {
-	if j, ok := t.joint.(J); ok {
-		return j, nil
-	}
-	j, err := begin()
-	if err == nil {
-		t.joint = j
-	}
-	return j, err
-}
-
-// Committed has fn called when a transaction of [DB.Write] is committed, before any later
-// write runs. fn must not wait for anything.
-func (t *Tx) Committed(fn func()) { t.committed = append(t.committed, fn) }
-
-// Context is the transaction's, for [One] and [All].
-func (t *Tx) Context() context.Context { return t.ctx }
-
-// Exec runs a statement and reports how many rows it touched.
-func (t *Tx) Exec(query string, args ...any) (int64, error) {
-	res, err := t.sql.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// Row reads one row into dest; none is [ErrNotFound].
-func (t *Tx) Row(query string, args []any, dest ...any) error {
-	return notFound(t.sql.QueryRowContext(t.ctx, query, args...).Scan(dest...))
-}
-
-// QueryContext reads what the transaction sees.
-func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return t.sql.QueryContext(ctx, query, args...)
 }

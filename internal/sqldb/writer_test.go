@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLoneWriteIsCommittedByItsCaller(t *testing.T) {
@@ -67,7 +68,7 @@ func TestLostConnectionWritesNoMore(t *testing.T) {
 	db := openTest(t, Options{Dir: t.TempDir()})
 	c, err := db.SQL().Conn(t.Context())
 	if err == nil {
-		_, err = db.transaction(t.Context(), c)
+		_, err = db.transaction(t.Context(), c, time.Now())
 	}
 	if err != nil {
 		t.Fatal(err)

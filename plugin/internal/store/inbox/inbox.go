@@ -82,10 +82,9 @@ func (i *Inbox) Keep(t *sqldb.Tx, m Message) error {
 			return err
 		}
 	}
-	_, err := t.Exec(`INSERT INTO tapnode_messages (instance, message_id, chat, chat_lid, sender, from_me, source, body, sent_at, stored_at)
+	return t.Later(`INSERT INTO tapnode_messages (instance, message_id, chat, chat_lid, sender, from_me, source, body, sent_at, stored_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (instance, message_id) DO NOTHING`,
 		m.Instance, m.ID, m.Chat.JID, m.Chat.LID, m.Sender, m.FromMe, m.Source, m.Body, sqldb.Millis(m.SentAt), sqldb.Millis(i.now()))
-	return err
 }
 
 // Get reads a kept message. Error: sqldb.ErrNotFound.
@@ -116,9 +115,8 @@ func (i *Inbox) wrote(t *sqldb.Tx, m Message) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := t.Exec(`INSERT INTO tapnode_contacts (instance, jid, wrote_at) VALUES `+strings.Join(rows, ", ")+`
+	return t.Later(`INSERT INTO tapnode_contacts (instance, jid, wrote_at) VALUES `+strings.Join(rows, ", ")+`
 		ON CONFLICT (instance, jid) DO UPDATE SET wrote_at = excluded.wrote_at WHERE tapnode_contacts.wrote_at < $3`, args...)
-	return err
 }
 
 // Wrote reports whether somebody, under either name of the chat, has written to the

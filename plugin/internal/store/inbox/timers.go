@@ -27,7 +27,7 @@ func (i *Inbox) setTimer(t *sqldb.Tx, instance string, chat recipient.Chat, time
 		if name == "" {
 			continue
 		}
-		_, err := t.Exec(`INSERT INTO tapnode_timers (instance, chat, seconds, set_at, told, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
+		err := t.Later(`INSERT INTO tapnode_timers (instance, chat, seconds, set_at, told, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (instance, chat) DO UPDATE SET seconds = excluded.seconds, set_at = excluded.set_at, told = excluded.told, seen_at = excluded.seen_at
 				WHERE tapnode_timers.set_at <= excluded.set_at AND (tapnode_timers.seconds <> excluded.seconds OR tapnode_timers.seen_at < $7)`,
 			instance, name, timer.Seconds, sqldb.Millis(timer.SetAt), timer.Told, sqldb.Millis(i.now()), sqldb.Millis(i.now().Add(-wroteEvery)))

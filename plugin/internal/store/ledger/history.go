@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"errors"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -64,22 +63,34 @@ func (e Entry) before(to State) State {
 // raise lifts a send to a state at a time, unless it is there already or beyond, or
 // was refused, and tells hosts of it.
 func (l *Ledger) raise(t *sqldb.Tx, instance, messageID string, to State, at time.Time) error {
-	c, raised, err := l.lift(t, instance, messageID, to, at)
-	if err != nil || !raised {
-		return err
-	}
-	return l.tell(t, c)
+	return l.lift(t, instance, messageID, to, at, func(c Change, raised, wanted bool) error {
+		if !raised || !wanted {
+			return nil
+		}
+		return l.put(t, c)
+	})
 }
 
-func (l *Ledger) lift(t *sqldb.Tx, instance, messageID string, to State, at time.Time) (c Change, raised bool, err error) {
-	c, err = sqldb.One(t.Context(), t, scanLifted, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[to]+` = $4, updated_at = $5
+// lift tells of the change, and whether a host has subscribed to it.
+func (l *Ledger) lift(t *sqldb.Tx, instance, messageID string, to State, at time.Time, then func(c Change, raised, wanted bool) error) error {
+	return l.change(t, to, at, instance, then, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[to]+` = $4, updated_at = $5
 		WHERE instance = $1 AND message_id = $2 AND state < $3 AND state <> $6 RETURNING `+liftedColumns,
 		instance, messageID, to, sqldb.Millis(at), sqldb.Millis(l.now()), Failed)
-	if errors.Is(err, sqldb.ErrNotFound) {
-		return c, false, nil
+}
+
+// change runs a statement that raises one send at most, and returns its liftedColumns.
+func (l *Ledger) change(t *sqldb.Tx, to State, at time.Time, instance string, then func(c Change, raised, wanted bool) error, query string, args ...any) error {
+	var c Change
+	raised := false
+	err := t.Then(query, args, func(row sqldb.Scanner) (err error) {
+		c, err = scanLifted(row)
+		c.From, c.To, c.At, raised = c.Entry.before(to), to, at, true
+		return err
+	}, nil)
+	if err != nil {
+		return err
 	}
-	c.From, c.To, c.At = c.Entry.before(to), to, at
-	return c, err == nil, err
+	return l.wanted(t, instance, func(wanted bool) error { return then(c, raised, wanted) })
 }
 
 // liftedColumns are an entry's, with the account of its instance behind them.
@@ -101,21 +112,12 @@ type wider struct {
 
 func (w wider) Scan(dest ...any) error { return w.Scanner.Scan(append(dest, w.more...)...) }
 
-// wanted says whether a host has subscribed to the changes of an instance's sends.
-func (l *Ledger) wanted(t *sqldb.Tx, instance string) (bool, error) {
+// wanted tells whether a host has subscribed to the changes of an instance's sends, when what was asked before is answered.
+func (l *Ledger) wanted(t *sqldb.Tx, instance string, then func(wanted bool) error) error {
 	if l.opt.Status.New == nil {
-		return false, nil
+		return t.Then(`SELECT 1`, nil, nil, func(int64) error { return then(false) })
 	}
-	return l.outbox.Wanted(t, l.opt.Status.Type, instance)
-}
-
-// tell stores the event of a change, in the transaction that made it, if a host has
-// subscribed to such events.
-func (l *Ledger) tell(t *sqldb.Tx, c Change) error {
-	if wanted, err := l.wanted(t, c.Entry.Instance); err != nil || !wanted {
-		return err
-	}
-	return l.put(t, c)
+	return l.outbox.Wanted(t, l.opt.Status.Type, instance, then)
 }
 
 // put stores the event of a change that is wanted.

@@ -32,17 +32,19 @@ func (l *Ledger) Receipt(ctx context.Context, instance string, r Receipt) error 
 	// A power cut takes a change and its event together.
 	return l.db.WriteUnsynced(ctx, "store the receipt", func(t *sqldb.Tx) error {
 		for _, id := range r.MessageIDs {
-			c, raised, err := l.lift(t, instance, id, r.State, at)
-			if err == nil && r.Member != "" {
-				message := c
-				c, raised, err = l.liftMember(t, instance, id, r, at)
-				if message.Arrived() { // the acknowledgement, which comes later, tells nothing then
-					c.From, c.Account = message.From, message.Account
+			err := l.lift(t, instance, id, r.State, at, func(c Change, raised, wanted bool) (err error) {
+				if r.Member != "" {
+					message := c
+					c, raised, err = l.liftMember(t, instance, id, r, at)
+					if message.Arrived() { // the acknowledgement, which comes later, tells nothing then
+						c.From, c.Account = message.From, message.Account
+					}
 				}
-			}
-			if err == nil && raised {
-				err = l.tell(t, c)
-			}
+				if err != nil || !raised || !wanted {
+					return err
+				}
+				return l.put(t, c)
+			})
 			if err != nil {
 				return err
 			}

@@ -41,15 +41,11 @@ func (l *Ledger) Intend(c *Claim, p Plan) {
 // people the one of its ratchets. sqldb.ErrExists: another process was faster.
 func (c *Claim) Store(t *sqldb.Tx) error {
 	e := c.Entry
-	n, err := t.Exec(`INSERT INTO tapnode_ledger (`+entryColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)
-		ON CONFLICT DO NOTHING`,
+	err := t.Insert(`INSERT INTO tapnode_ledger (`+entryColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)`,
 		e.Operation, scoped(e.Instance, e.Key), e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
 		e.Message, e.Outcome, e.Warnings, sqldb.Millis(e.CreatedAt), sqldb.Millis(e.UpdatedAt), sqldb.Millis(e.ExpiresAt),
 		e.Source, e.Correlation)
-	if err == nil && n == 0 {
-		err = sqldb.ErrExists
-	}
 	if err != nil || c.menu == nil {
 		return err
 	}
@@ -103,41 +99,39 @@ func (l *Ledger) settle(t *sqldb.Tx, e Entry, menu bool, o Outcome, at time.Time
 // conclude stores the outcome with the state that it is, or by itself when a receipt was faster
 // or the state is final.
 func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) error {
-	n, err := t.Exec(`UPDATE tapnode_ledger SET state = $3, `+reachedAt[o.State]+` = $4, updated_at = $5,
+	return l.change(t, o.State, at, e.Instance, func(c Change, raised, wanted bool) error {
+		switch {
+		case !raised:
+			return l.concludeAlone(t, e, o, at)
+		case !wanted:
+			return nil
+		}
+		return l.put(t, c)
+	}, `UPDATE tapnode_ledger SET state = $3, `+reachedAt[o.State]+` = $4, updated_at = $5,
 			outcome = $6, warnings = COALESCE($7, warnings), chat_lid = CASE WHEN $8 = '' THEN chat_lid ELSE $8 END
-		WHERE operation = $1 AND idem_key = $2 AND state < $3 AND state <> $9`,
+		WHERE operation = $1 AND idem_key = $2 AND state < $3 AND state <> $9 RETURNING `+liftedColumns,
 		e.Operation, scoped(e.Instance, e.Key), o.State, sqldb.Millis(at), sqldb.Millis(l.now()),
 		o.JSON, o.Warnings, o.ChatLID, Failed)
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		if wanted, err := l.wanted(t, e.Instance); err != nil || !wanted {
-			return err
-		}
-		c, err := sqldb.One(t.Context(), t, scanLifted, `SELECT `+liftedColumns+` FROM tapnode_ledger
-			WHERE operation = $1 AND idem_key = $2`, e.Operation, scoped(e.Instance, e.Key))
-		if err != nil {
-			return err
-		}
-		c.From, c.To, c.At = c.Entry.before(o.State), o.State, at
-		return l.put(t, c)
-	}
+}
+
+// concludeAlone stores an outcome that changes no state.
+func (l *Ledger) concludeAlone(t *sqldb.Tx, e Entry, o Outcome, at time.Time) error {
 	proof, sentAt := Failed, int64(0) // a failure does not replace what a receipt proves
 	if o.State == Sent {
 		proof, sentAt = Read, sqldb.Millis(at)
 	}
-	n, err = t.Exec(`UPDATE tapnode_ledger SET
+	return t.Then(`UPDATE tapnode_ledger SET
 			outcome = CASE WHEN state > $3 THEN outcome ELSE $4 END,
 			warnings = COALESCE($5, warnings),
 			chat_lid = CASE WHEN $6 = '' THEN chat_lid ELSE $6 END,
 			sent_at = CASE WHEN sent_at = 0 THEN $7 ELSE sent_at END
 		WHERE operation = $1 AND idem_key = $2`,
-		e.Operation, scoped(e.Instance, e.Key), proof, o.JSON, o.Warnings, o.ChatLID, sentAt)
-	if err == nil && n == 0 {
-		err = sqldb.ErrNotFound
-	}
-	return err
+		[]any{e.Operation, scoped(e.Instance, e.Key), proof, o.JSON, o.Warnings, o.ChatLID, sentAt}, nil, func(n int64) error {
+			if n == 0 {
+				return sqldb.ErrNotFound
+			}
+			return nil
+		})
 }
 
 // concludeMenu removes the menu of a refused send, unless a receipt shows that it arrived, and
@@ -145,9 +139,8 @@ func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) error {
 // clicks: its life begins with the message.
 func concludeMenu(t *sqldb.Tx, e Entry, o Outcome) error {
 	if o.State == Failed {
-		_, err := t.Exec(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
+		return t.Later(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
 			(SELECT 1 FROM tapnode_ledger WHERE instance = $1 AND message_id = $2 AND state = $3)`, e.Instance, e.MessageID, Failed)
-		return err
 	}
 	lid := o.ChatLID
 	if lid == "" {
@@ -160,10 +153,9 @@ func concludeMenu(t *sqldb.Tx, e Entry, o Outcome) error {
 	if lid == e.Chat.LID && sentAt.Equal(e.CreatedAt) {
 		return nil
 	}
-	_, err := t.Exec(`UPDATE tapnode_menus SET chat_lid = $3, sent_at = $4,
+	return t.Later(`UPDATE tapnode_menus SET chat_lid = $3, sent_at = $4,
 		expires_at = CASE WHEN expires_at = 0 THEN 0 ELSE expires_at + $4 - sent_at END
 		WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, lid, sqldb.Millis(sentAt))
-	return err
 }
 
 // MarkUnknown stores that the send left and no answer came. The key can be

@@ -46,17 +46,18 @@ func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error
 		if err := along(t); err != nil {
 			return err
 		}
-		var err error
-		if fresh, err = o.learn(t, e); err != nil || !fresh {
-			return err
-		}
-		e := e
-		if with != nil {
-			if err := with(t, &e); err != nil {
-				return err
+		return o.learn(t, e, func(all bool) error {
+			if fresh = all; !fresh {
+				return nil
 			}
-		}
-		return o.Insert(t, e)
+			e := e
+			if with != nil {
+				if err := with(t, &e); err != nil {
+					return err
+				}
+			}
+			return o.Insert(t, e)
+		})
 	})
 	return func() (bool, error) {
 		if err := stored(); err != nil {
@@ -66,16 +67,17 @@ func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error
 	}
 }
 
-// learn notes the ids of an event, and reports whether none was known.
-func (o *Outbox) learn(t *sqldb.Tx, e Event) (fresh bool, err error) {
+// learn notes the ids of an event, and tells whether none was known.
+func (o *Outbox) learn(t *sqldb.Tx, e Event, then func(fresh bool) error) error {
 	args := []any{sqldb.Millis(o.now()), e.ID}
 	rows := `($2, $1)`
 	for _, id := range e.Also {
 		args = append(args, id)
 		rows += fmt.Sprintf(`, ($%d, $1)`, len(args))
 	}
-	n, err := t.Exec(`INSERT INTO tapnode_seen (id, seen_at) VALUES `+rows+` ON CONFLICT (id) DO NOTHING`, args...)
-	return n == int64(1+len(e.Also)), err
+	return t.Then(`INSERT INTO tapnode_seen (id, seen_at) VALUES `+rows+` ON CONFLICT (id) DO NOTHING`, args, nil, func(n int64) error {
+		return then(n == int64(1+len(e.Also)))
+	})
 }
 
 // Insert puts an event at the end of the log, in the transaction of what it tells. Whoever waits
@@ -83,15 +85,16 @@ func (o *Outbox) learn(t *sqldb.Tx, e Event) (fresh bool, err error) {
 func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 	// The counter's row is locked until the commit, so that a reader never sees a
 	// sequence before a smaller one.
-	var seq int64
-	err := t.Row(`INSERT INTO tapnode_sequence (name, value) VALUES ('events', 1)
-		ON CONFLICT (name) DO UPDATE SET value = tapnode_sequence.value + 1 RETURNING value`, nil, &seq)
+	err := t.Later(`INSERT INTO tapnode_sequence (name, value) VALUES ('events', 1)
+		ON CONFLICT (name) DO UPDATE SET value = tapnode_sequence.value + 1`)
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`INSERT INTO tapnode_events (seq, id, type, instance, subject, correlation, data, time, stored_at, traceparent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		seq, e.ID, e.Type, e.Instance, e.Subject, e.Correlation, e.Data, sqldb.Millis(e.Time), sqldb.Millis(o.now()), e.Traceparent)
+	var seq int64
+	err = t.Then(`INSERT INTO tapnode_events (seq, id, type, instance, subject, correlation, data, time, stored_at, traceparent)
+		VALUES ((SELECT value FROM tapnode_sequence WHERE name = 'events'), $1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq`,
+		[]any{e.ID, e.Type, e.Instance, e.Subject, e.Correlation, e.Data, sqldb.Millis(e.Time), sqldb.Millis(o.now()), e.Traceparent},
+		func(row sqldb.Scanner) error { return row.Scan(&seq) }, nil)
 	if err != nil {
 		return err
 	}

@@ -117,17 +117,21 @@ func ackedBy(t *sqldb.Tx, st stream) (acked int64, wanted bool, err error) {
 	return acked, wanted, err
 }
 
-// Wanted reports whether somebody has subscribed to events of a type and instance.
-func (o *Outbox) Wanted(t *sqldb.Tx, kind, instance string) (bool, error) {
+// Wanted tells, as [sqldb.Tx.Then] does, whether somebody has subscribed to events of a type and instance.
+func (o *Outbox) Wanted(t *sqldb.Tx, kind, instance string, then func(wanted bool) error) error {
 	// Most hosts have a subscriber to all instances, which is found without the others.
 	var n int
-	err := t.Row(`SELECT count(*) FROM (SELECT 1 FROM tapnode_subscribers WHERE types = $1 AND instances = '[]' LIMIT 1) AS one`,
-		[]any{list([]string{kind})}, &n)
-	if err != nil || n > 0 {
-		return n > 0, err
-	}
-	_, wanted, err := ackedBy(t, stream{kind, instance})
-	return wanted, err
+	return t.Then(`SELECT count(*) FROM (SELECT 1 FROM tapnode_subscribers WHERE types = $1 AND instances = '[]' LIMIT 1) AS one`,
+		[]any{list([]string{kind})}, func(row sqldb.Scanner) error { return row.Scan(&n) }, func(int64) error {
+			if n > 0 {
+				return then(true)
+			}
+			_, wanted, err := ackedBy(t, stream{kind, instance})
+			if err != nil {
+				return err
+			}
+			return then(wanted)
+		})
 }
 
 // removeEvents removes the events that which selects, oldest first and in

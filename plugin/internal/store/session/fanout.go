@@ -92,7 +92,8 @@ func (d *sessions) writeRatchets(ctx context.Context, store storing, about []str
 				}
 				return fn(t)
 			})
-			if refused != nil && errors.Is(err, refused) {
+			if refused != nil && errors.Is(err, refused) || riding && errors.Is(err, sqldb.ErrExists) {
+				refused = err
 				return nil // the rider's trouble says nothing about the store
 			}
 			return err

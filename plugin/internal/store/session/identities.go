@@ -30,9 +30,8 @@ func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte
 }
 
 func (d *sessions) insertIdentity(t *sqldb.Tx, address string, key [32]byte) error {
-	_, err := t.Exec(`INSERT INTO whatsmeow_identity_keys (our_jid, their_id, identity) VALUES ($1, $2, $3)
+	return t.Later(`INSERT INTO whatsmeow_identity_keys (our_jid, their_id, identity) VALUES ($1, $2, $3)
 		ON CONFLICT (our_jid, their_id) DO UPDATE SET identity = excluded.identity`, d.JID, address, key[:])
-	return err
 }
 
 // IsTrustedIdentity compares with the known key; the first one of an address is trusted.

@@ -270,6 +270,5 @@ func (dec *Decryption) put(t *sqldb.Tx, query string, plaintext []byte) error {
 	if dec.hash == [32]byte{} {
 		return nil
 	}
-	_, err := t.Exec(query, dec.store.JID, dec.hash[:], plaintext, dec.sentAt.Unix(), time.Now().UnixMilli())
-	return err
+	return t.Later(query, dec.store.JID, dec.hash[:], plaintext, dec.sentAt.Unix(), time.Now().UnixMilli())
 }

@@ -141,41 +141,42 @@ func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
 func (r ratchet) name(jid string) string { return "ratchet/" + jid + "/" + r.group + "/" + r.address }
 
 // put writes a ratchet, whatever it was.
-func (r ratchet) put(t *sqldb.Tx, jid string, now []byte) (err error) {
+func (r ratchet) put(t *sqldb.Tx, jid string, now []byte) error {
 	if r.group == "" {
-		_, err = t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
+		return t.Later(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
 			ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, jid, r.address, now)
-	} else {
-		_, err = t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, jid, r.group, r.address, now)
 	}
-	return err
+	return t.Later(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, jid, r.group, r.address, now)
 }
 
 // move writes a ratchet if it is still what it was: another process may have taken the
 // instance over.
-func (r ratchet) move(t *sqldb.Tx, jid string, was, now []byte) (err error) {
-	var n int64
+func (r ratchet) move(t *sqldb.Tx, jid string, was, now []byte) error {
+	one := func(query string, args ...any) error {
+		return t.Then(query, args, nil, func(n int64) error {
+			if n == 0 {
+				return errMoved
+			}
+			return nil
+		})
+	}
 	switch {
 	case bytes.Equal(was, now):
 		return nil
 	case r.group == "" && was == nil:
-		n, err = t.Exec(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
+		return one(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
 			ON CONFLICT (our_jid, their_id) DO NOTHING`, jid, r.address, now)
 	case r.group == "":
-		n, err = t.Exec(`UPDATE whatsmeow_sessions SET session = $1 WHERE our_jid = $2 AND their_id = $3 AND session = $4`,
+		return one(`UPDATE whatsmeow_sessions SET session = $1 WHERE our_jid = $2 AND their_id = $3 AND session = $4`,
 			now, jid, r.address, was)
 	case was == nil:
-		n, err = t.Exec(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
+		return one(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (our_jid, chat_id, sender_id) DO NOTHING`, jid, r.group, r.address, now)
 	default:
-		n, err = t.Exec(`UPDATE whatsmeow_sender_keys SET sender_key = $1 WHERE our_jid = $2 AND chat_id = $3 AND sender_id = $4 AND sender_key = $5`,
+		return one(`UPDATE whatsmeow_sender_keys SET sender_key = $1 WHERE our_jid = $2 AND chat_id = $3 AND sender_id = $4 AND sender_key = $5`,
 			now, jid, r.group, r.address, was)
 	}
-	if err == nil && n == 0 {
-		err = errMoved
-	}
-	return err
 }
 
 // change has write delete or move what is stored of users, when everything that was
