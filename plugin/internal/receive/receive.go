@@ -88,7 +88,7 @@ func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Mess
 }
 
 // begin hands an event over to be stored, with what was decrypted.
-func (r *Receiver) begin(ctx context.Context, a arrived, e outbox.Event, with func(*sqldb.Tx, *outbox.Event) error) (stored func() error) {
+func (r *Receiver) begin(ctx context.Context, a arrived, e outbox.Event, with outbox.With) (stored func() error) {
 	return a.from.Begin(func(along func(*sqldb.Tx) error) func() error {
 		wait := r.store.Outbox.Begin(ctx, e, along, with)
 		return func() error {
@@ -142,24 +142,29 @@ func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m click
 		}
 		e.Traceparent = span.Traceparent()
 	}
-	wait := r.begin(ctx, a, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
-		if m.Menu != nil {
-			press := menus.Press{MessageID: m.Menu.MessageID, People: c.Sender.Keys()}
-			count, err := press.Count(t, a.instance, c.At)
-			if err != nil {
+	wait := r.begin(ctx, a, e, func(t *sqldb.Tx, e outbox.Event, insert func(outbox.Event) error) error {
+		store := func() (err error) {
+			if e.Data, err = json.Marshal(event); err != nil {
+				return fmt.Errorf("encode the click: %w", err)
+			}
+			if err = r.store.Inbox.Keep(t, a.keep); err != nil {
 				return err
 			}
+			return insert(e)
+		}
+		if m.Menu == nil {
+			return store()
+		}
+		press := menus.Press{MessageID: m.Menu.MessageID, People: c.Sender.Keys()}
+		return press.Count(t, a.instance, c.At, func(count menus.Count) error {
 			if count.Refused == "" {
 				e.Correlation = m.Menu.Correlation
 			} else if c.Form == clicks.FormText {
 				return errWords
 			}
 			event.Click = clicks.Count{First: count.N == 1, N: count.N, LateByMs: count.Late.Milliseconds(), Refused: reason(count.Refused)}
-		}
-		if e.Data, err = json.Marshal(event); err != nil {
-			return fmt.Errorf("encode the click: %w", err)
-		}
-		return r.store.Inbox.Keep(t, a.keep)
+			return store()
+		})
 	})
 	return func() error { return end(wait()) }
 }
@@ -177,7 +182,12 @@ func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) (sto
 	if match.Menu != nil {
 		e.Correlation, e.Traceparent = match.Menu.Correlation, match.Menu.Traceparent
 	}
-	return r.begin(ctx, a, e, func(t *sqldb.Tx, _ *outbox.Event) error { return r.store.Inbox.Keep(t, a.keep) }), nil
+	return r.begin(ctx, a, e, func(t *sqldb.Tx, e outbox.Event, insert func(outbox.Event) error) error {
+		if err := r.store.Inbox.Keep(t, a.keep); err != nil {
+			return err
+		}
+		return insert(e)
+	}), nil
 }
 
 // event is the event about a message, with an id for each name of its sender: it is the

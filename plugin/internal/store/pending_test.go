@@ -32,7 +32,7 @@ func receive(ctx context.Context, d *wastore.Device, address string, hash [32]by
 func arrive(t *testing.T, s *store.Store, d *wastore.Device, key, now string, with func() error) (stored func() error) {
 	t.Helper()
 	check(t, receive(t.Context(), d, "1:0", hashOf(key), now))
-	return beginEvent(t.Context(), s, session.Decrypted(d), event(clicked, "shop", key), func(*sqldb.Tx, *outbox.Event) error { return with() }, new(bool))
+	return beginEvent(t.Context(), s, session.Decrypted(d), event(clicked, "shop", key), completed(with), new(bool))
 }
 
 func fine() error { return nil }
@@ -202,7 +202,7 @@ func TestSendBetweenDecryptionAndEvent(t *testing.T) {
 			expect(t, "what a send builds on", string(got["1:0"]), inTable(t, s, d, "1:0"))
 			check(t, d.Sessions.PutManySessions(ctx, map[string][]byte{"1:0": []byte("0 sent")}))
 			expect(t, "the ratchet after the send", inTable(t, s, d, "1:0"), "0 sent")
-			stored := beginEvent(ctx, s, from, event(clicked, "shop", "read"+now(outcome)), func(*sqldb.Tx, *outbox.Event) error { return outcome() }, new(bool))
+			stored := beginEvent(ctx, s, from, event(clicked, "shop", "read"+now(outcome)), completed(outcome), new(bool))
 			if err := stored(); !errors.Is(err, outcome()) {
 				t.Errorf("the event: %v", err)
 			}

@@ -103,20 +103,21 @@ func appendClick(ctx context.Context, s *store.Store, e outbox.Event, p menus.Pr
 // beginClick begins to store a click as package receive does, with what was decrypted.
 func beginClick(ctx context.Context, s *store.Store, from *session.Decryption, e outbox.Event, p menus.Press, data func(menus.Count) ([]byte, error)) (*appended, func() error) {
 	var a appended
-	return &a, beginEvent(ctx, s, from, e, func(t *sqldb.Tx, e *outbox.Event) (err error) {
-		if a.Click, err = p.Count(t, e.Instance, e.Time); err != nil {
-			return err
-		}
-		if a.Click.Refused != "" {
-			e.Correlation = ""
-		}
-		e.Data, err = data(a.Click)
-		return err
+	return &a, beginEvent(ctx, s, from, e, func(t *sqldb.Tx, e outbox.Event, insert func(outbox.Event) error) error {
+		return p.Count(t, e.Instance, e.Time, func(count menus.Count) (err error) {
+			if a.Click = count; count.Refused != "" {
+				e.Correlation = ""
+			}
+			if e.Data, err = data(count); err != nil {
+				return err
+			}
+			return insert(e)
+		})
 	}, &a.Duplicate)
 }
 
 // beginEvent begins to store an event with what was decrypted. duplicate is set when wait returns.
-func beginEvent(ctx context.Context, s *store.Store, from *session.Decryption, e outbox.Event, with func(*sqldb.Tx, *outbox.Event) error, duplicate *bool) (wait func() error) {
+func beginEvent(ctx context.Context, s *store.Store, from *session.Decryption, e outbox.Event, with outbox.With, duplicate *bool) (wait func() error) {
 	return from.Begin(func(along func(*sqldb.Tx) error) func() error {
 		wait := s.Outbox.Begin(ctx, e, along, with)
 		return func() error {
@@ -166,4 +167,14 @@ func TestProcessesMayStartAtOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// completed is what package receive does with an event that needs nothing but what do says of it.
+func completed(do func() error) outbox.With {
+	return func(_ *sqldb.Tx, e outbox.Event, insert func(outbox.Event) error) error {
+		if err := do(); err != nil {
+			return err
+		}
+		return insert(e)
+	}
 }

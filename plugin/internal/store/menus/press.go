@@ -43,10 +43,27 @@ type Count struct {
 	Late    time.Duration // after the menu's end; 0 in time
 }
 
-// Count decides about a press at a time and counts it when it is taken. The first
-// statement locks the menu's row until the commit, so that of two presses one is
+// Count decides about a press at a time, counts it when it is taken, and tells of it as [sqldb.Tx.Then]
+// does. The first statement that finds the menu locks its row until the commit, so that of two presses one is
 // first.
-func (p Press) Count(t *sqldb.Tx, instance string, at time.Time) (c Count, err error) {
+func (p Press) Count(t *sqldb.Tx, instance string, at time.Time, then func(Count) error) error {
+	// Nothing but its end can refuse a press of most menus, which are counted without waiting for each other.
+	var c Count
+	return t.Then(`UPDATE tapnode_menus SET clicks = clicks + 1 WHERE instance = $1 AND message_id = $2
+			AND policy = $3 AND allowed = '[]' AND (expires_at = 0 OR expires_at >= $4) RETURNING clicks`,
+		[]any{instance, p.MessageID, All, sqldb.Millis(at)}, func(row sqldb.Scanner) error { return row.Scan(&c.N) }, func(n int64) (err error) {
+			if n == 0 {
+				if c, err = p.decide(t, instance, at); err != nil {
+					return err
+				}
+			}
+			return then(c)
+		})
+}
+
+// decide is Count for a menu with rules, or that has ended. It waits for each of its statements: what it takes
+// back nobody may have seen.
+func (p Press) decide(t *sqldb.Tx, instance string, at time.Time) (c Count, err error) {
 	var m Menu
 	var allowed []byte
 	var expiresAt int64

@@ -27,17 +27,20 @@ type Event struct {
 }
 
 // Append stores an event for every subscriber, and reports false when one of its ids was
-// stored before, delivered and freed or not: then only the other ids are learned. with may complete the
-// event in the transaction that stores it; when it fails nothing is stored. It may run
-// more than once, and must not ask the database for anything but through its Tx.
-func (o *Outbox) Append(ctx context.Context, e Event, with func(*sqldb.Tx, *Event) error) (fresh bool, err error) {
+// stored before, delivered and freed or not: then only the other ids are learned. with may be nil.
+func (o *Outbox) Append(ctx context.Context, e Event, with With) (fresh bool, err error) {
 	return o.Begin(ctx, e, func(*sqldb.Tx) error { return nil }, with)()
 }
+
+// With completes a new event in the transaction that stores it: it calls insert once, then or behind an answer it
+// waits for with [sqldb.Tx.Then]. When it fails nothing is stored. It may run more than once, and must not ask the
+// database for anything but through its Tx.
+type With func(t *sqldb.Tx, e Event, insert func(Event) error) error
 
 // Begin is Append that returns when the event waits for its turn to be stored; wait returns
 // as Append does. along runs before anything else in the transaction, also when the event
 // is known.
-func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error, with func(*sqldb.Tx, *Event) error) (wait func() (fresh bool, err error)) {
+func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error, with With) (wait func() (fresh bool, err error)) {
 	if e.ID == "" || e.Type == "" {
 		return func() (bool, error) { return false, errors.New("append the event: it has no id or no type") }
 	}
@@ -50,13 +53,11 @@ func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error
 			if fresh = all; !fresh {
 				return nil
 			}
-			e := e
-			if with != nil {
-				if err := with(t, &e); err != nil {
-					return err
-				}
+			insert := func(e Event) error { return o.Insert(t, e) }
+			if with == nil {
+				return insert(e)
 			}
-			return o.Insert(t, e)
+			return with(t, e, insert)
 		})
 	})
 	return func() (bool, error) {
