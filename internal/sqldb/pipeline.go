@@ -27,7 +27,8 @@ const (
 type pipeline struct {
 	*sql.Conn
 	ctx   context.Context
-	sent  bool // something of it may be at the server
+	sent  bool  // something of it may be at the server
+	err   error // of what has failed: nothing more is done
 	queue []*queued
 }
 
@@ -70,8 +71,8 @@ func (p *pipeline) add(s *queued) { p.queue = append(p.queue, s) }
 // flush sends the queue, reads the answers, and tells those who wait for them.
 func (p *pipeline) flush() error {
 	queue := p.queue
-	if p.queue = nil; len(queue) == 0 {
-		return nil
+	if p.queue = nil; len(queue) == 0 || p.err != nil {
+		return p.err
 	}
 	var err error
 	lost := p.Raw(func(raw any) error {
@@ -85,12 +86,16 @@ func (p *pipeline) flush() error {
 	if err == nil {
 		err = lost
 	}
+	p.err = err
 	for _, s := range queue {
-		if err == nil && s.then != nil {
-			err = s.then(s.n)
+		if p.err != nil || s.then == nil {
+			continue
+		}
+		if err := s.then(s.n); p.err == nil { // it may have met with one by itself
+			p.err = err
 		}
 	}
-	return err
+	return p.err
 }
 
 func send(ctx context.Context, c *pgx.Conn, queue []*queued) error {
@@ -152,7 +157,7 @@ func (p *pipeline) Commit() error {
 	p.add(end)
 	err := p.flush()
 	if err == nil && end.text != "COMMIT" {
-		err = errors.New("a statement of the transaction had failed, and the database has undone it")
+		err = fmt.Errorf("the database has answered COMMIT with %q", end.text)
 	}
 	if err != nil {
 		_ = p.Rollback() // closes the connection when it fails
