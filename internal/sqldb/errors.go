@@ -80,5 +80,5 @@ func crossed(err error) bool {
 // of a statement, so that repeating the work alone cannot help.
 func infrastructure(err error) bool {
 	kind := kindOf(err)
-	return kind != nil && kind != ErrExists || errors.Is(err, ErrBusy) || errors.Is(err, context.DeadlineExceeded)
+	return kind != nil && !errors.Is(kind, ErrExists) || errors.Is(err, ErrBusy) || errors.Is(err, context.DeadlineExceeded)
 }
