@@ -199,16 +199,16 @@ func Concerning(ctx context.Context, names ...string) context.Context {
 	return context.WithValue(ctx, concerningKey{}, names)
 }
 
-// settle returns when the rows are there that who reads with ctx may want. When they cannot be written, as
-// on a full disk, it returns all the same: what is there can be read.
-func (a *ahead) settle(ctx context.Context) {
+// settle returns when the rows are there that who reads with ctx may want, or with the reason why they cannot be
+// written, as on a full disk: who does not see them must not take them for missing.
+func (a *ahead) settle(ctx context.Context) error {
 	if a.rows.Load() == 0 {
-		return
+		return nil
 	}
 	if names, ok := ctx.Value(concerningKey{}).([]string); ok && !a.concerns(names) {
-		return
+		return nil
 	}
-	_ = a.w.wait(newJob(ctx, func(*Tx) error { return nil }, unsynced))
+	return a.w.wait(newJob(ctx, func(*Tx) error { return nil }, unsynced))
 }
 
 func (a *ahead) concerns(names []string) bool {

@@ -128,7 +128,9 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 	if c.broken {
 		return nil, driver.ErrBadConn
 	}
-	c.ahead.settle(ctx)
+	if err := c.ahead.settle(ctx); err != nil {
+		return nil, err
+	}
 	if err := c.lock(ctx); err != nil {
 		return nil, err
 	}
@@ -152,7 +154,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	if !c.inTx {
-		c.ahead.settle(ctx)
+		if err := c.ahead.settle(ctx); err != nil {
+			return nil, err
+		}
 		if err := c.lock(ctx); err != nil {
 			return nil, err
 		}
@@ -181,7 +185,9 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		return nil, err
 	}
 	if !c.inTx {
-		c.ahead.settle(ctx)
+		if err := c.ahead.settle(ctx); err != nil {
+			return nil, err
+		}
 	}
 	ctx = context.WithoutCancel(ctx)
 	s, err := c.statement(ctx, query)

@@ -22,8 +22,14 @@ func TestWhatGoesAheadIsSeen(t *testing.T) {
 	defer s.Close()
 	d := pair(t, s.Devices.NewDevice(), 1)
 	asks := map[string]func(e ledger.Entry, key string) error{
-		"key":  func(_ ledger.Entry, key string) error { _, err := s.Ledger.Lookup(ctx, operation, "shop", key); return err },
-		"id":   func(e ledger.Entry, _ string) error { _, err := s.Ledger.SentMessage(ctx, "shop", e.MessageID); return err },
+		"key": func(_ ledger.Entry, key string) error {
+			_, err := s.Ledger.Lookup(ctx, operation, "shop", key)
+			return err
+		},
+		"id": func(e ledger.Entry, _ string) error {
+			_, err := s.Ledger.SentMessage(ctx, "shop", e.MessageID)
+			return err
+		},
 		"menu": func(e ledger.Entry, _ string) error { _, err := s.Menus.Get(ctx, "shop", e.MessageID); return err },
 		"retry": func(e ledger.Entry, _ string) error {
 			_, err := s.Ledger.MessageForRetry(ctx, "shop", ada.JID, e.MessageID)

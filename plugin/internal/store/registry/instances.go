@@ -108,13 +108,13 @@ func (r *Registry) Create(ctx context.Context, name string) (Instance, error) {
 
 // Instance reads one. Error: sqldb.ErrNotFound.
 func (r *Registry) Instance(ctx context.Context, name string) (Instance, error) {
-	i, err := sqldb.One(ctx, r.db, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances WHERE name = $1`, name)
+	i, err := sqldb.One(sqldb.Apart(ctx), r.db, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances WHERE name = $1`, name)
 	return i, sqldb.Wrap("read the instance", err)
 }
 
 // Instances reads all, by name.
 func (r *Registry) Instances(ctx context.Context) ([]Instance, error) {
-	all, err := sqldb.All(ctx, r.db, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances ORDER BY name`)
+	all, err := sqldb.All(sqldb.Apart(ctx), r.db, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances ORDER BY name`)
 	return all, sqldb.Wrap("read the instances", err)
 }
 

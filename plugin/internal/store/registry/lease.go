@@ -67,7 +67,7 @@ func (r *Registry) Beat(ctx context.Context, process string) error {
 // Beats are the last beats of the processes that lived today. Their clocks may differ.
 func (r *Registry) Beats(ctx context.Context) (map[string]int64, error) {
 	beats := map[string]int64{}
-	_, err := sqldb.All(ctx, r.db, func(row sqldb.Scanner) (none struct{}, err error) {
+	_, err := sqldb.All(sqldb.Apart(ctx), r.db, func(row sqldb.Scanner) (none struct{}, err error) {
 		var process string
 		var beat int64
 		err = row.Scan(&process, &beat)
