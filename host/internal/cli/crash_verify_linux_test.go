@@ -69,7 +69,7 @@ func (c *crash) verify() map[string][]engine.Step {
 		h := &history{n: n, asked: r, steps: histories[r.id], visits: map[int]*visit{}, hits: c.web.asked(n), slept: c.more != nil, blind: c.faults.blind}
 		end := h.check()
 		if ends[end]++; strings.HasPrefix(end, tooSlow) {
-			if slow++; slow > max(1, len(c.runs)/1000) {
+			if slow++; slow > max(3, len(c.runs)/1000) {
 				h.wrong("tapped in time, and the clock won, for the %dth time", slow)
 			}
 		}
@@ -317,7 +317,8 @@ func (h *history) decided(menu *visit, path []string) string {
 }
 
 // tooSlow is a tap in time that took more than a second longer than it should, as on a machine
-// that does too much at once. One run in a thousand may have one, since nobody can know of it.
+// that does too much at once. One run in a thousand may have one, and three in any case: beside two
+// dozen other busy processes there were two in 300.
 const tooSlow = "clock, though tapped in time"
 
 // timed checks an end against the time of the tap.
