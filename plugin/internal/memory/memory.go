@@ -5,8 +5,9 @@
 // campaign, may do next to nothing for hours, and would hold for all that time what the burst took.
 //
 // What the package guarantees: while the process works nothing is collected that Go would not have
-// collected; within seconds after it has come to rest it holds little more than it uses; and what it
-// costs to find that out, and to give back, is a small part of a core.
+// collected; after it has come to rest it holds little more than it uses, within seconds or, of what
+// was still in use when Go collected last, within the two minutes after which Go collects anyway; and
+// what it costs to find that out, and to give back, is a small part of a core.
 package memory
 
 import (
