@@ -11,6 +11,8 @@
 //     stored. [ErrDiskFull] and [ErrBusy] name the two errors an operator can mend.
 //   - Group commit. What has gathered while the last commit was being synced is committed
 //     together; a write that fails does not take its neighbours along.
+//   - On Postgres few round trips: what a write does with [Tx.Later] and [Tx.Then] goes to the server together, for the
+//     whole group, with BEGIN and COMMIT.
 //   - What went ahead is there, and in its place: [DB.WriteAhead] returns when a log has the write on the disk; its rows
 //     follow before every later write, in this process or the next, and before whoever reads them.
 //   - A fair queue for SQLite's write lock, and statements compiled once per
