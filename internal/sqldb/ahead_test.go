@@ -198,7 +198,7 @@ func TestAheadWhileTheFileIsLocked(t *testing.T) {
 	check(t, put(ctx, db, "a", 1, never(t)))
 	for what, reads := range map[string]context.Context{"all rows": ctx, "the row": Concerning(ctx, "a")} {
 		var n int
-		if err := db.Row(reads, `SELECT n FROM things WHERE name = 'a'`, nil, &n); !errors.Is(err, ErrBusy) {
+		if err := db.Row(reads, `SELECT n FROM things WHERE name = 'a'`, nil, &n); !errors.Is(Wrap("read", err), ErrBusy) {
 			t.Errorf("who wants %s reads %d, %v", what, n, err)
 		}
 	}
