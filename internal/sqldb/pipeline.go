@@ -121,13 +121,39 @@ func (s *queued) answer(results pgx.BatchResults) error {
 	}
 	defer rows.Close()
 	for s.read != nil && rows.Next() {
-		if err := s.read(rows); err != nil {
+		if err := s.read(row{rows}); err != nil {
 			return err
 		}
 	}
 	rows.Close()
 	s.n, s.text = rows.CommandTag().RowsAffected(), rows.CommandTag().String()
 	return rows.Err()
+}
+
+// row is a row that is read as database/sql reads it: a number, too, is true or false.
+type row struct{ pgx.Rows }
+
+// Scan reads the columns.
+func (r row) Scan(dest ...any) error {
+	dest = slices.Clone(dest)
+	for i, d := range dest {
+		if truth, ok := d.(*bool); ok {
+			dest[i] = truths{truth}
+		}
+	}
+	return r.Rows.Scan(dest...)
+}
+
+// truths takes what database/sql takes for a bool.
+type truths struct{ to *bool }
+
+// Scan implements sql.Scanner.
+func (t truths) Scan(from any) error {
+	v, err := driver.Bool.ConvertValue(from)
+	if err == nil {
+		*t.to = v.(bool)
+	}
+	return err
 }
 
 // settle returns when everybody has heard what he waits for.

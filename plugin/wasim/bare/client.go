@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"go.mau.fi/whatsmeow"
@@ -133,7 +134,7 @@ func (c *Client) Illustrate(ctx context.Context, m *waE2E.Message, picture []byt
 	if header == nil {
 		return errors.New("the message has no picture above a menu")
 	}
-	up, err := c.cli.Upload(ctx, picture, whatsmeow.MediaImage)
+	up, err := c.cli.Upload(ctx, slices.Clip(picture), whatsmeow.MediaImage) // it pads what has room behind its end
 	if err != nil {
 		return err
 	}
