@@ -57,7 +57,7 @@ func (l *lab) clicks(t table, rounds, each int) {
 		return quantile(took, 0.5), nil
 	})
 	l.must(err)
-	t.add(measure{name: "click to event, median ms", values: median, combine: difference, decimals: 2, goal: "≤ +2 ms"})
+	t.add(measure{name: "click to event, median ms", values: median, combine: difference, decimals: 2, goal: "≤ +0.5 / +0.2"})
 }
 
 func (a *arm) next(ctx context.Context) (time.Time, error) {
@@ -104,5 +104,5 @@ func (l *lab) flood(t table, rounds, n int) {
 		return last.Sub(released).Seconds(), nil
 	})
 	l.must(err)
-	t.add(measure{name: fmt.Sprintf("%d clicks at once, s", n), values: seconds, combine: quotient, decimals: 2})
+	t.add(measure{name: fmt.Sprintf("%d clicks at once, s", n), values: seconds, combine: quotient, decimals: 2, goal: "≤ 1.2 / 0.8"})
 }

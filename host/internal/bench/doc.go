@@ -8,5 +8,5 @@
 // sends the same encoded message with the same stanza nodes to the same account.
 // The same code runs in miniature as an ordinary test.
 //
-// docs/performance.md explains the figures; make bench prints them.
+// docs/performance.md and docs/performance-runs.md explain the figures; make bench prints them.
 package bench

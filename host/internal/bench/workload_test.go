@@ -15,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// BenchmarkClickWorkload prints the second table of docs/performance.md: the click workload
+// BenchmarkClickWorkload prints the first table of docs/performance-runs.md: the click workload
 // over HTTP, each run durable with its history.
 func BenchmarkClickWorkload(b *testing.B) {
 	programs := []program{serve(b, "tapnode, SQLite", "")}
