@@ -191,6 +191,9 @@ func (a *ahead) committed(number uint64, toDisk bool) {
 	}
 }
 
+// owes reports whether rows are in the file that a power cut may take.
+func (a *ahead) owes() bool { return a.durable.Load() < a.applied.Load() }
+
 type concerningKey struct{}
 
 // Concerning lets what is read with ctx wait only for the rows of writes of [DB.WriteAhead] that concern one of
@@ -236,10 +239,11 @@ func refused(err error) bool {
 }
 
 const (
-	makeApplied  = `CREATE TABLE IF NOT EXISTS sqldb_ahead (id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL)`
-	beginApplied = `INSERT INTO sqldb_ahead (id, applied) VALUES (1, 0) ON CONFLICT (id) DO NOTHING`
+	makeApplied  = `CREATE TABLE IF NOT EXISTS sqldb_ahead (id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL, turn INTEGER NOT NULL)`
+	beginApplied = `INSERT INTO sqldb_ahead (id, applied, turn) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING`
 	readApplied  = `SELECT applied FROM sqldb_ahead`
-	setApplied   = `UPDATE sqldb_ahead SET applied = $1`
+	// setApplied changes the row whatever applied was: SQLite does not sync a commit that changes nothing.
+	setApplied = `UPDATE sqldb_ahead SET applied = $1, turn = turn + 1`
 )
 
 // openAhead brings the rows of the last process, and lets writes go ahead.
@@ -268,10 +272,9 @@ func (db *DB) openAhead(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	if len(records) > 0 { // it must be on the disk before the log is emptied
-		if err := db.Write(ctx, "sync the log's rows", func(t *Tx) error { return change(t, setApplied, applied) }); err != nil {
-			return err
-		}
+	// All rows must be on the disk before the log is emptied, those, too, that a process wrote before it was killed.
+	if err := db.Write(ctx, "sync the log's rows", func(t *Tx) error { return change(t, setApplied, applied) }); err != nil {
+		return err
 	}
 	if err := log.begin(uint64(applied)); err != nil {
 		return Wrap("empty the log", err)

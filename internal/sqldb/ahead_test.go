@@ -125,6 +125,33 @@ func TestAheadOfMany(t *testing.T) {
 	}
 }
 
+// A write that goes to the disk takes the rows with it that are only in the file, also when it changes nothing: SQLite
+// would not sync it then.
+func TestAheadReachesTheDisk(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	db := openAhead(t, dir)
+	turn := func(db *DB) (n int) {
+		t.Helper()
+		check(t, db.Row(ctx, `SELECT turn FROM sqldb_ahead`, nil, &n))
+		return n
+	}
+	nothing := func(*Tx) error { return nil }
+	check(t, put(ctx, db, "a", 1, never(t)))
+	before := turn(db) // the rows are in the file
+	check(t, db.Write(ctx, "change nothing", nothing))
+	if now := turn(db); now != before+1 {
+		t.Errorf("the write was synced %d times", now-before)
+	}
+	check(t, db.Write(ctx, "change nothing", nothing))
+	if now := turn(db); now != before+1 {
+		t.Error("rows are taken to the disk that are there")
+	}
+	check(t, db.Close())
+	if now := turn(openAhead(t, dir)); now <= before+1 {
+		t.Error("the log was emptied before a sync")
+	}
+}
+
 // A statement that the database refuses is told of, takes its own write along, and no other.
 func TestAheadRefused(t *testing.T) {
 	ctx, db := t.Context(), openAhead(t, t.TempDir())

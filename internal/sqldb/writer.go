@@ -350,8 +350,10 @@ func (w *writer) transact(jobs []*job) error {
 	for _, j := range jobs {
 		number = max(number, j.number)
 	}
-	if err == nil && number > 0 {
-		err = change(tx, setApplied, int64(number))
+	// A commit that has to take others to the disk with it must change something, or SQLite does not sync it.
+	takes := toDisk && w.db.ahead != nil && (w.ahead.owes() || covers > w.onDisk.Load())
+	if err == nil && (number > 0 || takes) {
+		err = change(tx, setApplied, int64(max(number, w.ahead.applied.Load())))
 	}
 	w.used = time.Time{}
 	if err != nil {
