@@ -39,8 +39,9 @@ type lab struct {
 	perMinute int        // messages of an instance; 0: no limit
 
 	tapnode *arm   // the host, the node binary and its store with its defaults
-	full    *fleet // bare: synchronous=FULL as our store, one file for all clients
-	usual   *fleet // bare: synchronous=NORMAL, a file for each client
+	alone   *crew  // bare: synchronous=FULL as our store, one file for all clients, in a process of their own
+	full    *fleet // bare: the same in the simulator's process
+	usual   *fleet // bare: synchronous=NORMAL, a file for each client, in the simulator's process
 
 	customers []*wasim.Account // played by the server: they cost next to nothing
 	invited   int              // audiences so far
@@ -58,12 +59,40 @@ type arm struct {
 	send func(ctx context.Context, from int, to *wasim.Account) error
 
 	greet func(ctx context.Context, from int, to *wasim.Account) error // send, to whom nobody has looked up
+
+	// run does errands, so many at once: how long each message took, in ms, and how long they took together
+	run func(ctx context.Context, all []errand, atOnce int) (took []float64, whole time.Duration, err error)
+}
+
+// errand is to send the menu from an instance to these, one after the other.
+type errand struct {
+	from  int
+	to    []*wasim.Account
+	greet bool // nobody has looked them up
 }
 
 // heard notes a click. There is room for every click of a measurement.
 func (a *arm) heard() { a.clicks <- time.Now() }
 
-func newArm(name string) *arm { return &arm{name: name, clicks: make(chan time.Time, 1<<15)} }
+func newArm(name string) *arm {
+	a := &arm{name: name, clicks: make(chan time.Time, 1<<15)}
+	a.run = func(ctx context.Context, all []errand, atOnce int) ([]float64, time.Duration, error) {
+		return work(len(all), atOnce, func(i int, done func()) error {
+			send := a.send
+			if all[i].greet {
+				send = a.greet
+			}
+			for _, to := range all[i].to {
+				if err := send(ctx, all[i].from, to); err != nil {
+					return err
+				}
+				done()
+			}
+			return nil
+		})
+	}
+	return a
+}
 
 // emptyLab starts a simulated WhatsApp with nobody on it.
 func emptyLab(tb testing.TB) *lab {
@@ -86,6 +115,7 @@ func newLab(tb testing.TB) *lab {
 	tb.Helper()
 	l := emptyLab(tb)
 	m := l.open()
+	l.alone = l.crewArm("bare, own process", "55116", m, "alone.db")
 	l.full = l.bareArm("bare, FULL, one file", bare.Full, "55114", m, func(int) string { return "full.db" })
 	l.usual = l.bareArm("bare, NORMAL, own files", bare.Normal, "55115", m, func(i int) string { return fmt.Sprintf("own%d.db", i) })
 	l.grow(1)
@@ -100,6 +130,7 @@ func newPostgresLab(tb testing.TB) *lab {
 	l := emptyLab(tb)
 	l.postgres = node
 	m := l.open()
+	l.alone = l.crewArm("bare, own process", "55116", m, sqldbtest.Postgres(tb))
 	l.full = l.bareArm("bare, Postgres", bare.Full, "55114", m, func(int) string { return clients })
 	l.usual = l.bareArm("bare, FULL, one file", bare.Full, "55115", m, func(int) string { return "full.db" })
 	l.grow(1)
@@ -119,7 +150,7 @@ func (l *lab) open() sample {
 	return l.model()
 }
 
-func (l *lab) arms() []*arm { return []*arm{l.tapnode, l.full.arm, l.usual.arm} }
+func (l *lab) arms() []*arm { return []*arm{l.tapnode, l.alone.arm, l.full.arm, l.usual.arm} }
 
 // grow gives every arm n instances that have each sent to their customer before, so
 // that sessions and lookups are warm everywhere.

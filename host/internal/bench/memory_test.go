@@ -1,23 +1,15 @@
 package bench
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/tapnode/tapnode/plugin/wasim/bare"
 )
-
-// bareEnv makes the test binary a process of bare clients: its value is a crew as JSON.
-const bareEnv = "TAPNODE_BENCH_BARE"
 
 // resident is the memory of a process before and after its instances connected, and, if they
 // have sent, after that, KiB.
@@ -29,8 +21,8 @@ type resident struct{ Empty, Connected, Used float64 }
 func (l *lab) memory(t table, n, menus int, idle time.Duration) {
 	l.tb.Helper()
 	l.must(l.tapnode.grow(n))
-	l.must(l.full.grow(n))
-	l.must(l.full.close())
+	l.must(l.alone.grow(n))
+	l.must(l.alone.close())
 	l.stop()
 	node := resident{Empty: l.emptyNode(idle)}
 	l.start()
@@ -40,23 +32,16 @@ func (l *lab) memory(t table, n, menus int, idle time.Duration) {
 	time.Sleep(idle)
 	node.Connected = l.nodeMemory()
 	if menus > 0 {
-		l.must(together(0, n, func(i int) error {
-			for k := range menus {
-				if err := l.tapnode.send(l.ctx, i, l.customer(i+k)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
+		l.exhaust(l.tapnode, n, menus)
 		time.Sleep(idle)
 		node.Used = l.nodeMemory()
 	}
-	bare, err := l.bareMemory(menus, idle)
-	l.must(err)
-	l.must(l.full.open(l.full.sync))
-	l.must(l.full.connect())
+	l.stop()
+	bare := l.bareMemory(n, menus, idle)
+	l.must(l.alone.launch(l.alone.sync))
+	l.start()
 
-	all := func(f func(r resident) float64) [][]float64 { return [][]float64{{f(node)}, {f(bare)}, nil} }
+	all := func(f func(r resident) float64) [][]float64 { return [][]float64{{f(node)}, {f(bare)}, nil, nil} }
 	t.add(measure{name: fmt.Sprintf("RSS with %d instances, MiB", n), combine: quotient,
 		values: all(func(r resident) float64 { return r.Connected / 1024 })})
 	t.add(measure{name: "RSS per instance, KiB", combine: quotient,
@@ -80,121 +65,39 @@ func (l *lab) emptyNode(idle time.Duration) float64 {
 	return kib
 }
 
-// crew is what a process of bare clients does: all of them log in, and then each sends the message
-// so often, to one customer after the other.
-type crew struct {
-	bare.Options
-	Message []byte
-	To      []string // phone numbers
-	Each    int
-	Idle    time.Duration
+// bareMemory is that of a process with the clients of the shared file, without syncs, which take time and no memory.
+func (l *lab) bareMemory(n, menus int, idle time.Duration) (r resident) {
+	l.tb.Helper()
+	l.must(l.alone.start(bare.Off))
+	read := func() float64 {
+		time.Sleep(idle)
+		kib, err := memoryOf(strconv.Itoa(l.alone.process.pid()))
+		l.must(err)
+		return kib
+	}
+	r.Empty = read()
+	l.must(l.alone.login())
+	r.Connected = read()
+	if menus > 0 {
+		l.exhaust(l.alone.arm, n, menus)
+		r.Used = read()
+	}
+	l.must(l.alone.close())
+	return r
 }
 
-// bareMemory runs this binary as a process of all clients of the shared file, without syncs, which
-// take time and no memory.
-func (l *lab) bareMemory(menus int, idle time.Duration) (r resident, err error) {
-	c := crew{Options: l.full.options("full.db", bare.Off), Each: menus, Idle: idle}
-	if c.Message, err = proto.Marshal(l.full.message); err != nil {
-		return r, err
-	}
-	for _, a := range l.customers {
-		c.To = append(c.To, a.Phone())
-	}
-	options, err := json.Marshal(c)
-	if err != nil {
-		return r, err
-	}
-	cmd := exec.CommandContext(l.ctx, os.Args[0]) //nolint:gosec // this very test
-	cmd.Env = append(os.Environ(), bareEnv+"="+string(options))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return r, fmt.Errorf("process of bare clients: %w", err)
-	}
-	return r, json.Unmarshal(out, &r)
-}
-
-// bareMain is that process.
-func bareMain(raw string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), labTimeout)
-	defer cancel()
-	r, err := connectBare(ctx, raw)
-	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(r)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func connectBare(ctx context.Context, raw string) (r resident, err error) {
-	var all crew
-	if err := json.Unmarshal([]byte(raw), &all); err != nil {
-		return r, err
-	}
-	store, err := bare.Open(ctx, all.Options)
-	if err != nil {
-		return r, err
-	}
-	defer store.Close()
-	time.Sleep(all.Idle)
-	if r.Empty, err = memoryOf("self"); err != nil {
-		return r, err
-	}
-	clients, err := store.Clients(ctx)
-	if err != nil {
-		return r, err
-	}
-	defer func() {
-		for _, c := range clients {
-			c.Disconnect()
-		}
-	}()
-	if err := together(0, len(clients), func(i int) error { return clients[i].Connect(ctx) }); err != nil {
-		return r, err
-	}
-	time.Sleep(all.Idle)
-	if r.Connected, err = memoryOf("self"); err != nil || all.Each == 0 {
-		return r, err
-	}
-	if err := together(0, len(clients), func(i int) error { return all.send(ctx, clients[i], i) }); err != nil {
-		return r, err
-	}
-	time.Sleep(all.Idle)
-	r.Used, err = memoryOf("self")
-	return r, err
-}
-
-// send sends the menus of the i-th client, as the node's i-th instance does.
-func (c crew) send(ctx context.Context, client *bare.Client, i int) error {
-	send := make([]func() error, len(c.To))
-	for k := range c.Each {
-		n := (i + k) % len(c.To)
-		if send[n] == nil {
-			to, err := client.Find(ctx, c.To[n])
-			if err != nil {
-				return err
-			}
-			send[n] = func() error {
-				m, err := parsed((&bare.Message{}).Message, c.Message) // of a type that only plugin/ may name
-				if err == nil {
-					_, err = client.Send(ctx, to, m, nil)
-				}
-				return err
-			}
-		}
-		if err := send[n](); err != nil {
-			return err
+// exhaust has each of n instances send so many menus, to one customer after the other.
+func (l *lab) exhaust(a *arm, n, menus int) {
+	l.tb.Helper()
+	all := make([]errand, n)
+	for i := range all {
+		all[i].from = i
+		for k := range menus {
+			all[i].to = append(all[i].to, l.customer(i+k))
 		}
 	}
-	return nil
-}
-
-func parsed[M proto.Message](like M, raw []byte) (M, error) {
-	m := like.ProtoReflect().New().Interface().(M)
-	return m, proto.Unmarshal(raw, m)
+	_, _, err := a.run(l.ctx, all, 4)
+	l.must(err)
 }
 
 // nodeMemory is that of the node.
@@ -205,7 +108,7 @@ func (l *lab) nodeMemory() float64 {
 	return kib
 }
 
-// nodeProcess is the pid of the node, the only child of this process.
+// nodeProcess is the pid of the node, the only child of this process that is not bare clients.
 func (l *lab) nodeProcess() int {
 	l.tb.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -217,9 +120,12 @@ func (l *lab) nodeProcess() int {
 		}
 		// proc_pid_stat(5): pid (name) state ppid …
 		rest := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
-		if len(rest) > 1 && rest[1] == strconv.Itoa(os.Getpid()) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			l.must(err)
+		if len(rest) < 2 || rest[1] != strconv.Itoa(os.Getpid()) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		l.must(err)
+		if l.alone == nil || l.alone.process == nil || pid != l.alone.process.pid() {
 			return pid
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
@@ -19,7 +17,7 @@ func (l *lab) sends(t table, n, rounds, each int) {
 	l.grow(n)
 	arms := l.arms()
 	median, cpu := make([][]float64, len(arms)), make([][]float64, len(arms))
-	all := []program{{pid: os.Getpid()}, {pid: l.nodeProcess()}}
+	all := []program{{pid: os.Getpid()}, {pid: l.nodeProcess()}, {pid: l.alone.process.pid()}}
 	rate, err := turns(rounds, len(arms), func(i int) (float64, error) {
 		before, err := processorTime(all)
 		if err != nil {
@@ -46,8 +44,8 @@ func (l *lab) sends(t table, n, rounds, each int) {
 	t.add(measure{name: title("send", n) + ", CPU ms", values: cpu, combine: quotient, decimals: 2, goal: "≤ 1.2 / 1"})
 }
 
-// processorTime is that of this process, in which the simulator works for every arm, and the node's,
-// in milliseconds.
+// processorTime is that of processes together, in milliseconds: of this one, in which the simulator works for every arm, of the
+// node and of the bare clients' own.
 func processorTime(all []program) (sum float64, err error) {
 	for _, p := range all {
 		one, err := p.cpu()
@@ -86,39 +84,22 @@ func (l *lab) greetings(a *arm, people int) (perSecond float64, err error) {
 		}
 		l.met++
 	}
-	began := time.Now()
-	var g errgroup.Group
-	g.SetLimit(32)
-	for _, to := range accounts {
-		g.Go(func() error { return a.greet(l.ctx, 0, to) })
+	all := make([]errand, people)
+	for i, to := range accounts {
+		all[i] = errand{to: []*wasim.Account{to}, greet: true}
 	}
-	err = g.Wait()
-	return float64(people) / time.Since(began).Seconds(), err
+	_, whole, err := a.run(l.ctx, all, 32)
+	return float64(people) / whole.Seconds(), err
 }
 
 // burst has n instances of an arm send each messages, one after the other per instance.
 func (l *lab) burst(a *arm, n, each int) (perSecond, medianMs float64, err error) {
-	took := make([][]float64, n)
-	began := time.Now()
-	var g errgroup.Group
-	for i := range n {
-		g.Go(func() error {
-			for range each {
-				sent := time.Now()
-				if err := a.send(l.ctx, i, l.customer(i)); err != nil {
-					return err
-				}
-				took[i] = append(took[i], ms(time.Since(sent)))
-			}
-			return nil
-		})
+	all := make([]errand, n)
+	for i := range all {
+		all[i] = errand{from: i, to: slices.Repeat([]*wasim.Account{l.customer(i)}, each)}
 	}
-	err = g.Wait()
-	total := time.Since(began)
-	if err != nil {
-		return 0, 0, err
-	}
-	return float64(n*each) / total.Seconds(), quantile(slices.Concat(took...), 0.5), nil
+	took, whole, err := a.run(l.ctx, all, n)
+	return float64(n*each) / whole.Seconds(), quantile(took, 0.5), err
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

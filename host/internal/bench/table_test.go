@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// measure is a figure of all three arms, by arm and round: the host's is combined with
+// measure is a figure of all arms, by arm and round: the host's is combined with
 // each bare one's of the same round.
 type measure struct {
 	name     string
@@ -18,22 +18,38 @@ type measure struct {
 // table writes each measure as soon as it is known.
 type table struct{ w io.Writer }
 
-const line = "%-34s  %-22s  %-22s  %-22s  %-20s  %-20s  %s\n"
-
 func newTable(w io.Writer, arms []*arm) table {
-	fmt.Fprintf(w, "\n"+line, "median (quartiles)", arms[0].name, arms[1].name, arms[2].name, "against the 2nd", "against the 3rd", "goal")
-	return table{w}
+	cells := []string{"median (quartiles)"}
+	for _, a := range arms {
+		cells = append(cells, a.name)
+	}
+	for _, a := range arms[1:] {
+		cells = append(cells, "against "+a.name)
+	}
+	fmt.Fprintln(w)
+	t := table{w}
+	t.line(append(cells, "goal"))
+	return t
+}
+
+// line writes a row, whose cells but the first are as wide as they have to be for columns below each other.
+func (t table) line(cells []string) {
+	fmt.Fprintf(t.w, "%-34s", cells[0])
+	for _, c := range cells[1:] {
+		fmt.Fprintf(t.w, "  %-22s", c)
+	}
+	fmt.Fprintln(t.w)
 }
 
 func (t table) add(m measure) {
-	cells := []any{m.name}
+	cells := []string{m.name}
 	for _, v := range m.values {
 		cells = append(cells, statOf(v).text(m.decimals))
 	}
 	for _, v := range m.values[1:] {
 		cells = append(cells, m.against(v))
 	}
-	fmt.Fprintf(t.w, line, append(cells, m.goal)...)
+	t.line(append(cells, m.goal))
 }
 
 // against is the host's figure beside that of a bare arm.

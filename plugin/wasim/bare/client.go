@@ -16,8 +16,12 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// Message is what whatsmeow reports of an incoming message.
-type Message = events.Message
+// What whatsmeow calls an incoming message, an address, and a part of a stanza.
+type (
+	Message = events.Message
+	JID     = types.JID
+	Node    = waBinary.Node
+)
 
 // Client is one whatsmeow client with whatsmeow's defaults.
 type Client struct {
