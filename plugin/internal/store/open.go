@@ -88,10 +88,11 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 	if err != nil {
 		return err
 	}
-	keep, limits := opt.Retention, opt.Limits
+	keep, limits, alone := opt.Retention, opt.Limits, opt.Alone && opt.Postgres == ""
 	s.Outbox, err = outbox.Open(ctx, s.DB, s.signals, outbox.Options{
 		Keep: keep.Events, KeepAcked: keep.Acknowledged, KeepSeen: keep.Seen, KeepSubscribers: keep.Subscribers,
 		Events: limits.Events, Acked: limits.Acknowledged, Seen: limits.Seen, Subscribers: limits.Subscribers, Now: opt.Now,
+		Alone: alone,
 	})
 	if err != nil {
 		return err
@@ -101,15 +102,16 @@ func (s *Store) prepare(ctx context.Context, opt Options) error {
 	s.Menus = menus.New(s.DB, keep.Menus, limits.Menus, opt.Now)
 	s.Inbox = inbox.New(s.DB, inbox.Options{
 		Keep: keep.Messages, KeepContacts: keep.Contacts, Messages: limits.Messages, Contacts: limits.Contacts, Now: opt.Now,
+		Alone: alone,
 	})
 	s.Cache = cache.New(s.DB, limits.Recipients, limits.Uploads, opt.Now)
 	s.Registry = registry.New(s.DB, s.signals, limits.Instances, opt.Now,
 		registry.Kept{Forget: ledger.Forget, Leave: ledger.Leave},
 		registry.Kept{Forget: menus.Forget, Leave: menus.Forget},
-		registry.Kept{Forget: inbox.Forget, Leave: inbox.Forget},
+		registry.Kept{Forget: s.Inbox.Forget, Leave: s.Inbox.Forget},
 		registry.Kept{Forget: cache.Forget, Leave: cache.Forget})
 	s.sweeper = sqldb.NewSweeper(opt.Log, s.Outbox.Sweep, s.DB.Sweeping(s.sweeps), s.Ledger.Check)
-	if opt.Alone && opt.Postgres == "" {
+	if alone {
 		return s.Ledger.OpenJournal(ctx, opt.Dir)
 	}
 	return nil

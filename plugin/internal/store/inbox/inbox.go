@@ -12,6 +12,7 @@ import (
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/memo"
 )
 
 // Options bound what an inbox keeps. All are required.
@@ -21,6 +22,7 @@ type Options struct {
 	Messages     int           // over it the oldest go first
 	Contacts     int
 	Now          func() time.Time
+	Alone        bool // nobody else writes to the database: what it says of chats may be remembered
 }
 
 // Inbox is the messages in a database. Its methods are safe for concurrent use.
@@ -28,10 +30,18 @@ type Inbox struct {
 	db  *sqldb.DB
 	opt Options
 	now func() time.Time
+
+	timers *memo.Memo[chatOf, answer] // of chats that were written to; nil: there may be other writers
 }
 
 // New returns the inbox of a migrated database.
-func New(db *sqldb.DB, opt Options) *Inbox { return &Inbox{db: db, opt: opt, now: opt.Now} }
+func New(db *sqldb.DB, opt Options) *Inbox {
+	i := &Inbox{db: db, opt: opt, now: opt.Now}
+	if opt.Alone {
+		i.timers = memo.New[chatOf, answer](timersKept)
+	}
+	return i
+}
 
 // Sweeps are the tables that time and limits empty.
 func (i *Inbox) Sweeps() []sqldb.Sweep {
@@ -44,7 +54,8 @@ func (i *Inbox) Sweeps() []sqldb.Sweep {
 }
 
 // Forget removes what was written to an instance.
-func Forget(t *sqldb.Tx, instance string) error {
+func (i *Inbox) Forget(t *sqldb.Tx, instance string) error {
+	i.overtaken(t, func(c chatOf) bool { return c.instance == instance })
 	_, err := t.Exec(`DELETE FROM tapnode_messages WHERE instance = $1`, instance)
 	_, err2 := t.Exec(`DELETE FROM tapnode_contacts WHERE instance = $1`, instance)
 	_, err3 := t.Exec(`DELETE FROM tapnode_timers WHERE instance = $1`, instance)

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
@@ -15,6 +16,21 @@ type Timer struct {
 	Told    int64     // when it was set as phones tell each other, unix seconds; 0: not said
 }
 
+// timersKept is how many chats' timers are remembered: those of a burst of menus, at some 200 bytes each.
+const timersKept = 2048
+
+// answer is what the database says of a chat: its timer, or that nobody has said it.
+type answer struct {
+	timer Timer
+	err   error
+}
+
+// chatOf names a chat of an instance.
+type chatOf struct {
+	instance string
+	recipient.Chat
+}
+
 // SetTimer notes the timer of a chat, under each of its names, unless a later one is known.
 func (i *Inbox) SetTimer(ctx context.Context, instance string, chat recipient.Chat, timer Timer) error {
 	return i.db.WriteUnsynced(ctx, "store the chat's timer", func(t *sqldb.Tx) error {
@@ -23,6 +39,9 @@ func (i *Inbox) SetTimer(ctx context.Context, instance string, chat recipient.Ch
 }
 
 func (i *Inbox) setTimer(t *sqldb.Tx, instance string, chat recipient.Chat, timer Timer) error {
+	i.overtaken(t, func(c chatOf) bool {
+		return c.instance == instance && (c.JID != "" && c.JID == chat.JID || c.LID != "" && c.LID == chat.LID)
+	})
 	for _, name := range [...]string{chat.JID, chat.LID} {
 		if name == "" {
 			continue
@@ -40,10 +59,35 @@ func (i *Inbox) setTimer(t *sqldb.Tx, instance string, chat recipient.Chat, time
 
 // Timer reads the timer of a chat. Error: sqldb.ErrNotFound when nobody has said it.
 func (i *Inbox) Timer(ctx context.Context, instance string, chat recipient.Chat) (Timer, error) {
+	if i.timers == nil {
+		return i.readTimer(ctx, instance, chat)
+	}
+	c := chatOf{instance, chat}
+	said, ok, ticket := i.timers.Get(c)
+	if !ok {
+		timer, err := i.readTimer(ctx, instance, chat)
+		if err != nil && !errors.Is(err, sqldb.ErrNotFound) {
+			return timer, err
+		}
+		said = answer{timer, err}
+		i.timers.Fill(c, said, ticket)
+	}
+	return said.timer, said.err
+}
+
+func (i *Inbox) readTimer(ctx context.Context, instance string, chat recipient.Chat) (Timer, error) {
 	var timer Timer
 	var setAt int64
 	err := i.db.Row(sqldb.Apart(ctx), `SELECT seconds, set_at, told FROM tapnode_timers WHERE instance = $1 AND chat IN ($2, $3) AND chat <> ''
 		ORDER BY set_at DESC LIMIT 1`, []any{instance, chat.JID, chat.LID}, &timer.Seconds, &setAt, &timer.Told)
 	timer.SetAt = sqldb.Time(setAt)
 	return timer, sqldb.Wrap("read the chat's timer", err)
+}
+
+// overtaken forgets the timers that a write changes.
+func (i *Inbox) overtaken(t *sqldb.Tx, match func(chatOf) bool) {
+	if i.timers != nil {
+		i.timers.Drop(match)
+		t.Committed(func() { i.timers.Drop(match) })
+	}
 }

@@ -51,6 +51,7 @@ type Ledger struct {
 
 	journal   *journal.Journal // nil: outcomes are waited for
 	following following
+	keys      *keys // nil: other processes may store some
 	full      atomic.Bool
 }
 
@@ -65,8 +66,13 @@ func (l *Ledger) Sweeps() []sqldb.Sweep {
 }
 
 // Check lets Begin refuse new keys while the ledger is full: removing a row before its
-// time would let a repeated key send twice. It also empties a journal that is not needed.
+// time would let a repeated key send twice. It also empties a journal that is not needed, and reads which keys there are.
 func (l *Ledger) Check(ctx context.Context, count bool) error {
+	if l.keys != nil && l.keys.outgrown() {
+		if err := l.keys.read(ctx, l.db, &l.held); err != nil {
+			return sqldb.Wrap("read the keys", err)
+		}
+	}
 	if l.journal != nil {
 		if err := l.journal.Sweep(); err != nil {
 			return err

@@ -42,7 +42,7 @@ func (l *Ledger) OpenJournal(ctx context.Context, dir string) error {
 		}
 		return l.recover(ctx, left)
 	})
-	l.journal = j
+	l.journal, l.keys = j, &keys{}
 	return err
 }
 

@@ -113,7 +113,11 @@ func (l *Ledger) Begin(ctx context.Context, operation, instance, key, fingerprin
 	if release == nil {
 		return c, l.beside(ctx, c, holder)
 	}
-	entry, err := l.Lookup(ctx, operation, instance, key)
+	var entry Entry
+	err := sqldb.ErrNotFound
+	if l.keys == nil || l.keys.mayHold(operation, scoped(instance, key)) {
+		entry, err = l.Lookup(ctx, operation, instance, key)
+	}
 	switch {
 	case errors.Is(err, sqldb.ErrNotFound):
 		if l.full.Load() {
@@ -220,6 +224,15 @@ func (c *claims) take(operation, key, fingerprint string) (holder string, releas
 		defer c.mu.Unlock()
 		delete(c.keys, k)
 	})
+}
+
+// each names those that are held.
+func (c *claims) each(fn func(operation, key string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range c.keys {
+		fn(k[0], k[1])
+	}
 }
 
 // newMessageID makes the WhatsApp id of the message that (instance, operation, key) is

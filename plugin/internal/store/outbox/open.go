@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/memo"
 )
 
 // Options bound what an outbox keeps. All are required.
@@ -32,6 +33,7 @@ type Options struct {
 	Seen            int
 	Subscribers     int // one more is refused
 	Now             func() time.Time
+	Alone           bool // nobody else writes to the database: who wants what may be remembered
 }
 
 // Outbox is the events of a database. Its methods are safe for concurrent use.
@@ -43,12 +45,16 @@ type Outbox struct {
 	signals *sqldb.Signals
 	seen    atomic.Int64 // the last sequence, when Look saw it
 	tail    tail
-	alone   bool // no other process stores events
+	alone   bool                     // no other process stores events
+	wanted  *memo.Memo[stream, bool] // nil: other processes may subscribe
 }
 
 // Open returns the outbox of a migrated database, which tells of events by their type.
 func Open(ctx context.Context, db *sqldb.DB, signals *sqldb.Signals, opt Options) (*Outbox, error) {
 	o := &Outbox{db: db, opt: opt, now: opt.Now, id: db.ID(), signals: signals, alone: db.Dialect() == "sqlite3"}
+	if opt.Alone {
+		o.wanted = memo.New[stream, bool](streamsKept)
+	}
 	return o, o.skip(ctx)
 }
 

@@ -29,6 +29,7 @@ func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []
 	var at position
 	types, instances := list(f.Types), list(f.Instances)
 	err = o.db.Write(ctx, "subscribe", func(t *sqldb.Tx) error {
+		o.subscribed(t)
 		var count, acked int64
 		known := true // the cursor is of this database
 		err := t.Row(`SELECT count(*), COALESCE(max(acked), 0) FROM tapnode_subscribers WHERE name = $1`, []any{name}, &count, &acked)
@@ -166,6 +167,7 @@ func (o *Outbox) Ack(ctx context.Context, name string, cursor []byte) error {
 // Unsubscribe forgets a subscriber: no event waits for it any more.
 func (o *Outbox) Unsubscribe(ctx context.Context, name string) error {
 	return o.db.Write(ctx, "unsubscribe", func(t *sqldb.Tx) error {
+		o.subscribed(t)
 		n, err := t.Exec(`DELETE FROM tapnode_subscribers WHERE name = $1`, name)
 		if err == nil && n == 0 {
 			err = sqldb.ErrNotFound
@@ -189,6 +191,7 @@ func (o *Outbox) Only(ctx context.Context, prefix string, keep []string) error {
 		return nil
 	}
 	return o.db.WriteUnsynced(ctx, "forget subscribers", func(t *sqldb.Tx) error {
+		o.subscribed(t)
 		for _, name := range gone {
 			if _, err := t.Exec(`DELETE FROM tapnode_subscribers WHERE name = $1`, name); err != nil {
 				return err

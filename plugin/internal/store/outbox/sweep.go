@@ -13,10 +13,16 @@ import (
 // or leaves as a whole.
 type stream struct{ kind, instance string }
 
+// streamsKept is how many it is remembered of whether somebody wants them, at some 100 bytes each.
+const streamsKept = 4096
+
 // Sweep frees what all who want it acknowledged some time ago, then what is too old
 // or too much. Nothing is freed while nobody has subscribed to it.
 func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 	o.tail.forget() // nobody may have read since
+	if o.wanted != nil {
+		o.wanted.Forget() // subscribers that were silent for long are gone
+	}
 	streams, err := sqldb.All(ctx, o.db, func(row sqldb.Scanner) (st stream, err error) {
 		err = row.Scan(&st.kind, &st.instance)
 		return st, err
@@ -119,19 +125,41 @@ func ackedBy(t *sqldb.Tx, st stream) (acked int64, wanted bool, err error) {
 
 // Wanted tells, as [sqldb.Tx.Then] does, whether somebody has subscribed to events of a type and instance.
 func (o *Outbox) Wanted(t *sqldb.Tx, kind, instance string, then func(wanted bool) error) error {
+	if o.wanted == nil {
+		return readWanted(t, stream{kind, instance}, then)
+	}
+	wanted, ok, ticket := o.wanted.Get(stream{kind, instance})
+	if ok {
+		return then(wanted)
+	}
+	return readWanted(t, stream{kind, instance}, func(wanted bool) error {
+		t.Committed(func() { o.wanted.Fill(stream{kind, instance}, wanted, ticket) })
+		return then(wanted)
+	})
+}
+
+func readWanted(t *sqldb.Tx, st stream, then func(wanted bool) error) error {
 	// Most hosts have a subscriber to all instances, which is found without the others.
 	var n int
 	return t.Then(`SELECT count(*) FROM (SELECT 1 FROM tapnode_subscribers WHERE types = $1 AND instances = '[]' LIMIT 1) AS one`,
-		[]any{list([]string{kind})}, func(row sqldb.Scanner) error { return row.Scan(&n) }, func(int64) error {
+		[]any{list([]string{st.kind})}, func(row sqldb.Scanner) error { return row.Scan(&n) }, func(int64) error {
 			if n > 0 {
 				return then(true)
 			}
-			_, wanted, err := ackedBy(t, stream{kind, instance})
+			_, wanted, err := ackedBy(t, st)
 			if err != nil {
 				return err
 			}
 			return then(wanted)
 		})
+}
+
+// subscribed forgets who wants what, since a write changes that.
+func (o *Outbox) subscribed(t *sqldb.Tx) {
+	if o.wanted != nil {
+		o.wanted.Forget()
+		t.Committed(o.wanted.Forget)
+	}
 }
 
 // removeEvents removes the events that which selects, oldest first and in

@@ -75,7 +75,7 @@ func (d *sessions) writeRatchets(ctx context.Context, store storing, about []str
 	for address := range s.identities {
 		about = append(about, ratchet{address: address}.name(d.JID))
 	}
-	err := d.identities.setAll(s.identities, func() error {
+	err := d.identities.SetAll(s.identities, func() error {
 		var refused error
 		err := d.do(ctx, func(ctx context.Context) error {
 			err := store(ctx, "store the ratchets and the intent", about, func(t *sqldb.Tx) error {

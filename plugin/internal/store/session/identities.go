@@ -10,21 +10,21 @@ import (
 // PutIdentity writes a key that is new or changed; that of a device which a message is for with the
 // message's ratchets.
 func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte) error {
-	if known, ok, _ := d.identities.get(address); ok && known == key {
+	if known, ok, _ := d.identities.Get(address); ok && known == key {
 		return nil
 	}
 	if dec := decrypting(ctx); dec != nil {
 		if dec.memory != nil {
 			return dec.memory.leave()
 		}
-		dec.until(d.identities.write(func(k string) bool { return k == address }))
+		dec.until(d.identities.Write(func(k string) bool { return k == address }))
 		return d.guarded.PutIdentity(ctx, address, key)
 	}
 	if s := sendingOf(ctx); s != nil {
 		s.identities[address] = key
 		return nil
 	}
-	return d.identities.set(address, key, func() error {
+	return d.identities.Set(address, key, func() error {
 		return d.write(ctx, "store the identity", func(t *sqldb.Tx) error { return d.insertIdentity(t, address, key) })
 	})
 }
@@ -41,7 +41,7 @@ func (d *sessions) IsTrustedIdentity(ctx context.Context, address string, key [3
 			return one == key, nil
 		}
 	}
-	known, ok, ticket := d.identities.get(address)
+	known, ok, ticket := d.identities.Get(address)
 	if ok {
 		return known == key, nil
 	}
@@ -60,7 +60,7 @@ func (d *sessions) IsTrustedIdentity(ctx context.Context, address string, key [3
 		return err == nil && stored == nil, err
 	}
 	known = [32]byte(stored)
-	d.identities.fill(address, known, ticket)
+	d.identities.Fill(address, known, ticket)
 	return known == key, nil
 }
 

@@ -204,7 +204,7 @@ func (dec *Decryption) settle(err error) (suffer bool) {
 			continue
 		}
 		if delete(p.ahead, r); err == nil {
-			d.known.replace(r, now)
+			d.known.Replace(r, now)
 		}
 	}
 	if err != nil {

@@ -44,13 +44,13 @@ func (d *sessions) read(ctx context.Context, r ratchet, query func(context.Conte
 
 // remember reads a committed ratchet, from memory if it can.
 func (d *sessions) remember(ctx context.Context, r ratchet, query func(context.Context) ([]byte, error)) ([]byte, error) {
-	v, ok, ticket := d.known.get(r)
+	v, ok, ticket := d.known.Get(r)
 	if ok {
 		return v, nil
 	}
 	v, err := query(sqldb.Concerning(ctx, r.name(d.JID)))
 	if err == nil {
-		d.known.fill(r, v, ticket)
+		d.known.Fill(r, v, ticket)
 	}
 	return v, err
 }
@@ -67,7 +67,7 @@ func (d *sessions) settled(ctx context.Context, ratchets ...ratchet) {
 func (d *sessions) moved(ctx context.Context, r ratchet, now []byte, write func() error) error {
 	dec := decrypting(ctx)
 	if dec.memory == nil {
-		dec.until(d.known.write(func(k ratchet) bool { return k == r }))
+		dec.until(d.known.Write(func(k ratchet) bool { return k == r }))
 		return write()
 	}
 	query := func(ctx context.Context) ([]byte, error) {
@@ -121,7 +121,7 @@ func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
 	for r := range ratchets {
 		about = append(about, r.name(d.JID))
 	}
-	return d.known.setAll(ratchets, func() error {
+	return d.known.SetAll(ratchets, func() error {
 		err := commit(ctx, store, about, func(t *sqldb.Tx) error {
 			for r, now := range ratchets {
 				if err := r.put(t, d.JID, now); err != nil {
@@ -194,7 +194,7 @@ func (d *sessions) change(ctx context.Context, write func() error, prefixes ...s
 		defer d.ratchets.Unlock()
 		d.flush(ctx)
 	}
-	ends := []func(){d.known.write(func(r ratchet) bool { return of(r.address) }), d.identities.write(of)}
+	ends := []func(){d.known.Write(func(r ratchet) bool { return of(r.address) }), d.identities.Write(of)}
 	defer func() {
 		for _, end := range ends {
 			if dec != nil {
@@ -243,7 +243,7 @@ func (d *sessions) readSessions(ctx context.Context, addresses []string) (map[st
 	var asked uint64
 	found := make(map[string][]byte, len(addresses))
 	for i, r := range ratchets {
-		session, ok, ticket := d.known.get(r)
+		session, ok, ticket := d.known.Get(r)
 		if ok {
 			found[r.address] = session
 			continue
@@ -264,7 +264,7 @@ func (d *sessions) readSessions(ctx context.Context, addresses []string) (map[st
 	for address, session := range stored {
 		found[address] = session
 		if len(addresses) <= ratchetsKept/4 { // a large group would leave nothing of the others
-			d.known.fill(ratchet{address: address}, session, asked)
+			d.known.Fill(ratchet{address: address}, session, asked)
 		}
 	}
 	return found, err
@@ -284,13 +284,13 @@ func (d *sessions) DeleteAllSessions(ctx context.Context, user string) error {
 // it with every message, and it does something once.
 func (d *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 	from := pn.SignalAddressUser()
-	_, done, ticket := d.migrated.get(from)
+	_, done, ticket := d.migrated.Get(from)
 	if done {
 		return nil
 	}
 	err := d.change(ctx, func() error { return d.guarded.MigratePNToLID(ctx, pn, lid) }, from+":", lid.SignalAddressUser()+":")
 	if err == nil {
-		d.migrated.fill(from, struct{}{}, ticket)
+		d.migrated.Fill(from, struct{}{}, ticket)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/plugin/internal/store/memo"
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 )
@@ -29,12 +30,12 @@ type sessions struct {
 	decrypted atomic.Uint64 // commit of the last decryption that was stored by itself, see sqldb.DB.Committed
 
 	pending    pending
-	known      *memo[ratchet, []byte] // nil: there is none
-	resting    *time.Timer            // forgets them
-	migrated   *memo[string, struct{}]
-	identities *memo[string, [32]byte]
-	tokens     *memo[tokenKey, *wastore.PrivacyToken] // nil: there is none
-	salt       *memo[struct{}, []byte]                // nil: there is none
+	known      *memo.Memo[ratchet, []byte] // nil: there is none
+	resting    *time.Timer                 // forgets them
+	migrated   *memo.Memo[string, struct{}]
+	identities *memo.Memo[string, [32]byte]
+	tokens     *memo.Memo[tokenKey, *wastore.PrivacyToken] // nil: there is none
+	salt       *memo.Memo[struct{}, []byte]                // nil: there is none
 }
 
 var _ wastore.AllSessionSpecificStores = (*sessions)(nil)
@@ -52,14 +53,14 @@ func newSessions(c *Devices, plain *sqlstore.SQLStore) *sessions {
 	d := &sessions{
 		guarded: guarded{SQLStore: plain}, devices: c,
 		pending:    pending{ahead: make(map[ratchet]*Decryption)},
-		known:      newMemo[ratchet, []byte](ratchetsKept),
-		migrated:   newMemo[string, struct{}](remembered),
-		identities: newMemo[string, [32]byte](remembered),
-		tokens:     newMemo[tokenKey, *wastore.PrivacyToken](remembered),
-		salt:       newMemo[struct{}, []byte](1),
+		known:      memo.New[ratchet, []byte](ratchetsKept),
+		migrated:   memo.New[string, struct{}](remembered),
+		identities: memo.New[string, [32]byte](remembered),
+		tokens:     memo.New[tokenKey, *wastore.PrivacyToken](remembered),
+		salt:       memo.New[struct{}, []byte](1),
 	}
-	d.known.fits = func(ratchet []byte) bool { return len(ratchet) <= ratchetSize }
-	d.resting = time.AfterFunc(idle, d.known.forget)
+	d.known.Fits = func(ratchet []byte) bool { return len(ratchet) <= ratchetSize }
+	d.resting = time.AfterFunc(idle, d.known.Forget)
 	d.resting.Stop()
 	return d
 }
@@ -67,11 +68,11 @@ func newSessions(c *Devices, plain *sqlstore.SQLStore) *sessions {
 // forget drops what is remembered of the tables: another process may have written them.
 func (d *sessions) forget() {
 	d.resting.Stop()
-	d.known.forget()
-	d.migrated.forget()
-	d.identities.forget()
-	d.tokens.forget()
-	d.salt.forget()
+	d.known.Forget()
+	d.migrated.Forget()
+	d.identities.Forget()
+	d.tokens.Forget()
+	d.salt.Forget()
 }
 
 // write is a write of our own under the guard.

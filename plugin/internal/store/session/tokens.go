@@ -23,13 +23,13 @@ func everything[K comparable](K) bool { return true }
 // GetPrivacyToken reads a contact's token, under either of the contact's names.
 func (d *sessions) GetPrivacyToken(ctx context.Context, user types.JID) (*wastore.PrivacyToken, error) {
 	key := tokenKey{user.ToNonAD().String(), d.devices.lids.edition.Load()}
-	token, ok, ticket := d.tokens.get(key)
+	token, ok, ticket := d.tokens.Get(key)
 	if !ok {
 		var err error
 		if token, err = d.guarded.GetPrivacyToken(sqldb.Apart(ctx), user); err != nil {
 			return nil, err
 		}
-		d.tokens.fill(key, token, ticket)
+		d.tokens.Fill(key, token, ticket)
 	}
 	if token == nil {
 		return nil, nil
@@ -40,38 +40,38 @@ func (d *sessions) GetPrivacyToken(ctx context.Context, user types.JID) (*wastor
 
 // PutPrivacyTokens stores tokens.
 func (d *sessions) PutPrivacyTokens(ctx context.Context, tokens ...wastore.PrivacyToken) error {
-	defer d.tokens.write(everything)()
+	defer d.tokens.Write(everything)()
 	return d.guarded.PutPrivacyTokens(ctx, tokens...)
 }
 
 // DeleteExpiredPrivacyTokens deletes tokens from before cutoff.
 func (d *sessions) DeleteExpiredPrivacyTokens(ctx context.Context, cutoff time.Time) (int64, error) {
-	defer d.tokens.write(everything)()
+	defer d.tokens.Write(everything)()
 	return d.guarded.DeleteExpiredPrivacyTokens(ctx, cutoff)
 }
 
 // GetNCTSalt reads the account's salt.
 func (d *sessions) GetNCTSalt(ctx context.Context) ([]byte, error) {
-	salt, ok, ticket := d.salt.get(struct{}{})
+	salt, ok, ticket := d.salt.Get(struct{}{})
 	if ok {
 		return salt, nil
 	}
 	salt, err := d.guarded.GetNCTSalt(sqldb.Apart(ctx))
 	if err == nil {
-		d.salt.fill(struct{}{}, salt, ticket)
+		d.salt.Fill(struct{}{}, salt, ticket)
 	}
 	return salt, err
 }
 
 // PutNCTSalt stores the salt.
 func (d *sessions) PutNCTSalt(ctx context.Context, salt []byte) error {
-	defer d.salt.write(everything)()
+	defer d.salt.Write(everything)()
 	return d.guarded.PutNCTSalt(ctx, salt)
 }
 
 // DeleteNCTSalt deletes the salt.
 func (d *sessions) DeleteNCTSalt(ctx context.Context) error {
-	defer d.salt.write(everything)()
+	defer d.salt.Write(everything)()
 	return d.guarded.DeleteNCTSalt(ctx)
 }
 
