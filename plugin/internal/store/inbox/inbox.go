@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
+	"github.com/tapnode/tapnode/internal/sqldb/memo"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
-	"github.com/tapnode/tapnode/plugin/internal/store/memo"
 )
 
 // Options bound what an inbox keeps. All are required.

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
-	"github.com/tapnode/tapnode/plugin/internal/store/memo"
+	"github.com/tapnode/tapnode/internal/sqldb/memo"
 )
 
 // Options bound what an outbox keeps. All are required.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
-	"github.com/tapnode/tapnode/plugin/internal/store/memo"
+	"github.com/tapnode/tapnode/internal/sqldb/memo"
 	wastore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 )
