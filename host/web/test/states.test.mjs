@@ -158,6 +158,35 @@ test('a part of the page that is lost while the host is asked whether it is ther
   });
 });
 
+test('an answer that was on its way when the host went away does not bring it back', async () => {
+  await visit(host, { path: '/ui/sessions' }, async (page, visitor) => {
+    visitor.expect(/ERR_|Failed to load resource|Failed to fetch|preload/);
+    const failed = (end) => page.waitForEvent('requestfailed', (request) => request.url().endsWith(end));
+    const late = new Promise((resolve) => {
+      void page.route(/\/v1\/flows\/validate/, async (route) => {
+        const response = await route.fetch();
+        resolve(() => route.fulfill({ response }));
+      }, { times: 1 });
+    });
+    await page.goto('/ui/flows/menu');
+    const arrive = await late;
+    await visitor.context.setOffline(true);
+    await page.getByText('No connection to the server.').waitFor();
+    await page.evaluate(() => (globalThis.stayed = true));
+    const [part, asked] = [failed('/Outline.js'), failed('/v1/session')];
+    await page.getByRole('link', { name: 'Outline' }).click();
+    await Promise.all([part, asked]); // this part comes with the host
+    const again = failed('/v1/session');
+    await arrive();
+    await again;
+    assert.equal(await page.evaluate(() => globalThis.stayed), true, 'the page was loaded anew, from a host that is not there');
+    await page.getByText(/Next attempt in \d+ s/).waitFor();
+    await visitor.context.setOffline(false);
+    await page.getByText('No connection to the server.').waitFor({ state: 'detached' });
+    await page.getByRole('region', { name: 'Outline' }).waitFor();
+  });
+});
+
 test('who may only read sees, and is not offered what is refused', async (t) => {
   await visit(reader, {}, async (page, visitor) => {
     for (const one of pages)

@@ -51,6 +51,10 @@ onReach((answered) => {
   }
   state.heard = Date.now();
   if (!missed) return;
+  if (state.lost && asking === undefined) {
+    void knock(); // it may have been on its way since before the host was gone
+    return;
+  }
   missed = state.lost = false;
   failed = 0;
   clearTimeout(timer);
