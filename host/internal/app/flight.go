@@ -14,9 +14,9 @@ const (
 	// parallel is how many events of a stream are handled at the same time. They share
 	// commits.
 	parallel = 64
-	// share is how many of them may be of one subject, such as an instance: what one of
-	// another needs is not more than a few of them before it.
-	share = parallel / 8
+	// share is how many of them may be of one subject, such as an instance: what one of another needs has two before it. More
+	// make nothing of one subject faster, since the processor is what they wait for.
+	share = 2
 	// window is how many a node may send before one of them is acknowledged.
 	window = 2 * parallel
 )

@@ -16,7 +16,7 @@ import (
 
 // unacknowledged is how many messages of an instance are on their way to the disk at most.
 // One more waits before it is decrypted.
-const unacknowledged = 128
+const unacknowledged = 32
 
 // arrival is a message that was handed over to be stored.
 type arrival struct {
@@ -43,7 +43,7 @@ type acks struct {
 func newAcks() *acks { return &acks{room: make(chan struct{}, unacknowledged)} }
 
 // add takes a message, or reports false when the instance ends.
-func (a *acks) add(ctx context.Context, m arrival, acknowledge func([]arrival)) bool {
+func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arrival, settled func())) bool {
 	select {
 	case a.room <- struct{}{}:
 	case <-ctx.Done():
@@ -63,7 +63,7 @@ func (a *acks) add(ctx context.Context, m arrival, acknowledge func([]arrival)) 
 	return true
 }
 
-func (a *acks) run(acknowledge func([]arrival)) {
+func (a *acks) run(acknowledge func(batch []arrival, settled func())) {
 	for {
 		a.mu.Lock()
 		batch := a.queue
@@ -73,10 +73,7 @@ func (a *acks) run(acknowledge func([]arrival)) {
 		if len(batch) == 0 {
 			return
 		}
-		acknowledge(batch)
-		for range batch {
-			<-a.room
-		}
+		acknowledge(batch, func() { <-a.room })
 	}
 }
 
@@ -90,15 +87,18 @@ func (a *acks) close() {
 
 // acknowledge tells WhatsApp which messages are on disk. Those of a line that has ended
 // come again; they find their mark and are acknowledged then.
-func (i *Instance) acknowledge(batch []arrival) {
+func (i *Instance) acknowledge(batch []arrival, settled func()) {
 	there := batch[:0]
 	failed := false
 	for _, m := range batch {
 		if m.then != nil {
 			m.then()
+			settled()
 			continue
 		}
-		switch err := m.stored(); {
+		err := m.stored()
+		settled()
+		switch {
 		case err == nil:
 			there = append(there, m)
 		case failed: // mostly by the one before it
