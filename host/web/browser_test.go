@@ -35,8 +35,8 @@ func TestBrowser(t *testing.T) {
 	build(t, filepath.Join(dir, "nodes", "whatsapp-send-buttons"), "../../plugin")
 	build(t, filepath.Join(dir, "nodes", "hours"), "../../examples/nodes/hours") // a third party's, which the page has never heard of
 	run(t, time.Minute, nil, filepath.Join(dir, "tapnode"), "nodes", "lock")
-	args := append([]string{"--test", "--test-concurrency=2", "--test-force-exit", "--test-reporter=spec"}, tests...)
-	run(t, 15*time.Minute, []string{"TAPNODE_BIN=" + filepath.Join(dir, "tapnode"), "CHROMIUM=" + chromium}, "node", args...)
+	args := append([]string{"--test", "--test-concurrency=3", "--test-force-exit", "--test-reporter=spec"}, tests...)
+	run(t, 18*time.Minute, []string{"TAPNODE_BIN=" + filepath.Join(dir, "tapnode"), "CHROMIUM=" + chromium}, "node", args...)
 }
 
 func exists(name string) bool {
