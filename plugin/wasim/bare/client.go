@@ -16,12 +16,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// What whatsmeow calls an incoming message, an address, and a part of a stanza.
-type (
-	Message = events.Message
-	JID     = types.JID
-	Node    = waBinary.Node
-)
+// Message is what whatsmeow reports of an incoming message.
+type Message = events.Message
+
+// JID is an address, as whatsmeow knows it.
+type JID = types.JID
+
+// Node is a part of a stanza.
+type Node = waBinary.Node
 
 // Client is one whatsmeow client with whatsmeow's defaults.
 type Client struct {
