@@ -239,8 +239,10 @@ func refused(err error) bool {
 }
 
 const (
-	makeApplied  = `CREATE TABLE IF NOT EXISTS sqldb_ahead (id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL, turn INTEGER NOT NULL)`
-	beginApplied = `INSERT INTO sqldb_ahead (id, applied, turn) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING`
+	makeApplied  = `CREATE TABLE IF NOT EXISTS sqldb_ahead (id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL)`
+	hasTurn      = `SELECT count(*) FROM pragma_table_info('sqldb_ahead') WHERE name = 'turn'` // the first tables had none
+	addTurn      = `ALTER TABLE sqldb_ahead ADD COLUMN turn INTEGER NOT NULL DEFAULT 0`
+	beginApplied = `INSERT INTO sqldb_ahead (id, applied) VALUES (1, 0) ON CONFLICT (id) DO NOTHING`
 	readApplied  = `SELECT applied FROM sqldb_ahead`
 	// setApplied changes the row whatever applied was: SQLite does not sync a commit that changes nothing.
 	setApplied = `UPDATE sqldb_ahead SET applied = $1, turn = turn + 1`
@@ -250,10 +252,18 @@ const (
 func (db *DB) openAhead(ctx context.Context, path string) error {
 	applied := int64(0)
 	err := db.Write(ctx, "open the log", func(t *Tx) error {
-		if _, err := t.Exec(makeApplied); err != nil {
-			return err
+		turns := 0
+		err := change(t, makeApplied)
+		if err == nil {
+			err = t.Row(hasTurn, nil, &turns)
 		}
-		if _, err := t.Exec(beginApplied); err != nil {
+		if err == nil && turns == 0 {
+			err = change(t, addTurn)
+		}
+		if err == nil {
+			err = change(t, beginApplied)
+		}
+		if err != nil {
 			return err
 		}
 		return t.Row(readApplied, nil, &applied)

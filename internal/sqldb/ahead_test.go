@@ -152,6 +152,26 @@ func TestAheadReachesTheDisk(t *testing.T) {
 	}
 }
 
+// A database of the first version that had a log, whose table has no turns, opens with its rows and goes on.
+func TestAheadOfTheFirstVersion(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	db := openAhead(t, dir)
+	check(t, put(ctx, db, "a", 1, never(t)))
+	check(t, db.Close())
+	db, err := Open(ctx, Options{Dir: dir, File: fileName})
+	check(t, err)
+	check(t, exec(t, db, `ALTER TABLE sqldb_ahead DROP COLUMN turn`))
+	check(t, db.Close())
+	for n := range 2 {
+		db = openAhead(t, dir)
+		check(t, put(ctx, db, "b", n, never(t)))
+		if a, b := number(ctx, t, db, "a"), number(ctx, t, db, "b"); a != 1 || b != n {
+			t.Errorf("the rows are %d and %d, want 1 and %d", a, b, n)
+		}
+		check(t, db.Close())
+	}
+}
+
 // A statement that the database refuses is told of, takes its own write along, and no other.
 func TestAheadRefused(t *testing.T) {
 	ctx, db := t.Context(), openAhead(t, t.TempDir())

@@ -23,8 +23,8 @@ func newTable(w io.Writer, arms []*arm) table {
 	for _, a := range arms {
 		cells = append(cells, a.name)
 	}
-	for _, a := range arms[1:] {
-		cells = append(cells, "against "+a.name)
+	for i := range arms[1:] {
+		cells = append(cells, fmt.Sprintf("against arm %d", i+2))
 	}
 	fmt.Fprintln(w)
 	t := table{w}
@@ -32,7 +32,7 @@ func newTable(w io.Writer, arms []*arm) table {
 	return t
 }
 
-// line writes a row, whose cells but the first are as wide as they have to be for columns below each other.
+// line writes a row, in columns.
 func (t table) line(cells []string) {
 	fmt.Fprintf(t.w, "%-34s", cells[0])
 	for _, c := range cells[1:] {

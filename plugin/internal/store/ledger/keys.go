@@ -31,7 +31,7 @@ const (
 
 // mayHold notes a key, and reports whether it may have been noted or stored before.
 func (k *keys) mayHold(operation, key string) bool {
-	whole := []byte(operation + "\x00" + key)
+	whole := together(operation, key)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.noted++
@@ -40,6 +40,9 @@ func (k *keys) mayHold(operation, key string) bool {
 	}
 	return k.known == nil || k.known.TestOrAdd(whole)
 }
+
+// together is a key as a filter takes it.
+func together(operation, key string) []byte { return []byte(operation + "\x00" + key) }
 
 // outgrown reports whether the keys are to be read.
 func (k *keys) outgrown() bool {
@@ -62,7 +65,7 @@ func (k *keys) read(ctx context.Context, db *sqldb.DB, held *claims) error {
 	note := func(operation, key string) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		next.Add([]byte(operation + "\x00" + key))
+		next.Add(together(operation, key))
 	}
 	held.each(note)
 	err := pages(ctx, db, note)
