@@ -201,10 +201,12 @@ func (d *Device) pump() {
 			d.pending = slices.Delete(d.pending, i, i+1)
 			i--
 		}
-		for _, earlier := range d.pending[:min(i+1, len(d.pending))] {
-			if earlier.hold > 0 {
-				if earlier.hold--; earlier.hold == 0 {
-					i = -1 // its turn: start over
+		if p.class == "message" { // nothing else counts as later than a message that is held back
+			for _, earlier := range d.pending[:min(i+1, len(d.pending))] {
+				if earlier.hold > 0 {
+					if earlier.hold--; earlier.hold == 0 {
+						i = -1 // its turn: start over
+					}
 				}
 			}
 		}

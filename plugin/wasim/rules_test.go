@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,11 +106,26 @@ func TestMessagesOutOfOrder(t *testing.T) {
 	if _, err := p.WaitID(ctx, b.text(p.JID(), "0")); err != nil {
 		t.Fatal(err)
 	}
-	// 2 is held back until one later message has left: 1, 3, 2.
+	// 2 is held back until one later message has left: 1, 3, 2. The receipt for what the phone writes meanwhile is none.
 	addFault(t, s, wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: "5511988880001", Nth: 2}, wasim.Fault{Reorder: 1})
-	for _, body := range []string{"1", "2", "3"} {
-		b.text(p.JID(), body)
+	b.text(p.JID(), "1")
+	b.text(p.JID(), "2")
+	delivered := make(chan struct{})
+	var once sync.Once
+	p.Client().AddEventHandler(func(ev any) {
+		if _, ok := ev.(*events.Receipt); ok {
+			once.Do(func() { close(delivered) })
+		}
+	})
+	if _, err := p.SendText(ctx, b.account.JID(), "hello?"); err != nil {
+		t.Fatal(err)
 	}
+	select {
+	case <-delivered:
+	case <-ctx.Done():
+		t.Fatal("no receipt came to the phone")
+	}
+	b.text(p.JID(), "3")
 	for _, body := range []string{"1", "2", "3"} {
 		if _, err := p.Wait(ctx, func(m wasim.Message) bool { return m.Text == body }); err != nil {
 			t.Fatalf("message %s: %v", body, err)

@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/appstate"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -102,7 +103,23 @@ func stored(t *testing.T, account *wasim.Account) *business {
 	return b
 }
 
+// remaining deletes a device from the database and leaves the struct to the client's goroutines, which read it without a lock
+// while whatsmeow empties it: it does not when the deletion fails.
+type remaining struct{ store.DeviceContainer }
+
+func (r remaining) PutDevice(ctx context.Context, d *store.Device) error {
+	defer func() { d.Container = r }() // the first time, the inner one puts itself there
+	return r.DeviceContainer.PutDevice(ctx, d)
+}
+
+func (r remaining) DeleteDevice(ctx context.Context, d *store.Device) error {
+	return errors.Join(errDeleted, r.DeviceContainer.DeleteDevice(ctx, d))
+}
+
+var errDeleted = errors.New("the device is deleted")
+
 func (b *business) use(s *wasim.Server, cli *whatsmeow.Client) {
+	cli.Store.Container = remaining{cli.Store.Container}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.t.Cleanup(func() {
 		cli.Disconnect() // before cancel, as in Phone.stop
