@@ -97,8 +97,8 @@ func TestCrossingWrites(t *testing.T) {
 		})
 	}
 	writes.Wait()
-	if tries[0]+tries[1] != 3 {
-		t.Errorf("the writes were tried %v times", tries)
+	if tries[0]+tries[1] < 3 {
+		t.Errorf("the writes did not cross: they were tried %v times", tries)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,9 @@ const (
 	// crossings is how often a transaction is made again after it had crossed that of another process: each waited for
 	// what the other had, and the database has undone this one.
 	crossings = 5
+	// crossingPause is about how long it waits before, longer each time: the other may still have to be woken, and
+	// would be overtaken, which crosses it again.
+	crossingPause = 10 * time.Millisecond
 	// stuckFor is how long rows that could not be written wait until they are tried again, if nothing else is written.
 	stuckFor = time.Second
 	// writeTime bounds a transaction on Postgres; SQLite's are bounded by its disk.
@@ -280,7 +284,8 @@ func (w *writer) commit(batch []*job) {
 		return
 	}
 	err := w.transact(live)
-	for again := 0; crossed(err) && again < crossings; again++ {
+	for again := 1; crossed(err) && again <= crossings; again++ {
+		time.Sleep(crossingPause/2 + rand.N(time.Duration(again)*crossingPause))
 		err = w.transact(live)
 	}
 	if err == nil || len(live) == 1 || infrastructure(err) {
