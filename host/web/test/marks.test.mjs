@@ -1,8 +1,11 @@
 // What stands on a canvas beside the steps, and a flow with the node of a third party, run on the page that has
 // never heard of it.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { Host, visit } from './harness.mjs';
+
+const example = new URL('../../../examples/nodes/hours/flow.yaml', import.meta.url);
 
 let host;
 before(async () => (host = await Host.start({ flows: ['examples/flows/menu.yaml', 'examples/nodes/hours/flow.yaml'] })));
@@ -31,17 +34,18 @@ test('notes and groups: put down, written, renamed, undone, and in the YAML', as
   });
 });
 
-test("a third party's node runs: its step is lit, its output is shown, and the run goes on", async () => {
-  await visit(host, desk('hours'), async (page) => {
-    await step(page, 'Opening hours').waitFor();
-    await page.getByRole('button', { name: 'Start with this draft' }).click();
-    const trace = page.getByRole('region', { name: 'This run' });
-    await trace.getByRole('listitem').getByText('Opening hours').first().waitFor();
-    const chat = page.getByRole('region', { name: 'Simulated phone' }).getByRole('log');
-    await chat.getByText(/What can we do for you\?|We are closed/).last().waitFor();
-    const [{ run }] = (await host.api('GET', '/v1/runs?flow=hours&limit=1')).runs;
-    const steps = await (await fetch(new URL(`/v1/runs/${run}/steps`, host.url), { headers: { token: host.token } })).text();
-    assert.match(steps, /"step":"node.succeeded","node":"hours"/);
-    await page.locator('.node.visited', { hasText: 'Opening hours' }).waitFor();
+for (const [at, message] of [['2026-11-25T12:00:00-03:00', /^What can we do for you\?/], ['2026-11-25T22:00:00-03:00', /^We are closed, and back at 2026-11-26T09:00/]])
+  test(`a third party's node runs at ${at}: its step is lit, its output is shown, and the run goes on`, async () => {
+    await host.api('PUT', '/v1/flows/hours/draft', (await readFile(example, 'utf8')).replace('default: ""', `default: "${at}"`));
+    await visit(host, desk('hours'), async (page) => {
+      await step(page, 'Opening hours').waitFor();
+      await page.getByRole('button', { name: /^Start (again )?with this draft$/ }).click();
+      const trace = page.getByRole('region', { name: 'This run' });
+      await trace.getByRole('listitem').getByText('Opening hours').first().waitFor();
+      await page.getByRole('region', { name: 'Simulated phone' }).getByRole('log').getByText(message).waitFor();
+      const [{ run }] = (await host.api('GET', '/v1/runs?flow=hours&limit=1')).runs;
+      const { steps } = await host.api('GET', `/v1/runs/${run}`);
+      assert.ok(steps.some((s) => s.step === 'node.succeeded' && s.node === 'hours'), JSON.stringify(steps));
+      await page.locator('.node.visited', { hasText: 'Opening hours' }).waitFor();
+    });
   });
-});
