@@ -58,7 +58,7 @@ crash-host:
 crash-power:
 	TAPNODE_POWER_CUTS=200 go test -count=1 -timeout 15m -run 'TestPowerCut|TestKilledWriter' -v ./plugin/internal/store
 crash-hosts:
-	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestCluster(Failover|Pgbouncer|Upgrade|Asynchronous|Versions)' -v ./host/internal/cli
+	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestUpgradeOfLanded|TestCluster(Failover|Pgbouncer|Upgrade|Asynchronous|Versions)' -v ./host/internal/cli
 
 .PHONY: crash-runs
 crash-runs: crash-cluster ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, crash-cluster, and a minute of sends: more than an hour
