@@ -47,14 +47,14 @@ test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code,
 	.ci/test
 
 .PHONY: crash crash-documents crash-node crash-host crash-hosts crash-power
-crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, 8 faults of three hosts under 100, failovers, poolers, hosts of two versions, a chaos of faults, and hostile documents
+crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, three of the host under sends, 8 faults of three hosts under 100, failovers, poolers, hosts of two versions, a chaos of faults, and hostile documents
 	@$(MAKE) --no-print-directory --jobs --output-sync=target crash-documents crash-node crash-host crash-hosts crash-power
 crash-documents:
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
 crash-node:
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 crash-host:
-	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run TestCrashRuns -v ./host/internal/cli
+	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run 'TestCrash(Runs|Sends)$$' -v ./host/internal/cli
 crash-power:
 	TAPNODE_POWER_CUTS=200 go test -count=1 -timeout 15m -run 'TestPowerCut|TestKilledWriter' -v ./plugin/internal/store
 crash-hosts:

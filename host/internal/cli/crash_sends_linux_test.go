@@ -23,6 +23,7 @@ import (
 // was told of each under one id. TAPNODE_CRASH_SECONDS says how long; 60 is the whole.
 func TestCrashSends(t *testing.T) {
 	t.Parallel()
+	leftToCrash(t)
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
 		crashSends(t, nil)

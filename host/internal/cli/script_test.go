@@ -109,6 +109,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TAPNODE_NODES", nodesDir)
 			env.Setenv("FLOWS", examples)
 			env.Setenv("RUNTIME_DIRECTORY", os.Getenv("RUNTIME_DIRECTORY"))
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			return nil
 		},
