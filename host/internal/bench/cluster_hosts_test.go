@@ -42,6 +42,7 @@ edges: [{from: "ask.reply:home", to: next}]
 // group is some hosts that are one, and their instances.
 type group struct {
 	tb      testing.TB
+	ctx     context.Context
 	hosts   []*member
 	name    string
 	devices []*wasim.Device // of the instances
@@ -68,7 +69,7 @@ func (l *lab) group(instances, hosts int, runs, node string, hits *hits) *group 
 	l.must(err)
 	l.tb.Cleanup(func() { os.RemoveAll(dir) })
 	l.invited++
-	g := &group{tb: l.tb, name: fmt.Sprintf("g%d-", l.invited), hits: hits}
+	g := &group{tb: l.tb, ctx: l.ctx, name: fmt.Sprintf("g%d-", l.invited), hits: hits}
 	settings := map[string]any{"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()}, "pacing": map[string]any{"perMinute": 0}}
 	if node != "" {
 		settings["store"] = map[string]any{"dsn": node}
@@ -156,7 +157,7 @@ func poll(ctx context.Context, every time.Duration, holds func() bool) error {
 		select {
 		case <-time.After(every):
 		case <-ctx.Done():
-			return fmt.Errorf("the instances are not connected: %w", ctx.Err())
+			return fmt.Errorf("that did not come: %w", ctx.Err())
 		}
 	}
 	return nil
@@ -174,7 +175,16 @@ func (h *member) begin() {
 	}}}
 }
 
-func (h *member) kill() error { return syscall.Kill(h.pid, syscall.SIGKILL) }
+// kill returns when the host holds nothing any more: its directory is free.
+func (h *member) kill() error {
+	if err := syscall.Kill(h.pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	return poll(h.group.ctx, time.Millisecond, func() bool {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.pid))
+		return err != nil || bytes.Contains(raw, []byte(") Z "))
+	})
+}
 
 // ask makes a request, and reads the answer into something unless that is nil.
 func (h *member) ask(ctx context.Context, method, path string, body, into any) error {
