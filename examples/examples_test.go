@@ -50,8 +50,8 @@ func TestMain(m *testing.M) {
 // build is make build.
 func build() error {
 	for _, cmd := range []*exec.Cmd{
-		exec.Command("go", "build", "-trimpath", "-o", filepath.Join(bin, "tapnode"), "../host"),
-		exec.Command("go", "build", "-trimpath", "-o", filepath.Join(bin, "nodes", "whatsapp-send-buttons"), "../plugin"),
+		exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(bin, "tapnode"), "../host"),
+		exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(bin, "nodes", "whatsapp-send-buttons"), "../plugin"),
 		exec.Command(filepath.Join(bin, "tapnode"), "nodes", "lock", "--nodes", filepath.Join(bin, "nodes")),
 	} {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

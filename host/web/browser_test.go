@@ -51,7 +51,7 @@ func onPath(name string) bool {
 
 func build(t *testing.T, to, pkg string) {
 	t.Helper()
-	run(t, 10*time.Minute, []string{"CGO_ENABLED=0"}, "go", "build", "-o", to, pkg)
+	run(t, 10*time.Minute, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", to, pkg)
 }
 
 func run(t *testing.T, within time.Duration, env []string, name string, args ...string) {

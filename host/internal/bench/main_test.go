@@ -49,7 +49,7 @@ func run(m *testing.M) int {
 func install(ctx context.Context, dir string) ([]app.Installed, error) {
 	hostBinary, nodeBinary = filepath.Join(dir, "tapnode"), filepath.Join(dir, "whatsapp-send-buttons")
 	for binary, source := range map[string]string{hostBinary: "host", nodeBinary: "plugin"} {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "github.com/tapnode/tapnode/"+source)
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "github.com/tapnode/tapnode/"+source)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {

@@ -44,8 +44,11 @@ func (e Entry) verify() error {
 // <stateDir>/bin/<sha256>, which is what may be run. A good copy is used again. The
 // error is a *MismatchError if the binary is not the locked one.
 func (e Entry) Install(stateDir string) (string, error) {
-	if err := e.verify(); err != nil {
-		return "", err
+	// Where there is no copy yet, making it verifies the binary.
+	if _, err := os.Stat(filepath.Join(stateDir, "bin", e.SHA256)); err == nil {
+		if err := e.verify(); err != nil {
+			return "", err
+		}
 	}
 	return e.EnsureCopy(stateDir)
 }
@@ -73,7 +76,8 @@ func (e Entry) EnsureCopy(stateDir string) (string, error) {
 	return path, nil
 }
 
-// copyTo copies what it hashes: a change since verify is noticed here.
+// copyTo copies what it hashes: a change since verify is noticed here. It does not wait for the disk: a copy that a power
+// cut has damaged is noticed before it is run.
 func (e Entry) copyTo(dir, path string) error {
 	// A process forked now would hold the copy open for writing until its exec, and
 	// ours would fail with "text file busy" (golang.org/issue/22315).
@@ -90,7 +94,7 @@ func (e Entry) copyTo(dir, path string) error {
 		return err
 	}
 	defer os.Remove(dst.Name())
-	if err := errors.Join(e.check(src, dst), dst.Chmod(0o500), dst.Sync(), dst.Close()); err != nil {
+	if err := errors.Join(e.check(src, dst), dst.Chmod(0o500), dst.Close()); err != nil {
 		return err
 	}
 	return os.Rename(dst.Name(), path)

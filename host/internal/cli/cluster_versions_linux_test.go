@@ -46,7 +46,7 @@ func TestClusterVersions(t *testing.T) {
 	leftToCrash(t)
 	newer := shortDir(t)
 	for name, build := range map[string]string{"whatsapp-send-buttons": "plugin", "hours": "examples/nodes/hours"} {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", filepath.Join(newer, name), "github.com/tapnode/tapnode/"+build)
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(newer, name), "github.com/tapnode/tapnode/"+build)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)

@@ -50,8 +50,8 @@ func earlier(t *testing.T, commit string) program {
 	archive := filepath.Join(dir, "source.tar")
 	do("../../..", "git", "archive", "-o", archive, commit)
 	do(source, "tar", "xf", archive)
-	do(source, "go", "build", "-o", p.exe, "./host")
-	do(source, "go", "build", "-o", filepath.Join(p.nodes, "whatsapp-send-buttons"), "./plugin")
+	do(source, "go", "build", "-ldflags=-s -w", "-o", p.exe, "./host")
+	do(source, "go", "build", "-ldflags=-s -w", "-o", filepath.Join(p.nodes, "whatsapp-send-buttons"), "./plugin")
 	do(source, p.exe, "nodes", "lock", "--nodes", p.nodes)
 	return p
 }
