@@ -62,15 +62,15 @@ type member struct {
 	http  *http.Client
 }
 
-// group pairs instances in a database, or in a file without one, and starts hosts on them.
-func (l *lab) group(instances, hosts int, runs, node string, hits *hits) *group {
+// group pairs instances in a database, or in a file without one, and starts hosts on them with a flow.
+func (l *lab) group(instances, hosts int, runs, node, flow string) *group {
 	l.tb.Helper()
 	dir, err := os.MkdirTemp("", "tb") // a socket's path may not be long
 	l.must(err)
 	l.tb.Cleanup(func() { os.RemoveAll(dir) })
 	l.invited++
-	g := &group{tb: l.tb, ctx: l.ctx, name: fmt.Sprintf("g%d-", l.invited), hits: hits}
-	settings := map[string]any{"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()}, "pacing": map[string]any{"perMinute": 0}}
+	g := &group{tb: l.tb, ctx: l.ctx, name: fmt.Sprintf("g%d-", l.invited)}
+	settings := map[string]any{"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()}, "pacing": map[string]any{"perMinute": l.perMinute}}
 	if node != "" {
 		settings["store"] = map[string]any{"dsn": node}
 		g.base = postmaster(l.tb, node)
@@ -79,9 +79,9 @@ func (l *lab) group(instances, hosts int, runs, node string, hits *hits) *group 
 	l.must(err)
 	all, err := json.Marshal(map[string]json.RawMessage{installed[0].Name: own})
 	l.must(err)
-	file, flow := filepath.Join(dir, "settings.json"), filepath.Join(dir, "tap.yaml")
-	l.must(os.WriteFile(file, all, 0o600))
-	l.must(os.WriteFile(flow, fmt.Appendf(nil, tapFlow, hits.server.URL), 0o600))
+	settled, flows := filepath.Join(dir, "settings.json"), filepath.Join(dir, "flow.yaml")
+	l.must(os.WriteFile(settled, all, 0o600))
+	l.must(os.WriteFile(flows, []byte(flow), 0o600))
 
 	l.host, err = app.Open(app.Options{Nodes: installed, DataDir: filepath.Join(dir, "host0"), Settings: map[string]json.RawMessage{installed[0].Name: own}})
 	l.must(err)
@@ -101,7 +101,7 @@ func (l *lab) group(instances, hosts int, runs, node string, hits *hits) *group 
 	}
 	for i := range hosts {
 		h := &member{group: g, data: filepath.Join(dir, fmt.Sprint("host", i))}
-		h.args = []string{hostBinary, "serve", flow, "--data", h.data, "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0", "--settings", file, "--allow-private"}
+		h.args = []string{hostBinary, "serve", flows, "--data", h.data, "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0", "--settings", settled, "--allow-private"}
 		if runs != "" {
 			h.args = append(h.args, "--database", runs)
 		}

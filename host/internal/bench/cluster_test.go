@@ -34,10 +34,14 @@ func clusters(tb testing.TB, w io.Writer, size clusterSize) {
 	}
 	l := emptyLab(tb)
 	hits := countHits(tb)
+	flow := fmt.Sprintf(tapFlow, hits.server.URL)
 	arms := []*group{
-		l.group(size.instances, 1, "", "", hits),
-		l.group(size.instances, 1, sqldbtest.Postgres(tb), sqldbtest.Postgres(tb), hits),
-		l.group(size.instances, 3, sqldbtest.Postgres(tb), sqldbtest.Postgres(tb), hits),
+		l.group(size.instances, 1, "", "", flow),
+		l.group(size.instances, 1, sqldbtest.Postgres(tb), sqldbtest.Postgres(tb), flow),
+		l.group(size.instances, 3, sqldbtest.Postgres(tb), sqldbtest.Postgres(tb), flow),
+	}
+	for _, g := range arms {
+		g.hits = hits
 	}
 	const row = "%-44s  %-20s  %-20s  %-20s  %-20s  %s\n"
 	fmt.Fprintf(w, "\n"+row, fmt.Sprintf("%d instances, median (quartiles)", size.instances), "one host, SQLite", "one, Postgres", "three, Postgres", "three against one", "three against SQLite")

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"net/http"
 	"os"
-	"runtime/debug"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
-	"github.com/tapnode/tapnode/host/internal/flow"
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
@@ -48,8 +46,8 @@ type fairness struct {
 	taps, measured, perMinute int
 }
 
-// BenchmarkFairness prints the way from a tap on a quiet instance to the answer on the phone,
-// alone and while another instance has much to do, each with the real node, host and database.
+// BenchmarkFairness prints the way from a tap on a quiet instance to the answer on the phone, alone and while another
+// instance has much to do, each with the real programs and database. The phones are this process's, not the host's.
 func BenchmarkFairness(b *testing.B) {
 	each(b, func(name string, o sqllog.Options) {
 		fair(b, os.Stdout, name, o, fairness{runs: []int{300, 1000}, taps: 5000, measured: 100, perMinute: 600})
@@ -65,21 +63,15 @@ func TestFairness(t *testing.T) {
 
 func fair(tb testing.TB, w io.Writer, name string, o sqllog.Options, f fairness) {
 	tb.Helper()
-	was := debug.SetGCPercent(300) // as tapnode serve does
-	tb.Cleanup(func() { debug.SetGCPercent(was) })
 	l := emptyLab(tb)
-	o.Logger = slog.New(slog.DiscardHandler)
-	runs, err := sqllog.Open(l.ctx, o)
-	l.must(err)
-	tb.Cleanup(func() { l.check(runs.Close()) })
-	l.runs, l.perMinute = runs, f.perMinute
-	l.tapnode = l.hostArm()
-	l.must(l.tapnode.grow(2))
-	p, _, err := flow.Load([]byte(fairFlow), l.host.Catalogue)
-	l.must(err)
-	l.must(l.host.Deploy(l.ctx, p))
+	l.perMinute = f.perMinute
+	node := ""
+	if o.Postgres != "" {
+		node = sqldbtest.Postgres(tb)
+	}
+	g := l.group(2, 1, o.Postgres, node, fairFlow)
 
-	phone, menu := l.customerOf(quiet, 0)
+	phone, menu := l.customerOf(g, quiet, 0)
 	alone, err := l.answered(phone, menu, f)
 	l.must(err)
 	tell := func(what string, took []float64) {
@@ -93,24 +85,24 @@ func fair(tb testing.TB, w io.Writer, name string, o sqllog.Options, f fairness)
 	var others []*wasim.Phone
 	var menus []wasim.Message
 	for i := range phones {
-		p, m := l.customerOf(busy, 1+i)
+		p, m := l.customerOf(g, busy, 1+i)
 		others, menus = append(others, p), append(menus, m)
 	}
 	begun := 0
 	for _, n := range f.runs {
 		for ; begun < n; begun++ {
-			l.begin("say", busy, others[begun%phones])
+			l.must(g.start(l.ctx, "say", busy, others[begun%phones]))
 		}
 		took, err := l.answered(phone, menu, f)
 		l.must(err)
 		tell(fmt.Sprintf("beside %d paced runs", n), took)
 	}
 
-	device := l.tapnode.accounts[busy].Linked()[0]
+	device := g.devices[busy]
 	device.Hold(true)
-	var g errgroup.Group
+	var taps errgroup.Group
 	for i, p := range others {
-		g.Go(func() error {
+		taps.Go(func() error {
 			for n := range f.taps / phones {
 				if _, err := p.Click(l.ctx, menus[i], choices[n%2], ""); err != nil {
 					return err
@@ -119,26 +111,25 @@ func fair(tb testing.TB, w io.Writer, name string, o sqllog.Options, f fairness)
 			return nil
 		})
 	}
-	l.must(g.Wait())
+	l.must(taps.Wait())
 	device.Hold(false)
 	took, err := l.answered(phone, menu, f)
 	l.must(err)
 	tell(fmt.Sprintf("beside these and %d taps at once", f.taps), took)
 }
 
-// begin starts a run of the flow.
-func (l *lab) begin(trigger string, on int, phone *wasim.Phone) {
-	l.tb.Helper()
-	_, err := l.host.Engine.Run(l.ctx, engine.Request{Flow: "fair", Trigger: trigger, Vars: map[string]any{"instance": instance(on), "phone": phone.Account().Phone()}})
-	l.must(err)
+// start starts a run of the flow.
+func (g *group) start(ctx context.Context, trigger string, on int, phone *wasim.Phone) error {
+	vars := map[string]string{"instance": g.instance(on), "phone": phone.Account().Phone()}
+	return g.hosts[0].ask(ctx, http.MethodPost, "/v1/flows/fair/runs", map[string]any{"trigger": trigger, "vars": vars}, nil)
 }
 
 // customerOf is a new customer with a menu of an instance.
-func (l *lab) customerOf(on, n int) (*wasim.Phone, wasim.Message) {
+func (l *lab) customerOf(g *group, on, n int) (*wasim.Phone, wasim.Message) {
 	l.tb.Helper()
 	phone, err := l.sim.NewPhone(l.ctx, fmt.Sprintf("55119444%05d", n))
 	l.must(err)
-	l.begin("ask", on, phone)
+	l.must(g.start(l.ctx, "ask", on, phone))
 	menu, err := phone.Wait(l.ctx, func(m wasim.Message) bool { return len(m.Buttons) > 0 })
 	l.must(err)
 	return phone, menu
