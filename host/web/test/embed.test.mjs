@@ -31,6 +31,31 @@ test('the node of a third party: its form, findings, ports, without a word of it
   await visitor.close();
 });
 
+test('a press of the button counts when the page moves under it, and not when the mouse is moved away', async () => {
+  const visitor = await elsewhere.visit({ operation: 'hours.check@1' });
+  const { page } = visitor;
+  const save = page.getByRole('button', { name: 'Save the step' });
+  await save.waitFor();
+  await page.evaluate(() => {
+    window.submits = 0;
+    document.querySelector('tapnode-form').value = { week: { mon: ['09:00-12:00'] } };
+    document.querySelector('tapnode-form').addEventListener('submit', () => window.submits++);
+  });
+  const press = async (moved, away) => {
+    const { x, y } = await save.boundingBox();
+    await page.mouse.move(x + 5, y + 5);
+    await page.mouse.down();
+    await page.evaluate((height) => (document.querySelector('tapnode-form').style.marginTop = height), moved);
+    await page.mouse.move(x + 5 + away, y + 5);
+    await page.mouse.up();
+  };
+  await press('300px', 200);
+  await press('0px', 200);
+  await press('300px', 0);
+  await elsewhere.host.until(() => page.evaluate(() => window.submits === 1));
+  await visitor.close();
+});
+
 test('what it tells: each change at once, and again when the host has checked', async () => {
   const visitor = await elsewhere.visit();
   const { page } = visitor;

@@ -137,13 +137,14 @@ async function emptied({ key, context, page }) {
   await context.setOffline(false);
   await page.unrouteAll({ behavior: 'ignoreErrors' });
   for (const other of context.pages()) if (other !== page) await other.close();
-  await page.evaluate(() => (localStorage.clear(), sessionStorage.clear()));
-  await Promise.all([context.clearCookies(), context.clearPermissions()]);
   page.removeAllListeners();
-  // It waits on a page of the same site, as another one would be another process; the host need not be there for it.
+  // It waits on a page of the same site, as another one would be another process; the host need not be there for it. What is taken
+  // from it is taken there: the page before would ask on without its session.
   await page.route('**/parked', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><link rel="icon" href="data:,">' }));
   await page.goto('/parked');
   await page.unroute('**/parked');
+  await page.evaluate(() => (localStorage.clear(), sessionStorage.clear()));
+  await Promise.all([context.clearCookies(), context.clearPermissions()]);
   return { key, context, page };
 }
 

@@ -134,7 +134,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 	defer context.AfterFunc(i.ctx, p.leave)()
 	before := i.Status()
 	defer func() {
-		p.cli.Disconnect()
+		disconnect(p.cli)
 		var refused *RefusedError
 		switch {
 		case err == nil:
@@ -322,7 +322,7 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 		}
 	case <-t.C:
 	}
-	p.cli.Disconnect()
+	disconnect(p.cli)
 	i.account.Store(&Account{JID: p.cli.Store.GetJID().ToNonAD(), LID: p.cli.Store.GetLID().ToNonAD()})
 	i.cli.Store(p.cli)
 	if p.wasStopped() {

@@ -239,12 +239,20 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 		end.stood = time.Since(since)
 	}
 	if end.by != nil || i.ctx.Err() != nil || !i.wants(cli) {
-		cli.Disconnect()
+		disconnect(cli)
 	} else {
 		cli.ResetConnection() // a send that is cut waits for the next connection
 	}
 	session.Rest(cli.Store)
 	return end
+}
+
+// disconnect ends a client's connection, also while the server does. whatsmeow's Disconnect then takes away a function that the
+// reader of the socket is about to call (socket.NoiseSocket.Stop against socket.FrameSocket.Close), but not of a socket that is
+// stopped, as ResetConnection leaves it.
+func disconnect(cli *whatsmeow.Client) {
+	cli.ResetConnection()
+	cli.Disconnect()
 }
 
 // watch stays until a connection that has logged in must end, and says why.
