@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -16,7 +18,18 @@ import (
 // events with this name, but for what we sent.
 func (s *served) listen(t *testing.T, token, instance string) (next func(event string) answered) {
 	t.Helper()
-	conn, _, err := websocket.Dial(t.Context(), strings.Replace(s.url, "http", "ws", 1)+"/ws/"+instance, &websocket.DialOptions{HTTPHeader: http.Header{"Token": {token}}})
+	dial := func() (*websocket.Conn, *http.Response, error) {
+		return websocket.Dial(t.Context(), strings.Replace(s.url, "http", "ws", 1)+"/ws/"+instance, &websocket.DialOptions{HTTPHeader: http.Header{"Token": {token}}})
+	}
+	conn, answer, err := dial()
+	for err != nil && answer != nil && answer.StatusCode == http.StatusTooManyRequests {
+		seconds, wrong := strconv.Atoi(answer.Header.Get("Retry-After"))
+		if wrong != nil {
+			t.Fatalf("429 without a Retry-After in seconds: %v", wrong)
+		}
+		time.Sleep(time.Duration(seconds) * time.Second)
+		conn, answer, err = dial()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
