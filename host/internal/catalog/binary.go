@@ -70,7 +70,11 @@ func (e Entry) EnsureCopy(stateDir string) (string, error) {
 	if copied.verify() == nil {
 		return path, nil
 	}
-	if err := e.copyTo(bin, path); err != nil {
+	err = e.copyTo(bin, path)
+	if _, is := errors.AsType[*MismatchError](err); is {
+		return "", err // it is about the binary
+	}
+	if err != nil {
 		return "", fmt.Errorf("copy of node %s: %w", e.Name, err)
 	}
 	return path, nil
