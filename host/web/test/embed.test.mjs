@@ -27,6 +27,9 @@ test('the node of a third party: its form, findings, ports, without a word of it
   await page.getByRole('textbox', { name: 'At' }).fill('2026-11-26T12:00:00Z');
   await page.getByRole('button', { name: 'Save the step' }).click();
   await page.getByText(/Saved with \d+ exits/).waitFor();
+  // What the host says of it later is no change.
+  await page.locator('tapnode-form').evaluate((form) => form.dispatchEvent(new CustomEvent('change', { detail: { input: form.value, valid: true, checked: true, findings: [], ports: [] } })));
+  assert.match(await page.locator('#said').textContent(), /^Saved/);
   await visitor.axe();
   await visitor.close();
 });
