@@ -42,7 +42,6 @@ edges: [{from: "ask.reply:home", to: next}]
 // group is some hosts that are one, and their instances.
 type group struct {
 	tb      testing.TB
-	ctx     context.Context
 	hosts   []*member
 	name    string
 	devices []*wasim.Device // of the instances
@@ -69,7 +68,7 @@ func (l *lab) group(instances, hosts int, runs, node, flow string) *group {
 	l.must(err)
 	l.tb.Cleanup(func() { os.RemoveAll(dir) })
 	l.invited++
-	g := &group{tb: l.tb, ctx: l.ctx, name: fmt.Sprintf("g%d-", l.invited)}
+	g := &group{tb: l.tb, name: fmt.Sprintf("g%d-", l.invited)}
 	settings := map[string]any{"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()}, "pacing": map[string]any{"perMinute": l.perMinute}}
 	if node != "" {
 		settings["store"] = map[string]any{"dsn": node}
@@ -79,9 +78,9 @@ func (l *lab) group(instances, hosts int, runs, node, flow string) *group {
 	l.must(err)
 	all, err := json.Marshal(map[string]json.RawMessage{installed[0].Name: own})
 	l.must(err)
-	settled, flows := filepath.Join(dir, "settings.json"), filepath.Join(dir, "flow.yaml")
-	l.must(os.WriteFile(settled, all, 0o600))
-	l.must(os.WriteFile(flows, []byte(flow), 0o600))
+	settingsFile, flowFile := filepath.Join(dir, "settings.json"), filepath.Join(dir, "flow.yaml")
+	l.must(os.WriteFile(settingsFile, all, 0o600))
+	l.must(os.WriteFile(flowFile, []byte(flow), 0o600))
 
 	l.host, err = app.Open(app.Options{Nodes: installed, DataDir: filepath.Join(dir, "host0"), Settings: map[string]json.RawMessage{installed[0].Name: own}})
 	l.must(err)
@@ -101,7 +100,7 @@ func (l *lab) group(instances, hosts int, runs, node, flow string) *group {
 	}
 	for i := range hosts {
 		h := &member{group: g, data: filepath.Join(dir, fmt.Sprint("host", i))}
-		h.args = []string{hostBinary, "serve", flows, "--data", h.data, "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0", "--settings", settled, "--allow-private"}
+		h.args = []string{hostBinary, "serve", flowFile, "--data", h.data, "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0", "--settings", settingsFile, "--allow-private"}
 		if runs != "" {
 			h.args = append(h.args, "--database", runs)
 		}
@@ -175,14 +174,16 @@ func (h *member) begin() {
 	}}}
 }
 
-// kill returns when the host holds nothing any more: its directory is free.
-func (h *member) kill() error {
+// kill returns when the host holds nothing any more: all of its threads are gone, and its directory is free.
+func (h *member) kill(ctx context.Context) error {
 	if err := syscall.Kill(h.pid, syscall.SIGKILL); err != nil {
 		return err
 	}
-	return poll(h.group.ctx, time.Millisecond, func() bool {
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.pid))
-		return err != nil || bytes.Contains(raw, []byte(") Z "))
+	proc := fmt.Sprintf("/proc/%d", h.pid)
+	return poll(ctx, time.Millisecond, func() bool {
+		stat, err := os.ReadFile(filepath.Join(proc, "stat"))
+		threads, _ := os.ReadDir(filepath.Join(proc, "task"))
+		return err != nil || bytes.Contains(stat, []byte(") Z ")) && len(threads) <= 1
 	})
 }
 

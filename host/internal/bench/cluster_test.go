@@ -155,7 +155,7 @@ func (g *group) takeover(ctx context.Context) (float64, error) {
 	h := g.host(g.deaths)
 	before := g.logins()
 	killed := time.Now()
-	if err := h.kill(); err != nil {
+	if err := h.kill(ctx); err != nil {
 		return 0, err
 	}
 	if len(g.hosts) == 1 {
