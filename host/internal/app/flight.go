@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
+	"github.com/tapnode/tapnode/internal/crowd"
 	"github.com/tapnode/tapnode/sdk"
 )
 
@@ -14,9 +15,11 @@ const (
 	// parallel is how many events of a stream are handled at the same time. They share
 	// commits.
 	parallel = 64
-	// share is how many of them may be of one subject, such as an instance: what one of another needs has two before it. More
-	// make nothing of one subject faster, since the processor is what they wait for.
-	share = 2
+	// alone is how many of them may be of one subject, such as an instance.
+	alone = 8
+	// inCompany is how many when there are events of other subjects, too: what one of another needs has these before it, at
+	// each step of its way.
+	inCompany = 1
 	// window is how many a node may send before one of them is acknowledged.
 	window = 2 * parallel
 )
@@ -38,6 +41,8 @@ type flight struct {
 	lanes    map[string][]*event // what waits for the one of its lane that is handled
 	subjects map[string]*subject // that have events
 	turns    []*subject          // those that could be handled, whose turn it is first
+	company  crowd.Crowd
+	share    int // of the events that are handled, for one subject
 	running  int
 	order    []*event // not done, or behind one that is not
 	open     int      // events among them
@@ -108,6 +113,10 @@ func (f *flight) queue(e *event) {
 		f.subjects[e.Subject] = s
 	}
 	s.ready = append(s.ready, e)
+	f.share = inCompany
+	if f.company.Alone(e.Subject) {
+		f.share = alone
+	}
 	if !slices.Contains(f.turns, s) {
 		f.turns = append(f.turns, s)
 	}
@@ -118,7 +127,7 @@ func (f *flight) dispatch() {
 	for passed := 0; f.running < parallel && passed < len(f.turns); {
 		s := f.turns[0]
 		f.turns = f.turns[1:]
-		if passed++; s.running < share {
+		if passed++; s.running < f.share {
 			passed = 0
 			e := s.ready[0]
 			s.ready = s.ready[1:]

@@ -7,6 +7,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types/events"
+	"golang.org/x/sync/semaphore"
 )
 
 // whatsmeow decrypts, stores and acknowledges one message after the other. Decrypting needs
@@ -14,9 +15,14 @@ import (
 // is on its way to the disk is told to whatsmeow as one that could not be handled, after
 // which it says nothing to WhatsApp; acks says it when the event is there.
 
-// unacknowledged is how many messages of an instance are on their way to the disk at most.
-// One more waits before it is decrypted.
-const unacknowledged = 32
+const (
+	// unacknowledged is how many messages of an instance are on their way to the disk at most.
+	// One more waits before it is decrypted.
+	unacknowledged = 128
+	// inCompany is how many when other instances receive something, too: what another one needs has these before it, at
+	// each step of its way.
+	inCompany = 4
+)
 
 // arrival is a message that was handed over to be stored.
 type arrival struct {
@@ -26,12 +32,14 @@ type arrival struct {
 	stanza *waBinary.Node
 	stored func() error // waits until it is on disk
 	then   func()       // not nil: no message, but what is to be done when those before it are there
+	weight int64        // of the room it takes
 }
 
 // acks acknowledges the messages of an instance in their order. Its goroutine is there
 // while there is something to wait for.
 type acks struct {
-	room chan struct{} // a token for every message
+	alone func() bool // no other instance receives anything
+	room  *semaphore.Weighted
 
 	mu     sync.Mutex
 	queue  []arrival
@@ -40,19 +48,23 @@ type acks struct {
 	work   sync.WaitGroup
 }
 
-func newAcks() *acks { return &acks{room: make(chan struct{}, unacknowledged)} }
+func newAcks(alone func() bool) *acks {
+	return &acks{alone: alone, room: semaphore.NewWeighted(unacknowledged)}
+}
 
 // add takes a message, or reports false when the instance ends.
-func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arrival, settled func())) bool {
-	select {
-	case a.room <- struct{}{}:
-	case <-ctx.Done():
+func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arrival, settled func(arrival))) bool {
+	m.weight = 1
+	if !a.alone() {
+		m.weight = unacknowledged / inCompany
+	}
+	if a.room.Acquire(ctx, m.weight) != nil {
 		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
-		<-a.room
+		a.room.Release(m.weight)
 		return false
 	}
 	a.queue = append(a.queue, m)
@@ -63,7 +75,7 @@ func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arri
 	return true
 }
 
-func (a *acks) run(acknowledge func(batch []arrival, settled func())) {
+func (a *acks) run(acknowledge func(batch []arrival, settled func(arrival))) {
 	for {
 		a.mu.Lock()
 		batch := a.queue
@@ -73,7 +85,7 @@ func (a *acks) run(acknowledge func(batch []arrival, settled func())) {
 		if len(batch) == 0 {
 			return
 		}
-		acknowledge(batch, func() { <-a.room })
+		acknowledge(batch, func(m arrival) { a.room.Release(m.weight) })
 	}
 }
 
@@ -87,17 +99,17 @@ func (a *acks) close() {
 
 // acknowledge tells WhatsApp which messages are on disk. Those of a line that has ended
 // come again; they find their mark and are acknowledged then.
-func (i *Instance) acknowledge(batch []arrival, settled func()) {
+func (i *Instance) acknowledge(batch []arrival, settled func(arrival)) {
 	there := batch[:0]
 	failed := false
 	for _, m := range batch {
 		if m.then != nil {
 			m.then()
-			settled()
+			settled(m)
 			continue
 		}
 		err := m.stored()
-		settled()
+		settled(m)
 		switch {
 		case err == nil:
 			there = append(there, m)

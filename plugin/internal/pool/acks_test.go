@@ -186,3 +186,35 @@ func TestLineEndsBeforeTheDisk(t *testing.T) {
 	default:
 	}
 }
+
+// Many messages of an instance that is alone wait for the disk beside each other, and few of one in company.
+func TestRoomInCompany(t *testing.T) {
+	for _, c := range []struct {
+		alone bool
+		room  int
+	}{{true, unacknowledged}, {false, inCompany}} {
+		a := newAcks(func() bool { return c.alone })
+		disk := make(chan struct{})
+		acknowledge := func(batch []arrival, settled func(arrival)) {
+			<-disk
+			for _, m := range batch {
+				settled(m)
+			}
+		}
+		for n := range c.room {
+			if !a.add(t.Context(), arrival{}, acknowledge) {
+				t.Errorf("alone %v: no room for message %d", c.alone, n+1)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if a.add(ctx, arrival{}, acknowledge) {
+			t.Errorf("alone %v: room for more than %d", c.alone, c.room)
+		}
+		cancel()
+		close(disk)
+		if !a.add(t.Context(), arrival{}, acknowledge) {
+			t.Errorf("alone %v: no room when the others are stored", c.alone)
+		}
+		a.close()
+	}
+}

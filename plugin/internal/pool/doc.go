@@ -8,7 +8,7 @@
 //     lost acknowledgement blocks the instance for [ackTimeout] at most.
 //   - An incoming message is acknowledged to WhatsApp only after [Options.OnMessage] or what it
 //     returned has said that it is stored; until then WhatsApp keeps it and delivers it again.
-//     At most [unacknowledged] of an instance wait for the disk beside each other.
+//     At most [unacknowledged] of an instance wait for the disk beside each other, and [inCompany] when others receive, too.
 //   - A message that a recipient could not decrypt is sent again with the same
 //     stanza nodes it left with the first time, from the ledger, for days.
 //   - Whatever ends a connection becomes a named [Status] with the next step to

@@ -93,7 +93,7 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 		done:     make(chan struct{}),
 		signals:  make(chan signal, 64),
 		wake:     make(chan struct{}, 1),
-		acks:     newAcks(),
+		acks:     newAcks(func() bool { return p.receiving.Alone(r.Name) }),
 		turn:     make(chan struct{}, 1),
 		claiming: make(chan struct{}, 1),
 

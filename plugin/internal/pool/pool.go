@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
+	"github.com/tapnode/tapnode/internal/crowd"
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
@@ -112,8 +113,9 @@ type Pool struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	moved  bell    // see Away
-	others *others // with Options.Leased
+	moved     bell        // see Away
+	others    *others     // with Options.Leased
+	receiving crowd.Crowd // the instances
 
 	mu     sync.RWMutex
 	byName map[string]*Instance
