@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,8 @@ import (
 const (
 	// pgConns bounds the connections of one process.
 	pgConns = 24
+	// warmConns is how many there are at once when it starts.
+	warmConns = 6
 	// eachServer is how long one of several servers may take to answer. One whose machine is gone says
 	// nothing, and must not take the time in which the next one would.
 	eachServer = 2 * time.Second
@@ -38,10 +41,30 @@ func openPostgres(ctx context.Context, opt Options, _ *ahead) (*sql.DB, string, 
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(pgConns)
 	db.SetMaxIdleConns(pgConns)
-	if err := db.PingContext(ctx); err != nil {
+	if err := warm(ctx, db); err != nil {
 		return nil, "", errors.Join(Wrap("reach Postgres", err), db.Close())
 	}
 	return db, "postgres", nil
+}
+
+// warm connects a few times at once, which whoever comes first would wait for: each connection is a process of the server.
+// One is enough.
+func warm(ctx context.Context, db *sql.DB) error {
+	var conns [warmConns]*sql.Conn
+	var errs [warmConns]error
+	var connecting sync.WaitGroup
+	for i := range conns {
+		connecting.Go(func() { conns[i], errs[i] = db.Conn(ctx) })
+	}
+	connecting.Wait()
+	err := errs[0]
+	for i, c := range conns {
+		if errs[i] == nil {
+			err = nil
+			defer c.Close() //nolint:errcheck // it goes back to the pool
+		}
+	}
+	return err
 }
 
 // postgresConfig reads a connection string. A standby is never connected to: what it reads is old, and a
