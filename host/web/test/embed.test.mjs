@@ -77,6 +77,26 @@ test('what it tells: each change at once, and again when the host has checked', 
   await visitor.close();
 });
 
+test('what a submit has told is not told again when the form has checked the same', async () => {
+  const visitor = await elsewhere.visit({ operation: 'hours.check@1' });
+  const { page } = visitor;
+  await page.getByRole('group', { name: 'Opening hours' }).waitFor();
+  let checks = 0;
+  page.on('requestfinished', (request) => (checks += /\/validate$/.test(request.url()) ? 1 : 0));
+  const told = await page.locator('tapnode-form').evaluate(async (form) => {
+    window.told = [];
+    for (const event of ['change', 'submit']) form.addEventListener(event, ({ detail }) => window.told.push([event, detail.checked]));
+    form.value = { week: { mon: ['09:00-12:00'] } };
+    await form.submit();
+    return window.told;
+  });
+  assert.deepEqual(told, [['submit', true]]);
+  await elsewhere.host.until(async () => checks > 1); // the submit's, and the form's own
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.deepEqual(await page.evaluate(() => window.told), told);
+  await visitor.close();
+});
+
 test('a submit that does not come to the host is made again, and the form stays', async () => {
   const visitor = await elsewhere.visit();
   visitor.expect(/Failed to load resource/);
