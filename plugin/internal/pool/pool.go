@@ -107,6 +107,7 @@ func (l Limits) withDefaults() Limits {
 type Pool struct {
 	opts   Options
 	client *http.Client // every websocket and every media transfer
+	wires  *wires
 	web    *web
 	dials  chan struct{}
 	ctx    context.Context // ends with Close
@@ -137,11 +138,12 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 	}
 	p := &Pool{
 		opts:   opts,
-		client: &http.Client{Transport: transport(opts.Server)},
+		wires:  newWires(),
 		dials:  make(chan struct{}, maxDialing),
 		byName: make(map[string]*Instance, len(records)),
 		others: newOthers(),
 	}
+	p.client = &http.Client{Transport: transport(opts.Server, p.wires)}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.web = newWeb(p)
 	if opts.RefreshVersion && !p.web.recall(ctx) {
@@ -286,7 +288,7 @@ func (p *Pool) removed(name string) {
 }
 
 // Close disconnects every instance and waits for all goroutines, at most until ctx
-// ends. It may be called again.
+// ends. A WhatsApp that does not answer is waited for [goodbye]. It may be called again.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
@@ -297,6 +299,7 @@ func (p *Pool) Close(ctx context.Context) error {
 		p.wg.Wait()
 		close(ended)
 	}()
+	defer time.AfterFunc(goodbye, p.wires.cut).Stop()
 	defer p.client.CloseIdleConnections()
 	select {
 	case <-ended:

@@ -18,7 +18,7 @@ import (
 
 // to makes every connection one to addr.
 func to(addr string) *http.Transport {
-	t := transport(nil)
+	t := transport(nil, newWires())
 	t.Proxy = nil
 	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
@@ -28,7 +28,7 @@ func to(addr string) *http.Transport {
 
 // through is a transport that asks a proxy.
 func through(proxy string) *http.Transport {
-	t := transport(nil)
+	t := transport(nil, newWires())
 	t.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }
 	return t
 }

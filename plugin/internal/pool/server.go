@@ -57,11 +57,11 @@ func (s *Server) trust() {
 // transport is what every client of the pool dials with, shared so that idle
 // connections have one owner. With a Server every host leads to it: a dialler that
 // returns a bare connection where TLS was asked for makes net/http speak plain HTTP
-// on it, so no certificate is involved and nothing else is reachable.
-func transport(s *Server) *http.Transport {
+// on it, so no certificate is involved and nothing else is reachable. What it opens is among the wires.
+func transport(s *Server, w *wires) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            w.through((&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext),
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  time.Minute,
 		IdleConnTimeout:        90 * time.Second,
@@ -70,9 +70,9 @@ func transport(s *Server) *http.Transport {
 		OnProxyConnectResponse: askedProxy,
 	}
 	if s != nil {
-		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dial := w.through(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", s.addr)
-		}
+		})
 		t.Proxy, t.DialContext, t.DialTLSContext, t.ForceAttemptHTTP2 = nil, dial, dial, false
 	}
 	return t
