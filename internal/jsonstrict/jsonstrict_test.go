@@ -31,7 +31,10 @@ func TestCheckSaysWhere(t *testing.T) {
 		{"wrong bracket", `{"a":[1}`, "/a", jsonstrict.NotJSON, 7},
 		{"name is a number", `{1:2}`, "", jsonstrict.NotJSON, 1},
 		{"more", `{}{}`, "", jsonstrict.NotJSON, 2},
-		{"half pair", `["","\udead"]`, "", jsonstrict.NotUTF8, 5},
+		{"half pair", `["","\udead"]`, "/1", jsonstrict.NotUTF8, 5},
+		{"not UTF-8", "{\"a\":[1,\"x\xff\"]}", "/a/1", jsonstrict.NotUTF8, 10},
+		{"a name that is not UTF-8", "{\"a\xff\":1}", "", jsonstrict.NotUTF8, 3},
+		{"not UTF-8, behind an error of grammar", "{\"a\" 1 \"\xff\"}", "", jsonstrict.NotUTF8, 8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := jsonstrict.Check([]byte(c.document), l)

@@ -194,11 +194,26 @@ func (r *reader) explain(err error) *Error {
 		return &Error{Code: DuplicateMember, Pointer: string(syntactic.JSONPointer), Offset: int(syntactic.ByteOffset),
 			Message: quote(syntactic.JSONPointer.LastToken()) + " is given twice"}
 	case !utf8.Valid(r.data):
-		return &Error{Code: NotUTF8, Message: "it is not UTF-8", Suggestion: "encode the body as UTF-8"}
+		e := &Error{Code: NotUTF8, Offset: notUTF8(r.data), Message: "it is not UTF-8", Suggestion: "encode the body as UTF-8"}
+		if syntactic != nil && int(syntactic.ByteOffset) == e.Offset { // and not an error of grammar before that
+			e.Pointer = string(syntactic.JSONPointer)
+		}
+		return e
 	case errors.Is(err, errTrailing):
 		return &Error{Code: NotJSON, Message: errTrailing.Error()}
 	}
 	return syntax(r.data, syntactic)
+}
+
+// notUTF8 is where the first byte is that is not UTF-8.
+func notUTF8(data []byte) (at int) {
+	for {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
 }
 
 // syntax gives an error of grammar the words that encoding/json has for it, which
@@ -211,7 +226,7 @@ func syntax(data []byte, found *jsontext.SyntacticError) *Error {
 		var all json.RawMessage
 		known, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(data, &all))
 		if !ok { // the one thing left that encoding/json lets pass
-			return &Error{Code: NotUTF8, Offset: int(found.ByteOffset), Message: `it has half of a \u surrogate pair`, Suggestion: "encode the body as UTF-8"}
+			return &Error{Code: NotUTF8, Pointer: string(found.JSONPointer), Offset: int(found.ByteOffset), Message: `it has half of a \u surrogate pair`, Suggestion: "encode the body as UTF-8"}
 		}
 		detail, e.Offset = known.Error(), int(known.Offset)-1
 	}

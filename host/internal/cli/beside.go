@@ -11,14 +11,15 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tapnode/tapnode/internal/jsonstrict"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
 // callBeside has a host make a call. errNoHost means that none works in the data directory.
 func callBeside(ctx context.Context, c console, host *control, r client.Request) error {
-	if !json.Valid(r.Input) {
-		return invalid("--input is not JSON")
+	if fault := jsonstrict.Check(r.Input, jsonstrict.Limits{}); fault != nil {
+		return invalid("--input: %w", fault)
 	}
 	body, err := json.Marshal(map[string]json.RawMessage{"input": r.Input})
 	if err != nil {

@@ -145,6 +145,14 @@ func TestRunsBeside(t *testing.T) {
 		t.Errorf("not masked: %s", masked)
 	}
 	b.says("runs show --reveal "+id, "5511999990001", "how can we help")
+	for input, want := range map[string]string{
+		`{"number":`:               "--input: /number: unexpected end of JSON input at byte 10",
+		"{\"buttons\":[\"\xff\"]}": "--input: /buttons/0: it is not UTF-8",
+	} {
+		if _, errs := b.do(exitInvalid, "call", "whatsapp.sendText@1", "--input", input); !strings.Contains(errs, want) {
+			t.Errorf("%q: %s", input, errs)
+		}
+	}
 	b.says("runs resume "+id, id)
 	deadline(t, func() bool { // nobody answered: the timeout's edge leads to the end
 		b.json(&page, "runs", "list", "--status", "succeeded")

@@ -48,7 +48,7 @@ func TestParseSaysWhereAndWhat(t *testing.T) {
 		`{"delay":"3"}`:                         "/delay|Invalid request body: /delay must be a whole number, not a string|",
 		`{"replyPrivate":1}`:                    "/replyPrivate|Invalid request body: /replyPrivate must be true or false, not the number 1|",
 		`{"source":"a","source":"b"}`:           `/source|Invalid request body: "source" is given twice|`,
-		"{\"contentText\":\"\xc3\x28\"}":        "|Invalid request body: it is not UTF-8|encode the body as UTF-8",
+		"{\"contentText\":\"\xc3\x28\"}":        "/contentText|Invalid request body: it is not UTF-8|encode the body as UTF-8",
 		strings.Repeat(`{"a":`, 65) + `1` + "}": strings.Repeat("/a", 64) + "|Invalid request body: it is nested more than 64 deep|",
 	} {
 		_, violations := Parse([]byte(document))
