@@ -15,6 +15,8 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/socket"
 	waLog "go.mau.fi/whatsmeow/util/log"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // longDigits matches phone numbers, LIDs and group ids. They mean people, so they
@@ -53,7 +55,7 @@ func cut(arg any) bool {
 	}
 	_, disconnected := errors.AsType[*whatsmeow.DisconnectedError](err)
 	return disconnected || errors.Is(err, io.EOF) || errors.Is(err, errDeleted) || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
-		errors.Is(err, socket.ErrSocketClosed) || strings.Contains(err.Error(), "sql: database is closed") // database/sql does not export it
+		errors.Is(err, socket.ErrSocketClosed) || errors.Is(err, sqldb.ErrClosed) || strings.Contains(err.Error(), "sql: database is closed") // database/sql does not export it
 }
 
 func (l waLogger) Errorf(msg string, args ...any) { l.write(slog.LevelError, msg, args) }

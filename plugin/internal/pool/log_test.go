@@ -11,6 +11,8 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/socket"
+
+	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
 // TestLog: whatsmeow's lines name nobody, and what our own stop has cut is no error.
@@ -25,6 +27,7 @@ func TestLog(t *testing.T) {
 		{fmt.Errorf("save push name: %w", context.Canceled), "save push name: context canceled", "DEBUG"},
 		{fmt.Errorf("fetch app state: %w", whatsmeow.ErrNotConnected), "websocket not connected", "DEBUG"},
 		{fmt.Errorf("fetch app state: %w", socket.ErrSocketClosed), "socket is closed", "DEBUG"},
+		{fmt.Errorf("get version: %w", sqldb.ErrClosed), "is closed", "DEBUG"},
 		{fmt.Errorf("fetch: %w", whatsmeow.ErrIQDisconnected), "before info query", "DEBUG"},
 		{errors.New("get version: sql: database is closed"), "is closed", "DEBUG"},
 	} {
