@@ -67,7 +67,9 @@ func (e *Engine) follow(ctx context.Context, id string, after uint64, ends func(
 			if ends(s, yielded) {
 				return
 			}
-			e.awaitStep(ctx, id, after)
+			if len(kept) == 0 { // else the last of them may be younger than the state, and none come after it
+				e.awaitStep(ctx, id, after)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/flow/run"
@@ -99,6 +100,42 @@ func TestFollowWhatIsForgotten(t *testing.T) {
 		}
 		if steps := <-live; len(steps) != 1 || steps[0].Kind != run.TraceRunFinished {
 			t.Errorf("steps %+v", steps)
+		}
+	})
+}
+
+// between is a log in which something happens before the next reading of steps.
+type between struct {
+	*engine.Memory
+	happens func()
+}
+
+func (b *between) Steps(ctx context.Context, run string, after uint64) ([]engine.Step, error) {
+	if happens := b.happens; happens != nil {
+		b.happens = nil
+		happens()
+	}
+	return b.Memory.Steps(ctx, run, after)
+}
+
+// A run that ends while it is read is followed no longer than that.
+func TestFollowAcrossTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &between{Memory: engine.NewMemory(0)}
+		r := openRig(t, engine.Options{Log: log, Executor: &phone{}}, example(t, "menu.yaml"))
+		defer r.stop()
+		id := r.run(engine.Request{Flow: "menu"})
+		synctest.Wait()
+		log.happens = func() {
+			r.deliver(click("a", id+":ask:1", "sales"))
+			for r.status(id) != run.StatusSucceeded {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		begun := time.Now()
+		steps := <-r.follow(id)
+		if last := steps[len(steps)-1]; last.Kind != run.TraceRunFinished || time.Since(begun) > time.Second {
+			t.Errorf("the last step is %+v, after %v", last, time.Since(begun))
 		}
 	})
 }

@@ -33,6 +33,7 @@ export class Host {
     const ready = new Promise((resolve, reject) => {
       const read = (chunk) => {
         told += chunk;
+        this.said = told.slice(-4_000);
         const url = /tapnode serves at (http:\S+)/.exec(told);
         const token = /account token, shown only now: (\S+)/.exec(told);
         if (token) this.token = token[1];
@@ -43,7 +44,7 @@ export class Host {
         }
       };
       this.process.stdout.on('data', read);
-      this.process.stderr.on('data', (chunk) => (told += chunk));
+      this.process.stderr.on('data', read);
       this.process.once('exit', (code) => reject(new Error(`tapnode serve ended with ${code}:\n${told}`)));
     });
     ready.catch(() => {});
@@ -211,6 +212,8 @@ export async function visit(host, options, work) {
   try {
     await work(visitor.page, visitor);
   } catch (error) {
+    // What fails once in a thousand runs has to tell why the first time.
+    console.error(`The page at ${visitor.page.url()} showed:\n${await visitor.page.locator('body').ariaSnapshot({ timeout: 5_000 }).catch(String)}\nits host had said:\n${host.said}`);
     if (process.env.SHOTS) await visitor.page.screenshot({ path: path.join(process.env.SHOTS, 'failed.png') });
     await visitor.leave();
     throw error;
