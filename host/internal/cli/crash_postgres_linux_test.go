@@ -102,8 +102,8 @@ func (p *mortalPostgres) command(t *testing.T, name string, args ...string) *exe
 func (p *mortalPostgres) start(t *testing.T) {
 	t.Helper()
 	deadline(t, func() bool {
-		// What it has written is the kernel's when it is killed, so that it need not sync.
-		p.cmd = p.command(t, "postgres", "-c", "listen_addresses=", "-k", p.dir, "-c", "fsync=off", "-c", "max_connections=400")
+		// What it has written is the kernel's when it is killed, so that it need not sync; what it shares in /dev/shm would stay there.
+		p.cmd = p.command(t, "postgres", "-c", "listen_addresses=", "-k", p.dir, "-c", "fsync=off", "-c", "max_connections=400", "-c", "dynamic_shared_memory_type=mmap")
 		if err := p.cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

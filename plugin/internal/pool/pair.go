@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 )
@@ -163,15 +164,16 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 
 // outcome is what the events of a pairing's client say.
 type outcome struct {
-	paired  chan error    // nil once whatsmeow has linked the device
-	ended   chan struct{} // the server has ended the connection
-	down    chan struct{} // and hung up
+	paired  chan error            // nil once whatsmeow has linked the device
+	ended   chan struct{}         // the server has ended the connection
+	down    <-chan *waBinary.Node // and hung up: whatsmeow tells those who wait for an answer, and nobody else after it has linked a device
 	refusal atomic.Pointer[verdict]
 }
 
 func newOutcome(i *Instance, p *pairing) *outcome {
-	o := &outcome{paired: make(chan error, 1), ended: make(chan struct{}), down: make(chan struct{})}
-	end, hangUp := sync.OnceFunc(func() { close(o.ended) }), sync.OnceFunc(func() { close(o.down) })
+	inside := p.cli.DangerousInternals()
+	o := &outcome{paired: make(chan error, 1), ended: make(chan struct{}), down: inside.WaitResponse(inside.GenerateRequestID())}
+	end := sync.OnceFunc(func() { close(o.ended) })
 	p.cli.PrePairCallback = func(jid types.JID, _, _ string) bool { return i.agree(p, jid) }
 	p.cli.AddEventHandler(func(evt any) {
 		switch e := evt.(type) {
@@ -179,11 +181,8 @@ func newOutcome(i *Instance, p *pairing) *outcome {
 			o.paired <- nil
 		case *events.PairError:
 			o.paired <- e.Error
-		case *events.ManualLoginReconnect:
+		case *events.ManualLoginReconnect, *events.Disconnected:
 			end()
-		case *events.Disconnected:
-			end()
-			hangUp()
 		default:
 			if v := judge(evt); v != nil {
 				o.refusal.Store(v)
