@@ -31,6 +31,7 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 			w.must(err)
 			w.next(received, new(clicks.MessageReceived))
 
+			w.until(func() bool { return ana.Device().Pending() == 0 }) // or the fault meets "hello" once more
 			ana.Disconnect()
 			w.fault(wasim.FaultRule{
 				Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, Recipient: anaNumber},
