@@ -23,7 +23,7 @@ func (s *suite) validate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, op := range m.Operations {
-		for _, input := range hostile {
+		for _, input := range hostile() {
 			violations, warnings, err := l.Validate(bounded(t), op.ID, input.Bytes)
 			if err != nil {
 				t.Fatalf("%s: %s: %v", op.ID, input.Name, err)
@@ -62,7 +62,7 @@ func checkPointer(t *testing.T, operation, pointer, code, message string) {
 
 func (s *suite) configureBad(t *testing.T) {
 	l := s.start(t, t.TempDir())
-	for _, bad := range hostile {
+	for _, bad := range hostile() {
 		if schema.Document(bad.Bytes) == nil || len(bad.Bytes) == 0 {
 			continue // as a document it is good, or means the defaults: the schema may take it
 		}

@@ -112,7 +112,7 @@ func (s *suite) executeHostile(t *testing.T) {
 		if op.Kind == sdk.KindTrigger {
 			continue
 		}
-		for i, input := range hostile {
+		for i, input := range hostile() {
 			violations, _, err := l.Validate(bounded(t), op.ID, input.Bytes)
 			if err != nil {
 				t.Fatalf("%s: %s: %v", op.ID, input.Name, err)

@@ -137,7 +137,7 @@ func (s *suite) processSignals(t *testing.T) {
 func (s *suite) processLog(t *testing.T) {
 	l, p := s.openProcess(t)
 	s.work(t, l)
-	for _, input := range hostile {
+	for _, input := range hostile() {
 		for _, sample := range s.Samples {
 			_, _ = l.Execute(bounded(t), request(Sample{sample.Operation, input.Bytes}, "log"), nil) // only its log matters
 		}

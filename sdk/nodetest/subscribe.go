@@ -165,7 +165,7 @@ func (s *suite) subscribeRefuses(t *testing.T) {
 		_, err := l.Subscribe(bounded(t), start)
 		wantCode(t, err, codes.InvalidArgument)
 	}
-	for _, filter := range hostile {
+	for _, filter := range hostile() {
 		violations, _, err := l.Validate(bounded(t), s.Trigger.Operation, filter.Bytes)
 		if err != nil {
 			t.Fatalf("%s: %v", filter.Name, err)

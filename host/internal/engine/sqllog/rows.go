@@ -3,6 +3,7 @@ package sqllog
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
@@ -11,23 +12,24 @@ import (
 // of two, so that each is compiled once.
 type rows struct {
 	columns int
-	of      [6 + 1]string // by the logarithm of the number of rows
+	of      func() [6 + 1]string // by the logarithm of the number of rows
 }
 
 func newRows(insert string, columns int, end string) *rows {
-	r := &rows{columns: columns}
-	var values []string
-	for n := range 1 << (len(r.of) - 1) {
-		places := make([]string, columns)
-		for i := range places {
-			places[i] = fmt.Sprintf("$%d", n*columns+i+1)
+	return &rows{columns, sync.OnceValue(func() (of [6 + 1]string) {
+		var values []string
+		for n := range 1 << (len(of) - 1) {
+			places := make([]string, columns)
+			for i := range places {
+				places[i] = fmt.Sprintf("$%d", n*columns+i+1)
+			}
+			values = append(values, "("+strings.Join(places, ", ")+")")
 		}
-		values = append(values, "("+strings.Join(places, ", ")+")")
-	}
-	for i := range r.of {
-		r.of[i] = insert + " " + strings.Join(values[:1<<i], ", ") + " " + end
-	}
-	return r
+		for i := range of {
+			of[i] = insert + " " + strings.Join(values[:1<<i], ", ") + " " + end
+		}
+		return of
+	})}
 }
 
 // put inserts n rows.
@@ -37,7 +39,8 @@ func (r *rows) put(t *sqldb.Tx, n int, row func(i int) []any) error {
 
 // each inserts n rows and tells of each statement how many of its rows it has added.
 func (r *rows) each(t *sqldb.Tx, n int, row func(i int) []any, told func(t *sqldb.Tx, first, n int, added int64) error) error {
-	for first, size := 0, len(r.of)-1; first < n; {
+	of := r.of()
+	for first, size := 0, len(of)-1; first < n; {
 		if first+1<<size > n {
 			size--
 			continue
@@ -46,7 +49,7 @@ func (r *rows) each(t *sqldb.Tx, n int, row func(i int) []any, told func(t *sqld
 		for i := range 1 << size {
 			args = append(args, row(first+i)...)
 		}
-		added, err := t.Exec(r.of[size], args...)
+		added, err := t.Exec(of[size], args...)
 		if err == nil {
 			err = told(t, first, 1<<size, added)
 		}

@@ -3,6 +3,7 @@ package linkcode
 import (
 	"fmt"
 	"regexp"
+	"sync"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
@@ -36,7 +37,10 @@ type Finish struct {
 }
 
 // display is the form the real server insists on (whatsmeow PairPhone: anything else is a 400).
-var display = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} .+-]{0,40} \([\p{L}\p{N}][\p{L}\p{N} ._-]{0,40}\)$`)
+// It is compiled when somebody pairs by code: that takes longer than most of what a process does before it begins.
+var display = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} .+-]{0,40} \([\p{L}\p{N}][\p{L}\p{N} ._-]{0,40}\)$`)
+})
 
 var platform = regexp.MustCompile(`^[0-9a-z]{1,2}$`)
 
@@ -62,7 +66,7 @@ func ParseHello(reg waBinary.Node) (Hello, error) {
 	if !platform.MatchString(h.Platform) {
 		return h, fmt.Errorf("companion_platform_id %.20q is not known", h.Platform)
 	}
-	if !display.MatchString(h.Display) {
+	if !display().MatchString(h.Display) {
 		return h, fmt.Errorf("companion_platform_display %.100q is not of the form Browser (OS)", h.Display)
 	}
 	return h, nil
