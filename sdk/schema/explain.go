@@ -129,21 +129,29 @@ func pointer(location []string) string {
 }
 
 // comparePointers orders by document position as far as a pointer shows it:
-// array elements by number, members by name, a parent before its children.
+// array elements by number, members by name, a parent before its children. It
+// allocates nothing: a document may have a million things wrong with it.
 func comparePointers(a, b string) int {
-	x, y := strings.Split(a, "/"), strings.Split(b, "/")
-	for i := range min(len(x), len(y)) {
-		if x[i] == y[i] {
-			continue
-		}
-		m, errM := strconv.Atoi(x[i])
-		n, errN := strconv.Atoi(y[i])
-		if errM == nil && errN == nil {
-			return cmp.Compare(m, n)
-		}
-		return cmp.Compare(x[i], y[i])
+	same := 0
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
 	}
-	return cmp.Compare(len(x), len(y))
+	token := strings.LastIndexByte(a[:same], '/') + 1 // the first that may differ
+	x, _, _ := strings.Cut(a[token:], "/")
+	y, _, _ := strings.Cut(b[token:], "/")
+	switch {
+	case x == y:
+		return cmp.Compare(len(a), len(b))
+	case len(x) != len(y) && isIndex(x) && isIndex(y):
+		return cmp.Compare(len(x), len(y))
+	}
+	return strings.Compare(x, y)
+}
+
+// isIndex reports whether a reference token is the number of an array's element (RFC 6901, 4):
+// digits without a leading zero, of which the longer number is the larger one.
+func isIndex(token string) bool {
+	return token == "0" || token != "" && token[0] != '0' && strings.Trim(token, "0123456789") == ""
 }
 
 // literals writes the schema's own values, never the document's.
