@@ -140,7 +140,7 @@ func contractEvents(t *testing.T, s *served) {
 
 	s.ask(t, token, "DELETE", "/api/instance/logout/demo", "").wants(t, 200)
 	state := next("instance.state")
-	for state.at("data.state") == "disconnected" { // on its way
+	for slices.Contains([]any{"disconnected", "connecting"}, state.at("data.state")) { // on its way: WhatsApp may hang up first
 		state = next("instance.state")
 	}
 	state.wants(t, 200, "data.state=logged_out", "data.status=loggedout", "data.timestamp", "data.instance=demo", "data.jid=null", "instanceData.instance=demo", "!instanceData.token")
