@@ -47,9 +47,11 @@ screenshots: build ## the pictures of the documentation, from the real program i
 test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code, conformance, end to end, crashes
 	.ci/test
 
+# How many of its parts run at the same time.
+CRASH_JOBS ?= 5
 .PHONY: crash crash-documents crash-node crash-host crash-hosts crash-power
 crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, three of the host under sends, 8 faults of three hosts under 100, failovers, poolers, hosts of two versions, a chaos of faults, and hostile documents
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target crash-hosts crash-host crash-node crash-documents crash-power
+	@$(MAKE) --no-print-directory --jobs=$(CRASH_JOBS) --output-sync=target crash-hosts crash-host crash-node crash-documents crash-power
 crash-documents:
 	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
 crash-node:

@@ -14,8 +14,9 @@ const port = (page, name) => page.locator('.node .port', { hasText: name });
 const chat = (page) => page.getByRole('region', { name: 'Simulated phone' }).getByRole('log');
 const trace = (page) => page.getByRole('region', { name: 'This run' });
 
-/** filled says for whom a message is, and what it says. */
-async function filled(form, text) {
+/** filled says for whom a message is, and what it says, when the form is that of its step. */
+async function filled(panel, step, text) {
+  const form = panel.getByRole('form', { name: step, exact: true });
   await form.getByRole('combobox', { name: 'Instance' }).fill('demo');
   await form.getByRole('combobox', { name: 'To', exact: true }).fill('5511999990001');
   await form.getByRole('textbox', { name: 'Message' }).fill(text);
@@ -44,7 +45,7 @@ test('with the mouse: steps, a menu, its exits, a tap, and a change while a run 
     await pull(page, step(page, 'Log').locator('.joint.out'), -200, 90);
     await page.getByRole('option', { name: /Send buttons/ }).click();
     const form = page.getByRole('region', { name: 'Form' });
-    await filled(form, 'How can we help?');
+    await filled(form, 'Send buttons', 'How can we help?');
     await form.getByRole('button', { name: 'Open Opening hours' }).click();
     await form.getByRole('button', { name: 'Remove Opening hours' }).click();
     await form.getByRole('button', { name: 'Open Talk to sales' }).click();
@@ -53,7 +54,7 @@ test('with the mouse: steps, a menu, its exits, a tap, and a change while a run 
     await port(page, 'Support').waitFor();
     await pull(page, port(page, 'Sales').locator('.joint'), 60, -300);
     await page.getByRole('option', { name: /Send text/ }).click();
-    await filled(form, 'A colleague will write.');
+    await filled(form, 'Send text', 'A colleague will write.');
     await host.until(async () => /reply:menu_sales, to: /.test(await draft(page)));
     await page.getByRole('button', { name: 'Start with this draft' }).click();
     const menu = await tried(page, 'Sales', 'A colleague will write.');
@@ -90,7 +91,7 @@ test('with the keyboard alone: the same flow in the outline, and a tap', async (
       await page.getByRole('combobox', { name: 'Find a step and add it' }).waitFor();
       await page.keyboard.type(what);
       await page.keyboard.press('Enter');
-      await page.locator('.inspector [id$="_2finstance"][role="combobox"]').waitFor();
+      await page.getByRole('form', { name: what, exact: true }).waitFor();
     };
     const filled = async (text) => {
       await type('.inspector [id$="_2finstance"]', 'demo');
@@ -109,13 +110,13 @@ test('with the keyboard alone: the same flow in the outline, and a tap', async (
     await tabTo('[data-row]');
     await tabTo('[data-row="first"]', 'ArrowDown');
     await page.keyboard.press('ArrowDown');
-    await lead('send buttons');
+    await lead('Send buttons');
     await filled('How can we help?');
     await host.until(async () => /from: first\.out, to: send-buttons/.test(await draft(page)));
     await tabTo('[data-row]', 'Shift+Tab');
     await tabTo('[data-row="send-buttons"]', 'ArrowDown');
     await page.keyboard.press('ArrowDown');
-    await lead('send text');
+    await lead('Send text');
     await filled('A colleague will write.');
     await host.until(async () => /from: send-buttons\.reply:menu_sales, to: send-text/.test(await draft(page)));
     await page.keyboard.press('p');

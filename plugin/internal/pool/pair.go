@@ -39,8 +39,6 @@ const (
 	codeLife = 160 * time.Second
 	// serverEnds is how long the server may take to end the pairing's connection.
 	serverEnds = 5 * time.Second
-	// hangsUp is how long it may then take to hang up.
-	hangsUp = time.Second
 	// displayName must look like "Browser (OS)", or the server answers 400.
 	displayName = "Chrome (Linux)"
 )
@@ -314,11 +312,12 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	case <-o.ended:
 		// The server hangs up in a moment. whatsmeow races with itself when we do at the same time:
 		// socket.FrameSocket.Close against socket.NoiseSocket.Stop.
-		t.Reset(hangsUp)
+		t.Reset(i.pool.opts.Limits.HangUp)
 		select {
 		case <-o.down:
 		case <-t.C:
 		}
+	case <-o.down:
 	case <-t.C:
 	}
 	disconnect(p.cli)

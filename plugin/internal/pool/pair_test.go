@@ -78,6 +78,14 @@ func TestLeaverOrphansNoDevice(t *testing.T) {
 	}
 }
 
+// TestPairingConnectsAtOnce: who has paired connects when the server has hung up, not when it would have had to.
+func TestPairingConnectsAtOnce(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	i, account := w.shop(w.open(func(o *Options) { o.Limits.HangUp = time.Hour }), 1)
+	must(t, w.link(i, account))
+	w.until(i, "connected", in(Connected))
+}
+
 // TestStopPairing: whoever takes the instance offline, out or away stops its pairing.
 func TestStopPairing(t *testing.T) {
 	for name, stop := range map[string]func(*Pool, *Instance, context.Context) error{

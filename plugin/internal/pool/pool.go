@@ -78,6 +78,7 @@ type Limits struct {
 	Store     time.Duration // one OnMessage, 10 s
 	Lasting   time.Duration // after which a connection is a good one, 30 s
 	Silence   time.Duration // without a keep-alive answer before a connection is given up, 75 s
+	HangUp    time.Duration // for the server to hang up after a pairing, 1 s
 	Queue     int           // sends that wait for one instance, 200
 	PerMinute int           // messages of one instance, 0: no limit
 	Burst     int           // of them at once, 10
@@ -94,6 +95,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Store, 10*time.Second)
 	set(&l.Lasting, 30*time.Second)
 	set(&l.Silence, 75*time.Second)
+	set(&l.HangUp, time.Second)
 	if l.Queue <= 0 {
 		l.Queue = 200
 	}
