@@ -129,7 +129,7 @@ func pointer(location []string) string {
 }
 
 // comparePointers orders by document position as far as a pointer shows it:
-// array elements by number, members by name, a parent before its children. It
+// array elements by number, members by name and behind them, a parent before its children. It
 // allocates nothing: a document may have a million things wrong with it.
 func comparePointers(a, b string) int {
 	same := 0
@@ -139,11 +139,16 @@ func comparePointers(a, b string) int {
 	token := strings.LastIndexByte(a[:same], '/') + 1 // the first that may differ
 	x, _, _ := strings.Cut(a[token:], "/")
 	y, _, _ := strings.Cut(b[token:], "/")
+	m, n := isIndex(x), isIndex(y)
 	switch {
 	case x == y:
 		return cmp.Compare(len(a), len(b))
-	case len(x) != len(y) && isIndex(x) && isIndex(y):
+	case m && n && len(x) != len(y):
 		return cmp.Compare(len(x), len(y))
+	case m != n && m:
+		return -1
+	case m != n:
+		return 1
 	}
 	return strings.Compare(x, y)
 }

@@ -299,13 +299,13 @@ func BenchmarkCheck(b *testing.B) {
 // What is wrong is told in the order of the document as far as a pointer shows it.
 func TestOrder(t *testing.T) {
 	s := compile(t, `{"additionalProperties":{"type":"array","items":{"additionalProperties":{"type":"string"}}}}`)
-	wrong := `[{},{},{"b":1,"a":2},{},{},{},{},{},{},{},{"10":1,"9":2,"09":3,"a/b":4,"a":5}]`
+	wrong := `[{},{},{"b":1,"a":2},{},{},{},{},{},{},{},{"10":1,"9":2,"09":3,"1a":6,"a/b":4,"a":5}]`
 	_, findings := s.Check([]byte(`{"list":` + wrong + `,"li":7,"lists":8}`))
 	var got []string
 	for _, f := range findings {
 		got = append(got, f.Pointer)
 	}
-	want := "/li /list/2/a /list/2/b /list/10/09 /list/10/9 /list/10/10 /list/10/a /list/10/a~1b /lists"
+	want := "/li /list/2/a /list/2/b /list/10/9 /list/10/10 /list/10/09 /list/10/1a /list/10/a /list/10/a~1b /lists"
 	if strings.Join(got, " ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, " "), want)
 	}

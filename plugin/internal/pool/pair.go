@@ -179,7 +179,7 @@ func newOutcome(i *Instance, p *pairing) *outcome {
 			o.paired <- nil
 		case *events.PairError:
 			o.paired <- e.Error
-		case *events.ManualLoginReconnect, *events.Disconnected:
+		case *events.ManualLoginReconnect:
 			end()
 		default:
 			if v := judge(evt); v != nil {
