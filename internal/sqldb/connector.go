@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -16,15 +17,62 @@ import (
 // compiled statements that are reused by their text (whatsmeow's included), a fair
 // queue for the write lock in place of SQLite's sleeping and retrying,
 // transactions that are not synced (see [Unsynced]), and the wait for rows that follow (see [DB.WriteAhead]).
+// It also knows how many are open, so that [DB.Close] can wait for the last.
 type connector struct {
 	driver.Connector
 	relaxed bool          // nothing is synced anyway
 	turn    chan struct{} // holds one token: the right to write
 	ahead   *ahead        // whose rows are waited for
+
+	mu     sync.Mutex
+	open   int           // connections
+	closed bool          // no other is opened
+	last   chan struct{} // closed when closed is set and open is 0
 }
 
 func newConnector(c driver.Connector, relaxed bool, a *ahead) *connector {
-	return &connector{Connector: c, relaxed: relaxed, turn: make(chan struct{}, 1), ahead: a}
+	return &connector{Connector: c, relaxed: relaxed, turn: make(chan struct{}, 1), ahead: a, last: make(chan struct{})}
+}
+
+// enter counts a connection that is about to be opened.
+func (c *connector) enter() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	c.open++
+	return nil
+}
+
+// leave counts one that is closed.
+func (c *connector) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open--; c.closed && c.open == 0 {
+		close(c.last)
+	}
+}
+
+// Close waits for whoever still uses a connection: sql.DB.Close, which calls it, does not, and lets one that is
+// being opened create the file anew after its owner has removed it.
+func (c *connector) Close() error {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		if c.open == 0 {
+			close(c.last)
+		}
+	}
+	c.mu.Unlock()
+	t := time.NewTimer(lockWait)
+	defer t.Stop()
+	select {
+	case <-c.last:
+		return nil
+	case <-t.C:
+		return errors.New("a connection is still in use")
+	}
 }
 
 type unsyncedKey struct{}
@@ -37,15 +85,20 @@ func Unsynced(ctx context.Context) context.Context {
 
 // Connect opens a connection.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
 	plain, err := c.Connector.Connect(ctx)
 	if err != nil {
+		c.leave()
 		return nil, err
 	}
 	full, ok := plain.(liteConn)
 	if !ok {
+		defer c.leave()
 		return nil, errors.Join(errors.New("the SQLite driver lacks an interface this store needs"), plain.Close())
 	}
-	return &conn{liteConn: full, turn: c.turn, ahead: c.ahead, relaxed: c.relaxed, full: !c.relaxed, stmts: make(map[string]*cached)}, nil
+	return &conn{liteConn: full, left: c.leave, turn: c.turn, ahead: c.ahead, relaxed: c.relaxed, full: !c.relaxed, stmts: make(map[string]*cached)}, nil
 }
 
 // liteConn is what modernc.org/sqlite's connection implements.
@@ -62,6 +115,7 @@ type liteConn interface {
 // conn is one connection. database/sql uses it from one goroutine at a time.
 type conn struct {
 	liteConn
+	left    func() // called when it is closed
 	turn    chan struct{}
 	ahead   *ahead
 	relaxed bool
@@ -217,6 +271,7 @@ func (c *conn) run(ctx context.Context, query string) error {
 
 // Close closes the cached statements and the connection, and with it a transaction that nobody has ended.
 func (c *conn) Close() error {
+	defer c.left()
 	if c.inTx {
 		c.inTx = false
 		defer c.unlock()

@@ -92,8 +92,8 @@ func (db *DB) Rest() {
 	}
 }
 
-// Close finishes the writes that are under way and closes the database. Calls made
-// afterwards fail with [ErrClosed]. It is idempotent.
+// Close finishes the writes that are under way, waits for whoever uses a connection of [DB.SQL], and closes the
+// database. Calls made afterwards fail with [ErrClosed]. It is idempotent.
 func (db *DB) Close() error {
 	var err error
 	db.close.Do(func() {

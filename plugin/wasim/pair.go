@@ -39,7 +39,7 @@ func (a *Account) Scan(ctx context.Context, qr string) error {
 	a.s.mu.RLock()
 	c := a.s.waiting[parts[0]]
 	a.s.mu.RUnlock()
-	if c == nil {
+	if c == nil || c.ctx.Err() != nil { // it has ended, and is about to be forgotten
 		return ErrQRExpired
 	}
 	if subtle.ConstantTimeCompare(raw[0], c.reg.static[:]) != 1 || subtle.ConstantTimeCompare(raw[1], c.reg.identity[:]) != 1 {
@@ -98,8 +98,11 @@ func (a *Account) newLinked(reg *registration) (*Device, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	const highest = 99 // the wire carries one byte, WhatsApp uses two digits
-	if len(*a.list.Load()) > a.s.opts.Limits.Devices || a.next > highest {
+	switch {
+	case len(*a.list.Load()) > a.s.opts.Limits.Devices:
 		return nil, fmt.Errorf("%w: %d linked devices", ErrTooMany, a.s.opts.Limits.Devices)
+	case a.next > highest:
+		return nil, fmt.Errorf("%w: all device numbers of the account are used up", ErrTooMany)
 	}
 	d := &Device{s: a.s, account: a, jid: a.jid, lid: a.lid, static: reg.static}
 	d.jid.Device, d.lid.Device = a.next, a.next

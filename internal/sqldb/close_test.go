@@ -1,0 +1,53 @@
+package sqldb
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// Close waits for whoever uses a connection: until then the file is not its owner's alone.
+func TestCloseWaitsForTheLast(t *testing.T) {
+	db := openTest(t, Options{Dir: t.TempDir()})
+	tx, err := db.SQL().BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ending atomic.Bool
+	ended := make(chan error, 1)
+	time.AfterFunc(50*time.Millisecond, func() {
+		ending.Store(true)
+		ended <- tx.Commit()
+	})
+	if err := db.Close(); err != nil || !ending.Load() {
+		t.Errorf("closed (%v) in the middle of a transaction", err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A connection that was asked for before the close and is opened after it does not make the file anew.
+func TestNoConnectionAfterClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), fileName)
+	lite, err := sqlite.NewConnector(dsn(path, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConnector(lite, false, &ahead{})
+	if err := errors.Join(c.Close(), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Connect(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("a connection after the close: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
+	}
+}
