@@ -362,7 +362,7 @@ func TestAheadOfAKilledProcess(t *testing.T) {
 
 // FuzzLog: whatever is in a file of the log, it is read or left, and what is read is a list of statements or no list.
 func FuzzLog(f *testing.F) {
-	one, err := statements{{`INSERT INTO things VALUES ($1, $2, $3, $4, $5, $6)`, []any{nil, int64(-1), 1.5, "text", []byte{0}, true}}}.encode(nil)
+	one, err := statements{{query: `INSERT INTO things VALUES ($1, $2, $3, $4, $5, $6)`, args: []any{nil, int64(-1), 1.5, "text", []byte{0}, true}}}.encode(nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -14,6 +14,10 @@ import (
 type statement struct {
 	query string
 	args  []any
+
+	key   string                        // of [Tx.Last]; "" is none
+	again func(t *Tx, final bool) error // of [Tx.Revised]: does what is to be done now in place of this one and the next more
+	more  int
 }
 
 // statements collects what fn of [DB.WriteAhead] would do, in place of a transaction.
@@ -23,7 +27,7 @@ var errOnlyChanges = errors.New("a write that goes ahead has no rows to read")
 
 // ExecContext notes a statement, which is taken to touch a row.
 func (s *statements) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
-	one := statement{query, make([]any, len(args))}
+	one := statement{query: query, args: make([]any, len(args))}
 	for i, arg := range args {
 		v, err := driver.DefaultParameterConverter.ConvertValue(arg)
 		if err != nil {
@@ -47,12 +51,24 @@ func (*statements) QueryRowContext(context.Context, string, ...any) *sql.Row { p
 func (*statements) Commit() error   { return nil }
 func (*statements) Rollback() error { return nil }
 
-// run makes the changes.
+// run makes the changes, as they are to be made now.
 func (s statements) run(t *Tx) error {
-	for _, one := range s {
-		if _, err := t.Exec(one.query, one.args...); err != nil {
+	for len(s) > 0 {
+		var err error
+		one, done := s[0], 1
+		switch {
+		case one.again != nil:
+			err = one.again(t, true)
+			done += one.more
+		case one.key != "":
+			err = t.Last(one.key, one.query, one.args...)
+		default:
+			_, err = t.Exec(one.query, one.args...)
+		}
+		if err != nil {
 			return err
 		}
+		s = s[done:]
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 )
 
 // Tx is the transaction a write runs in.
@@ -12,6 +13,10 @@ type Tx struct {
 	sql   transaction
 	pipe  *pipeline // sql, if it is one
 	joint Joint
+
+	follows bool           // the write that runs went ahead, and these are its rows
+	held    []statement    // of Last
+	heldAt  map[string]int // where in held, by key
 
 	committed []func()
 }
@@ -42,9 +47,10 @@ func (t *Tx) Committed(fn func()) { t.committed = append(t.committed, fn) }
 // Context is the transaction's, for [One] and [All].
 func (t *Tx) Context() context.Context { return t.ctx }
 
-// end has everything run that waits for an answer, and then what the writes do together.
+// end has everything run that waits, for an answer or for its turn, and then what the writes do together.
 func (t *Tx) end() error {
-	if err := t.settle(); err != nil || t.joint == nil {
+	t.follows = false
+	if err := errors.Join(t.release(), t.settle()); err != nil || t.joint == nil {
 		return err
 	}
 	if err := t.joint.End(t); err != nil {
@@ -75,6 +81,9 @@ func (t *Tx) Then(query string, args []any, read func(Scanner) error, then func(
 		t.pipe.add(&queued{query: query, args: args, read: read, then: then})
 		return nil
 	}
+	if err := t.release(); err != nil {
+		return err
+	}
 	var n int64
 	var err error
 	if read == nil {
@@ -91,14 +100,75 @@ func (t *Tx) Then(query string, args []any, read func(Scanner) error, then func(
 	return then(n)
 }
 
-// Insert is Later for an INSERT of one row. If that is there already the transaction fails, with [ErrExists].
+// Insert is Later for an INSERT of one row. If that is there already the transaction fails, with [ErrExists]; but rows of
+// a write that went ahead are left out then, as nobody is there to hear of it.
 func (t *Tx) Insert(query string, args ...any) error {
 	if t.pipe != nil {
 		return t.Later(query, args...)
 	}
 	n, err := t.Exec(query+` ON CONFLICT DO NOTHING`, args...)
-	if err == nil && n == 0 {
+	if err == nil && n == 0 && !t.follows {
 		err = ErrExists
+	}
+	return err
+}
+
+// Last is Later for a statement that leaves nothing of what an earlier one with the same key has done. Of those of
+// writes that went ahead only the last in a row runs: it waits until another write comes to the database, or the
+// transaction to its end.
+func (t *Tx) Last(key, query string, args ...any) error {
+	if s, ok := t.sql.(*statements); ok {
+		_, err := s.ExecContext(t.ctx, query, args...)
+		if err == nil {
+			(*s)[len(*s)-1].key = key
+		}
+		return err
+	}
+	if !t.follows {
+		return t.Later(query, args...)
+	}
+	one := statement{query: query, args: args}
+	if i, ok := t.heldAt[key]; ok {
+		t.held[i] = one
+		return nil
+	}
+	if t.heldAt == nil {
+		t.heldAt = make(map[string]int)
+	}
+	t.heldAt[key] = len(t.held)
+	t.held = append(t.held, one)
+	return nil
+}
+
+// release runs what waits, unless another write that went ahead may still replace it.
+func (t *Tx) release() error {
+	if t.follows || len(t.held) == 0 {
+		return nil
+	}
+	held := t.held
+	t.held = nil
+	clear(t.heldAt)
+	for _, one := range held {
+		if _, err := t.sql.ExecContext(t.ctx, one.query, one.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Revised runs fn, with final set. In a write that goes ahead it runs twice: what it does without final goes into the
+// log, and what it does with final are the rows, which may know more by the time they are written. They must be what
+// those of the log come to in the end, since after a crash it is those that follow. The second time is in another
+// goroutine, may come more than once, and fails only when the database does.
+func (t *Tx) Revised(fn func(t *Tx, final bool) error) error {
+	s, ok := t.sql.(*statements)
+	if !ok {
+		return fn(t, true)
+	}
+	first := len(*s)
+	err := fn(t, false)
+	if n := len(*s) - first; err == nil && n > 0 {
+		(*s)[first].again, (*s)[first].more = fn, n-1
 	}
 	return err
 }
@@ -116,6 +186,9 @@ func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	if t.pipe != nil {
 		return t.ask(query, args, nil)
 	}
+	if err := t.release(); err != nil {
+		return 0, err
+	}
 	res, err := t.sql.ExecContext(t.ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -125,6 +198,9 @@ func (t *Tx) Exec(query string, args ...any) (int64, error) {
 
 // Row reads one row into dest; none is [ErrNotFound].
 func (t *Tx) Row(query string, args []any, dest ...any) error {
+	if err := t.release(); err != nil {
+		return err
+	}
 	if t.pipe == nil {
 		return notFound(t.sql.QueryRowContext(t.ctx, query, args...).Scan(dest...))
 	}
@@ -144,5 +220,8 @@ func (t *Tx) Row(query string, args []any, dest ...any) error {
 
 // QueryContext reads what the transaction sees.
 func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := t.release(); err != nil {
+		return nil, err
+	}
 	return t.sql.QueryContext(ctx, query, args...)
 }

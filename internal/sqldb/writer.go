@@ -344,6 +344,7 @@ func (w *writer) transact(jobs []*job) error {
 	tx := &Tx{db: w.db, ctx: ctx, sql: t}
 	tx.pipe, _ = t.(*pipeline)
 	for _, j := range jobs {
+		tx.follows = j.number > 0
 		if err = safely(tx, j.fn); err != nil {
 			break
 		}

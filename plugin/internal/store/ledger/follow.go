@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store/journal"
@@ -77,7 +76,8 @@ func (f followed) outcome() Outcome {
 }
 
 // follow is Conclude by way of the journal; false: there is none, or no room in it.
-func (l *Ledger) follow(ctx context.Context, c *Claim, o Outcome, at time.Time) bool {
+func (l *Ledger) follow(ctx context.Context, c *Claim, s *settled) bool {
+	o, at := s.Outcome, s.at
 	if l.journal == nil || o.State != Sent {
 		return false
 	}
@@ -94,7 +94,11 @@ func (l *Ledger) follow(ctx context.Context, c *Claim, o Outcome, at time.Time) 
 		return false // the database says what is wrong with the disk
 	}
 	l.following.add(e)
+	c.ahead.learn(s)
 	err = l.db.Follow(ctx, "store the outcome", func(t *sqldb.Tx) error {
+		if c.ahead.has(s) {
+			return nil
+		}
 		return l.settle(t, e, c.menu != nil || c.Verdict != Fresh, o, at)
 	}, func(err error) {
 		l.following.remove(e)

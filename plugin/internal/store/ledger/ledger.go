@@ -90,7 +90,9 @@ type Claim struct {
 	Verdict Verdict
 	Entry   Entry // as stored; for Fresh only what was asked
 
+	ledger  *Ledger     // of an intent
 	menu    *menus.Menu // of an intent
+	ahead   ahead
 	release func()
 }
 

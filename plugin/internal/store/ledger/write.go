@@ -30,26 +30,48 @@ func (l *Ledger) Intend(c *Claim, p Plan) {
 	e.Chat, e.Profile, e.Message, e.Warnings, e.State = p.Chat, p.Profile, p.Message, p.Warnings, Intent
 	e.Source, e.Correlation = p.Source, p.Correlation
 	e.CreatedAt, e.UpdatedAt, e.ExpiresAt = now, now, sqldb.Time(sqldb.Millis(l.now().Add(l.opt.Keep)))
-	if c.menu = nil; p.Menu != nil {
+	c.ledger, c.menu = l, nil
+	if p.Menu != nil {
 		m := *p.Menu
-		m.Instance, m.MessageID, m.Chat, m.SentAt = e.Instance, e.MessageID, e.Chat, e.CreatedAt
+		m.Instance, m.MessageID, m.Chat, m.SentAt, m.CreatedAt = e.Instance, e.MessageID, e.Chat, e.CreatedAt, e.CreatedAt
 		c.menu = &m
 	}
 }
 
 // Store stores an intent in the transaction that it must not be later than: of a message to
-// people the one of its ratchets. sqldb.ErrExists: another process was faster.
+// people the one of its ratchets. sqldb.ErrExists: another process was faster. If it goes ahead, its rows have
+// the outcome that is known by then.
 func (c *Claim) Store(t *sqldb.Tx) error {
-	e := c.Entry
+	l, e, m := c.ledger, c.Entry, c.menu
+	return t.Revised(func(t *sqldb.Tx, final bool) error {
+		o := c.ahead.known(final)
+		if o == nil {
+			return insert(t, e, m)
+		}
+		return l.wanted(t, e.Instance, func(wanted bool) error {
+			if wanted { // the change is an event of its own
+				c.ahead.took(nil)
+				return insert(t, e, m)
+			}
+			c.ahead.took(o)
+			e, m := o.in(e, m)
+			e.UpdatedAt = l.now()
+			return insert(t, e, m)
+		})
+	})
+}
+
+// insert stores a send and its menu, if it has one.
+func insert(t *sqldb.Tx, e Entry, menu *menus.Menu) error {
 	err := t.Insert(`INSERT INTO tapnode_ledger (`+entryColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, 0, 0, 0)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, $18, 0, 0)`,
 		e.Operation, scoped(e.Instance, e.Key), e.Fingerprint, e.Instance, e.Chat.JID, e.Chat.LID, e.MessageID, e.State, e.Profile,
 		e.Message, e.Outcome, e.Warnings, sqldb.Millis(e.CreatedAt), sqldb.Millis(e.UpdatedAt), sqldb.Millis(e.ExpiresAt),
-		e.Source, e.Correlation)
-	if err != nil || c.menu == nil {
+		e.Source, e.Correlation, sqldb.Millis(e.SentAt))
+	if err != nil || menu == nil {
 		return err
 	}
-	return c.menu.Insert(t)
+	return menu.Insert(t)
 }
 
 // About is what the intent concerns, see sqldb.DB.WriteAhead.
@@ -79,7 +101,7 @@ func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
 	if o.State == Sent && !o.SentAt.IsZero() {
 		at = o.SentAt
 	}
-	if l.follow(ctx, c, o, at) {
+	if l.follow(ctx, c, &settled{o, at}) {
 		return nil
 	}
 	return l.db.WriteUnsynced(ctx, "store the outcome", func(t *sqldb.Tx) error {

@@ -65,9 +65,9 @@ func (m *Menu) Insert(t *sqldb.Tx) error {
 		return err
 	}
 	return t.Later(`INSERT INTO tapnode_menus (`+menuColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $8, $13)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14)`,
 		m.Instance, m.MessageID, m.Chat.JID, m.Chat.LID, buttons, m.Correlation, m.Source, sqldb.Millis(m.SentAt), sqldb.Millis(m.ExpiresAt),
-		cmp.Or(m.Policy, All), string(allowed), m.AsText, m.Traceparent)
+		cmp.Or(m.Policy, All), string(allowed), m.AsText, sqldb.Millis(m.CreatedAt), m.Traceparent)
 }
 
 func scanMenu(row sqldb.Scanner) (Menu, error) {

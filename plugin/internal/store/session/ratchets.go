@@ -143,10 +143,10 @@ func (r ratchet) name(jid string) string { return "ratchet/" + jid + "/" + r.gro
 // put writes a ratchet, whatever it was.
 func (r ratchet) put(t *sqldb.Tx, jid string, now []byte) error {
 	if r.group == "" {
-		return t.Later(`INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
+		return t.Last(r.name(jid), `INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
 			ON CONFLICT (our_jid, their_id) DO UPDATE SET session = excluded.session`, jid, r.address, now)
 	}
-	return t.Later(`INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
+	return t.Last(r.name(jid), `INSERT INTO whatsmeow_sender_keys (our_jid, chat_id, sender_id, sender_key) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, jid, r.group, r.address, now)
 }
 

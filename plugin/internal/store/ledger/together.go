@@ -1,0 +1,79 @@
+package ledger
+
+import (
+	"sync"
+	"time"
+
+	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+)
+
+// A send that went ahead has mostly ended before its rows are written. They are stored with the outcome then, in place of
+// rows and changes to them. The log has the intent, and the journal the outcome: whatever is lost in between, the next start
+// makes the same of the two.
+
+// settled is an outcome, and when it came to be.
+type settled struct {
+	Outcome
+	at time.Time
+}
+
+// in is an intent's entry and menu as they are with the outcome of a message that was sent.
+func (s *settled) in(e Entry, menu *menus.Menu) (Entry, *menus.Menu) {
+	e.State, e.SentAt, e.Outcome = s.State, s.at, s.JSON
+	if s.Warnings != nil {
+		e.Warnings = s.Warnings
+	}
+	if s.ChatLID != "" {
+		e.Chat.LID = s.ChatLID
+	}
+	if menu == nil {
+		return e, nil
+	}
+	m := *menu
+	m.Chat.LID = e.Chat.LID
+	if !s.SentAt.IsZero() {
+		if m.SentAt = s.SentAt; !m.ExpiresAt.IsZero() {
+			m.ExpiresAt = m.ExpiresAt.Add(m.SentAt.Sub(menu.SentAt))
+		}
+	}
+	return e, &m
+}
+
+// ahead is what the rows of an intent learn before they are written.
+type ahead struct {
+	mu      sync.Mutex
+	waiting bool     // the log has the intent, and its rows are to come
+	outcome *settled // what they will have
+	stored  *settled // what they have
+}
+
+// known is the outcome that the rows are to have, nil for none. With final they are written, and learn no more.
+func (a *ahead) known(final bool) *settled {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting = !final
+	return a.outcome
+}
+
+// learn has rows that are to come take an outcome.
+func (a *ahead) learn(s *settled) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting {
+		a.outcome = s
+	}
+}
+
+// took notes that the rows have the outcome.
+func (a *ahead) took(s *settled) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stored = s
+}
+
+// has reports whether the rows have that outcome.
+func (a *ahead) has(s *settled) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stored == s
+}
