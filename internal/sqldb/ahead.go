@@ -51,9 +51,8 @@ type aheadWord struct {
 // write cannot be lost any more, and its rows follow. Whoever reads one of the names without waiting for all
 // rows says so with [Concerning]. fn runs once, and learns of each of its statements that it has touched a row.
 // A statement that the database refuses in the end, as with a row that refers to one that is gone,
-// takes the others of its write along; then hears of that, like that of [DB.Follow]. Without [Options.Ahead] it
-// is Write.
-func (db *DB) WriteAhead(ctx context.Context, what string, about []string, fn func(*Tx) error, then func(error)) error {
+// takes the others of its write along, and [Options.Ahead] hears of that. Without it WriteAhead is Write.
+func (db *DB) WriteAhead(ctx context.Context, what string, about []string, fn func(*Tx) error) error {
 	a := db.ahead
 	if a == nil {
 		return db.Write(ctx, what, fn)
@@ -71,8 +70,8 @@ func (db *DB) WriteAhead(ctx context.Context, what string, about []string, fn fu
 	}
 	rows := newJob(context.WithoutCancel(ctx), changes.run, lingering)
 	rows.then = func(err error) {
-		if err = Wrap(what, err); err != nil {
-			then(err)
+		if err != nil {
+			db.opt.Ahead(Wrap(what, err))
 		}
 	}
 	err = a.append(&aheadJob{record: record, about: about, rows: rows, told: make(chan aheadWord, 2)})
@@ -317,6 +316,7 @@ func (db *DB) replay(ctx context.Context, record []byte, number int64) error {
 		return change(t, setApplied, number)
 	})
 	if refused(err) {
+		db.opt.Ahead(err)
 		err = db.WriteUnsynced(ctx, what, func(t *Tx) error { return change(t, setApplied, number) })
 	}
 	return err

@@ -15,7 +15,13 @@ import (
 // openAhead opens a database whose writes may go ahead, with a table of things.
 func openAhead(t *testing.T, dir string) *DB {
 	t.Helper()
-	db, err := Open(t.Context(), Options{Dir: dir, File: fileName, Ahead: true})
+	return openHearing(t, dir, func(err error) { t.Errorf("a write was refused: %v", err) })
+}
+
+// openHearing is openAhead for a test in which rows are refused.
+func openHearing(t *testing.T, dir string, refused func(error)) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), Options{Dir: dir, File: fileName, Ahead: refused})
 	check(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	check(t, exec(t, db, `CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY CHECK (name <> 'wrong'), n INTEGER NOT NULL, data BLOB)`))
@@ -38,15 +44,11 @@ func exec(t *testing.T, db *DB, query string, args ...any) error {
 }
 
 // put writes a thing ahead.
-func put(ctx context.Context, db *DB, name string, n int, refused func(error)) error {
+func put(ctx context.Context, db *DB, name string, n int) error {
 	return db.WriteAhead(ctx, "write a thing", []string{name}, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO things (name, n, data) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET n = excluded.n`, name, n, []byte(name))
 		return err
-	}, refused)
-}
-
-func never(t *testing.T) func(error) {
-	return func(err error) { t.Errorf("a write was refused: %v", err) }
+	})
 }
 
 func number(ctx context.Context, t *testing.T, db *DB, name string) int {
@@ -64,7 +66,7 @@ func number(ctx context.Context, t *testing.T, db *DB, name string) int {
 func TestAheadIsSeen(t *testing.T) {
 	ctx, db := t.Context(), openAhead(t, t.TempDir())
 	before := db.Stats()
-	check(t, put(ctx, db, "a", 1, never(t)))
+	check(t, put(ctx, db, "a", 1))
 	if after := db.Stats(); after.Synced != before.Synced {
 		t.Error("SQLite was waited for")
 	}
@@ -77,13 +79,13 @@ func TestAheadIsSeen(t *testing.T) {
 	if n := number(Concerning(ctx, "b", "a"), t, db, "a"); n != 1 {
 		t.Errorf("who wants the row reads %d", n)
 	}
-	check(t, put(ctx, db, "a", 2, never(t)))
+	check(t, put(ctx, db, "a", 2))
 	if n := number(ctx, t, db, "a"); n != 2 {
 		t.Errorf("who wants all rows reads %d", n)
 	}
-	check(t, put(ctx, db, "a", 3, never(t)))
+	check(t, put(ctx, db, "a", 3))
 	check(t, exec(t, db, `UPDATE things SET n = n * 10`))
-	check(t, put(ctx, db, "a", 4, never(t)))
+	check(t, put(ctx, db, "a", 4))
 	_, err := db.SQL().ExecContext(ctx, `UPDATE things SET n = n * 10`) // by another connection
 	check(t, err)
 	if n := number(ctx, t, db, "a"); n != 40 {
@@ -101,7 +103,7 @@ func TestAheadOfMany(t *testing.T) {
 		all.Go(func() {
 			name := fmt.Sprintf("%d/%0800d", w, w)
 			for n := range each {
-				if err := put(t.Context(), db, name, n, never(t)); err != nil {
+				if err := put(t.Context(), db, name, n); err != nil {
 					t.Error(err)
 				}
 			}
@@ -136,7 +138,7 @@ func TestAheadReachesTheDisk(t *testing.T) {
 		return n
 	}
 	nothing := func(*Tx) error { return nil }
-	check(t, put(ctx, db, "a", 1, never(t)))
+	check(t, put(ctx, db, "a", 1))
 	before := turn(db) // the rows are in the file
 	check(t, db.Write(ctx, "change nothing", nothing))
 	if now := turn(db); now != before+1 {
@@ -156,7 +158,7 @@ func TestAheadReachesTheDisk(t *testing.T) {
 func TestAheadOfTheFirstVersion(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	db := openAhead(t, dir)
-	check(t, put(ctx, db, "a", 1, never(t)))
+	check(t, put(ctx, db, "a", 1))
 	check(t, db.Close())
 	db, err := Open(ctx, Options{Dir: dir, File: fileName})
 	check(t, err)
@@ -164,7 +166,7 @@ func TestAheadOfTheFirstVersion(t *testing.T) {
 	check(t, db.Close())
 	for n := range 2 {
 		db = openAhead(t, dir)
-		check(t, put(ctx, db, "b", n, never(t)))
+		check(t, put(ctx, db, "b", n))
 		if a, b := number(ctx, t, db, "a"), number(ctx, t, db, "b"); a != 1 || b != n {
 			t.Errorf("the rows are %d and %d, want 1 and %d", a, b, n)
 		}
@@ -174,18 +176,17 @@ func TestAheadOfTheFirstVersion(t *testing.T) {
 
 // A statement that the database refuses is told of, takes its own write along, and no other.
 func TestAheadRefused(t *testing.T) {
-	ctx, db := t.Context(), openAhead(t, t.TempDir())
-	var told []error
-	hear := func(err error) { told = append(told, err) } // before number returns, below
-	check(t, put(ctx, db, "before", 1, never(t)))
+	var told []error // before number returns, below
+	ctx, db := t.Context(), openHearing(t, t.TempDir(), func(err error) { told = append(told, err) })
+	check(t, put(ctx, db, "before", 1))
 	check(t, db.WriteAhead(ctx, "write two", []string{"half"}, func(tx *Tx) error {
 		if _, err := tx.Exec(`INSERT INTO things (name, n) VALUES ('half', 1)`); err != nil {
 			return err
 		}
 		_, err := tx.Exec(`INSERT INTO things (name, n) VALUES ('wrong', 1)`)
 		return err
-	}, hear))
-	check(t, put(ctx, db, "behind", 1, never(t)))
+	}))
+	check(t, put(ctx, db, "behind", 1))
 	for name, want := range map[string]int{"before": 1, "half": -1, "behind": 1} {
 		if n := number(ctx, t, db, name); n != want {
 			t.Errorf("%s is %d, want %d", name, n, want)
@@ -213,7 +214,7 @@ func TestAheadTakesChangesOnly(t *testing.T) {
 		"a row":        func(tx *Tx) error { var n int; return tx.Row(`SELECT 1`, nil, &n) },
 		"a wrong kind": func(tx *Tx) error { _, err := tx.Exec(`SELECT $1`, struct{}{}); return err },
 	} {
-		if err := db.WriteAhead(ctx, "try", nil, fn, never(t)); err == nil {
+		if err := db.WriteAhead(ctx, "try", nil, fn); err == nil {
 			t.Errorf("%s is taken", what)
 		}
 	}
@@ -222,7 +223,7 @@ func TestAheadTakesChangesOnly(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := put(ended, db, "late", 1, never(t)); !errors.Is(err, context.Canceled) {
+	if err := put(ended, db, "late", 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its context: %v", err)
 	}
 }
@@ -233,7 +234,7 @@ func TestAheadWhileTheFileIsLocked(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	db := openAhead(t, dir)
 	pragma(t, db, "busy_timeout=20")
-	check(t, put(ctx, db, "room", 1, never(t)))
+	check(t, put(ctx, db, "room", 1))
 	if n := number(ctx, t, db, "room"); n != 1 {
 		t.Fatal(n)
 	}
@@ -242,7 +243,7 @@ func TestAheadWhileTheFileIsLocked(t *testing.T) {
 	defer other.Close()
 	lock, err := other.BeginTx(ctx, nil)
 	check(t, err)
-	check(t, put(ctx, db, "a", 1, never(t)))
+	check(t, put(ctx, db, "a", 1))
 	for what, reads := range map[string]context.Context{"all rows": ctx, "the row": Concerning(ctx, "a")} {
 		var n int
 		if err := db.Row(reads, `SELECT n FROM things WHERE name = 'a'`, nil, &n); !errors.Is(Wrap("read", err), ErrBusy) {
@@ -252,7 +253,7 @@ func TestAheadWhileTheFileIsLocked(t *testing.T) {
 	if n := number(Apart(ctx), t, db, "room"); n != 1 {
 		t.Errorf("who waits for nothing reads %d", n)
 	}
-	if err := put(ctx, db, "b", 1, never(t)); !errors.Is(err, ErrBusy) {
+	if err := put(ctx, db, "b", 1); !errors.Is(err, ErrBusy) {
 		t.Errorf("another write went ahead: %v", err)
 	}
 	if err := exec(t, db, `UPDATE things SET n = 4`); !errors.Is(err, ErrBusy) {
@@ -265,7 +266,7 @@ func TestAheadWhileTheFileIsLocked(t *testing.T) {
 			t.Errorf("%s is %d, want %d", name, n, want)
 		}
 	}
-	check(t, put(ctx, db, "b", 1, never(t)))
+	check(t, put(ctx, db, "b", 1))
 	if n := number(ctx, t, db, "b"); n != 1 {
 		t.Errorf("afterwards: %d", n)
 	}
@@ -288,8 +289,8 @@ func copyOf(t *testing.T, dir string) string {
 // a record that is damaged or missing, and each once.
 func TestAheadOfAKilledProcess(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
-	db := openAhead(t, dir)
-	check(t, put(ctx, db, "there", 1, never(t)))
+	db := openHearing(t, dir, func(error) {})
+	check(t, put(ctx, db, "there", 1))
 	check(t, exec(t, db, `UPDATE things SET n = 7`))
 	held, goOn := make(chan struct{}), make(chan struct{})
 	var holding sync.WaitGroup
@@ -302,26 +303,27 @@ func TestAheadOfAKilledProcess(t *testing.T) {
 	})
 	<-held
 	for n := range 5 {
-		check(t, put(ctx, db, fmt.Sprint("row", n), n, never(t)))
+		check(t, put(ctx, db, fmt.Sprint("row", n), n))
 	}
 	check(t, db.WriteAhead(ctx, "be refused", nil, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO things (name, n) VALUES ('wrong', 1)`)
 		return err
-	}, func(error) {}))
-	check(t, put(ctx, db, "last", 1, never(t)))
+	}))
+	check(t, put(ctx, db, "last", 1))
 	killed := copyOf(t, dir)
 	close(goOn)
 	holding.Wait()
+	refused := 0
 	found := func(dir string, want map[string]int) {
 		t.Helper()
-		db := openAhead(t, dir)
+		db := openHearing(t, dir, func(error) { refused++ })
 		for name, n := range want {
 			if got := number(ctx, t, db, name); got != n {
 				t.Errorf("%s is %d, want %d", name, got, n)
 			}
 		}
 		check(t, exec(t, db, `UPDATE things SET n = n + 100`))
-		check(t, put(ctx, db, "next", 1, never(t)))
+		check(t, put(ctx, db, "next", 1))
 		check(t, db.Close())
 		db = openAhead(t, dir)
 		for name, n := range want {
@@ -332,6 +334,9 @@ func TestAheadOfAKilledProcess(t *testing.T) {
 		check(t, db.Close())
 	}
 	found(copyOf(t, killed), map[string]int{"there": 7, "row0": 0, "row4": 4, "last": 1})
+	if refused != 1 {
+		t.Errorf("the next process hears %d times of what is refused", refused)
+	}
 
 	damaged := copyOf(t, killed)
 	log := filepath.Join(damaged, fileName+"-ahead0")

@@ -25,19 +25,20 @@ const putThing = `INSERT INTO things (name, n) VALUES ($1, $2) ON CONFLICT (name
 // Of what leaves nothing of the one before it only the last is done, as far as nobody could see it and all of
 // them come to be written.
 func TestLast(t *testing.T) {
-	ctx, db := t.Context(), openAhead(t, t.TempDir())
+	refused := 0
+	ctx, db := t.Context(), openHearing(t, t.TempDir(), func(error) { refused++ })
 	check(t, exec(t, db, `CREATE TABLE put (name TEXT, n INTEGER)`))
 	for _, on := range []string{"INSERT", "UPDATE"} {
 		check(t, exec(t, db, `CREATE TRIGGER put_`+on+` AFTER `+on+` ON things BEGIN INSERT INTO put VALUES (new.name, new.n); END`))
 	}
-	last := func(n int, also string, refused func(error)) {
+	last := func(n int, also string) {
 		t.Helper()
 		check(t, db.WriteAhead(ctx, "move on", []string{"session", also}, func(tx *Tx) error {
 			if err := tx.Later(putThing, also, n); err != nil {
 				return err
 			}
 			return tx.Last("session", putThing, "session", n)
-		}, refused))
+		}))
 	}
 	puts := func(want string) {
 		t.Helper()
@@ -51,16 +52,16 @@ func TestLast(t *testing.T) {
 
 	release := hold(t, db)
 	for n := range 3 {
-		last(n, fmt.Sprint("row", n), never(t))
+		last(n, fmt.Sprint("row", n))
 	}
 	release()
 	puts("row00 row11 row22 session2")
 
 	release = hold(t, db)
-	last(3, "row", never(t))
+	last(3, "row")
 	seen := -1
 	wait := db.Begin(ctx, "look", func(tx *Tx) error { return tx.Row(`SELECT n FROM things WHERE name = 'session'`, nil, &seen) })
-	last(4, "row", never(t))
+	last(4, "row")
 	release()
 	if err := wait(); err != nil || seen != 3 {
 		t.Errorf("a write between two of them sees %d, %v", seen, err)
@@ -68,10 +69,9 @@ func TestLast(t *testing.T) {
 	puts("row3 session3 row4 session4")
 
 	// One that is refused takes nobody else's along: what it would have replaced is there.
-	refused := 0
 	release = hold(t, db)
-	last(5, "row", never(t))
-	last(6, "wrong", func(error) { refused++ })
+	last(5, "row")
+	last(6, "wrong")
 	release()
 	puts("row5 session5")
 	if refused != 1 {
@@ -102,7 +102,7 @@ func TestRevised(t *testing.T) {
 	}
 	n := 1
 	release := hold(t, db)
-	check(t, db.WriteAhead(ctx, "write", []string{"a"}, revised(&n), never(t)))
+	check(t, db.WriteAhead(ctx, "write", []string{"a"}, revised(&n)))
 	n = 2
 	killed := copyOf(t, dir)
 	release()

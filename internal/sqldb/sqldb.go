@@ -42,9 +42,10 @@ type Options struct {
 	// Relaxed lets a power cut (not a crash of the process) take the last commits:
 	// PRAGMA synchronous=NORMAL, or synchronous_commit=off.
 	Relaxed bool
-	// Ahead lets writes of [DB.WriteAhead] wait for a log in Dir in place of SQLite. No other process may write to
-	// the file. Not used with Postgres, nor with Relaxed.
-	Ahead bool
+	// Ahead lets writes of [DB.WriteAhead] wait for a log in Dir in place of SQLite, and hears of those whose rows the
+	// database refused; nil: they wait for SQLite. No other process may write to the file. Not used with Postgres, nor
+	// with Relaxed.
+	Ahead func(refused error)
 }
 
 // DB is an open database. Its methods are safe for concurrent use.
@@ -75,7 +76,7 @@ func Open(ctx context.Context, opt Options) (*DB, error) {
 	if db.writer, err = newWriter(ctx, db, a); err != nil {
 		return nil, errors.Join(err, plain.Close())
 	}
-	if opt.Ahead && !opt.Relaxed && dialect == "sqlite3" {
+	if opt.Ahead != nil && !opt.Relaxed && dialect == "sqlite3" {
 		if err := db.openAhead(ctx, filepath.Join(opt.Dir, opt.File)); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}

@@ -68,7 +68,13 @@ type Store struct {
 // closes the store.
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	opt = opt.withDefaults()
-	db, err := sqldb.Open(ctx, sqldb.Options{Dir: opt.Dir, File: FileName, Postgres: opt.Postgres, Relaxed: opt.Relaxed, Ahead: opt.Alone})
+	where := sqldb.Options{Dir: opt.Dir, File: FileName, Postgres: opt.Postgres, Relaxed: opt.Relaxed}
+	if opt.Alone {
+		where.Ahead = func(refused error) { // as those of a device that was deleted meanwhile
+			opt.Log.Warn("rows of a message that was sent were refused", "error", refused)
+		}
+	}
+	db, err := sqldb.Open(ctx, where)
 	if err != nil {
 		return nil, err
 	}

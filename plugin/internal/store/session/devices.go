@@ -40,7 +40,6 @@ type Devices struct {
 	inner *sqlstore.Container
 	lids  *lids
 	now   func() time.Time
-	log   *slog.Logger
 
 	decryptions chan struct{} // how many wait for their turn to write, at most
 }
@@ -54,7 +53,7 @@ var _ wastore.DeviceContainer = (*Devices)(nil)
 // New returns the devices of a database. [Devices.Upgrade] makes their tables.
 func New(db *sqldb.DB, log *slog.Logger, now func() time.Time) *Devices {
 	inner := sqlstore.NewWithDB(db.SQL(), db.Dialect(), waLogger{log})
-	return &Devices{db: db, inner: inner, now: now, log: log, lids: &lids{LIDStore: inner.LIDMap}, decryptions: make(chan struct{}, maxDecryptions)}
+	return &Devices{db: db, inner: inner, now: now, lids: &lids{LIDStore: inner.LIDMap}, decryptions: make(chan struct{}, maxDecryptions)}
 }
 
 // Upgrade makes or migrates whatsmeow's tables. No other process may do so at the same

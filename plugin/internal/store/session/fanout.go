@@ -35,7 +35,7 @@ func (r *Rider) There() bool { return r.there.Load() }
 
 // Store writes a rider by itself, for a message that has no ratchets.
 func (c *Devices) Store(ctx context.Context, r *Rider) error {
-	err := c.db.WriteAhead(ctx, "store the intent", r.About, r.Write, c.refused)
+	err := c.db.WriteAhead(ctx, "store the intent", r.About, r.Write)
 	r.there.Store(err == nil)
 	return err
 }

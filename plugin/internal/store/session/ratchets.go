@@ -97,12 +97,7 @@ func (d *sessions) ahead(ctx context.Context, what string, about []string, fn fu
 	if !d.devices.db.OnDisk(d.decrypted.Load()) {
 		return d.committed(ctx, what, about, fn)
 	}
-	return d.devices.db.WriteAhead(ctx, what, about, fn, d.devices.refused)
-}
-
-// refused hears of rows that the database does not take: those of a device that was deleted meanwhile.
-func (c *Devices) refused(err error) {
-	c.log.Warn("rows of a message that was sent were refused", "error", err)
+	return d.devices.db.WriteAhead(ctx, what, about, fn)
 }
 
 // putRatchets has commit write ratchets that no decryption has moved. A decryption whose turn to
