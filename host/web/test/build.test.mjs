@@ -54,7 +54,11 @@ test('with the mouse: steps, a menu, its exits, a tap, and a change while a run 
     await port(page, 'Support').waitFor();
     await pull(page, port(page, 'Sales').locator('.joint'), 60, -300);
     await page.getByRole('option', { name: /Send text/ }).click();
-    await filled(form, 'Send text', 'A colleague will write.');
+    const text = form.getByRole('form', { name: 'Send text', exact: true });
+    await text.getByRole('textbox', { name: 'Message' }).fill('A colleague will write.');
+    // It goes by the same account to the same person, unless somebody says otherwise.
+    assert.equal(await text.getByRole('combobox', { name: 'Instance' }).inputValue(), 'demo');
+    assert.equal(await text.getByRole('combobox', { name: 'To', exact: true }).inputValue(), '5511999990001');
     await host.until(async () => /reply:menu_sales, to: /.test(await draft(page)));
     await page.getByRole('button', { name: 'Start with this draft' }).click();
     const menu = await tried(page, 'Sales', 'A colleague will write.');

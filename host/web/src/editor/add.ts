@@ -10,21 +10,20 @@ interface Property {
 }
 
 /**
- * start is what a new step's form begins with: an example for each field that must be filled, or the
- * flow's variable of that name. It shows what belongs there, and the step can be tried at once.
+ * start is what a new step's form begins with: whom and by what the last step sends, or else an example for each field
+ * that must be filled, or the flow's variable of that name. It shows what belongs there, and the step can be tried at once.
  */
 export function start(operation: Operation, flow: Flow): Record<string, unknown> {
   const properties = (resolve(operation.inputSchema, '/properties') ?? {}) as Record<string, Property>;
   const required = (resolve(operation.inputSchema, '/required') ?? []) as string[];
   const whole = (resolve(operation.inputSchema, '/examples/0') ?? {}) as Record<string, unknown>;
   const vars = Object.keys(flow.vars?.properties ?? {});
-  // The last steps of the same form know best whom and by what is sent.
   const alike = [...flow.nodes].reverse();
   const input: Record<string, unknown> = {};
   for (const name of required) {
     const property = properties[name] ?? {};
     const widget = property['x-ui']?.widget;
-    const used = widget === 'instance' || widget === 'recipient' ? alike.map((step) => step.with[name]).find((value) => typeof value === 'string' && value.includes('${')) : undefined;
+    const used = widget === 'instance' || widget === 'recipient' ? alike.map((step) => step.with[name]).find((value) => typeof value === 'string' && value !== '') : undefined;
     const value = used ?? (vars.includes(name) ? `\${ vars.${name} }` : undefined) ?? whole[name] ?? property.default ?? property.examples?.[0];
     if (value !== undefined) input[name] = structuredClone(value);
   }
