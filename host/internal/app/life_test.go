@@ -47,6 +47,12 @@ func TestCallWithoutANode(t *testing.T) {
 	if !errors.As(err, &p) || p.Code != "node_unavailable" || p.Effect != sdk.EffectNone || !p.Retryable || !errors.Is(err, process.ErrStopped) {
 		t.Errorf("got %#v", err)
 	}
+	// Among hosts it must not be taken for a node that looks after its instances alone: it would refuse what comes without a lease.
+	for _, n := range a.nodes {
+		if _, err := n.isShared(t.Context()); !errors.Is(err, process.ErrStopped) {
+			t.Errorf("whether it is shared: %v", err)
+		}
+	}
 }
 
 func TestStopTwice(t *testing.T) {

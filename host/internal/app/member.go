@@ -151,13 +151,19 @@ func (n *node) readElsewhere(m *cluster.Member) bool {
 	return time.Since(s.readAt) < patience
 }
 
-// isShared says whether the node's subjects are shared with other hosts. It is known from its first process on.
-func (n *node) isShared(ctx context.Context) bool {
+// isShared says whether the node's subjects are shared with other hosts. It is known from its first process on. While there
+// is none nobody knows: the next may refuse a call that names no lease.
+func (n *node) isShared(ctx context.Context) (bool, error) {
 	if (leased{n}).Process() != nil || n.shared.Load() {
-		return true
+		return true, nil
 	}
-	_, err := n.Client(ctx)
-	return err == nil && (leased{n}).Process() != nil
+	if _, err := n.Client(ctx); err != nil {
+		return false, unavailable(err, true)
+	}
+	if process, _ := n.Process(); process == nil {
+		return false, unavailable(errors.New("its process has just ended"), true)
+	}
+	return (leased{n}).Process() != nil, nil
 }
 
 // tries is how often a call looks for the owner of its subject.
@@ -166,11 +172,17 @@ const tries = 3
 // toOwner runs a call where its subject belongs: here, under this host's lease, or on another host.
 func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	subject := subjectOf(r.Input)
-	if a.member == nil || subject == "" || r.DryRun || !n.isShared(ctx) {
+	if a.member == nil || subject == "" || r.DryRun {
 		return n.execute(ctx, r, progress)
 	}
 	var result client.Result
-	var err error
+	shared, err := n.isShared(ctx)
+	if err != nil {
+		return result, err
+	}
+	if !shared {
+		return n.execute(ctx, r, progress)
+	}
 	for try := range tries {
 		var owner cluster.Owner
 		owner, err = a.member.Owner(ctx, n.manifest.Name, subject, try > 0)
