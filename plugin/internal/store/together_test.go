@@ -1,9 +1,9 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -12,18 +12,19 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
+	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
 // left is what a send leaves, without what differs between any two.
 type left struct {
 	entry ledger.Entry
 	menu  menus.Menu
-	told  []string
+	told  []ledger.Change
 }
 
 // end sends something and returns what that leaves, and how often a row was changed. Its outcome is known before its rows
 // are written, or later.
-func end(t *testing.T, s *store.Store, key string, later, receipt bool, expires time.Time, o ledger.Outcome) (l left, changes int) {
+func end(t *testing.T, s *store.Store, told *[]ledger.Change, key string, later, receipt bool, expires time.Time, o ledger.Outcome) (l left, changes int) {
 	t.Helper()
 	ctx, before := t.Context(), changed(t, s)
 	c := begin(t, s, key, "f")
@@ -45,10 +46,17 @@ func end(t *testing.T, s *store.Store, key string, later, receipt bool, expires 
 	}
 	l.entry = must[ledger.Entry](t)(s.Ledger.SentMessage(ctx, "shop", id))
 	l.menu = must[menus.Menu](t)(s.Menus.Get(ctx, "shop", id))
-	for _, e := range must[[]outbox.Event](t)(s.Outbox.Read(ctx, nil, outbox.Filter{Types: []string{"status"}}, 1000)) {
-		if e.ID == id+string(e.Data) {
-			l.told = append(l.told, string(e.Data))
+	l.told, *told = *told, nil
+	for i := range l.told {
+		entry := &l.told[i].Entry
+		if entry.Key != key || entry.MessageID != id || l.told[i].Arrived() && l.told[i].Account.LID != "7@lid" {
+			t.Errorf("%s: told of %+v", key, l.told[i])
 		}
+		if o.SentAt.IsZero() {
+			l.told[i].At, entry.SentAt, entry.DeliveredAt = time.Time{}, time.Time{}, time.Time{}
+		}
+		entry.Key, entry.MessageID = "", ""
+		entry.CreatedAt, entry.UpdatedAt, entry.ExpiresAt = time.Time{}, time.Time{}, time.Time{}
 	}
 	e, m, none := &l.entry, &l.menu, time.Time{}
 	if !expires.IsZero() && !m.ExpiresAt.Equal(expires.Add(m.SentAt.Sub(e.CreatedAt))) { // its life begins with the message
@@ -66,8 +74,7 @@ func end(t *testing.T, s *store.Store, key string, later, receipt bool, expires 
 	return l, changed(t, s) - before
 }
 
-// An outcome that is stored with its intent leaves what it leaves when it comes later, for hosts too, and changes no
-// row unless one of them wants to hear of it.
+// An outcome that is stored with its intent leaves and tells what it does when it comes later, and changes no row.
 func TestOutcomeWithItsIntent(t *testing.T) {
 	sentAt := time.Now().Add(time.Minute).Truncate(time.Second).UTC()
 	outcomes := []ledger.Outcome{
@@ -78,7 +85,16 @@ func TestOutcomeWithItsIntent(t *testing.T) {
 		{State: ledger.Sent, JSON: []byte("out"), Warnings: []byte("new")},
 	}
 	for _, heard := range []bool{false, true} {
-		s := alone(t, t.TempDir())
+		var told []ledger.Change
+		s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: t.TempDir(), Alone: true, Status: ledger.Events{Type: "status", New: func(c ledger.Change) (outbox.Event, error) {
+			told = append(told, c)
+			return outbox.Event{ID: c.Entry.MessageID + c.To.String(), Type: "status", Instance: c.Entry.Instance, Data: []byte("{}")}, nil
+		}}}))
+		t.Cleanup(func() { _ = s.Close() })
+		_, err := s.Registry.Create(t.Context(), "shop")
+		check(t, err)
+		_, err = s.Registry.Own(t.Context(), "shop", registry.Account{JID: "5511300000000@s.whatsapp.net", LID: "7@lid"})
+		check(t, err)
 		watch(t, s)
 		if heard {
 			_, _, err := s.Outbox.Subscribe(t.Context(), "host", outbox.Filter{Types: []string{"status"}}, nil)
@@ -88,21 +104,38 @@ func TestOutcomeWithItsIntent(t *testing.T) {
 			for _, expires := range []time.Time{{}, sentAt.Add(time.Hour)} {
 				for _, receipt := range []bool{false, true} {
 					key := fmt.Sprint(n, expires, receipt)
-					together, changes := end(t, s, key+" together", false, receipt, expires, o)
-					apart, _ := end(t, s, key+" later", true, receipt, expires, o)
+					together, changes := end(t, s, &told, key+" together", false, receipt, expires, o)
+					apart, _ := end(t, s, &told, key+" later", true, receipt, expires, o)
 					if !reflect.DeepEqual(together, apart) {
 						t.Errorf("heard %v, %s:\ntogether %+v\nlater    %+v", heard, key, together, apart)
 					}
-					if !heard && !receipt && changes > 0 {
+					if !receipt && changes > 0 {
 						t.Errorf("%s: %d changes", key, changes)
 					}
-					if heard && !slices.Contains(together.told, "sent") {
-						t.Errorf("%s: told %q", key, together.told)
+					if want := map[bool]int{false: 1, true: 2}[receipt]; heard && len(together.told) != want {
+						t.Errorf("%s: told %+v", key, together.told)
 					}
 				}
 			}
 		}
 	}
+}
+
+// An outcome of which no event can be made leaves an intent, as when it comes later, and keeps no other row back.
+func TestOutcomeThatCannotBeTold(t *testing.T) {
+	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: t.TempDir(), Alone: true, Status: ledger.Events{Type: "status", New: func(ledger.Change) (outbox.Event, error) {
+		return outbox.Event{}, errors.New("its message cannot be read")
+	}}}))
+	t.Cleanup(func() { _ = s.Close() })
+	_, _, err := s.Outbox.Subscribe(t.Context(), "host", outbox.Filter{Types: []string{"status"}}, nil)
+	check(t, err)
+	c := intend(t, s, "key")
+	check(t, s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte("out")}))
+	if e := must[ledger.Entry](t)(s.Ledger.SentMessage(t.Context(), "shop", c.Entry.MessageID)); e.State != ledger.Intent {
+		t.Errorf("it is %v", e.State)
+	}
+	intend(t, s, "another")
+	must[ledger.Entry](t)(s.Ledger.Lookup(t.Context(), operation, "shop", "another"))
 }
 
 // watch counts changes of the rows of sends and menus.

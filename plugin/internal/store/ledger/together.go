@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // A send that went ahead has mostly ended before its rows are written. They are stored with the outcome then, in place of
@@ -37,6 +40,32 @@ func (s *settled) in(e Entry, menu *menus.Menu) (Entry, *menus.Menu) {
 		}
 	}
 	return e, &m
+}
+
+// insertSettled stores an intent with its outcome, and the event of that if a host wants it.
+func (l *Ledger) insertSettled(t *sqldb.Tx, c *Claim, intent Entry, menu *menus.Menu, s *settled) error {
+	e, m := s.in(intent, menu)
+	e.UpdatedAt = l.now()
+	return l.wanted(t, e.Instance, func(wanted bool) error {
+		var event outbox.Event
+		if wanted {
+			change := Change{Entry: e, From: Intent, To: s.State, At: s.at}
+			err := t.Row(`SELECT account, account_lid FROM tapnode_instances WHERE name = $1`, []any{e.Instance}, &change.Account.JID, &change.Account.LID)
+			if err != nil && !errors.Is(err, sqldb.ErrNotFound) {
+				return err
+			}
+			if event, err = l.opt.Status.New(change); err != nil { // who stores the outcome by itself says so
+				c.ahead.took(nil)
+				return insert(t, intent, menu)
+			}
+		}
+		c.ahead.took(s)
+		err := insert(t, e, m)
+		if err == nil && wanted {
+			err = l.outbox.Insert(t, event)
+		}
+		return err
+	})
 }
 
 // ahead is what the rows of an intent learn before they are written.

@@ -44,20 +44,10 @@ func (l *Ledger) Intend(c *Claim, p Plan) {
 func (c *Claim) Store(t *sqldb.Tx) error {
 	l, e, m := c.ledger, c.Entry, c.menu
 	return t.Revised(func(t *sqldb.Tx, final bool) error {
-		o := c.ahead.known(final)
-		if o == nil {
-			return insert(t, e, m)
+		if o := c.ahead.known(final); o != nil {
+			return l.insertSettled(t, c, e, m, o)
 		}
-		return l.wanted(t, e.Instance, func(wanted bool) error {
-			if wanted { // the change is an event of its own
-				c.ahead.took(nil)
-				return insert(t, e, m)
-			}
-			c.ahead.took(o)
-			e, m := o.in(e, m)
-			e.UpdatedAt = l.now()
-			return insert(t, e, m)
-		})
+		return insert(t, e, m)
 	})
 }
 
