@@ -292,16 +292,7 @@ func TestAheadOfAKilledProcess(t *testing.T) {
 	db := openHearing(t, dir, func(error) {})
 	check(t, put(ctx, db, "there", 1))
 	check(t, exec(t, db, `UPDATE things SET n = 7`))
-	held, goOn := make(chan struct{}), make(chan struct{})
-	var holding sync.WaitGroup
-	holding.Go(func() {
-		_ = db.Write(ctx, "hold the rows up", func(*Tx) error {
-			close(held)
-			<-goOn
-			return nil
-		})
-	})
-	<-held
+	release := hold(t, db)
 	for n := range 5 {
 		check(t, put(ctx, db, fmt.Sprint("row", n), n))
 	}
@@ -311,8 +302,7 @@ func TestAheadOfAKilledProcess(t *testing.T) {
 	}))
 	check(t, put(ctx, db, "last", 1))
 	killed := copyOf(t, dir)
-	close(goOn)
-	holding.Wait()
+	release()
 	refused := 0
 	found := func(dir string, want map[string]int) {
 		t.Helper()
