@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 const (
@@ -16,6 +17,10 @@ const (
 	// aheadHead is what is before each record: its length, a checksum (CRC-32C) of number and record, and its
 	// number.
 	aheadHead = 16
+	// aheadBlock is what a disk takes at once. A file is written in whole ones, past the kernel's cache where that can be.
+	aheadBlock = 4 << 10
+	// aheadBuffer is the least room for what is written. Go's allocator begins so much with a page, as the disk wants it.
+	aheadBuffer = 64 << 10
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -29,7 +34,7 @@ type aheadLog struct {
 	files [2]aheadFile
 	now   int    // the file that is written to
 	next  uint64 // the number of the next record
-	buf   []byte
+	buf   []byte // the last block of that file, as far as it is full
 }
 
 // aheadFile is one of the two, which are written in turn, each from its beginning.
@@ -100,23 +105,34 @@ func (l *aheadLog) begin(applied uint64) error {
 // append numbers records and has them on the disk when it returns. durable is the last number of which the
 // database is there, too. errLogFull: there is no room for all.
 func (l *aheadLog) append(records [][]byte, durable uint64) error {
-	l.buf = l.buf[:0]
-	for i, record := range records {
-		at := len(l.buf)
-		l.buf = binary.LittleEndian.AppendUint32(l.buf, uint32(len(record)))
-		l.buf = append(l.buf, 0, 0, 0, 0)
-		l.buf = binary.LittleEndian.AppendUint64(l.buf, l.next+uint64(i))
-		l.buf = append(l.buf, record...)
-		binary.LittleEndian.PutUint32(l.buf[at+4:], crc32.Checksum(l.buf[at+8:], castagnoli))
+	size := 0
+	for _, record := range records {
+		size += aheadHead + len(record)
 	}
-	f, err := l.room(int64(len(l.buf)), durable)
+	f, err := l.room(int64(size), durable)
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(l.buf, f.size); err != nil {
+	if need := len(l.buf) + size + aheadBlock; need > cap(l.buf) {
+		l.buf = append(make([]byte, 0, max(need, aheadBuffer)), l.buf...)
+	}
+	begin, buf := f.size-int64(len(l.buf)), l.buf
+	for i, record := range records {
+		at := len(buf)
+		buf = binary.LittleEndian.AppendUint32(buf, uint32(len(record)))
+		buf = append(buf, 0, 0, 0, 0)
+		buf = binary.LittleEndian.AppendUint64(buf, l.next+uint64(i))
+		buf = append(buf, record...)
+		binary.LittleEndian.PutUint32(buf[at+4:], crc32.Checksum(buf[at+8:], castagnoli))
+	}
+	// What follows in the block ends the log for its reader.
+	rest := len(buf) % aheadBlock
+	whole := append(buf, make([]byte, (aheadBlock-rest)%aheadBlock)...)
+	if _, err := f.WriteAt(whole, begin); err != nil {
 		return fmt.Errorf("write to the log: %w", err)
 	}
-	f.size += int64(len(l.buf))
+	l.buf = append(l.buf[:0], buf[len(buf)-rest:]...)
+	f.size += int64(size)
 	l.next += uint64(len(records))
 	f.last = l.next - 1
 	return nil
@@ -129,7 +145,7 @@ func (l *aheadLog) room(size int64, durable uint64) (*aheadFile, error) {
 			return nil, errLogFull
 		}
 		l.now = 1 - l.now
-		l.files[l.now].size = 0
+		l.files[l.now].size, l.buf = 0, l.buf[:0]
 	}
 	f := &l.files[l.now]
 	if f.File == nil {
@@ -142,7 +158,15 @@ func (l *aheadLog) room(size int64, durable uint64) (*aheadFile, error) {
 
 // create makes the file as large as it will be: a write that does not make a file larger waits for its own data only.
 func (f *aheadFile) create() error {
-	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC|writeThrough, 0o600)
+	err := f.open(direct)
+	if errors.Is(err, syscall.EINVAL) { // as on some file systems, of which none is on a disk
+		err = f.open(0)
+	}
+	return err
+}
+
+func (f *aheadFile) open(how int) error {
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC|writeThrough|how, 0o600)
 	if err != nil {
 		return err
 	}

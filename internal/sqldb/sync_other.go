@@ -4,5 +4,9 @@ package sqldb
 
 import "os"
 
-// writeThrough has each write of a file wait for the disk.
-const writeThrough = os.O_SYNC
+const (
+	// writeThrough has each write of a file wait for the disk.
+	writeThrough = os.O_SYNC
+	// direct is Linux's.
+	direct = 0
+)
