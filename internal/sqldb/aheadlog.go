@@ -159,7 +159,7 @@ func (l *aheadLog) room(size int64, durable uint64) (*aheadFile, error) {
 // create makes the file as large as it will be: a write that does not make a file larger waits for its own data only.
 func (f *aheadFile) create() error {
 	err := f.open(direct)
-	if errors.Is(err, syscall.EINVAL) { // as on some file systems, of which none is on a disk
+	if errors.Is(err, syscall.EINVAL) { // not every file system can
 		err = f.open(0)
 	}
 	return err
