@@ -16,21 +16,19 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 	_ "modernc.org/sqlite"
 
+	"github.com/tapnode/tapnode/internal/leaktest"
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
 const patience = 30 * time.Second
 
-// whatsmeow leaves its reader behind, for ever on an unbuffered channel, when a frame comes in while it disconnects.
-// That is the client's; everything else must be gone.
 func TestMain(m *testing.M) {
 	// For TestCrowd; set before any client reads them, which they do without a lock.
 	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax = 2*time.Second, 3*time.Second
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete"))
+	leaktest.Main(m, nil)
 }
 
 func start(t *testing.T, opts wasim.Options) *wasim.Server {

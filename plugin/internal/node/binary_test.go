@@ -15,10 +15,10 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/tapnode/tapnode/internal/leaktest"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 
@@ -43,13 +43,10 @@ func TestMain(m *testing.M) {
 	if binaries, err = os.MkdirTemp("", "wsb-*"); err != nil {
 		panic(err)
 	}
-	// whatsmeow's reader stays behind when a frame comes while it disconnects: it sends
-	// to a channel that nobody reads any more.
-	reader := goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete")
-	goleak.VerifyTestMain(m, reader, goleak.Cleanup(func(code int) {
+	leaktest.Main(m, func(code int) {
 		os.RemoveAll(binaries)
 		os.Exit(code)
-	}))
+	})
 }
 
 func binary(t *testing.T) string {

@@ -10,8 +10,8 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
-	"go.uber.org/goleak"
 
+	"github.com/tapnode/tapnode/internal/leaktest"
 	"github.com/tapnode/tapnode/plugin/internal/store"
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 	"github.com/tapnode/tapnode/plugin/wasim"
@@ -21,9 +21,7 @@ func TestMain(m *testing.M) {
 	// For TestDeadLineIsNoticed. whatsmeow's goroutines read them at any time, so they are
 	// set once and for all tests.
 	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax, whatsmeow.KeepAliveResponseDeadline = 2*time.Second, 3*time.Second, time.Second
-	// whatsmeow's reader stays behind when a frame comes while it disconnects: it sends
-	// to a channel that nobody reads any more.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete"))
+	leaktest.Main(m, nil)
 }
 
 // TestUnstoredMessageComesAgain: WhatsApp keeps a message until OnMessage has stored
