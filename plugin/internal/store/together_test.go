@@ -121,21 +121,31 @@ func TestOutcomeWithItsIntent(t *testing.T) {
 	}
 }
 
-// An outcome of which no event can be made leaves an intent, as when it comes later, and keeps no other row back.
-func TestOutcomeThatCannotBeTold(t *testing.T) {
+// A change of which no event can be made is stored all the same, with its intent, later, and as a receipt.
+func TestChangeThatCannotBeTold(t *testing.T) {
 	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: t.TempDir(), Alone: true, Status: ledger.Events{Type: "status", New: func(ledger.Change) (outbox.Event, error) {
 		return outbox.Event{}, errors.New("its message cannot be read")
 	}}}))
 	t.Cleanup(func() { _ = s.Close() })
 	_, _, err := s.Outbox.Subscribe(t.Context(), "host", outbox.Filter{Types: []string{"status"}}, nil)
 	check(t, err)
-	c := intend(t, s, "key")
-	check(t, s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte("out")}))
-	if e := must[ledger.Entry](t)(s.Ledger.SentMessage(t.Context(), "shop", c.Entry.MessageID)); e.State != ledger.Intent {
-		t.Errorf("it is %v", e.State)
+	for _, later := range []bool{false, true} {
+		c := intend(t, s, fmt.Sprint(later))
+		state := func() ledger.State {
+			return must[ledger.Entry](t)(s.Ledger.SentMessage(t.Context(), "shop", c.Entry.MessageID)).State
+		}
+		if later {
+			state()
+		}
+		check(t, s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte("out")}))
+		if got := state(); got != ledger.Sent {
+			t.Errorf("later %v: it is %v", later, got)
+		}
+		check(t, s.Ledger.Receipt(t.Context(), "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID}, State: ledger.Read}))
+		if got := state(); got != ledger.Read {
+			t.Errorf("later %v: it is %v", later, got)
+		}
 	}
-	intend(t, s, "another")
-	must[ledger.Entry](t)(s.Ledger.Lookup(t.Context(), operation, "shop", "another"))
 }
 
 // watch counts changes of the rows of sends and menus.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
+	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
 // Reached is a state that a send came to, and when.
@@ -122,9 +123,18 @@ func (l *Ledger) wanted(t *sqldb.Tx, instance string, then func(wanted bool) err
 
 // put stores the event of a change that is wanted.
 func (l *Ledger) put(t *sqldb.Tx, c Change) error {
+	if e, ok := l.event(c); ok {
+		return l.outbox.Insert(t, e)
+	}
+	return nil
+}
+
+// event is that of a change. One of which none can be made is stored all the same: it would come again for ever, as a
+// receipt from WhatsApp and as an outcome from the journal.
+func (l *Ledger) event(c Change) (outbox.Event, bool) {
 	e, err := l.opt.Status.New(c)
 	if err != nil {
-		return err
+		l.opt.Log.Error("no host is told of a change of a send: no event can be made of it", "instance", c.Entry.Instance, "state", c.To, "error", err)
 	}
-	return l.outbox.Insert(t, e)
+	return e, err == nil
 }

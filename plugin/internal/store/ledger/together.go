@@ -43,8 +43,8 @@ func (s *settled) in(e Entry, menu *menus.Menu) (Entry, *menus.Menu) {
 }
 
 // insertSettled stores an intent with its outcome, and the event of that if a host wants it.
-func (l *Ledger) insertSettled(t *sqldb.Tx, c *Claim, intent Entry, menu *menus.Menu, s *settled) error {
-	e, m := s.in(intent, menu)
+func (l *Ledger) insertSettled(t *sqldb.Tx, e Entry, m *menus.Menu, s *settled) error {
+	e, m = s.in(e, m)
 	e.UpdatedAt = l.now()
 	return l.wanted(t, e.Instance, func(wanted bool) error {
 		var event outbox.Event
@@ -54,12 +54,8 @@ func (l *Ledger) insertSettled(t *sqldb.Tx, c *Claim, intent Entry, menu *menus.
 			if err != nil && !errors.Is(err, sqldb.ErrNotFound) {
 				return err
 			}
-			if event, err = l.opt.Status.New(change); err != nil { // who stores the outcome by itself says so
-				c.ahead.took(nil)
-				return insert(t, intent, menu)
-			}
+			event, wanted = l.event(change)
 		}
-		c.ahead.took(s)
 		err := insert(t, e, m)
 		if err == nil && wanted {
 			err = l.outbox.Insert(t, event)
@@ -72,8 +68,7 @@ func (l *Ledger) insertSettled(t *sqldb.Tx, c *Claim, intent Entry, menu *menus.
 type ahead struct {
 	mu      sync.Mutex
 	waiting bool     // the log has the intent, and its rows are to come
-	outcome *settled // what they will have
-	stored  *settled // what they have
+	outcome *settled // what they will have, or have
 }
 
 // known is the outcome that the rows are to have, nil for none. With final they are written, and learn no more.
@@ -93,16 +88,9 @@ func (a *ahead) learn(s *settled) {
 	}
 }
 
-// took notes that the rows have the outcome.
-func (a *ahead) took(s *settled) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.stored = s
-}
-
 // has reports whether the rows have that outcome.
 func (a *ahead) has(s *settled) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.stored == s
+	return !a.waiting && a.outcome == s
 }

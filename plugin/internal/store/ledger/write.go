@@ -45,7 +45,7 @@ func (c *Claim) Store(t *sqldb.Tx) error {
 	l, e, m := c.ledger, c.Entry, c.menu
 	return t.Revised(func(t *sqldb.Tx, final bool) error {
 		if o := c.ahead.known(final); o != nil {
-			return l.insertSettled(t, c, e, m, o)
+			return l.insertSettled(t, e, m, o)
 		}
 		return insert(t, e, m)
 	})
