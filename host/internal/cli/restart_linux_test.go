@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
@@ -113,6 +114,7 @@ func TestNodeStates(t *testing.T) {
 		if pid := s.node(t).PID; pid != 0 {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
+		time.Sleep(250 * time.Millisecond) // a token has a hundred calls a minute
 		return readyz(200, "tapnode nodes restart whatsapp-send-buttons")()
 	})
 	if n := s.node(t); n.State != "quarantined" || n.PID != 0 {
