@@ -49,7 +49,7 @@ type aheadWord struct {
 
 // WriteAhead is Write for a write that reads nothing and that concerns only what about names: it returns when the
 // write cannot be lost any more, and its rows follow. Whoever reads one of the names without waiting for all
-// rows says so with [Concerning]. fn runs once, and learns of each of its statements that it has touched a row.
+// rows says so with [Concerning]. fn runs once, but for [Tx.Revised], and learns of each of its statements that it has touched a row.
 // A statement that the database refuses in the end, as with a row that refers to one that is gone,
 // takes the others of its write along, and [Options.Ahead] hears of that. Without it WriteAhead is Write.
 func (db *DB) WriteAhead(ctx context.Context, what string, about []string, fn func(*Tx) error) error {

@@ -125,7 +125,8 @@ func (l *aheadLog) append(records [][]byte, durable uint64) error {
 		buf = append(buf, record...)
 		binary.LittleEndian.PutUint32(buf[at+4:], crc32.Checksum(buf[at+8:], castagnoli))
 	}
-	// What follows in the block ends the log for its reader.
+	// What follows in the block ends the log for its reader. What is in front of it in the last one is written again as it
+	// is: if the power is cut meanwhile, each of its bytes is the same before and after.
 	rest := len(buf) % aheadBlock
 	whole := append(buf, make([]byte, (aheadBlock-rest)%aheadBlock)...)
 	if _, err := f.WriteAt(whole, begin); err != nil {
