@@ -86,13 +86,14 @@ func (f *flight) answers(run string) bool {
 	return busy
 }
 
-// take begins to handle an event as soon as it is its turn.
+// take begins to handle an event as soon as it is its turn. One that it refuses leaves nothing behind.
 func (f *flight) take(ev sdk.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.open++; f.open > window {
+	if f.open == window {
 		return errWindow
 	}
+	f.open++
 	e := &event{Event: ev, lane: laneOf(ev)}
 	f.order = append(f.order, e)
 	if waiting, busy := f.lanes[e.lane]; busy {
