@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
 // TestBrowser runs test/*.test.mjs: the page in a real Chromium, served by the real binary with the
@@ -31,9 +33,15 @@ func TestBrowser(t *testing.T) {
 		t.Fatal("there are no browser tests", err)
 	}
 	dir := t.TempDir()
-	build(t, filepath.Join(dir, "tapnode"), "../../host")
-	build(t, filepath.Join(dir, "nodes", "whatsapp-send-buttons"), "../../plugin")
-	build(t, filepath.Join(dir, "nodes", "hours"), "../../examples/nodes/hours") // a third party's, which the page has never heard of
+	for file, source := range map[string]string{
+		"tapnode":                     "host",
+		"nodes/whatsapp-send-buttons": "plugin",
+		"nodes/hours":                 "examples/nodes/hours", // a third party's, which the page has never heard of
+	} {
+		if err := buildtest.Program(t.Context(), source, filepath.Join(dir, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	run(t, time.Minute, nil, filepath.Join(dir, "tapnode"), "nodes", "lock")
 	args := append([]string{"--test", "--test-concurrency=3", "--test-force-exit", "--test-reporter=spec"}, tests...)
 	run(t, 18*time.Minute, []string{"TAPNODE_BIN=" + filepath.Join(dir, "tapnode"), "CHROMIUM=" + chromium}, "node", args...)
@@ -47,11 +55,6 @@ func exists(name string) bool {
 func onPath(name string) bool {
 	_, err := exec.LookPath(name)
 	return err == nil
-}
-
-func build(t *testing.T, to, pkg string) {
-	t.Helper()
-	run(t, 10*time.Minute, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", to, pkg)
 }
 
 func run(t *testing.T, within time.Duration, env []string, name string, args ...string) {

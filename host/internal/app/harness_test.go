@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 	"github.com/tapnode/tapnode/host/internal/process"
 	"github.com/tapnode/tapnode/host/internal/sim"
+	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
 // nodesDir holds the real node and its lock, built once for the package's tests.
@@ -40,9 +40,7 @@ func withNode(m *testing.M) int {
 
 func buildNode(path string) error {
 	ctx := context.Background()
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/tapnode/tapnode/plugin")
-	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
-	if err := build.Run(); err != nil {
+	if err := buildtest.Program(ctx, "plugin", path); err != nil {
 		return err
 	}
 	entry, err := catalog.Lock(ctx, path)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/tapnode/tapnode/host/internal/app"
 	"github.com/tapnode/tapnode/host/internal/catalog"
+	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
 // installed is the real node binary, built and accepted once.
@@ -49,11 +49,8 @@ func run(m *testing.M) int {
 func install(ctx context.Context, dir string) ([]app.Installed, error) {
 	hostBinary, nodeBinary = filepath.Join(dir, "tapnode"), filepath.Join(dir, "whatsapp-send-buttons")
 	for binary, source := range map[string]string{hostBinary: "host", nodeBinary: "plugin"} {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "github.com/tapnode/tapnode/"+source)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return nil, fmt.Errorf("build the %s: %w", source, err)
+		if err := buildtest.Program(ctx, source, binary); err != nil {
+			return nil, err
 		}
 	}
 	entry, err := catalog.Lock(ctx, nodeBinary)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/cluster"
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/sim"
+	"github.com/tapnode/tapnode/internal/buildtest"
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
@@ -45,11 +45,9 @@ func TestClusterVersions(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)
 	newer := shortDir(t)
-	for name, build := range map[string]string{"whatsapp-send-buttons": "plugin", "hours": "examples/nodes/hours"} {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(newer, name), "github.com/tapnode/tapnode/"+build)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+	for name, source := range map[string]string{"whatsapp-send-buttons": "plugin", "hours": "examples/nodes/hours"} {
+		if err := buildtest.Program(t.Context(), source, filepath.Join(newer, name)); err != nil {
+			t.Fatal(err)
 		}
 	}
 	succeeds(t, "nodes", "lock", "--nodes", newer)

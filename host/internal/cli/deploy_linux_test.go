@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
 // TestDeployPage types the session of docs/deploy.md below a root directory of the test, and so
@@ -93,10 +95,8 @@ func TestContainer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(context, "bin/tapnode"), "github.com/tapnode/tapnode/host")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if err := buildtest.Program(t.Context(), "host", filepath.Join(context, "bin/tapnode")); err != nil {
+		t.Fatal(err)
 	}
 	nodes, err := os.ReadDir(nodesDir)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,15 +44,15 @@ func earlier(t *testing.T, commit string) program {
 			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 		}
 	}
-	if err := os.Mkdir(source, 0o700); err != nil {
+	p := program{filepath.Join(bin, "tapnode"), filepath.Join(bin, "nodes")}
+	if err := errors.Join(os.Mkdir(source, 0o700), os.MkdirAll(p.nodes, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	p := program{filepath.Join(bin, "tapnode"), filepath.Join(bin, "nodes")}
 	archive := filepath.Join(dir, "source.tar")
 	do("../../..", "git", "archive", "-o", archive, commit)
 	do(source, "tar", "xf", archive)
-	do(source, "go", "build", "-ldflags=-s -w", "-o", p.exe, "./host")
-	do(source, "go", "build", "-ldflags=-s -w", "-o", filepath.Join(p.nodes, "whatsapp-send-buttons"), "./plugin")
+	do(source, "go", "run", "-ldflags=-s -w", "-exec", "cp", "./host", p.exe) // as in package buildtest
+	do(source, "go", "run", "-ldflags=-s -w", "-exec", "cp", "./plugin", filepath.Join(p.nodes, "whatsapp-send-buttons"))
 	do(source, p.exe, "nodes", "lock", "--nodes", p.nodes)
 	return p
 }

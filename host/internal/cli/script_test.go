@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
 // nodesDir holds the real node binary and its nodes.lock, built once.
@@ -52,11 +54,8 @@ func (w withNodes) run() (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(sockets)
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(nodesDir, "whatsapp-send-buttons"), "github.com/tapnode/tapnode/plugin")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return 1, fmt.Errorf("build the node: %w", err)
+	if err := buildtest.Program(context.Background(), "plugin", filepath.Join(nodesDir, "whatsapp-send-buttons")); err != nil {
+		return 1, err
 	}
 	if code := Main([]string{"nodes", "lock", "--nodes", nodesDir}, os.Stdout, os.Stderr); code != 0 {
 		return code, nil

@@ -3,20 +3,18 @@
 package process
 
 import (
-	"os"
-	"os/exec"
+	"context"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
 // badnodePath builds sdk/nodetest/badnode once, into TestMain's directory.
 var badnodePath = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(scratch, "badnode")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/tapnode/tapnode/sdk/nodetest/badnode")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stderr = os.Stderr
-	return path, cmd.Run()
+	return path, buildtest.Program(context.Background(), "sdk/nodetest/badnode", path)
 })
 
 // bad prepares a badnode with orders like "start:print".

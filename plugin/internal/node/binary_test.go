@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/tapnode/tapnode/internal/buildtest"
 	"github.com/tapnode/tapnode/internal/leaktest"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -28,14 +28,9 @@ import (
 // binaries is where the real binary is built, once.
 var binaries string
 
-var built = sync.OnceValues(func() (string, error) {
+var nodeBinary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaries, "whatsapp-send-buttons")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/tapnode/tapnode/plugin")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
+	return path, buildtest.Program(context.Background(), "plugin", path)
 })
 
 func TestMain(m *testing.M) {
@@ -51,7 +46,7 @@ func TestMain(m *testing.M) {
 
 func binary(t *testing.T) string {
 	t.Helper()
-	path, err := built()
+	path, err := nodeBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
