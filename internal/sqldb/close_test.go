@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
 // Close waits for whoever uses a connection: until then the file is not its owner's alone.
@@ -49,5 +51,27 @@ func TestNoConnectionAfterClose(t *testing.T) {
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file is there: %v", err)
+	}
+}
+
+// What is asked of a closed database says so, in our words.
+func TestReadAfterClose(t *testing.T) {
+	for name, options := range map[string]func(t *testing.T) Options{
+		"sqlite":   func(t *testing.T) Options { return Options{Dir: t.TempDir()} },
+		"postgres": func(t *testing.T) Options { return Options{Postgres: sqldbtest.Postgres(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := openTest(t, options(t))
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			_, err := All(t.Context(), db, func(s Scanner) (int, error) { return n, s.Scan(&n) }, `SELECT 1`)
+			for what, err := range map[string]error{"one row": db.Row(t.Context(), `SELECT 1`, nil, &n), "rows": err} {
+				if !errors.Is(err, ErrClosed) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
 	}
 }

@@ -47,6 +47,14 @@ func notFound(err error) error {
 	return err
 }
 
+// ended gives a read of a database that was closed our name; database/sql does not export its own.
+func ended(err error) error {
+	if err != nil && err.Error() == "sql: database is closed" {
+		return ErrClosed
+	}
+	return err
+}
+
 func kindOf(err error) error {
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch lite.Code() & 0xff { // the primary result code

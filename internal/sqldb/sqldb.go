@@ -184,7 +184,8 @@ type Querier interface {
 
 // QueryContext reads outside any transaction of [DB.Write].
 func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return db.sql.QueryContext(ctx, query, args...)
+	rows, err := db.sql.QueryContext(ctx, query, args...)
+	return rows, ended(err)
 }
 
 // Row reads one row into dest; none is [ErrNotFound].
@@ -204,11 +205,11 @@ type rower interface {
 // one whose context can end costs a goroutine that waits for that.
 func (db *DB) reading(ctx context.Context, read func(context.Context, rower) error) error {
 	if db.dialect != "sqlite3" {
-		return read(ctx, db.sql)
+		return ended(read(ctx, db.sql))
 	}
 	c, err := db.sql.Conn(ctx)
 	if err != nil {
-		return err
+		return ended(err)
 	}
 	defer c.Close() //nolint:errcheck // it goes back to the pool
 	return read(context.WithoutCancel(ctx), c)
