@@ -21,7 +21,10 @@ async function fresh(body) {
 }
 const two = 'triggers: [{id: start, type: manual, to: a}]\nnodes:\n  # the first\n  - {id: a, name: First, type: log@1, with: {message: one}}\n  - {id: b, name: Second, type: log@1, with: {message: two}}\nedges: []\nui: {nodes: {a: {x: 0, y: 0}, b: {x: 300, y: 0}}}\n';
 
+const waits = async () => (await host.api('GET', '/v1/waits?flow=menu')).waits.filter(({ node }) => node === 'ask').length;
+
 test('the menu is drawn with its buttons as exits, and a tap lights its way', async () => {
+  await host.until(waits); // the menu of the run that tapnode serve --simulate begins is on the phone
   const visitor = await open();
   const { page } = visitor;
   await step(page, 'Ask what it is about').waitFor();
@@ -29,7 +32,7 @@ test('the menu is drawn with its buttons as exits, and a tap lights its way', as
   assert.deepEqual(exits.map((text) => text.trim()), ['Sales', 'Support', 'Billing', 'Wrote instead', 'No answer in 3 days']);
   assert.equal(await page.locator('.svelte-flow__edge').count(), 9);
   await page.getByRole('button', { name: /Start .*this draft/ }).click();
-  await page.locator('.chat').getByRole('button', { name: 'Support' }).last().click();
+  await page.locator('.chat').getByRole('button', { name: 'Support', exact: true }).nth(1).click(); // of the draft's menu
   await step(page, 'Support, with a way back').locator('.visit').waitFor();
   await step(page, 'Ask what it is about').locator('.port.tapped').filter({ hasText: 'Support' }).waitFor();
   await page.locator('.edge.trail').nth(1).waitFor();
@@ -61,7 +64,6 @@ test('steps are joined by dragging, parted, deleted, and one undo takes each bac
 });
 
 test('a wired button that is deleted says who waits at it, and where its taps shall go; one undo takes it back', async () => {
-  const waits = async () => (await host.api('GET', '/v1/waits?flow=menu')).waits.filter(({ node }) => node === 'ask').length;
   await host.until(waits); // the run that tapnode serve --simulate begins
   const n = (await waits()) + 1;
   await host.api('POST', '/v1/flows/menu/runs', { vars: { name: 'Ana' } });
