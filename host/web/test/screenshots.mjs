@@ -15,7 +15,7 @@ test('pictures', async () => {
   await page.goto('/ui/flows/menu');
   await page.locator('.node').filter({ hasText: 'Ask what it is about' }).click();
   await page.getByRole('button', { name: /Start .*this draft/ }).click();
-  await page.locator('.chat').getByRole('button', { name: 'Support' }).last().click();
+  await page.locator('.chat').getByRole('button', { name: 'Support', exact: true }).nth(1).click(); // that of the run before is above it
   await page.locator('.node .visit').nth(1).waitFor();
   await page.getByText('Is your device switched on?').last().waitFor();
   for (const [colorScheme, name] of [['light', 'builder.png'], ['dark', 'builder-dark.png']]) {
