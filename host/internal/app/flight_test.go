@@ -128,11 +128,19 @@ func TestFlightTakesTurns(t *testing.T) {
 	for early.Load() < alone {
 		time.Sleep(time.Millisecond)
 	}
-	if err := f.take(sdk.Event{ID: "more", Subject: "quiet"}); !errors.Is(err, errWindow) {
-		t.Errorf("one more than the window: %v", err)
+	for range window {
+		if err := f.take(sdk.Event{ID: "more", Subject: "quiet"}); !errors.Is(err, errWindow) {
+			t.Errorf("one more than the window: %v", err)
+		}
 	}
 	close(busy)
 	if cursor, err := f.wait(); string(cursor) != "last" || err != nil {
 		t.Errorf("%q, %v", cursor, err)
+	}
+	if err := f.take(sdk.Event{ID: "later", Subject: "busy"}); err != nil {
+		t.Errorf("those that were refused have taken places: %v", err)
+	}
+	if _, err := f.wait(); err != nil {
+		t.Error(err)
 	}
 }
