@@ -125,11 +125,11 @@ func (s *Server) operation(op sdk.OperationManifest, params []string) http.Handl
 	})
 }
 
-// splice puts a path parameter into the body as its first member. It does not
-// parse the body: the node does, and refuses a body that names the member again.
+// splice puts a path parameter into the body as its first member. The node refuses a body that names the member
+// again. One that is no JSON stays as it is, so that the byte that the node names is the client's.
 func splice(body []byte, name string, value any) []byte {
 	rest := bytes.TrimLeft(body, " \t\r\n")
-	if len(rest) == 0 || rest[0] != '{' {
+	if len(rest) == 0 || rest[0] != '{' || !json.Valid(body) {
 		return body
 	}
 	member, err := json.Marshal(map[string]any{name: value})
@@ -138,7 +138,7 @@ func splice(body []byte, name string, value any) []byte {
 	}
 	out := append(make([]byte, 0, len(member)+len(rest)), member[:len(member)-1]...)
 	rest = bytes.TrimLeft(rest[1:], " \t\r\n")
-	if len(rest) == 0 || rest[0] != '}' {
+	if rest[0] != '}' {
 		out = append(out, ',')
 	}
 	return append(out, rest...)

@@ -27,7 +27,8 @@ func TestSeedErrors(t *testing.T) {
 		internal, message    string
 	}{
 		{"instance", "", `{}`, 400, "", "Instance name is required"},
-		{"body", "demo", `{"number":`, 400, "", "Invalid request body: "},
+		{"body", "demo", `{"number":`, 400, "", "Invalid request body: unexpected end of JSON input at byte 10"},
+		{"comma", "demo", `{"number":"1",}`, 400, "", "Invalid request body: invalid character '}' looking for beginning of object key string at byte 14"},
 		{"body type", "demo", `{"number":5}`, 400, "", "Invalid request body: "},
 		{"number", "demo", `{}`, 400, "", "Number is required"},
 		{"contentText", "demo", `{"number":"5511999990001"}`, 400, "", "ContentText is required"},
