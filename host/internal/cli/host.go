@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/api"
 	"github.com/tapnode/tapnode/host/internal/app"
+	"github.com/tapnode/tapnode/host/internal/config"
+	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 	"github.com/tapnode/tapnode/host/internal/events"
 	"github.com/tapnode/tapnode/host/internal/flow"
@@ -357,4 +360,58 @@ func given(fs *flag.FlagSet, name string) bool {
 	found := false
 	fs.Visit(func(f *flag.Flag) { found = found || f.Name == name })
 	return found
+}
+
+// openSeed prepares the part of the API that the host answers itself, and the webhooks.
+func (h *host) openSeed(private bool) {
+	h.events = events.New(events.Options{DB: h.runs.DB(), Told: h.runs.Told, Secret: h.secret, Private: private, Logger: h.log,
+		Token: func(ctx context.Context, instance string) (string, error) { return h.seed.Token(ctx, instance) }})
+	h.seed = seed.New(seed.Options{DB: h.runs.DB(), Secret: h.secret, Call: h.Execute, Hooks: h.events})
+}
+
+// stateTime bounds the storing of an instance's state.
+const stateTime = 15 * time.Second
+
+// tellState keeps the states of instances in the outbox.
+func (h *host) tellState(ev engine.Outgoing) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTime)
+	defer cancel()
+	return h.runs.Tell(ctx, ev)()
+}
+
+// dataFlag adds --data, the host's own directory.
+func dataFlag(fs *flag.FlagSet) *string {
+	dir := os.Getenv(config.EnvName("data"))
+	if state, err := os.UserConfigDir(); dir == "" && err == nil {
+		dir = filepath.Join(state, "tapnode")
+	} else if dir == "" {
+		dir = "tapnode-data"
+	}
+	return fs.String("data", dir, "`DIR` the host keeps everything in, made with mode 0700")
+}
+
+func makeData(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return environment(fmt.Errorf("data directory %s: %w; choose another with --data", dir, err))
+	}
+	return nil
+}
+
+// openAccess opens the tokens of the host, with those that an earlier host kept in a file, and the
+// account token that was given.
+func (h *host) openAccess(ctx context.Context, given string) error {
+	var err error
+	if h.access, err = access.Open(ctx, access.Options{DB: h.runs.DB(), Logger: h.log}); err != nil {
+		return environment(errors.New("the tokens: " + sqldb.Reason(err)))
+	}
+	if err := h.access.Import(ctx, filepath.Join(h.dataDir, "tokens.json")); err != nil {
+		return environment(err)
+	}
+	if given != "" {
+		if err := h.access.Give(given); err != nil {
+			return invalid("%w", err)
+		}
+	}
+	h.access.Start()
+	return nil
 }

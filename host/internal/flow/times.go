@@ -3,7 +3,9 @@ package flow
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
+	_ "time/tzdata" // flows know every zone also where the system has no tables
 )
 
 // layouts of times as people write them, without an offset.
@@ -33,4 +35,44 @@ func parseTime(written, zone string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%.40q is no time such as 2026-12-24T18:00:00 or 2026-12-24T18:00:00-03:00", written)
+}
+
+// Span writes a length of time for people, in the units of flow files: "3d", "1h30m",
+// "2s". What has no place in its two largest units is rounded away; below a second it is
+// in milliseconds.
+func Span(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%dms", max(d, 0).Milliseconds())
+	}
+	largest := 0
+	sizes := []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second}
+	for sizes[largest] > d.Round(time.Second) {
+		largest++
+	}
+	d = d.Round(sizes[min(largest+1, len(sizes)-1)])
+	var b strings.Builder
+	for i, unit := range sizes {
+		if n := d / unit; n > 0 {
+			fmt.Fprintf(&b, "%d%c", n, "dhms"[i])
+		}
+		d %= unit
+	}
+	return b.String()
+}
+
+// zones keeps what was read: there are about 600 names, and only those are kept.
+var zones zoneTable
+
+type zoneTable struct{ known sync.Map }
+
+func (z *zoneTable) load(name string) (*time.Location, error) {
+	if found, ok := z.known.Load(name); ok {
+		return found.(*time.Location), nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, err
+	}
+	z.known.Store(name, zone)
+	return zone, nil
 }

@@ -2,11 +2,13 @@ package seed
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/tapnode/tapnode/host/internal/qrcode"
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
 )
@@ -164,4 +166,13 @@ func (p *pairing) wait(ctx context.Context) (s step, done bool, err error) {
 			return s, false, ctx.Err()
 		}
 	}
+}
+
+// picture is a QR code as the URL of a PNG; "" when there is none.
+func picture(text string) string {
+	png := qrcode.PNG(text)
+	if png == nil {
+		return ""
+	}
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tapnode/tapnode/internal/jsonstrict"
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // strict is a body of one JSON document, read to the letter into in. Embed it in the input of a route.
@@ -174,4 +175,20 @@ func parseQuery(raw string) (url.Values, error) {
 		return nil, errors.New("there is a ; in it, write %3B")
 	}
 	return url.ParseQuery(raw)
+}
+
+// object is a JSON object that somebody else reads.
+type object struct{ sdk.JSON }
+
+// UnmarshalJSON is json.Unmarshaler's.
+func (o *object) UnmarshalJSON(b []byte) error {
+	if len(b) == 0 || b[0] != '{' {
+		return errors.New("it must be an object")
+	}
+	return o.JSON.UnmarshalJSON(b)
+}
+
+// Schema is huma.SchemaProvider's.
+func (object) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }

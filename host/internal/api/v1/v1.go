@@ -157,3 +157,11 @@ type listener struct {
 func (l *listener) Header() http.Header         { return l.header }
 func (l *listener) Write(b []byte) (int, error) { return len(b), nil }
 func (l *listener) WriteHeader(status int)      { l.status = status }
+
+// revealed says whether a request asks for what customers and flows said, and may have it.
+func (a *API) revealed(ctx context.Context, asked bool) (bool, error) {
+	if asked && !a.caller(ctx).Reveal {
+		return false, refuse(http.StatusForbidden, "not_revealed", "numbers and texts need a token with the scope reveal")
+	}
+	return asked, nil
+}

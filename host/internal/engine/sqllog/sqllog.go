@@ -21,11 +21,14 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
@@ -229,4 +232,55 @@ func wrap(what string, err error) error {
 		return engine.ErrNotFound
 	}
 	return sqldb.Wrap(what, err)
+}
+
+// ErrInUse is a SQLite file that another Log has open.
+var ErrInUse = errors.New("the engine's database is in use by another process")
+
+// own keeps every other Log off the SQLite file in dir until the file that it returns is
+// closed, at the latest until this process ends in whatever way.
+func own(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, FileName+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("%s: %w", filepath.Join(dir, FileName), ErrInUse)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (l *Log) newMonitor(log *slog.Logger) *sqldb.Monitor {
+	m := l.db.Monitor(func(err error) {
+		if err == nil {
+			log.Warn("the database of the runs works again")
+			return
+		}
+		log.Error("the database of the runs cannot be written; runs rest until it can", "reason", sqldb.Reason(err), "err", err)
+	})
+	if l.db.Dialect() == "postgres" {
+		m.First = lockWriters // as every writer does: two hosts must not wait for each other
+	}
+	return m
+}
+
+// Storage says why the database cannot be written now, in words that name nobody; nil: it
+// can, as far as is known since Start.
+func (l *Log) Storage() error {
+	if err := l.monitor.Err(); err != nil {
+		return errors.New(sqldb.Reason(err))
+	}
+	return nil
+}
+
+// seen has the monitor look at once when a write has failed for want of a database.
+func (l *Log) seen(err error) error {
+	if err != nil && sqldb.Failed(err) && !errors.Is(err, sqldb.ErrClosed) {
+		l.monitor.Suspect()
+	}
+	return err
 }

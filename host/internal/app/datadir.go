@@ -1,0 +1,123 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrInUse is a data directory that another host works in.
+var ErrInUse = errors.New("the data directory is in use")
+
+// Claim makes the data directory with mode 0700 and keeps every other host out of it
+// until the returned file is closed, at the latest until this process ends in whatever
+// way. Claim it before Installation: that removes binaries that a running host may need.
+func Claim(dir string) (*os.File, error) {
+	if err := makeDataDir(dir); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		holder := make([]byte, 20)
+		n, _ := f.Read(holder) // the number only helps to find the process
+		return nil, errors.Join(fmt.Errorf("%w: another tapnode, process %s, works in %s; stop it, or choose another directory with --data",
+			ErrInUse, strings.TrimSpace(string(holder[:n])), dir), f.Close())
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the data directory: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory needs its x
+		return fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// The two worlds a data directory can belong to.
+const (
+	genuine   = "real"
+	simulated = "simulated"
+)
+
+// PinWorld ties a data directory to the real WhatsApp or to a simulated one, whichever
+// uses it first. Sessions of one must never be offered to the other: WhatsApp would see
+// logins of devices it does not know, and a simulator would make the node forget real ones.
+// Call it under [Claim].
+func PinWorld(dir string, simulation bool) error {
+	mine, other := genuine, "--simulate"
+	if simulation {
+		mine, other = simulated, "the real WhatsApp"
+	}
+	path := filepath.Join(dir, "world")
+	was, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.WriteFile(path, []byte(mine+"\n"), 0o600); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("data directory: %w", err)
+	case strings.TrimSpace(string(was)) != mine:
+		return fmt.Errorf("%s belongs to a host that used %s; choose another --data", dir, other)
+	}
+	return nil
+}
+
+const (
+	// controlName is the control socket in a data directory, or a link that leads to it.
+	controlName = "control.sock"
+	// maxControlPath is what every system takes as a socket's path, in bytes.
+	maxControlPath = 103
+)
+
+// ControlSocket is where the host listens for the commands of its owner: in the data
+// directory or, where that has too long a path for a socket, in the private directory of the
+// nodes' sockets, with a link in the data directory.
+func (a *App) ControlSocket() (string, error) {
+	name, err := filepath.Abs(filepath.Join(a.opt.DataDir, controlName))
+	if err != nil {
+		return "", err
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a host that was killed
+		return "", fmt.Errorf("control socket: %w", err)
+	}
+	if len(name) <= maxControlPath {
+		return name, nil
+	}
+	short := filepath.Join(a.runDir.Path(), controlName)
+	return short, os.Symlink(short, name)
+}
+
+// FindControl is the control socket of the host that works in a data directory. There may be
+// none, or one of a host that was killed.
+func FindControl(dataDir string) (string, error) {
+	name, err := filepath.Abs(filepath.Join(dataDir, controlName))
+	if err != nil {
+		return "", err
+	}
+	if led, err := os.Readlink(name); err == nil {
+		return led, nil
+	}
+	return name, nil
+}
