@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/tapnode/tapnode/host/internal/access"
 	"github.com/tapnode/tapnode/host/internal/answers"
 	"github.com/tapnode/tapnode/host/internal/api"
@@ -71,7 +73,7 @@ type host struct {
 	log     *slog.Logger
 	dataDir string
 	secret  []byte                      // of the server; nil without runs
-	claim   *os.File                    // keeps other hosts out of dataDir
+	claim   *flock.Flock                // keeps other hosts out of dataDir
 	discard string                      // temporary data directory to remove at the end
 	runs    *sqllog.Log                 // nil: runs end with the process
 	untrace func(context.Context) error // nil without runs

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // A unix socket's path may have 107 bytes on Linux and 103 on the BSDs. Below a
@@ -27,7 +29,7 @@ var shortBase = fmt.Sprintf("/tmp/tapnode-%d", os.Getuid())
 // with one directory per start inside.
 type RunDir struct {
 	path string
-	lock *os.File
+	lock *flock.Flock
 }
 
 // OpenRunDir makes a RunDir in the first usable of $RUNTIME_DIRECTORY (systemd),
@@ -73,21 +75,21 @@ func openRunDirIn(base string) (*RunDir, error) {
 	}
 	// Whoever sweeps or creates holds the base, so that a directory is never seen
 	// before it is locked.
-	held, err := lockFile(filepath.Join(base, "lock"), syscall.LOCK_EX)
-	if err != nil {
-		return nil, err
+	held := lockIn(base)
+	if err := held.Lock(); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", base, err)
 	}
-	defer held.Close()
+	defer held.Close() //nolint:errcheck // it ends with the process at the latest
 	sweep(base)
 
 	path, err := os.MkdirTemp(base, "h-")
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(filepath.Join(path, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err != nil {
+	lock := lockIn(path)
+	if _, err := lock.TryLock(); err != nil { // nobody else knows it yet
 		os.RemoveAll(path)
-		return nil, err
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return &RunDir{path: path, lock: lock}, nil
 }
@@ -109,34 +111,18 @@ func onlyOurs(dir string) error {
 func sweep(base string) {
 	dirs, _ := filepath.Glob(filepath.Join(base, "h-*"))
 	for _, dir := range dirs {
-		lock, err := lockFile(filepath.Join(dir, "lock"), syscall.LOCK_EX|syscall.LOCK_NB)
-		if errors.Is(err, syscall.EWOULDBLOCK) {
+		lock := lockIn(dir)
+		if ours, err := lock.TryLock(); err == nil && !ours {
 			continue
 		}
 		os.RemoveAll(dir)
-		if err == nil {
-			lock.Close()
-		}
+		_ = lock.Close() // it is gone
 	}
 }
 
-// lockFile opens and locks a file. The lock ends with the returned file, at the
-// latest with the process: Go's files are not inherited by children.
-func lockFile(path string, how int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err = syscall.Flock(int(f.Fd()), how)
-		if err == nil {
-			return f, nil
-		}
-		if !errors.Is(err, syscall.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-	}
+// lockIn is the lock of a directory, at the latest until this process ends.
+func lockIn(dir string) *flock.Flock {
+	return flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
 }
 
 // Path is the directory.
@@ -144,7 +130,5 @@ func (d *RunDir) Path() string { return d.path }
 
 // Close removes the directory. Stop the nodes before.
 func (d *RunDir) Close() error {
-	err := os.RemoveAll(d.path)
-	d.lock.Close()
-	return err
+	return errors.Join(os.RemoveAll(d.path), d.lock.Close())
 }

@@ -127,10 +127,8 @@ test('the types that are served name all there is', async () => {
 test('a page of an origin that the host does not know is told what to do, and so is one without a token', async (t) => {
   const stranger = await Elsewhere.start({ allowed: false });
   t.after(() => stranger.stop());
-  const visitor = await stranger.visit();
-  visitor.expect(/CORS policy|Failed to load resource|status of 40[13]/);
+  const visitor = await stranger.visit({}, { expect: /CORS policy|Failed to load resource|status of 40[13]|Content Security Policy|policy: connect-src/ });
   await visitor.page.getByText(`Start it with --origin ${stranger.url}`).waitFor();
-  visitor.expect(/CORS policy|Failed to load resource|status of 40[13]|Content Security Policy|policy: connect-src/);
   await visitor.page.locator('tapnode-form').evaluate((form) => form.setAttribute('host', 'http://127.0.0.1:1'));
   await visitor.page.getByText('No connection to http://127.0.0.1:1').waitFor();
   await visitor.close();

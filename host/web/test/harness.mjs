@@ -153,13 +153,14 @@ let axe; // its source
 
 /** A Visitor is a signed-in browser with a page of the host. */
 export class Visitor {
-  static async open(host, { path: where = '/ui/', width = 1280, height = 800, theme = 'light', locale = 'en-US', signedIn = true, reducedMotion = 'reduce' } = {}) {
+  static async open(host, { path: where = '/ui/', width = 1280, height = 800, theme = 'light', locale = 'en-US', signedIn = true, reducedMotion = 'reduce', expect } = {}) {
     const visitor = new Visitor();
     visitor.profile = await profile(host.url, locale);
     visitor.looks = [{ width, height }, { colorScheme: theme, reducedMotion }];
     visitor.context = visitor.profile.context;
     visitor.complaints = [];
-    if (!signedIn) visitor.expect(/401/); // the page asks who is signed in, and nobody is
+    if (expect) visitor.expect(expect);
+    else if (!signedIn) visitor.expect(/401/); // the page asks who is signed in, and nobody is
     visitor.page = await visitor.#watched(visitor.profile.page);
     if (signedIn) {
       const entered = await patient(() => visitor.context.request.post('/v1/session', { data: { token: host.token }, headers: { Origin: host.url } }));

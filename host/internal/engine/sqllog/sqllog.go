@@ -25,11 +25,11 @@ import (
 	"hash/maphash"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/tapnode/tapnode/host/internal/engine"
 	"github.com/tapnode/tapnode/host/internal/engine/watchers"
@@ -100,7 +100,7 @@ type Log struct {
 	outgoing news // of the outbox
 	sweeper  *sqldb.Sweeper
 	monitor  *sqldb.Monitor
-	owned    *os.File // of SQLite; nil with Postgres
+	owned    *flock.Flock // of SQLite; nil with Postgres
 
 	watchers watchers.Set // of steps
 	scout    scout        // for them
@@ -237,21 +237,15 @@ func wrap(what string, err error) error {
 // ErrInUse is a SQLite file that another Log has open.
 var ErrInUse = errors.New("the engine's database is in use by another process")
 
-// own keeps every other Log off the SQLite file in dir until the file that it returns is
-// closed, at the latest until this process ends in whatever way.
-func own(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, FileName+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+// own keeps every other Log off the SQLite file in dir until the lock that it returns is closed, at the latest until this
+// process ends in whatever way.
+func own(dir string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(dir, FileName+".lock"), flock.SetPermissions(0o600))
+	ours, err := lock.TryLock()
+	if err == nil && !ours {
 		err = fmt.Errorf("%s: %w", filepath.Join(dir, FileName), ErrInUse)
 	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return lock, err
 }
 
 func (l *Log) newMonitor(log *slog.Logger) *sqldb.Monitor {
