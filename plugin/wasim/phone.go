@@ -149,10 +149,14 @@ func (p *Phone) stop() {
 	})
 }
 
-// Disconnect takes the phone off the net until Connect. What the person sends meanwhile waits in the phone.
+// Disconnect takes the phone off the net until Connect. What the person sends meanwhile waits in the phone, and what they
+// are sent waits at the server, which has seen it: nothing is on its way to a connection that is over.
 func (p *Phone) Disconnect() {
 	p.nowAway(true)
 	p.cli.Disconnect()
+	ctx, cancel := context.WithTimeout(p.s.ctx, writeTimeout)
+	defer cancel()
+	_ = p.account.wait(ctx, func() bool { return !p.Device().Online() }) // a server that ends has it no more, either
 }
 
 // Connect brings the phone back, waits until it takes its messages, and sends what has waited.

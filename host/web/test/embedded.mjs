@@ -60,7 +60,10 @@ export class Elsewhere {
   }
 
   async stop() {
-    for (const visitor of this.visitors) await visitor.leave(); // a test that failed has left its page open
+    for (const visitor of this.visitors) {
+      if (!visitor.closed) await visitor.tell(this.host.said); // a test that failed has left its page open
+      await visitor.leave();
+    }
     await this.#unserve();
     await this.host.stop();
   }

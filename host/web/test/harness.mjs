@@ -159,6 +159,7 @@ export class Visitor {
     visitor.looks = [{ width, height }, { colorScheme: theme, reducedMotion }];
     visitor.context = visitor.profile.context;
     visitor.complaints = [];
+    visitor.answers = []; // the last of what it asked
     if (expect) visitor.expect(expect);
     else if (!signedIn) visitor.expect(/401/); // the page asks who is signed in, and nobody is
     visitor.page = await visitor.#watched(visitor.profile.page);
@@ -177,6 +178,7 @@ export class Visitor {
     const [size, media] = this.looks;
     await Promise.all([page.setViewportSize(size), page.emulateMedia(media)]);
     page.on('console', (line) => ['error', 'warning'].includes(line.type()) && !this.expected?.test(line.text()) && this.complaints.push(`${line.type()}: ${line.text()} (${line.location().url})`));
+    page.on('response', (answer) => this.answers.push(`${answer.status()} ${answer.request().method()} ${answer.url()}`) > 20 && this.answers.shift());
     page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.stack}`));
     return page;
   }
@@ -194,12 +196,19 @@ export class Visitor {
     assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), []);
   }
 
+  /** tell says what a test that failed was looking at: what fails once in a thousand runs has to tell why the first time. */
+  async tell(said) {
+    console.error(`The page at ${this.page.url()} showed:\n${await this.page.locator('body').ariaSnapshot({ timeout: 5_000 }).catch(String)}\nit had been answered:\n${this.answers.join('\n')}\nits host had said:\n${said}`);
+    if (process.env.SHOTS) await this.page.screenshot({ path: path.join(process.env.SHOTS, 'failed.png') });
+  }
+
   /** leave closes the visitor's pages, whatever they have complained of. */
   async leave() {
     await this.context.close();
   }
 
   async close() {
+    this.closed = true;
     const empty = await emptied(this.profile).catch(() => null);
     if (empty) free.set(empty.key, [...(free.get(empty.key) ?? []), empty]);
     else await this.leave(); // the file is through, and the browser closed
@@ -213,9 +222,7 @@ export async function visit(host, options, work) {
   try {
     await work(visitor.page, visitor);
   } catch (error) {
-    // What fails once in a thousand runs has to tell why the first time.
-    console.error(`The page at ${visitor.page.url()} showed:\n${await visitor.page.locator('body').ariaSnapshot({ timeout: 5_000 }).catch(String)}\nits host had said:\n${host.said}`);
-    if (process.env.SHOTS) await visitor.page.screenshot({ path: path.join(process.env.SHOTS, 'failed.png') });
+    await visitor.tell(host.said);
     await visitor.leave();
     throw error;
   }
