@@ -33,6 +33,7 @@ nodes:
 `
 
 // frail is a receiver that fails 30 % of its calls, takes its time, and is restarted now and then.
+// Chance fails no event more than four times: the pause after the tenth is longer than any test waits.
 type frail struct {
 	address string
 	mu      sync.Mutex
@@ -42,12 +43,14 @@ type frail struct {
 	sent    map[string]map[string]bool // ids by message
 	order   map[string][]string        // texts by instance and phone, as they came first
 	told    map[string]map[string]bool // ids by type and what they are of
+	chance  map[string]int             // failures by id
 	failed  int
 }
 
 func startFrail(t *testing.T) *frail {
 	t.Helper()
-	f := &frail{address: "127.0.0.1:0", texts: map[string]map[string]bool{}, sent: map[string]map[string]bool{}, runs: map[string]map[string]bool{}, order: map[string][]string{}, told: map[string]map[string]bool{}}
+	f := &frail{address: "127.0.0.1:0", texts: map[string]map[string]bool{}, sent: map[string]map[string]bool{}, runs: map[string]map[string]bool{}, order: map[string][]string{},
+		told: map[string]map[string]bool{}, chance: map[string]int{}}
 	f.start(t)
 	t.Cleanup(f.stop)
 	return f
@@ -96,7 +99,8 @@ func (f *frail) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(time.Duration(rand.Int64N(int64(20 * time.Millisecond))))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err != nil || rand.IntN(10) < 3 {
+	if err != nil || f.chance[ev.ID] < 4 && rand.IntN(10) < 3 {
+		f.chance[ev.ID]++
 		f.failed++
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
