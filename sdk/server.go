@@ -23,7 +23,7 @@ import (
 const (
 	configureTimeout = 30 * time.Second
 	closeTimeout     = 10 * time.Second
-	endTimeout       = 5 * time.Second // of it, for functions that ignore their context
+	endTimeout       = 5 * time.Second // of it, for functions that ignore their context; half of it if the host gives less
 )
 
 // server answers the calls of one host for one [Node].
@@ -278,7 +278,8 @@ func (s *server) Close(ctx context.Context, _ *nodepb.CloseRequest) (*nodepb.Clo
 func (s *server) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	endCtx, cancelEnd := context.WithTimeout(ctx, endTimeout)
+	until, _ := ctx.Deadline()
+	endCtx, cancelEnd := context.WithTimeout(ctx, min(endTimeout, time.Until(until)/2))
 	s.life.end(endCtx)
 	cancelEnd()
 	s.opening.Lock()

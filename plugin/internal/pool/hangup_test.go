@@ -2,9 +2,11 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,17 +40,63 @@ func TestCloseWithoutAnswer(t *testing.T) {
 	}
 }
 
-// way is what lies between a pool and its server, until it is frozen.
+// A server that takes connections and does not answer on them, neither the handshake nor the login, keeps nobody: not the
+// pool from closing, whether an instance is to be online or is being paired, and not the caller of the pairing.
+func TestCloseWhileConnecting(t *testing.T) {
+	for pieces, unanswered := range map[int32]string{1: "handshake", 2: "login"} {
+		t.Run(unanswered, func(t *testing.T) {
+			w := newWorld(t, wasim.Options{})
+			w.adopt(1)
+			server, err := ParseServer(w.sim.URL(), w.sim.RootKey())
+			must(t, err)
+			way := newWay(t, server.addr)
+			way.mute.Store(pieces)
+			server.addr = way.Addr().String()
+			p := w.open(func(o *Options) { o.Server = server })
+			<-way.unanswered
+			i, _ := w.shop(p, 2)
+			left := make(chan error, 1)
+			ctx, leave := context.WithCancel(w.ctx())
+			go func() { left <- i.Connect(ctx, "", func(Prompt) {}) }()
+			<-way.unanswered
+			leave()
+			within := func(ended <-chan error) error {
+				select {
+				case err := <-ended:
+					return err
+				case <-time.After(15 * time.Second): // whatsmeow waits for its handshake for 20
+					return errors.New("it is still under way")
+				}
+			}
+			if err := within(left); !errors.Is(err, context.Canceled) {
+				t.Errorf("the pairing that was left: %v", err)
+			}
+			go func() { left <- i.Connect(w.ctx(), "", func(Prompt) {}) }()
+			<-way.unanswered
+			closed := make(chan error, 1)
+			go func() { closed <- p.Close(w.ctx()) }()
+			must(t, within(closed))
+			if err := within(left); err == nil {
+				t.Error("an instance is paired without an answer")
+			}
+		})
+	}
+}
+
+// way is what lies between a pool and its server, until it is frozen. One that is mute lets so many pieces through from the server
+// on each connection, 0 is all: the first is that it takes the connection, the second its part of the handshake.
 type way struct {
 	net.Listener
-	frozen chan struct{}
-	work   sync.WaitGroup
+	frozen     chan struct{}
+	mute       atomic.Int32
+	unanswered chan struct{} // holds a token for each connection on which an answer is wanted
+	work       sync.WaitGroup
 }
 
 func newWay(t *testing.T, to string) *way {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &way{Listener: l, frozen: make(chan struct{})}
+	w := &way{Listener: l, frozen: make(chan struct{}), unanswered: make(chan struct{}, 16)}
 	ended := make(chan struct{})
 	t.Cleanup(func() {
 		close(ended)
@@ -66,8 +114,8 @@ func newWay(t *testing.T, to string) *way {
 				t.Error(err)
 				return
 			}
-			w.work.Go(func() { w.carry(there, from) })
-			w.work.Go(func() { w.carry(from, there) })
+			w.work.Go(func() { w.carry(there, from, func() { w.unanswered <- struct{}{} }) })
+			w.work.Go(func() { w.carry(from, there, nil) })
 			w.work.Go(func() {
 				<-ended
 				_, _ = from.Close(), there.Close()
@@ -79,9 +127,11 @@ func newWay(t *testing.T, to string) *way {
 
 func (w *way) freeze() { close(w.frozen) }
 
-func (w *way) carry(to io.Writer, from io.Reader) {
+// carry carries what comes from one end to the other. asks is called for the first piece of it that gets no answer; nil: it is the
+// server that speaks.
+func (w *way) carry(to io.Writer, from io.Reader, asks func()) {
 	piece := make([]byte, 32<<10)
-	for {
+	for pieces := int32(1); ; pieces++ {
 		n, err := from.Read(piece)
 		if err != nil {
 			return
@@ -90,6 +140,12 @@ func (w *way) carry(to io.Writer, from io.Reader) {
 		case <-w.frozen: // and both ends stay open
 			return
 		default:
+		}
+		if pieces == w.mute.Load()+1 && pieces > 1 {
+			if asks == nil {
+				return
+			}
+			asks()
 		}
 		if _, err := to.Write(piece[:n]); err != nil {
 			return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,15 +48,16 @@ func (l waLogger) write(level slog.Level, msg string, args []any) {
 
 // cut finds the error of work that ended with its connection or its device. Only we
 // cancel whatsmeow's contexts, close its database and delete devices, and a
-// connection's end is reported once, by its supervisor.
+// connection's end is reported once, by its supervisor; a pairing that somebody has left is his own doing.
 func cut(arg any) bool {
 	err, ok := arg.(error)
 	if !ok {
 		return false
 	}
 	_, disconnected := errors.AsType[*whatsmeow.DisconnectedError](err)
-	return disconnected || errors.Is(err, io.EOF) || errors.Is(err, errDeleted) || errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
-		errors.Is(err, socket.ErrSocketClosed) || errors.Is(err, sqldb.ErrClosed) || strings.Contains(err.Error(), "sql: database is closed") // database/sql does not export it
+	return disconnected || errors.Is(err, io.EOF) || errors.Is(err, errDeleted) || errors.Is(err, whatsmeow.ErrPairRejectedLocally) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
+		errors.Is(err, socket.ErrSocketClosed) || errors.Is(err, net.ErrClosed) || errors.Is(err, sqldb.ErrClosed) || strings.Contains(err.Error(), "sql: database is closed") // database/sql does not export it
 }
 
 func (l waLogger) Errorf(msg string, args ...any) { l.write(slog.LevelError, msg, args) }

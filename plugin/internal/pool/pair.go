@@ -50,6 +50,7 @@ type pairing struct {
 	hangUp context.CancelFunc
 	cancel context.CancelFunc // ends the pairing
 	done   chan struct{}      // closed when what came of it is stored
+	letGo  bool               // its dial was, see dial
 
 	mu      sync.Mutex
 	agreed  bool // the phone has; there is no way back
@@ -133,7 +134,9 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 	defer context.AfterFunc(i.ctx, p.leave)()
 	before := i.Status()
 	defer func() {
-		disconnect(p.cli)
+		if !p.letGo {
+			disconnect(p.cli)
+		}
 		var refused *RefusedError
 		switch {
 		case err == nil:
@@ -149,7 +152,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 	outcome := newOutcome(i, p)
 	err = i.prompt(life, p, phone, show, outcome)
 	if p.hasAgreed() {
-		return i.adopt(life, p, outcome)
+		return i.adopt(ctx, p, outcome)
 	}
 	switch {
 	case p.wasStopped():
@@ -221,8 +224,16 @@ func (i *Instance) prompt(ctx context.Context, p *pairing, phone string, show fu
 	}
 	i.set(Pairing, nil)
 	coded, asked := false, false
-	for item := range codes {
+	for {
+		var item whatsmeow.QRChannelItem
+		select {
+		case item = <-codes:
+		case <-ctx.Done(): // whatsmeow looks at it only when there are codes
+			return ctx.Err()
+		}
 		switch item.Event {
+		case "": // there are no more
+			return ErrPairTimeout
 		case whatsmeow.QRChannelEventCode:
 			switch {
 			case asked: // whatsmeow goes on with codes whose secret is no longer valid
@@ -260,7 +271,6 @@ func (i *Instance) prompt(ctx context.Context, p *pairing, phone string, show fu
 			return &PairError{errors.New(item.Event)}
 		}
 	}
-	return ErrPairTimeout
 }
 
 // dialToPair dials in its turn, as the supervisor does, and says why it cannot.
@@ -276,11 +286,11 @@ func (i *Instance) dialToPair(ctx context.Context, p *pairing) error {
 	if err := i.owned(ctx); err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, p.hangUp)()
-	err := p.cli.ConnectContext(p.line)
+	err := dial(ctx, p.line, p.hangUp, p.cli)
 	if err == nil {
 		return nil
 	}
+	p.letGo = errors.Is(err, errLetGo)
 	code, message := unreachable(err)
 	i.log.Debug("the dial of a pairing failed", "reason", code, "error", redactErr(err))
 	return &RefusedError{Retry: soon, Status: Status{State: Disconnected,
@@ -299,26 +309,33 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	case err = <-o.paired:
 	case <-t.C:
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.pool.opts.Limits.Store+serverEnds)
+	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.pool.opts.Limits.Store+serverEnds)
 	defer cancel()
 	if err != nil {
-		if stored := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); stored != nil {
+		if stored := i.pool.opts.Registry.SetDevice(storing, i.name, "", ""); stored != nil {
 			i.log.Error("the end of the pairing could not be stored", "error", stored)
 		}
 		return &PairError{err}
 	}
 	t.Reset(serverEnds)
+	hangsUp := true
 	select {
 	case <-o.ended:
-		// The server hangs up in a moment. whatsmeow races with itself when we do at the same time:
+	case <-ctx.Done(): // it has no more time than that, nor when the pool closes
+	case <-i.ctx.Done():
+	case <-o.down:
+		hangsUp = false
+	case <-t.C:
+		hangsUp = false
+	}
+	if hangsUp {
+		// The server does so in a moment. whatsmeow races with itself when we do at the same time:
 		// socket.FrameSocket.Close against socket.NoiseSocket.Stop.
 		t.Reset(i.pool.opts.Limits.HangUp)
 		select {
 		case <-o.down:
 		case <-t.C:
 		}
-	case <-o.down:
-	case <-t.C:
 	}
 	disconnect(p.cli)
 	i.account.Store(&Account{JID: p.cli.Store.GetJID().ToNonAD(), LID: p.cli.Store.GetLID().ToNonAD()})
@@ -327,5 +344,5 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 		return ErrStopped
 	}
 	i.set(Connecting, nil)
-	return i.want(ctx, true)
+	return i.want(storing, true)
 }

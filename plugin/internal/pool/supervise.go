@@ -238,9 +238,12 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 		i.watch(cli, &end)
 		end.stood = time.Since(since)
 	}
-	if end.by != nil || i.ctx.Err() != nil || !i.wants(cli) {
+	switch {
+	case errors.Is(end.err, errLetGo):
+		return end
+	case end.by != nil || i.ctx.Err() != nil || !i.wants(cli):
 		disconnect(cli)
-	} else {
+	default:
 		cli.ResetConnection() // a send that is cut waits for the next connection
 	}
 	session.Rest(cli.Store)
@@ -334,16 +337,14 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 // login dials and waits until WhatsApp has let us in and has agreed to deliver. line is
 // the context of the whole connection, and ends after it: whatsmeow closes a connection
 // by itself when its context ends, and does not expect a Disconnect at the same time.
-func (i *Instance) login(line context.Context, hangUp func(), cli *whatsmeow.Client) ending {
+func (i *Instance) login(line context.Context, hangUp context.CancelFunc, cli *whatsmeow.Client) ending {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Login)
 	defer cancel()
-	dialling := context.AfterFunc(ctx, hangUp)
 	i.presented = i.pool.web.current()
 	i.arm(cli)
 	i.dials.Add(1)
 	i.pool.moved.ring()
-	err := cli.ConnectContext(line)
-	dialling()
+	err := dial(ctx, line, hangUp, cli)
 	if err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return ending{code: codeUnreachable, err: err}
 	}
