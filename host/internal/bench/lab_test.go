@@ -103,7 +103,7 @@ func emptyLab(tb testing.TB) *lab {
 	l.ctx, cancel = context.WithTimeout(context.Background(), labTimeout)
 	tb.Cleanup(cancel)
 	var err error
-	l.sim, err = wasim.Start(wasim.Options{})
+	l.sim, err = wasim.Start(wasim.Options{Limits: wasim.Limits{Accounts: 50_000}})
 	l.must(err)
 	tb.Cleanup(func() { l.check(l.sim.Close()) })
 	l.sim.Trust() // phones live in this process
