@@ -103,6 +103,7 @@ func emptyLab(tb testing.TB) *lab {
 	l.ctx, cancel = context.WithTimeout(context.Background(), labTimeout)
 	tb.Cleanup(cancel)
 	var err error
+	// The tables want more people than the simulator's own limit, 20,000, and nobody is ever removed.
 	l.sim, err = wasim.Start(wasim.Options{Limits: wasim.Limits{Accounts: 50_000}})
 	l.must(err)
 	tb.Cleanup(func() { l.check(l.sim.Close()) })

@@ -8,8 +8,8 @@ import (
 	"go.mau.fi/whatsmeow"
 )
 
-// letGo is how long a dial that was hung up is waited for.
-const letGo = time.Second
+// dialEnds is how long a dial may take to end when it was hung up.
+const dialEnds = time.Second
 
 // errLetGo means that whatsmeow still waits for the other side's part of the handshake, see dial.
 var errLetGo = errors.New("WhatsApp did not answer the handshake in time")
@@ -29,7 +29,7 @@ func dial(ctx, line context.Context, hangUp context.CancelFunc, cli *whatsmeow.C
 	select {
 	case err := <-dialled:
 		return err
-	case <-time.After(letGo):
+	case <-time.After(dialEnds):
 		return errLetGo
 	}
 }

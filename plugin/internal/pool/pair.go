@@ -321,7 +321,7 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	hangsUp := true
 	select {
 	case <-o.ended:
-	case <-ctx.Done(): // it has no more time than that, nor when the pool closes
+	case <-ctx.Done(): // nobody waits for it any longer
 	case <-i.ctx.Done():
 	case <-o.down:
 		hangsUp = false
@@ -329,7 +329,7 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 		hangsUp = false
 	}
 	if hangsUp {
-		// The server does so in a moment. whatsmeow races with itself when we do at the same time:
+		// The server does so in a moment, and gets one anyway: whatsmeow races with itself when we do at the same time:
 		// socket.FrameSocket.Close against socket.NoiseSocket.Stop.
 		t.Reset(i.pool.opts.Limits.HangUp)
 		select {

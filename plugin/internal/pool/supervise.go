@@ -239,7 +239,7 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 		end.stood = time.Since(since)
 	}
 	switch {
-	case errors.Is(end.err, errLetGo):
+	case errors.Is(end.err, errLetGo): // whatsmeow may still use it
 		return end
 	case end.by != nil || i.ctx.Err() != nil || !i.wants(cli):
 		disconnect(cli)
