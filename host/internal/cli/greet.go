@@ -19,6 +19,7 @@ func (h *host) greet(ctx context.Context, c console, server *api.Server, program
 	for _, p := range programs {
 		ids = append(ids, p.Flow().Metadata.ID)
 	}
+	fmt.Fprintf(c.out, "tapnode serves at %s\n", url) // first: who is interrupted before has not served
 	menu := slices.Index(ids, "menu")
 	person := who.somebody()
 	if h.sim != nil && menu >= 0 {
@@ -29,7 +30,6 @@ func (h *host) greet(ctx context.Context, c console, server *api.Server, program
 			}
 		}
 	}
-	fmt.Fprintf(c.out, "tapnode serves at %s\n", url)
 	if len(ids) > 0 {
 		fmt.Fprintf(c.out, "flows: %s\n", strings.Join(ids, ", "))
 	} else {

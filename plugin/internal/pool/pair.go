@@ -134,7 +134,8 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 	defer context.AfterFunc(i.ctx, p.leave)()
 	before := i.Status()
 	defer func() {
-		if !p.letGo {
+		if !p.letGo && i.cli.Load() != p.cli { // else whatsmeow or the supervisor may use it
+			defer time.AfterFunc(i.pool.opts.Limits.HangUp, hangUp).Stop()
 			disconnect(p.cli)
 		}
 		var refused *RefusedError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,6 +85,36 @@ func TestPairingConnectsAtOnce(t *testing.T) {
 	i, account := w.shop(w.open(func(o *Options) { o.Limits.HangUp = time.Hour }), 1)
 	must(t, w.link(i, account))
 	w.until(i, "connected", in(Connected))
+}
+
+// TestPairingLeavesTheSupervisorsConnection: once a pairing has handed its client to the supervisor, it does not hang up any more, also
+// when the supervisor has connected before the pairing's goroutine goes on.
+func TestPairingLeavesTheSupervisorsConnection(t *testing.T) {
+	w := newWorld(t, wasim.Options{})
+	var i *Instance
+	connected, adopting := make(chan struct{}), false
+	online := sync.OnceFunc(func() { close(connected) })
+	p := w.open(func(o *Options) {
+		o.Notify = func(_ string, s Status) {
+			switch {
+			case s.State == Connected:
+				online()
+			case s.State == Connecting && !adopting: // by the pairing, which waits here
+				adopting = true
+				i.mu.Lock()
+				i.online = true
+				i.mu.Unlock()
+				i.stir()
+				<-connected
+			}
+		}
+	})
+	var account *wasim.Account
+	i, account = w.shop(p, 1)
+	must(t, w.link(i, account))
+	if cli := i.cli.Load(); !cli.IsConnected() || account.Linked()[0].Logins() != 1 {
+		t.Errorf("connected %v, %d logins", cli.IsConnected(), account.Linked()[0].Logins())
+	}
 }
 
 // TestStopPairing: whoever takes the instance offline, out or away stops its pairing.

@@ -78,7 +78,7 @@ type Limits struct {
 	Store     time.Duration // one OnMessage, 10 s
 	Lasting   time.Duration // after which a connection is a good one, 30 s
 	Silence   time.Duration // without a keep-alive answer before a connection is given up, 75 s
-	HangUp    time.Duration // for the server to hang up after a pairing, 1 s
+	HangUp    time.Duration // for the server to hang up, 1 s
 	Queue     int           // sends that wait for one instance, 200
 	PerMinute int           // messages of one instance, 0: no limit
 	Burst     int           // of them at once, 10

@@ -238,6 +238,8 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 		i.watch(cli, &end)
 		end.stood = time.Since(since)
 	}
+	// For the end of a connection whatsmeow waits for the server, 5 s.
+	defer time.AfterFunc(i.pool.opts.Limits.HangUp, hangUp).Stop()
 	switch {
 	case errors.Is(end.err, errLetGo): // whatsmeow may still use it
 		return end
