@@ -173,10 +173,12 @@ func (m *Member) unsettled(node string) bool {
 	return false
 }
 
-// hear is what was heard of a host, and how long ago that is; false: it cannot be known.
+// hear is what was heard of a host, and how long ago that is; false: it cannot be known. A host of which nothing was heard
+// may have come since, and is asked for.
 func (m *Member) hear(ctx context.Context, host string) (heard, time.Duration, bool) {
 	m.mu.Lock()
-	fresh := time.Since(m.heardAt) < askedEvery
+	_, known := m.heard[host]
+	fresh := known && time.Since(m.heardAt) < askedEvery
 	m.mu.Unlock()
 	if !fresh {
 		ctx, cancel := context.WithTimeout(ctx, roundTime)

@@ -220,6 +220,10 @@ func TestMove(t *testing.T) {
 	if to, err := one.Move(t.Context(), "node", "shop", two.ID()); err != nil || to.ID != two.ID() {
 		t.Fatal(to, err)
 	}
+	// Also before the next round of this host, in which it would have heard of the other.
+	if owner, err := one.Owner(t.Context(), "node", "shop", true); err != nil || owner.Here || owner.Host.ID != two.ID() {
+		t.Errorf("at once: owner = %+v, %v", owner, err)
+	}
 	until(t, "it has moved", func() bool { return all.owners(t, one, two)[two] == 1 })
 	owner, err := one.Owner(t.Context(), "node", "shop", true)
 	if err != nil || owner.Here || owner.Host.ID != two.ID() {

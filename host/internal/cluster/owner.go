@@ -53,13 +53,11 @@ func (m *Member) Owner(ctx context.Context, node, subject string, anew bool) (Ow
 	}
 	if l.host != m.me.ID {
 		h, since, ok := m.hear(ctx, l.host)
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		host, known := m.hosts[l.host]
-		if !known || !ok || h.silent+since > silence {
+		if !ok || h.silent+since > silence {
 			return Owner{}, ErrAway
 		}
-		return Owner{Host: host}, nil
+		host, err := m.host(ctx, l.host)
+		return Owner{Host: host}, err
 	}
 	for _, n := range m.opt.Nodes {
 		if n.Name() == node {
@@ -67,6 +65,28 @@ func (m *Member) Owner(ctx context.Context, node, subject string, anew bool) (Ow
 		}
 	}
 	return Owner{}, ErrAway
+}
+
+// host is a host that lives, also one that has come since the last round.
+func (m *Member) host(ctx context.Context, id string) (Host, error) {
+	m.mu.Lock()
+	host, known := m.hosts[id]
+	m.mu.Unlock()
+	if known {
+		return host, nil
+	}
+	hosts, err := m.table.hosts(ctx)
+	if err != nil {
+		return Host{}, fmt.Errorf("%w (%s)", ErrAway, sqldb.Reason(err))
+	}
+	i := slices.IndexFunc(hosts, func(h Host) bool { return h.ID == id })
+	if i < 0 {
+		return Host{}, ErrAway
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hosts[id] = hosts[i]
+	return hosts[i], nil
 }
 
 // claimed sees to it that the node's process knows that a subject is its own.
