@@ -49,10 +49,11 @@ func clientFor(address string) *http.Client {
 }
 
 // libsignal prints to standard output until it is given a logger, which must happen before the first session: at
-// once. A program that wants its lines sets its own.
+// once. A program that wants its lines sets its own, which stays.
 func init() {
-	var quiet logger.Loggable = silent{}
-	logger.Setup(&quiet)
+	if logger.Logger == nil {
+		logger.Logger = silent{}
+	}
 }
 
 type silent struct{}

@@ -10,7 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"go.mau.fi/libsignal/logger"
 	"go.mau.fi/whatsmeow"
@@ -69,23 +69,26 @@ func (l waLogger) Sub(module string) waLog.Logger {
 	return waLogger{l.log.With("module", module)}
 }
 
-// signalLogger replaces libsignal's own logger, which prints to stdout: there it
-// would break the plugin handshake.
-type signalLogger struct{ log *slog.Logger }
+// signalLogger is libsignal's logger. The library's own prints to stdout, where it would break the plugin handshake.
+type signalLogger struct{ to atomic.Pointer[slog.Logger] }
 
-func (signalLogger) Debug(string, string)  {}
-func (signalLogger) Info(string, string)   {}
-func (signalLogger) Configure(string)      {}
-func (l signalLogger) Warning(_, m string) { l.log.Warn(redact(m), "module", "signal") }
-func (l signalLogger) Error(_, m string)   { l.log.Error(redact(m), "module", "signal") }
+func (*signalLogger) Debug(string, string)  {}
+func (*signalLogger) Info(string, string)   {}
+func (*signalLogger) Configure(string)      {}
+func (l *signalLogger) Warning(_, m string) { l.write(slog.LevelWarn, m) }
+func (l *signalLogger) Error(_, m string)   { l.write(slog.LevelError, m) }
 
-var signalLogOnce sync.Once
+func (l *signalLogger) write(level slog.Level, m string) {
+	if to := l.to.Load(); to != nil {
+		to.Log(context.Background(), level, redact(m), "module", "signal")
+	}
+}
 
-// quietSignal sets libsignal's process-wide logger, once: the library reads it
-// without a lock.
-func quietSignal(log *slog.Logger) {
-	signalLogOnce.Do(func() {
-		var l logger.Loggable = signalLogger{log}
-		logger.Setup(&l)
-	})
+// signalLog is this process's. It writes where the newest pool does.
+var signalLog signalLogger
+
+// libsignal reads its logger without a lock, so ours is there before anything runs.
+func init() {
+	var l logger.Loggable = &signalLog
+	logger.Setup(&l)
 }

@@ -129,7 +129,7 @@ type Pool struct {
 // they wait for a claim. It returns before they are connected.
 func Open(ctx context.Context, opts Options) (*Pool, error) {
 	opts.Limits = opts.Limits.withDefaults()
-	quietSignal(opts.Log)
+	signalLog.to.Store(opts.Log)
 	if opts.Server != nil {
 		opts.Server.trust()
 		opts.Log.Warn("WhatsApp is simulated: this process trusts another server and cannot reach the real one", "server", opts.Server.addr)
