@@ -91,6 +91,23 @@ func serve(tb testing.TB, name, postgres string, before ...string) program {
 	return p
 }
 
+// logFile takes what a server logs, and prints it if the benchmark fails: hundreds of lines would stand between the figures.
+func logFile(tb testing.TB, name string) *os.File {
+	tb.Helper()
+	file, err := os.CreateTemp(tb.TempDir(), "log")
+	fatal(tb, err)
+	tb.Cleanup(func() {
+		defer file.Close()
+		if !tb.Failed() {
+			return
+		}
+		said, err := os.ReadFile(file.Name())
+		fatal(tb, err)
+		tb.Logf("%s logged:\n%s", name, said)
+	})
+	return file
+}
+
 // startTime bounds how long a server may take to start.
 const startTime = time.Minute
 
@@ -101,7 +118,7 @@ func start(tb testing.TB, name string, greeting *regexp.Regexp, args ...string) 
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // this benchmark's own
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = logFile(tb, name)
 	out, err := cmd.StdoutPipe()
 	fatal(tb, err)
 	fatal(tb, cmd.Start())
