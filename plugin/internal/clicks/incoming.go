@@ -13,16 +13,18 @@ import (
 type Incoming struct {
 	Click    *Click    // nil: it cannot be one
 	Received *Received // nil: nobody wrote it
+	Timer    *Timer    // nil: it says nothing about how long messages live
 }
 
-// Read takes a message out of its wrappers and reads it, once. Our own messages and
-// those of channels and statuses are nothing of interest.
+// Read takes a message out of its wrappers and reads it, once. Our own messages have at
+// most a timer, those of channels and statuses nothing of interest.
 func Read(m *waE2E.Message, info types.MessageInfo) Incoming {
-	if !foreign(info) {
-		return Incoming{}
-	}
 	inner := unwrap(m)
-	return Incoming{asClick(inner, info), asReceived(inner, info)}
+	in := Incoming{Timer: asTimer(inner, info)}
+	if foreign(info) {
+		in.Click, in.Received = asClick(inner, info), asReceived(inner, info)
+	}
+	return in
 }
 
 // Answer is the message as something a menu may be looked up for; nil when it is

@@ -5,7 +5,6 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
-	"go.mau.fi/whatsmeow/types/events"
 
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
@@ -19,32 +18,31 @@ type Timer struct {
 	Told    int64 // when it was set as phones tell each other, unix seconds; 0: not said
 }
 
-// ReadTimer is nil for a message that says nothing about it. Our own account's phone
+// asTimer is nil for a message that says nothing about it. Our own account's phone
 // counts like any other.
-func ReadTimer(m *events.Message) *Timer {
-	if m.Info.Chat.Server == types.NewsletterServer || m.Info.Chat.Server == types.BroadcastServer {
+func asTimer(m *waE2E.Message, info types.MessageInfo) *Timer {
+	if info.Chat.Server == types.NewsletterServer || info.Chat.Server == types.BroadcastServer {
 		return nil
 	}
-	t := Timer{Chat: recipient.ChatOf(m.Info.Chat), At: m.Info.Timestamp}
-	if !m.Info.IsGroup {
-		other := m.Info.SenderAlt
-		if m.Info.IsFromMe {
-			other = m.Info.RecipientAlt
+	t := Timer{Chat: recipient.ChatOf(info.Chat), At: info.Timestamp}
+	if !info.IsGroup {
+		other := info.SenderAlt
+		if info.IsFromMe {
+			other = info.RecipientAlt
 		}
-		t.Chat = recipient.ChatOf(other, m.Info.Chat)
+		t.Chat = recipient.ChatOf(other, info.Chat)
 	}
-	inner := unwrap(m.Message)
-	if set := inner.GetProtocolMessage(); set != nil {
+	if set := m.GetProtocolMessage(); set != nil {
 		if set.GetType() != waE2E.ProtocolMessage_EPHEMERAL_SETTING {
 			return nil
 		}
 		t.Seconds, t.Told = set.GetEphemeralExpiration(), set.GetEphemeralSettingTimestamp()
 	} else {
-		_, _, info := content(inner)
-		if info.GetExpiration() == 0 {
+		_, _, about := content(m)
+		if about.GetExpiration() == 0 {
 			return nil
 		}
-		t.Seconds, t.Told = info.GetExpiration(), info.GetEphemeralSettingTimestamp()
+		t.Seconds, t.Told = about.GetExpiration(), about.GetEphemeralSettingTimestamp()
 	}
 	if told := time.Unix(t.Told, 0); t.Told > 0 && told.Before(t.At) { // nobody sets it in the future
 		t.At = told

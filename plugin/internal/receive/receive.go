@@ -54,16 +54,16 @@ type arrived struct {
 // Message is pool.Options.OnMessage.
 func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Message, from *session.Decryption) (stored func() error, err error) {
 	in := clicks.Read(m.Message, m.Info)
-	answer, timer := in.Answer(), clicks.ReadTimer(m)
+	answer := in.Answer()
 	if answer == nil {
-		return nil, r.timer(ctx, i.Name(), timer)
+		return nil, r.timer(ctx, i.Name(), in.Timer)
 	}
 	a := arrived{instance: i.Name(), from: from}
 	if a.keep, err = kept(i.Name(), m, *answer); err != nil {
 		return nil, err
 	}
-	if timer != nil {
-		a.keep.Timer = timerOf(*timer)
+	if in.Timer != nil {
+		a.keep.Timer = timerOf(*in.Timer)
 	}
 	if a.menus, err = r.menus(ctx, i.Name(), *answer); err != nil {
 		return nil, err
