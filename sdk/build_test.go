@@ -2,8 +2,12 @@ package sdk_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/tapnode/tapnode/sdk"
 	"github.com/tapnode/tapnode/sdk/client"
@@ -56,12 +60,51 @@ func TestCheckRefusesWhatIsBuiltWrongly(t *testing.T) {
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			if _, stop, again := client.Local(n); again == nil {
+			_, stop, again := client.Local(n)
+			switch isSchema := tt.name == "settings" || strings.HasSuffix(tt.want, "schema") || strings.HasPrefix(tt.want, "event"); {
+			case again == nil:
 				stop()
-			} else if err == nil || again.Error() != err.Error() {
+				if err != nil && !isSchema {
+					t.Errorf("Check says %v, Local nothing", err)
+				}
+			case err == nil || isSchema || again.Error() != err.Error():
 				t.Errorf("Check says %v, Local says %v", err, again)
 			}
 		})
+	}
+}
+
+// TestBrokenSchema: a node is served before its schemas are compiled, and says at the call which one is none.
+func TestBrokenSchema(t *testing.T) {
+	broken := []byte(`{"type":7}`)
+	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{
+		echoAction(func(a *sdk.Action[doing, doing]) { a.Input = broken }),
+		sdk.Trigger{ID: "demo.t@1", Filter: broken, Open: func(context.Context, sdk.Subscription) (sdk.Reader, error) {
+			t.Error("the trigger was opened")
+			return nil, errors.New("never")
+		}},
+	}})
+	if err := c.Configure(within(t), sdk.Setup{StateDir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	const want = "demo.echo@1: input schema"
+	if _, _, err := c.Validate(within(t), "demo.echo@1", []byte(`{}`)); status.Code(err) != codes.Internal || !strings.Contains(err.Error(), want) {
+		t.Errorf("Validate: %v", err)
+	}
+	if _, err := c.Execute(within(t), client.Request{Operation: "demo.echo@1"}, nil); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Execute: %v", err)
+	}
+	if _, err := c.Subscribe(within(t), client.Start{Operation: "demo.t@1", Subscriber: "s"}); err == nil || !strings.Contains(err.Error(), "demo.t@1: input schema") {
+		t.Errorf("Subscribe: %v", err)
+	}
+
+	c, stop, err := client.Local(&sdk.Node{Name: "demo", Version: "1.0.0", Settings: broken, Operations: []sdk.Offer{echoAction(func(*sdk.Action[doing, doing]) {})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	if err := c.Configure(within(t), sdk.Setup{StateDir: t.TempDir()}); status.Code(err) != codes.Internal || !strings.Contains(err.Error(), "settings schema") {
+		t.Errorf("Configure: %v", err)
 	}
 }
 

@@ -22,12 +22,16 @@ import (
 // a host, or with a node's command, it is one.
 func TestMain(m *testing.M) {
 	if os.Getenv(sdk.HandshakeCookieKey) != "" || os.Getenv(asNode) != "" {
-		sdk.Main(newDemo().node())
+		n := newDemo().node()
+		if os.Getenv(asNode) == brokenNode {
+			n.Settings = []byte(`{"type":7}`)
+		}
+		sdk.Main(n)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-const asNode = "SDK_TEST_AS_NODE"
+const asNode, brokenNode = "SDK_TEST_AS_NODE", "broken"
 
 // testTimeout is how long a test waits for what has to happen.
 const testTimeout = 30 * time.Second

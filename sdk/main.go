@@ -45,6 +45,10 @@ func run(n *Node, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, usage(n))
 		return exitUsage
 	case "describe":
+		if err := s.compile(); err != nil {
+			fmt.Fprintf(stderr, "%s: this node is built wrongly: %v\n", n.Name, err)
+			return exitFailed
+		}
 		enc := json.NewEncoder(stdout)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")

@@ -26,8 +26,13 @@ import (
 // command runs this test binary as the demo node, without a host.
 func command(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return commandOf(t, "1", args...)
+}
+
+func commandOf(t *testing.T, node string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	cmd := exec.CommandContext(within(t), os.Args[0], args...)
-	cmd.Env = []string{asNode + "=1"}
+	cmd.Env = []string{asNode + "=" + node}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -54,6 +59,14 @@ func TestCommands(t *testing.T) {
 		if code != tt.code || !strings.Contains(stdout, tt.stdout) || !strings.Contains(stderr, tt.stderr) {
 			t.Errorf("%v: exit %d\nstdout %s\nstderr %s", tt.args, code, stdout, stderr)
 		}
+	}
+}
+
+// TestBrokenNodeIsNotDescribed: nor is it accepted by a host, which asks for that.
+func TestBrokenNodeIsNotDescribed(t *testing.T) {
+	stdout, stderr, code := commandOf(t, brokenNode, "describe")
+	if code != 1 || stdout != "" || !strings.Contains(stderr, "demo: this node is built wrongly: settings schema: ") {
+		t.Errorf("exit %d\nstdout %s\nstderr %s", code, stdout, stderr)
 	}
 }
 

@@ -33,7 +33,7 @@ type server struct {
 	node       *Node
 	manifest   Manifest
 	described  []byte // DescribeResponse, marshalled once
-	settings   *schema.Schema
+	settings   lazySchema
 	operations map[string]*operation
 	board      *Board
 	life       *life
@@ -48,14 +48,27 @@ type server struct {
 type operation struct {
 	handlers
 	manifest OperationManifest
-	input    *schema.Schema
+	input    lazySchema
+}
+
+// lazySchema compiles a schema when it is first needed: all of a node's take a fifth of the CPU of its start, and most
+// of its calls need none or one.
+type lazySchema func() (*schema.Schema, error)
+
+func lazily(what string, text []byte) lazySchema {
+	return sync.OnceValues(func() (*schema.Schema, error) {
+		s, err := schema.Compile(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		return s, nil
+	})
 }
 
 // operationID is name@major; the name has dots and camelCase parts.
 var operationID = regexp.MustCompile(`^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*@[1-9][0-9]*$`)
 
-// newServer compiles every schema of the node; what it refuses is the author's
-// mistake.
+// newServer refuses what the author has built wrongly, except for schemas, which [server.compile] does.
 func newServer(n *Node) (*server, error) {
 	s := &server{
 		node: n, board: n.Health, life: newLife(),
@@ -74,10 +87,7 @@ func newServer(n *Node) (*server, error) {
 	if n.Name == "" || n.Version == "" {
 		return nil, errors.New("the node needs a Name and a Version")
 	}
-	var err error
-	if s.settings, err = schema.Compile(n.Settings); err != nil {
-		return nil, fmt.Errorf("settings schema: %w", err)
-	}
+	s.settings = lazily("settings schema", n.Settings)
 	for _, offer := range n.Operations {
 		op, err := newOperation(offer)
 		if err != nil {
@@ -89,37 +99,48 @@ func newServer(n *Node) (*server, error) {
 		s.operations[op.manifest.ID] = op
 		s.manifest.Operations = append(s.manifest.Operations, op.manifest)
 	}
+	var err error
 	s.described, err = proto.MarshalOptions{Deterministic: true}.Marshal(manifestToProto(s.manifest))
 	return s, err
 }
 
-// Check says what is wrong with how the node is built: ids, schemas, functions.
-// [Main] and [Serve] refuse what it refuses.
+// compile refuses a schema that is none.
+func (s *server) compile() error {
+	schemas := []lazySchema{s.settings}
+	for _, m := range s.manifest.Operations {
+		schemas = append(schemas, s.operations[m.ID].input, lazily("operation "+m.ID+": output schema", m.Output))
+		for _, e := range m.Events {
+			schemas = append(schemas, lazily("operation "+m.ID+": event "+e.Type, e.Schema))
+		}
+	}
+	for _, compiled := range schemas {
+		if _, err := compiled(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check says what is wrong with how the node is built: ids, functions, schemas. The command describe refuses what it
+// refuses, and so does a host that is to accept the binary. [Main] and [Serve], which a host waits for at each start,
+// compile a schema when a call first needs it.
 func (n *Node) Check() error {
-	_, err := newServer(n)
-	return err
+	s, err := newServer(n)
+	if err != nil {
+		return err
+	}
+	return s.compile()
 }
 
 func newOperation(offer Offer) (*operation, error) {
 	op := &operation{handlers: offer.bind(), manifest: offer.Manifest()}
 	id := op.manifest.ID
+	op.input = lazily("operation "+id+": input schema", op.manifest.Input)
 	if !operationID.MatchString(id) {
 		return nil, fmt.Errorf("operation %q: the id must look like demo.echo@1", id)
 	}
 	if op.run == nil && op.open == nil {
 		return nil, fmt.Errorf("operation %s has nothing to run", id)
-	}
-	var err error
-	if op.input, err = schema.Compile(op.manifest.Input); err != nil {
-		return nil, fmt.Errorf("operation %s: input schema: %w", id, err)
-	}
-	if _, err := schema.Compile(op.manifest.Output); err != nil {
-		return nil, fmt.Errorf("operation %s: output schema: %w", id, err)
-	}
-	for _, e := range op.manifest.Events {
-		if _, err := schema.Compile(e.Schema); err != nil {
-			return nil, fmt.Errorf("operation %s: event %s: %w", id, e.Type, err)
-		}
 	}
 	return op, nil
 }
@@ -145,30 +166,34 @@ func (s *server) Validate(_ context.Context, req *nodepb.ValidateRequest) (*node
 	if err != nil {
 		return nil, err
 	}
-	_, violations, warnings, panicked := op.examine(req.GetInput())
-	if panicked != nil {
-		return nil, status.Errorf(codes.Internal, "the check of %s panicked; see the node's log", op.manifest.ID)
+	_, violations, warnings, err := op.examine(req.GetInput())
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "the check of %s: %v", op.manifest.ID, err)
 	}
 	return &nodepb.ValidateResponse{Violations: violationsToProto(violations), Warnings: warningsToProto(warnings)}, nil
 }
 
 // examine opens the door for an input: the document's limits, then its schema; or
 // the operation's own check, whose words for a broken document are then the ones
-// the caller gets.
-func (op *operation) examine(input []byte) (in any, violations []Violation, warnings []Warning, panicked error) {
+// the caller gets. The error is the author's mistake.
+func (op *operation) examine(input []byte) (in any, violations []Violation, warnings []Warning, err error) {
 	if len(input) == 0 {
 		input = []byte("{}")
 	}
+	var form *schema.Schema
 	if !op.ownCheck {
 		if f := schema.Document(input); f != nil {
 			return nil, []Violation{Violation(*f)}, nil, nil
 		}
+		if form, err = op.input(); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	panicked = guard("check of "+op.manifest.ID, func() error {
-		in, violations, warnings = op.check(op.input, input)
+	err = guard("check of "+op.manifest.ID, func() error {
+		in, violations, warnings = op.check(form, input)
 		return nil
 	})
-	return in, violations, warnings, panicked
+	return in, violations, warnings, err
 }
 
 func (s *server) lookup(id string) (*operation, error) {
@@ -188,7 +213,11 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 	if s.configured {
 		return nil, status.Error(codes.FailedPrecondition, "the process is configured already; start another one for other settings")
 	}
-	settings, findings := s.settings.CheckSettings(req.GetSettings(), req.GetSecrets())
+	form, err := s.settings()
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "%v", err)
+	}
+	settings, findings := form.CheckSettings(req.GetSettings(), req.GetSecrets())
 	if len(findings) > 0 {
 		return &nodepb.ConfigureResponse{Violations: violationsToProto(violationsOf(findings))}, nil
 	}

@@ -13,12 +13,9 @@ import (
 
 // Local serves a node inside this process, over the same gRPC as a node of its
 // own process, and returns its client. stop drains it without grace, closes it
-// and waits; it is idempotent.
+// and waits; it is idempotent. It refuses what [sdk.Serve] refuses.
 func Local(n *sdk.Node) (c *Client, stop func(), err error) {
-	if err := n.Check(); err != nil {
-		return nil, nil, err
-	}
-	lis := &memory{conns: make(chan net.Conn), closed: make(chan struct{})}
+	lis := &memory{conns: make(chan net.Conn), accepting: make(chan struct{}), closed: make(chan struct{})}
 	options := append(DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.dial(ctx) }))
 	conn, err := grpc.NewClient("passthrough:///"+n.Name, options...)
@@ -28,6 +25,13 @@ func Local(n *sdk.Node) (c *Client, stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- sdk.Serve(ctx, n, lis) }()
+	select {
+	case <-lis.accepting:
+	case err := <-served:
+		cancel()
+		_ = conn.Close() // nobody has used it
+		return nil, nil, err
+	}
 	return New(conn), sync.OnceFunc(func() {
 		cancel()
 		<-served         // the end of ctx, which is no error
@@ -37,9 +41,9 @@ func Local(n *sdk.Node) (c *Client, stop func(), err error) {
 
 // memory is a listener whose connections are pipes inside the process.
 type memory struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
+	conns             chan net.Conn
+	accepting, closed chan struct{}
+	accept, close     sync.Once
 }
 
 func (m *memory) dial(ctx context.Context) (net.Conn, error) {
@@ -55,6 +59,7 @@ func (m *memory) dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (m *memory) Accept() (net.Conn, error) {
+	m.accept.Do(func() { close(m.accepting) })
 	select {
 	case c := <-m.conns:
 		return c, nil
@@ -64,7 +69,7 @@ func (m *memory) Accept() (net.Conn, error) {
 }
 
 func (m *memory) Close() error {
-	m.once.Do(func() { close(m.closed) })
+	m.close.Do(func() { close(m.closed) })
 	return nil
 }
 
