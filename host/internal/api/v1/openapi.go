@@ -3,10 +3,10 @@ package v1
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"reflect"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -51,38 +51,39 @@ func (a *API) schemaOf(v any) *huma.Schema {
 	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
 }
 
-// describe serves the description of all routes, which everybody may read.
-func (a *API) describe() error {
-	raw, err := json.Marshal(a.huma.OpenAPI())
-	if err != nil {
-		return fmt.Errorf("describe the API: %w", err)
-	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, raw, "", "  "); err != nil {
-		return err
-	}
-	out.WriteByte('\n')
-	page, err := readable(a.huma.OpenAPI())
-	if err != nil {
-		return fmt.Errorf("describe the API to people: %w", err)
-	}
-	messages, err := feed.AsyncAPI()
-	if err != nil {
-		return err
-	}
-	a.open("/v1/openapi.json", "application/openapi+json; version=3.1", out.Bytes())
-	a.open("/v1/asyncapi.json", "application/vnd.aai.asyncapi+json; version=3.0.0", messages)
-	a.open("/v1/{$}", "text/html; charset=utf-8", page)
-	return nil
+// describe serves the descriptions of all routes, which everybody may read.
+func (a *API) describe() {
+	a.open("/v1/openapi.json", "application/openapi+json; version=3.1", a.openAPI)
+	a.open("/v1/asyncapi.json", "application/vnd.aai.asyncapi+json; version=3.0.0", feed.AsyncAPI)
+	a.open("/v1/{$}", "text/html; charset=utf-8", func() ([]byte, error) { return readable(a.huma.OpenAPI()) })
 }
 
-// open serves a document that needs no token. Nothing in it loads or runs anything.
-func (a *API) open(path, kind string, document []byte) {
+func (a *API) openAPI() ([]byte, error) {
+	raw, err := json.Marshal(a.huma.OpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = json.Indent(&out, raw, "", "  ")
+	out.WriteByte('\n')
+	return out.Bytes(), err
+}
+
+// open serves a document that needs no token. Nothing in it loads or runs anything. It is made when it is first asked for,
+// which a host that starts does not wait for.
+func (a *API) open(path, kind string, document func() ([]byte, error)) {
+	document = sync.OnceValues(document)
 	a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		made, err := document()
+		if err != nil {
+			a.logger.Error("a description cannot be made", "path", path, "err", err)
+			write(w, refuse(http.StatusInternalServerError, "internal", "This description cannot be made; the log of the host says why."))
+			return
+		}
 		h := w.Header()
 		h.Set("Content-Type", kind)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		_, _ = (&answer{ResponseWriter: w}).Write(document) // the client is gone: nobody to tell
+		_, _ = (&answer{ResponseWriter: w}).Write(made) // the client is gone: nobody to tell
 	})
 }

@@ -123,7 +123,8 @@ func New(opt Options) (*API, error) {
 	if opt.Feed != nil {
 		a.events(opt.Feed)
 	}
-	return a, a.describe()
+	a.describe()
+	return a, nil
 }
 
 // ServeHTTP answers also where no route is: with a problem, and never with a redirect.
