@@ -146,8 +146,8 @@ func (a *App) prepare() error {
 			return fmt.Errorf("settings of node %s: %w", installed.Name, err)
 		}
 		supervisor, err := process.New(process.Spec{
-			Name: installed.Name, Path: installed.Binary, Accept: installed.Accept,
-			Verify:   installed.verify,
+			Name: installed.Name, Path: installed.Copy.Path, Accept: installed.Accept,
+			Verify:   installed.Copy.Ensure,
 			StateDir: filepath.Join(a.opt.DataDir, "nodes", installed.Name), RunDir: a.runDir,
 			Settings: settings, Secrets: secrets, Leased: a.opt.Cluster != nil, OnHealth: a.opt.OnHealth, Logger: a.log, Timing: a.opt.Timing,
 		})

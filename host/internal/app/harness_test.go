@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -43,11 +44,12 @@ func buildNode(path string) error {
 	if err := buildtest.Program(ctx, "plugin", path); err != nil {
 		return err
 	}
-	entry, err := catalog.Lock(ctx, path)
+	entry, manifest, err := catalog.Lock(ctx, path)
 	if err != nil {
 		return err
 	}
-	return catalog.Lockfile{Version: 1, Nodes: []catalog.Entry{entry}}.Save(filepath.Join(filepath.Dir(path), catalog.LockName))
+	dir := filepath.Dir(path)
+	return errors.Join(entry.WriteDown(dir, manifest), catalog.Lockfile{Version: 1, Nodes: []catalog.Entry{entry}}.Save(filepath.Join(dir, catalog.LockName)))
 }
 
 // scaled is how much of a long test runs: what the environment says, else all of it, or

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/tapnode/tapnode/host/internal/catalog"
@@ -16,26 +17,15 @@ import (
 // Installed is a verified copy of a node binary, with what it offers.
 type Installed struct {
 	catalog.Entry
-	Binary   string // the copy, which is what runs
+	Copy     *catalog.Copy // which is what runs; nil from Offered
 	Manifest sdk.Manifest
-
-	stateDir string // Binary lies in it
-}
-
-// verify makes sure that Binary is what was accepted, and repairs it if it is not.
-func (i Installed) verify() error {
-	_, err := i.EnsureCopy(i.stateDir)
-	return err
 }
 
 // Installation reads nodes.lock in dir, copies the binaries it names into stateDir
-// while verifying them, and asks each copy for its manifest, without configuring
+// while verifying them, and finds out what each offers, without configuring
 // anything. Nothing that was not hashed runs, not even to describe itself.
 func Installation(ctx context.Context, dir, stateDir string) ([]Installed, error) {
-	lock, err := catalog.Load(filepath.Join(dir, catalog.LockName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no %s in %s: build the nodes there and accept them with: tapnode nodes lock", catalog.LockName, dir)
-	}
+	lock, err := locked(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -45,16 +35,47 @@ func Installation(ctx context.Context, dir, stateDir string) ([]Installed, error
 		if err != nil {
 			return nil, err
 		}
-		manifest, err := catalog.Describe(ctx, binary)
+		manifest, err := entry.Offers(ctx, dir, binary.Path)
 		if err != nil {
 			return nil, err
 		}
-		if err := entry.Accept(manifest); err != nil {
-			return nil, err
-		}
-		out = append(out, Installed{entry, binary, manifest, stateDir})
+		out = append(out, Installed{entry, binary, manifest})
 	}
 	return out, lock.Prune(stateDir)
+}
+
+// Offered is Installation for who runs none of it: the binaries are verified, and copied, to be thrown away again, only if
+// what one offers is not written down.
+func Offered(ctx context.Context, dir string) ([]Installed, error) {
+	lock, err := locked(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []Installed
+	for _, entry := range lock.Nodes {
+		manifest, ok := entry.WrittenDown(dir)
+		if !ok {
+			tmp, err := os.MkdirTemp("", "tapnode-")
+			if err != nil {
+				return nil, err
+			}
+			defer os.RemoveAll(tmp)
+			return Installation(ctx, dir, tmp)
+		}
+		if err := entry.Verify(); err != nil {
+			return nil, err
+		}
+		out = append(out, Installed{Entry: entry, Manifest: manifest})
+	}
+	return out, nil
+}
+
+func locked(dir string) (catalog.Lockfile, error) {
+	lock, err := catalog.Load(filepath.Join(dir, catalog.LockName))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("no %s in %s: build the nodes there and accept them with: tapnode nodes lock", catalog.LockName, dir)
+	}
+	return lock, err
 }
 
 // NewCatalogue is everything a flow may use: the built-in nodes and the installed ones.

@@ -53,7 +53,7 @@ func install(ctx context.Context, dir string) ([]app.Installed, error) {
 			return nil, err
 		}
 	}
-	entry, err := catalog.Lock(ctx, nodeBinary)
+	entry, _, err := catalog.Lock(ctx, nodeBinary)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func script(t *testing.T, dir, name, body string) string {
 func demo(t *testing.T, dir string) (string, catalog.Entry) {
 	t.Helper()
 	path := script(t, dir, "demo", "echo '"+manifest+"'")
-	entry, err := catalog.Lock(t.Context(), path)
+	entry, _, err := catalog.Lock(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +65,50 @@ func TestLockSaveLoad(t *testing.T) {
 	}
 }
 
+// TestOffersWhatIsWrittenDown: a binary whose offers are written down beside nodes.lock does not run to tell them, as long as
+// they are what was accepted.
+func TestOffersWhatIsWrittenDown(t *testing.T) {
+	dir := t.TempDir()
+	path, entry := demo(t, dir)
+	_, m, err := catalog.Lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nowhere := filepath.Join(dir, "nowhere")
+	if _, err := entry.Offers(t.Context(), dir, nowhere); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("nothing is written down, and the binary is not there: %v", err)
+	}
+	if err := entry.WriteDown(dir, m); err != nil {
+		t.Fatal(err)
+	}
+	got, err := entry.Offers(t.Context(), dir, nowhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m, got); diff != "" {
+		t.Error(diff)
+	}
+
+	file := filepath.Join(dir, "demo.json")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{
+		"another version": strings.Replace(string(good), "1.2.3", "6.6.6", 1), "not JSON": "{", "nothing": "", "too much": strings.Repeat(" ", 5<<20) + string(good),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := entry.Offers(t.Context(), dir, path); err != nil || got.Version != m.Version {
+			t.Errorf("%s: %s, %v", what, got.Version, err)
+		}
+		if _, err := entry.Offers(t.Context(), dir, nowhere); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: it was believed: %v", what, err)
+		}
+	}
+}
+
 func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	_, entry := demo(t, dir)
@@ -73,34 +117,56 @@ func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(copied)
+	info, err := os.Stat(copied.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Mode().Perm() != 0o500 || filepath.Base(copied) != entry.SHA256 {
-		t.Errorf("the copy is %s with mode %v", copied, info.Mode())
+	if info.Mode().Perm() != 0o500 || filepath.Base(copied.Path) != entry.SHA256 {
+		t.Errorf("the copy is %s with mode %v", copied.Path, info.Mode())
 	}
-	if again, err := entry.Install(state); err != nil || again != copied {
-		t.Errorf("second Install: %s, %v", again, err)
+	if again, err := entry.Install(state); err != nil || again.Path != copied.Path {
+		t.Errorf("second Install: %v, %v", again, err)
 	}
-	if _, err := catalog.Describe(t.Context(), copied); err != nil {
+	if _, err := catalog.Describe(t.Context(), copied.Path); err != nil {
 		t.Errorf("the copy does not run: %v", err)
 	}
 
+	here := entry
+	here.Path = copied.Path
 	t.Run("a damaged copy is replaced", func(t *testing.T) {
-		if err := os.Remove(copied); err != nil {
+		if err := os.Remove(copied.Path); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(copied, []byte("#!/bin/sh\n"), 0o500); err != nil {
+		if err := os.WriteFile(copied.Path, []byte("#!/bin/sh\n"), 0o500); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := entry.Install(state); err != nil {
 			t.Fatal(err)
 		}
-		here := entry
-		here.Path = copied
 		if err := here.Verify(); err != nil {
 			t.Fatal(err)
+		}
+	})
+	// A copy that is as it was is not hashed again, and this one looks so: the same file, as large and as old.
+	t.Run("also one that hides it", func(t *testing.T) {
+		if err := copied.Ensure(); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.Stat(copied.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond) // so coarse are the times of some file systems
+		bad := strings.Repeat("#", int(before.Size()))
+		if err := errors.Join(os.Chmod(copied.Path, 0o700), os.WriteFile(copied.Path, []byte(bad), 0o700),
+			os.Chmod(copied.Path, before.Mode()), os.Chtimes(copied.Path, time.Time{}, before.ModTime())); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := os.Stat(copied.Path); err != nil || !os.SameFile(before, after) || after.ModTime() != before.ModTime() || here.Verify() == nil {
+			t.Fatalf("it does not hide it: %v", err)
+		}
+		if err := errors.Join(copied.Ensure(), here.Verify()); err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("a changed original is refused", func(t *testing.T) {
@@ -125,7 +191,7 @@ func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
 		if err := (catalog.Lockfile{}).Prune(state); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(copied); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(copied.Path); !errors.Is(err, os.ErrNotExist) {
 			t.Fatalf("the copy is still there: %v", err)
 		}
 	})
@@ -220,7 +286,7 @@ func TestNotBinaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{dir: "not a regular file", plain: "chmod +x", plain + "x": "no such file"} {
-		if _, err := catalog.Lock(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := catalog.Lock(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q in it", path, err, want)
 		}
 	}

@@ -25,36 +25,36 @@ const (
 	maxComplaint    = 4 << 10
 )
 
-// Lock describes and hashes a binary: the entry that lets it run as it is now.
-func Lock(ctx context.Context, path string) (Entry, error) {
+// Lock describes and hashes a binary: the entry that lets it run as it is now, and what it offers.
+func Lock(ctx context.Context, path string) (Entry, sdk.Manifest, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, sdk.Manifest{}, err
 	}
 	f, _, err := openBinary(path)
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, sdk.Manifest{}, err
 	}
 	defer f.Close()
 	size, sum, err := hash(f, io.Discard)
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, sdk.Manifest{}, err
 	}
-	m, err := Describe(ctx, path)
+	m, err := describe(ctx, path)
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, sdk.Manifest{}, err
 	}
 	digest, err := manifestDigest(m)
 	if err != nil {
-		return Entry{}, fmt.Errorf("%s: %w", path, err)
+		return Entry{}, sdk.Manifest{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return Entry{Name: m.Name, Path: path, Version: m.Version, Size: size, SHA256: sum, Manifest: digest}, nil
+	return Entry{Name: m.Name, Path: path, Version: m.Version, Size: size, SHA256: sum, Manifest: digest}, m, nil
 }
 
-// Describe runs "<path> describe" and reads the manifest it prints. The binary sees
+// describe runs "<path> describe" and reads the manifest it prints. The binary sees
 // no environment and no stdin, and has 10 s and 4 MiB; its process group is killed
 // at the end of either.
-func Describe(ctx context.Context, path string) (sdk.Manifest, error) {
+func describe(ctx context.Context, path string) (sdk.Manifest, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, describeTimeout, fmt.Errorf("no answer in %v", describeTimeout))
 	defer cancel()
 	stdout, stderr := &bounded{max: maxManifest, full: cancel}, &bounded{max: maxComplaint}

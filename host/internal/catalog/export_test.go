@@ -5,7 +5,5 @@ var (
 	Parse          = parse
 	ParseManifest  = parseManifest
 	ManifestDigest = manifestDigest
+	Describe       = describe
 )
-
-// Verify is verify.
-func (e Entry) Verify() error { return e.verify() }

@@ -84,12 +84,17 @@ func (l Lockfile) Save(path string) error {
 	if _, err := parse(data); err != nil {
 		return fmt.Errorf("not saved: %w", err)
 	}
-	tmp, err := os.CreateTemp(dir, ".nodes.lock-*")
+	return replace(path, append(data, '\n'))
+}
+
+// replace replaces a file in one step.
+func replace(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(data, '\n'))
+	_, err = tmp.Write(data)
 	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}

@@ -38,15 +38,13 @@ func installation(ctx context.Context, dir, stateDir string) ([]app.Installed, e
 	return list, nil
 }
 
-// offline is the installation for commands that run nothing: the copies are thrown
-// away again.
+// offline is what is installed, for commands that run nothing.
 func offline(ctx context.Context, dir string) ([]app.Installed, error) {
-	tmp, err := os.MkdirTemp("", "tapnode-")
+	list, err := app.Offered(ctx, dir)
 	if err != nil {
 		return nil, environment(err)
 	}
-	defer os.RemoveAll(tmp)
-	return installation(ctx, dir, tmp)
+	return list, nil
 }
 
 // builtin is what every host offers without a node binary.
@@ -119,7 +117,7 @@ func printNodesJSON(c console, list []app.Installed) error {
 	return enc.Encode(out)
 }
 
-// lockNodes writes nodes.lock: whoever runs it accepts what is in the directory.
+// lockNodes writes nodes.lock, and beside it what each node offers: whoever runs it accepts what is in the directory.
 func lockNodes(ctx context.Context, c console, dir string) error {
 	paths, err := catalog.Discover(dir)
 	if err != nil {
@@ -130,7 +128,10 @@ func lockNodes(ctx context.Context, c console, dir string) error {
 	}
 	lock := catalog.Lockfile{Version: 1}
 	for _, path := range paths {
-		entry, err := catalog.Lock(ctx, path)
+		entry, manifest, err := catalog.Lock(ctx, path)
+		if err == nil {
+			err = entry.WriteDown(dir, manifest)
+		}
 		if err != nil {
 			return environment(err)
 		}

@@ -31,7 +31,7 @@ func Example() {
 		defer sockets.Close()
 
 		node, err := process.New(process.Spec{
-			Name: entry.Name, Path: binary, Accept: entry.Accept,
+			Name: entry.Name, Path: binary.Path, Accept: entry.Accept,
 			StateDir: "data/nodes/" + entry.Name, RunDir: sockets, Logger: slog.Default(),
 		})
 		if err != nil {

@@ -18,7 +18,7 @@ func TestVerifiedBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry, err := catalog.Lock(t.Context(), path)
+	entry, _, err := catalog.Lock(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestVerifiedBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := startedBad(t, "", func(s *Spec) { s.Path, s.Accept = copied, entry.Accept })
+	n := startedBad(t, "", func(s *Spec) { s.Path, s.Accept = copied.Path, entry.Accept })
 	n.echoes("hello")
 	if err := n.Restart(n.soon()); err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestVerifiedBinary(t *testing.T) {
 
 	other := entry
 	other.Manifest = entry.SHA256
-	m := bad(t, "", func(s *Spec) { s.Path, s.Accept = copied, other.Accept })
+	m := bad(t, "", func(s *Spec) { s.Path, s.Accept = copied.Path, other.Accept })
 	m.fails("manifest", "tapnode nodes lock --nodes "+scratch)
 	m.awaitState(Quarantined)
 }
@@ -56,7 +56,7 @@ func TestBinaryIsReplacedWhileItRuns(t *testing.T) {
 	if err := os.WriteFile(original, text, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	entry, err := catalog.Lock(t.Context(), original)
+	entry, _, err := catalog.Lock(t.Context(), original)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,18 +75,18 @@ func TestBinaryIsReplacedWhileItRuns(t *testing.T) {
 		}
 	}
 	n := startedBad(t, "", func(s *Spec) {
-		s.Path, s.Accept = copied, entry.Accept
-		s.Verify = func() error { _, err := entry.EnsureCopy(dir); return err }
+		s.Path, s.Accept = copied.Path, entry.Accept
+		s.Verify = copied.Ensure
 	})
 	n.echoes("hello")
 
 	pid := n.State().PID
-	replace(copied)
+	replace(copied.Path)
 	_ = n.misbehave("exit") // it cannot answer
 	n.await("runs again", func(s Status) bool { return s.State == Ready && s.PID != pid })
 	n.echoes("hello")
 
-	replace(copied)
+	replace(copied.Path)
 	replace(original)
 	_ = n.misbehave("exit")
 	n.awaitState(Quarantined)
