@@ -2,9 +2,11 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -41,8 +43,15 @@ func TestEngineWithoutRoom(t *testing.T) {
 	}
 
 	ballast := filepath.Join(data, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 256<<20), 0o600); err == nil {
-		t.Fatal("the disk is not full")
+	full, err := os.Create(ballast)
+	for block := make([]byte, 1<<20); err == nil; {
+		_, err = full.Write(block)
+	}
+	if err := full.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal("the disk is not full: ", err)
 	}
 	deadline(t, func() bool { // what is left in SQLite's log takes some more
 		status, body := s.do(t, "POST", "/v1/flows/menu/runs", `{}`)

@@ -191,7 +191,7 @@ export class Visitor {
   /** axe finds what assistive technology would stumble over. */
   async axe() {
     // Playwright evaluates in a world of its own, which the page's policy does not reach.
-    if (!(await this.page.evaluate(() => 'axe' in globalThis))) await this.page.evaluate(await (axe ??= readFile(fileURLToPath(import.meta.resolve('axe-core')), 'utf8')));
+    if (!(await this.page.evaluate(() => 'axe' in globalThis))) await this.page.evaluate(await (axe ??= readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')));
     const { violations } = await this.page.evaluate(() => globalThis.axe.run({ resultTypes: ['violations'], preload: false }));
     assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`), []);
   }
