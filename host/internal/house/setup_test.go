@@ -19,7 +19,7 @@ type machine struct {
 
 func newMachine(t *testing.T) *machine {
 	m := &machine{t, t.TempDir()}
-	for _, name := range []string{"bash", "dirname", "sort", "tail", "cat", "chmod", "mkdir"} {
+	for _, name := range []string{"bash", "dirname", "sort", "tail", "cat", "chmod", "mkdir", "mktemp", "rm"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Skipf("this machine has no %s", name)
@@ -156,6 +156,17 @@ func TestLeftOut(t *testing.T) {
 		if out, err := m.run("test"); err == nil || strings.Contains(out, "All tests passed") {
 			t.Errorf("when %s fails it ends with %v and says:\n%s", name, err, out)
 		}
+	}
+}
+
+// TestRacesOfOthers runs .ci/test with a program in which the race detector finds something, and which a test kills, so that
+// its exit code tells nobody.
+func TestRacesOfOthers(t *testing.T) {
+	m := newMachine(t)
+	m.add("cc", "exit 0")
+	m.add("go", `if [ "$1" = env ]; then echo cc; elif [ "$1" = test ]; then echo "a race" > "${GORACE##*log_path=}.$$"; fi`)
+	if out, err := m.run("test"); err == nil || !strings.Contains(out, "a race") || strings.Contains(out, "All tests passed") {
+		t.Errorf("it ends with %v and says:\n%s", err, out)
 	}
 }
 
