@@ -89,7 +89,7 @@ func TestOffersWhatIsWrittenDown(t *testing.T) {
 		t.Error(diff)
 	}
 
-	file := filepath.Join(dir, "demo.json")
+	file := filepath.Join(dir, "demo.manifest.json")
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

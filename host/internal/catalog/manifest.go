@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// WriteDown writes what the binary offers to <dir>/<name>.json, beside nodes.lock in dir: a host that starts does not have to
+// WriteDown writes what the binary offers to <dir>/<name>.manifest.json, beside nodes.lock in dir: a host that starts does not have to
 // run the binary for it, and people see what a new version changes.
 func (e Entry) WriteDown(dir string, m sdk.Manifest) error {
 	var data bytes.Buffer
@@ -25,7 +25,7 @@ func (e Entry) WriteDown(dir string, m sdk.Manifest) error {
 	return replace(e.writtenDown(dir), data.Bytes())
 }
 
-func (e Entry) writtenDown(dir string) string { return filepath.Join(dir, e.Name+".json") }
+func (e Entry) writtenDown(dir string) string { return filepath.Join(dir, e.Name+".manifest.json") }
 
 // WrittenDown is what WriteDown wrote for e, if it is there and what was accepted: a file of another version, or one that
 // somebody has changed, is none.
