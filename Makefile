@@ -118,7 +118,7 @@ fuzz: ## each fuzz target for FUZZTIME (20s)
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin .tmp
+	rm -rf bin .tmp host/web/.svelte-check
 
 $(TAPNODE_TOOLS)/buf:
 	GOBIN=$(TAPNODE_TOOLS) go install $(BUF)

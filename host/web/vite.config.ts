@@ -36,6 +36,6 @@ export default defineConfig({
       },
     },
   },
-  test: { include: ['src/**/*.test.ts'] },
+  test: { include: ['src/**/*.test.ts'], pool: 'threads', isolate: false }, // all of them only compute
   server: { proxy: { '/v1': 'http://127.0.0.1:8080', '/sim': 'http://127.0.0.1:8080' } },
 });

@@ -19,7 +19,7 @@ type machine struct {
 
 func newMachine(t *testing.T) *machine {
 	m := &machine{t, t.TempDir()}
-	for _, name := range []string{"bash", "dirname", "sort", "tail", "cat", "chmod", "mkdir", "mktemp", "rm"} {
+	for _, name := range []string{"bash", "dirname", "sort", "tail", "cat", "chmod", "find", "mkdir", "mktemp", "rm", "touch"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Skipf("this machine has no %s", name)
@@ -45,7 +45,7 @@ func (m *machine) add(name, script string) {
 // ended.
 func (m *machine) run(script string, env ...string) (string, error) {
 	cmd := exec.CommandContext(m.t.Context(), filepath.Join(root, ".ci", script))
-	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_POSTGRES_BIN=" + m.bin, "CHROMIUM=" + filepath.Join(m.bin, "chromium-headless-shell")}, env...)
+	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_LINKED=" + m.t.TempDir(), "TAPNODE_POSTGRES_BIN=" + m.bin, "CHROMIUM=" + filepath.Join(m.bin, "chromium-headless-shell")}, env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
