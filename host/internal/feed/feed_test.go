@@ -78,7 +78,7 @@ func (p *place) put(t *testing.T, all ...engine.Outgoing) {
 func outgoing(instance string, size int, ids ...string) []engine.Outgoing {
 	var all []engine.Outgoing
 	for _, id := range ids {
-		raw, _ := json.Marshal(map[string]string{"pad": string(make([]byte, size))})
+		raw, _ := json.Marshal(map[string]string{"pad": strings.Repeat("x", size)})
 		all = append(all, engine.Outgoing{ID: id, Type: "demo.event.v1", Instance: instance, Time: time.Now(), Data: raw})
 	}
 	return all
@@ -340,6 +340,44 @@ func TestOvertaken(t *testing.T) {
 	if g := read(t, p.reader(t, Want{After: &slow.at}), 1); g[0].Type != events.TypeGap {
 		t.Errorf("got %+v", g)
 	}
+}
+
+// TestLargeEvents: who may take his time has little of them in memory, of those that are kept for all and of others.
+func TestLargeEvents(t *testing.T) {
+	onBoth(t, func(t *testing.T, p *place) {
+		const size = 20 << 10
+		large, small := numbered(0, 600), numbered(600, 700)
+		p.put(t, outgoing("shop", size, large...)...)
+		p.put(t, outgoing("shop", 0, small...)...)
+		r := p.reader(t, Want{After: at(0)})
+		var got []string
+		most := 0
+		for len(got) < len(large)+len(small) {
+			frames, err := r.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, len(frames))
+			held := 0
+			for _, f := range frames {
+				held += len(f.Body)
+				var ev struct{ ID string }
+				if err := json.Unmarshal(f.Body, &ev); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, ev.ID)
+			}
+			if held > turnBytes+2*size {
+				t.Fatalf("%d events of %d bytes at once", len(frames), held)
+			}
+		}
+		if !slices.Equal(got, slices.Concat(large, small)) {
+			t.Errorf("got %d events, or in another order", len(got))
+		}
+		if most < turnPage/2 {
+			t.Errorf("%d small events at once", most)
+		}
+	})
 }
 
 // TestRunsAreKeptForReaders: events of runs are kept while somebody reads them, and when he is away

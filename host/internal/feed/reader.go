@@ -38,6 +38,7 @@ type Reader struct {
 	tail  *Tail
 	want  Want
 	at    uint64
+	turn  int     // how many events it reads from the store at a time
 	first []Frame // to be told before anything else
 	began bool    // what it reads is behind what it has read
 }
@@ -67,7 +68,7 @@ func (t *Tail) begin(ctx context.Context, w Want) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{tail: t, want: w, at: newest}
+	r := &Reader{tail: t, want: w, at: newest, turn: turnPage}
 	if w.After != nil {
 		r.at = *w.After
 	}
@@ -107,7 +108,7 @@ func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
 			r.first = nil
 			return frames, nil
 		}
-		found, next, gone, grown, err := r.tail.after(ctx, r.at, r.want.Filter)
+		found, next, gone, grown, err := r.tail.after(ctx, r.at, r.want.Filter, r.turn)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -126,6 +127,10 @@ func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
 		r.began = r.began || next != r.at
 		moved := next != r.at
 		r.at = next
+		r.turn = min(turnPage, 2*r.turn)
+		if size(found) >= turnBytes { // what is large is not read to be thrown away
+			r.turn = len(found)
+		}
 		if frames := r.frames(found); len(frames) > 0 {
 			return frames, nil
 		}
@@ -138,6 +143,13 @@ func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+func size(found []*item) (bytes int) {
+	for _, it := range found {
+		bytes += len(it.Data)
+	}
+	return bytes
 }
 
 func (r *Reader) frames(found []*item) []Frame {

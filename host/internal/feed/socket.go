@@ -147,10 +147,11 @@ func (s Session) tell(ctx context.Context, conn *websocket.Conn, reader *Reader)
 		if err != nil {
 			return err
 		}
-		for _, f := range frames {
+		for i, f := range frames {
 			if ctx.Err() != nil {
 				break
 			}
+			frames[i] = Frame{} // what was told must not be held
 			if err := s.write(conn, f.Body); err != nil {
 				return err
 			}

@@ -126,12 +126,14 @@ func TestSlowReadersCostNothing(t *testing.T) {
 	if got := ids(read(t, good, n)); !slices.Equal(got, all) {
 		t.Errorf("who reads got %d events", len(got))
 	}
-	for range slow {
+	for i := range slow {
 		<-d.ended
-		peak.Store(max(peak.Load(), heap()))
+		if i%20 == 0 { // to look is to collect
+			peak.Store(max(peak.Load(), heap()))
+		}
 	}
 	// In memory at once: what is kept for all, and a page of each.
-	if grew := int64(peak.Load()) - int64(before); grew > 96<<20 {
+	if grew := int64(peak.Load()) - int64(before); grew > 64<<20 {
 		t.Errorf("the heap grew by %d MiB", grew>>20)
 	} else {
 		t.Logf("%d slow readers of %d MiB each: the heap grew by %d MiB at most", slow, n*size>>20, grew>>20)

@@ -15,9 +15,11 @@ const (
 	// keptEvents and keptBytes bound what is in memory for all readers.
 	keptEvents = 1024
 	keptBytes  = 8 << 20
-	// fillPage is how many events are read at a time for all readers, turnPage for one of them.
-	fillPage = 256
-	turnPage = 32
+	// fillPage is how many events are read at a time for all readers, turnPage for one of them, who has at
+	// most turnBytes of them in memory, but always one: he may take his time.
+	fillPage  = 256
+	turnPage  = 32
+	turnBytes = 64 << 10
 	// pageReads is how often the store is read for one page, whose events may be rare.
 	pageReads = 40
 	// readTime bounds a reading of the store.
@@ -169,8 +171,8 @@ func (t *Tail) add(page events.Page) {
 }
 
 // after gives some events that follow a position, from memory or, when they are not there, from the
-// store. grown is closed when there is more than now.
-func (t *Tail) after(ctx context.Context, position uint64, f events.Filter) (found []*item, next, gone uint64, grown <-chan struct{}, err error) {
+// store, of which it reads at most turn at a time. grown is closed when there is more than now.
+func (t *Tail) after(ctx context.Context, position uint64, f events.Filter, turn int) (found []*item, next, gone uint64, grown <-chan struct{}, err error) {
 	t.mu.Lock()
 	next, grown = position, t.grown
 	if !t.live {
@@ -178,13 +180,15 @@ func (t *Tail) after(ctx context.Context, position uint64, f events.Filter) (fou
 		return nil, next, 0, grown, nil
 	}
 	if position >= t.first {
+		bytes := 0
 		from := sort.Search(len(t.recent), func(i int) bool { return t.recent[i].Position > position })
 		for _, it := range t.recent[from:] {
-			if len(found) == turnPage {
+			if len(found) == turnPage || bytes >= turnBytes {
 				break
 			}
 			if next = it.Position; f.Wants(it.Event) {
 				found = append(found, it)
+				bytes += len(it.Data)
 			}
 		}
 		t.mu.Unlock()
@@ -193,9 +197,14 @@ func (t *Tail) after(ctx context.Context, position uint64, f events.Filter) (fou
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	page, err := t.from.Read(ctx, position, f, turnPage)
+	page, err := t.from.Read(ctx, position, f, turn)
+	bytes := 0
 	for _, ev := range page.Events {
+		if bytes >= turnBytes {
+			return found, found[len(found)-1].Position, page.Gone, grown, err
+		}
 		found = append(found, &item{Event: ev})
+		bytes += len(ev.Data)
 	}
 	return found, page.Next, page.Gone, grown, err
 }
