@@ -47,21 +47,24 @@ screenshots: build ## the pictures of the documentation, from the real program i
 test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code, conformance, end to end, crashes
 	.ci/test
 
-# How many of its parts run at the same time.
-CRASH_JOBS ?= 5
-.PHONY: crash crash-documents crash-node crash-host crash-hosts crash-power
+.PHONY: crash crash-left crash-documents crash-node crash-host crash-sends crash-hosts crash-power
 crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, three of the host under sends, 8 faults of three hosts under 100, failovers, poolers, hosts of two versions, a chaos of faults, and hostile documents
-	@$(MAKE) --no-print-directory --jobs=$(CRASH_JOBS) --output-sync=target crash-hosts crash-host crash-node crash-documents crash-power
+	@$(MAKE) --no-print-directory --jobs=5 --output-sync=target crash-hosts crash-host crash-node crash-documents crash-power crash-sends
+crash-left: ## what the tests of the packages leave of it to make test: hosts that share a database, at a smaller size, sends, and hostile documents
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target CRASH_HOSTS= crash-hosts crash-sends crash-documents
 crash-documents:
-	go test -count=1 -timeout 15m -run 'TestConformance/.*/(no_input|has_no_side_effects)' ./plugin/internal/node
+	go test -count=1 -timeout 15m -run 'Test(Conformance|Filenode)/.*/(no_input|has_no_side_effects)' ./plugin/internal/node ./sdk/nodetest
 crash-node:
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 crash-host:
-	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run 'TestCrash(Runs|Sends)$$' -v ./host/internal/cli
+	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run 'TestCrashRuns$$' -v ./host/internal/cli
+crash-sends:
+	go test -count=1 -timeout 15m -run 'TestCrashSends$$' -v ./host/internal/cli
 crash-power:
 	TAPNODE_POWER_CUTS=200 go test -count=1 -timeout 15m -run 'TestPowerCut|TestKilledWriter' -v ./plugin/internal/store
+CRASH_HOSTS ?= TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8
 crash-hosts:
-	TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8 go test -count=1 -timeout 15m -run 'TestCrashHosts|TestUpgradeOfLanded|TestCluster(Failover|Pgbouncer|Upgrade|Asynchronous|Versions)' -v ./host/internal/cli
+	$(CRASH_HOSTS) go test -count=1 -timeout 15m -run 'TestCrashHosts|TestUpgradeOfLanded|TestCluster(Failover|Pgbouncer|Upgrade|Asynchronous|Versions)' -v ./host/internal/cli
 
 .PHONY: crash-runs
 crash-runs: crash-cluster ## 10,000 runs and 300 kills of host, node and Postgres, on SQLite and on Postgres, crash-cluster, and a minute of sends: more than an hour

@@ -140,7 +140,7 @@ func TestLeftOut(t *testing.T) {
 	if want := "All tests passed. Left out for want of a tool: " + all; err != nil || lastLine(out) != want {
 		t.Errorf("it ends with %v and says:\n%s\nwant at last: %s", err, out, want)
 	}
-	if strings.Contains(out, "-race") || !strings.Contains(out, "go test ") || !strings.Contains(out, " crash ") {
+	if strings.Contains(out, "-race") || !strings.Contains(out, "go test ") || !strings.Contains(out, " crash-left") {
 		t.Errorf("it does not run the tests without the race detector, and the crashes:\n%s", out)
 	}
 	if out, err = m.run("test", "CI=true"); err == nil || lastLine(out) != "missing: "+all || strings.Contains(out, "go test") {
