@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -25,7 +26,8 @@ func TestClusterPgbouncer(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			base := startMortalPostgres(t)
-			for name, values := range startPgbouncer(t, program, mode, base) {
+			via, deaths := startPgbouncer(t, program, mode, base)
+			for name, values := range via {
 				query[name] = values
 			}
 			base.via = query
@@ -38,7 +40,10 @@ func TestClusterPgbouncer(t *testing.T) {
 			c.settle()
 			c.connected()
 			for _, h := range c.hosts() {
-				h.stop(t)
+				before := deaths.Load()
+				if err := h.terminate(); err != nil && deaths.Load() == before { // without it nothing can be given back
+					t.Errorf("the host did not end in order: %v", err)
+				}
 			}
 			c.verify()
 			t.Logf("%d runs, faults %v", len(c.runs), c.kills)
@@ -46,9 +51,10 @@ func TestClusterPgbouncer(t *testing.T) {
 	}
 }
 
-// startPgbouncer runs one in front of a server, as the server's user.
-func startPgbouncer(t *testing.T, program, mode string, base *mortalPostgres) (via url.Values) {
+// startPgbouncer runs one in front of a server, as the server's user, and counts how often it dies.
+func startPgbouncer(t *testing.T, program, mode string, base *mortalPostgres) (via url.Values, deaths *atomic.Int32) {
 	t.Helper()
+	deaths = new(atomic.Int32)
 	_, port, err := net.SplitHostPort(freeAddress(t))
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +82,7 @@ func startPgbouncer(t *testing.T, program, mode string, base *mortalPostgres) (v
 			cmd.SysProcAttr, cmd.Dir = base.as, base.dir
 			cmd.Stdout, cmd.Stderr = said, said
 			if err := cmd.Run(); ctx.Err() == nil {
+				deaths.Add(1)
 				t.Logf("pgbouncer ended: %v", err)
 			}
 		}
@@ -94,5 +101,5 @@ func startPgbouncer(t *testing.T, program, mode string, base *mortalPostgres) (v
 		}
 		return conn.Close(t.Context()) == nil
 	})
-	return url.Values{"host": {"127.0.0.1"}, "port": {port}}
+	return url.Values{"host": {"127.0.0.1"}, "port": {port}}, deaths
 }

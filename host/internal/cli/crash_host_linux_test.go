@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -130,14 +131,19 @@ func (h *mortalHost) killNode(t *testing.T) bool {
 // stop ends the host in order.
 func (h *mortalHost) stop(t *testing.T) {
 	t.Helper()
+	if err := h.terminate(); err != nil {
+		t.Errorf("the host did not end in order: %v", err)
+	}
+}
+
+// terminate asks the host to end, and gives how it did.
+func (h *mortalHost) terminate() error {
 	h.mu.Lock()
 	h.over = true
 	err := h.cmd.Process.Signal(syscall.SIGTERM)
 	h.mu.Unlock()
 	<-h.done
-	if err != nil || h.end != nil {
-		t.Errorf("the host did not end in order: %v, %v", err, h.end)
-	}
+	return errors.Join(err, h.end)
 }
 
 // run starts a run of the flow "crash" under a key, again and again until some life of the host

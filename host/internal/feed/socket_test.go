@@ -36,7 +36,7 @@ func openDoor(t *testing.T, p *place, change func(*Session)) *door {
 	if change != nil {
 		change(&d.session)
 	}
-	d.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	d.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { d.ended <- struct{}{} }()
 		leave, err := d.places.Join(r.URL.Path)
 		if err != nil {
@@ -52,6 +52,13 @@ func openDoor(t *testing.T, p *place, change func(*Session)) *door {
 		defer reader.Close()
 		d.session.Socket(w, r, reader)
 	}))
+	d.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if conn, ok := c.(*net.TCPConn); ok {
+			_ = conn.SetWriteBuffer(64 << 10) // or the system takes megabytes for who does not read
+		}
+		return ctx
+	}
+	d.Start()
 	t.Cleanup(func() {
 		d.places.End()
 		if err := d.places.Wait(t.Context()); err != nil && t.Context().Err() == nil {
