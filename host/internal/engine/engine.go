@@ -108,6 +108,8 @@ type Engine struct {
 
 	// complaints bounds the log lines about dead letters.
 	complaints *rate.Limiter
+	// outage bounds those about a Log that fails, which hundreds of workers see at once.
+	outage rate.Sometimes
 
 	mu       sync.RWMutex
 	programs map[string]*flow.Program // by digest, for runs that are pinned
@@ -145,7 +147,7 @@ func New(o Options) (*Engine, error) {
 		o.Tells = func() bool { return false }
 	}
 	e := &Engine{log: o.Log, exec: o.Executor, builtins: map[string]builtin{}, logger: o.Logger, calls: o.Calls, compile: o.Compile, behind: o.Behind, fitter: o.Fitter, tells: o.Tells,
-		seed: maphash.MakeSeed(), complaints: rate.NewLimiter(rate.Every(time.Second), 10), programs: map[string]*flow.Program{}, unfit: map[string]error{}, rescheduled: make(chan struct{}, 1)}
+		seed: maphash.MakeSeed(), complaints: rate.NewLimiter(rate.Every(time.Second), 10), outage: rate.Sometimes{Interval: margin}, programs: map[string]*flow.Program{}, unfit: map[string]error{}, rescheduled: make(chan struct{}, 1)}
 	var err error
 	if e.hot, err = newHot(); err != nil {
 		return nil, err

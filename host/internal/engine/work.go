@@ -36,7 +36,7 @@ func (e *Engine) work(loops, calls context.Context, q Queue) {
 		t, err := e.log.Next(loops, q)
 		if err != nil {
 			if loops.Err() == nil {
-				e.logger.Error("the log has no next task", "queue", q, "err", err)
+				e.outage.Do(func() { e.logger.Error("the log has no next task", "queue", q, "err", err) })
 				pause(loops, margin)
 			}
 			continue
