@@ -25,10 +25,10 @@ import (
 
 const day = 24 * time.Hour
 
-// yearly is a year's use at a thousandth of its rate: perDay menus stand for ten
+// yearly is a year's use at a five-thousandth of its rate: perDay menus stand for ten
 // thousand, with a click on each. Half of them go to somebody new.
 const (
-	perDay    = 4
+	perDay    = 2
 	newcomers = perDay / 2
 )
 
