@@ -380,6 +380,32 @@ func TestLargeEvents(t *testing.T) {
 	})
 }
 
+// TestLargePages: a page ends when it is large, and says that there is more.
+func TestLargePages(t *testing.T) {
+	const size, n = 200 << 10, 60
+	p := open(t, sqllog.Options{Dir: t.TempDir()})
+	p.put(t, outgoing("shop", size, numbered(0, n)...)...)
+	after, got := uint64(0), 0
+	for more := true; more; {
+		var frames []Frame
+		var next string
+		var err error
+		if frames, next, more, err = p.Page(t.Context(), Want{After: &after}, 500); err != nil {
+			t.Fatal(err)
+		}
+		if len(frames) == 0 || len(frames) > pageBytes/size+1 {
+			t.Fatalf("a page of %d events", len(frames))
+		}
+		got += len(frames)
+		if after, err = ParseSequence(next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got != n {
+		t.Errorf("%d events of %d", got, n)
+	}
+}
+
 // TestRunsAreKeptForReaders: events of runs are kept while somebody reads them, and when he is away
 // for less than events are kept.
 func TestRunsAreKeptForReaders(t *testing.T) {

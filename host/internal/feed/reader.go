@@ -208,6 +208,7 @@ func (t *Tail) Page(ctx context.Context, w Want, limit int) (frames []Frame, nex
 	if err != nil {
 		return nil, "", false, err
 	}
+	bytes := 0
 	for range pageReads {
 		page, err := t.from.Read(ctx, r.at, w.Filter, fillPage)
 		if err != nil {
@@ -220,14 +221,17 @@ func (t *Tail) Page(ctx context.Context, w Want, limit int) (frames []Frame, nex
 		frames = append(frames, r.first...)
 		r.first = nil
 		for _, ev := range page.Events {
-			if len(frames) >= limit {
+			if len(frames) >= limit || bytes >= pageBytes {
 				return frames, events.Sequence(r.at), true, nil
 			}
 			r.at = ev.Position
-			frames = append(frames, r.frames([]*item{{Event: ev}})...)
+			for _, f := range r.frames([]*item{{Event: ev}}) {
+				frames = append(frames, f)
+				bytes += len(f.Body)
+			}
 		}
 		r.at = max(r.at, page.Next)
-		if more = page.More; !more || len(frames) >= limit {
+		if more = page.More; !more || len(frames) >= limit || bytes >= pageBytes {
 			break
 		}
 	}

@@ -20,8 +20,10 @@ const (
 	fillPage  = 256
 	turnPage  = 32
 	turnBytes = 64 << 10
-	// pageReads is how often the store is read for one page, whose events may be rare.
+	// pageReads is how often the store is read for one page, whose events may be rare, and pageBytes how large
+	// it gets, but for its last event.
 	pageReads = 40
+	pageBytes = 4 << 20
 	// readTime bounds a reading of the store.
 	readTime = 15 * time.Second
 	// again is how long nobody reads a store that cannot be read.
