@@ -106,9 +106,9 @@ type Engine struct {
 	seed     maphash.Seed
 	stripes  [4096]sync.Mutex // keep the runs of this process from racing themselves; so many that a thousand at once seldom meet
 
-	// complaints bounds the log lines about dead letters.
+	// complaints bounds the log lines about dead letters, and about tasks that fail or cannot be held.
 	complaints *rate.Limiter
-	// outage bounds those about a Log that fails, which hundreds of workers see at once.
+	// outage bounds those about a Log that fails, which hundreds of workers see at the same time.
 	outage rate.Sometimes
 
 	mu       sync.RWMutex

@@ -41,7 +41,7 @@ func (e *Engine) work(loops, calls context.Context, q Queue) {
 			}
 			continue
 		}
-		if err := e.do(calls, t); err != nil && calls.Err() == nil {
+		if err := e.do(calls, t); err != nil && calls.Err() == nil && e.complaints.Allow() {
 			// The lease runs out and somebody tries again.
 			e.logger.Error("task failed", "run", t.Run, "task", t.Kind, "visit", t.Visit, "err", err)
 		}
@@ -179,7 +179,7 @@ func (e *Engine) hold(ctx context.Context, t Task) (held context.Context, releas
 			switch {
 			case errors.Is(err, ErrStale):
 				cut(err)
-			case err != nil && held.Err() == nil:
+			case err != nil && held.Err() == nil && e.complaints.Allow():
 				e.logger.Warn("a lease was not renewed", "run", t.Run, "visit", t.Visit, "err", err)
 			}
 		}

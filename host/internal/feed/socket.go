@@ -147,11 +147,10 @@ func (s Session) tell(ctx context.Context, conn *websocket.Conn, reader *Reader)
 		if err != nil {
 			return err
 		}
-		for i, f := range frames {
+		for _, f := range frames {
 			if ctx.Err() != nil {
 				break
 			}
-			frames[i] = Frame{} // what was told must not be held
 			if err := s.write(conn, f.Body); err != nil {
 				return err
 			}
