@@ -62,6 +62,7 @@ crash-sends:
 	go test -count=1 -timeout 15m -run 'TestCrashSends$$' -v ./host/internal/cli
 crash-power:
 	TAPNODE_POWER_CUTS=200 go test -count=1 -timeout 15m -run 'TestPowerCut|TestKilledWriter' -v ./plugin/internal/store
+# Without it the tests are of their own, smaller size.
 CRASH_HOSTS ?= TAPNODE_CRASH_RUNS=100 TAPNODE_CRASH_FAULTS=8
 crash-hosts:
 	$(CRASH_HOSTS) go test -count=1 -timeout 15m -run 'TestCrashHosts|TestUpgradeOfLanded|TestCluster(Failover|Pgbouncer|Upgrade|Asynchronous|Versions)' -v ./host/internal/cli

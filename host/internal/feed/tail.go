@@ -15,8 +15,8 @@ const (
 	// keptEvents and keptBytes bound what is in memory for all readers.
 	keptEvents = 1024
 	keptBytes  = 8 << 20
-	// fillPage is how many events are read at a time for all readers, turnPage for one of them, who has at
-	// most turnBytes of them in memory, but always one: he may take his time.
+	// fillPage is how many events are read at a time for all readers, turnPage for one of them, but no
+	// more once they are turnBytes: he has them in memory for as long as he likes.
 	fillPage  = 256
 	turnPage  = 32
 	turnBytes = 64 << 10
