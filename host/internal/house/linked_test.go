@@ -65,6 +65,14 @@ func TestLinked(t *testing.T) {
 	if out := run(keeps); !strings.Contains(out, "the second") || len(kept()) != 2 {
 		t.Errorf("%d are kept of two:\n%s", len(kept()), out)
 	}
+	for _, file := range kept() { // as a power cut leaves them
+		if err := os.Truncate(file, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := run(keeps); !strings.Contains(out, "the second") {
+		t.Errorf("an empty file was taken:\n%s", out)
+	}
 	if out := run(filepath.Join(dir, "nowhere")); !strings.Contains(out, "the second") {
 		t.Errorf("where nothing can be kept:\n%s", out)
 	}
