@@ -21,7 +21,7 @@ func TestHandler(t *testing.T) {
 	}
 	for path, kind := range map[string]string{
 		"/ui/": "text/html", "/ui/flows/menu": "text/html", "/ui/flows/a.b": "text/html", "/ui/theme.js": "text/javascript",
-		"/ui/assets/index.js": "text/javascript", "/ui/assets/index.css": "text/css", "/ui/mark.svg": "image/svg+xml",
+		"/ui/assets/index.js": "text/javascript", "/ui/assets/style.css": "text/css", "/ui/mark.svg": "image/svg+xml",
 	} {
 		res := ask(path, "")
 		if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), kind) {

@@ -127,6 +127,7 @@ test('what is typed in the YAML is on the canvas, what is done there is in the Y
   const visitor = await open(`/ui/flows/${id}/yaml`);
   const { page } = visitor;
   const text = page.locator('.yaml-text');
+  assert.ok((await page.locator('.yaml-box').boundingBox()).height > 400, 'what is typed is seen');
   await text.fill((await text.inputValue()).replace('name: Second', 'name: Renamed'));
   await page.getByRole('link', { name: 'Canvas' }).click();
   await step(page, 'Renamed').waitFor();

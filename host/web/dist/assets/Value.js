@@ -1,1 +1,0 @@
-import{G as e,U as t,V as n,at as r,bt as i,et as a,ft as o}from"./Icon.js";var s=e(`<pre class="code" tabindex="0"> </pre>`);function c(e,c){let l=4e3,u=i(()=>typeof c.value==`string`?c.value:JSON.stringify(c.value,null,2)??``);var d=s(),f=o(d,!0);r(e=>n(f,e),[()=>a(u).length>l?a(u).slice(0,l)+`…`:a(u)]),t(e,d)}export{c as t};

@@ -1,1 +1,0 @@
-import{t as e}from"./client.js";var t=250,n=3e3,r=t=>!(t instanceof e)||t.status===0||t.status===429||t.status>=500;function i(e,i=()=>{}){let a=new AbortController,o=setTimeout(s,t);async function s(){try{await e(a.signal)}catch(e){if(a.signal.aborted)return;i(e),r(e)&&(o=setTimeout(s,n))}}return()=>{clearTimeout(o),a.abort()}}export{i as t};

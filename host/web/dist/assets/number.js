@@ -1,1 +1,0 @@
-import{n as e}from"./Icon.js";var t=t=>new Intl.NumberFormat(e()).format(t),n=t=>new Intl.NumberFormat(e(),{style:`percent`,minimumFractionDigits:1,maximumFractionDigits:1}).format(t);export{n,t};
