@@ -51,9 +51,9 @@ test: build lint $(TOOLS) ## everything: lint, unit, fuzz seeds, generated code,
 crash: ## 200 kills of the node, 24 of host, node and Postgres under 600 runs, three of the host under sends, 8 faults of three hosts under 100, failovers, poolers, hosts of two versions, a chaos of faults, and hostile documents
 	@$(MAKE) --no-print-directory --jobs=5 --output-sync=target crash-hosts crash-host crash-node crash-documents crash-power crash-sends
 crash-left: ## what the tests of the packages leave of it to make test: hosts that share a database, at a smaller size, sends, and hostile documents
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target CRASH_HOSTS= crash-hosts crash-sends crash-documents
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target CRASH_HOSTS= CRASH_DOCUMENTS=-short crash-hosts crash-sends crash-documents
 crash-documents:
-	go test -count=1 -timeout 15m -run 'Test(Conformance|Filenode)/.*/(no_input|has_no_side_effects)' ./plugin/internal/node ./sdk/nodetest
+	go test -count=1 -timeout 15m $(CRASH_DOCUMENTS) -run 'Test(Conformance|Filenode)/.*/(no_input|has_no_side_effects)' ./plugin/internal/node ./sdk/nodetest
 crash-node:
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 crash-host:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // HostileInput is a document that comes from outside by mistake or on purpose.
@@ -21,6 +22,10 @@ func Hostile() []HostileInput { return hostile() }
 
 // hostile is made when it is asked for: programs that have it in them start often.
 var hostile = sync.OnceValue(func() []HostileInput {
+	widest := many
+	if testing.Short() {
+		widest /= 10
+	}
 	return []HostileInput{
 		{"nothing", nil},
 		{"blanks", []byte(" \t\r\n")},
@@ -52,8 +57,8 @@ var hostile = sync.OnceValue(func() []HostileInput {
 		{"10,000 arrays open", []byte(`{"a":` + strings.Repeat("[", 10_000))},
 		{"long name", []byte(`{"` + strings.Repeat("n", 1<<20) + `":1}`)},
 		{"long text", []byte(`{"instance":"` + strings.Repeat("x", 4<<20-20) + `"}`)},
-		{"many members", members(many)},
-		{"many elements", []byte(`{"buttons":[1` + strings.Repeat(",1", many) + `]}`)},
+		{"many members", members(widest)},
+		{"many elements", []byte(`{"buttons":[1` + strings.Repeat(",1", widest) + `]}`)},
 	}
 })
 
