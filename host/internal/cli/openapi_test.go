@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,17 +25,11 @@ type document struct {
 }
 
 type described struct {
-	ID         string   `json:"operationId"`
-	Tags       []string `json:"tags"`
-	Summary    string   `json:"summary"`
-	Right      string   `json:"x-right"`
-	Parameters []struct {
-		Name   string `json:"name"`
-		In     string `json:"in"`
-		Schema struct {
-			Examples []any `json:"examples"`
-		} `json:"schema"`
-	} `json:"parameters"`
+	ID          string      `json:"operationId"`
+	Tags        []string    `json:"tags"`
+	Summary     string      `json:"summary"`
+	Right       string      `json:"x-right"`
+	Parameters  []parameter `json:"parameters"`
 	RequestBody struct {
 		Content map[string]struct {
 			Example json.RawMessage `json:"example"`
@@ -45,6 +40,14 @@ type described struct {
 	} `json:"responses"`
 
 	method, path string
+}
+
+type parameter struct {
+	Name   string `json:"name"`
+	In     string `json:"in"`
+	Schema struct {
+		Examples []any `json:"examples"`
+	} `json:"schema"`
 }
 
 func (d document) operation(t *testing.T, id string) described {
@@ -128,6 +131,15 @@ func openAPI(t *testing.T, args ...string) {
 	d.whole = whole
 
 	d.table(t)
+	for path, at := range d.Paths {
+		for _, name := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(path, -1) {
+			for method, op := range at {
+				if !slices.ContainsFunc(op.Parameters, func(p parameter) bool { return p.In == "path" && p.Name == name[1] }) {
+					t.Errorf("%s %s: nobody reads %s", method, path, name[0])
+				}
+			}
+		}
+	}
 
 	live := map[string]string{}
 	tried := map[string]bool{}

@@ -42,7 +42,7 @@ func (a *API) hosts(h Hosts) {
 		about:  "Answers with that host. The instance logs in there within seconds; calls wait, and nothing is lost.",
 		access: Access{Manage, All}, body: smallBody, example: `{"host":"machine-2"}`, refusals: []int{http.StatusNotFound, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, in *struct {
-		instanceIn
+		Instance string `path:"instance" example:"demo"`
 		strict[moveTo]
 	}) (*one[cluster.Host], error) {
 		to, err := h.MoveInstance(ctx, in.Instance, in.in.Host)

@@ -4042,7 +4042,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                instance: string;
+            };
             cookie?: never;
         };
         requestBody?: {
