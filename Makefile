@@ -57,7 +57,7 @@ crash-documents:
 crash-node:
 	@set -o pipefail; set -x; go test -count=1 -timeout 15m -run 'TestKilledNode|TestChaos' -v ./host/internal/app | grep -v level=
 crash-host:
-	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 go test -count=1 -timeout 15m -run 'TestCrashRuns$$' -v ./host/internal/cli
+	TAPNODE_CRASH_RUNS=300 TAPNODE_CRASH_KILLS=12 TAPNODE_CRASH_TEXTS=200 go test -count=1 -timeout 15m -run 'TestCrash(Runs|Webhooks)$$' -v ./host/internal/cli
 crash-sends:
 	go test -count=1 -timeout 15m -run 'TestCrashSends$$' -v ./host/internal/cli
 crash-power:

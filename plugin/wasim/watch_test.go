@@ -195,7 +195,7 @@ func TestDisappearing(t *testing.T) {
 			return e.Info.ID == sent.MessageID && info.GetExpiration() == 86400 && info.GetEphemeralSettingTimestamp() > 0
 		})
 	}
-	short := &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("soon gone"), ContextInfo: &waE2E.ContextInfo{Expiration: proto.Uint32(1)}}}
+	short := &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("soon gone"), ContextInfo: &waE2E.ContextInfo{Expiration: proto.Uint32(5)}}} // a watcher misses what does not last
 	gone, err := b.cli.SendMessage(within(t), p.JID(), short, whatsmeow.SendRequestExtra{})
 	if err != nil {
 		t.Fatal(err)

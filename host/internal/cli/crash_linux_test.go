@@ -113,7 +113,7 @@ func TestCrashRuns(t *testing.T) {
 }
 
 func crashRuns(t *testing.T, base *mortalPostgres) {
-	c := &crash{t: t, base: base, runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 60)), kills: map[string]int{}}
+	c := &crash{t: t, base: base, runs: make([]asked, sized("TAPNODE_CRASH_RUNS", 30)), kills: map[string]int{}}
 	kills := sized("TAPNODE_CRASH_KILLS", 4)
 	c.prepare(1)
 	began := time.Now()

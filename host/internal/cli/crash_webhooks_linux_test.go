@@ -149,7 +149,7 @@ func TestCrashWebhooks(t *testing.T) {
 }
 
 func crashWebhooks(t *testing.T, base *mortalPostgres) {
-	texts, kills := sized("TAPNODE_CRASH_TEXTS", 200), 3
+	texts, kills := sized("TAPNODE_CRASH_TEXTS", 80), 3
 	world, host := startMortalWorld(t, base, heardFlow, "--listen", "127.0.0.1:0")
 	f := startFrail(t)
 	var made struct{ Secret string }

@@ -61,7 +61,7 @@ func TestBodyAtTheLimit(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
-	for _, over := range []int{-1, 0, 1, 64 << 10} {
+	for _, over := range []int{0, 1} {
 		body := `{"number":"5511999990001","contentText":"`
 		body += strings.Repeat("x", 16<<20-64<<10+over-len(body)-2) + `"}`
 		if status, answer := s.do(t, "POST", endpoint+"demo", body); status != 400 {

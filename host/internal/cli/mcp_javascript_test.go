@@ -22,7 +22,7 @@ func TestToolsJavaScript(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS("testdata/mcp")); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{{"npm", "ci", "--no-audit", "--no-fund"}, {"node", "client.js", s.url, s.token}} {
+	for _, command := range [][]string{{"npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"}, {"node", "client.js", s.url, s.token}} {
 		cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {

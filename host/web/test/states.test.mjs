@@ -87,7 +87,7 @@ test('what a proxy on the way answers in the place of the host is said, and a se
         await page.goto(plain(one.at));
         await page.getByRole('main').getByRole('alert').getByText('Bad Gateway').first().waitFor();
         await shot(page, `failed ${one.name}`);
-        await visitor.axe();
+        if (one === pages[0]) await visitor.axe(); // it is the same on every page
         await page.unrouteAll({ behavior: 'wait' });
         const again = page.getByRole('main').getByRole('alert').getByRole('button', { name: 'Try again' });
         if (await again.count()) await again.first().click();

@@ -56,7 +56,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-const tapsEach = 20 // of five customers
+const tapsEach = 10 // of five customers
 
 func outlive(t *testing.T, w *world, o *outage) {
 	w.pair("shop", shopNumber)

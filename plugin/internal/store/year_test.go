@@ -25,11 +25,11 @@ import (
 
 const day = 24 * time.Hour
 
-// yearly is a year's use at a five-thousandth of its rate: perDay menus stand for ten
-// thousand, with a click on each. Half of them go to somebody new.
+// A year's use at a ten-thousandth of its rate: the menu of a day, with a click on it, stands for ten thousand. Each goes to
+// somebody new.
 const (
-	perDay    = 2
-	newcomers = perDay / 2
+	perDay    = 1
+	newcomers = perDay
 )
 
 // bounds says how many rows a table may have at the end, and because of what. A table
