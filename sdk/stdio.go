@@ -17,12 +17,12 @@ import (
 // stdioGuard keeps everything but the handshake line away from the real stdout, and the
 // process from waiting for whoever reads its stderr.
 type stdioGuard struct {
-	log     *lossy.Writer // to the real stderr
-	unheard chan struct{} // closed when nobody was there to take the handshake
-	out     *os.File      // what os.Stdout is; it ends in log
-	err     *os.File      // the real stderr
-	copied  chan struct{} // closed when everything written to out is in log
-	settle  sync.Once
+	log      *lossy.Writer // to the real stderr
+	unheard  chan struct{} // closed when nobody was there to take the handshake
+	out      *os.File      // what os.Stdout is; it ends in log
+	err      *os.File      // the real stderr
+	copied   chan struct{} // closed when everything written to out is in log
+	restored sync.Once
 }
 
 // takeStdio moves stdout away before anything can print: file descriptor 1
@@ -84,19 +84,19 @@ func isHandshake(line string) bool {
 	return len(fields) >= 5 && fields[0] == "1" && (fields[2] == "unix" || fields[2] == "tcp") && strings.TrimSpace(fields[4]) == "grpc"
 }
 
-// settled puts the standard streams back on stderr. go-plugin replaces them, after its
+// restore puts the standard streams back on stderr. go-plugin replaces them, after its
 // handshake, with pipes that block when no host reads them; the first call comes after
 // that.
-func (g *stdioGuard) settled() {
-	g.settle.Do(func() { os.Stdout, os.Stderr = g.out, g.err })
+func (g *stdioGuard) restore() {
+	g.restored.Do(func() { os.Stdout, os.Stderr = g.out, g.err })
 }
 
 func (g *stdioGuard) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	g.settled()
+	g.restore()
 	return handler(ctx, req)
 }
 
 func (g *stdioGuard) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	g.settled()
+	g.restore()
 	return handler(srv, stream)
 }

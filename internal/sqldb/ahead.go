@@ -201,9 +201,9 @@ func Concerning(ctx context.Context, names ...string) context.Context {
 	return context.WithValue(ctx, concerningKey{}, names)
 }
 
-// settle returns when the rows are there that who reads with ctx may want, or with the reason why they cannot be
+// await returns when the rows are there that who reads with ctx may want, or with the reason why they cannot be
 // written, as on a full disk: who does not see them must not take them for missing.
-func (a *ahead) settle(ctx context.Context) error {
+func (a *ahead) await(ctx context.Context) error {
 	if a.rows.Load() == 0 {
 		return nil
 	}

@@ -182,7 +182,7 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 	if c.broken {
 		return nil, driver.ErrBadConn
 	}
-	if err := c.ahead.settle(ctx); err != nil {
+	if err := c.ahead.await(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.lock(ctx); err != nil {
@@ -208,7 +208,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	if !c.inTx {
-		if err := c.ahead.settle(ctx); err != nil {
+		if err := c.ahead.await(ctx); err != nil {
 			return nil, err
 		}
 		if err := c.lock(ctx); err != nil {
@@ -239,7 +239,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		return nil, err
 	}
 	if !c.inTx {
-		if err := c.ahead.settle(ctx); err != nil {
+		if err := c.ahead.await(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -156,8 +156,8 @@ func (t truths) Scan(from any) error {
 	return err
 }
 
-// settle returns when everybody has heard what he waits for.
-func (p *pipeline) settle() error {
+// tellAll returns when everybody has heard what he waits for.
+func (p *pipeline) tellAll() error {
 	for slices.ContainsFunc(p.queue, func(s *queued) bool { return s.then != nil }) {
 		if err := p.flush(); err != nil {
 			return err

@@ -53,20 +53,20 @@ func (t *Tx) Context() context.Context { return t.ctx }
 // end has everything run that waits, for an answer or for its turn, and then what the writes do together.
 func (t *Tx) end() error {
 	t.follows = false
-	if err := errors.Join(t.release(), t.settle()); err != nil || t.joint == nil {
+	if err := errors.Join(t.release(), t.tellAll()); err != nil || t.joint == nil {
 		return err
 	}
 	if err := t.joint.End(t); err != nil {
 		return err
 	}
-	return t.settle()
+	return t.tellAll()
 }
 
-func (t *Tx) settle() error {
+func (t *Tx) tellAll() error {
 	if t.pipe == nil {
 		return nil
 	}
-	return t.pipe.settle()
+	return t.pipe.tellAll()
 }
 
 // Later runs a statement of which nobody has to hear: on Postgres it goes to the server with the next one, in their

@@ -22,7 +22,7 @@ const (
 
 // accept is the life of one connection: websocket, handshake, login, stanzas.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) {
-	c := &conn{s: s, from: r.RemoteAddr, out: newOutbox(s.opts.Limits.Outbox)}
+	c := &conn{s: s, from: r.RemoteAddr, out: newFrameQueue(s.opts.Limits.Frames)}
 	if !s.admit(c) {
 		http.Error(w, "too many connections", http.StatusServiceUnavailable)
 		return

@@ -23,7 +23,7 @@ type conn struct {
 	noise  *noise.Conn
 	ctx    context.Context
 	cancel context.CancelFunc
-	out    *outbox
+	out    *frameQueue
 	deaf   atomic.Bool // incoming stanzas are thrown away
 
 	dev  *Device       // nil until the client is paired
@@ -175,8 +175,8 @@ func (c *conn) answered(n *waBinary.Node) {
 	}
 }
 
-// outbox is the frames that wait for a socket.
-type outbox struct {
+// frameQueue is the frames that wait for a socket.
+type frameQueue struct {
 	mu     sync.Mutex
 	frames [][]byte
 	limit  int
@@ -184,45 +184,47 @@ type outbox struct {
 	wake   chan struct{}
 }
 
-func newOutbox(limit int) *outbox { return &outbox{limit: limit, wake: make(chan struct{}, 1)} }
+func newFrameQueue(limit int) *frameQueue {
+	return &frameQueue{limit: limit, wake: make(chan struct{}, 1)}
+}
 
-// put reports false when the outbox is full. Behind end, frames are dropped.
-func (o *outbox) put(data []byte) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.ended {
+// put reports false when the queue is full. Behind end, frames are dropped.
+func (q *frameQueue) put(data []byte) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended {
 		return true
 	}
-	if len(o.frames) >= o.limit {
+	if len(q.frames) >= q.limit {
 		return false
 	}
-	o.frames = append(o.frames, data)
-	o.signal()
+	q.frames = append(q.frames, data)
+	q.signal()
 	return true
 }
 
-func (o *outbox) end() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ended = true
-	o.signal()
+func (q *frameQueue) end() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended = true
+	q.signal()
 }
 
-func (o *outbox) signal() {
+func (q *frameQueue) signal() {
 	select {
-	case o.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
 // take waits for frames and returns them all; last says that none will follow.
-func (o *outbox) take(ctx context.Context) (frames [][]byte, last bool) {
+func (q *frameQueue) take(ctx context.Context) (frames [][]byte, last bool) {
 	select {
-	case <-o.wake:
+	case <-q.wake:
 	case <-ctx.Done():
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	frames, o.frames = o.frames, nil
-	return frames, o.ended
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	frames, q.frames = q.frames, nil
+	return frames, q.ended
 }

@@ -75,7 +75,7 @@ func FuzzHandle(f *testing.F) {
 			return
 		}
 		for _, as := range []*Device{dev, nil} {
-			c := &conn{s: s, out: newOutbox(1 << 10), dev: as, reg: &registration{keys: &keyring{}}}
+			c := &conn{s: s, out: newFrameQueue(1 << 10), dev: as, reg: &registration{keys: &keyring{}}}
 			c.ctx, c.cancel = context.WithCancel(t.Context())
 			if as != nil && !as.attach(c) { // an accepted remove-companion-device has unlinked it
 				as.removed = false

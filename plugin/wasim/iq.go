@@ -97,7 +97,7 @@ func (c *conn) answer(iq *waBinary.Node) {
 		c.refuse(iq, refusal)
 	default:
 		c.result(iq, content)
-		c.settle(iq)
+		c.afterwards(iq)
 	}
 }
 
@@ -152,9 +152,9 @@ func onDevices(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	return nil, nil
 }
 
-// settle does what comes behind the result of a query: an active client gets what waits for it, one that has unlinked
+// afterwards does what comes behind the result of a query: an active client gets what waits for it, one that has unlinked
 // itself is forgotten.
-func (c *conn) settle(iq *waBinary.Node) {
+func (c *conn) afterwards(iq *waBinary.Node) {
 	switch what := first(iq); {
 	case c.dev == nil:
 	case what.Tag == "active":

@@ -38,7 +38,7 @@ type Limits struct {
 	PreKeys     int // one-time keys kept per device, 5,000
 	Queue       int // stanzas that wait for one device, 20,000; the ones behind are lost, and counted
 	Window      int // stanzas sent to a device and not yet acknowledged, 1,024
-	Outbox      int // frames that wait for one socket, 4,096; a client that lets it fill is disconnected
+	Frames      int // frames that wait for one socket, 4,096; a client that lets it fill is disconnected
 	Stanzas     int // recorded stanzas, 4,096; the oldest make room
 	Messages    int // recorded messages, 16,384; the oldest make room
 	Inbox       int // messages a Phone shows, 10,000; the oldest make room
@@ -66,7 +66,7 @@ func (o Options) withDefaults() (Options, error) {
 	l.PreKeys = cmp.Or(l.PreKeys, 5_000)
 	l.Queue = cmp.Or(l.Queue, 20_000)
 	l.Window = cmp.Or(l.Window, 1_024)
-	l.Outbox = cmp.Or(l.Outbox, 4_096)
+	l.Frames = cmp.Or(l.Frames, 4_096)
 	l.Stanzas = cmp.Or(l.Stanzas, 4_096)
 	l.Messages = cmp.Or(l.Messages, 16_384)
 	l.Inbox = cmp.Or(l.Inbox, 10_000)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// patience is how long timeouts wait for what does not catch up.
-const patience = 2 * time.Minute
+// catchUp is how long timeouts wait for what does not catch up.
+const catchUp = 2 * time.Minute
 
 // lag knows of which subjects, such as instances, events may be on their way that were made
 // before now: because a stream is not open or has yet to catch up, or because its node says so
@@ -106,7 +106,7 @@ func (l *lag) behind(subject, run string) bool {
 
 // late says whether events of a subject may be missing, and which are being handled.
 func (l *lag) late(subject string) (late bool, events []*flight) {
-	recent := func(since time.Time) bool { return !since.IsZero() && time.Since(since) < patience }
+	recent := func(since time.Time) bool { return !since.IsZero() && time.Since(since) < catchUp }
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.streams {

@@ -9,7 +9,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// What is behind makes timeouts wait, each subject for itself, and no longer than patience,
+// What is behind makes timeouts wait, each subject for itself, and no longer than catchUp,
 // however often streams and nodes come and go meanwhile.
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestLag(t *testing.T) {
 		want("one of two has caught up", true, true, true)
 		l.caughtUp(words)
 		want("but for the shop", false, true, false)
-		time.Sleep(patience / 2)
+		time.Sleep(catchUp / 2)
 		l.broken(clicks)
 		want("a stream is broken", true, true, true)
 		l.open(clicks)
@@ -39,7 +39,7 @@ func TestLag(t *testing.T) {
 		l.caughtUp(clicks)
 		want("it is open again, and the shop still away", false, true, false)
 		l.subject(words, "shop", true)
-		time.Sleep(patience / 2)
+		time.Sleep(catchUp / 2)
 		want("the shop has been away for long, which the other stream does not know", false, true, false)
 		l.subject(words, "shop", false)
 		want("it has been away for long", false, false, false)
@@ -54,9 +54,9 @@ func TestLag(t *testing.T) {
 		l.caughtUp(words)
 		l.broken(words)
 		want("nobody wants the other stream any more", false, true, false)
-		time.Sleep(patience)
+		time.Sleep(catchUp)
 		l.broken(clicks)
-		time.Sleep(patience)
+		time.Sleep(catchUp)
 		want("everything takes too long", false, false, false)
 
 		tap := make(chan struct{})

@@ -148,7 +148,7 @@ func (n *node) readElsewhere(m *cluster.Member) bool {
 	if m.Read(n.manifest.Name) {
 		s.readAt = time.Now()
 	}
-	return time.Since(s.readAt) < patience
+	return time.Since(s.readAt) < catchUp
 }
 
 // isShared says whether the node's subjects are shared with other hosts. It is known from its first process on. While there

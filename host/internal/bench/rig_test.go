@@ -159,11 +159,11 @@ func (r *rig) ask(ctx context.Context, n int) ([]string, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Keys(asked)), r.settled(ctx)
+	return slices.Sorted(maps.Keys(asked)), r.drained(ctx)
 }
 
-// settled returns when no call is left to be made or stored.
-func (r *rig) settled(ctx context.Context) error {
+// drained returns when no call is left to be made or stored.
+func (r *rig) drained(ctx context.Context) error {
 	for {
 		c, err := r.log.Counts(ctx)
 		if err != nil || c.Due[engine.Calls] == 0 {

@@ -137,7 +137,7 @@ func waitingMain(raw string) error {
 		return err
 	}
 	out.ClickMs, out.Answer = ms(time.Since(tapped))-out.FoundMs, answer.Key
-	if err := r.settled(ctx); err != nil {
+	if err := r.drained(ctx); err != nil {
 		return err
 	}
 	const quiet = 3 * time.Second

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// settled is how long an instance stays where it is before it may be moved to spread the load.
-	settled = time.Minute
+	// stays is how long an instance stays where it is before it may be moved to spread the load.
+	stays = time.Minute
 	// moves is how many are moved at once for that: each has to log in anew.
 	moves = 5
 )
@@ -65,11 +65,11 @@ func shareOf(me, node string, hosts []Host, leases []lease) (take []lease) {
 	return take
 }
 
-// fromOthers are leases of the hosts that have two more than this one, the longest settled first.
+// fromOthers are leases of the hosts that have two more than this one, those that have been there longest first.
 func fromOthers(me string, count map[string]int, kept []lease) (take []lease) {
 	slices.SortStableFunc(kept, func(a, b lease) int { return cmp.Compare(b.age, a.age) })
 	for _, l := range kept {
-		if len(take) == moves || l.age < settled {
+		if len(take) == moves || l.age < stays {
 			break
 		}
 		if l.host != me && count[l.host] > count[me]+1 {

@@ -85,7 +85,7 @@ func TestShareIsGentle(t *testing.T) {
 		t.Errorf("%d move at once", len(take))
 	}
 	for _, l := range take {
-		if l.age < settled {
+		if l.age < stays {
 			t.Errorf("one moves after %s", l.age)
 		}
 	}

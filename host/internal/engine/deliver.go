@@ -49,8 +49,8 @@ func RunIn(correlation string) string {
 	return id
 }
 
-// Delivery says what became of an event.
-type Delivery struct {
+// Delivered says what became of an event.
+type Delivered struct {
 	// Answered is the run that took the event as an answer.
 	Answered string
 	// Started are the runs the event started.
@@ -70,7 +70,7 @@ type Delivery struct {
 // Deliver leads an event to the run it answers or else to the triggers that take
 // it. What cannot be delivered, and never will be by repeating it, is kept as a dead letter.
 // After an error the event is to be delivered again; what was decided stays so.
-func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivery, error) {
+func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivered, error) {
 	w := &way{}
 	if len(ev.Cursor) > 0 {
 		w.cursor = Cursor{ev.Subscription, ev.Cursor}
@@ -93,16 +93,16 @@ type way struct {
 	letter DeadLetter // its Run or Flow, if it cannot be delivered
 }
 
-func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivery, error) {
+func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivered, error) {
 	if ev.ID == "" || ev.Type == "" || len(ev.Data) > maxEvent {
-		return Delivery{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
+		return Delivered{}, fmt.Errorf("%w: it needs an id, a type and at most %d bytes of data", ErrBadEvent, maxEvent)
 	}
 	if ev.Subscription != "" && e.fitter(ctx, false) {
-		return Delivery{}, errElsewhere
+		return Delivered{}, errElsewhere
 	}
 	data, err := ev.read()
 	if err != nil {
-		return Delivery{}, fmt.Errorf("%w: data: %w", ErrBadEvent, err)
+		return Delivered{}, fmt.Errorf("%w: data: %w", ErrBadEvent, err)
 	}
 	if ev.Correlation != "" && !e.interrupts(ev, data) {
 		d, taken, err := e.answer(ctx, ev, data, w)
@@ -123,7 +123,7 @@ func (ev *Event) read() (any, error) {
 
 // answer leads an event to its wait. taken is false when the event may start
 // runs instead.
-func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d Delivery, taken bool, err error) {
+func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d Delivered, taken bool, err error) {
 	w, err := e.log.Wait(ctx, ev.Correlation)
 	if err == nil {
 		way.letter.Run = w.Run
@@ -133,21 +133,21 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d De
 		if err == nil {
 			taken = !declined(effects)
 			way.stored = taken
-			return Delivery{Answered: w.Run}, taken, nil
+			return Delivered{Answered: w.Run}, taken, nil
 		}
 	}
 	switch {
 	case errors.Is(err, run.ErrSeen):
-		return Delivery{Answered: w.Run, Duplicate: true}, true, nil
+		return Delivered{Answered: w.Run, Duplicate: true}, true, nil
 	case errors.Is(err, ErrNotFound):
 		way.letter.Run = ""
-		return Delivery{}, false, e.log.Publish(ctx, refusal(data, "", "unknown", "no run waits for this, or not any more"))
+		return Delivered{}, false, e.log.Publish(ctx, refusal(data, "", "unknown", "no run waits for this, or not any more"))
 	case errors.Is(err, ErrUnknownFlow) && e.fitter(ctx, true): // as it has turned out just now
-		return Delivery{}, true, errElsewhere
+		return Delivered{}, true, errElsewhere
 	case hopeless(err) != "":
-		return Delivery{}, true, errors.Join(err, e.log.Publish(ctx, refusal(data, w.Run, hopeless(err), err.Error())))
+		return Delivered{}, true, errors.Join(err, e.log.Publish(ctx, refusal(data, w.Run, hopeless(err), err.Error())))
 	default:
-		return Delivery{}, false, err
+		return Delivered{}, false, err
 	}
 }
 
@@ -168,8 +168,8 @@ func declined(effects []run.Effect) bool {
 
 // trigger starts a run for every trigger that takes the event. The run's id
 // follows from the event's, so that a second delivery starts nothing.
-func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Delivery, error) {
-	var d Delivery
+func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Delivered, error) {
+	var d Delivered
 	starts := e.starts(ev, data)
 	for i, s := range starts {
 		c := change{event: run.Event{Kind: run.Started, Trigger: s.ID, Data: data}}

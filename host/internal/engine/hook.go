@@ -38,9 +38,9 @@ func (e *Engine) Hooks(path string) []Hook { return e.served.Load().hooks[path] 
 
 // Invoke starts the run of a call. The same key starts one run, and without one each call does.
 // ErrBadEvent is a call that is too large, of which nothing is kept.
-func (e *Engine) Invoke(ctx context.Context, h Hook, key string, data map[string]any) (Delivery, error) {
+func (e *Engine) Invoke(ctx context.Context, h Hook, key string, data map[string]any) (Delivered, error) {
 	if size := flow.Size(data); size > maxEvent {
-		return Delivery{}, fmt.Errorf("%w: it has about %d bytes; the limit is %d", ErrBadEvent, size, maxEvent)
+		return Delivered{}, fmt.Errorf("%w: it has about %d bytes; the limit is %d", ErrBadEvent, size, maxEvent)
 	}
 	ev := Event{ID: "webhook " + key, Type: hookEvent, decoded: data, For: h.trigger.name()}
 	if key == "" {

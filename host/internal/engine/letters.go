@@ -96,10 +96,10 @@ func (e *Engine) DeadLetter(ctx context.Context, id string) (DeadLetter, error) 
 
 // Resend delivers a dead letter again. It is gone when that works, and else stays, with the
 // newest reason.
-func (e *Engine) Resend(ctx context.Context, id string) (Delivery, error) {
+func (e *Engine) Resend(ctx context.Context, id string) (Delivered, error) {
 	letter, err := e.log.DeadLetter(ctx, id)
 	if err != nil {
-		return Delivery{}, fmt.Errorf("dead letter %s: %w", id, err)
+		return Delivered{}, fmt.Errorf("dead letter %s: %w", id, err)
 	}
 	letter.Event.Subscription, letter.Event.Cursor = "", nil // it was read long ago
 	d, err := e.Deliver(ctx, letter.Event)

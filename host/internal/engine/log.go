@@ -34,7 +34,7 @@ type Log interface {
 	Next(ctx context.Context, q Queue) (Task, error)
 
 	// Leave says of which versions, by their digests, this process can do no task. A Log that processes share
-	// does not hand them out here until they were due for Patience, in which nobody else took them.
+	// does not hand them out here until they were due for LeftToOthers, in which nobody else took them.
 	Leave(versions []string)
 
 	// Hold keeps a task that was handed out from being handed out again for d from
@@ -112,8 +112,8 @@ type Cursor struct {
 // Lease is for how long Next hands out a task.
 const Lease = 30 * time.Second
 
-// Patience is how long a task is left to processes that can do it.
-const Patience = 5 * time.Minute
+// LeftToOthers is how long a task is left to processes that can do it.
+const LeftToOthers = 5 * time.Minute
 
 // LaneWidth is how many tasks of one lane a Log has handed out at the same time.
 const LaneWidth = 8

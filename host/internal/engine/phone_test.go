@@ -209,7 +209,7 @@ func words(id, correlation, text string) engine.Event {
 		Data: fmt.Appendf(nil, `{"text":%q,"chat":{"jid":"c","phone":"551199"}}`, text)}
 }
 
-func (r *rig) deliver(ev engine.Event) engine.Delivery {
+func (r *rig) deliver(ev engine.Event) engine.Delivered {
 	r.t.Helper()
 	d, err := r.Deliver(context.Background(), ev)
 	if err != nil {

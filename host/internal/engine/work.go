@@ -84,7 +84,7 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 	case errors.Is(err, ErrNotFound): // the run was forgotten
 		return e.log.Drop(ctx, t)
 	case errors.Is(err, ErrUnknownFlow):
-		rest := Patience
+		rest := LeftToOthers
 		if e.Unfit() > known { // the Log leaves it to others from now on
 			rest = 0
 		}

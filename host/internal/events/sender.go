@@ -166,7 +166,7 @@ func (d *sender) run(ctx context.Context) {
 			d.rest(ctx, wait)
 		}
 	}
-	d.settle()
+	d.drain()
 	d.end()
 }
 
@@ -202,8 +202,8 @@ func (d *sender) rest(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// settle waits for the attempts that are under way and stores what became of them.
-func (d *sender) settle() {
+// drain waits for the attempts that are under way and stores what became of them.
+func (d *sender) drain() {
 	for {
 		d.mu.Lock()
 		busy := d.busy

@@ -57,7 +57,7 @@ func (p *Places) Join(token string) (leave func(), err error) {
 		if p.each[token]--; p.each[token] == 0 {
 			delete(p.each, token)
 		}
-		p.settle()
+		p.closeIfEmpty()
 	}, nil
 }
 
@@ -68,11 +68,11 @@ func (p *Places) End() {
 	if !p.ended {
 		p.ended = true
 		close(p.ending)
-		p.settle()
+		p.closeIfEmpty()
 	}
 }
 
-func (p *Places) settle() {
+func (p *Places) closeIfEmpty() {
 	if p.ended && p.all == 0 {
 		close(p.empty)
 	}

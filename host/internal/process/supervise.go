@@ -47,7 +47,7 @@ func (s *Supervisor) supervise(l *loop) {
 	for {
 		crash, err := s.runOnce(l)
 		if l.ctx.Err() != nil {
-			s.settle(l, err)
+			s.tellFirst(l, err)
 			break
 		}
 		s.crashes.add(crash)
@@ -55,13 +55,13 @@ func (s *Supervisor) supervise(l *loop) {
 		wait, again := budget.failed(crash.Time, crash.Ran, !errors.Is(err, errNotYet))
 		if permanent := errors.Is(err, errPermanent); permanent || !again {
 			s.quarantine(crash, permanent)
-			s.settle(l, err) // now that the state says so, too
+			s.tellFirst(l, err) // now that the state says so, too
 			<-l.ctx.Done()
 			break
 		}
 		s.log.Info("node starts again", "in", wait.Round(time.Millisecond))
 		s.status.set(BackingOff, crash.Reason, func(st *Status) { st.PID, st.RetryAt = 0, time.Now().Add(wait) })
-		s.settle(l, err)
+		s.tellFirst(l, err)
 		select {
 		case <-time.After(wait):
 		case <-l.ctx.Done():
@@ -112,7 +112,7 @@ func (s *Supervisor) runOnce(l *loop) (crash Crash, failedStart error) {
 		return report(run, err.Error(), 0), err
 	}
 	s.serve(session)
-	s.settle(l, nil)
+	s.tellFirst(l, nil)
 
 	select {
 	case <-l.ctx.Done():
@@ -126,8 +126,8 @@ func (s *Supervisor) runOnce(l *loop) (crash Crash, failedStart error) {
 	}
 }
 
-// settle tells Start how the first start went.
-func (s *Supervisor) settle(l *loop, err error) {
+// tellFirst tells Start how the first start went.
+func (s *Supervisor) tellFirst(l *loop, err error) {
 	select {
 	case l.first <- err:
 	default: // not the first

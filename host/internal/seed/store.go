@@ -19,9 +19,9 @@ const (
 	maxInstances = 10_000 // that the host keeps something of
 	maxWebhooks  = 20     // labels of an instance
 	maxEnabled   = 3      // of them, as in the seed
-	// settled is how old a row must be to count as left over: the list of instances that it is
+	// leftOver is how old a row must be to count as left over: the list of instances that it is
 	// missing in may have been made before it.
-	settled = time.Hour
+	leftOver = time.Hour
 )
 
 // websocketKind is the kind of outlets; webhooks are kept by package events.
@@ -161,7 +161,7 @@ func (s store) prune(ctx context.Context, known map[string]string, there []strin
 	if len(gone) == 0 {
 		return nil
 	}
-	before := sqldb.Millis(s.now().Add(-settled))
+	before := sqldb.Millis(s.now().Add(-leftOver))
 	err := s.db.Write(ctx, "forget instances that are gone", func(t *sqldb.Tx) error {
 		for _, name := range gone {
 			if _, err := t.Exec(`DELETE FROM engine_instances WHERE name = $1 AND created_at < $2`, name, before); err != nil {

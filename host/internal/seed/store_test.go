@@ -94,7 +94,7 @@ func TestPrune(t *testing.T) {
 		now := time.Unix(1_800_000_000, 0)
 		s := store{db, func() time.Time { return now }, newAPI(db).hooks}
 		must[map[string]string](t)(s.rotations(t.Context(), []string{"old", "kept"}))
-		now = now.Add(2 * settled)
+		now = now.Add(2 * leftOver)
 		known := must[map[string]string](t)(s.rotations(t.Context(), []string{"new"}))
 		if err := s.prune(t.Context(), known, []string{"kept"}); err != nil {
 			t.Fatal(err)

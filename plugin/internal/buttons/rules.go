@@ -86,7 +86,7 @@ func (c *check) distinct(buttons []Button) {
 	}
 }
 
-func (c *check) delivery(delay int, replyTo, source string) {
+func (c *check) sending(delay int, replyTo, source string) {
 	if delay < 0 || delay > maxDelay {
 		c.refuse("/delay", fmt.Sprintf("Delay must be between 0 and %d seconds", maxDelay), "delay is in seconds, not milliseconds")
 	}

@@ -30,7 +30,7 @@ func Validate(r Request) ([]Violation, []Warning) {
 		c.value(i, b)
 	}
 	c.distinct(r.Buttons)
-	c.delivery(r.Delay, r.ReplyTo, r.Source)
+	c.sending(r.Delay, r.ReplyTo, r.Source)
 	if r.Fallback != "" && r.Fallback != FallbackNone && r.Fallback != FallbackText {
 		c.refuse("/fallback", "Fallback must be one of: none, text", "use none or text")
 	}
@@ -46,7 +46,7 @@ func ValidateText(r TextRequest) ([]Violation, []Warning) {
 	c.number(r.Number)
 	c.instanceName(r.Instance)
 	c.length("/contentText", "ContentText", r.ContentText, maxContent)
-	c.delivery(r.Delay, r.ReplyTo, r.Source)
+	c.sending(r.Delay, r.ReplyTo, r.Source)
 	return c.violations, quoteWarnings(r.ReplyTo, r.ReplyPrivate)
 }
 

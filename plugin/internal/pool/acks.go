@@ -53,7 +53,7 @@ func newAcks(alone func() bool) *acks {
 }
 
 // add takes a message, or reports false when the instance ends.
-func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arrival, settled func(arrival))) bool {
+func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arrival, done func(arrival))) bool {
 	m.weight = 1
 	if !a.alone() {
 		m.weight = unacknowledged / inCompany
@@ -75,7 +75,7 @@ func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arri
 	return true
 }
 
-func (a *acks) run(acknowledge func(batch []arrival, settled func(arrival))) {
+func (a *acks) run(acknowledge func(batch []arrival, done func(arrival))) {
 	for {
 		a.mu.Lock()
 		batch := a.queue
@@ -99,17 +99,17 @@ func (a *acks) close() {
 
 // acknowledge tells WhatsApp which messages are on disk. Those of a line that has ended
 // come again; they find their mark and are acknowledged then.
-func (i *Instance) acknowledge(batch []arrival, settled func(arrival)) {
+func (i *Instance) acknowledge(batch []arrival, done func(arrival)) {
 	there := batch[:0]
 	failed := false
 	for _, m := range batch {
 		if m.then != nil {
 			m.then()
-			settled(m)
+			done(m)
 			continue
 		}
 		err := m.stored()
-		settled(m)
+		done(m)
 		switch {
 		case err == nil:
 			there = append(there, m)

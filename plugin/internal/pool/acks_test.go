@@ -195,10 +195,10 @@ func TestRoomInCompany(t *testing.T) {
 	}{{true, unacknowledged}, {false, inCompany}} {
 		a := newAcks(func() bool { return c.alone })
 		disk := make(chan struct{})
-		acknowledge := func(batch []arrival, settled func(arrival)) {
+		acknowledge := func(batch []arrival, done func(arrival)) {
 			<-disk
 			for _, m := range batch {
-				settled(m)
+				done(m)
 			}
 		}
 		for n := range c.room {

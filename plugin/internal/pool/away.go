@@ -6,10 +6,10 @@ import (
 )
 
 // A message whose storing takes longer than slow has others behind it, of which nobody knows;
-// they are stored within settling after it.
+// they are stored within catchUp after it.
 const (
-	slow     = 300 * time.Millisecond
-	settling = time.Second
+	slow    = 300 * time.Millisecond
+	catchUp = time.Second
 )
 
 // Away lists the instances that may have more coming from WhatsApp than they have been given:
@@ -54,7 +54,7 @@ func (i *Instance) timed() (done func()) {
 	t := time.AfterFunc(slow, func() { add(1) })
 	return func() {
 		if !t.Stop() {
-			time.AfterFunc(settling, func() { add(-1) })
+			time.AfterFunc(catchUp, func() { add(-1) })
 		}
 	}
 }

@@ -41,8 +41,8 @@ func (b *backoff) next() time.Duration {
 	return about(delay)
 }
 
-// patience is how long to wait after a refusal in words: longer each time.
-func (b *backoff) patience(first time.Duration) time.Duration {
+// pause is how long to wait after a refusal in words: longer each time.
+func (b *backoff) pause(first time.Duration) time.Duration {
 	pause := min(first<<min(b.told, 10), longest)
 	b.told++
 	return about(pause)

@@ -89,7 +89,7 @@ func TestEndsAreNotMixedUp(t *testing.T) {
 func TestPatience(t *testing.T) {
 	var b backoff
 	for n, want := range []time.Duration{slowRetry, 2 * slowRetry, 4 * slowRetry, 8 * slowRetry, longest, longest} {
-		if got := b.patience(slowRetry); got < want/2 || got > want*3/2 {
+		if got := b.pause(slowRetry); got < want/2 || got > want*3/2 {
 			t.Errorf("pause %d is %s, want about %s", n, got, want)
 		}
 	}

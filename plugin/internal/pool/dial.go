@@ -30,12 +30,12 @@ func dial(ctx, line context.Context, hangUp context.CancelFunc, cli *whatsmeow.C
 		return err
 	case <-ctx.Done():
 	}
-	for _, patience := range []time.Duration{dialAnswers, dialEnds} {
+	for _, limit := range []time.Duration{dialAnswers, dialEnds} {
 		select {
 		case err := <-dialled:
 			hangUp()
 			return cmp.Or(err, ctx.Err())
-		case <-time.After(patience):
+		case <-time.After(limit):
 			hangUp()
 		}
 	}

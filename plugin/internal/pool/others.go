@@ -35,7 +35,7 @@ type owner int
 
 const (
 	nobody owner = iota
-	gone         // it has said nothing for patience
+	gone         // it has said nothing for silence
 	unsure       // it was there before we were
 	lives
 )
@@ -90,7 +90,7 @@ func (o *others) meet(beats map[string]int64) {
 			p = peer{beat, now, lives}
 		case o.blunt:
 			p.at = now
-		case now.Sub(p.at) >= patience:
+		case now.Sub(p.at) >= silence:
 			p.state = gone
 		}
 		peers[id] = p

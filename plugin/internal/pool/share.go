@@ -15,9 +15,9 @@ const (
 	// lookEvery is how often the instances are read when nothing is told, and how often a
 	// process says that it lives.
 	lookEvery = 2 * time.Second
-	// patience is how long a process may say nothing before it is taken for gone, and how long
+	// silence is how long a process may say nothing before it is taken for gone, and how long
 	// an instance may have none before it is on everybody's board.
-	patience = 4 * lookEvery
+	silence = 4 * lookEvery
 	// breath is the pause after each look, and after each show: many changes come together.
 	breath = 50 * time.Millisecond
 )
@@ -132,7 +132,7 @@ func (l *looker) wait(name string, o other) {
 	if !ok {
 		w.since = time.Now()
 	}
-	if !w.told && (o.owner == gone || time.Since(w.since) >= patience) {
+	if !w.told && (o.owner == gone || time.Since(w.since) >= silence) {
 		w.told = true
 		l.notify(name, unclaimedInfo(o.Instance).Status)
 	}

@@ -87,7 +87,7 @@ func (i *Instance) notStoring(err error) *Trouble {
 // What those goroutines still want to store fails in the database: the device is gone.
 type container struct {
 	wastore.DeviceContainer
-	patience time.Duration // for a deletion
+	deletion time.Duration // how long one may take
 }
 
 // errDeleted is what a deletion that worked returns.
@@ -108,7 +108,7 @@ func (c container) PutDevice(ctx context.Context, d *wastore.Device) error {
 // that did not work. It does not end with ctx: that is the connection's, and we hang up
 // as soon as whatsmeow tells us of the logout, before it deletes.
 func (c container) DeleteDevice(ctx context.Context, d *wastore.Device) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.deletion)
 	defer cancel()
 	if err := c.DeviceContainer.DeleteDevice(ctx, d); err != nil {
 		return err

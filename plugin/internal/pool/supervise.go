@@ -151,7 +151,7 @@ func (i *Instance) accept(v *verdict, b *backoff) (again time.Duration) {
 	if v.retry > 0 {
 		again = v.retry
 		if v.patient {
-			again = b.patience(v.retry)
+			again = b.pause(v.retry)
 			trouble.Message += triedAgain
 		}
 		trouble.Until = trouble.At.Add(again)

@@ -77,7 +77,7 @@ func (q *Queue[V]) Add(id, laneName string, at int64, v V) {
 	e := &entry[V]{Place: Place{at, id}, lane: l, value: v}
 	q.byID[id] = e
 	l.waiting.push(e)
-	q.settle(l)
+	q.place(l)
 }
 
 // Remove takes an entry out, also one that is handed out. opened says that others of its lane
@@ -95,7 +95,7 @@ func (q *Queue[V]) Remove(id string) (opened bool) {
 	} else {
 		e.lane.waiting.remove(e.index)
 	}
-	q.settle(e.lane)
+	q.place(e.lane)
 	return opened
 }
 
@@ -111,7 +111,7 @@ func (q *Queue[V]) Take(now, until int64) (v V, token string, ok bool) {
 	l.out++
 	e.At, e.token = until, rand.Text()
 	q.leases.push(e)
-	q.settle(l)
+	q.place(l)
 	return e.value, e.token, true
 }
 
@@ -148,12 +148,12 @@ func (q *Queue[V]) expire(now int64) {
 		e.token = ""
 		e.lane.out--
 		e.lane.waiting.push(e)
-		q.settle(e.lane)
+		q.place(e.lane)
 	}
 }
 
-// settle puts a lane where it belongs after a change of its entries.
-func (q *Queue[V]) settle(l *lane[V]) {
+// place puts a lane where it belongs after a change of its entries.
+func (q *Queue[V]) place(l *lane[V]) {
 	open := len(l.waiting.items) > 0 && (l.name == "" || l.out < q.width)
 	switch {
 	case open && l.index < 0:

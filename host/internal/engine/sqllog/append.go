@@ -137,7 +137,7 @@ func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
 	if claim == "" {
 		return nil
 	}
-	if err := g.settle(t); err != nil || c.refused != nil {
+	if err := g.flush(t); err != nil || c.refused != nil {
 		return err
 	}
 	return c.pass(t, g, claim, seq)

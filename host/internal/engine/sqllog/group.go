@@ -110,10 +110,10 @@ func (g *group) newestCursors() map[string]engine.Cursor {
 func (a *total) add(b total) { a.runs, a.bytes = a.runs+b.runs, a.bytes+b.bytes }
 
 // End implements sqldb.Joint.
-func (g *group) End(t *sqldb.Tx) error { return g.settle(t) }
+func (g *group) End(t *sqldb.Tx) error { return g.flush(t) }
 
-// settle writes what has gathered, so that statements see it.
-func (g *group) settle(t *sqldb.Tx) error {
+// flush writes what has gathered, so that statements see it.
+func (g *group) flush(t *sqldb.Tx) error {
 	if err := putRuns.each(t, len(g.fresh), g.runRow, g.begun); err != nil {
 		return err
 	}

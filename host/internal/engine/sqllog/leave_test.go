@@ -10,7 +10,7 @@ import (
 )
 
 // Of two hosts on a database one leaves the tasks of a version to the other, whatever waits beside them and however
-// full their lanes are. What nobody takes for Patience it takes after all.
+// full their lanes are. What nobody takes for LeftToOthers it takes after all.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	if sqldbtest.Server() == "" {
@@ -53,7 +53,7 @@ func TestLeave(t *testing.T) {
 	takes(fresh, "a1")
 	put("z", "new", "")
 	takes(old, "")
-	jumped.Store(int64(engine.Patience))
+	jumped.Store(int64(engine.LeftToOthers))
 	for range engine.LaneWidth + 4 { // the leases of the others are over, too
 		if got, _, err := old.desk.take(t.Context(), engine.Calls); err != nil || got.ID == "z" {
 			check(t, err)

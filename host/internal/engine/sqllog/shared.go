@@ -151,7 +151,7 @@ func (s *shared) take(ctx context.Context, q engine.Queue) (engine.Task, time.Du
 	statements := asks[[2]bool{len(full) > 0, len(left) > 0}]
 	var more []any
 	if len(left) > 0 {
-		more = []any{now.Add(-engine.Patience).UnixMicro(), left}
+		more = []any{now.Add(-engine.LeftToOthers).UnixMicro(), left}
 	}
 	t, err := sqldb.One(ctx, s.db, scanTask, statements.take, append([]any{token, duequeue.Micros(now.Add(engine.Lease)), string(q), now.UnixMicro(), full}, more...)...)
 	if err == nil {

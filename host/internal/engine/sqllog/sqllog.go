@@ -204,7 +204,7 @@ func (l *Log) change(fn func(*sqldb.Tx) error) func(*sqldb.Tx) error {
 	return func(t *sqldb.Tx) error {
 		g, err := l.group(t)
 		if err == nil {
-			err = g.settle(t)
+			err = g.flush(t)
 		}
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ func (l *Log) makeRoom(t *sqldb.Tx, g *group) (refused, err error) {
 	for {
 		full, err := g.full(t)
 		if err == nil && full {
-			err = g.settle(t) // the runs that the group makes are among them
+			err = g.flush(t) // the runs that the group makes are among them
 		}
 		if err != nil || !full {
 			return nil, err

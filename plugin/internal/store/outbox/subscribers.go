@@ -51,7 +51,7 @@ func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []
 		case count > 0:
 			at.seq = acked
 		default:
-			if at.seq, err = settled(t, f); err != nil {
+			if at.seq, err = ackedByAll(t, f); err != nil {
 				return err
 			}
 		}
@@ -94,9 +94,9 @@ func newer(t *sqldb.Tx, seq int64) (bool, error) {
 	return seq > last, err
 }
 
-// settled is up to where everybody else who wants what the filter selects has acknowledged
+// ackedByAll is up to where everybody else who wants what the filter selects has acknowledged
 // it; 0 when nobody wants all of it. What is kept behind that is for those who were there.
-func settled(t *sqldb.Tx, f Filter) (acked int64, err error) {
+func ackedByAll(t *sqldb.Tx, f Filter) (acked int64, err error) {
 	all, err := sqldb.All(t.Context(), t, scanSubscriber, `SELECT types, instances, acked FROM tapnode_subscribers`)
 	if err != nil {
 		return 0, err

@@ -180,14 +180,14 @@ func (d *sessions) flush(ctx context.Context) {
 // dropped, they are, too, and so the line has to end.
 func (dec *Decryption) end() error {
 	err := dec.stored()
-	if dec.settle(err) {
+	if dec.endWith(err) {
 		err = dec.store.latch(context.Background(), err)
 	}
 	return err
 }
 
-// settle takes the outcome, and reports whether others suffer from it.
-func (dec *Decryption) settle(err error) (suffer bool) {
+// endWith takes the outcome, and reports whether others suffer from it.
+func (dec *Decryption) endWith(err error) (suffer bool) {
 	d, p := dec.store, &dec.store.pending
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -22,7 +22,7 @@ func (d *sessions) read(ctx context.Context, r ratchet, query func(context.Conte
 		return nil, failure
 	}
 	if dec == nil {
-		d.settled(ctx, r)
+		d.flushed(ctx, r)
 		return d.remember(ctx, r, query)
 	}
 	if now, ok := dec.memory.moved[r]; ok {
@@ -55,9 +55,9 @@ func (d *sessions) remember(ctx context.Context, r ratchet, query func(context.C
 	return v, err
 }
 
-// settled waits until ratchets are as the database has them. A send must not build on one
+// flushed waits until ratchets are as the database has them. A send must not build on one
 // whose decryption could still be dropped.
-func (d *sessions) settled(ctx context.Context, ratchets ...ratchet) {
+func (d *sessions) flushed(ctx context.Context, ratchets ...ratchet) {
 	if slices.ContainsFunc(ratchets, func(r ratchet) bool { _, ahead := d.pending.value(r); return ahead }) {
 		d.flush(ctx)
 	}
@@ -233,7 +233,7 @@ func (d *sessions) readSessions(ctx context.Context, addresses []string) (map[st
 	for i, address := range addresses {
 		ratchets[i] = ratchet{address: address}
 	}
-	d.settled(ctx, ratchets...)
+	d.flushed(ctx, ratchets...)
 	var missing []string
 	var asked uint64
 	found := make(map[string][]byte, len(addresses))
