@@ -1,5 +1,6 @@
-// Package crowd tells those who share a processor whether they have company. Who is alone may have much on its way at
-// the same time, which shares commits and costs least; with others about, each of them has to find its way through that.
+// Package crowd tells the users of a shared processor whether anyone else is using it. A user that
+// is alone may have much work under way at once, which shares commits and costs least. When there
+// are others, each of them would have to wait behind that work.
 package crowd
 
 import (
@@ -7,17 +8,18 @@ import (
 	"time"
 )
 
-// memory is how long company is remembered: who has little to do comes seldom, and shall not find a crowd of one.
+// memory is how long another user is remembered: a user with little to do comes seldom, and must
+// not then have to wait behind one that was taken to be alone.
 const memory = time.Hour
 
-// Crowd sees who has work. Its zero value has seen nobody.
+// Crowd records who has work. Its zero value has recorded nobody.
 type Crowd struct {
 	mu   sync.Mutex
-	last string    // who came last
-	met  time.Time // when that was another one than before
+	last string    // the user that came last
+	met  time.Time // when that was another user than before
 }
 
-// Alone notes that somebody has work, and reports whether nobody else had any in the last hour.
+// Alone records that a user has work, and reports whether no other user had any in the last hour.
 func (c *Crowd) Alone(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

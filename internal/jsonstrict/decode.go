@@ -13,10 +13,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Decode reads one JSON value into target, a pointer. Names match exactly, case
-// included; a member the Go type does not have is a fault, and so is null, except
-// where the type is a pointer or an interface. The error is an *Error, the first
-// fault there is; target may then be filled in part.
+// Decode reads one JSON value into target, a pointer. Names match exactly, case included. A member
+// the Go type does not have is a fault, and so is null, except where the type is a pointer or an
+// interface. The error is an *Error for the first fault; target may then be filled in part.
 func Decode(data []byte, l Limits, target any) error {
 	if err := Check(data, l); err != nil {
 		if err.Code == NotJSON {
@@ -37,16 +36,16 @@ func Decode(data []byte, l Limits, target any) error {
 
 var errNull = errors.New("must not be null")
 
-// refuseNull stands before the library's own rule, by which null empties the target.
+// refuseNull takes precedence over the library's own rule, by which null zeroes the target.
 var refuseNull = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, target any) error {
 	t := reflect.TypeOf(target).Elem()
 	if dec.PeekKind() != 'n' || t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface {
-		return errors.ErrUnsupported // the library goes on
+		return errors.ErrUnsupported // the library's own rule applies
 	}
 	return &json.SemanticError{GoType: t, Err: errNull}
 })
 
-// fit words what the library says about a value that does not fit its Go type.
+// fit describes a value that does not fit its Go type, from the library's error.
 func fit(e *json.SemanticError) *Error {
 	out := &Error{Code: WrongType, Pointer: string(e.JSONPointer), Offset: int(e.ByteOffset)}
 	want := kindFor(e.GoType)
@@ -67,8 +66,7 @@ func fit(e *json.SemanticError) *Error {
 	return out
 }
 
-// kindFor is the kind of JSON a type is written as; "" when the type decides by
-// itself.
+// kindFor returns the kind of JSON that a type is written as; "" when the type itself decides.
 func kindFor(t reflect.Type) string {
 	if t == nil || reflect.PointerTo(t).Implements(reflect.TypeFor[stdjson.Unmarshaler]()) || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return ""

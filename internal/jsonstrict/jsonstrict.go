@@ -1,13 +1,15 @@
-// Package jsonstrict is the one reader of JSON documents that people and other programs write for us.
+// Package jsonstrict reads all JSON documents that come from people and other programs.
 //
-// It refuses what encoding/json lets pass: a member given twice, text that is not UTF-8 (also as half of a \u
-// surrogate pair), anything after the value, and whatever exceeds the caller's [Limits]. Nothing is built from a
-// document before its size is known, and no recursion is deeper than the limit. Every [Error] says what is wrong,
-// where (a JSON Pointer, RFC 6901, and a byte offset) and, where that is not plain, what to do.
+// It refuses what encoding/json accepts: a member given twice, text that is not UTF-8 (including
+// half of a \u surrogate pair), anything after the value, and whatever exceeds the caller's
+// [Limits]. Nothing is built from a document before its size is known, and recursion is no deeper
+// than the limit. Every [Error] says what is wrong, where (a JSON Pointer, RFC 6901, and a byte
+// offset) and, where that is not obvious, what to do.
 //
-// [Check] only looks. [Parse] gives the document as a tree that keeps the order of members and where everything
-// stands, and [Plain] as maps, lists and texts. [Read] hands out the members of an object by name and finds everything wrong with it at once. [Decode]
-// fills a Go value and stops at the first fault.
+// [Check] only validates. [Parse] returns the document as a tree that keeps the order of members
+// and the position of each value; [Plain] returns it as maps, slices and strings. [Read] hands out
+// the members of an object by name and reports everything wrong with it at once. [Decode] fills a
+// Go value and stops at the first fault.
 //
 // The grammar, UTF-8 and the search for duplicates are those of jsontext, which is encoding/json/jsontext from
 // Go 1.27 on; docs/decisions/json.md says why.
@@ -20,13 +22,14 @@ import (
 	"strings"
 )
 
-// Limits bound a document; a limit of 0 is none.
+// Limits bound a document; 0 means no limit.
 type Limits struct {
 	Bytes  int // of the whole document
-	Depth  int // of objects and arrays in one another
+	Depth  int // of nested objects and arrays
 	Values int // scalars, objects and arrays together
-	// Digits is how long a number may be. With it, a number must also be a float64 and its exponent lie between
-	// -400 and 400: a validator that computes exactly needs minutes for 1e-999999.
+	// Digits bounds the length of a number. With it, a number must also fit a float64 and its
+	// exponent lie between -400 and 400: a validator that computes exactly needs minutes for
+	// 1e-999999.
 	Digits int
 	// NoNUL refuses the character U+0000 in texts, which PostgreSQL does not store.
 	NoNUL bool
@@ -56,11 +59,11 @@ type Error struct {
 	Code       Code
 	Pointer    string // where; empty is the whole document
 	Offset     int    // of the byte where the reader stopped; 0 for faults found after reading
-	Message    string // what, ready to follow "invalid document: "; no value of the document is in it but a number
+	Message    string // what is wrong, ready to follow "invalid document: "; of the document's values it contains only numbers
 	Suggestion string // what to do; may be empty
 }
 
-// Error is the message behind its pointer, where the message does not begin with it.
+// Error returns the message, after its pointer unless the message begins with that.
 func (e *Error) Error() string {
 	if e.Pointer == "" || strings.HasPrefix(e.Message, e.Pointer+" ") {
 		return e.Message
@@ -68,7 +71,7 @@ func (e *Error) Error() string {
 	return e.Pointer + ": " + e.Message
 }
 
-// Errorf builds an Error at a pointer, for checks that follow the reading.
+// Errorf builds an Error at a pointer, for checks made after reading.
 func Errorf(pointer, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Pointer: pointer, Message: fmt.Sprintf(format, args...)}
 }
@@ -90,7 +93,7 @@ func Parse(data []byte, l Limits) (*Value, *Error) {
 // Kind is the kind of a Value.
 type Kind byte
 
-// The kinds of JSON values; the grammar has true and false as two.
+// The kinds of JSON values; as in the grammar, true and false are two.
 const (
 	KindNull   Kind = 'n'
 	KindTrue   Kind = 't'
@@ -137,7 +140,7 @@ func (v *Value) member(name string) *Value {
 	return nil
 }
 
-// describe names a value in a message: its kind, and of a number the number.
+// describe names a value in a message: its kind, or for a number the number.
 func (v *Value) describe() string {
 	if v.Kind == KindNumber {
 		return "the number " + clip(v.Text, 24)
@@ -145,7 +148,7 @@ func (v *Value) describe() string {
 	return v.Kind.String()
 }
 
-// quote cuts a name from outside to something one can put into a message.
+// quote shortens and quotes a name from outside for a message.
 func quote(name string) string { return strconv.Quote(clip(name, 40)) }
 
 func clip(text string, limit int) string {

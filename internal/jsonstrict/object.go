@@ -81,9 +81,9 @@ func (o *Object) Bool(name string, target *bool) {
 	}
 }
 
-// Int takes a whole number; 3.0 and 3e0 are whole, as in JSON Schema. One beyond 32
-// bits becomes the largest there is, for the limits that follow to refuse. It
-// reports whether there was one.
+// Int takes a whole number; 3.0 and 3e0 are whole, as in JSON Schema. A number beyond 32 bits
+// becomes the nearest one within, which the caller's own limits then refuse. It reports whether
+// there was a number.
 func (o *Object) Int(name string, target *int) bool {
 	v := o.take(name)
 	if v == nil {
@@ -100,7 +100,7 @@ func (o *Object) Int(name string, target *int) bool {
 	return false
 }
 
-// OptionalInt is Int where no number is not the same as 0.
+// OptionalInt is Int for a member whose absence does not mean 0.
 func (o *Object) OptionalInt(name string, target **int) {
 	if o.take(name) != nil {
 		*target = new(int)
@@ -119,7 +119,7 @@ func (o *Object) Strings(name string, target *[]string) {
 	}
 }
 
-// Object takes an object of its own members.
+// Object takes a nested object, whose members fill takes.
 func (o *Object) Object(name string, fill func(*Object)) {
 	v := o.take(name)
 	switch {
@@ -157,7 +157,7 @@ func (o *Object) Require(names ...string) {
 	}
 }
 
-// Refuse reports a member that a rule of the caller's does not let through.
+// Refuse reports a member that breaks a rule of the caller.
 func (o *Object) Refuse(name, format string, args ...any) {
 	o.report.add(Error{Code: Invalid, Pointer: o.at(name), Message: fmt.Sprintf(format, args...)})
 }
@@ -199,7 +199,7 @@ func (o *Object) wrongItem(name string, i int, want string, got *Value) {
 	o.report.add(Error{Code: WrongType, Pointer: at, Message: at + " must be " + want + ", not " + got.describe()})
 }
 
-// suggest names the member a slip of the shift key or a separator stands for.
+// suggest names the known member that differs only in case or separators, if there is one.
 func (o *Object) suggest(name string) string {
 	fold := func(s string) string {
 		return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))

@@ -1,7 +1,8 @@
 package jsonstrict
 
-// Plain reads a document as map[string]any, []any, string, bool and nil, and numbers as number makes them of
-// their literals. What number refuses is out of range, in its words.
+// Plain reads a document as map[string]any, []any, string, bool and nil; number converts the
+// literals of numbers. A number that it refuses is reported as [NumberRange], with the text of its
+// error.
 func Plain(data []byte, l Limits, number func(literal string) (any, error)) (v any, fault *Error) {
 	fault = read(data, l, func(r *reader) (err error) {
 		v, err = r.plainValue(number)
@@ -13,17 +14,17 @@ func Plain(data []byte, l Limits, number func(literal string) (any, error)) (v a
 	return v, nil
 }
 
-// plain are the values that were read and belong to containers that go on, the innermost last: a container is
-// made when its size is known.
+// plain holds the values that were read and belong to containers that are not complete, the
+// innermost last: a container is made when its size is known.
 type plain struct {
 	values []any
 	names  []string
 }
 
-// keepPlain is how many values the room for is kept for the next document.
+// keepPlain is the number of values up to which the memory is kept for the next document.
 const keepPlain = 1000
 
-// forget holds on to no value.
+// forget drops all references to values.
 func (p *plain) forget() {
 	if cap(p.values) > keepPlain {
 		*p = plain{}

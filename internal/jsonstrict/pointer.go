@@ -31,7 +31,7 @@ func Pointer(base string, tokens ...any) string {
 	return b.String()
 }
 
-// Tokens splits a JSON Pointer into unescaped names; ok is false when it is none.
+// Tokens splits a JSON Pointer into unescaped names; ok is false when it is not a JSON Pointer.
 func Tokens(pointer string) (names []string, ok bool) {
 	if pointer == "" {
 		return nil, true

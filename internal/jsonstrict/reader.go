@@ -28,7 +28,7 @@ type reader struct {
 // readers are kept because a decoder is large and every Execute needs one.
 var readers = sync.Pool{New: func() any { return new(reader) }}
 
-// read walks the whole document, which value reads.
+// read reads the whole document with value.
 func read(data []byte, l Limits, value func(*reader) error) *Error {
 	if l.Bytes > 0 && len(data) > l.Bytes {
 		return &Error{Code: TooLarge, Message: fmt.Sprintf("it is %d bytes long, more than %d", len(data), l.Bytes)}
@@ -83,7 +83,7 @@ func (r *reader) value(v *Value) error {
 	return nil
 }
 
-// scalar reads a value that is no container.
+// scalar reads a value that is not a container.
 func (r *reader) scalar(kind Kind) (jsontext.Value, error) {
 	raw, err := r.dec.ReadValue()
 	if err != nil {
@@ -176,12 +176,12 @@ func (r *reader) count() error {
 // start is the offset of what was just read.
 func (r *reader) start(raw jsontext.Value) int { return int(r.dec.InputOffset()) - len(raw) }
 
-// refuse is a fault of what was just read.
+// refuse returns a fault at the position that was just read.
 func (r *reader) refuse(code Code, message string) *Error {
 	return &Error{Code: code, Pointer: string(r.dec.StackPointer()), Offset: int(r.dec.InputOffset()), Message: message}
 }
 
-// explain puts into words why reading stopped.
+// explain returns why reading stopped, as an *Error.
 func (r *reader) explain(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -195,7 +195,7 @@ func (r *reader) explain(err error) *Error {
 			Message: quote(syntactic.JSONPointer.LastToken()) + " is given twice"}
 	case !utf8.Valid(r.data):
 		e := &Error{Code: NotUTF8, Offset: notUTF8(r.data), Message: "it is not UTF-8", Suggestion: "encode the body as UTF-8"}
-		if syntactic != nil && int(syntactic.ByteOffset) == e.Offset { // and not an error of grammar before that
+		if syntactic != nil && int(syntactic.ByteOffset) == e.Offset { // and there is no grammar error before that
 			e.Pointer = string(syntactic.JSONPointer)
 		}
 		return e
@@ -205,7 +205,7 @@ func (r *reader) explain(err error) *Error {
 	return syntax(r.data, syntactic)
 }
 
-// notUTF8 is where the first byte is that is not UTF-8.
+// notUTF8 returns the position of the first byte that is not UTF-8.
 func notUTF8(data []byte) (at int) {
 	for {
 		r, size := utf8.DecodeRune(data[at:])
@@ -216,8 +216,8 @@ func notUTF8(data []byte) (at int) {
 	}
 }
 
-// syntax gives an error of grammar the words that encoding/json has for it, which
-// people know and find on the web.
+// syntax describes a grammar error in the words of encoding/json, which people know and find on the
+// web.
 func syntax(data []byte, found *jsontext.SyntacticError) *Error {
 	e := &Error{Code: NotJSON, Suggestion: "send a JSON object"}
 	detail := "unexpected end of JSON input"
@@ -225,7 +225,7 @@ func syntax(data []byte, found *jsontext.SyntacticError) *Error {
 	if found != nil && !errors.Is(found, io.ErrUnexpectedEOF) {
 		var all json.RawMessage
 		known, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(data, &all))
-		if !ok { // the one thing left that encoding/json lets pass
+		if !ok { // the only remaining fault that encoding/json accepts
 			return &Error{Code: NotUTF8, Pointer: string(found.JSONPointer), Offset: int(found.ByteOffset), Message: `it has half of a \u surrogate pair`, Suggestion: "encode the body as UTF-8"}
 		}
 		detail, e.Offset = known.Error(), int(known.Offset)-1

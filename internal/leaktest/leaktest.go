@@ -1,9 +1,11 @@
-// Package leaktest ends the tests of a package in which whatsmeow has run: no goroutine may be left then.
+// Package leaktest checks at the end of a package's tests that no goroutine is left, also where
+// whatsmeow has run.
 //
-// Of whatsmeow's own some stay for a while when a client is disconnected at the wrong moment, on a busy machine above all:
-// one that waits for the answer to its handshake for 20 s (NoiseHandshakeResponseTimeout), one that has just asked
-// something for 75 s (defaultRequestTimeout in request.go). They are waited for. One stays for good, and is overlooked: a
-// reader with a frame for which nobody waits any more.
+// Some goroutines of whatsmeow stay for a while when a client is disconnected at the wrong moment,
+// above all on a busy machine: one that waits for the answer to its handshake stays for 20 s
+// (NoiseHandshakeResponseTimeout), one that waits for the answer to a request for 75 s
+// (defaultRequestTimeout in request.go). The check waits for them. One goroutine stays for good and
+// is ignored: a reader with a frame for which nobody waits any more.
 package leaktest
 
 import (
@@ -15,8 +17,8 @@ import (
 // patience is longer than whatsmeow waits for anything.
 const patience = 100 * time.Second
 
-// Main runs the tests of m, and fails them if goroutines are left. cleanup is called at the end, with the code to exit
-// with; nil exits.
+// Main runs the tests of m, and fails them if goroutines are left. At the end cleanup is called
+// with the exit code; if it is nil, Main exits with that code.
 func Main(m goleak.TestingM, cleanup func(code int)) {
 	options := []goleak.Option{goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete")}
 	waits := waiting{m, options}
@@ -26,7 +28,7 @@ func Main(m goleak.TestingM, cleanup func(code int)) {
 	goleak.VerifyTestMain(waits, options...)
 }
 
-// waiting is tests that are over when their goroutines are.
+// waiting runs tests and then waits for their goroutines to end.
 type waiting struct {
 	goleak.TestingM
 	options []goleak.Option
@@ -36,7 +38,7 @@ type waiting struct {
 func (w waiting) Run() int {
 	code := w.TestingM.Run()
 	for end := time.Now().Add(patience); code == 0 && time.Now().Before(end); {
-		if goleak.Find(w.options...) == nil { // it tries for a moment itself
+		if goleak.Find(w.options...) == nil { // Find itself retries for a moment
 			break
 		}
 	}

@@ -1,11 +1,11 @@
-// Package lossy lets a program write to somebody who may not read: a log pipe whose
-// reader hangs, a closed stderr, a full disk.
+// Package lossy lets a program write to a destination that may not accept its output: a log pipe
+// whose reader hangs, a closed stderr, a full disk.
 //
-// What it guarantees: Write never fails, and holds its caller up for at most [MaxWait]
-// each time the reader stops reading. While somebody reads, a Write returns when its
-// bytes are with the reader, as a plain one does: a program that ends right after it
-// loses nothing. What does not fit into the buffer is dropped in whole writes, and
-// counted; the reader is told the number when it reads again.
+// What it guarantees: Write never fails, and delays its caller by at most [MaxWait] each time the
+// reader stops reading. While the reader keeps reading, a Write returns when the reader has its
+// bytes, as a plain one does, so a program that ends right after it loses nothing. A write that
+// does not fit into the buffer is dropped as a whole, and counted; the reader is told the number
+// when it reads again.
 package lossy
 
 import (
@@ -17,7 +17,7 @@ import (
 // MaxWait is how long the first Write waits for a reader that has stopped reading.
 const MaxWait = 250 * time.Millisecond
 
-// maxQueued bounds what waits for the reader, in bytes.
+// maxQueued bounds the bytes that wait for the reader.
 const maxQueued = 1 << 20
 
 // Writer is the writing end. Its methods are safe for concurrent use.
@@ -31,7 +31,7 @@ type Writer struct {
 	dropped int  // since the reader was told
 	stalled bool // the reader did not take the last write in time
 	closed  bool
-	wake    chan struct{} // holds one: there is work, or the end has come
+	wake    chan struct{} // buffers one signal: there is work, or the Writer was closed
 	done    chan struct{} // closed when the goroutine has ended
 }
 
@@ -40,8 +40,8 @@ type chunk struct {
 	written chan struct{} // closed when the reader has it, or cannot have it
 }
 
-// New returns a Writer to w. tell words the notice of dropped writes, as a line; nil
-// gives none. Close ends it.
+// New returns a Writer to w. tell returns the notice of dropped writes, as a line; with nil there
+// is none. Close ends the Writer.
 func New(w io.Writer, tell func(dropped int) []byte) *Writer {
 	l := &Writer{to: w, tell: tell, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.run()
@@ -98,7 +98,7 @@ func (w *Writer) run() {
 				break
 			}
 			if len(notice) > 0 {
-				_, _ = w.to.Write(notice) // it was only to say that something is missing
+				_, _ = w.to.Write(notice) // it would only say that something is missing
 			}
 			_, err := w.to.Write(c.bytes)
 			close(c.written)
@@ -142,8 +142,7 @@ func (w *Writer) ended() bool {
 	return w.closed && len(w.queue) == 0
 }
 
-// Close waits, for at most [MaxWait], until the reader has everything. What is written
-// afterwards is dropped.
+// Close waits, for at most [MaxWait], until the reader has everything. Later writes are dropped.
 func (w *Writer) Close() {
 	w.mu.Lock()
 	w.closed = true

@@ -1,18 +1,18 @@
-// Package netguard is the one guard of outgoing addresses: whoever follows a URL
-// that came from outside dials through it.
+// Package netguard guards outgoing connections: all code that follows a URL from outside dials
+// through it.
 //
 // What the package guarantees:
 //
-//   - Only addresses of the public internet are dialled, and of this machine and
-//     private networks if the guard is for those, too. Every other range of IANA's
-//     special-purpose registries is refused in any case: link-local, multicast,
-//     unspecified, reserved; and so are addresses with a zone, what clouds tell machines
-//     about themselves, and IPv6 forms (mapped, translated, tunnelled) of all of them.
+//   - Only addresses of the public internet are dialled, and, if [Guard.Private] is set, those of
+//     this machine and of private networks. Every other range of IANA's special-purpose registries
+//     is always refused: link-local, multicast, unspecified, reserved. So are addresses with a
+//     zone, the metadata services of clouds, and IPv6 forms (mapped, translated, tunnelled) of all
+//     of them.
 //   - The check is made on the address that is being connected to, after the name
 //     was resolved, so no name can resolve to one address for the check and to
 //     another for the connection.
-//   - No error names an address that a name resolved to, nor the resolver: whoever
-//     reads the errors cannot map the network behind the guard with them.
+//   - No error names the resolver or an address that a name resolved to, so nobody can use the
+//     errors to map the network behind the guard.
 //
 // What it cannot know: a network's own translation prefix (RFC 6052, section 2.2)
 // looks like any other global address. The translator must refuse private targets.
@@ -28,10 +28,10 @@ import (
 	"time"
 )
 
-// ErrRefused is an address that the guard does not let through.
+// ErrRefused is returned for an address that the guard does not allow.
 var ErrRefused = errors.New("the address is not public")
 
-// dialTimeout is for one connection, from the lookup of the name.
+// dialTimeout bounds one connection attempt, including the lookup of the name.
 const dialTimeout = 10 * time.Second
 
 // Guard dials what it allows. The zero value allows public addresses only. It is
@@ -54,7 +54,7 @@ func (g *Guard) DialContext(ctx context.Context, network, address string) (net.C
 	return conn{c}, nil
 }
 
-// control sees each address that is about to be connected to.
+// control checks each address just before the connection is made.
 func (g *Guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || !g.allows(target.Addr()) {
@@ -63,8 +63,8 @@ func (g *Guard) control(_ context.Context, _, address string, _ syscall.RawConn)
 	return nil
 }
 
-// CheckHost says of the host of a URL whether the guard may ever dial it. What a name leads to is
-// seen then, but for the names of the machine itself.
+// CheckHost refuses the host of a URL if the guard would never dial it. Names are resolved and
+// checked when they are dialled, except those of the machine itself, which are checked here.
 func (g *Guard) CheckHost(host string) error {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
@@ -101,7 +101,7 @@ func anonymous(err error) error {
 	return err
 }
 
-// withoutResolver rewrites a failed lookup, which names the resolver also in its text.
+// withoutResolver rewrites the error of a failed lookup, whose text names the resolver, too.
 func withoutResolver(err error) error {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	if !ok {

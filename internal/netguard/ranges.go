@@ -7,7 +7,7 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// registry knows IANA's special-purpose registries. The rest is ours.
+// registry knows IANA's special-purpose registries and the prefixes added here.
 var registry = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(),
 	ssrf.WithDeniedV4Prefixes(
 		netip.MustParsePrefix("168.63.129.16/32"), // Azure's own services, reachable from every machine there
@@ -28,8 +28,8 @@ func public(addr netip.Addr) bool {
 	return registry.SafeAddr(addr) == nil && !isatap(addr)
 }
 
-// embedded is what is connected to in the end: an IPv4 address that is written as an IPv6 one, or
-// that the standard translator makes of one.
+// embedded returns the address that is reached in the end: the IPv4 address that an IPv6 one maps,
+// or that the standard translator (NAT64) turns it into.
 func embedded(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap()
 	if ssrf.IPv6NAT64Prefix.Contains(addr) {
@@ -44,22 +44,23 @@ func last32(addr netip.Addr) netip.Addr {
 	return netip.AddrFrom4([4]byte(b[12:]))
 }
 
-// isatap reports whether the address is a tunnel's end that holds an IPv4 address
-// (RFC 5214), under any prefix.
+// isatap reports whether the address is a tunnel endpoint that holds an IPv4 address (RFC 5214),
+// under any prefix.
 func isatap(addr netip.Addr) bool {
 	b := addr.As16()
 	return addr.Is6() && b[8]&^0x02 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }
 
-// own are the ranges in which somebody's own services can be.
+// own are the ranges that private services can have.
 var own = prefixes(
 	"127.0.0.0/8", "::1/128",
 	"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
-	"100.64.0.0/10", // what carriers and overlay networks share
+	"100.64.0.0/10", // shared by carriers and overlay networks
 	"198.18.0.0/15", // benchmarks, and the made-up answers of some resolvers
 )
 
-// metadata are inside those ranges what a cloud tells each machine about itself, keys included.
+// metadata are the addresses within those ranges at which a cloud tells each machine about itself,
+// keys included.
 var metadata = prefixes(
 	"100.100.100.200/32", // Alibaba
 	"fd00:ec2::/32",      // Amazon
@@ -74,7 +75,7 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// private reports whether an address may be that of somebody's own service.
+// private reports whether an address may be that of a private service.
 func private(addr netip.Addr) bool {
 	if addr.Zone() != "" || isatap(addr) {
 		return false

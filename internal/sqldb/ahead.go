@@ -10,16 +10,17 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A write that goes ahead is on the disk as one record of a log, and its rows follow, in the order of the
-// records and before every write that is brought later. Whoever reads from the database waits for the rows, so
-// nobody sees the difference; but for those who say what they are about to read, with [Concerning].
+// A write that goes ahead is on the disk as one record of a log before its rows are in the
+// database. The rows are written in the order of the records and before every later write. Every
+// read of the database waits for these rows, so no reader sees a difference; a reader that names
+// what it is about to read, with [Concerning], waits only if that is affected.
 
-// ahead is the writes whose rows follow.
+// ahead keeps the writes whose rows are not yet in the database.
 type ahead struct {
 	w *writer
 
 	applied atomic.Uint64 // number of the last record whose rows are in the file
-	durable atomic.Uint64 // and on the disk
+	durable atomic.Uint64 // number of the last record whose rows are on the disk, too
 	stuck   atomic.Pointer[error]
 
 	logging sync.Mutex // held while the log is written to
@@ -27,10 +28,10 @@ type ahead struct {
 
 	mu      sync.Mutex
 	queue   []*aheadJob
-	leading bool           // somebody writes to the log, or is told to
+	leading bool           // a caller is writing to the log, or has been told to
 	broken  bool           // the log cannot be written
-	behind  map[string]int // how many writes concern a name, whose rows are not in the file
-	rows    atomic.Int64   // how many writes there are of which that is true
+	behind  map[string]int // number of writes whose rows are not in the file, by the name they concern
+	rows    atomic.Int64   // number of all writes whose rows are not in the file
 }
 
 // aheadJob is one caller's write.
@@ -38,10 +39,10 @@ type aheadJob struct {
 	record []byte
 	about  []string
 	rows   *job
-	told   chan aheadWord // room for both
+	told   chan aheadWord // buffered for both words
 }
 
-// aheadWord is what the caller of a write is told: to write to the log, or how that ended.
+// aheadWord tells the caller of a write to write to the log (lead), or how that ended.
 type aheadWord struct {
 	lead bool
 	err  error
@@ -81,7 +82,8 @@ func (db *DB) WriteAhead(ctx context.Context, what string, about []string, fn fu
 	return Wrap(what, err)
 }
 
-// append has a record on the disk when it returns. Those that come while others are written go together.
+// append returns when the record is on the disk. Records that arrive while others are being written
+// are written together.
 func (a *ahead) append(j *aheadJob) error {
 	if err := a.stuck.Load(); err != nil {
 		return *err
@@ -104,7 +106,8 @@ func (a *ahead) append(j *aheadJob) error {
 	return (<-j.told).err
 }
 
-// lead writes what waits, that of the caller included, and tells the next to do so.
+// lead writes all queued records, including the caller's, and tells the next waiting caller to
+// lead.
 func (a *ahead) lead() {
 	a.mu.Lock()
 	group := a.queue
@@ -113,7 +116,7 @@ func (a *ahead) lead() {
 	err := a.write(group)
 	a.mu.Lock()
 	if err != nil && !errors.Is(err, errLogFull) {
-		a.broken, err = true, errLogFull // the database says what is wrong with the disk
+		a.broken, err = true, errLogFull // the write to the database reports what is wrong with the disk
 	}
 	if a.leading = len(a.queue) > 0; a.leading {
 		a.queue[0].told <- aheadWord{lead: true}
@@ -124,7 +127,7 @@ func (a *ahead) lead() {
 	}
 }
 
-// write puts a group on the disk and lets its rows follow.
+// write writes a group to the log and queues its rows.
 func (a *ahead) write(group []*aheadJob) error {
 	a.logging.Lock()
 	defer a.logging.Unlock()
@@ -149,7 +152,7 @@ func (a *ahead) write(group []*aheadJob) error {
 	return nil
 }
 
-// follow queues the rows of a group. When the writer is closed the next [Open] brings them.
+// follow queues the rows of a group. If the writer is closed, the next [Open] writes them.
 func (w *writer) follow(group []*aheadJob) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +164,7 @@ func (w *writer) follow(group []*aheadJob) {
 	}
 }
 
-// followed notes that the rows of a write are there, or will not come.
+// followed records that the rows of a write are in the database, or were refused.
 func (a *ahead) followed(j *job) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -176,10 +179,11 @@ func (a *ahead) followed(j *job) {
 // Apart is Concerning for tables that no write of [DB.WriteAhead] touches.
 func Apart(ctx context.Context) context.Context { return Concerning(ctx) }
 
-// flowing reports whether nothing keeps rows from being written.
+// flowing reports whether rows can be written at the moment.
 func (a *ahead) flowing() bool { return a.stuck.Load() == nil }
 
-// committed notes a transaction of the writer's, with the last record whose rows it holds; 0 for none.
+// committed records a commit of the writer. number is the last record whose rows it holds; 0 for
+// none.
 func (a *ahead) committed(number uint64, toDisk bool) {
 	if number > 0 {
 		a.applied.Store(number)
@@ -190,19 +194,19 @@ func (a *ahead) committed(number uint64, toDisk bool) {
 	}
 }
 
-// owes reports whether rows are in the file that a power cut may take.
+// owes reports whether the file holds rows that a power cut may lose.
 func (a *ahead) owes() bool { return a.durable.Load() < a.applied.Load() }
 
 type concerningKey struct{}
 
-// Concerning lets what is read with ctx wait only for the rows of writes of [DB.WriteAhead] that concern one of
-// the names.
+// Concerning makes reads with ctx wait for rows of [DB.WriteAhead] only if a write that concerns
+// one of the names has rows outstanding.
 func Concerning(ctx context.Context, names ...string) context.Context {
 	return context.WithValue(ctx, concerningKey{}, names)
 }
 
-// await returns when the rows are there that who reads with ctx may want, or with the reason why they cannot be
-// written, as on a full disk: who does not see them must not take them for missing.
+// await returns when the rows that a read with ctx may want are in the database. If they cannot be
+// written, as on a full disk, it returns the reason: the reader must not take them for missing.
 func (a *ahead) await(ctx context.Context) error {
 	if a.rows.Load() == 0 {
 		return nil
@@ -224,7 +228,7 @@ func (a *ahead) concerns(names []string) bool {
 	return false
 }
 
-// refused reports whether the database takes a statement for wrong, and will whenever it is tried again.
+// refused reports whether the database rejects a statement as wrong, and would on every retry.
 func refused(err error) bool {
 	lite, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
@@ -239,15 +243,16 @@ func refused(err error) bool {
 
 const (
 	makeApplied  = `CREATE TABLE IF NOT EXISTS sqldb_ahead (id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL)`
-	hasTurn      = `SELECT count(*) FROM pragma_table_info('sqldb_ahead') WHERE name = 'turn'` // the first tables had none
+	hasTurn      = `SELECT count(*) FROM pragma_table_info('sqldb_ahead') WHERE name = 'turn'` // the first versions did not have it
 	addTurn      = `ALTER TABLE sqldb_ahead ADD COLUMN turn INTEGER NOT NULL DEFAULT 0`
 	beginApplied = `INSERT INTO sqldb_ahead (id, applied) VALUES (1, 0) ON CONFLICT (id) DO NOTHING`
 	readApplied  = `SELECT applied FROM sqldb_ahead`
-	// setApplied changes the row whatever applied was: SQLite does not sync a commit that changes nothing.
+	// setApplied changes the row even if applied stays the same: SQLite does not sync a commit that
+	// changes nothing.
 	setApplied = `UPDATE sqldb_ahead SET applied = $1, turn = turn + 1`
 )
 
-// openAhead brings the rows of the last process, and lets writes go ahead.
+// openAhead writes the rows that the last process left in the log, and lets writes go ahead.
 func (db *DB) openAhead(ctx context.Context, path string) error {
 	applied := int64(0)
 	err := db.Write(ctx, "open the log", func(t *Tx) error {
@@ -281,7 +286,8 @@ func (db *DB) openAhead(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	// All rows must be on the disk before the log is emptied, those, too, that a process wrote before it was killed.
+	// All rows must be on the disk before the log is emptied, including those that a process wrote
+	// before it was killed.
 	if err := db.Write(ctx, "sync the log's rows", func(t *Tx) error { return change(t, setApplied, applied) }); err != nil {
 		return err
 	}
@@ -295,14 +301,14 @@ func (db *DB) openAhead(ctx context.Context, path string) error {
 	return nil
 }
 
-// close closes the log, behind the writer.
+// close closes the log. The writer must have been closed before.
 func (a *ahead) close() error {
 	a.logging.Lock()
 	defer a.logging.Unlock()
 	return a.log.close()
 }
 
-// replay makes the rows of one record, all or none.
+// replay writes the rows of one record, all or none.
 func (db *DB) replay(ctx context.Context, record []byte, number int64) error {
 	const what = "bring the rows of the last process"
 	err := db.WriteUnsynced(ctx, what, func(t *Tx) error {

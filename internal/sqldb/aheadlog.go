@@ -14,42 +14,46 @@ import (
 const (
 	// aheadSize is the size of each of the two files that a log of writes consists of.
 	aheadSize = 2 << 20
-	// aheadHead is what is before each record: its length, a checksum (CRC-32C) of number and record, and its
-	// number.
+	// aheadHead is the size of the header of a record: the record's length, a checksum (CRC-32C) of
+	// number and record, and the number.
 	aheadHead = 16
-	// aheadBlock is what a disk takes at once. A file is written in whole ones, past the kernel's cache where that can be.
+	// aheadBlock is the block size of a disk. Files are written in whole blocks, bypassing the
+	// kernel's cache where possible.
 	aheadBlock = 4 << 10
-	// aheadBuffer is the least room for what is written. Go's allocator begins so much with a page, as the disk wants it.
+	// aheadBuffer is the minimum size of the write buffer. Go's allocator aligns a buffer of this
+	// size to a page, as the disk requires.
 	aheadBuffer = 64 << 10
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// errLogFull is a log whose records the database may still lose: what is new is written there at once.
+// errLogFull says that the log still needs its records, because the database may lose their rows. A
+// new write goes to the database directly.
 var errLogFull = errors.New("the log is full")
 
-// aheadLog is numbered records on the disk, until the database has them there, too. One goroutine uses it at a
-// time.
+// aheadLog holds numbered records on the disk until the database has their rows there, too. One
+// goroutine uses it at a time.
 type aheadLog struct {
 	files [2]aheadFile
-	now   int    // the file that is written to
+	now   int    // index of the file that is written to
 	next  uint64 // the number of the next record
-	buf   []byte // the last block of that file, as far as it is full
+	buf   []byte // the filled part of that file's last block
 }
 
-// aheadFile is one of the two, which are written in turn, each from its beginning.
+// aheadFile is one of the two files, which are written in turn, each from its beginning.
 type aheadFile struct {
 	path string
 	*os.File
-	size int64  // of the records that are of this turn
-	last uint64 // number of the last one that was written, in whichever turn; 0 for none
+	size int64  // of the records written in this turn
+	last uint64 // number of the last record written, in any turn; 0 for none
 }
 
 func newAheadLog(path string) *aheadLog {
 	return &aheadLog{files: [2]aheadFile{{path: path + "-ahead0"}, {path: path + "-ahead1"}}}
 }
 
-// read returns the records behind that with a number, in their order, up to the first that is missing.
+// read returns the records after the one numbered applied, in order, up to the first that is
+// missing.
 func (l *aheadLog) read(applied uint64) (records [][]byte, err error) {
 	found := map[uint64][]byte{}
 	for _, f := range l.files {
@@ -78,7 +82,7 @@ func readSome(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, aheadSize))
 }
 
-// split finds the records of a file's last turn: whole ones, with numbers that follow each other.
+// split adds to found the records of a file's last turn: intact ones with consecutive numbers.
 func split(raw []byte, found map[uint64][]byte) {
 	for last := uint64(0); len(raw) >= aheadHead; {
 		size, sum, number := binary.LittleEndian.Uint32(raw), binary.LittleEndian.Uint32(raw[4:]), binary.LittleEndian.Uint64(raw[8:])
@@ -91,7 +95,7 @@ func split(raw []byte, found map[uint64][]byte) {
 	}
 }
 
-// begin empties the log, which goes on behind a number.
+// begin empties the log. The next record gets the number after applied.
 func (l *aheadLog) begin(applied uint64) error {
 	l.next = applied + 1
 	for _, f := range l.files {
@@ -102,8 +106,8 @@ func (l *aheadLog) begin(applied uint64) error {
 	return nil
 }
 
-// append numbers records and has them on the disk when it returns. durable is the last number of which the
-// database is there, too. errLogFull: there is no room for all.
+// append numbers the records and returns when they are on the disk. durable is the last number
+// whose rows the database has on the disk, too. errLogFull: there is no room for all records.
 func (l *aheadLog) append(records [][]byte, durable uint64) error {
 	size := 0
 	for _, record := range records {
@@ -125,8 +129,9 @@ func (l *aheadLog) append(records [][]byte, durable uint64) error {
 		buf = append(buf, record...)
 		binary.LittleEndian.PutUint32(buf[at+4:], crc32.Checksum(buf[at+8:], castagnoli))
 	}
-	// What follows in the block ends the log for its reader. What is in front of it in the last one is written again as it
-	// is: if the power is cut meanwhile, each of its bytes is the same before and after.
+	// The zeros after the last record end the log for its reader. The records at the start of the
+	// first block are written again unchanged: if the power is cut meanwhile, each of their bytes
+	// is the same before and after.
 	rest := len(buf) % aheadBlock
 	whole := append(buf, make([]byte, (aheadBlock-rest)%aheadBlock)...)
 	if _, err := f.WriteAt(whole, begin); err != nil {
@@ -139,7 +144,7 @@ func (l *aheadLog) append(records [][]byte, durable uint64) error {
 	return nil
 }
 
-// room returns the file that takes so many bytes.
+// room returns the file that has room for size more bytes.
 func (l *aheadLog) room(size int64, durable uint64) (*aheadFile, error) {
 	if f := &l.files[l.now]; f.size+size > aheadSize {
 		if other := &l.files[1-l.now]; size > aheadSize || other.last > durable {
@@ -157,10 +162,11 @@ func (l *aheadLog) room(size int64, durable uint64) (*aheadFile, error) {
 	return f, nil
 }
 
-// create makes the file as large as it will be: a write that does not make a file larger waits for its own data only.
+// create makes the file at its full size, because a write that does not make a file larger waits
+// for its own data only.
 func (f *aheadFile) create() error {
 	err := f.open(direct)
-	if errors.Is(err, syscall.EINVAL) { // not every file system can
+	if errors.Is(err, syscall.EINVAL) { // not every file system supports direct
 		err = f.open(0)
 	}
 	return err
@@ -181,7 +187,7 @@ func (f *aheadFile) open(how int) error {
 	return nil
 }
 
-// syncDir has the names in a directory on the disk.
+// syncDir syncs the entries of a directory to the disk.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

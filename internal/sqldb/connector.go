@@ -13,20 +13,20 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// connector gives every SQLite connection four things the driver does not have:
-// compiled statements that are reused by their text (whatsmeow's included), a fair
-// queue for the write lock in place of SQLite's sleeping and retrying,
-// transactions that are not synced (see [Unsynced]), and the wait for rows that follow (see [DB.WriteAhead]).
-// It also knows how many are open, so that [DB.Close] can wait for the last.
+// connector gives every SQLite connection four things the driver does not have: compiled statements
+// that are reused by their text (whatsmeow's included), a fair queue for the write lock in place of
+// SQLite's sleeping and retrying, transactions that are not synced (see [Unsynced]), and the wait
+// for the rows of writes that went ahead (see [DB.WriteAhead]). It also counts the open
+// connections, so that [DB.Close] can wait for the last.
 type connector struct {
 	driver.Connector
 	relaxed bool          // nothing is synced anyway
 	turn    chan struct{} // holds one token: the right to write
-	ahead   *ahead        // whose rows are waited for
+	ahead   *ahead        // every access waits for its rows
 
 	mu     sync.Mutex
 	open   int           // connections
-	closed bool          // no other is opened
+	closed bool          // no more are opened
 	last   chan struct{} // closed when closed is set and open is 0
 }
 
@@ -45,7 +45,7 @@ func (c *connector) enter() error {
 	return nil
 }
 
-// leave counts one that is closed.
+// leave counts a connection that has been closed.
 func (c *connector) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,8 +54,8 @@ func (c *connector) leave() {
 	}
 }
 
-// Close waits for whoever still uses a connection: sql.DB.Close, which calls it, does not, and lets one that is
-// being opened create the file anew after its owner has removed it.
+// Close waits until no connection is in use. sql.DB.Close, which calls it, does not wait, and a
+// connection that is still being opened would create the file anew after its owner has removed it.
 func (c *connector) Close() error {
 	c.mu.Lock()
 	if !c.closed {
@@ -77,8 +77,8 @@ func (c *connector) Close() error {
 
 type unsyncedKey struct{}
 
-// Unsynced makes a transaction that is begun with ctx return when it is in the file
-// and not yet on the disk. The next synced commit, of any connection, takes it there.
+// Unsynced makes the commit of a transaction begun with ctx return when it is in the file and not
+// yet on the disk. The next synced commit, on any connection, takes it there.
 func Unsynced(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unsyncedKey{}, true)
 }
@@ -121,11 +121,11 @@ type conn struct {
 	relaxed bool
 	full    bool // PRAGMA synchronous is FULL and not NORMAL
 	inTx    bool
-	broken  bool // it can write no more (see seen), or a transaction may be open still
+	broken  bool // it can no longer write (see seen), or a transaction may still be open
 	stmts   map[string]*cached
 }
 
-// sync sets how the next commit is made.
+// sync sets whether the next commit waits for the disk.
 func (c *conn) sync(ctx context.Context, full bool) error {
 	if c.relaxed || c.full == full {
 		return nil
@@ -141,12 +141,12 @@ func (c *conn) sync(ctx context.Context, full bool) error {
 	return err
 }
 
-// IsValid lets database/sql close a broken connection. A write in a transaction
-// that nobody commits would be lost.
+// IsValid makes database/sql close a broken connection, because a write in a transaction that
+// nobody commits would be lost.
 func (c *conn) IsValid() bool { return !c.broken && c.liteConn.IsValid() }
 
-// seen gives up a connection that was told that it may not write: SQLite opens a file
-// read-only where it may not be written at that moment, and keeps it so for good.
+// seen gives up a connection that cannot write: SQLite opens a file read-only if it may not be
+// written at that moment, and keeps it read-only for good.
 func (c *conn) seen(err error) error {
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		if code := lite.Code() & 0xff; code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_IOERR {
@@ -200,9 +200,9 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 	return (*liteTx)(c), nil
 }
 
-// ExecContext runs a statement outside or inside a transaction. Statements are
-// short, so the context is checked before and not watched while they run, for
-// which the driver would start a goroutine each time.
+// ExecContext runs a statement outside or inside a transaction. Statements are short, so the
+// context is checked before they run and not watched meanwhile: the driver would start a goroutine
+// for that each time.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -269,7 +269,8 @@ func (c *conn) run(ctx context.Context, query string) error {
 	return c.seen(err)
 }
 
-// Close closes the cached statements and the connection, and with it a transaction that nobody has ended.
+// Close closes the cached statements and the connection, and thereby ends a transaction that is
+// still open.
 func (c *conn) Close() error {
 	defer c.left()
 	if c.inTx {
@@ -307,17 +308,17 @@ func (t *liteTx) Rollback() error {
 	return c.rollback()
 }
 
-// rollback fails also when SQLite has rolled back by itself, as it does when the
-// disk is full. The connection is given up then, too: the two look alike.
+// rollback also fails when SQLite has already rolled back by itself, as it does when the disk is
+// full. The connection is given up in that case, too, because the two look alike.
 func (c *conn) rollback() error {
 	err := c.run(context.Background(), "ROLLBACK")
 	c.broken = c.broken || err != nil
 	return err
 }
 
-// positional turns $1 into SQLite's ?1. No statement here holds another dollar sign. Arguments that
-// come once each and in order lose their numbers: SQLite keeps those as names in a list, and the driver
-// walks it for each argument of each call.
+// positional turns $1 into SQLite's ?1. No statement here contains any other dollar sign. Arguments
+// that occur once each and in order lose their numbers: SQLite keeps numbered ones as names in a
+// list, which the driver walks for each argument of each call.
 func positional(query string) string {
 	parts := strings.Split(query, "$")
 	var plain strings.Builder
@@ -332,8 +333,8 @@ func positional(query string) string {
 	return plain.String()
 }
 
-// cachedStatements is how many compiled statements a connection keeps: all of a
-// program that has fixed texts and some lists of varying length.
+// cachedStatements is how many compiled statements a connection keeps: enough for a program that
+// has fixed texts and some lists of varying length.
 const cachedStatements = 256
 
 // cached is a compiled statement that lives as long as its connection.

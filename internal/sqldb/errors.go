@@ -11,7 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// The errors callers tell apart, with errors.Is.
+// The errors that callers distinguish with errors.Is.
 var (
 	ErrNotFound error = plain("not found")
 	ErrExists   error = plain("already exists")
@@ -21,14 +21,15 @@ var (
 	ErrClosed   error = plain("the store is closed")
 )
 
-// plain is an error of ours: its text names nobody, so [Reason] repeats it.
+// plain is an error of this package. Its text names no file, database, user or host, so [Reason]
+// repeats it.
 type plain string
 
 // Error returns the text.
 func (p plain) Error() string { return string(p) }
 
-// Wrap names what was being done, in an [Error], and maps the drivers' errors to ours.
-// It keeps nil nil.
+// Wrap returns an [Error] that names what was being done, and maps the drivers' errors to those of
+// this package. nil stays nil.
 func Wrap(what string, err error) error {
 	if err == nil {
 		return nil
@@ -39,7 +40,7 @@ func Wrap(what string, err error) error {
 	return &Error{what, err}
 }
 
-// notFound gives the absence of a row our name.
+// notFound maps sql.ErrNoRows to ErrNotFound.
 func notFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
@@ -47,7 +48,8 @@ func notFound(err error) error {
 	return err
 }
 
-// ended gives a read of a database that was closed our name; database/sql does not export its own.
+// ended maps the error of a read on a closed database to ErrClosed; database/sql does not export
+// its own.
 func ended(err error) error {
 	if err != nil && err.Error() == "sql: database is closed" {
 		return ErrClosed
@@ -78,14 +80,14 @@ func kindOf(err error) error {
 	return nil
 }
 
-// crossed says whether the database has undone a transaction for one of another process that was under way.
+// crossed reports whether the database has undone a transaction because of a concurrent one.
 func crossed(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (pg.Code == "40P01" || pg.Code == "40001")
 }
 
-// infrastructure reports whether err is about the database rather than an answer
-// of a statement, so that repeating the work alone cannot help.
+// infrastructure reports whether err is about the database rather than the result of one statement,
+// so that running the writes again cannot help.
 func infrastructure(err error) bool {
 	kind := kindOf(err)
 	return kind != nil && !errors.Is(kind, ErrExists) || errors.Is(err, ErrBusy) || errors.Is(err, context.DeadlineExceeded)

@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// pollEvery is how often Signals.Look is asked while Postgres passes on nothing, and
-	// lookAnyway how often else: a process of an earlier version tells nothing.
+	// pollEvery is how often Signals.Look is called while Postgres passes on no notifications, and
+	// lookAnyway how often it is called otherwise: processes of an earlier version send none.
 	pollEvery  = 250 * time.Millisecond
 	lookAnyway = 2 * time.Second
-	// proveEvery is how often the listening connection is proved to work, and answerTime how
-	// long that, connecting, or one Look may take.
+	// proveEvery is how often the listening connection is tested, and answerTime how long the test,
+	// connecting, or one call of Look may take.
 	proveEvery = 15 * time.Second
 	answerTime = 5 * time.Second
-	// again and againMost bound the pause before listening is tried anew.
+	// again and againMost bound the pause before the next attempt to listen.
 	again     = 250 * time.Millisecond
 	againMost = 30 * time.Second
 )
 
-// ear hears what other processes tell, on a connection of its own.
+// ear receives the notifications of other processes, on a connection of its own.
 type ear struct {
 	life  sync.Mutex
 	stop  context.CancelFunc
@@ -60,7 +60,7 @@ func (s *Signals) Stop() {
 	s.ear.stop = nil
 }
 
-// poll looks, often while nothing is heard.
+// poll calls Look, more often while no notifications can be received.
 func (s *Signals) poll(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -76,7 +76,7 @@ func (s *Signals) poll(ctx context.Context) {
 		}
 		last = time.Now()
 		look, cancel := context.WithTimeout(ctx, answerTime)
-		_ = s.Look(look) // a database that fails is the Monitor's to tell
+		_ = s.Look(look) // the Monitor reports a database that fails
 		cancel()
 	}
 }
@@ -94,8 +94,8 @@ func (s *Signals) keepListening(ctx context.Context) {
 	}
 }
 
-// listen hears until its connection ends or is deaf, and reports whether it has heard
-// anything.
+// listen receives notifications until its connection ends or stops delivering them, and reports
+// whether it has received any.
 func (s *Signals) listen(ctx context.Context) (worked bool) {
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -108,8 +108,8 @@ func (s *Signals) listen(ctx context.Context) (worked bool) {
 		_ = conn.Close(bye) // it may have ended by itself
 	}()
 	for n := 0; ; n++ {
-		// A connection that does not pass anything on looks like one on which nothing is said.
-		// What is sent over another one must arrive.
+		// A connection that delivers no notifications looks like one for which there are none. A
+		// notification sent over another connection must therefore arrive.
 		proof := fmt.Sprint(s.origin, "#", n)
 		if err := s.send(ctx, proof); err != nil {
 			return worked
@@ -120,7 +120,7 @@ func (s *Signals) listen(ctx context.Context) (worked bool) {
 		if !worked {
 			worked = true
 			s.ear.hears.Store(true)
-			s.WakeAll() // for what was told before
+			s.WakeAll() // for notifications that were sent before
 		}
 		if err := s.hear(ctx, conn, proveEvery, ""); err != nil && !pgconn.Timeout(err) {
 			return true
@@ -153,7 +153,8 @@ func (s *Signals) send(ctx context.Context, payload string) error {
 	return err
 }
 
-// hear wakes for what is told, until a payload of its own comes or the time is over.
+// hear wakes the waiters for each notification of another process, until the payload until arrives
+// or the limit is over.
 func (s *Signals) hear(ctx context.Context, conn *pgx.Conn, limit time.Duration, until string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -13,21 +13,20 @@ import (
 	"strings"
 )
 
-// Schema is the tables of one program, as a list of migrations. They are applied in
-// the order of their names and never edited once released; the number of files is the
-// version they lead to.
+// Schema describes the tables of one program as a list of migrations. They are applied in the order
+// of their names and never edited once released; the number of files is the version they lead to.
 type Schema struct {
-	// Meta names the table that holds the version, the database's id and what the
-	// program puts there with [Tx.PutMeta].
+	// Meta names the table that holds the version, the database's id and the values that the
+	// program stores with [Tx.PutMeta].
 	Meta string
-	// Files holds *.sql. Statements end with a semicolon and a new line. What follows
-	// "-- sqlite: " on its line is for SQLite alone.
+	// Files holds *.sql. Statements end with a semicolon and a new line. Text that follows "--
+	// sqlite: " on its line is for SQLite alone.
 	Files fs.FS
 }
 
-// Migrate brings the tables to the newest version, in one transaction, while no other
-// process does the same. It refuses a database that a newer program has migrated. then
-// may make the tables of a library beside them; nil for none.
+// Migrate brings the tables to the newest version, in one transaction, while no other process can
+// do the same. It refuses a database that a newer program has migrated. then may create the tables
+// of a library under the same lock; nil for none.
 func (db *DB) Migrate(ctx context.Context, s Schema, then func() error) error {
 	unlock, err := db.lockSchema(ctx)
 	if err != nil {
@@ -101,7 +100,7 @@ func (t *Tx) version() (int, error) {
 	return strconv.Atoi(value)
 }
 
-// identity is made once.
+// identity returns the database's id, which is created once.
 func (t *Tx) identity() (id [8]byte, err error) {
 	value, err := t.db.readMeta(t.ctx, t, "id")
 	if err != nil {
@@ -118,16 +117,16 @@ func (t *Tx) identity() (id [8]byte, err error) {
 	return [8]byte(raw), nil
 }
 
-// ID tells this database from another one, a restored or emptied one for instance. It
-// is made by [DB.Migrate].
+// ID distinguishes this database from another one, such as a restored or emptied one. [DB.Migrate]
+// creates it.
 func (db *DB) ID() [8]byte { return db.id }
 
-// Meta reads a value of the program's; "" when there is none.
+// Meta reads a value stored with [Tx.PutMeta]; "" when there is none.
 func (db *DB) Meta(ctx context.Context, name string) (string, error) {
 	return db.readMeta(ctx, db, name)
 }
 
-// PutMeta stores a value of the program's.
+// PutMeta stores a value of the program under a name.
 func (t *Tx) PutMeta(name, value string) error {
 	_, err := t.Exec(`INSERT INTO `+t.db.meta+` (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
@@ -145,14 +144,15 @@ func (db *DB) readMeta(ctx context.Context, q Querier, name string) (string, err
 	return value, err
 }
 
-// schemaLock is held on Postgres while tables are made or migrated.
+// schemaLock is the advisory lock that is held on Postgres while tables are created or migrated.
 const schemaLock = 7391562841
 
 func (db *DB) lockSchema(ctx context.Context) (unlock func() error, err error) {
 	if db.opt.Postgres == "" {
 		return lockFile(ctx, filepath.Join(db.opt.Dir, "schema.lock"))
 	}
-	// A transaction and not a session holds it: a pgbouncer gives each transaction of a session another one.
+	// A transaction holds the lock rather than a session, because pgbouncer may run each
+	// transaction of a session on another server connection.
 	t, err := db.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err

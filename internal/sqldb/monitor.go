@@ -36,24 +36,23 @@ type Monitor struct {
 	done chan struct{}
 }
 
-// Monitor returns a monitor that has not started. changed hears why the database cannot
-// be written, and nil when it can again; it must not block. nil for nobody.
+// Monitor returns a monitor that has not started. changed is called with the reason when the
+// database cannot be written, and with nil when it can again; it must not block. It may be nil.
 func (db *DB) Monitor(changed func(error)) *Monitor {
 	m := &Monitor{db: db, changed: changed, suspect: make(chan struct{}, 1), works: make(chan struct{})}
 	close(m.works)
 	return m
 }
 
-// Suspect says that somebody's access failed: the monitor looks now.
+// Suspect reports that an access to the database failed: the monitor looks now.
 func (m *Monitor) Suspect() {
 	select {
 	case m.suspect <- struct{}{}:
-	default: // it is about to
+	default: // it is already about to look
 	}
 }
 
-// Err is why the database could not be written when the monitor last looked; nil when it
-// could.
+// Err returns why the database could not be written when the monitor last looked; nil if it could.
 func (m *Monitor) Err() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,12 +72,12 @@ func (m *Monitor) Wait(ctx context.Context) error {
 	}
 }
 
-// Look looks once, and tells what it saw.
+// Look checks once whether the database can be written, and returns the error if not.
 func (m *Monitor) Look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	saw := make(chan error, 1)
-	go func() { // the writer does not heed a context once it has begun
+	go func() { // the writer ignores the context once the transaction has begun
 		saw <- m.db.WriteUnsynced(ctx, "look whether the database can be written", func(t *Tx) error {
 			if m.First != nil {
 				if err := m.First(t); err != nil {

@@ -43,10 +43,9 @@ func openSQLite(ctx context.Context, opt Options, a *ahead) (*sql.DB, string, er
 	return db, "sqlite3", nil
 }
 
-// dsn sets what whatsmeow and we need of every connection. _txlock=immediate
-// takes the write lock when a transaction begins: one that begins by reading and
-// then writes cannot be upgraded while another writes, and whatsmeow would lose
-// the incoming message.
+// dsn sets the options that whatsmeow and this package need on every connection. _txlock=immediate
+// takes the write lock when a transaction begins: a transaction that first reads and then writes
+// cannot be upgraded while another one writes, and whatsmeow would lose the incoming message.
 func dsn(path string, relaxed bool) string {
 	sync := "FULL"
 	if relaxed {
@@ -60,13 +59,13 @@ func dsn(path string, relaxed bool) string {
 	return "file:" + escapePath(path) + "?" + q.Encode()
 }
 
-// escapePath keeps the characters of a path that mean something in a URI.
+// escapePath escapes the characters of a path that have a meaning in a URI.
 func escapePath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 }
 
-// privateFile makes dir (0700) and the database file in it (0600) before SQLite
-// does with the umask's mode; -wal and -shm inherit the file's.
+// privateFile creates dir (0700) and the database file in it (0600), because SQLite would create
+// the file with the umask's mode; -wal and -shm inherit the file's mode.
 func privateFile(dir, name string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -90,7 +89,7 @@ func privateFile(dir, name string) (string, error) {
 	return path, nil
 }
 
-// touch makes a file that only its owner may read.
+// touch creates a file, if there is none, that only its owner may read.
 func touch(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -14,21 +14,22 @@ import (
 )
 
 const (
-	// rested is how long a connection may have done nothing before it is asked whether it still works: Postgres may
-	// have been started anew, and what is begun with the first statements cannot be told from what was committed.
+	// rested is how long a connection may be idle before it is pinged. Postgres may have restarted,
+	// and because BEGIN is sent together with the statements that follow it, an error would not
+	// show whether the transaction was committed.
 	rested = time.Second
 	// undoTime bounds a rollback. A connection that does not end its transaction in this time is closed.
 	undoTime = 5 * time.Second
 )
 
-// pipeline is a transaction of the writer on Postgres. What it is told to do goes to the server together with the next
-// statement whose answer somebody waits for, or with the commit: one round trip for all of it, BEGIN and COMMIT included.
-// The server carries out nothing behind a statement that fails.
+// pipeline is a transaction of the writer on Postgres. Statements are queued and sent together with
+// the next one whose result somebody waits for, or with the commit: one round trip for all of them,
+// BEGIN and COMMIT included. The server executes nothing after a statement that fails.
 type pipeline struct {
 	*sql.Conn
 	ctx   context.Context
-	sent  bool  // something of it may be at the server
-	err   error // of what has failed: nothing more is done
+	sent  bool  // the server may have received part of it
+	err   error // the first failure; nothing is done after it
 	queue []*queued
 }
 
@@ -36,14 +37,14 @@ type pipeline struct {
 type queued struct {
 	query string
 	args  []any
-	read  func(Scanner) error // hears each row; nil: none is wanted
-	then  func(n int64) error // hears how many rows there were, when the answers of the whole queue are read; nil: nobody waits
+	read  func(Scanner) error // called with each row; nil: rows are not wanted
+	then  func(n int64) error // called with the number of rows once the results of the whole queue are read; nil: nobody waits
 
 	n    int64
-	text string // of the server's word that it is done
+	text string // the server's command tag
 }
 
-// pipelined begins a transaction on a connection that was last used at a time.
+// pipelined begins a transaction on a connection that was last used at last.
 func pipelined(ctx context.Context, c *sql.Conn, last time.Time) (*pipeline, error) {
 	err := c.Raw(func(raw any) error {
 		pg, ok := raw.(*stdlib.Conn)
@@ -68,7 +69,7 @@ func pipelined(ctx context.Context, c *sql.Conn, last time.Time) (*pipeline, err
 
 func (p *pipeline) add(s *queued) { p.queue = append(p.queue, s) }
 
-// flush sends the queue, reads the answers, and tells those who wait for them.
+// flush sends the queue, reads the results, and calls the then functions.
 func (p *pipeline) flush() error {
 	queue := p.queue
 	if p.queue = nil; len(queue) == 0 || p.err != nil {
@@ -91,7 +92,7 @@ func (p *pipeline) flush() error {
 		if p.err != nil || s.then == nil {
 			continue
 		}
-		if err := s.then(s.n); p.err == nil { // it may have met with one by itself
+		if err := s.then(s.n); p.err == nil { // then may have called flush, which sets it
 			p.err = err
 		}
 	}
@@ -106,14 +107,14 @@ func send(ctx context.Context, c *pgx.Conn, queue []*queued) error {
 	results := c.SendBatch(ctx, &batch)
 	for _, s := range queue {
 		if err := s.answer(results); err != nil {
-			_ = results.Close() // repeats it
+			_ = results.Close() // it returns the same error
 			return err
 		}
 	}
 	return results.Close()
 }
 
-// answer reads that of one statement.
+// answer reads the result of one statement.
 func (s *queued) answer(results pgx.BatchResults) error {
 	rows, err := results.Query()
 	if err != nil {
@@ -130,7 +131,7 @@ func (s *queued) answer(results pgx.BatchResults) error {
 	return rows.Err()
 }
 
-// row is a row that is read as database/sql reads it: a number, too, is true or false.
+// row scans a row as database/sql does: a number is accepted for a bool, too.
 type row struct{ pgx.Rows }
 
 // Scan reads the columns.
@@ -144,7 +145,7 @@ func (r row) Scan(dest ...any) error {
 	return r.Rows.Scan(dest...)
 }
 
-// truths takes what database/sql takes for a bool.
+// truths accepts the values that database/sql accepts for a bool.
 type truths struct{ to *bool }
 
 // Scan implements sql.Scanner.
@@ -156,7 +157,7 @@ func (t truths) Scan(from any) error {
 	return err
 }
 
-// tellAll returns when everybody has heard what he waits for.
+// tellAll flushes until every then function has been called.
 func (p *pipeline) tellAll() error {
 	for slices.ContainsFunc(p.queue, func(s *queued) bool { return s.then != nil }) {
 		if err := p.flush(); err != nil {
@@ -166,7 +167,7 @@ func (p *pipeline) tellAll() error {
 	return nil
 }
 
-// QueryContext reads what the transaction sees, row by row.
+// QueryContext runs a query inside the transaction and reads its result row by row.
 func (p *pipeline) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := p.flush(); err != nil {
 		return nil, err
@@ -177,7 +178,7 @@ func (p *pipeline) QueryContext(ctx context.Context, query string, args ...any) 
 // Commit commits, or leaves nothing behind.
 func (p *pipeline) Commit() error {
 	if !p.sent && len(p.queue) == 1 {
-		return nil // there is only its beginning
+		return nil // nothing but BEGIN is queued
 	}
 	end := &queued{query: "COMMIT"}
 	p.add(end)

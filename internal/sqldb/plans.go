@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Plans explains every query on tables with a prefix that this SQLite database has
-// compiled so far: the query and the steps of its plan. It shows whether an index
-// serves each.
+// Plans returns the steps of the query plan for every query that contains prefix and that this
+// SQLite database has compiled so far. They show whether an index serves the query.
 func (db *DB) Plans(ctx context.Context, prefix string) (map[string][]string, error) {
 	conns := []*sql.Conn{db.writer.conn}
 	for range db.sql.Stats().Idle {

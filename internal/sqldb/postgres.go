@@ -16,20 +16,21 @@ import (
 const (
 	// pgConns bounds the connections of one process.
 	pgConns = 24
-	// warmConns is how many there are at once when it starts.
+	// warmConns is how many connections are opened at once at the start.
 	warmConns = 6
-	// eachServer is how long one of several servers may take to answer. One whose machine is gone says
-	// nothing, and must not take the time in which the next one would.
+	// eachServer is how long one of several servers may take to answer. A server whose machine is
+	// down never answers, and must not use up the time in which the next one would.
 	eachServer = 2 * time.Second
-	// frozen is how long a transaction waits for its process, which may be stopped or cut off: it goes before the
-	// others that want its locks give up.
+	// frozen is how long Postgres waits for the next statement of an open transaction, whose
+	// process may be stopped or cut off. Postgres ends the transaction before others that wait for
+	// its locks give up.
 	frozen = lockWait / 2
 )
 
 func openPostgres(ctx context.Context, opt Options, _ *ahead) (*sql.DB, string, error) {
 	cfg, err := postgresConfig(opt.Postgres)
 	if err != nil {
-		// pgx repeats the string, which holds the password.
+		// pgx's error repeats the string, which holds the password.
 		return nil, "", plain("open the database: the Postgres connection string cannot be read: use postgres://user:password@host/database")
 	}
 	if opt.Relaxed {
@@ -47,8 +48,8 @@ func openPostgres(ctx context.Context, opt Options, _ *ahead) (*sql.DB, string, 
 	return db, "postgres", nil
 }
 
-// warm connects a few times at once, which whoever comes first would wait for: each connection is a process of the server.
-// One is enough.
+// warm opens a few connections at once, so that the first callers do not wait for them: for each
+// one the server starts a process. It fails only if none can be opened.
 func warm(ctx context.Context, db *sql.DB) error {
 	var conns [warmConns]*sql.Conn
 	var errs [warmConns]error
@@ -67,8 +68,8 @@ func warm(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// postgresConfig reads a connection string. A standby is never connected to: what it reads is old, and a
-// connection to it would fail at every write until it ends.
+// postgresConfig reads a connection string. By default it excludes standby servers: their data is
+// old, and a connection to one would fail at every write for as long as it is used.
 func postgresConfig(text string) (*pgx.ConnConfig, error) {
 	cfg, err := pgx.ParseConfig(text)
 	if err != nil {

@@ -19,17 +19,17 @@ import (
 // databases, users and addresses and is for the log; [Reason] is for everybody.
 type Error struct {
 	What string
-	Err  error // the driver's, and one of ours when we have a name for it
+	Err  error // the driver's error, with one of this package's where one applies
 }
 
-// Error returns what was being done and the driver's words.
+// Error returns what was being done and the driver's message.
 func (e *Error) Error() string { return e.What + ": " + e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Failed reports whether err is a failure of the database, and not an answer such as
-// [ErrNotFound], the end of a caller, or something else altogether.
+// Failed reports whether err is a failure of the database, and not a result such as [ErrNotFound],
+// a canceled context, or an unrelated error.
 func Failed(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || errors.Is(err, ErrLimit) {
 		return false
@@ -41,8 +41,8 @@ func Failed(err error) bool {
 	return ours || connecting || postgres || lite
 }
 
-// Reason says in words why a database failed and what to do, as a clause without a full
-// stop. It repeats nothing of the error: no name of a file, a database, a user or a host.
+// Reason explains why a database failed and what to do, as a clause without a full stop. It repeats
+// nothing of the error: no name of a file, a database, a user or a host.
 func Reason(err error) string {
 	if known, ok := errors.AsType[plain](err); ok {
 		return known.Error()

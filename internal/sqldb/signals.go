@@ -8,19 +8,19 @@ import (
 	"sync"
 )
 
-// Signals wake those who wait for a topic, such as a kind of event: in this process at once,
-// and in the other processes on the same Postgres when a transaction that tells of the topic
-// is committed. A signal may come without need, and one that came while nobody listened is
-// made up for: who is woken looks into the database. Start and Stop it.
+// Signals wake those who wait for a topic, such as a kind of event: in this process at once, and in
+// other processes on the same Postgres when a transaction that announces the topic is committed. A
+// signal may be spurious, and one that was sent while a process did not listen is made up for: each
+// waiter looks into the database when it is woken. Start and Stop it.
 type Signals struct {
-	// Look wakes those for whom there may be something new. It is asked now and then, and
-	// several times a second while Postgres passes on nothing, as behind a pgbouncer in
+	// Look wakes the waiters for which there may be something new. It is called now and then, and
+	// several times a second while Postgres passes on no notifications, as behind a pgbouncer in
 	// transaction mode. Set it before Start.
 	Look func(ctx context.Context) error
 
 	db      *DB
 	channel string
-	origin  string // of what this process tells
+	origin  string // marks the notifications of this process
 
 	mu     sync.Mutex
 	ch     map[string]chan struct{} // by topic; "" is every topic
@@ -29,12 +29,13 @@ type Signals struct {
 	ear ear
 }
 
-// Signals returns signals that have not started, on a channel that all who use them name.
+// Signals returns signals that have not started. All processes that share them use the same
+// channel.
 func (db *DB) Signals(channel string) *Signals {
 	return &Signals{db: db, channel: channel, origin: rand.Text()}
 }
 
-// Wait returns a channel that is closed by the next signal of the topic, "" is any. Take it
+// Wait returns a channel that is closed by the next signal of the topic; "" is any topic. Call it
 // before looking at what may have changed.
 func (s *Signals) Wait(topic string) <-chan struct{} {
 	s.mu.Lock()
@@ -54,8 +55,8 @@ func (s *Signals) Wait(topic string) <-chan struct{} {
 	return ch
 }
 
-// Wake wakes those of this process who wait for a topic, and nobody else: each of them asks
-// the database.
+// Wake wakes those who wait for a topic in this process, and in no other: each of them queries the
+// database.
 func (s *Signals) Wake(topic string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +68,7 @@ func (s *Signals) Wake(topic string) {
 	}
 }
 
-// WakeAll wakes everybody in this process.
+// WakeAll wakes all waiters in this process.
 func (s *Signals) WakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +78,7 @@ func (s *Signals) WakeAll() {
 	clear(s.ch)
 }
 
-// Close wakes everybody, and lets nobody wait any more.
+// Close wakes all waiters. A later Wait returns a closed channel.
 func (s *Signals) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -85,7 +86,7 @@ func (s *Signals) Close() {
 	s.WakeAll()
 }
 
-// Tell wakes the other processes when the transaction is committed. A topic is a word. The
+// Tell wakes the other processes when the transaction is committed. A topic is a single word. The
 // caller calls Wake for its own process.
 func (s *Signals) Tell(t *Tx, topic string) error {
 	if s.db.dialect != "postgres" {
@@ -98,8 +99,8 @@ func (s *Signals) Tell(t *Tx, topic string) error {
 	return err
 }
 
-// notice is what the writes of one transaction tell: a commit that notifies takes a lock that
-// all of the server's databases share, so it does so once.
+// notice collects the topics of all writes of one transaction for a single notification: a commit
+// that notifies takes a lock that all of the server's databases share.
 type notice struct {
 	signals *Signals
 	topics  []string

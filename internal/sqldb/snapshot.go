@@ -9,13 +9,13 @@ import (
 	"strconv"
 )
 
-// Snapshot writes a copy of the SQLite file at from, as it is at one moment, to the file
-// to, which must not exist and is made with mode 0600. Whoever has the file open goes on
-// reading and writing: SQLite's log grows for as long as it takes. Call it from another
-// process than theirs or through [DB], never by opening the file by other means in
-// their process, which would end their locks.
+// Snapshot copies the SQLite file at from, as it is at one moment, to the file to, which must not
+// exist and is created with mode 0600. Processes that have the file open can go on reading and
+// writing; SQLite's log grows until the copy is complete. Call it in a process that does not have
+// the file open, or has it open through [DB] only: opening the file by other means in such a
+// process would release its locks.
 func Snapshot(ctx context.Context, from, to string) (err error) {
-	if _, err := os.Stat(from); err != nil { // SQLite would make one
+	if _, err := os.Stat(from); err != nil { // SQLite would create it
 		return Wrap("snapshot", err)
 	}
 	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -34,8 +34,8 @@ func Snapshot(ctx context.Context, from, to string) (err error) {
 	return Wrap("snapshot of "+from, err)
 }
 
-// Inspect checks a whole SQLite file that nobody has open, and returns the version of the
-// tables whose [Schema.Meta] is meta: 0 if there are none.
+// Inspect checks a whole SQLite file that no process has open, and returns the schema version of
+// the tables whose [Schema.Meta] is meta: 0 if there are none.
 func Inspect(ctx context.Context, path, meta string) (version int, err error) {
 	db, err := sql.Open("sqlite", "file:"+escapePath(path)+"?mode=ro&immutable=1&_pragma=trusted_schema(0)")
 	if err != nil {

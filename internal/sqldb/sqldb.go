@@ -1,24 +1,25 @@
-// Package sqldb opens SQLite and PostgreSQL behind one door: pooled connections, a
-// writer that commits in groups, migrations, and a sweeper that keeps tables small.
-// One text of SQL serves both, with $1 for arguments.
+// Package sqldb opens SQLite and PostgreSQL behind one interface: pooled connections, a writer that
+// commits in groups, migrations, and a sweeper that keeps tables small. The same SQL text serves
+// both, with $1 for arguments.
 //
 // What the package guarantees:
 //
-//   - Committed before visible. [DB.Write] returns only after its transaction is on
-//     disk, [DB.WriteUnsynced] and [DB.WriteSoon] when a crash of the process cannot
-//     take it any more, though a power cut may. PostgreSQL syncs every commit.
-//   - All or nothing. Every write is one transaction; after an error nothing of it is
-//     stored. [ErrDiskFull] and [ErrBusy] name the two errors an operator can mend.
-//   - Group commit. What has gathered while the last commit was being synced is committed
-//     together; a write that fails does not take its neighbours along.
-//   - On Postgres few round trips: what a write does with [Tx.Later] and [Tx.Then] goes to the server together, for the
-//     whole group, with BEGIN and COMMIT.
-//   - What went ahead is there, and in its place: [DB.WriteAhead] returns when a log has the write on the disk; its rows
-//     follow before every later write, in this process or the next, and before whoever reads them.
+//   - Committed before visible. [DB.Write] returns only after its transaction is on disk.
+//     [DB.WriteUnsynced] and [DB.WriteSoon] return when a crash of the process can no longer lose
+//     it, though a power cut may. PostgreSQL syncs every commit.
+//   - All or nothing. Every write is one transaction; after an error nothing of it is stored.
+//     [ErrDiskFull] and [ErrBusy] name the two errors an operator can fix.
+//   - Group commit. Writes that arrive while the last commit is being synced are committed
+//     together; a write that fails does not make the others fail.
+//   - Few round trips on Postgres: statements of [Tx.Later] and [Tx.Then] go to the server
+//     together, for the whole group, with BEGIN and COMMIT.
+//   - Writes that go ahead are durable and keep their order: [DB.WriteAhead] returns when a log has
+//     the write on the disk. Its rows reach the database before every later write, in this process
+//     or the next, and before anyone reads them.
 //   - A fair queue for SQLite's write lock, and statements compiled once per
 //     connection, also for other users of [DB.SQL].
-//   - What one process writes wakes those who wait for it in another, also behind a pooler
-//     that passes on no notifications: see [Signals].
+//   - A write in one process wakes those who wait for it in another, also behind a pooler that
+//     passes on no notifications: see [Signals].
 //   - The directory of a SQLite file is private (0700), and so is the file (0600).
 package sqldb
 
@@ -39,12 +40,12 @@ type Options struct {
 	File string
 	// Postgres is a connection string (libpq URL or key=value form); empty means SQLite.
 	Postgres string
-	// Relaxed lets a power cut (not a crash of the process) take the last commits:
-	// PRAGMA synchronous=NORMAL, or synchronous_commit=off.
+	// Relaxed allows a power cut (not a crash of the process) to lose the last commits: PRAGMA
+	// synchronous=NORMAL, or synchronous_commit=off.
 	Relaxed bool
-	// Ahead lets writes of [DB.WriteAhead] wait for a log in Dir in place of SQLite, and hears of those whose rows the
-	// database refused; nil: they wait for SQLite. No other process may write to the file. Not used with Postgres, nor
-	// with Relaxed.
+	// Ahead makes writes of [DB.WriteAhead] wait for a log in Dir instead of SQLite, and is called
+	// with the error of each whose rows the database refuses; nil: they wait for SQLite. No other
+	// process may write to the file. Not used with Postgres, nor with Relaxed.
 	Ahead func(refused error)
 }
 
@@ -84,8 +85,9 @@ func Open(ctx context.Context, opt Options) (*DB, error) {
 	return db, nil
 }
 
-// Rest closes SQLite's connections that nobody uses at the moment, but one. Each keeps 2 MiB of pages
-// that it has read, and its statements. They are opened again when they are needed. On Postgres it does nothing.
+// Rest closes all idle SQLite connections but one. Each keeps 2 MiB of pages that it has read, and
+// its compiled statements. Connections are opened again when they are needed. On Postgres Rest does
+// nothing.
 func (db *DB) Rest() {
 	if db.dialect == "sqlite3" {
 		db.sql.SetMaxIdleConns(1)
@@ -93,8 +95,8 @@ func (db *DB) Rest() {
 	}
 }
 
-// Close finishes the writes that are under way, waits for whoever uses a connection of [DB.SQL], and closes the
-// database. Calls made afterwards fail with [ErrClosed]. It is idempotent.
+// Close finishes the writes that are under way, waits until no connection of [DB.SQL] is in use,
+// and closes the database. Calls made afterwards fail with [ErrClosed]. It is idempotent.
 func (db *DB) Close() error {
 	var err error
 	db.close.Do(func() {
@@ -107,24 +109,23 @@ func (db *DB) Close() error {
 	return err
 }
 
-// SQL is the pool itself, for a library that brings its own statements. What it
-// writes waits for the same turn as [DB.Write].
+// SQL returns the connection pool, for a library that runs its own statements. Its writes wait for
+// the same turn as those of [DB.Write].
 func (db *DB) SQL() *sql.DB { return db.sql }
 
 // Dialect is "sqlite3" or "postgres".
 func (db *DB) Dialect() string { return db.dialect }
 
-// Write runs fn in a transaction that it may share with others, and returns once
-// that is committed. fn may run more than once: it must set its results anew each
-// time, and touch nothing else. A context that ends before the transaction begins
-// leaves nothing; later it is not heeded, since the caller must know whether the
-// write is there.
+// Write runs fn in a transaction that it may share with other writes, and returns once that is
+// committed. fn may run more than once: it must set its results anew each time, and have no other
+// effect. If ctx ends before the transaction begins, nothing is written; after that ctx is ignored,
+// because the caller must learn whether the write was committed.
 func (db *DB) Write(ctx context.Context, what string, fn func(*Tx) error) error {
 	return Wrap(what, db.writer.wait(newJob(ctx, fn, synced)))
 }
 
-// WriteUnsynced is Write for what may be lost in a power cut, though not in a crash
-// of the process: SQLite's commit is in the file and not yet on the disk.
+// WriteUnsynced is Write for data that a power cut may lose, though not a crash of the process:
+// SQLite's commit is in the file but not yet on the disk.
 func (db *DB) WriteUnsynced(ctx context.Context, what string, fn func(*Tx) error) error {
 	return Wrap(what, db.writer.wait(newJob(ctx, fn, unsynced)))
 }
@@ -135,14 +136,14 @@ func (db *DB) WriteSoon(ctx context.Context, what string, fn func(*Tx) error) er
 	return Wrap(what, db.writer.wait(newJob(ctx, fn, lingering)))
 }
 
-// Begin is WriteUnsynced that returns at once when there is room among the writes that wait: it
-// is committed behind those that were begun before, and before those that are begun later, or
-// together with them. wait returns as WriteUnsynced does.
+// Begin is WriteUnsynced without the waiting: it returns at once while there is room in the queue
+// of waiting writes. The write is committed after those begun earlier and before those begun later,
+// or together with them. wait returns as WriteUnsynced does.
 func (db *DB) Begin(ctx context.Context, what string, fn func(*Tx) error) (wait func() error) {
 	return db.begin(newJob(ctx, fn, unsynced), what)
 }
 
-// BeginSynced is Begin for a write that goes to the disk: wait returns as Write does.
+// BeginSynced is Begin for a write that must be on the disk: wait returns as Write does.
 func (db *DB) BeginSynced(ctx context.Context, what string, fn func(*Tx) error) (wait func() error) {
 	return db.begin(newJob(ctx, fn, synced), what)
 }
@@ -154,30 +155,29 @@ func (db *DB) begin(j *job, what string) (wait func() error) {
 	return func() error { return Wrap(what, db.writer.outcome(j)) }
 }
 
-// Hand gives a write to the writer and does not wait for it: it goes with the next
-// commit. Its error is lost.
+// Hand queues a write for the next commit and does not wait for it. The error of the write itself
+// is lost.
 func (db *DB) Hand(ctx context.Context, what string, fn func(*Tx) error) error {
 	return Wrap(what, db.writer.hand(newJob(context.WithoutCancel(ctx), fn, lingering)))
 }
 
-// Follow is WriteSoon for a write whose end is told and not waited for: then hears it from whoever
-// commits it, and must neither block nor write. After an error of Follow itself, or when the database is closed
-// before its turn, it hears nothing.
+// Follow is WriteSoon without the waiting: the goroutine that commits the write calls then with the
+// outcome. then must neither block nor write. It is not called when Follow itself returns an error,
+// nor when the database is closed before the write's turn.
 func (db *DB) Follow(ctx context.Context, what string, fn func(*Tx) error, then func(error)) error {
 	j := newJob(context.WithoutCancel(ctx), fn, lingering)
 	j.then = func(err error) { then(Wrap(what, err)) }
 	return Wrap(what, db.writer.hand(j))
 }
 
-// Committed notes an unsynced commit that was made through [DB.SQL] and returns its
-// number for [DB.OnDisk].
+// Committed records an unsynced commit that was made through [DB.SQL] and returns its number for
+// [DB.OnDisk].
 func (db *DB) Committed() uint64 { return db.writer.commits.Add(1) }
 
-// OnDisk reports whether a synced write has followed the unsynced commit, and so has
-// taken it to the disk with it.
+// OnDisk reports whether a later synced write has taken the unsynced commit to the disk.
 func (db *DB) OnDisk(commit uint64) bool { return commit <= db.writer.onDisk.Load() }
 
-// Querier is what reads: a [DB], or a [Tx] that sees its own writes.
+// Querier runs queries: a [DB], or a [Tx], which sees its own writes.
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
@@ -188,7 +188,7 @@ func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql
 	return rows, ended(err)
 }
 
-// Row reads one row into dest; none is [ErrNotFound].
+// Row reads one row into dest; without a row it returns [ErrNotFound].
 func (db *DB) Row(ctx context.Context, query string, args []any, dest ...any) error {
 	return db.reading(ctx, func(ctx context.Context, q rower) error {
 		return notFound(q.QueryRowContext(ctx, query, args...).Scan(dest...))
@@ -201,8 +201,9 @@ type rower interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// reading lends what reads. On SQLite that is a connection, and only to get it does ctx matter: a query is short, and
-// one whose context can end costs a goroutine that waits for that.
+// reading calls read with the pool or, on SQLite, with one connection. There ctx matters only for
+// getting the connection: queries are short, and for each one whose context can end a goroutine is
+// started to watch it.
 func (db *DB) reading(ctx context.Context, read func(context.Context, rower) error) error {
 	if db.dialect != "sqlite3" {
 		return ended(read(ctx, db.sql))
@@ -218,7 +219,7 @@ func (db *DB) reading(ctx context.Context, read func(context.Context, rower) err
 // Scanner is a *sql.Row or *sql.Rows.
 type Scanner interface{ Scan(dest ...any) error }
 
-// One reads one row with scan; none is [ErrNotFound].
+// One reads one row with scan; without a row it returns [ErrNotFound].
 func One[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) (T, error) {
 	var none T
 	all, err := All(ctx, q, scan, query, args...)
@@ -272,7 +273,7 @@ func all[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), q
 	return out, rows.Err()
 }
 
-// Millis converts a time to a column; the zero time is 0.
+// Millis converts a time to a column's value; the zero time is 0.
 func Millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -280,7 +281,7 @@ func Millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// Time converts a column of [Millis] back, in UTC.
+// Time converts a value of [Millis] back, in UTC.
 func Time(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -10,22 +10,22 @@ import (
 	"math"
 )
 
-// statement is one that changes rows, with its arguments as the driver takes them.
+// statement is an SQL statement that changes rows, with its arguments as the driver takes them.
 type statement struct {
 	query string
 	args  []any
 
-	key   string                        // of [Tx.Last]; "" is none
-	again func(t *Tx, final bool) error // of [Tx.Revised]: does what is to be done now in place of this one and the next more
+	key   string                        // of [Tx.Last]; "" if it has none
+	again func(t *Tx, final bool) error // of [Tx.Revised]: runs when the rows are written, in place of this statement and the next more ones
 	more  int
 }
 
-// statements collects what fn of [DB.WriteAhead] would do, in place of a transaction.
+// statements collects the statements that fn of [DB.WriteAhead] runs, in place of a transaction.
 type statements []statement
 
 var errOnlyChanges = errors.New("a write that goes ahead has no rows to read")
 
-// ExecContext notes a statement, which is taken to touch a row.
+// ExecContext records a statement and reports that it touched one row.
 func (s *statements) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
 	one := statement{query: query, args: make([]any, len(args))}
 	for i, arg := range args {
@@ -44,14 +44,15 @@ func (*statements) QueryContext(context.Context, string, ...any) (*sql.Rows, err
 	return nil, errOnlyChanges
 }
 
-// QueryRowContext refuses: there is no *sql.Row that says so but by a panic, which [safely] catches.
+// QueryRowContext refuses with a panic, which [safely] catches: a *sql.Row cannot be made to return
+// the error.
 func (*statements) QueryRowContext(context.Context, string, ...any) *sql.Row { panic(errOnlyChanges) }
 
 // Commit and Rollback have nothing to do.
 func (*statements) Commit() error   { return nil }
 func (*statements) Rollback() error { return nil }
 
-// run makes the changes, as they are to be made now.
+// run executes the statements, revised ones in their final form.
 func (s statements) run(t *Tx) error {
 	for len(s) > 0 {
 		var err error
@@ -73,7 +74,7 @@ func (s statements) run(t *Tx) error {
 	return nil
 }
 
-// The kinds of arguments, see driver.Value. There is no time: columns hold [Millis].
+// The kinds of arguments, see driver.Value. There is none for time.Time: columns hold [Millis].
 const (
 	argNull byte = iota
 	argInt
@@ -84,8 +85,8 @@ const (
 	argTrue
 )
 
-// encode appends the statements to buf: how many, and for each its text, how many arguments, and for
-// each of these its kind and its value.
+// encode appends the statements to buf: their number, and for each its text, the number of its
+// arguments, and the kind and value of each argument.
 func (s statements) encode(buf []byte) ([]byte, error) {
 	buf = binary.AppendUvarint(buf, uint64(len(s)))
 	for _, one := range s {
@@ -147,12 +148,12 @@ func decode(raw []byte) (statements, error) {
 	return s, nil
 }
 
-// reader takes values from the front of rest, which is nil when it was not what it should be.
+// reader takes values from the front of rest, and sets rest to nil when the data is malformed.
 type reader struct{ rest []byte }
 
 func (r *reader) count() uint64 {
 	n, size := binary.Uvarint(r.rest)
-	if size <= 0 || n > uint64(len(r.rest)) { // each takes a byte at least
+	if size <= 0 || n > uint64(len(r.rest)) { // each item takes at least one byte
 		r.rest = nil
 		return 0
 	}

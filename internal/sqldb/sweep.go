@@ -10,31 +10,31 @@ import (
 )
 
 const (
-	// sweepEvery is how often a Sweeper looks.
+	// sweepEvery is how often a Sweeper runs.
 	sweepEvery = time.Minute
-	// countEvery is how many sweeps lie between two counts of the rows: SQLite reads a
-	// whole index to count.
+	// countEvery is how many sweeps there are for each count of the rows: SQLite reads a whole
+	// index to count.
 	countEvery = 15
 	// SweepBatch is how many rows one transaction of a sweep removes, so that writers
 	// never wait long behind it.
 	SweepBatch = 500
-	// sweepTime bounds one sweep; what is left waits for the next.
+	// sweepTime bounds one sweep; the rows that are left wait for the next.
 	sweepTime = 20 * time.Second
 )
 
-// Sweep names a table, its key, the rows whose time is over, and the order in which
-// rows go when the table is over its limit.
+// Sweep names a table, its key, the rows that have expired, and the order in which rows are
+// removed.
 type Sweep struct {
 	Table, Key, Order string
-	Over              string // condition on $1, which is Before as [Millis] writes it
+	Over              string // condition for an expired row; $1 is Before as [Millis] writes it
 	Before            time.Time
 	Limit             int // 0: none
 }
 
-// Job is what a Sweeper does each time; count is true when the limits are looked at, too.
+// Job is what a Sweeper does on each sweep. count is true when row limits are checked, too.
 type Job func(ctx context.Context, count bool) error
 
-// Sweeping makes a job of sweeps; list is asked anew each time, since sweeps hold times.
+// Sweeping makes a job of sweeps. list is called each time, because sweeps hold times.
 func (db *DB) Sweeping(list func() []Sweep) Job {
 	return func(ctx context.Context, count bool) error {
 		var errs []error
@@ -48,7 +48,7 @@ func (db *DB) Sweeping(list func() []Sweep) Job {
 	}
 }
 
-// sweep removes the rows whose time is over.
+// sweep removes the expired rows.
 func (db *DB) sweep(ctx context.Context, s Sweep) error {
 	for n := int64(SweepBatch); n == SweepBatch; {
 		var err error
@@ -80,7 +80,8 @@ func (db *DB) remove(ctx context.Context, s Sweep, rows string, args ...any) (n 
 	return n, err
 }
 
-// Excess is how many rows a table holds over its limit; 0 without a limit.
+// Excess returns how many rows a table holds beyond its limit (negative while there is room); 0
+// without a limit.
 func (db *DB) Excess(ctx context.Context, table string, limit int) (int64, error) {
 	if limit <= 0 {
 		return 0, nil

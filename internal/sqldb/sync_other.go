@@ -5,8 +5,8 @@ package sqldb
 import "os"
 
 const (
-	// writeThrough has each write of a file wait for the disk.
+	// writeThrough makes each write to a file wait for the disk.
 	writeThrough = os.O_SYNC
-	// direct is Linux's.
+	// direct is empty: O_DIRECT is used on Linux only.
 	direct = 0
 )

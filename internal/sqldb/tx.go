@@ -14,24 +14,24 @@ type Tx struct {
 	db    *DB
 	ctx   context.Context
 	sql   transaction
-	pipe  *pipeline // sql, if it is one
+	pipe  *pipeline // sql, when that is a pipeline
 	joint Joint
 
-	follows bool           // the write that runs went ahead, and these are its rows
-	held    []statement    // of Last
-	heldAt  map[string]int // where in held, by key
+	follows bool           // the current write went ahead, and its rows are being written
+	held    []statement    // statements of Last that have not run yet
+	heldAt  map[string]int // index in held, by key
 
 	committed []func()
 }
 
-// Joint is what the writes of one transaction do together.
+// Joint is work that the writes of one transaction do together.
 type Joint interface {
-	// End runs behind the last of them, before the transaction commits.
+	// End runs after the last write, before the transaction commits.
 	End(t *Tx) error
 }
 
-// Join returns the Joint of a transaction of [DB.Write], which the first write that asks begins.
-// All that use a database want the same type of it.
+// Join returns the Joint of a transaction of [DB.Write]. The first write that asks for it creates
+// it with begin. All users of one database must use the same type.
 func Join[J Joint](t *Tx, begin func() (J, error)) (J, error) {
 	if j, ok := t.joint.(J); ok {
 		return j, nil
@@ -43,14 +43,14 @@ func Join[J Joint](t *Tx, begin func() (J, error)) (J, error) {
 	return j, err
 }
 
-// Committed has fn called when a transaction of [DB.Write] is committed, before any later
-// write runs. fn must not wait for anything.
+// Committed has fn called when a transaction of [DB.Write] is committed, before any later write
+// runs. fn must not block.
 func (t *Tx) Committed(fn func()) { t.committed = append(t.committed, fn) }
 
-// Context is the transaction's, for [One] and [All].
+// Context returns the transaction's context, for [One] and [All].
 func (t *Tx) Context() context.Context { return t.ctx }
 
-// end has everything run that waits, for an answer or for its turn, and then what the writes do together.
+// end runs all statements that are still queued or held, and then the Joint.
 func (t *Tx) end() error {
 	t.follows = false
 	if err := errors.Join(t.release(), t.tellAll()); err != nil || t.joint == nil {
@@ -69,16 +69,17 @@ func (t *Tx) tellAll() error {
 	return t.pipe.tellAll()
 }
 
-// Later runs a statement of which nobody has to hear: on Postgres it goes to the server with the next one, in their
-// order. One that fails undoes the transaction.
+// Later runs a statement whose result nobody needs. On Postgres it is sent to the server with the
+// next statement, in order. If it fails, the transaction is undone.
 func (t *Tx) Later(query string, args ...any) error {
 	return t.Then(query, args, nil, nil)
 }
 
-// Then runs a statement, has read read each of its rows (nil: none is wanted), and then hears how many it found or
-// touched, if it is not nil. On SQLite that is over when Then returns; on Postgres it happens later in the transaction, before
-// it commits, together with what the other writes of the group ask: read must not use the transaction, then may.
-// Without a then the rows are read when the transaction ends.
+// Then runs a statement, calls read with each of its rows (nil: rows are not wanted), and finally
+// calls then, if it is not nil, with the number of rows found or touched. On SQLite all of that is
+// done when Then returns. On Postgres it happens later in the transaction, before it commits,
+// together with the statements of the group's other writes: read must not use the transaction, then
+// may. Without a then, the rows are read by the end of the transaction.
 func (t *Tx) Then(query string, args []any, read func(Scanner) error, then func(n int64) error) error {
 	if t.pipe != nil {
 		t.pipe.add(&queued{query: query, args: args, read: read, then: then})
@@ -103,8 +104,9 @@ func (t *Tx) Then(query string, args []any, read func(Scanner) error, then func(
 	return then(n)
 }
 
-// Insert is Later for an INSERT of one row. If that is there already the transaction fails, with [ErrExists]; but rows of
-// a write that went ahead are left out then, as nobody is there to hear of it.
+// Insert is Later for an INSERT of one row. If the row already exists, the transaction fails with
+// [ErrExists]. In a write that went ahead the row is skipped instead, because nobody waits for the
+// result.
 func (t *Tx) Insert(query string, args ...any) error {
 	if t.pipe != nil {
 		return t.Later(query, args...)
@@ -116,9 +118,9 @@ func (t *Tx) Insert(query string, args ...any) error {
 	return err
 }
 
-// Last is Later for a statement that leaves nothing of what an earlier one with the same key has done. Of those of
-// writes that went ahead only the last in a row runs: it waits until another write comes to the database, or the
-// transaction to its end.
+// Last is Later for a statement that overwrites everything an earlier statement with the same key
+// did. Across consecutive writes that went ahead, only the last one runs: it is held until a write
+// that did not go ahead uses the database, or until the transaction ends.
 func (t *Tx) Last(key, query string, args ...any) error {
 	if s, ok := t.sql.(*statements); ok {
 		_, err := s.ExecContext(t.ctx, query, args...)
@@ -143,7 +145,7 @@ func (t *Tx) Last(key, query string, args ...any) error {
 	return nil
 }
 
-// release runs what waits, unless another write that went ahead may still replace it.
+// release runs the held statements, unless another write that went ahead may still replace them.
 func (t *Tx) release() error {
 	if t.follows || len(t.held) == 0 {
 		return nil
@@ -159,10 +161,11 @@ func (t *Tx) release() error {
 	return nil
 }
 
-// Revised runs fn, with final set. In a write that goes ahead it runs twice: what it does without final goes into the
-// log, and what it does with final are the rows, which may know more by the time they are written. They must be what
-// those of the log come to in the end, since after a crash it is those that follow. The second time is in another
-// goroutine, may come more than once, and fails only when the database does.
+// Revised runs fn with final set. In a write that goes ahead, fn runs twice: its statements without
+// final go into the log, and its statements with final write the rows and may use what has become
+// known since. The rows must equal what the statements in the log lead to in the end, because after
+// a crash those are executed instead. The second call is in another goroutine, may come more than
+// once, and fails only when the database does.
 func (t *Tx) Revised(fn func(t *Tx, final bool) error) error {
 	s, ok := t.sql.(*statements)
 	if !ok {
@@ -176,7 +179,7 @@ func (t *Tx) Revised(fn func(t *Tx, final bool) error) error {
 	return err
 }
 
-// ask is Then for one who waits.
+// ask is Then for a caller that waits for the result.
 func (t *Tx) ask(query string, args []any, read func(Scanner) error) (int64, error) {
 	s := &queued{query: query, args: args, read: read}
 	t.pipe.add(s)
@@ -199,7 +202,7 @@ func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// Row reads one row into dest; none is [ErrNotFound].
+// Row reads one row into dest; without a row it returns [ErrNotFound].
 func (t *Tx) Row(query string, args []any, dest ...any) error {
 	if err := t.release(); err != nil {
 		return err
@@ -221,7 +224,7 @@ func (t *Tx) Row(query string, args []any, dest ...any) error {
 	return err
 }
 
-// QueryContext reads what the transaction sees.
+// QueryContext runs a query inside the transaction.
 func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := t.release(); err != nil {
 		return nil, err
@@ -238,14 +241,15 @@ type transaction interface {
 	Rollback() error
 }
 
-// liteTransaction is one on a connection to SQLite, of the writer, whose transactions no context ends. A *sql.Tx
-// has a goroutine that waits for that, and each query in it another one: to start them wakes a processor each time.
+// liteTransaction is a transaction on the writer's SQLite connection, which no context ends. A
+// *sql.Tx has a goroutine that watches its context, and each query in it has another one; starting
+// a goroutine wakes a processor each time.
 type liteTransaction struct {
 	*sql.Conn
 	tx driver.Tx
 }
 
-// transaction begins one on a connection, which was last used at a time.
+// transaction begins a transaction on a connection that was last used at last.
 func (db *DB) transaction(ctx context.Context, c *sql.Conn, last time.Time) (transaction, error) {
 	if db.dialect != "sqlite3" {
 		return pipelined(ctx, c, last)

@@ -15,36 +15,39 @@ import (
 const (
 	// batchSize bounds how many waiting writes share a transaction.
 	batchSize = 256
-	// linger is how long a write of [DB.WriteSoon] waits for one to go with.
+	// linger is how long a write of [DB.WriteSoon] waits for another one to share its commit.
 	linger = 20 * time.Millisecond
-	// writerCache lets the writer keep 8 MiB of pages. A group of writes that changes more than
-	// SQLite's 2 MiB would write pages before its end, and again at its end.
+	// writerCache lets the writer keep 8 MiB of pages. With SQLite's 2 MiB, a group of writes that
+	// changes more would write pages before its end, and again at its end.
 	writerCache = "PRAGMA cache_size=-8192"
-	// writerUndo keeps in memory what a statement for many rows has changed so far, which is undone
-	// if it fails. SQLite would make a file for it, each time.
+	// writerUndo keeps in memory the data needed to undo a statement for many rows if it fails.
+	// SQLite would create a file for it each time.
 	writerUndo = "PRAGMA temp_store=MEMORY"
-	// crossings is how often a transaction is made again after it had crossed that of another process: each waited for
-	// what the other had, and the database has undone this one.
+	// crossings is how often a transaction is retried after a conflict with one of another process
+	// (a deadlock or a serialization failure), for which the database has undone it.
 	crossings = 5
-	// crossingPause is about how long it waits before, longer each time: the other may still have to be woken, and
-	// would be overtaken, which crosses it again.
+	// crossingPause is about how long it waits before a retry, longer each time: the other
+	// transaction may still have to be woken, and a retry that overtakes it would conflict again.
 	crossingPause = 10 * time.Millisecond
-	// stuckFor is how long rows that could not be written wait until they are tried again, if nothing else is written.
+	// stuckFor is how long rows that could not be written wait before the next attempt, if nothing
+	// else is written.
 	stuckFor = time.Second
 	// writeTime bounds a transaction on Postgres; SQLite's are bounded by its disk.
 	writeTime = 30 * time.Second
 )
 
-// writing is what the writer's statements run with: they wait for no others.
+// writing is the context of the writer's statements: they do not wait for rows of writes that went
+// ahead.
 var writing = Concerning(context.Background())
 
-// writer commits the writes of all instances. Who brings a write while nobody commits, commits it by
-// itself, with what waits, and is spared a hand-over to another goroutine and back. What gathers while that is being
-// synced is committed together, by the writer's goroutine, as is what nobody waits for. Lingering writes
-// go with the next one, or alone after a moment.
+// writer commits the writes of all instances. A caller that brings a write while nobody commits
+// does so itself, together with all waiting writes, which saves handing over to another goroutine
+// and back. Writes that arrive during a sync are committed together by the writer's goroutine, and
+// so are writes that nobody waits for. Lingering writes go with the next commit, or alone after a
+// moment.
 //
-// The statements of a batch that fails are undone together and its writes run
-// again one by one, so that each has its own answer.
+// If a write of a batch fails, the whole batch is undone and its writes run again one by one, so
+// that each gets its own result.
 type writer struct {
 	db    *DB
 	conn  *sql.Conn
@@ -57,15 +60,15 @@ type writer struct {
 
 	stats struct{ writes, commits, synced atomic.Uint64 } // see Stats
 
-	ahead  *ahead        // whose rows are in the queue, too
-	places chan struct{} // one is taken by each write in the queue, but for rows of writes that went ahead
-	turn   chan struct{} // the goroutine is to commit
+	ahead  *ahead        // its rows are in the queue, too
+	places chan struct{} // each write in the queue takes one, except the rows of writes that went ahead
+	turn   chan struct{} // tells the goroutine to commit
 	quit   chan struct{}
 	done   chan struct{}
 
 	mu     sync.Mutex
 	queue  []*job // in the order they came
-	busy   bool   // somebody commits, or is told to
+	busy   bool   // somebody is committing, or has been told to
 	closed bool
 	alone  *time.Timer // runs while lingering writes wait
 }
@@ -78,11 +81,11 @@ type job struct {
 	done chan error  // buffered
 	then func(error) // of a write that nobody waits for; nil otherwise
 
-	number uint64   // of the record in the log; 0: it is no write that went ahead
-	about  []string // what that concerns
+	number uint64   // of its record in the log; 0 if the write did not go ahead
+	about  []string // the names it concerns
 }
 
-// end tells how the write ended.
+// end reports the outcome of the write.
 func (j *job) end(err error) {
 	j.done <- err
 	if j.then != nil {
@@ -131,7 +134,6 @@ func (db *DB) writing(ctx context.Context) (*sql.Conn, error) {
 	return conn, nil
 }
 
-// newJob makes a write that goes to the disk in one of three ways.
 func newJob(ctx context.Context, fn func(*Tx) error, how durability) *job {
 	return &job{ctx: ctx, how: how, fn: fn, done: make(chan error, 1)}
 }
@@ -169,11 +171,12 @@ func (w *writer) outcome(j *job) error {
 	case err := <-j.done:
 		return err
 	default:
-		return ErrClosed // it came too late
+		return ErrClosed // the writer was closed before its turn
 	}
 }
 
-// put queues a job. lead: nobody commits, and the caller has to, or to hand that on.
+// put queues a job. lead means that nobody is committing: the caller must commit, or tell the
+// goroutine to.
 func (w *writer) put(j *job) (lead bool, err error) {
 	select {
 	case w.places <- struct{}{}:
@@ -213,7 +216,8 @@ func (w *writer) take() []*job {
 	return batch
 }
 
-// pass gives what has come meanwhile to the goroutine, which may be who calls.
+// pass leaves the writes that have arrived meanwhile to the goroutine, which may be the caller
+// itself.
 func (w *writer) pass() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -229,7 +233,7 @@ func (w *writer) pass() {
 	w.busy = false
 }
 
-// lead reports whether nobody commits, and the caller has to.
+// lead reports whether nobody is committing, so that the caller must.
 func (w *writer) lead() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -238,7 +242,7 @@ func (w *writer) lead() bool {
 	return lead
 }
 
-// close commits what waits and refuses what comes later.
+// close commits the waiting writes and refuses later ones.
 func (w *writer) close() {
 	w.mu.Lock()
 	if !w.closed {
@@ -256,7 +260,7 @@ func (w *writer) loop() {
 		case <-w.turn:
 		case <-w.alone.C:
 			if !w.lead() {
-				continue // whoever commits passes on what waits
+				continue // the one who commits calls pass for the waiting writes
 			}
 		case <-w.quit:
 			if open = false; !w.lead() {
@@ -301,7 +305,8 @@ func (w *writer) commit(batch []*job) {
 	}
 }
 
-// end tells how writes ended. Rows of writes that went ahead are tried again, before all others (again).
+// end reports the outcome of writes. Rows of writes that went ahead return to the front of the
+// queue (again), unless they were refused.
 func (w *writer) end(jobs []*job, err error) (again bool) {
 	var left []*job
 	for _, j := range jobs {
@@ -356,7 +361,8 @@ func (w *writer) transact(jobs []*job) error {
 	for _, j := range jobs {
 		number = max(number, j.number)
 	}
-	// A commit that has to take others to the disk with it must change something, or SQLite does not sync it.
+	// A commit that must also take earlier commits to the disk has to change something, or SQLite
+	// does not sync it.
 	takes := toDisk && w.db.ahead != nil && (w.ahead.owes() || covers > w.onDisk.Load())
 	if err == nil && (number > 0 || takes) {
 		err = change(tx, setApplied, int64(max(number, w.ahead.applied.Load())))
@@ -394,7 +400,8 @@ func safely(t *Tx, fn func(*Tx) error) (err error) {
 	return fn(t)
 }
 
-// begin replaces a connection that has broken, e.g. when Postgres restarted.
+// begin begins a transaction. It replaces a connection that has broken, e.g. when Postgres
+// restarted.
 func (w *writer) begin(ctx context.Context) (transaction, error) {
 	t, err := w.db.transaction(ctx, w.conn, w.used)
 	if err == nil || infrastructure(err) {
@@ -411,12 +418,12 @@ func (w *writer) begin(ctx context.Context) (transaction, error) {
 
 // Stats say what the writer of a database has done since it was opened.
 type Stats struct {
-	Writes  uint64 // that were committed
+	Writes  uint64 // committed writes
 	Commits uint64 // transactions, which several writes may share
-	Synced  uint64 // of those, the ones that waited for the disk
+	Synced  uint64 // transactions that waited for the disk
 }
 
-// Stats are those of this process's writer.
+// Stats returns the statistics of this process's writer.
 func (db *DB) Stats() Stats {
 	s := &db.writer.stats
 	return Stats{s.writes.Load(), s.commits.Load(), s.synced.Load()}

@@ -1,14 +1,15 @@
-// Package tracing makes OpenTelemetry spans and hands their context on as a W3C
-// traceparent, through processes and through what is stored for days.
+// Package tracing creates OpenTelemetry spans and passes their context on as a W3C traceparent,
+// across processes and in data that is stored for days.
 //
 // What it guarantees:
 //
 //   - Nothing is recorded and nothing leaves the process unless the standard variables ask for
 //     it: OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, over HTTP with
 //     protobuf. OTEL_SDK_DISABLED=true and OTEL_TRACES_EXPORTER=none keep it off.
-//   - A process that records nothing hands on the traceparent it was given.
-//   - All spans of a run are one trace without storing it: its id follows from the run's.
-//   - A collector that does not answer holds up nobody: spans are dropped.
+//   - A process that records nothing passes on the traceparent it was given.
+//   - All spans of a run belong to one trace, whose id is not stored: it is derived from the run's
+//     id.
+//   - A collector that does not answer delays nobody: spans are dropped.
 package tracing
 
 import (
@@ -31,11 +32,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Environment says whether a variable belongs to this package's settings, so that a host
-// passes it on to its nodes.
+// Environment reports whether a variable is one of this package's settings, which a host passes on
+// to its nodes.
 func Environment(name string) bool { return strings.HasPrefix(name, "OTEL_") }
 
-// asked says whether the environment wants spans.
+// asked reports whether the environment asks for spans.
 func asked() bool {
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")+os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
 		return false
@@ -43,8 +44,8 @@ func asked() bool {
 	return !strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") && os.Getenv("OTEL_TRACES_EXPORTER") != "none"
 }
 
-// Start begins to export spans if the environment asks for it; on says whether. The process
-// calls stop at its end, which exports what is left until ctx ends.
+// Start begins to export spans if the environment asks for it; on reports whether it does. The
+// process calls stop at its end, which exports the remaining spans until its ctx ends.
 func Start(ctx context.Context, service string) (stop func(context.Context) error, on bool, err error) {
 	off := func(context.Context) error { return nil }
 	if !asked() {
@@ -70,18 +71,18 @@ func Start(ctx context.Context, service string) (stop func(context.Context) erro
 	}, true, nil
 }
 
-// recording says that spans are exported: without it Begin costs nothing.
+// recording is set while spans are exported; without it Begin costs nothing.
 var recording atomic.Bool
 
-// Span is a piece of work. The zero value is none.
+// Span is a piece of work. The zero value records nothing.
 type Span struct {
 	span  trace.Span
-	given string // the traceparent it begins below, if nothing is recorded
+	given string // the traceparent of its parent, if nothing is recorded
 }
 
-// Begin begins a span below a traceparent, or below the span of ctx if that is empty, with
-// attributes as names and values in turn. They say nothing of what people write and no
-// numbers of theirs.
+// Begin begins a span whose parent is traceparent or, if that is empty, the span of ctx. attributes
+// are names and values in turn. They contain nothing that people write and none of their phone
+// numbers.
 func Begin(ctx context.Context, name, traceparent string, attributes ...string) (context.Context, Span) {
 	if !recording.Load() {
 		return ctx, Span{given: traceparent}
@@ -93,7 +94,7 @@ func Begin(ctx context.Context, name, traceparent string, attributes ...string) 
 	return ctx, Span{span: span}
 }
 
-// End ends the span; err is why the work failed, of which only that is told.
+// End ends the span. err is why the work failed; the span says only that it failed.
 func (s Span) End(err error) {
 	if s.span == nil {
 		return
@@ -104,7 +105,7 @@ func (s Span) End(err error) {
 	s.span.End()
 }
 
-// Traceparent is what work that follows begins below.
+// Traceparent returns the parent for work that follows.
 func (s Span) Traceparent() string {
 	if s.span == nil {
 		return s.given
@@ -114,13 +115,13 @@ func (s Span) Traceparent() string {
 	return carrier["traceparent"]
 }
 
-// Of is the traceparent of a run: what every call of the run begins below.
+// Of returns the traceparent of a run, the parent of every call of the run.
 func Of(run string) string {
 	c := contextOf(run)
 	return fmt.Sprintf("00-%s-%s-01", c.TraceID(), c.SpanID())
 }
 
-// Mark makes the span that [Of] names, of no length, at the time the run began.
+// Mark creates the span that [Of] names, with no duration, at the time the run began.
 func Mark(ctx context.Context, run, name string, at time.Time, attributes ...string) {
 	ctx = context.WithValue(ctx, wanted{}, contextOf(run))
 	_, span := tracer().Start(ctx, name, with(attributes), trace.WithNewRoot(), trace.WithTimestamp(at))
@@ -142,13 +143,13 @@ func with(attributes []string) trace.SpanStartEventOption {
 	return trace.WithAttributes(list...)
 }
 
-// wanted is the key of a span context that the next span of a context is to have.
+// wanted is the context key for the ids that the next span must have.
 type wanted struct{}
 
-// ids makes random ids, but for a span whose ids are wanted.
+// ids creates random ids, except for a span whose ids are given with wanted.
 type ids struct{}
 
-// NewIDs is sdktrace.IDGenerator's.
+// NewIDs implements sdktrace.IDGenerator.
 func (g ids) NewIDs(ctx context.Context) (t trace.TraceID, _ trace.SpanID) {
 	if c, ok := ctx.Value(wanted{}).(trace.SpanContext); ok {
 		return c.TraceID(), c.SpanID()
@@ -157,7 +158,7 @@ func (g ids) NewIDs(ctx context.Context) (t trace.TraceID, _ trace.SpanID) {
 	return t, g.NewSpanID(ctx, t)
 }
 
-// NewSpanID is sdktrace.IDGenerator's.
+// NewSpanID implements sdktrace.IDGenerator.
 func (ids) NewSpanID(context.Context, trace.TraceID) (s trace.SpanID) {
 	rand.Read(s[:]) //nolint:errcheck // never fails
 	return s

@@ -1,6 +1,6 @@
-// Package typed compares what people type by what others see and mean, not by code
-// points: a text copied from a page carries signs that nobody sees, and one keyboard
-// writes digits, spaces and accents that another has not.
+// Package typed compares texts that people type by what others see and mean, not by code points: a
+// text copied from a page contains invisible characters, and one keyboard has digits, spaces and
+// accents that another does not.
 //
 //	Clean    the text without the signs that nobody sees
 //	Visible  whether there is anything to see
@@ -8,7 +8,7 @@
 //	Loose    equal for texts that are meant to be the same
 //	Digits   the digits of every script as 0 to 9
 //
-// Clean, Fold and Digits give the same again when applied twice. The package does no I/O.
+// Clean, Fold and Digits are idempotent. The package does no I/O.
 package typed
 
 import (
@@ -22,11 +22,11 @@ import (
 const (
 	zeroWidthJoiner = '\u200d'
 	blackFlag       = '\U0001f3f4'
-	brailleBlank    = '\u2800' // drawn as nothing, and used for that
+	brailleBlank    = '\u2800' // drawn as nothing, and used as a blank
 )
 
-// Clean drops the signs that nobody sees: directions, zero-width spaces, soft hyphens,
-// controls. Those that make another picture of emoji stay.
+// Clean drops invisible characters: direction marks, zero-width spaces, soft hyphens, controls.
+// Those that join emoji into another picture stay.
 func Clean(s string) string {
 	var out strings.Builder
 	out.Grow(len(s))
@@ -55,16 +55,16 @@ func Visible(s string) bool {
 	return strings.ContainsFunc(Clean(s), func(r rune) bool { return !space(r) })
 }
 
-// Fold is s as far as a reader tells texts apart: its case, its kind and number of
-// spaces, its width, the way its accents are composed and what nobody sees do not count.
+// Fold reduces s to what a reader can tell apart: the case, the kind and number of spaces, the
+// width, the way accents are composed and invisible characters do not count.
 func Fold(s string) string {
 	s = Clean(norm.NFKC.String(s))
 	s = norm.NFKC.String(strings.Map(cherokee, cases.Fold().String(s)))
 	return strings.Join(strings.FieldsFunc(s, space), " ")
 }
 
-// cherokee undoes what cases.Fold makes of that script: of its pairs each becomes the
-// other, so they would never meet.
+// cherokee undoes cases.Fold for that script: it maps each letter of a case pair to the other one,
+// so the two would never be equal.
 func cherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
 		return unicode.ToUpper(r)
@@ -108,7 +108,8 @@ func Digits(s string) string {
 	}, s)
 }
 
-// invisible is Unicode's Default_Ignorable_Code_Point and the controls, but for spaces.
+// invisible reports whether r is one of Unicode's Default_Ignorable_Code_Point or a control, but
+// not a space.
 func invisible(r rune) bool {
 	switch {
 	case space(r):
@@ -127,9 +128,8 @@ func tag(r rune) bool { return r >= '\U000e0020' && r <= '\U000e007f' }
 // picture reports whether r may be part of an emoji that a joiner makes.
 func picture(r rune) bool { return unicode.In(r, unicode.So, unicode.Sk) }
 
-// accents are what stands above, below and around letters, and is left out by people in
-// a hurry. The vowel signs of Indic scripts and the marks of kana are not among them:
-// they make another word.
+// accents are the marks above, below and around letters that people in a hurry leave out. The vowel
+// signs of Indic scripts and the marks of kana are not among them: without them it is another word.
 var accents = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0x0300, Hi: 0x036f, Stride: 1}, // Latin, Greek, Cyrillic
 	{Lo: 0x0591, Hi: 0x05bd, Stride: 1}, // Hebrew points
@@ -145,7 +145,7 @@ func opens(r rune) bool {
 	return space(r) || unicode.In(r, unicode.Ps, unicode.Pi) || strings.ContainsRune(`"'*_~`, r)
 }
 
-// closes leaves the question mark: who asks does not choose.
+// closes excludes the question mark: a question is not a choice.
 func closes(r rune) bool {
 	return space(r) || unicode.In(r, unicode.Pe, unicode.Pf) || strings.ContainsRune(`"'*_~.,;:!、。،۔।`, r)
 }

@@ -1,22 +1,23 @@
-// Package access says who may call the host's API, how often, and what they changed. Package api
-// asks it; the tables are in the engine's database.
+// Package access decides who may call the host's API and how often, and records what callers changed.
+// Package api asks it; the tables are in the engine's database.
 //
 // What it guarantees:
 //
 //   - A token is shown once, when it is made or rotated, and kept as a hash. The time that a look-up
-//     takes says nothing of the hashes that there are.
-//   - A token does what its scopes say, for the instances it names, until it expires or is
-//     revoked: here at once, at other hosts of the database within [reloadEvery]. A host that
-//     cannot read the tokens for [staleAfter] lets nobody in.
-//   - A browser that signs in, with a token or by a link that counts once, gets a session: a secret of its
-//     own, kept as a hash. It has the rights of its token, ends with it, and is over everywhere at once.
-//   - Nobody gives a token more rights than they have.
-//   - A limit is a bucket that fills evenly, so nothing doubles at the edge of a window. It
+//     takes reveals nothing about the hashes that are kept.
+//   - A token allows what its scopes say, for the instances it names, until it expires or is revoked.
+//     Revoking takes effect here at once and at other hosts of the database within [reloadEvery]. A host
+//     that cannot read the tokens for [staleAfter] lets nobody in.
+//   - A browser that signs in, with a token or by a link that counts once, gets a session: a secret of
+//     its own, kept as a hash. A session has the rights of its token and ends with it, and an ended
+//     session is over on every host at once.
+//   - A caller cannot give a token more rights than it has itself.
+//   - A limit is a bucket that fills evenly, so a caller cannot use it twice at the edge of a window. It
 //     outlives a restart; a killed host forgets what was used in its last [saveEvery].
-//   - Who tries tokens that do not exist is slowed down by address, and those who share the
-//     address and are known there go on.
-//   - What is kept is bounded: [maxTokens], [maxSessions] of each, [maxCodes], a row for each caller of the last minute, and
-//     [maxEntries] of the audit log, for [keepEntries].
+//   - An address that tries tokens which do not exist is slowed down. Callers that are already known at
+//     that address are not.
+//   - What is kept is limited: [maxTokens], [maxSessions] of each, [maxCodes], a row for each caller of
+//     the last minute, and [maxEntries] of the audit log, for [keepEntries].
 package access
 
 import (
@@ -31,11 +32,11 @@ import (
 )
 
 const (
-	shareEvery  = time.Second      // how often hosts of one database tell each other what was used
-	reloadEvery = 2 * time.Second  // on a database that other hosts change, too
-	staleAfter  = 30 * time.Second // without a reload the tokens known count no longer
-	saveEvery   = 5 * time.Second  // limits, and when a token was used last
-	storeTime   = 15 * time.Second // for a write nobody waits for
+	shareEvery  = time.Second      // how often hosts of one database exchange what callers have used
+	reloadEvery = 2 * time.Second  // how often tokens are read from a database that other hosts change, too
+	staleAfter  = 30 * time.Second // so long after the last reload, no token is accepted any more
+	saveEvery   = 5 * time.Second  // how often the limits and the last uses of tokens are stored
+	storeTime   = 15 * time.Second // deadline of a job in the background
 )
 
 // Options configure an Access. DB is required.
@@ -46,8 +47,7 @@ type Options struct {
 	PerMinute int              // requests of a caller; 0 means 100, as in the seed
 }
 
-// Access knows the tokens, limits and the audit log of a host. Its methods are safe for
-// concurrent use.
+// Access keeps the tokens, limits and audit log of a host. Its methods are safe for concurrent use.
 type Access struct {
 	db      *sqldb.DB
 	log     *slog.Logger
@@ -62,7 +62,7 @@ type Access struct {
 	wg   sync.WaitGroup
 }
 
-// Open reads the tokens and what was left of the limits.
+// Open reads the tokens and the stored state of the limits.
 func Open(ctx context.Context, opt Options) (*Access, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -84,7 +84,7 @@ func Open(ctx context.Context, opt Options) (*Access, error) {
 	return a, a.restore(ctx)
 }
 
-// Start keeps what is in memory and what is in the database alike, until Stop.
+// Start keeps memory and database in step until Stop.
 func (a *Access) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	a.stop = stop
@@ -99,7 +99,7 @@ func (a *Access) Start() {
 	}
 }
 
-// Stop ends what Start began, and stores the limits as they are.
+// Stop ends what Start began, and stores the limits and the last uses of tokens.
 func (a *Access) Stop(ctx context.Context) error {
 	a.stop()
 	a.wg.Wait()
@@ -127,7 +127,7 @@ func (a *Access) every(ctx context.Context, pause time.Duration, job func(contex
 	}
 }
 
-// save stores what callers have used.
+// save stores the limits and the last uses of tokens.
 func (a *Access) save(ctx context.Context) error {
 	if err := a.saveLimits(ctx); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (a *Access) save(ctx context.Context) error {
 	return a.saveUse(ctx)
 }
 
-// old are the rows that are of no use any more.
+// old selects the rows that are no longer needed.
 func (a *Access) old() []sqldb.Sweep {
 	now := a.now()
 	return []sqldb.Sweep{

@@ -13,23 +13,23 @@ import (
 const (
 	maxEntries  = 100_000
 	keepEntries = 365 * 24 * time.Hour
-	maxAction   = 500 // bytes that are kept of what was done
+	maxAction   = 500 // bytes that are kept of each text
 )
 
-// How many entries a page of the audit log has.
+// The number of entries in a page of the audit log.
 const (
 	DefaultPage = 50
 	MaxPage     = 500
 )
 
-// Entry says that somebody has changed something, or tried to.
+// Entry records that a caller has changed something, or tried to.
 type Entry struct {
-	ID     string    `json:"id"` // in the order of time
+	ID     string    `json:"id"` // sorts by time
 	Time   time.Time `json:"time"`
 	Caller string    `json:"caller"` // the id of the token, control, or an instance
 	Name   string    `json:"name,omitempty"`
 	Action string    `json:"action"`          // such as POST /v1/flows/menu/retire
-	About  string    `json:"about,omitempty"` // what the action does not say
+	About  string    `json:"about,omitempty"` // details that the action does not show
 	From   string    `json:"from,omitempty"`  // the address
 	Status int       `json:"status"`          // of HTTP
 }
@@ -45,7 +45,7 @@ func (a *Access) Record(ctx context.Context, e Entry) error {
 	})
 }
 
-// clip bounds a text, and keeps it one that databases take.
+// clip shortens a text to maxAction and makes it valid for every database.
 func clip(text string) string {
 	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\ufffd"), "\ufffd")
 	if len(text) <= maxAction {
@@ -54,8 +54,8 @@ func clip(text string) string {
 	return strings.ToValidUTF8(text[:maxAction], "")
 }
 
-// Audit is a page of the log, the newest entries first; before is the id of the last entry of the
-// page before.
+// Audit returns a page of the log, the newest entries first. before is the id of the last entry of the
+// previous page, or empty.
 func (a *Access) Audit(ctx context.Context, before string, limit int) ([]Entry, error) {
 	entries, err := sqldb.All(ctx, a.db, func(row sqldb.Scanner) (e Entry, err error) {
 		var at int64

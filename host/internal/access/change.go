@@ -14,14 +14,14 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// givenID is the id of the token that the environment gives, which no command changes.
+// givenID is the id of the token from the environment, which no command can change.
 const givenID = "environment"
 
-// minGiven is how long a token of somebody's own making must be: its plain hash is kept.
+// minGiven is the minimum length of a token that people made themselves, since its plain hash is kept.
 const minGiven = 32
 
-// Create makes a token with the name, scopes, instances and end that t says. The caller must have
-// every right that it gets.
+// Create makes a token with the name, scopes, instances and expiry of t. The caller must have every right
+// that the token gets.
 func (a *Access) Create(ctx context.Context, by Caller, t Token) (secret string, made Token, err error) {
 	now := a.now()
 	if err := t.check(now); err != nil {
@@ -67,7 +67,7 @@ func (e entry) put(t *sqldb.Tx) (int64, error) {
 		hex.EncodeToString(e.hash[:]), sqldb.Millis(e.Created), sqldb.Millis(expires))
 }
 
-// Rotate gives a token another secret. The one before lives on for grace.
+// Rotate gives a token a new secret. The old one stays valid for grace.
 func (a *Access) Rotate(ctx context.Context, by Caller, id string, grace time.Duration) (secret string, t Token, err error) {
 	old, err := a.mine(ctx, by, id)
 	if err != nil {
@@ -119,7 +119,7 @@ func changed(n int64, err error) error {
 	return err
 }
 
-// mine is the token that a caller wants to change.
+// mine returns the token that a caller wants to change, if the caller may.
 func (a *Access) mine(ctx context.Context, by Caller, id string) (Token, error) {
 	if !by.All() {
 		return Token{}, forbidden("this needs a token of the whole account")
@@ -153,7 +153,7 @@ func forbidden(message string) error {
 	return &sdk.Problem{Code: "forbidden", HTTPStatus: http.StatusForbidden, Message: message, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 }
 
-// Give lets a token count that the environment gives, as one of the account. It is kept nowhere.
+// Give accepts a token from the environment as one of the account. It is never stored.
 func (a *Access) Give(secret string) error {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' }
 	if len(secret) < minGiven || len(secret) > 4096 || strings.ContainsFunc(secret, odd) {
@@ -166,11 +166,11 @@ func (a *Access) Give(secret string) error {
 	return nil
 }
 
-// firstID is the id of the first token, so that of hosts that begin together one makes it.
+// firstID is the id of the first token. It is fixed, so that of hosts that start together only one makes it.
 const firstID = "first"
 
-// First makes the account's first token. It is "" when there is one, also of another host that began in the same
-// moment.
+// First makes the account's first token. secret is "" if there already is a token, even one that another
+// host made at the same moment.
 func (a *Access) First(ctx context.Context) (secret string, err error) {
 	if a.Len() > 0 {
 		return "", nil
@@ -195,7 +195,7 @@ func (a *Access) First(ctx context.Context) (secret string, err error) {
 	return secret, a.Record(ctx, Entry{Caller: "start", Action: "make the first token", About: "token " + firstID, Status: http.StatusCreated})
 }
 
-// Len is the number of tokens.
+// Len returns the number of tokens.
 func (a *Access) Len() int {
 	a.known.mu.RLock()
 	defer a.known.mu.RUnlock()

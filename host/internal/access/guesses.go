@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// An address may be wrong so often at once, and then every so often.
+	// An address may try wrongAtOnce wrong tokens at once, and after that one in each wrongEvery.
 	wrongAtOnce = 20
 	wrongEvery  = 6 * time.Second
-	// maxAddresses bounds the addresses, and the callers at addresses, that are remembered. Those
-	// heard of longest ago make room.
+	// maxAddresses limits the addresses, and the callers at addresses, that are remembered. Those seen
+	// longest ago make room.
 	maxAddresses = 10_000
 )
 
-// guesses slows down who tries tokens.
+// guesses slows down addresses that try tokens.
 type guesses struct {
 	mu      sync.Mutex
 	wrong   *lru.Cache[netip.Prefix, *rate.Limiter]
@@ -43,9 +43,9 @@ func newGuesses() *guesses {
 	return &guesses{wrong: wrong, welcome: welcome}
 }
 
-// Guess hears who a token from an address belongs to, "" is nobody, and says how long the address
-// has to wait before it may try one again; 0 lets this call go on. Who has called from there
-// before need not wait for the mistakes of others.
+// Guess counts the use of a token from an address. caller is the caller whose token it is, "" for a token
+// that does not exist. Guess returns how long the address has to wait before it may try again; 0 lets the
+// request pass. A caller that was let in from the address before does not wait for the mistakes of others.
 func (a *Access) Guess(from netip.Addr, caller string) (wait time.Duration) {
 	network := networkOf(from)
 	now, g := a.now(), a.guesses
@@ -69,7 +69,7 @@ func (a *Access) Guess(from netip.Addr, caller string) (wait time.Duration) {
 	return wrongEvery
 }
 
-// networkOf is what one customer of a provider has: an IPv4 address, or 64 bits of IPv6.
+// networkOf returns the network that one customer of a provider has: an IPv4 address, or 64 bits of IPv6.
 func networkOf(from netip.Addr) netip.Prefix {
 	from = from.Unmap().WithZone("")
 	bits := from.BitLen()
@@ -78,7 +78,7 @@ func networkOf(from netip.Addr) netip.Prefix {
 	}
 	network, err := from.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // of no address: they share one
+		return netip.Prefix{} // requests without an address share one
 	}
 	return network
 }

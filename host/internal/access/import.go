@@ -16,8 +16,8 @@ import (
 // maxFile bounds the file of tokens, in bytes: maxTokens of them fit.
 const maxFile = 1 << 20
 
-// Import takes over the tokens of a file in which hosts before the first version of this package
-// kept them, and removes it. There need not be one.
+// Import takes over the tokens of the file in which hosts kept them before this package existed, and
+// removes the file. The file need not exist.
 func (a *Access) Import(ctx context.Context, path string) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -22,10 +22,10 @@ type known struct {
 
 	mu     sync.RWMutex
 	list   []entry
-	index  map[[sha256.Size]byte]*entry // by sealed hash, of list and given
-	given  *entry                       // the token of the environment, which the database does not know
+	index  map[[sha256.Size]byte]*entry // list and given by sealed hash
+	given  *entry                       // the token from the environment, which is not in the database
 	loaded time.Time
-	used   map[string]time.Time // by id, what is not stored yet
+	used   map[string]time.Time // last uses by id, which may not be stored yet
 }
 
 // entry is a token with its hashes.
@@ -34,7 +34,7 @@ type entry struct {
 	hash, previous [sha256.Size]byte
 }
 
-// Find says whose token this is, if it is good for something.
+// Find returns the caller whose token this is. ok is false if the token is not valid.
 func (a *Access) Find(secret string) (c Caller, ok bool, err error) {
 	hash, now := sha256.Sum256([]byte(secret)), a.now()
 	k := &a.known
@@ -52,8 +52,8 @@ func (a *Access) Find(secret string) (c Caller, ok bool, err error) {
 	return found.caller(), true, nil
 }
 
-// sealed is what a hash is looked up by. Nobody outside the process can say which hash comes near
-// another then, so the time that a look-up takes says nothing of the hashes that there are.
+// sealed returns the key by which a hash is looked up. Outside the process nobody can tell which hashes
+// have similar keys, so the time that a look-up takes reveals nothing about the hashes that are kept.
 func (a *Access) sealed(hash [sha256.Size]byte) (out [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, a.seal)
 	mac.Write(hash[:])
@@ -61,7 +61,7 @@ func (a *Access) sealed(hash [sha256.Size]byte) (out [sha256.Size]byte) {
 	return out
 }
 
-// fill makes the index anew; mu is held.
+// fill rebuilds the index. The caller holds mu.
 func (a *Access) fill() {
 	k := &a.known
 	k.index = make(map[[sha256.Size]byte]*entry, len(k.list)+1)
@@ -79,7 +79,7 @@ func (a *Access) fill() {
 	}
 }
 
-// matches takes as long whatever the hash is.
+// matches compares a hash in constant time, and checks the expiry.
 func (e *entry) matches(hash [sha256.Size]byte, now time.Time) bool {
 	current := subtle.ConstantTimeCompare(hash[:], e.hash[:]) == 1
 	previous := subtle.ConstantTimeCompare(hash[:], e.previous[:]) == 1
@@ -90,7 +90,7 @@ func (e *entry) caller() Caller {
 	return Caller{ID: e.ID, Name: e.Name, Scopes: e.Scopes, Instances: e.Instances}
 }
 
-// note remembers the use of a token, if it is worth storing.
+// note remembers the use of a token, at most once a minute.
 func (a *Access) note(id string, now time.Time) {
 	k := &a.known
 	k.mu.RLock()
@@ -133,8 +133,8 @@ func (a *Access) saveUse(ctx context.Context) error {
 	return a.reload(ctx)
 }
 
-// reload reads the tokens of the database. What was stored before it is called counts when it
-// returns: a slow read must not take the place of a later one, in which a token is new or gone.
+// reload reads the tokens from the database. When it returns, everything stored before the call is in
+// effect. Reloads run one at a time, so that a slow one cannot overwrite the result of a later one.
 func (a *Access) reload(ctx context.Context) error {
 	a.known.reading.Lock()
 	defer a.known.reading.Unlock()
@@ -166,7 +166,7 @@ func scanToken(row sqldb.Scanner) (e entry, err error) {
 		return e, err
 	}
 	e.Scopes = scopesOf(scopes)
-	if instances != "" { // nil is all
+	if instances != "" { // nil means all
 		e.Instances = strings.Fields(instances)
 	}
 	e.Created = sqldb.Time(created)
@@ -190,7 +190,7 @@ func optional(ms int64) *time.Time {
 	return &at
 }
 
-// readHash leaves a hash that matches nothing where there is none.
+// readHash decodes a hash. An empty text leaves zeros, which match no token.
 func readHash(into *[sha256.Size]byte, text string) error {
 	if text == "" {
 		return nil
@@ -203,7 +203,7 @@ func readHash(into *[sha256.Size]byte, text string) error {
 	return nil
 }
 
-// List is all tokens, the first made first.
+// List returns all tokens, the oldest first.
 func (a *Access) List(ctx context.Context) ([]Token, error) {
 	if err := a.reload(ctx); err != nil {
 		return nil, err

@@ -15,20 +15,20 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Kind is what a limit is about.
+// Kind is the kind of a limit.
 type Kind string
 
-// The limits there are.
+// The kinds of limits.
 const (
-	Requests  Kind = "requests"  // all of a token
-	Pages     Kind = "pages"     // all of a session: a page asks more often than a program
-	Creations Kind = "creations" // of instances
+	Requests  Kind = "requests"  // every request of a token
+	Pages     Kind = "pages"     // every request of a session: a page makes more of them than a program
+	Creations Kind = "creations" // creating instances
 )
 
 const (
 	creationsPerMinute = 20
 	pagesPerMinute     = 600
-	// maxBuckets is how many callers have a bucket: all tokens, and all instances there can be.
+	// maxBuckets limits the callers that have a bucket: enough for all possible tokens and instances.
 	maxBuckets = 11_000
 	// saveBatch is how many rows one transaction stores.
 	saveBatch = 500
@@ -56,14 +56,14 @@ func newLimits(perMinute int) *limits {
 	return &limits{perMinute, buckets}
 }
 
-// Quota is how a caller stands to a limit.
+// Quota is the state of a caller's limit.
 type Quota struct {
 	Kind      Kind
-	OK        bool          // this request is taken
+	OK        bool          // this request is within the limit
 	Limit     int           // a minute
-	Remaining int           // requests that would be taken now
-	Full      time.Duration // until all of the limit is there again, in whole seconds
-	Next      time.Duration // until the next request is taken, in whole seconds
+	Remaining int           // requests that are left now
+	Full      time.Duration // until the whole limit is available again, in whole seconds
+	Next      time.Duration // until the next request is possible, in whole seconds
 	At        time.Time     // now
 }
 
@@ -73,7 +73,7 @@ func (a *Access) Use(caller string, kind Kind) Quota {
 	b := l.bucket(caller)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := a.now() // under the lock, so that time goes on for the bucket
+	now := a.now() // under the lock, so that the bucket's time never goes back
 	ok := b.limiter.AllowN(now, 1)
 	if b.at = now; ok {
 		b.used++
@@ -106,10 +106,10 @@ type row struct {
 	of     *bucket
 }
 
-// saveLimits stores the buckets that were used since they were stored last. On a database that other
-// hosts use, too, a bucket is theirs as well: each takes out what it has used, and goes on with
-// what is left. So they keep to a limit together, but for what a caller asks of all of them
-// within [shareEvery], which it pays back.
+// saveLimits stores the buckets that were used since they were stored last. Hosts of one database share
+// the buckets: each takes out of a stored bucket what was used there, and continues with what is left. So
+// they keep to a limit together, except for what a caller uses at all of them within [shareEvery], which
+// is deducted afterwards.
 func (a *Access) saveLimits(ctx context.Context) error {
 	var rows []row
 	for kind, l := range a.limits {
@@ -123,7 +123,7 @@ func (a *Access) saveLimits(ctx context.Context) error {
 			}
 		}
 	}
-	slices.SortFunc(rows, func(a, b row) int { // hosts lock in one order
+	slices.SortFunc(rows, func(a, b row) int { // all hosts lock the rows in the same order
 		return cmp.Or(cmp.Compare(a.caller, b.caller), cmp.Compare(a.kind, b.kind))
 	})
 	for len(rows) > 0 {
@@ -159,7 +159,7 @@ func (a *Access) saveLimits(ctx context.Context) error {
 	return nil
 }
 
-// together makes the level of a row that of all hosts.
+// together sets the level of a row to what all hosts together have left.
 func (a *Access) together(t *sqldb.Tx, r *row) error {
 	if !a.shared() {
 		return nil
@@ -181,7 +181,7 @@ func (a *Access) together(t *sqldb.Tx, r *row) error {
 	return nil
 }
 
-// lower takes out of the bucket what others have.
+// lower takes out of the bucket what was used at other hosts.
 func (b *bucket) lower(level float64, at time.Time) {
 	for others := int(b.limiter.TokensAt(at) - level); others > 0; {
 		n := min(others, b.limiter.Burst())
@@ -190,7 +190,7 @@ func (b *bucket) lower(level float64, at time.Time) {
 	}
 }
 
-// restore makes buckets of what is stored; they have been filling since.
+// restore makes buckets from the stored rows, filled up by the time since then.
 func (a *Access) restore(ctx context.Context) error {
 	rows, err := sqldb.All(ctx, a.db, func(s sqldb.Scanner) (r row, err error) {
 		var level, at int64

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// codeTime is how long the code of a link counts.
+	// codeTime is how long the code of a link is valid.
 	codeTime = 15 * time.Minute
-	// maxCodes are those that nobody has used yet. Those that end first make room.
+	// maxCodes limits the codes that are not used yet. Those that expire first make room.
 	maxCodes = 100
-	// linkName is what sessions are called that began with a link.
+	// linkName is the name of a session that began with a link.
 	linkName = "sign-in link"
 )
 
-// Link makes a code that begins a session once, for some of the owner's rights.
+// Link makes a code that begins one session, with some of the owner's rights.
 func (a *Access) Link(ctx context.Context, scopes []Scope) (code string, until time.Time, err error) {
 	if err := checkScopes(scopes); err != nil {
 		return "", until, err
@@ -47,7 +47,7 @@ func (a *Access) Offered(ctx context.Context, code string) (bool, error) {
 	return err == nil && a.now().Before(sqldb.Time(expires)), sqldb.Wrap("look up a code", err)
 }
 
-// Redeem starts the session that a code is for. ok is false for a code that was used, is over or never was.
+// Redeem begins the session that a code stands for. ok is false for a code that is used, expired or unknown.
 func (a *Access) Redeem(ctx context.Context, code string) (secret string, s Session, ok bool, err error) {
 	hash := sha256.Sum256([]byte(code))
 	err = a.db.Write(ctx, "sign in by a link", func(t *sqldb.Tx) error {
@@ -60,7 +60,7 @@ func (a *Access) Redeem(ctx context.Context, code string) (secret string, s Sess
 		if err != nil {
 			return err
 		}
-		n, err := t.Exec(`DELETE FROM engine_codes WHERE hash = $1`, hex.EncodeToString(hash[:])) // of two at the same time one deletes it
+		n, err := t.Exec(`DELETE FROM engine_codes WHERE hash = $1`, hex.EncodeToString(hash[:])) // of two attempts at the same time, only one deletes it
 		if err != nil || n == 0 || !a.now().Before(sqldb.Time(expires)) {
 			return err
 		}

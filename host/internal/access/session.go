@@ -14,25 +14,26 @@ import (
 )
 
 const (
-	// LifeTime is when a session ends in any case.
+	// LifeTime is how long a session lasts, even if it is used.
 	LifeTime = 7 * 24 * time.Hour
-	// idleTime is when one ends that nobody uses.
+	// idleTime is how long a session lasts without use.
 	idleTime = 12 * time.Hour
-	// touchEvery is how exactly it is known when a session was used last.
+	// touchEvery is the precision of a session's last use.
 	touchEvery = time.Minute
-	// maxSessions are those of one token, and of all. Those that nobody has used for longest make room.
+	// maxSessions limits the sessions of one token, and maxAllSessions those of all tokens. The least
+	// recently used sessions make room.
 	maxSessions    = 100
 	maxAllSessions = 50_000
 )
 
-// Session is a browser that has signed in. Its Caller has the rights.
+// Session is the session of a browser that has signed in. Its Caller has the session's rights.
 type Session struct {
 	Caller
 	Began, Used time.Time
 	origin      [sha256.Size]byte
 }
 
-// until is when the session ends if nobody uses it.
+// until returns when the session ends if it is not used again.
 func (s Session) until() time.Time {
 	if idle := s.Used.Add(idleTime); idle.Before(s.Began.Add(LifeTime)) {
 		return idle
@@ -46,7 +47,7 @@ func (s Session) BegunBy(token string) bool {
 	return subtle.ConstantTimeCompare(hash[:], s.origin[:]) == 1
 }
 
-// Begin starts a session for whoever has shown a token that is theirs. The secret is always a new one.
+// Begin starts a session for a caller that has presented its token. The secret is always new.
 func (a *Access) Begin(ctx context.Context, by Caller, token string) (secret string, s Session, err error) {
 	hash := sha256.Sum256([]byte(token))
 	err = a.db.Write(ctx, "begin a session", func(t *sqldb.Tx) (err error) {
@@ -71,8 +72,9 @@ func (a *Access) begin(t *sqldb.Tx, by Caller, origin [sha256.Size]byte) (secret
 	return secret, s, err
 }
 
-// Session finds the session that a secret is of, while it and its token last. used says that somebody
-// uses it now. Of a token that is not kept here, such as an instance's own, the caller asks BegunBy.
+// Session finds a session by its secret, as long as the session and its token are valid. used counts the
+// call as a use of the session. If the token is not kept here, such as an instance's own, the caller must
+// check it with BegunBy.
 func (a *Access) Session(ctx context.Context, secret string, used bool) (s Session, ok bool, err error) {
 	hash := sha256.Sum256([]byte(secret))
 	s, err = sqldb.One(ctx, a.db, scanSession, `SELECT `+sessionColumns+` FROM engine_sessions WHERE hash = $1`, hex.EncodeToString(hash[:]))
@@ -101,8 +103,9 @@ func (a *Access) Session(ctx context.Context, secret string, used bool) (s Sessi
 	return s, true, err
 }
 
-// backed says whether the token of a session still is what it was, as far as it is known here, and
-// gives the session what that may do now. It asks the database: nobody goes on elsewhere who was revoked.
+// backed says whether the token of a session is still valid and has the secret that the session began
+// with, as far as the token is kept here, and gives the session the token's present rights. It reads the
+// database, so that a revoked token ends its sessions on every host at once.
 func (a *Access) backed(ctx context.Context, s *Session, now time.Time) (bool, error) {
 	switch {
 	case s.ID == Owner().ID, strings.HasPrefix(s.ID, InstanceID("")):
@@ -144,7 +147,7 @@ func scanSession(row sqldb.Scanner) (s Session, err error) {
 	return s, readHash(&s.origin, origin)
 }
 
-// End ends the caller's session, or all that began with the same token. It is false when there was none.
+// End ends the caller's session, or all that began with the same token. ended is false if there was none.
 func (a *Access) End(ctx context.Context, c Caller, all bool) (ended bool, err error) {
 	err = a.db.Write(ctx, "end a session", func(t *sqldb.Tx) error {
 		n, err := t.Exec(`DELETE FROM engine_sessions WHERE id = $1`, c.Session)
@@ -157,5 +160,5 @@ func (a *Access) End(ctx context.Context, c Caller, all bool) (ended bool, err e
 	return ended, err
 }
 
-// InstanceID is the id of a caller that has an instance's own token.
+// InstanceID returns the id of a caller that has an instance's own token.
 func InstanceID(instance string) string { return "instance " + instance }

@@ -6,14 +6,14 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// maxShown is how many sessions are listed at most, those that were used last.
+// maxShown limits a list of sessions to those used last.
 const maxShown = 500
 
-// oversees says whether the caller sees and ends the sessions of every token, and not only those of their own.
+// oversees says whether the caller may see and end the sessions of every token, and not only of its own.
 func (c Caller) oversees() bool { return c.May(Manage) && c.All() }
 
-// Sessions lists those that go on, the one used last first: the caller's and those that began with the same
-// token; for who manages the host, all. To look is no use of a session.
+// Sessions lists the open sessions that began with the caller's token or, for a caller that manages the
+// host, all open sessions. The one used last comes first. Listing a session does not count as a use of it.
 func (a *Access) Sessions(ctx context.Context, by Caller) ([]Session, error) {
 	now := a.now()
 	all, err := sqldb.All(ctx, a.db, scanSession, `SELECT `+sessionColumns+` FROM engine_sessions
@@ -36,7 +36,7 @@ func (a *Access) Sessions(ctx context.Context, by Caller) ([]Session, error) {
 	return out, nil
 }
 
-// EndOf ends a session that the caller sees. It is false when there is none.
+// EndOf ends a session that the caller may see. ended is false if there is none.
 func (a *Access) EndOf(ctx context.Context, by Caller, session string) (ended bool, err error) {
 	err = a.db.Write(ctx, "end a session", func(t *sqldb.Tx) error {
 		n, err := t.Exec(`DELETE FROM engine_sessions WHERE id = $1 AND ($2 = 1 OR token = $3)`, session, flag(by.oversees()), by.ID)
@@ -46,7 +46,7 @@ func (a *Access) EndOf(ctx context.Context, by Caller, session string) (ended bo
 	return ended, err
 }
 
-// EndOthers ends all sessions that the caller sees, except their own, and says how many those were.
+// EndOthers ends all sessions that the caller may see, except its own, and returns their number.
 func (a *Access) EndOthers(ctx context.Context, by Caller) (n int64, err error) {
 	err = a.db.Write(ctx, "end other sessions", func(t *sqldb.Tx) (err error) {
 		n, err = t.Exec(`DELETE FROM engine_sessions WHERE id <> $1 AND ($2 = 1 OR token = $3)`, by.Session, flag(by.oversees()), by.ID)

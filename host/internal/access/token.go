@@ -20,17 +20,17 @@ type Scope string
 // The rights there are.
 const (
 	Send   Scope = "send"   // messages, and starting runs
-	Read   Scope = "read"   // how things are, with numbers and texts masked
+	Read   Scope = "read"   // reading everything, with numbers and texts masked
 	Manage Scope = "manage" // changing instances, flows, runs, webhooks, nodes and tokens
-	Reveal Scope = "reveal" // the numbers and texts in what may be read
+	Reveal Scope = "reveal" // the numbers and texts in what the caller may read
 )
 
 var allScopes = []Scope{Send, Read, Manage, Reveal}
 
-// AccountScopes are those of an account token, and for its one instance of an instance's own.
+// AccountScopes are the scopes of an account token and, for one instance, of that instance's own token.
 func AccountScopes() []Scope { return []Scope{Send, Read, Manage} }
 
-// tokenPrefix is what all tokens begin with, so that those who look for secrets in files find them.
+// tokenPrefix begins every token, so that scanners for secrets in files find them.
 const tokenPrefix = "tap_"
 
 const (
@@ -42,7 +42,7 @@ const (
 	MaxGrace = 30 * 24 * time.Hour
 )
 
-// Token is what is known of a token, and not the token.
+// Token describes a token, without its secret.
 type Token struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name,omitempty"`
@@ -50,30 +50,30 @@ type Token struct {
 	Instances []string   `json:"instances,omitempty"` // none: all
 	Created   time.Time  `json:"created"`
 	Expires   *time.Time `json:"expires,omitempty"`
-	// LastUsed is right to a minute.
+	// LastUsed is accurate to a minute.
 	LastUsed *time.Time `json:"lastUsed,omitempty"`
-	// PreviousUntil is when the token before the last rotation ends.
+	// PreviousUntil is when the secret from before the last rotation ends.
 	PreviousUntil *time.Time `json:"previousUntil,omitempty"`
 }
 
-// Caller is who calls.
+// Caller is the maker of a request, with its rights.
 type Caller struct {
 	ID        string // of the token
 	Name      string
 	Scopes    []Scope
 	Instances []string // none: all
-	// Session is the id of the session, and Until its end, of a browser that has signed in.
+	// Session is the id, and Until the end, of the session of a browser that has signed in.
 	Session string
 	Until   time.Time
 }
 
-// Owner is who reaches the private socket of the host.
+// Owner is the caller of every request over the private socket of the host.
 func Owner() Caller { return Caller{ID: "control", Scopes: allScopes} }
 
 // May says whether the caller has a right.
 func (c Caller) May(s Scope) bool { return slices.Contains(c.Scopes, s) }
 
-// All says whether the caller is not bound to some instances.
+// All says whether the caller may deal with every instance.
 func (c Caller) All() bool { return len(c.Instances) == 0 }
 
 // Covers says whether the caller may deal with an instance.
@@ -81,16 +81,16 @@ func (c Caller) Covers(instance string) bool {
 	return c.All() || slices.Contains(c.Instances, instance)
 }
 
-// Gives says whether the caller has all these rights and may so give them, or see a token that
-// has them.
+// Gives says whether the caller has all these rights, so that it may give them to a token or see the
+// secret of a token that has them.
 func (c Caller) Gives(scopes []Scope) bool {
 	return !slices.ContainsFunc(scopes, func(s Scope) bool { return !c.May(s) })
 }
 
-// instanceName is what a node calls instances, and no space is in it.
+// instanceName matches a node's name for an instance. It has no spaces, which separate the stored names.
 var instanceName = regexp.MustCompile(`^[!-~]{1,100}$`)
 
-// check refuses what would be no token, or one that means something else to somebody.
+// check refuses properties that no token may have.
 func (t Token) check(now time.Time) error {
 	if err := checkScopes(t.Scopes); err != nil {
 		return err
@@ -138,7 +138,7 @@ func refuse(pointer, message string) error {
 		Effect: sdk.EffectNone, Fault: sdk.FaultCaller, Violations: []sdk.Violation{{Pointer: pointer, Code: "invalid", Message: message}}}
 }
 
-// newSecret is a token of 256 random bits: so many that its plain hash is safe to keep.
+// newSecret makes a secret of 256 random bits, enough that keeping its plain hash is safe.
 func newSecret(prefix string) (secret string, hash [sha256.Size]byte) {
 	raw := make([]byte, 32)
 	rand.Read(raw)
@@ -146,5 +146,5 @@ func newSecret(prefix string) (secret string, hash [sha256.Size]byte) {
 	return secret, sha256.Sum256([]byte(secret))
 }
 
-// newID tells tokens apart for people.
+// newID makes an id by which people tell tokens apart.
 func newID() string { return "t" + strings.ToLower(rand.Text()[:10]) }

@@ -1,13 +1,16 @@
-// Package answers keeps what requests were answered by their Idempotency-Key, so that a repeat is
-// answered without acting again. It is for requests that nothing else makes safe to repeat.
+// Package answers keeps the answers to requests by their Idempotency-Key, so that a repeated
+// request gets the same answer without acting again. It is for requests that nothing else makes
+// safe to repeat.
 //
 // What it guarantees:
 //
-//   - Of two requests with one key, at the same time too and on whichever hosts, one acts.
-//   - A key is its owner's: the same key of two owners is two.
-//   - A request whose host died while it acted is never repeated by itself: who asks hears [ErrLost].
-//   - An owner has at most 5,000 keys, an answer at most 16 KiB, all of them go after a day, and the
-//     oldest earlier when there are more than 100,000.
+//   - Of two requests with the same key, even at the same time and on different hosts, only one
+//     acts.
+//   - A key belongs to its owner: the same key of two owners is two keys.
+//   - A request whose host died while it acted is never repeated automatically: a repeat by the
+//     caller gets [ErrLost].
+//   - An owner has at most 5,000 keys, and an answer at most 16 KiB. All are removed after a day,
+//     and the oldest earlier when there are more than 100,000.
 package answers
 
 import (
@@ -20,18 +23,18 @@ import (
 )
 
 const (
-	// Keep is for how long a key is known.
+	// Keep is how long a key is known.
 	Keep = 24 * time.Hour
-	// MaxBody bounds what is kept of an answer, in bytes.
+	// MaxBody bounds the body that is kept of an answer, in bytes.
 	MaxBody = 16 << 10
 
 	maxOwned = 5_000
 	maxAll   = 100_000
-	// actTime is longer than any request acts.
+	// actTime is longer than any request takes to act.
 	actTime = 10 * time.Minute
 )
 
-// Why a request is not to act.
+// Reasons why a request must not act.
 var (
 	ErrRunning = errors.New("the first request with this key is not answered yet")
 	ErrOther   = errors.New("the key was used for another request")
@@ -39,7 +42,7 @@ var (
 	ErrTooMany = errors.New("there are as many keys as one may have")
 )
 
-// Answer is what a request was answered.
+// Answer is the answer to a request.
 type Answer struct {
 	Status   int
 	Type     string // of the body
@@ -49,7 +52,8 @@ type Answer struct {
 	Cut bool
 }
 
-// Store keeps answers in the engine's database. Start and Stop it, so that it forgets.
+// Store keeps answers in the engine's database. It must be started, so that it removes old answers,
+// and stopped.
 type Store struct {
 	db      *sqldb.DB
 	now     func() time.Time
@@ -68,14 +72,15 @@ func New(db *sqldb.DB, now func() time.Time, log *slog.Logger) *Store {
 	return s
 }
 
-// Start begins to forget old answers in the background, until Stop.
+// Start begins to remove old answers in the background, until Stop.
 func (s *Store) Start() { s.sweeper.Start() }
 
 // Stop ends what Start began.
 func (s *Store) Stop() { s.sweeper.Stop() }
 
-// Begin takes a key for a request, which is told from others by what is in it. Without an answer and
-// an error the request may act, and End follows.
+// Begin reserves a key for a request; the text request tells different requests apart by their
+// content. If Begin returns neither an answer nor an error, the request may act, and the caller
+// must call End.
 func (s *Store) Begin(ctx context.Context, owner, key, request string) (known *Answer, err error) {
 	now := s.now()
 	err = s.db.Write(ctx, "begin a keyed request", func(t *sqldb.Tx) error {
@@ -95,7 +100,7 @@ func (s *Store) Begin(ctx context.Context, owner, key, request string) (known *A
 	return known, err
 }
 
-// known is what became of the request that has the key.
+// known returns the answer of the request that has the key, or why there is none.
 func (s *Store) known(t *sqldb.Tx, owner, key, request string, now time.Time) (*Answer, error) {
 	var a Answer
 	var first string
@@ -117,7 +122,8 @@ func (s *Store) known(t *sqldb.Tx, owner, key, request string, now time.Time) (*
 	return &a, nil
 }
 
-// End keeps the answer of a request that Begin let act; nil: nothing has happened, and a repeat may act.
+// End keeps the answer of a request that Begin let act. With a nil answer nothing has happened, and
+// a repeat may act.
 func (s *Store) End(ctx context.Context, owner, key string, a *Answer) error {
 	return s.db.Write(ctx, "end a keyed request", func(t *sqldb.Tx) error {
 		if a == nil {

@@ -1,14 +1,13 @@
-// Package api serves HTTP: the seed's API under /api, runs of
-// flows and node processes under /v1, tools for assistants under /mcp, clicks over WebSocket under /ws, health under
+// Package api serves HTTP: the seed's API under /api, the host's own API under /v1 (package v1), tools
+// for assistants under /mcp, events over WebSocket under /ws, webhooks of flows under /hooks, health under
 // /healthz and /readyz.
 //
-// An endpoint under /api exists because an operation's manifest names it (sdk.Route), or because
-// package seed answers it: this package knows envelopes, tokens and limits, and the seed's form
-// of events (exchange.go, status.go).
+// An endpoint under /api exists because an operation's manifest names it (sdk.Route), or because package
+// seed answers it. This package adds the envelopes, tokens and limits.
 //
-// What it guarantees: every request has a deadline and a size limit; nothing is
-// executed without a token of a scope that covers the instance (package access); a slow
-// WebSocket reader is disconnected, it never holds up others; Stop ends every stream.
+// What it guarantees: every request has a deadline and a size limit; nothing is executed without a token
+// of a scope that covers the instance (package access); a slow WebSocket reader is disconnected and never
+// holds up others; Stop ends every stream.
 package api
 
 import (
@@ -67,20 +66,20 @@ type Options struct {
 	Catalogue  *flow.Catalogue                                       // for operations under /v1, with Calls
 	Calls      v1.Calls                                              // for operations and instances under /v1; nil leaves them out
 	Answers    *answers.Store                                        // for Idempotency-Keys under /v1; nil leaves them out
-	Secrets    map[string][]byte                                     // that webhooks name
+	Secrets    map[string][]byte                                     // of the webhooks of flows, by the name that a flow gives
 	Seed       *seed.API                                             // the rest of the seed's API; nil leaves it out
 	Events     *events.Service                                       // for sockets, events and webhooks under /v1; nil leaves them out
 	Origins    []string                                              // of web pages that may call, such as https://crm.example
-	Simulated  bool                                                  // WhatsApp is simulated, and pages are told so
+	Simulated  bool                                                  // WhatsApp is simulated; GET /v1/session says so
 	Picture    string                                                // of a simulation, for examples that show one
 	Extra      map[string]http.Handler                               // further ServeMux patterns, such as the simulator's control API
 	Metrics    http.Handler                                          // GET /metrics; nil leaves it out
-	Answered   func(route, status string, took time.Duration)        // hears of each request that was answered; optional
+	Answered   func(route, status string, took time.Duration)        // called after each answered request; optional
 	Logger     *slog.Logger
 	Now        func() time.Time // nil means time.Now
 }
 
-// Server is the HTTP side of a host. Start and Stop it once each.
+// Server is the HTTP side of a host. Call Start and Stop once each.
 type Server struct {
 	opt      Options
 	front    *front.Front
@@ -199,11 +198,11 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// URL is the base address, e.g. "http://127.0.0.1:8080". Only after Start.
+// URL returns the base address, e.g. "http://127.0.0.1:8080". Call it only after Start.
 func (s *Server) URL() string { return s.front.URL(s.listener) }
 
-// Stop ends WebSockets and streams, waits for running requests until ctx ends, then cuts
-// them. A server that was not started has nothing to stop.
+// Stop ends WebSockets and streams, waits for running requests until ctx ends, then cuts them off. It may
+// be called on a server that was not started.
 func (s *Server) Stop(ctx context.Context) error {
 	s.places.End()
 	var errs []error
@@ -221,7 +220,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ending ends what a handler answers to a GET, such as a stream, when the server stops.
+// ending ends the answer to a GET, such as a stream, when the server stops.
 func (s *Server) ending(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
@@ -234,8 +233,8 @@ func (s *Server) ending(next http.Handler) http.Handler {
 	})
 }
 
-// hereOrAccount is for those who may see all instances: this machine, or through a proxy who
-// has an account token.
+// hereOrAccount admits callers that may see all instances: a request made directly from this machine, or
+// one with an account token.
 func (s *Server) hereOrAccount(next http.Handler) http.Handler {
 	authorized := s.authorized(accountOnly(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -247,8 +246,8 @@ func (s *Server) hereOrAccount(next http.Handler) http.Handler {
 	})
 }
 
-// LocalOnly refuses what does not come from this machine and what a reverse proxy passes
-// on: the handler needs no token and is for this machine alone.
+// LocalOnly refuses requests from other machines and those that a reverse proxy passes on. It is for
+// handlers that need no token and serve this machine alone.
 func LocalOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !front.IsHere(r) {
@@ -259,7 +258,7 @@ func LocalOnly(next http.Handler) http.Handler {
 	})
 }
 
-// measured tells Options.Answered of each request when it has been answered.
+// measured calls Options.Answered after each request.
 func (s *Server) measured(next http.Handler) http.Handler {
 	if s.opt.Answered == nil {
 		return next
@@ -278,7 +277,7 @@ type statusWriter struct {
 	status int
 }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (w *statusWriter) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		w.status = status
@@ -286,5 +285,5 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets an http.ResponseController find what the writer can do.
+// Unwrap gives http.ResponseController the underlying writer.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/front"
 )
 
-// authorized lets a request pass whose token may read, or manage when the request changes
-// something, and covers the {instance} of its path.
+// authorized lets a request pass if its token covers the {instance} of the path and may read or, for a
+// request that changes something, manage.
 func (s *Server) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scope := access.Manage
@@ -25,15 +25,16 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 	})
 }
 
-// scoped is authorized for requests that need another right than their method says.
+// scoped is like authorized, for requests that need another scope than their method implies.
 func (s *Server) scoped(scope access.Scope, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.admit(w, r, scope, next) })
 }
 
 func changes(method string) bool { return method != http.MethodGet && method != http.MethodHead }
 
-// admit counts a request against the limit of its token. What changes something by the right to
-// manage is recorded, also when it is refused, and what a handler takes note of.
+// admit counts a request against the limit of its token and checks its scope and instance. The audit log
+// gets every change that needs the scope manage, even if it is refused, and every other change for which a
+// handler has called about.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, scope access.Scope, next http.Handler) {
 	r, caller, ok := s.enter(w, r)
 	if !ok {
@@ -54,8 +55,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, scope access.Scop
 	}
 }
 
-// enter finds out whose token or session a request has and counts it against its limit; one that the
-// control socket or a tool of /mcp makes was let in before. When it may not come in, it is answered.
+// enter finds the caller of a request by its token or session and counts the request against the caller's
+// limit. A request from the control socket or from a tool of /mcp already has its caller. If ok is false,
+// enter has answered the request.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request) (_ *http.Request, caller access.Caller, ok bool) {
 	if caller, ok = tokenIn(r.Context()); ok {
 		return r, caller, true
@@ -74,7 +76,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) (_ *http.Request,
 	return r.WithContext(context.WithValue(r.Context(), tokenKey{}, caller)), caller, true
 }
 
-// entered lets a request of any token pass: what it may do is asked where it does something.
+// entered lets a request with any valid token pass; its scopes are checked where it does something.
 func (s *Server) entered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r, _, ok := s.enter(w, r); ok {
@@ -83,8 +85,8 @@ func (s *Server) entered(next http.Handler) http.Handler {
 	})
 }
 
-// identify finds out whose token a request has, or without one whose session. When it is nobody's, the
-// request is answered.
+// identify finds the caller of a request by its token or, without a token, by its session. If ok is false,
+// identify has answered the request.
 func (s *Server) identify(w http.ResponseWriter, r *http.Request) (caller access.Caller, ok bool) {
 	raw, missing := tokenOf(r)
 	if secret := cookieOf(r); raw == "" && secret != "" {
@@ -111,7 +113,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (caller access
 	return caller, ok
 }
 
-// known finds a token that was made, or derived for an instance.
+// known finds the caller of a token, either one that was made or one that is derived for an instance.
 func (s *Server) known(ctx context.Context, raw string) (access.Caller, bool, error) {
 	caller, ok, err := s.opt.Access.Find(raw)
 	if ok || err != nil || s.opt.Seed == nil {
@@ -124,7 +126,7 @@ func (s *Server) known(ctx context.Context, raw string) (access.Caller, bool, er
 	return access.Caller{ID: access.InstanceID(instance), Scopes: access.AccountScopes(), Instances: []string{instance}}, true, nil
 }
 
-// allowed is v1.Options.Authorize.
+// allowed implements v1.Options.Authorize.
 func (s *Server) allowed(need v1.Access, next http.Handler) http.Handler {
 	if need.Right == v1.Nobody {
 		return s.open(next)
@@ -147,7 +149,7 @@ func (s *Server) allowed(need v1.Access, next http.Handler) http.Handler {
 	}))
 }
 
-// callerOf is v1.Options.CallerOf.
+// callerOf implements v1.Options.CallerOf.
 func callerOf(ctx context.Context) v1.Caller {
 	holder, _ := tokenIn(ctx)
 	caller := v1.Caller{ID: holder.ID, Instances: holder.Instances, Rights: []v1.Right{}, Reveal: holder.May(access.Reveal)}
@@ -160,13 +162,13 @@ func callerOf(ctx context.Context) v1.Caller {
 	return caller
 }
 
-// holderOf is v1.Options.HolderOf.
+// holderOf implements v1.Options.HolderOf.
 func holderOf(ctx context.Context) access.Caller {
 	holder, _ := tokenIn(ctx)
 	return holder
 }
 
-// deny refuses a request in the form of the API that it is for.
+// deny refuses a request in the form of the API that it calls.
 func deny(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		v1.Refuse(w, status, code, message)
@@ -177,13 +179,13 @@ func deny(w http.ResponseWriter, r *http.Request, status int, code, message stri
 
 type tokenKey struct{}
 
-// tokenIn says whose token authorized the request.
+// tokenIn returns the caller whose token or session authorized the request.
 func tokenIn(ctx context.Context) (access.Caller, bool) {
 	c, ok := ctx.Value(tokenKey{}).(access.Caller)
 	return c, ok
 }
 
-// accountOnly refuses tokens of some instances, where no path says that it is about one of them.
+// accountOnly refuses tokens that are limited to some instances. It is for paths that name no instance.
 func accountOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller, ok := tokenIn(r.Context()); !ok || !caller.All() {
@@ -194,7 +196,7 @@ func accountOnly(next http.Handler) http.Handler {
 	})
 }
 
-// valid says whether the token or session of a request that is being answered still is one.
+// valid says whether the token or session of a request with an open stream is still valid.
 func (s *Server) valid(ctx context.Context, r *http.Request) bool {
 	var ok bool
 	var err error
@@ -204,15 +206,15 @@ func (s *Server) valid(ctx context.Context, r *http.Request) bool {
 		_, ok, err = s.known(ctx, raw)
 	case secret != "":
 		_, ok, err = s.session(ctx, secret, false)
-	default: // of the control socket
+	default: // from the control socket
 		return true
 	}
-	return ok || err != nil // nobody is sent away because it cannot be asked
+	return ok || err != nil // a check that fails ends no stream
 }
 
-// tokenOf reads the token from the header token, Authorization: Bearer or, as one client
-// does, apikey. The browsers' API for WebSockets cannot set headers: there it may be one of the
-// subprotocols and, for the seed's clients below /ws, in the query.
+// tokenOf reads the token from the header token, from Authorization: Bearer or, for one client, from apikey.
+// The browsers' WebSocket API cannot set headers, so the token may also be among the subprotocols and, for
+// the seed's clients below /ws, in the query.
 func tokenOf(r *http.Request) (token, missing string) {
 	if token = r.Header.Get("token"); token != "" {
 		return token, ""
@@ -238,9 +240,9 @@ func tokenOf(r *http.Request) (token, missing string) {
 	return "", "Missing token in header"
 }
 
-// quota writes how a caller stands to a limit, in the seed's headers and in those of the IETF's
-// draft (RateLimit and RateLimit-Policy), and says whether the request is taken. Where a request
-// counts for two limits, the seed's headers speak of the second.
+// quota writes the state of a caller's limit into the seed's headers and those of the IETF draft (RateLimit
+// and RateLimit-Policy), and says whether the request is within the limit. If a request counts against two
+// limits, the seed's headers describe the second.
 func quota(h http.Header, q access.Quota) bool {
 	h.Set("X-RateLimit-Limit", strconv.Itoa(q.Limit))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(q.Remaining))

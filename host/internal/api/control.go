@@ -12,18 +12,19 @@ import (
 	"github.com/tapnode/tapnode/host/internal/access"
 )
 
-// trusted gives every request all rights: who reaches the control socket owns the data directory.
+// trusted gives every request all rights: only the owner of the data directory can reach the control
+// socket.
 func trusted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, access.Owner())))
 	})
 }
 
-// Control serves the same on a Unix socket of mode 0600 until Stop, without tokens and
-// limits of rate: for the commands of whoever runs the host. The directory must be private,
-// and no other host may use the path.
+// Control serves the same routes on a Unix socket of mode 0600 until Stop, without tokens and rate
+// limits, for the commands of the host's operator. The directory must be private, and no other host may
+// use the path.
 func (s *Server) Control(ctx context.Context, path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a host that was killed
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // left behind by a host that was killed
 		return fmt.Errorf("control socket: %w", err)
 	}
 	var lc net.ListenConfig
@@ -42,8 +43,8 @@ func (s *Server) Control(ctx context.Context, path string) error {
 	return nil
 }
 
-// ownersOnly refuses connections of other users than the one that runs this process, and
-// root, should the modes of the directories ever let them through.
+// ownersOnly refuses connections of users other than root and the one that runs this process, in case
+// the modes of the directories ever let them through.
 type ownersOnly struct{ net.Listener }
 
 func (l ownersOnly) Accept() (net.Conn, error) {
@@ -55,6 +56,6 @@ func (l ownersOnly) Accept() (net.Conn, error) {
 		if uid, err := peer(c); err == nil && (uid == os.Geteuid() || uid == 0) {
 			return c, nil
 		}
-		_ = c.Close() // it hears nothing else
+		_ = c.Close() // without a response: the peer is not entitled to one
 	}
 }

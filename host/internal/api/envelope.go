@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// success is the seed's envelope of a message that was sent. Clients look for its id here
-// or in data, where some call it id.
+// success is the seed's envelope of a message that was sent. Clients look for the message's id here or in
+// data, some of them under the name id.
 type success struct {
 	Success   bool            `json:"success"`
 	Message   string          `json:"message"`
@@ -24,8 +24,8 @@ type success struct {
 	Warnings  []sdk.Warning   `json:"warnings,omitempty"`
 }
 
-// failure is the seed's envelope of an answer that did not: clients read
-// error.message, one of them message and code at the top level. Status is the seed's.
+// failure is the seed's envelope of a request that failed. Clients read error.message; one of them reads
+// message and code at the top level. Status is as in the seed.
 type failure struct {
 	Success bool         `json:"success"`
 	Status  string       `json:"status,omitempty"`
@@ -62,7 +62,7 @@ func succeed(w http.ResponseWriter, message string, out Outcome) {
 	write(w, http.StatusOK, success{Success: true, Message: message, Status: sent.Status, MessageID: sent.MessageID, Data: data, Warnings: out.Warnings})
 }
 
-// internalStatus are the codes the seed's error table shows as "internal status".
+// internalStatus are the codes that the seed's error table lists as "internal status".
 var internalStatus = map[string]bool{"invalid_number": true, "invalid_request": true, "send_failed": true, "disconnected": true}
 
 func fail(w http.ResponseWriter, httpStatus int, code, message string) {
@@ -98,16 +98,16 @@ func failWith(w http.ResponseWriter, err error) {
 func write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(readTime)) // not every writer has one
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(readTime)) // not every writer supports deadlines
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(body) // the client is gone: nobody to tell
+	_ = enc.Encode(body) // fails only when the client is gone
 }
 
-// enveloped answers in the seed's envelope also where no endpoint is: clients read it before
-// the status. A path that is not clean is no endpoint's; clients follow no redirects. Below /v1,
-// resources answers so, with a problem.
+// enveloped uses the seed's envelope also for paths without an endpoint, because clients read the envelope
+// before the status. A path that is not clean gets a 404 and no redirect, because clients follow none;
+// below /v1 that 404 is a problem, which resources writes.
 func enveloped(mux *http.ServeMux, resources http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v1/") && path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath() { // ServeMux would redirect
@@ -138,7 +138,7 @@ func enveloped(mux *http.ServeMux, resources http.Handler) http.Handler {
 	})
 }
 
-// listener hears what ServeMux says about a request that no endpoint takes.
+// listener records how ServeMux answers a request that matches no endpoint.
 type listener struct {
 	header http.Header
 	status int

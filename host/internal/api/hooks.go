@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// maxHookBody bounds the body of a call of a webhook, in bytes.
+	// maxHookBody limits the body of a call of a webhook, in bytes.
 	maxHookBody = 192 << 10
-	// readyBody is up to how many bytes room is made for a body before it has come.
+	// readyBody limits the memory that is allocated for a body before it arrives, in bytes.
 	readyBody = 4 << 10
-	// answerTime is how long a call waits for the flow's answer, if the flow has a step for
-	// it. Whoever calls hears then which run it has begun.
+	// answerTime is how long a call waits for the flow's answer, if the flow has a step for it. After that
+	// the answer is the id of the run.
 	answerTime = 25 * time.Second
 	// maxAnswers is how many calls may wait at the same time.
 	maxAnswers = 1000
 )
 
-// hooks serves /hooks/{path}: the webhooks of the flows. Their own secret or signature is what
-// lets a call in, and not a token.
+// hooks serves /hooks/{path}: the webhooks of the flows. A call is authenticated by the webhook's own
+// secret or signature, not by a token.
 func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
 	waiting := make(chan struct{}, maxAnswers)
 	mux.HandleFunc("/hooks/{path}", func(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +41,7 @@ func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
 		}
 		key := r.Header.Get("Idempotency-Key")
 		if key == "" {
-			key = r.Header.Get("Webhook-Id") // of Standard Webhooks
+			key = r.Header.Get("Webhook-Id") // as Standard Webhooks defines it
 		}
 		if len(key) > maxKey {
 			v1.Refuse(w, http.StatusBadRequest, "invalid_key", "the key of the call is too long")
@@ -68,7 +68,7 @@ func (s *Server) hooks(mux *http.ServeMux, e *engine.Engine) {
 	})
 }
 
-// hookFor finds the webhook of a call, or says that there is none.
+// hookFor finds the webhook of a call, or answers that there is none.
 func hookFor(w http.ResponseWriter, r *http.Request, e *engine.Engine) (engine.Hook, bool) {
 	var methods []string
 	for _, h := range e.Hooks(r.PathValue("path")) {
@@ -86,7 +86,7 @@ func hookFor(w http.ResponseWriter, r *http.Request, e *engine.Engine) (engine.H
 	return engine.Hook{}, false
 }
 
-// called reads and checks a call, and gives what the flow sees of it.
+// called reads and checks a call, and returns the event that the flow sees.
 func (s *Server) called(w http.ResponseWriter, r *http.Request, h engine.Hook) (map[string]any, bool) {
 	read := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), readyBody)))
 	_, err := read.ReadFrom(http.MaxBytesReader(w, r.Body, maxHookBody))
@@ -117,7 +117,7 @@ func (s *Server) called(w http.ResponseWriter, r *http.Request, h engine.Hook) (
 	return event, err == nil
 }
 
-// answer waits for what the run answers, if its flow answers.
+// answer waits for the run's answer if the flow has a step for it, and otherwise answers with the run's id.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, e *engine.Engine, waiting chan struct{}, h engine.Hook, run string) {
 	if h.Responds() {
 		select {
@@ -129,7 +129,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e *engine.Engine
 				respond(w, output)
 				return
 			}
-		default: // too many wait: the run goes on all the same
+		default: // too many calls wait: this one gets the run's id, and the run continues
 		}
 	}
 	write(w, http.StatusAccepted, map[string]any{"run": run})
@@ -151,5 +151,5 @@ func respond(w http.ResponseWriter, output any) {
 	}
 	body, _ := out["body"].(string)
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // whoever called may have gone
+	_, _ = io.WriteString(w, body) // fails only when the client is gone
 }

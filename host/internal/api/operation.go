@@ -20,15 +20,14 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// maxBody bounds a body so that it fits, with everything around it, into one message of
-// the contract.
+// maxBody limits a body so that it fits, with its envelope, into one message of the contract.
 const maxBody = sdk.MaxMessage - 64<<10
 
-// maxKey bounds an Idempotency-Key, in bytes.
+// maxKey limits an Idempotency-Key, in bytes.
 const maxKey = 200
 
-// keyOf reads the Idempotency-Key of a request; "" if there is none. mistake says what is
-// wrong with it.
+// keyOf returns the Idempotency-Key of a request, "" if there is none. mistake says what is wrong with
+// the key, if anything.
 func keyOf(r *http.Request) (key, mistake string) {
 	keys := r.Header.Values("Idempotency-Key")
 	switch {
@@ -46,13 +45,13 @@ func keyOf(r *http.Request) (key, mistake string) {
 	return keys[0], ""
 }
 
-// maxRun bounds a request: the longest delay a caller can ask for, and a send.
+// maxRun limits a request: the longest delay a caller can ask for, plus the send.
 const maxRun = 6 * time.Minute
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// mount gives an operation an endpoint. A path that ends in a parameter is served with that
-// parameter missing too, so that the node's own message for it reaches the caller.
+// mount gives an operation an endpoint. A path that ends in a parameter is also served without that
+// parameter, so that the caller gets the node's own message about it.
 func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest, at sdk.Route) (err error) {
 	if !strings.HasPrefix(at.Path, "/api/") {
 		return errors.New("a node's endpoints live under /api/")
@@ -67,7 +66,7 @@ func (s *Server) mount(mux *http.ServeMux, op sdk.OperationManifest, at sdk.Rout
 		params = append(params, m[1])
 	}
 	h := s.operation(op, params)
-	if !slices.Contains(params, "instance") { // nothing says which instance it is about
+	if !slices.Contains(params, "instance") { // the path does not name the instance
 		h = accountOnly(h)
 	}
 	if op.Kind == sdk.KindAction {
@@ -95,8 +94,8 @@ func (s *Server) operation(op sdk.OperationManifest, params []string) http.Handl
 			fail(w, http.StatusBadRequest, "invalid_request_body", "Invalid request body: it ended early")
 			return
 		}
-		// The body is read. The server's read deadline would now cancel the request
-		// when it passes, however healthy the connection is.
+		// The body has been read. If the server's read deadline passed now, it would cancel the request on a
+		// healthy connection.
 		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 			s.opt.Logger.Debug("read deadline stays", "err", err)
 		}
@@ -125,8 +124,9 @@ func (s *Server) operation(op sdk.OperationManifest, params []string) http.Handl
 	})
 }
 
-// splice puts a path parameter into the body as its first member. The node refuses a body that names the member
-// again. One that is no JSON stays as it is, so that the byte that the node names is the client's.
+// splice puts a path parameter into the body as its first member. The node refuses a body that has the
+// member twice. A body that is not a JSON object stays unchanged, so that the byte offset in the node's
+// error is that of the client's body.
 func splice(body []byte, name string, value any) []byte {
 	rest := bytes.TrimLeft(body, " \t\r\n")
 	if len(rest) == 0 || rest[0] != '{' || !json.Valid(body) {
@@ -134,7 +134,7 @@ func splice(body []byte, name string, value any) []byte {
 	}
 	member, err := json.Marshal(map[string]any{name: value})
 	if err != nil {
-		return body // unreachable: strings and what was read as JSON always marshal
+		return body // unreachable: strings and values read from JSON always marshal
 	}
 	out := append(make([]byte, 0, len(member)+len(rest)), member[:len(member)-1]...)
 	rest = bytes.TrimLeft(rest[1:], " \t\r\n")

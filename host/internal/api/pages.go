@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// pages lets web pages of Options.Origins call, and no others.
+// pages lets web pages of Options.Origins call from another origin, and no other pages.
 func (s *Server) pages(next http.Handler) (http.Handler, error) {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

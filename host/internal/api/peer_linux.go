@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// peer is the user at the other end of a Unix socket.
+// peer returns the user at the other end of a Unix socket.
 func peer(c net.Conn) (uid int, err error) {
 	u, ok := c.(*net.UnixConn)
 	if !ok {

@@ -7,5 +7,6 @@ import (
 	"os"
 )
 
-// peer is taken for the own user here: the modes of the socket and its directory decide.
+// peer always returns this process's own user, so that only the modes of the socket and its directory
+// restrict access.
 func peer(net.Conn) (uid int, err error) { return os.Geteuid(), nil }

@@ -2,8 +2,8 @@ package api
 
 import "net/http"
 
-// Readiness is what GET /readyz answers, without a token: whether the host takes work and
-// can store it, and how its nodes are. There are no phone numbers in it.
+// Readiness is the answer of GET /readyz, which needs no token: whether the host takes work and can store
+// it, and the state of its nodes. It contains no phone numbers.
 type Readiness struct {
 	Ready  bool            `json:"ready"`
 	Reason string          `json:"reason,omitempty"` // why not
@@ -18,7 +18,7 @@ type NodeReadiness struct {
 	Instances []InstanceReadiness `json:"instances,omitempty"`
 }
 
-// InstanceReadiness is the state of what a node looks after, such as a WhatsApp instance.
+// InstanceReadiness is the state of a resource that a node manages, such as a WhatsApp instance.
 type InstanceReadiness struct {
 	Name   string `json:"name"`
 	State  string `json:"state"`            // starting, healthy, degraded, unhealthy

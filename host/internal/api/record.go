@@ -14,30 +14,29 @@ const recordTime = 15 * time.Second
 
 type toldKey struct{}
 
-// told is what a handler says of its request.
+// told is what a handler adds to the audit log's entry for its request.
 type told struct {
 	about  string
 	caller access.Caller
 }
 
-// about tells the audit log what the path of a request does not say, such as the token that it has
-// made, and that it belongs there.
+// about marks a request for the audit log and adds what its path does not say, such as the id of the token
+// that it made.
 func about(ctx context.Context, what string) {
 	if t, ok := ctx.Value(toldKey{}).(*told); ok {
 		t.about = what
 	}
 }
 
-// acts tells the audit log who it was, when the request came from nobody and has become somebody's.
+// acts sets the caller in the audit log's entry for a request that began without one, such as a sign-in.
 func acts(ctx context.Context, caller access.Caller) {
 	if t, ok := ctx.Value(toldKey{}).(*told); ok {
 		t.caller = caller
 	}
 }
 
-// recorded puts a request into the audit log when done is called: if it must be there, or a handler
-// took note of it. Queries and bodies are left out:
-// secrets may be in them.
+// recorded writes a request into the audit log when done is called, if it must be there or a handler has
+// called about. Queries and bodies are left out, because they may contain secrets.
 func (s *Server) recorded(w http.ResponseWriter, r *http.Request, caller access.Caller, must bool) (http.ResponseWriter, *http.Request, func()) {
 	seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	told, from := &told{caller: caller}, ""

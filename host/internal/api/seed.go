@@ -13,10 +13,10 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// maxSeedBody bounds the body of a request that package seed answers, in bytes.
+// maxSeedBody limits the body of a request that package seed answers, in bytes.
 const maxSeedBody = 64 << 10
 
-// seed mounts what package seed answers.
+// seed mounts the endpoints of package seed.
 func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
 	a.OnWebsocket(s.sockets.configure)
 	for _, e := range a.Endpoints() {
@@ -35,7 +35,8 @@ func (s *Server) seed(mux *http.ServeMux, a *seed.API) {
 	}
 }
 
-// creating counts a request as a creation too; the headers then speak of the creations.
+// creating counts a request against the limit of creations, too; the seed's headers then describe that
+// limit.
 func (s *Server) creating(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := tokenIn(r.Context())
@@ -63,7 +64,7 @@ func (s *Server) endpoint(e seed.Endpoint) http.Handler {
 			fail(w, http.StatusBadRequest, "invalid_request_body", "Invalid request body: "+reason)
 			return
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server's would end the context of a long answer
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server's would cancel the context of a long answer
 		caller, _ := tokenIn(r.Context())
 		answer, err := e.Answer(r.Context(), seed.Request{Instance: instance, Query: r.URL.Query(), Body: body, Caller: caller})
 		if _, refused := errors.AsType[*sdk.Problem](err); err != nil && !refused {
@@ -86,7 +87,7 @@ func (s *Server) endpoint(e seed.Endpoint) http.Handler {
 			out["warnings"] = answer.Warnings
 		}
 		maps.Copy(out, answer.Members)
-		w.Header().Set("Cache-Control", "no-store") // tokens are in it
+		w.Header().Set("Cache-Control", "no-store") // the answer may contain tokens
 		write(w, max(answer.Status, http.StatusOK), out)
 	})
 }

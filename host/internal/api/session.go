@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// cookieName is that of the cookie with a session's secret. By TLS it is one that no other host of the
-// domain can set.
+// cookieName returns the name of the cookie with a session's secret. Over TLS it has the prefix __Host-,
+// so that no other host of the domain can set it.
 func cookieName(r *http.Request) string {
 	if front.Secure(r) {
 		return "__Host-tapnode_session"
@@ -28,7 +28,7 @@ func setCookie(w http.ResponseWriter, r *http.Request, secret string, maxAge int
 	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Value: secret, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: front.Secure(r), SameSite: http.SameSiteStrictMode})
 }
 
-// cookieOf is the secret of the session that a request has a cookie of; "" is none.
+// cookieOf returns the session secret in the cookie of a request, "" if there is none.
 func cookieOf(r *http.Request) string {
 	c, err := r.Cookie(cookieName(r))
 	if err != nil || len(c.Value) > 100 {
@@ -37,18 +37,18 @@ func cookieOf(r *http.Request) string {
 	return c.Value
 }
 
-// ours says whether a request was made by a page of this host. Browsers send a cookie along whoever
-// has written the page, as long as it is of the same site: the same machine, or another name of the domain.
-// They say who it was, except old ones when they only read; a page of another origin cannot see what
-// they read.
+// ours says whether a request was made by a page of this host. Browsers send a cookie with the requests
+// of every page of the same site: pages of the same machine, or of another name of the domain. They state
+// where the page is from, except old browsers when they only read; a page of another origin cannot see
+// the answer then.
 func ours(r *http.Request) bool {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
 	switch {
-	case r.Header.Get("Upgrade") != "": // for WebSockets, browsers ask nobody whether a page may read
+	case r.Header.Get("Upgrade") != "": // browsers let pages of any origin read from a WebSocket
 		return front.FromItself(r) && (site == "" || site == "same-origin")
 	case site == "same-origin":
 		return true
-	case site == "none": // somebody has typed the address
+	case site == "none": // the user typed the address
 		return !changes(r.Method)
 	case site != "":
 		return false
@@ -56,8 +56,9 @@ func ours(r *http.Request) bool {
 	return front.FromItself(r) || origin == "" && !changes(r.Method)
 }
 
-// visitor finds out whose session a request has a cookie of. When it is nobody's, the request is answered.
-// Secrets cannot be guessed, so wrong ones slow nobody down: a page that outlives its session sends them.
+// visitor finds the caller of a request by its session cookie. If there is no such session, visitor has
+// answered the request. A wrong secret does not slow its sender down: secrets cannot be guessed, and a
+// page that outlives its session sends one.
 func (s *Server) visitor(w http.ResponseWriter, r *http.Request, secret string) (caller access.Caller, ok bool) {
 	if !ours(r) {
 		deny(w, r, http.StatusForbidden, "forbidden", "The cookie of a session counts for pages of this host alone; send a token")
@@ -76,7 +77,7 @@ func (s *Server) visitor(w http.ResponseWriter, r *http.Request, secret string) 
 	return caller, ok
 }
 
-// session finds a session while its token lasts. used says that somebody uses it now.
+// session finds a session whose token is still valid. used counts the call as a use of the session.
 func (s *Server) session(ctx context.Context, secret string, used bool) (access.Caller, bool, error) {
 	found, ok, err := s.opt.Access.Session(ctx, secret, used)
 	if instance, of := strings.CutPrefix(found.ID, access.InstanceID("")); of && ok && err == nil {
@@ -89,7 +90,7 @@ func (s *Server) session(ctx context.Context, secret string, used bool) (access.
 	return found.Caller, ok, err
 }
 
-// visit is a request that is about its cookie.
+// visit is a request whose handler reads or sets the session cookie.
 type visit struct {
 	w http.ResponseWriter
 	r *http.Request
@@ -103,10 +104,10 @@ func visiting(next http.Handler) http.Handler {
 	})
 }
 
-// open lets requests pass that need no token. Those that sign in are recorded.
+// open serves a route that needs no token. Sign-ins are recorded in the audit log.
 func (s *Server) open(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Sec-Fetch-Site") != "" && !ours(r) { // a page could let a browser act as somebody else
+		if r.Header.Get("Sec-Fetch-Site") != "" && !ours(r) { // a foreign page could sign the browser in as someone else
 			deny(w, r, http.StatusForbidden, "forbidden", "Only a page of this host may sign in")
 			return
 		}
@@ -116,10 +117,10 @@ func (s *Server) open(next http.Handler) http.Handler {
 	})
 }
 
-// doors is v1.Sessions.
+// doors implements v1.Sessions.
 type doors struct{ *Server }
 
-// SignIn is v1.Sessions's.
+// SignIn implements v1.Sessions.
 func (s doors) SignIn(ctx context.Context, code, token string) (v1.Visitor, error) {
 	v, ok := ctx.Value(visitKey{}).(visit)
 	if !ok {
@@ -129,7 +130,7 @@ func (s doors) SignIn(ctx context.Context, code, token string) (v1.Visitor, erro
 	if err != nil {
 		return v1.Visitor{}, err
 	}
-	if old := cookieOf(v.r); old != "" && ours(v.r) { // nobody would end it any more
+	if old := cookieOf(v.r); old != "" && ours(v.r) { // without its cookie, nobody could sign out of it
 		if before, ok, err := s.session(ctx, old, false); ok && err == nil {
 			if _, err := s.opt.Access.End(ctx, before, false); err != nil {
 				s.opt.Logger.Warn("a session that another takes the place of goes on", "err", err)
@@ -175,7 +176,7 @@ func (s doors) begin(v visit, code, token string) (secret string, begun access.S
 	return secret, begun, err
 }
 
-// Visitor is v1.Sessions's.
+// Visitor implements v1.Sessions.
 func (s doors) Visitor(ctx context.Context) v1.Visitor {
 	caller, _ := tokenIn(ctx)
 	return s.visitorOf(caller)
@@ -189,7 +190,7 @@ func (s doors) visitorOf(c access.Caller) v1.Visitor {
 	return v
 }
 
-// SignOut is v1.Sessions's.
+// SignOut implements v1.Sessions.
 func (s doors) SignOut(ctx context.Context, everywhere bool) error {
 	caller, _ := tokenIn(ctx)
 	ended, err := s.opt.Access.End(ctx, caller, everywhere)
@@ -209,7 +210,7 @@ func (s doors) SignOut(ctx context.Context, everywhere bool) error {
 	return nil
 }
 
-// Link is v1.Sessions's.
+// Link implements v1.Sessions.
 func (s doors) Link(ctx context.Context, scopes []access.Scope) (v1.Link, error) {
 	caller, _ := tokenIn(ctx)
 	if caller.ID != access.Owner().ID || caller.Session != "" {
@@ -218,7 +219,7 @@ func (s doors) Link(ctx context.Context, scopes []access.Scope) (v1.Link, error)
 	return s.SignInLink(ctx, scopes)
 }
 
-// SignInLink makes a link that signs somebody in once. Only after Start.
+// SignInLink makes a link that signs somebody in once. Call it only after Start.
 func (s *Server) SignInLink(ctx context.Context, scopes []access.Scope) (v1.Link, error) {
 	if len(scopes) == 0 {
 		scopes = access.AccountScopes()
@@ -231,7 +232,7 @@ func refused(status int, code, message string) error {
 	return &sdk.Problem{Code: code, HTTPStatus: status, Message: message, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 }
 
-// All is v1.Sessions's.
+// All implements v1.Sessions.
 func (s doors) All(ctx context.Context) ([]v1.Seated, error) {
 	caller, _ := tokenIn(ctx)
 	all, err := s.opt.Access.Sessions(ctx, caller)
@@ -247,7 +248,7 @@ func seated(one access.Session, caller access.Caller) v1.Seated {
 		Began: one.Began, Used: one.Used, Until: one.Until, Own: one.Session == caller.Session}
 }
 
-// EndOf is v1.Sessions's.
+// EndOf implements v1.Sessions.
 func (s doors) EndOf(ctx context.Context, session string) error {
 	caller, _ := tokenIn(ctx)
 	ended, err := s.opt.Access.EndOf(ctx, caller, session)
@@ -260,7 +261,7 @@ func (s doors) EndOf(ctx context.Context, session string) error {
 	return err
 }
 
-// EndOthers is v1.Sessions's.
+// EndOthers implements v1.Sessions.
 func (s doors) EndOthers(ctx context.Context) (int64, error) {
 	caller, _ := tokenIn(ctx)
 	n, err := s.opt.Access.EndOthers(ctx, caller)

@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/seed"
 )
 
-// socket serves /ws/{instance}: the events of an instance as the seed's clients read them. With
-// ?after= it goes on behind the sequence that an event had.
+// socket serves /ws/{instance}: the events of an instance in the form that the seed's clients read. With
+// ?after= it continues after the event with that sequence.
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	instance, wanted := r.PathValue("instance"), seed.Websocket{Enabled: true}
 	if s.opt.Seed != nil {
@@ -62,7 +62,8 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	feed.NewSession(s.places, func(ctx context.Context) bool { return s.valid(ctx, r) }).Socket(w, r, reader)
 }
 
-// sockets know what those of an instance get, which its clients may change while they are open.
+// sockets holds the settings of the open sockets by instance, since clients may change which events an
+// open socket gets.
 type sockets struct {
 	mu   sync.Mutex
 	open map[string]map[*atomic.Pointer[seed.Websocket]]struct{}
@@ -90,7 +91,7 @@ func (s *sockets) join(instance string, wanted seed.Websocket) (now *atomic.Poin
 	}
 }
 
-// configure says what the sockets of an instance get from now on.
+// configure sets which events the open sockets of an instance get from now on.
 func (s *sockets) configure(instance string, wanted seed.Websocket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

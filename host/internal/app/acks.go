@@ -6,21 +6,22 @@ import (
 )
 
 const (
-	// ackEach is after how many events the node hears that they are done. It is far less than
-	// what it sends ahead of that for one subject.
+	// ackEach is how many finished events are acknowledged together. It is far less than the number
+	// of events that the node sends ahead for one subject.
 	ackEach = 4
-	// ackAfter is how long it waits for fewer.
+	// ackAfter is how long fewer finished events wait for their acknowledgement.
 	ackAfter = 10 * time.Millisecond
 )
 
-// acks tells a node what is done, a few events at a time: nobody waits for it, and each message wakes both
-// processes. What is not told before a stream ends the next one's cursor says.
+// acks acknowledges finished events to a node a few at a time, because nobody waits for an
+// acknowledgement and each message wakes both processes. Events not yet acknowledged when a stream
+// ends are covered by the cursor of the next one.
 type acks struct {
 	send func(sequence uint64) error
 
 	mu           sync.Mutex
 	done, told   uint64
-	late         *time.Timer // runs while something waits to be told
+	late         *time.Timer // runs while finished events wait to be acknowledged
 	waits, ended bool
 }
 
@@ -30,14 +31,14 @@ func newAcks(send func(uint64) error) *acks {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.waits && !a.ended {
-			_ = a.tell() // the stream is over then, and its reader knows why
+			_ = a.tell() // on an error the stream is over, and its reader knows why
 		}
 	})
 	a.late.Stop()
 	return a
 }
 
-// put takes the sequence of an event up to which all are done.
+// put records that all events up to a sequence are done.
 func (a *acks) put(sequence uint64) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A node hears at once of four events that are done, of fewer after a moment, and nothing after the
-// end of the stream.
+// Four finished events are acknowledged at once, fewer after a moment, and none after the end of
+// the stream.
 func TestAcks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard []uint64

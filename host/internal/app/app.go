@@ -1,17 +1,18 @@
-// Package app is a running host: the node processes that nodes.lock allows, the
-// engine that runs flows over them, and the way of events from one to the other.
+// Package app is a running host: the node processes that nodes.lock allows, the engine that runs
+// flows over them, and the delivery of events from the nodes to the engine.
 //
 // What it guarantees:
 //
 //   - Only verified binaries run, as private copies that are hashed before each start.
-//   - An event is acknowledged to its node only after the engine has taken it, what others are
-//     told of it is stored, and every listener has seen it; whatever dies in between, it comes again with the same id.
-//   - A call goes to the node that offers the operation, waits for a restarting node
-//     as long as its deadline allows, and reports a lost one as an unknown outcome.
-//   - Settings that a node's schema marks writeOnly travel to it as secrets.
-//   - A node that does not start takes no other with it, and the host neither.
-//   - Stop ends subscriptions, engine and nodes in that order, within its context:
-//     no event is taken that nobody would work on.
+//   - An event is acknowledged to its node only after the engine has taken it, the outgoing events
+//     derived from it are stored, and every listener has seen it. If anything dies in between, the
+//     event comes again with the same id.
+//   - A call goes to the node that offers the operation, waits for a restarting node as long as its
+//     deadline allows, and is reported as having an unknown outcome if it is lost.
+//   - Settings that a node's schema marks writeOnly are passed to it as secrets.
+//   - A node that does not start brings down neither another node nor the host.
+//   - Stop ends subscriptions, engine and nodes in that order, within its context, so that no event
+//     is taken that would not be processed.
 package app
 
 import (
@@ -38,35 +39,37 @@ import (
 // Options configure an App. Nodes and DataDir are required.
 type Options struct {
 	Nodes    []Installed
-	DataDir  string                     // the host's own, made with mode 0700
+	DataDir  string                     // the host's own directory, created with mode 0700
 	Settings map[string]json.RawMessage // by node name, secrets included
 	Timing   process.Timing
-	// Log keeps the runs; nil is one that ends with the App. Close it after Stop.
+	// Log stores the runs; nil keeps them in memory until the App ends. Close it after Stop.
 	Log engine.Log
-	// Storage says why Log cannot store anything now, in words for everybody; nil: it can.
+	// Storage says why Log cannot store anything now, in words that anyone may read, or returns
+	// nil. A nil Storage means that Log always can.
 	Storage func() error
 	Logger  *slog.Logger
-	// FlowLog gets what flows log themselves, with flow and run; nil is Logger.
+	// FlowLog receives the messages that flows log, with flow and run; nil means Logger.
 	FlowLog *slog.Logger
 	// AllowPrivate lets http.request reach loopback and private addresses.
 	AllowPrivate bool
-	// Traced makes spans of runs, calls and events, if the process exports any.
+	// Traced creates spans of runs, calls and events, if the process exports any.
 	Traced bool
-	// Called hears of every call of a node's operation when it begins, and of its outcome
-	// when it ends: ok, or the effect of its failure. Optional.
+	// Called is called when a call of a node's operation begins. The function it returns is called
+	// when that call ends, with the outcome: ok, or the effect of the failure. Optional.
 	Called func(operation string) (ended func(outcome string))
-	// OnEvent sees every event of every trigger before it is acknowledged. It may
-	// see one twice, with the same id, and must not wait. Optional.
+	// OnEvent is called with every event of every trigger before the event is acknowledged. It may
+	// get an event twice, with the same id, and must not block. Optional.
 	OnEvent func(sdk.Event)
-	// Tell stores what others are told of each event of every trigger, in the order of the
+	// Tell stores the outgoing events derived from each event of every trigger, in the order of the
 	// stream. The event is acknowledged when wait has returned nil. Optional.
 	Tell func(ctx context.Context, ev sdk.Event) (wait func() error)
-	// Tells says whether somebody wants events of runs. Optional.
+	// Tells reports whether anybody wants events of runs. Optional.
 	Tells func() bool
-	// Cluster shares the work with the other hosts of the database; nil: this host is alone.
+	// Cluster makes this host share the work with the other hosts on its database; nil if it is
+	// alone.
 	Cluster *Cluster
-	// OnHealth hears of each change of the health of the nodes and of what they look after. It
-	// must not wait. Optional.
+	// OnHealth is called with each change in the health of a node or of a subject that it manages,
+	// such as an instance. It must not block. Optional.
 	OnHealth func(sdk.Health)
 }
 
@@ -80,16 +83,16 @@ type App struct {
 	runDir *process.RunDir
 	nodes  []*node
 	byOp   map[string]*node
-	member *cluster.Member // nil: alone
+	member *cluster.Member // nil if this host is alone
 	begun  time.Time
 
-	flows   sync.Mutex // held while they change
+	flows   sync.Mutex // held while the deployed flows change
 	mu      sync.Mutex
 	started bool
-	tried   bool // each node has started, or failed to for the first time
+	tried   bool // each node has started, or its first attempt has failed
 	stopped bool // no subscription may begin any more
 
-	reading context.Context // of all subscriptions
+	reading context.Context // bounds all subscriptions
 	quit    context.CancelFunc
 	readers sync.WaitGroup
 }
@@ -98,7 +101,7 @@ type node struct {
 	*process.Supervisor
 	manifest      sdk.Manifest
 	subscriptions *subscriptions
-	shared        atomic.Bool // with other hosts, as far as is known
+	shared        atomic.Bool // its subjects are known to be shared with other hosts
 }
 
 // Open prepares the directories, the node copies and the engine. Nothing runs yet.
@@ -175,13 +178,13 @@ func (a *App) prepare() error {
 	return err
 }
 
-// compile makes a program of a version that was deployed earlier.
+// compile compiles the source of a version that was deployed earlier.
 func (a *App) compile(id string, source []byte) (*flow.Program, error) {
 	p, _, err := flow.LoadAs(source, a.Catalogue, id)
 	return p, err
 }
 
-// split parts what a user wrote into one document: secrets travel apart.
+// split separates the secrets from the settings, which a user writes as one document.
 func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]byte, err error) {
 	compiled, err := schema.Compile(m.Settings)
 	if err != nil {
@@ -190,9 +193,9 @@ func split(m sdk.Manifest, settings []byte) (plain []byte, secrets map[string][]
 	return compiled.SplitSecrets(settings)
 }
 
-// follow makes the subscriptions those of the flows that are deployed after a change. New
-// ones begin where the host was before the change: what came in between is not passed over,
-// and what starts a run twice starts one.
+// follow applies a change to the deployed flows and then opens and closes subscriptions to match.
+// New subscriptions begin at the host's position before the change, so that no event in between is
+// skipped; an event that is read twice starts a run only once.
 func (a *App) follow(ctx context.Context, change func() error) error {
 	a.flows.Lock()
 	defer a.flows.Unlock()
@@ -210,7 +213,7 @@ func (a *App) follow(ctx context.Context, change func() error) error {
 	return nil
 }
 
-// behind is engine.Options.Behind.
+// behind implements engine.Options.Behind.
 func (a *App) behind(instance, run string) bool {
 	return slices.ContainsFunc(a.nodes, func(n *node) bool {
 		return n.readElsewhere(a.member) || n.subscriptions.lag.behind(instance, run) ||
@@ -218,18 +221,18 @@ func (a *App) behind(instance, run string) bool {
 	})
 }
 
-// fitter is engine.Options.Fitter.
+// fitter implements engine.Options.Fitter.
 func (a *App) fitter(ctx context.Context, anew bool) bool {
 	return a.member != nil && slices.ContainsFunc(a.nodes, func(n *node) bool { return a.member.Fitter(ctx, n.manifest.Name, anew) })
 }
 
-// ErrNode means that a node did not start. The host works without it, and its supervisor
-// goes on trying unless it is quarantined.
+// ErrNode means that a node did not start. The host works without it, and its supervisor keeps
+// trying unless the node is quarantined.
 var ErrNode = errors.New("a node did not start")
 
-// Start starts the engine and all nodes at the same time, and returns when each is ready
-// or has failed once. An error that is ErrNode leaves the rest at work. After any error,
-// Stop ends what was started.
+// Start starts the engine and all nodes, the nodes at the same time, and returns when each is ready
+// or has failed once. After an error that is ErrNode the rest keeps working. After any error, Stop
+// ends what was started.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.servePublished(ctx); err != nil {
 		return err
@@ -261,10 +264,9 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// Drain takes no more events and no more work of flows, and lets the calls of flows that
-// run finish until ctx ends. What is cut is repeated under the same keys by the next host
-// that has the data. Calls of Execute are still taken. It may be called at any time, and
-// again.
+// Drain stops taking events and work of flows, and lets running calls of flows finish until ctx
+// ends. A call that is cut off is repeated under the same key by the next host that has the data.
+// Execute still accepts calls. Drain may be called at any time, and more than once.
 func (a *App) Drain(ctx context.Context) error {
 	a.mu.Lock()
 	started := a.started
@@ -281,12 +283,12 @@ func (a *App) Drain(ctx context.Context) error {
 	return a.Engine.Stop(ctx)
 }
 
-// engineGrace is how long running calls may take to finish when the host stops without
-// a Drain. The rest of Stop's time is for the nodes, which would be killed without any.
+// engineGrace is how long running calls may take to finish when the host stops without a Drain. The
+// rest of Stop's time is for the nodes, which would otherwise be killed.
 const engineGrace = 3 * time.Second
 
-// Stop ends everything in order: Drain, then the nodes. It may be called at any time, and
-// again.
+// Stop ends everything in order: Drain, then the nodes. It may be called at any time, and more than
+// once.
 func (a *App) Stop(ctx context.Context) error {
 	drainCtx, cancel := context.WithTimeout(ctx, engineGrace)
 	errs := []error{a.Drain(drainCtx)}
@@ -294,13 +296,13 @@ func (a *App) Stop(ctx context.Context) error {
 	for _, n := range a.nodes {
 		errs = append(errs, n.Stop(ctx))
 	}
-	if a.member != nil { // nothing acts for anything here any more
+	if a.member != nil { // after the nodes, so that no process here still acts for a subject
 		errs = append(errs, a.member.Stop(ctx))
 	}
 	return errors.Join(append(errs, a.runDir.Close())...)
 }
 
-// Operations are those of all nodes, in palette order.
+// Operations returns the operations of all nodes, in palette order.
 func (a *App) Operations() []sdk.OperationManifest {
 	var out []sdk.OperationManifest
 	for _, n := range a.nodes {

@@ -23,9 +23,9 @@ nodes:
 edges: [{from: "menu.reply:yes", to: took}, {from: menu.timeout, to: silent}]
 `
 
-// TestTapWhileTheLineIsDown: the line of one instance breaks and a customer taps in time. When the
-// timeout of a run that began later has come on another instance, and WhatsApp gives the tap at
-// last, it is the tap that counts, though late ones are ignored.
+// TestTapWhileTheLineIsDown: the connection of one instance breaks and a customer taps in time.
+// WhatsApp delivers the tap only after a run that began later, on another instance, has timed out.
+// The tap still counts, although late answers are ignored.
 func TestTapWhileTheLineIsDown(t *testing.T) {
 	t.Parallel()
 	a, s := open(t, awayFlow)

@@ -17,7 +17,7 @@ const (
 	chaosPhones    = 20
 )
 
-// chaos is what goes wrong on the way: about one message in ten meets something.
+// chaos is the faults on the way: they hit about one message in ten.
 var chaos = []wasim.FaultRule{
 	{Match: wasim.FaultMatch{Stage: wasim.StageMessage, Type: "text", Probability: 0.01, Seed: 1}, Action: wasim.Fault{DropAck: true}},
 	{Match: wasim.FaultMatch{Stage: wasim.StageMessage, Type: "text", Probability: 0.02, Seed: 2}, Action: wasim.Fault{AckError: &wasim.AckError{Code: 479}}},
@@ -28,10 +28,10 @@ var chaos = []wasim.FaultRule{
 	{Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Probability: 0.02, Seed: 7}, Action: wasim.Fault{Duplicate: 1}},
 }
 
-// TestChaos sends from many instances and taps every message that arrives, while the
-// node is killed, the server drops, duplicates, delays and refuses, and the database
-// is locked from outside. In the end no tap is lost or counted twice, no phone shows a
-// message twice, and every send has the outcome that its phone has.
+// TestChaos sends from many instances and taps every message that arrives, while the node is
+// killed, the server drops, duplicates, delays and refuses, and the database is locked from
+// outside. In the end no tap is lost or counted twice, no phone shows a message twice, and the
+// outcome of every send matches what its phone shows.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	sends := scaled(1000, "TAPNODE_CHAOS_SENDS")
@@ -47,8 +47,9 @@ func TestChaos(t *testing.T) {
 	c.gather()
 	for _, rule := range chaos {
 		if raceEnabled && rule.Action.Disconnect != "" {
-			// The customers' phones are whatsmeow in this process: two sends of one that wait for
-			// a new line set a flag of its exsync.Event at the same time. The node's lines are cut.
+			// The customers' phones run whatsmeow in this process: two sends of one phone that wait
+			// for a new connection set a flag of its exsync.Event at the same time. So only the
+			// node's connections are cut.
 			rule.Match.Type = wasim.FaultTypeButtons
 		}
 		if _, err := s.Server().AddFault(rule); err != nil {
@@ -84,8 +85,8 @@ func TestChaos(t *testing.T) {
 	t.Logf("%d sends, %d taps, %d processes, %v", sends, c.taps.Load(), a.nodes[0].State().Starts, time.Since(began).Round(time.Second))
 }
 
-// impatient makes the node give up on a lost ack as soon as it may, so that a thousand sends
-// with lost acks end today.
+// impatient makes the node give up on a lost ack as soon as its settings allow, to bound the time
+// of a thousand sends with lost acks.
 func impatient(t *testing.T, o *Options) {
 	t.Helper()
 	var settings map[string]any
@@ -120,7 +121,7 @@ func (y *tally) add(ev sdk.Event) {
 	if y.ids == nil {
 		y.ids = map[string]bool{}
 	}
-	if !y.ids[ev.ID] { // a second delivery carries the same id, and is one to drop
+	if !y.ids[ev.ID] { // a second delivery carries the same id and is ignored
 		y.ids[ev.ID] = true
 		y.seen[data.MessageID]++
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// ErrInUse is a data directory that another host works in.
+// ErrInUse means that another host works in the data directory.
 var ErrInUse = errors.New("the data directory is in use")
 
-// Claim makes the data directory with mode 0700 and keeps every other host out of it
-// until the returned lock is closed, at the latest until this process ends in whatever
-// way. Claim it before Installation: that removes binaries that a running host may need.
+// Claim creates the data directory with mode 0700 and keeps every other host out of it until the
+// returned lock is closed or this process ends, however it ends. Call it before Installation, which
+// removes binaries that a running host may need.
 func Claim(dir string) (*flock.Flock, error) {
 	if err := makeDataDir(dir); err != nil {
 		return nil, err
@@ -83,19 +83,19 @@ func PinWorld(dir string, simulation bool) error {
 const (
 	// controlName is the control socket in a data directory, or a link that leads to it.
 	controlName = "control.sock"
-	// maxControlPath is what every system takes as a socket's path, in bytes.
+	// maxControlPath is the longest path of a socket that every system accepts, in bytes.
 	maxControlPath = 103
 )
 
-// ControlSocket is where the host listens for the commands of its owner: in the data
-// directory or, where that has too long a path for a socket, in the private directory of the
+// ControlSocket returns the path of the socket on which the host listens for its owner's commands:
+// in the data directory or, if that path is too long for a socket, in the private directory of the
 // nodes' sockets, with a link in the data directory.
 func (a *App) ControlSocket() (string, error) {
 	name, err := filepath.Abs(filepath.Join(a.opt.DataDir, controlName))
 	if err != nil {
 		return "", err
 	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a host that was killed
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // left behind by a host that was killed
 		return "", fmt.Errorf("control socket: %w", err)
 	}
 	if len(name) <= maxControlPath {
@@ -105,8 +105,8 @@ func (a *App) ControlSocket() (string, error) {
 	return short, os.Symlink(short, name)
 }
 
-// FindControl is the control socket of the host that works in a data directory. There may be
-// none, or one of a host that was killed.
+// FindControl returns the path of the control socket of the host that works in a data directory.
+// The socket may be missing, or left behind by a host that has crashed.
 func FindControl(dataDir string) (string, error) {
 	name, err := filepath.Abs(filepath.Join(dataDir, controlName))
 	if err != nil {

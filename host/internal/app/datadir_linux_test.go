@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestClaimEndsWhileAChildStarts: a child of a process has all of its files until it executes its program, and does not
-// keep the data directory for that long.
+// TestClaimEndsWhileAChildStarts: a child process holds all open files of its parent until it
+// executes its program, but does not keep the data directory locked for that long.
 func TestClaimEndsWhileAChildStarts(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Claim(dir)
@@ -24,7 +24,7 @@ func TestClaimEndsWhileAChildStarts(t *testing.T) {
 	for _, f := range open {
 		if to, _ := os.Readlink(filepath.Join("/proc/self/fd", f.Name())); to == filepath.Join(dir, "lock") {
 			fd, _ := strconv.Atoi(f.Name())
-			if child, err = syscall.Dup(fd); err != nil { // as a fork has it
+			if child, err = syscall.Dup(fd); err != nil { // as a forked child has it
 				t.Fatal(err)
 			}
 		}

@@ -22,7 +22,7 @@ func TestOneHostPerDataDirectory(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// What a killed host leaves is the file without its lock, the number in it maybe longer.
+	// A killed host leaves the file without its lock, maybe with a longer process id in it.
 	if err := os.WriteFile(filepath.Join(dir, "lock"), []byte("1234567890\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

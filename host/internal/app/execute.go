@@ -15,13 +15,12 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// ErrUnknownOperation is an operation that no node offers.
+// ErrUnknownOperation means that no node offers the operation.
 var ErrUnknownOperation = errors.New("no node offers this operation")
 
-// Execute runs one call on the node that offers the operation. Errors are those of
-// client.Execute or ErrUnknownOperation; a call that did not come to a node, because
-// none ran before ctx ended, or that no node can take, gives a *sdk.Problem without an
-// effect.
+// Execute runs one call on the node that offers the operation. Errors are those of client.Execute
+// or ErrUnknownOperation. A call that did not reach a node, because none was running before ctx
+// ended, or that no node can accept, fails with a *sdk.Problem without an effect.
 func (a *App) Execute(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	n, ok := a.byOp[r.Operation]
 	if !ok {
@@ -60,7 +59,7 @@ func (n *node) execute(ctx context.Context, r client.Request, progress func(clie
 	return result, refused(err)
 }
 
-// became is what Options.Called hears.
+// became returns the outcome of a call for Options.Called.
 func became(err error) string {
 	if err == nil {
 		return "ok"
@@ -71,8 +70,8 @@ func became(err error) string {
 	return "unknown"
 }
 
-// refused makes a *sdk.Problem of what the node's side of the contract refused before
-// anything ran: no repetition gets it through.
+// refused turns an error by which the node's side rejected the request before running anything into
+// a *sdk.Problem, since a retry cannot succeed.
 func refused(err error) error {
 	var t *client.TransportError
 	if !errors.As(err, &t) {
@@ -105,8 +104,8 @@ func (x executor) Execute(ctx context.Context, call engine.Call, progress func(e
 	return engine.Result{Output: []byte(r.Output), Warnings: r.Warnings}, nil
 }
 
-// asProblem makes of a transport error what is known of the call: nothing happened
-// when it never reached a node, which the engine may then repeat in any case.
+// asProblem turns a transport error into a *sdk.Problem with what is known of the call. A call that
+// never reached a node had no effect, so the engine may repeat it in any case.
 func asProblem(err error) error {
 	var p *sdk.Problem
 	var t *client.TransportError

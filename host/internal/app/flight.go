@@ -17,40 +17,41 @@ const (
 	parallel = 64
 	// alone is how many of them may be of one subject, such as an instance.
 	alone = 8
-	// inCompany is how many when there are events of other subjects, too: what one of another needs has these before it, at
-	// each step of its way.
+	// inCompany is that number when other subjects have events, too: an event of another subject
+	// waits for these to pass at each step of its way.
 	inCompany = 1
 	// window is how many a node may send before one of them is acknowledged.
 	window = 2 * parallel
 )
 
-// errWindow is a node that breaks the contract, and would fill our memory.
+// errWindow means that a node breaks the contract, and would fill the host's memory.
 var errWindow = fmt.Errorf("the node sent more than %d events without an acknowledgement", window)
 
-// flight is the events of one stream that are being handled: those that belong together one
-// after the other, the others side by side, subjects in turn. It acknowledges an event when
-// all before it are done, and knows where to go on after a crash: behind the last such event.
+// flight holds the events of one stream that are being handled. Events of one lane are handled one
+// after the other, those of different lanes in parallel, and subjects take turns. It acknowledges
+// an event when all before it are done, and its cursor, the one to resume from after a crash, is
+// that of the last such event.
 type flight struct {
 	handle func(ev sdk.Event, cursor []byte) error
 	landed func(ev sdk.Event) error // in the order of the stream, one at a time
-	cut    context.CancelFunc       // ends the stream when one fails
+	cut    context.CancelFunc       // ends the stream when an event fails
 
 	work sync.WaitGroup
 
 	mu       sync.Mutex
-	lanes    map[string][]*event // what waits for the one of its lane that is handled
-	subjects map[string]*subject // that have events
-	turns    []*subject          // those that could be handled, whose turn it is first
+	lanes    map[string][]*event // events that wait while another of their lane is handled
+	subjects map[string]*subject // those that have events
+	turns    []*subject          // subjects with ready events; the first one is next
 	company  crowd.Crowd
-	share    int // of the events that are handled, for one subject
+	share    int // how many events of one subject may be handled at once
 	running  int
-	order    []*event // not done, or behind one that is not
-	open     int      // events among them
-	cursor   []byte   // behind everything that is done
+	order    []*event // events not done, or after one that is not
+	open     int      // events in order, without the marks
+	cursor   []byte   // of the last event that, like all before it, is done
 	err      error
 }
 
-// event on its way, or what happens when everything before it is done.
+// event is an event in flight, or a function to call when everything before it is done.
 type event struct {
 	sdk.Event
 	lane string
@@ -60,7 +61,7 @@ type event struct {
 
 // subject is what events are about.
 type subject struct {
-	ready   []*event // nothing of their lane is before them
+	ready   []*event // each the first of its lane
 	running int
 }
 
@@ -68,7 +69,7 @@ func newFlight(cursor []byte, cut context.CancelFunc, handle func(sdk.Event, []b
 	return &flight{handle: handle, landed: landed, cut: cut, lanes: map[string][]*event{}, subjects: map[string]*subject{}, cursor: cursor}
 }
 
-// laneOf names what an event belongs to: the run that it answers or else its subject.
+// laneOf names the lane of an event: the run that it answers, or else its subject.
 func laneOf(ev sdk.Event) string {
 	if run := engine.RunIn(ev.Correlation); run != "" {
 		return laneOfRun(run)
@@ -78,7 +79,7 @@ func laneOf(ev sdk.Event) string {
 
 func laneOfRun(run string) string { return "run " + run }
 
-// answers says whether there is an event that answers a run.
+// answers reports whether an event that answers a run is in flight.
 func (f *flight) answers(run string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,7 +87,8 @@ func (f *flight) answers(run string) bool {
 	return busy
 }
 
-// take begins to handle an event as soon as it is its turn. One that it refuses leaves nothing behind.
+// take accepts an event, which is handled when its turn comes. An event that it refuses leaves
+// nothing behind.
 func (f *flight) take(ev sdk.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,7 +125,7 @@ func (f *flight) queue(e *event) {
 	}
 }
 
-// dispatch begins with what is ready, as far as there are places.
+// dispatch starts ready events as long as fewer than parallel are running.
 func (f *flight) dispatch() {
 	for passed := 0; f.running < parallel && passed < len(f.turns); {
 		s := f.turns[0]
@@ -145,7 +147,7 @@ func (f *flight) dispatch() {
 // fly handles an event.
 func (f *flight) fly(s *subject, e *event) {
 	f.mu.Lock()
-	err, cursor := f.err, f.cursor // never behind this one: others have not been told of it yet
+	err, cursor := f.err, f.cursor // never past this event, whose outgoing events may not be stored yet
 	f.mu.Unlock()
 	if err == nil {
 		err = f.handle(e.Event, cursor)
@@ -166,7 +168,7 @@ func (f *flight) fly(s *subject, e *event) {
 	f.dispatch()
 }
 
-// mark lets something happen when everything that was taken before is done. It must not wait.
+// mark calls then when every event taken before is done. then must not block.
 func (f *flight) mark(then func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -175,7 +177,7 @@ func (f *flight) mark(then func()) {
 	f.land(e, nil)
 }
 
-// land notes that an event is done, or why not.
+// land records that an event is done, or why it failed.
 func (f *flight) land(e *event, err error) {
 	e.done = err == nil
 	for err == nil && len(f.order) > 0 && f.order[0].done {
@@ -195,8 +197,8 @@ func (f *flight) land(e *event, err error) {
 	}
 }
 
-// wait until everything that was taken is done or has failed. It returns where to go on, and
-// the first error.
+// wait waits until every event taken is done or has failed. It returns the cursor to resume from,
+// and the first error.
 func (f *flight) wait() (cursor []byte, err error) {
 	f.work.Wait()
 	f.mu.Lock()
@@ -204,7 +206,7 @@ func (f *flight) wait() (cursor []byte, err error) {
 	return f.cursor, f.err
 }
 
-// pass notes that everything up to a cursor is done, when nothing is on its way.
+// pass records that everything up to a cursor is done, when no event is in flight.
 func (f *flight) pass(cursor []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

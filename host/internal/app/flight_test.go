@@ -14,9 +14,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Events of one run or subject are handled in their order, others side by side; they land in
-// the order of the stream, and the cursor that is stored with one is never behind another that
-// is not done.
+// Events of one run or subject are handled in their order, others in parallel. They land in the
+// order of the stream, and the cursor stored with an event is never past one that is not done.
 func TestFlight(t *testing.T) {
 	for seed := range uint64(20) {
 		rnd := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // a test's seed
@@ -46,7 +45,7 @@ func TestFlight(t *testing.T) {
 			most = max(most, running)
 			at, _ := strconv.Atoi(string(cursor))
 			for j := 1; j <= at; j++ {
-				if j == i || !done[j] { // of itself nobody has been told for sure
+				if j == i || !done[j] { // nor may it be past the event itself
 					t.Errorf("event %d may store that %d is done", i, j)
 				}
 			}
@@ -72,7 +71,7 @@ func TestFlight(t *testing.T) {
 			if rnd.IntN(10) > 0 {
 				ev.Correlation = fmt.Sprintf("run%d:ask:1", shop*15+rnd.IntN(15))
 			}
-			for f.take(ev) != nil && ctx.Err() == nil { // as many as may be are on their way
+			for f.take(ev) != nil && ctx.Err() == nil { // the window is full
 				time.Sleep(100 * time.Microsecond)
 			}
 		}
@@ -91,7 +90,8 @@ func TestFlight(t *testing.T) {
 	}
 }
 
-// One event of a quiet subject does not wait until many of a busy one are handled, which are few at a time from then on.
+// An event of a quiet subject does not wait until many of a busy one are handled. From then on,
+// only a few of the busy subject are handled at a time.
 func TestFlightTakesTurns(t *testing.T) {
 	busy, quiet := make(chan struct{}), make(chan struct{})
 	var early, late atomic.Int32

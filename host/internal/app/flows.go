@@ -13,9 +13,9 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// Publish checks a flow file, keeps it as a version and makes its triggers start runs of it at
-// once; runs of other versions go on as they are. A *flow.InvalidError says what is wrong with
-// the file.
+// Publish checks a flow file, stores it as a version, and makes its triggers start runs of that
+// version at once; runs of other versions continue unchanged. A *flow.InvalidError says what is
+// wrong with the file.
 func (a *App) Publish(ctx context.Context, source []byte) (v1.Published, error) {
 	p, findings, err := flow.Load(source, a.Catalogue)
 	if err != nil {
@@ -41,13 +41,13 @@ func (a *App) publish(ctx context.Context, p *flow.Program, findings []flow.Find
 	return v1.Published{Version: v, New: changed, Findings: append(findings, left...)}, nil
 }
 
-// Deploy publishes a flow that was read before.
+// Deploy publishes a flow that has been loaded before.
 func (a *App) Deploy(ctx context.Context, p *flow.Program) error {
 	return a.follow(ctx, func() error { return a.Engine.Deploy(ctx, p) })
 }
 
-// Draft keeps a flow file as the draft of a flow, also one that cannot run: the findings say why, and
-// the program is nil. One that is too large is refused, by a *flow.InvalidError.
+// Draft stores a flow file as the draft of a flow, even if it cannot run: the findings then say
+// why, and the program is nil. A file that is too large is refused with a *flow.InvalidError.
 func (a *App) Draft(ctx context.Context, id, by string, source []byte) (engine.Version, *flow.Program, []flow.Finding, error) {
 	if len(source) > flow.MaxSize {
 		_, _, err := flow.Load(source, a.Catalogue)
@@ -63,12 +63,12 @@ func (a *App) Draft(ctx context.Context, id, by string, source []byte) (engine.V
 	return v, p, findings, err
 }
 
-// Check reads a flow file and keeps nothing.
+// Check checks a flow file and stores nothing.
 func (a *App) Check(source []byte) (*flow.Program, []flow.Finding, error) {
 	return flow.Load(source, a.Catalogue)
 }
 
-// Restore publishes a version that is kept, an older one or the draft.
+// Restore publishes a stored version, an older one or the draft.
 func (a *App) Restore(ctx context.Context, id string, number int) (v1.Published, error) {
 	v, err := a.Engine.Version(ctx, id, number)
 	if err != nil {
@@ -81,13 +81,13 @@ func (a *App) Restore(ctx context.Context, id string, number int) (v1.Published,
 	return a.publish(ctx, p, findings)
 }
 
-// Retire makes a flow start no more runs. Those that have begun go on.
+// Retire makes a flow start no more runs. Runs that have begun continue.
 func (a *App) Retire(ctx context.Context, id string) error {
 	return a.follow(ctx, func() error { return a.Engine.Retire(ctx, id) })
 }
 
-// Diff says in words how two versions of a flow differ. The older 0 is the published one, the
-// newer 0 the newest.
+// Diff describes how two versions of a flow differ. An older of 0 means the published version, a
+// newer of 0 the newest one.
 func (a *App) Diff(ctx context.Context, id string, older, newer int) ([]flow.Change, error) {
 	from, err := a.Engine.Version(ctx, id, older)
 	if err != nil {
@@ -107,11 +107,13 @@ func (a *App) Diff(ctx context.Context, id string, older, newer int) ([]flow.Cha
 	return flow.Diff(a.Catalogue, from.Source, to.Source)
 }
 
-// maxEarlier is how many earlier versions are looked at for what waiting runs may still choose.
+// maxEarlier is how many earlier versions are searched for answers that waiting runs may still
+// take.
 const maxEarlier = 20
 
-// leftBehind warns of answers that runs of earlier versions wait for and that the program has
-// no edge for: their runs take them as they began, and new runs do not offer them.
+// leftBehind warns of answers that runs of earlier versions wait for and that the program has no
+// edge for. Those runs still take them, since they finish as they began; new runs do not offer
+// them.
 func (a *App) leftBehind(ctx context.Context, p *flow.Program) ([]flow.Finding, error) {
 	id := p.Flow().Metadata.ID
 	versions, err := a.Engine.Versions(ctx, id)
@@ -133,7 +135,7 @@ func (a *App) leftBehind(ctx context.Context, p *flow.Program) ([]flow.Finding, 
 		}
 		old, err := a.compile(id, kept.Source)
 		if err != nil {
-			continue // its runs cannot go on in this host anyway
+			continue // its runs cannot continue on this host anyway
 		}
 		for _, node := range old.Flow().Nodes {
 			if !old.Node(node.ID).Waits {
@@ -155,7 +157,7 @@ func (a *App) leftBehind(ctx context.Context, p *flow.Program) ([]flow.Finding, 
 	return out, nil
 }
 
-// gone are the ports of a node that have an edge in the old program and none in the new.
+// gone returns the ports of a node that have an edge in the old program and none in the new one.
 func gone(old, now *flow.Program, node string) []string {
 	var ports []string
 	for _, e := range old.Flow().Edges {
@@ -167,8 +169,8 @@ func gone(old, now *flow.Program, node string) []string {
 	return ports
 }
 
-// sync serves what is published, by whichever host. That some versions do not fit the nodes of
-// this host keeps none of the others from being served.
+// sync serves all published flows, whichever host published them. A version that does not fit the
+// nodes of this host does not keep the others from being served.
 func (a *App) sync(ctx context.Context) (generation uint64, err error) {
 	var unfit error
 	err = a.follow(ctx, func() error {
@@ -184,8 +186,7 @@ func (a *App) sync(ctx context.Context) (generation uint64, err error) {
 	return generation, err
 }
 
-// servePublished serves what is published, and follows what other hosts do to it while the
-// app runs.
+// servePublished serves the published flows, and follows changes by other hosts while the app runs.
 func (a *App) servePublished(ctx context.Context) error {
 	generation, err := a.sync(ctx)
 	if err != nil {
@@ -199,10 +200,10 @@ func (a *App) servePublished(ctx context.Context) error {
 	return nil
 }
 
-// restFlows is how long the host rests after it could not ask what is published.
+// restFlows is how long the host waits after it failed to read the published flows.
 const restFlows = 5 * time.Second
 
-// followFlows serves what other hosts on the same database publish, until ctx ends.
+// followFlows serves the flows that other hosts on the same database publish, until ctx ends.
 func (a *App) followFlows(ctx context.Context, generation uint64) {
 	for ctx.Err() == nil {
 		err := a.Engine.Changed(ctx, generation)

@@ -15,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// hello is a flow without nodes of others.
+// hello is a flow that needs no node binary.
 func hello(message string) []byte {
 	return fmt.Appendf(nil, `
 apiVersion: flow/v1
@@ -26,7 +26,7 @@ nodes: [{id: say, type: log@1, with: {message: %s}}]
 `, message)
 }
 
-// hostOn is a host on a database, until the end of the test.
+// hostOn starts a host on a database, which runs until the end of the test.
 func hostOn(t *testing.T, o sqllog.Options) *App {
 	t.Helper()
 	log, err := sqllog.Open(t.Context(), o)
@@ -50,7 +50,8 @@ func hostOn(t *testing.T, o sqllog.Options) *App {
 	return a
 }
 
-// version waits until a host begins runs with a version of the flow, and none with 0.
+// version waits until a host starts runs of a version of the flow, or, with 0, until it starts
+// none.
 func version(t *testing.T, a *App, want int) {
 	t.Helper()
 	for range time.Tick(20 * time.Millisecond) { // go test bounds it
@@ -66,8 +67,8 @@ func version(t *testing.T, a *App, want int) {
 	}
 }
 
-// TestTwoHostsPublish: what one host publishes, restores and retires, another on the same
-// database begins runs with, and one that comes later does from its start.
+// TestTwoHostsPublish: when one host publishes, restores or retires a version, another host on the
+// same database follows, and so does a host that starts later.
 func TestTwoHostsPublish(t *testing.T) {
 	o := sqllog.Options{Postgres: sqldbtest.Postgres(t)}
 	a, b := hostOn(t, o), hostOn(t, o)
@@ -92,8 +93,8 @@ func TestTwoHostsPublish(t *testing.T) {
 	version(t, a, 0)
 }
 
-// TestUnfitVersion: a published version that does not fit the nodes any more keeps the host
-// from nothing but its own runs.
+// TestUnfitVersion: a published version that no longer fits the nodes prevents nothing but its own
+// runs.
 func TestUnfitVersion(t *testing.T) {
 	o := sqllog.Options{Dir: t.TempDir()}
 	log, err := sqllog.Open(t.Context(), o)
@@ -119,7 +120,7 @@ func TestUnfitVersion(t *testing.T) {
 	version(t, a, 1)
 }
 
-// TestControlSocket: a data directory with a long path leads to a short one.
+// TestControlSocket: with a data directory whose path is long, the socket's path is still short.
 func TestControlSocket(t *testing.T) {
 	for _, dir := range []string{shortDir(t), shortDir(t) + "/" + strings.Repeat("long/", 30)} {
 		t.Setenv("RUNTIME_DIRECTORY", shortDir(t))
@@ -142,7 +143,7 @@ func TestControlSocket(t *testing.T) {
 	}
 }
 
-// shortDir is a directory of the test with room for a socket's path.
+// shortDir returns a directory for the test whose path leaves room for a socket's name.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ta")

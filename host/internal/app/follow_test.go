@@ -15,7 +15,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// wordFlow answers every message that is one of the words.
+// wordFlow is a flow that answers every message that is one of the words, or any message if there
+// are no words.
 func wordFlow(id string, version int, words ...string) string {
 	filter := ""
 	if len(words) > 0 {
@@ -85,9 +86,9 @@ func (c *changing) seen() map[string]int {
 	return out
 }
 
-// TestTriggersFollowFlows: a trigger that is published, changed or retired while the host runs
-// takes the messages from then on, each once, also those that come while the node or the host
-// is away.
+// TestTriggersFollowFlows: when a trigger is published, changed or retired while the host runs, the
+// change applies to the messages from then on. Each message is handled once, including those that
+// come while the node or the host is down.
 func TestTriggersFollowFlows(t *testing.T) {
 	t.Parallel()
 	c := &changing{t: t}
@@ -106,8 +107,8 @@ func TestTriggersFollowFlows(t *testing.T) {
 	c.write("red")
 	c.sees("first 1 heard red")
 
-	c.write("green") // nobody listens to it yet
-	c.write("red")   // and when this has been answered, that one has been read
+	c.write("green") // no trigger takes it yet
+	c.write("red")   // when this has been answered, green has been read
 	c.wait("first 1 heard red", 2)
 	c.deploy(wordFlow("second", 1, "green", "blue"))
 	c.deploy(wordFlow("first", 2, "yellow"))
@@ -123,8 +124,8 @@ func TestTriggersFollowFlows(t *testing.T) {
 	c.write("green")
 	c.sees("second 1 heard green")
 
-	// The host stops; what comes meanwhile is read by its next life, where a flow that it never
-	// had begins, too.
+	// The host stops. Messages that come meanwhile are read after its restart, also by a flow that
+	// is new then.
 	stop(t, c.a)
 	if err := c.log.Close(); err != nil {
 		t.Fatal(err)
@@ -158,7 +159,7 @@ func TestTriggersFollowFlows(t *testing.T) {
 			break
 		}
 	}
-	if len(runs) != 9 { // as many as answers
+	if len(runs) != 9 { // as many as there are answers
 		t.Errorf("%d runs: %v", len(runs), slices.Sorted(maps.Keys(runs)))
 	}
 }
@@ -174,7 +175,7 @@ func (c *changing) begin() {
 	}
 }
 
-// wait until Ana has seen a text so often.
+// wait waits until Ana has seen a text that many times.
 func (c *changing) wait(text string, times int) {
 	c.t.Helper()
 	n := 0
@@ -189,7 +190,7 @@ func (c *changing) wait(text string, times int) {
 	}
 }
 
-// last is the id of the newest message with a text.
+// last returns the id of the newest message with a text.
 func (c *changing) last(text string) (id string) {
 	for _, m := range c.ana.Inbox() {
 		if m.Text == text {

@@ -52,8 +52,9 @@ func buildNode(path string) error {
 	return errors.Join(entry.WriteDown(dir, manifest), catalog.Lockfile{Version: 1, Nodes: []catalog.Entry{entry}}.Save(filepath.Join(dir, catalog.LockName)))
 }
 
-// scaled is how much of a long test runs: what the environment says, else all of it, or
-// a tenth under the race detector, which is ten times slower, and with -short.
+// scaled returns how much of a long test to run: the number in the environment variable; without
+// one, a tenth of n under the race detector, which is ten times slower, and with -short, otherwise
+// n.
 func scaled(n int, variable string) int {
 	if set, err := strconv.Atoi(os.Getenv(variable)); err == nil {
 		return set
@@ -74,8 +75,8 @@ func install(t *testing.T, dir string) []Installed {
 	return installed
 }
 
-// open is an app on a simulated WhatsApp with one flow deployed, not started. Its
-// node may crash as often as it likes.
+// open returns an app on a simulated WhatsApp, with one flow deployed and not started. Its node may
+// crash as often as it likes.
 func open(t *testing.T, src string, change ...func(*Options)) (*App, *sim.Simulation) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))

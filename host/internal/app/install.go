@@ -17,13 +17,13 @@ import (
 // Installed is a verified copy of a node binary, with what it offers.
 type Installed struct {
 	catalog.Entry
-	Copy     *catalog.Copy // which is what runs; nil from Offered
+	Copy     *catalog.Copy // the file that runs; not to be used if it comes from Offered
 	Manifest sdk.Manifest
 }
 
-// Installation reads nodes.lock in dir, copies the binaries it names into stateDir
-// while verifying them, and finds out what each offers, without configuring
-// anything. Nothing that was not hashed runs, not even to describe itself.
+// Installation reads nodes.lock in dir, copies the binaries it names into stateDir while verifying
+// them, and finds out what each offers, without configuring anything. No binary runs before it has
+// been hashed, not even to describe itself.
 func Installation(ctx context.Context, dir, stateDir string) ([]Installed, error) {
 	lock, err := locked(dir)
 	if err != nil {
@@ -44,8 +44,9 @@ func Installation(ctx context.Context, dir, stateDir string) ([]Installed, error
 	return out, lock.Prune(stateDir)
 }
 
-// Offered is Installation for who runs none of it: the binaries are verified, and copied, to be thrown away again, only if
-// what one offers is not written down.
+// Offered is Installation for a caller that runs none of the nodes. It verifies the binaries. Only
+// if the manifest of one is not written down does it copy and run them, and then it discards the
+// copies.
 func Offered(ctx context.Context, dir string) ([]Installed, error) {
 	lock, err := locked(dir)
 	if err != nil {
@@ -78,7 +79,7 @@ func locked(dir string) (catalog.Lockfile, error) {
 	return lock, err
 }
 
-// NewCatalogue is everything a flow may use: the built-in nodes and the installed ones.
+// NewCatalogue returns everything that a flow may use: the built-in nodes and the installed ones.
 func NewCatalogue(installed []Installed) (*flow.Catalogue, error) {
 	var ops []flow.Operation
 	for _, b := range nodes.All(nodes.Options{}) {

@@ -96,10 +96,10 @@ func TestKilledNode(t *testing.T) {
 		}
 		pid = servingPID(t, a, pid)
 		if n%8 == 7 {
-			steps.after(t, 6*customers) // a run has twenty attempts, and on a busy machine nearly each of them may meet a kill
+			steps.after(t, 6*customers) // a run has twenty attempts, and on a busy machine almost all of them may be hit by a kill
 		}
 		steps.after(t, random.IntN(8))
-		time.Sleep(time.Duration(random.Int64N(int64(15 * time.Millisecond)))) // between any two steps, not at one
+		time.Sleep(time.Duration(random.Int64N(int64(15 * time.Millisecond)))) // so that it hits between two steps, not right after one
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
@@ -124,8 +124,8 @@ func TestKilledNode(t *testing.T) {
 	t.Logf("%d kills, %d conversations in %v, %d processes", kills, total, time.Since(began).Round(time.Second), a.nodes[0].State().Starts)
 }
 
-// converse is one run: a menu, a tap, an answer. It fails if the tap is lost or
-// continues the run more than once.
+// converse makes one run: a menu, a tap, an answer. It fails if the tap is lost or continues the
+// run more than once.
 func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, round int) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
@@ -161,7 +161,7 @@ func converse(ctx context.Context, a *App, phone *wasim.Phone, number string, ro
 	return ctx.Err()
 }
 
-// told is what the log says about a run, for a failure's report.
+// told returns the steps of a run, for the message of a failure.
 func told(a *App, id string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a run that has not ended is watched for this long
 	defer cancel()
@@ -192,14 +192,14 @@ func servingPID(t *testing.T, a *App, killed int) int {
 					return st.PID
 				}
 			}
-			time.Sleep(time.Millisecond) // health has no wake-up here, and the kill needs no precision
+			time.Sleep(time.Millisecond) // a change of health gives no signal here, and the kill needs no precision
 		}
 	}
 	t.Fatalf("the node is %+v", last.State())
 	return 0
 }
 
-// counter counts the steps by which runs get on; failures and retries are not.
+// counter counts the steps by which runs make progress, without failures and retries.
 type counter struct{ n atomic.Int64 }
 
 func count(t *testing.T, a *App) *counter {
@@ -218,8 +218,7 @@ func count(t *testing.T, a *App) *counter {
 	return c
 }
 
-// after waits for so many more steps, however slow the machine is, and for none that
-// do not come.
+// after waits for that many more steps, but at most three seconds.
 func (c *counter) after(t *testing.T, steps int) {
 	t.Helper()
 	for want, end := c.n.Load()+int64(steps), time.Now().Add(3*time.Second); c.n.Load() < want && time.Now().Before(end); {

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// catchUp is how long timeouts wait for what does not catch up.
+// catchUp is how long timeouts wait for a stream or subject that does not catch up.
 const catchUp = 2 * time.Minute
 
-// lag knows of which subjects, such as instances, events may be on their way that were made
-// before now: because a stream is not open or has yet to catch up, or because its node says so
-// of the subject. Only nodes that say when they have caught up are asked.
+// lag tracks the subjects, such as instances, of which earlier events may still be on their way:
+// because a stream is not open or has not caught up yet, or because its node reports the subject as
+// behind. Only nodes that report when they have caught up are included.
 type lag struct {
 	mu      sync.Mutex
 	streams map[place]*streamLag
 }
 
-// streamLag is how one stream stands.
+// streamLag is the state of one stream.
 type streamLag struct {
-	events   *flight              // of the open stream
-	since    time.Time            // zero: it has caught up
-	subjects map[string]time.Time // that are behind, since when
-	told     map[string]bool      // those of which this opening of the stream has said so
+	events   *flight              // in flight, while the stream is open
+	since    time.Time            // when it fell behind; zero if it has caught up
+	subjects map[string]time.Time // that are behind, and since when
+	told     map[string]bool      // subjects reported as behind since the stream was opened
 }
 
-// open notes that there is a stream, or is to be one.
+// open records a stream that is open or about to be opened.
 func (l *lag) open(at place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +34,7 @@ func (l *lag) open(at place) {
 	}
 }
 
-// reads notes that a stream is open, with its events on their way.
+// reads records that a stream is open, with its events in flight.
 func (l *lag) reads(at place, events *flight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,8 +43,8 @@ func (l *lag) reads(at place, events *flight) {
 	}
 }
 
-// broken notes that a stream has ended. What its node said of subjects stays until it says
-// something else, so that nothing begins anew when a node comes and goes.
+// broken records that a stream has ended. What its node reported of subjects stays until it reports
+// otherwise, so that the wait for a subject does not start over when a node restarts.
 func (l *lag) broken(at place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,14 +56,15 @@ func (l *lag) broken(at place) {
 	}
 }
 
-// drop forgets a stream that nobody wants any more.
+// drop forgets a stream that is no longer wanted.
 func (l *lag) drop(at place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.streams, at)
 }
 
-// caughtUp notes that a stream has caught up, but for the subjects of which it said otherwise.
+// caughtUp records that a stream has caught up, except for the subjects that it has reported as
+// behind since it was opened.
 func (l *lag) caughtUp(at place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +80,7 @@ func (l *lag) caughtUp(at place) {
 	}
 }
 
-// subject notes what a stream says of a subject.
+// subject records whether a stream reports a subject as behind.
 func (l *lag) subject(at place, name string, behind bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,15 +97,15 @@ func (l *lag) subject(at place, name string, behind bool) {
 	}
 }
 
-// behind says whether events of a subject may be missing, or one that answers a run is being
-// handled; and with empty names, whether events of any may be missing.
+// behind reports whether events of a subject may be missing, or an event that answers a run is
+// being handled. With empty names it reports whether events of any subject may be missing.
 func (l *lag) behind(subject, run string) bool {
 	late, events := l.late(subject)
-	// Not under the lock: a flight says under its own what has caught up.
+	// Outside the lock: a flight calls caughtUp and subject while it holds its own lock.
 	return late || run != "" && slices.ContainsFunc(events, func(f *flight) bool { return f.answers(run) })
 }
 
-// late says whether events of a subject may be missing, and which are being handled.
+// late reports whether events of a subject may be missing. If not, it returns the events in flight.
 func (l *lag) late(subject string) (late bool, events []*flight) {
 	recent := func(since time.Time) bool { return !since.IsZero() && time.Since(since) < catchUp }
 	l.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// What is behind makes timeouts wait, each subject for itself, and no longer than catchUp,
-// however often streams and nodes come and go meanwhile.
+// A stream or subject that is behind makes timeouts wait, each subject for itself, and no longer
+// than catchUp, however often streams and nodes come and go meanwhile.
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lag{streams: map[place]*streamLag{}}
@@ -71,8 +71,8 @@ func TestLag(t *testing.T) {
 	})
 }
 
-// TestAskedWhileItCatchesUp: a flight says under its own lock what has caught up, while somebody asks
-// whether it has. Neither waits for the other.
+// TestAskedWhileItCatchesUp: a flight reports under its own lock that a subject has caught up,
+// while another goroutine asks whether it has. They do not deadlock.
 func TestAskedWhileItCatchesUp(t *testing.T) {
 	l := &lag{streams: map[place]*streamLag{}}
 	at := place{"clicks", "host"}

@@ -65,7 +65,7 @@ type late struct {
 	a    *App
 	ana  *wasim.Phone
 	runs map[string]string // by order
-	pid  int               // that was killed last
+	pid  int               // the process that was killed last
 }
 
 // ask starts a run and waits until its wait has ended in a reminder.
@@ -113,7 +113,7 @@ func (l *late) traced(order string, kind run.TraceKind) engine.Step {
 	return engine.Step{}
 }
 
-// pass lets time pass for what the node knows of its menus, and kills the node.
+// pass moves the node's menus into the past by a duration, and kills the node.
 func (l *late) pass(d time.Duration) {
 	l.t.Helper()
 	files, err := filepath.Glob(filepath.Join(l.a.opt.DataDir, "nodes", "*", "store", "tapnode.db"))
@@ -135,10 +135,10 @@ func (l *late) pass(d time.Duration) {
 	}
 }
 
-// TestClickDaysLater: the waits are over, the runs have ended, the node has been killed
-// twice. A click still follows the edge of the menu it is on, once; the same again at
-// once is refused visibly; another choice goes its own way; and what the menu itself
-// refuses continues nothing.
+// TestClickDaysLater: the waits are over, the runs have ended, and the node has been killed twice.
+// A click still follows the edge of the menu it is on, once. The same click again is refused
+// visibly, another choice follows its own edge, and a click that the menu itself refuses continues
+// nothing.
 func TestClickDaysLater(t *testing.T) {
 	t.Parallel()
 	a, s := open(t, lateFlow)

@@ -21,8 +21,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// noLeaks fails the test if it leaves goroutines. whatsmeow's readers of closed
-// connections end a little later.
+// noLeaks fails the test if it leaves goroutines, apart from whatsmeow's readers of closed
+// connections, which end a little later.
 func noLeaks(t *testing.T) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -38,7 +38,7 @@ func TestStopBeforeStartAndTwice(t *testing.T) {
 	stop(t, a)
 }
 
-// TestCallWithoutANode: whoever calls too early or too late is told that nothing was sent.
+// TestCallWithoutANode: a call without a running node fails and reports that nothing was sent.
 func TestCallWithoutANode(t *testing.T) {
 	a, _ := open(t, askAndAnswer)
 	t.Cleanup(func() { stop(t, a) })
@@ -47,7 +47,8 @@ func TestCallWithoutANode(t *testing.T) {
 	if !errors.As(err, &p) || p.Code != "node_unavailable" || p.Effect != sdk.EffectNone || !p.Retryable || !errors.Is(err, process.ErrStopped) {
 		t.Errorf("got %#v", err)
 	}
-	// Among hosts it must not be taken for a node that looks after its instances alone: it would refuse what comes without a lease.
+	// Among several hosts the node must not be taken for one that does not share its instances,
+	// since it may refuse a call without a lease.
 	for _, n := range a.nodes {
 		if _, err := n.isShared(t.Context()); !errors.Is(err, process.ErrStopped) {
 			t.Errorf("whether it is shared: %v", err)
@@ -58,12 +59,12 @@ func TestCallWithoutANode(t *testing.T) {
 func TestStopTwice(t *testing.T) {
 	noLeaks(t)
 	a, _ := open(t, askAndAnswer)
-	start(t, a) // stops it at the end, for the second time
+	start(t, a) // start also stops it at the end, for the second time
 	stop(t, a)
 }
 
-// TestStartThatFails starts a node that refuses its settings: the host takes work without
-// it and says which one is missing; nothing is left after Stop.
+// TestStartThatFails starts a node that refuses its settings: the host accepts work without it and
+// reports which one is missing. Nothing is left after Stop.
 func TestStartThatFails(t *testing.T) {
 	noLeaks(t)
 	a, _ := open(t, askAndAnswer, func(o *Options) {

@@ -16,20 +16,19 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// Cluster says how this host is one of those that share a Postgres database.
+// Cluster configures this host as one of several that share a Postgres database.
 type Cluster struct {
 	DB      *sqldb.DB
-	Secret  []byte // that all of them have
+	Secret  []byte // the same on all of them
 	Version string
-	// Listen is where the others call this one; Address is what they call it by, if that is
-	// something else.
+	// Listen is where the others call this host; Address is the address they use, if it differs.
 	Listen, Address string
 }
 
-// Member is this host among those of its database; nil if it is alone.
+// Member returns this host as a member of the hosts on its database; nil if it is alone.
 func (a *App) Member() *cluster.Member { return a.member }
 
-// join prepares what Cluster asks for.
+// join prepares the membership if Options.Cluster is set.
 func (a *App) join() (err error) {
 	c := a.opt.Cluster
 	if c == nil {
@@ -43,7 +42,7 @@ func (a *App) join() (err error) {
 	return err
 }
 
-// Hosts is v1.Hosts': those of the database, or this one alone.
+// Hosts implements v1.Hosts: it returns the hosts of the database, or only this one.
 func (a *App) Hosts(ctx context.Context) ([]cluster.Host, error) {
 	if a.member != nil {
 		return a.member.Hosts(ctx)
@@ -60,7 +59,7 @@ func (a *App) Hosts(ctx context.Context) ([]cluster.Host, error) {
 	return []cluster.Host{alone}, nil
 }
 
-// MoveInstance is v1.Hosts'.
+// MoveInstance implements v1.Hosts.
 func (a *App) MoveInstance(ctx context.Context, instance, host string) (cluster.Host, error) {
 	if a.member == nil {
 		return cluster.Host{}, fmt.Errorf("%w: this host shares its database with no other", cluster.ErrUnknown)
@@ -77,12 +76,12 @@ func (a *App) MoveInstance(ctx context.Context, instance, host string) (cluster.
 	return cluster.Host{}, fmt.Errorf("%w: no host has an instance of this name", cluster.ErrUnknown)
 }
 
-// leased is a node as the hosts share it.
+// leased is a node as a cluster.Node, whose subjects the hosts share.
 type leased struct{ *node }
 
 func (n leased) Name() string { return n.manifest.Name }
 
-// Process is nil, too, while the node looks after its subjects alone.
+// Process returns nil also while the node does not share its subjects with other hosts.
 func (n leased) Process() any {
 	if process, shared := n.node.Process(); shared {
 		n.shared.Store(true)
@@ -111,7 +110,7 @@ func (n leased) Claim(ctx context.Context, subject string, epoch uint64) error {
 
 func (n leased) Read(ctx context.Context, here bool) { n.subscriptions.move(ctx, here) }
 
-// move makes this host read the node's events, or leave them to another.
+// move makes this host read the node's events, or leaves them to another host.
 func (s *subscriptions) move(ctx context.Context, here bool) {
 	s.mu.Lock()
 	s.here = here
@@ -121,7 +120,7 @@ func (s *subscriptions) move(ctx context.Context, here bool) {
 	}
 	s.mu.Unlock()
 	if here {
-		for at := range s.wanted() { // nothing is known of it before it is read here
+		for at := range s.wanted() { // its state is unknown until it is read here
 			s.lag.drop(at)
 			s.expect(at)
 		}
@@ -133,8 +132,8 @@ func (s *subscriptions) move(ctx context.Context, here bool) {
 	}
 }
 
-// readElsewhere says whether timeouts are another host's to take, because it reads the node's
-// events, or one will in a moment, and so knows what is on its way.
+// readElsewhere reports whether timeouts are left to another host, because that host reads the
+// node's events, or soon will, and so knows which events are on their way.
 func (n *node) readElsewhere(m *cluster.Member) bool {
 	if m == nil {
 		return false
@@ -151,8 +150,9 @@ func (n *node) readElsewhere(m *cluster.Member) bool {
 	return time.Since(s.readAt) < catchUp
 }
 
-// isShared says whether the node's subjects are shared with other hosts. It is known from its first process on. While there
-// is none nobody knows: the next may refuse a call that names no lease.
+// isShared reports whether the node's subjects are shared with other hosts, which is known once its
+// first process has been ready. Until then isShared waits for a process, since it may be one that
+// refuses a call without a lease.
 func (n *node) isShared(ctx context.Context) (bool, error) {
 	if (leased{n}).Process() != nil || n.shared.Load() {
 		return true, nil
@@ -166,10 +166,11 @@ func (n *node) isShared(ctx context.Context) (bool, error) {
 	return (leased{n}).Process() != nil, nil
 }
 
-// tries is how often a call looks for the owner of its subject.
+// tries is how many times a call looks up the owner of its subject.
 const tries = 3
 
-// toOwner runs a call where its subject belongs: here, under this host's lease, or on another host.
+// toOwner runs a call on the owner of its subject: here, under this host's lease, or on another
+// host.
 func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	subject := subjectOf(r.Input)
 	if a.member == nil || subject == "" || r.DryRun {
@@ -187,14 +188,14 @@ func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress f
 		var owner cluster.Owner
 		owner, err = a.member.Owner(ctx, n.manifest.Name, subject, try > 0)
 		switch {
-		case errors.Is(err, cluster.ErrNobody): // it does not exist, or is made by this call
+		case errors.Is(err, cluster.ErrNobody): // the subject does not exist, or this call creates it
 			result, err = n.execute(ctx, r, progress)
 			switch {
 			case err == nil && slices.Contains((leased{n}).Subjects(), subject):
-				if later := a.member.Adopt(ctx, n.manifest.Name, subject); later != nil { // the call is done; the next round adopts it
+				if later := a.member.Adopt(ctx, n.manifest.Name, subject); later != nil { // the call has succeeded; the next round adopts the subject
 					a.log.Debug("what was made has no owner yet", "err", later)
 				}
-			case moved(err): // the node knows it, and this database is older
+			case moved(err): // the node knows the subject, and this database is older
 				if lost := a.member.Adopt(ctx, n.manifest.Name, subject); lost != nil {
 					return result, away(lost)
 				}
@@ -202,7 +203,7 @@ func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress f
 			}
 			return result, err
 		case unclaimed(err):
-			continue // it is gone, or has another epoch by now
+			continue // the subject is gone, or has another epoch by now
 		case err != nil:
 			return result, away(err)
 		case owner.Here:
@@ -218,10 +219,10 @@ func (a *App) toOwner(ctx context.Context, n *node, r client.Request, progress f
 	return result, away(err)
 }
 
-// asOwner runs a call that another host sent here as to the owner.
+// asOwner runs a call that another host sent here because it takes this host for the owner.
 func (a *App) asOwner(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	n, ok := a.byOp[r.Operation]
-	if !ok { // its nodes are older than those of the host that asks
+	if !ok { // this host's nodes are older than those of the calling host
 		return client.Result{}, unavailable(fmt.Errorf("on the host that has the instance: %w: %s", ErrUnknownOperation, r.Operation), true)
 	}
 	owner, err := a.member.Owner(ctx, n.manifest.Name, subjectOf(r.Input), true)
@@ -235,19 +236,21 @@ func (a *App) asOwner(ctx context.Context, r client.Request, progress func(clien
 	return n.execute(ctx, r, progress)
 }
 
-// moved says whether a call met no owner where there was to be one. Nothing happened there.
+// moved reports whether a call failed, without an effect, because it was not sent to the current
+// owner of its subject.
 func moved(err error) bool {
 	p, ok := errors.AsType[*sdk.Problem](err)
 	return errors.Is(err, cluster.ErrNotOwner) || ok && p.Code == "stale_epoch" && p.Effect == sdk.EffectNone
 }
 
-// unclaimed says whether the node did not take a claim for a reason that the owners know by now.
+// unclaimed reports whether the node refused a claim for a reason that the next lookup of the owner
+// takes into account.
 func unclaimed(err error) bool {
 	p, ok := errors.AsType[*sdk.Problem](err)
 	return ok && (p.Code == "not_found" || p.Code == "stale_epoch")
 }
 
-// away is for a call whose subject nobody acts for at the moment.
+// away is the problem of a call whose subject has no acting host at the moment.
 func away(err error) error {
 	return &sdk.Problem{
 		Code: "instance_away", HTTPStatus: http.StatusServiceUnavailable, Message: "the instance changes hosts: " + err.Error(),
@@ -255,12 +258,13 @@ func away(err error) error {
 	}
 }
 
-// subjectOf is what a call acts on: its input's member instance, as for the lanes of the engine.
+// subjectOf returns the subject that a call acts on: the member instance of its input, as for the
+// lanes of the engine.
 func subjectOf(input []byte) string {
 	var in struct {
 		Instance string `json:"instance"`
 	}
-	if json.Unmarshal(input, &in) != nil { // the node says what is wrong with it
+	if json.Unmarshal(input, &in) != nil { // the node says what is wrong with the input
 		return ""
 	}
 	return in.Instance

@@ -11,7 +11,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/process"
 )
 
-// Nodes are the node processes with their states.
+// Nodes returns the node processes with their states.
 func (a *App) Nodes() []v1.Node {
 	out := make([]v1.Node, 0, len(a.nodes))
 	for _, n := range a.nodes {
@@ -20,7 +20,7 @@ func (a *App) Nodes() []v1.Node {
 	return out
 }
 
-// RestartNode is api.Nodes': the way out of quarantine. A Stop cuts it.
+// RestartNode implements v1.Nodes. It is the way out of quarantine. Stop interrupts it.
 func (a *App) RestartNode(_ context.Context, name string) error {
 	for _, n := range a.nodes {
 		if n.manifest.Name != name {
@@ -31,7 +31,7 @@ func (a *App) RestartNode(_ context.Context, name string) error {
 			a.mu.Unlock()
 			return process.ErrStopped
 		}
-		a.readers.Add(1) // Stop waits for it before it stops the nodes
+		a.readers.Add(1) // Stop waits for the restart before it stops the nodes
 		a.mu.Unlock()
 		defer a.readers.Done()
 		return n.Restart(a.reading) //nolint:contextcheck // the host's life bounds it, not the caller's
@@ -39,8 +39,8 @@ func (a *App) RestartNode(_ context.Context, name string) error {
 	return v1.ErrUnknownNode
 }
 
-// Ready says whether the host takes work and can store it, and how each node is. A node
-// that does not work leaves the host ready: its calls wait, and the others' do not.
+// Ready reports whether the host accepts work and can store it, and the state of each node. The
+// host stays ready when a node does not work: calls to that node wait, calls to the others do not.
 func (a *App) Ready() api.Readiness {
 	r := api.Readiness{Nodes: make([]api.NodeReadiness, 0, len(a.nodes))}
 	a.mu.Lock()
@@ -65,16 +65,16 @@ func (a *App) Ready() api.Readiness {
 func (n *node) readiness() api.NodeReadiness {
 	s := n.State()
 	out := api.NodeReadiness{Name: n.manifest.Name, State: string(s.State), Reason: s.Reason}
-	alike := map[string]int{} // names without their digits
+	alike := map[string]int{} // how often each masked name has occurred
 	for _, h := range n.Health() {
-		if h.Subject == "" { // the process: its message is the node's reason
+		if h.Subject == "" { // the process, whose message is the node's reason
 			continue
 		}
 		name := unnumbered(h.Subject)
 		if alike[name]++; alike[name] > 1 {
 			name = fmt.Sprintf("%s (%d)", name, alike[name])
 		}
-		// Not the message, which may name people.
+		// The message is left out, since it may name people.
 		out.Instances = append(out.Instances, api.InstanceReadiness{Name: name, State: strings.ToLower(string(h.State)), Reason: h.Reason})
 	}
 	return out
@@ -82,6 +82,6 @@ func (n *node) readiness() api.NodeReadiness {
 
 var number = regexp.MustCompile(`\d{5,}(\d\d)`)
 
-// unnumbered is an instance's name for those who may not see phone numbers, which some
-// call their instances by: the last two digits of one are left.
+// unnumbered returns an instance's name for readers who may not see phone numbers, since some users
+// name instances after them. Of a number, only the last two digits remain.
 func unnumbered(instance string) string { return number.ReplaceAllString(instance, "…$1") }

@@ -31,14 +31,14 @@ type storm struct {
 
 	taps    atomic.Int64
 	mu      sync.Mutex
-	tapped  map[string]string // tap by the message that was tapped
-	arrived atomic.Bool       // no further message comes
+	tapped  map[string]string // tap ids by the id of the tapped message
+	arrived atomic.Bool       // no more messages will come
 }
 
 // outcome is how one send ended.
 type outcome struct {
 	text, number string
-	id           string // of the message; empty: it was refused
+	id           string // of the message; empty if it was refused
 	problem      *sdk.Problem
 }
 
@@ -166,15 +166,14 @@ func (c *storm) lock(calm <-chan struct{}, dir string) {
 		}
 		tx, err := db.BeginTx(c.t.Context(), nil)
 		if err != nil {
-			continue // the node is faster
+			continue // the node holds the lock
 		}
 		time.Sleep(150 * time.Millisecond)
 		_ = tx.Rollback()
 	}
 }
 
-// settle waits until every message that was sent is on its phone and tapped, and every
-// tap has become an event.
+// settle waits until every message that was sent is on its phone and tapped.
 func (c *storm) settle(outcomes []outcome) {
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		missing := 0
@@ -192,10 +191,10 @@ func (c *storm) settle(outcomes []outcome) {
 	c.arrived.Store(true)
 }
 
-// verify compares what the senders were told, what the phones show, and which taps came
-// back.
+// verify compares the outcomes of the sends, what the phones show, and which taps came back as
+// events.
 func (c *storm) verify(outcomes []outcome, got *tally) {
-	shown := map[string]map[string]int{} // times by text and message id
+	shown := map[string]map[string]int{} // how often, by text and message id
 	for _, p := range c.phones {
 		for _, m := range p.Inbox() {
 			if shown[m.Text] == nil {

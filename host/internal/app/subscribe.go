@@ -16,15 +16,15 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// again is how long a broken subscription rests before it is opened anew; the
-// node's own restarts have their backoff in package process.
+// again is the delay before a broken subscription is reopened. Restarts of the node itself back off
+// in package process.
 const again = time.Second
 
 // storeTime bounds the storing of a cursor.
 const storeTime = 5 * time.Second
 
-// flowSubscriber is before the name, flow/trigger, of the subscriber that a flow's filter
-// asked for.
+// flowSubscriber is the prefix of a subscriber that a flow's filter asked for; its name,
+// flow/trigger, follows.
 const flowSubscriber = "flow "
 
 // subscription is one stream of one trigger, kept open while its node's process runs.
@@ -33,7 +33,7 @@ type subscription struct {
 	place
 	filter []byte
 	all    []string // names of all subscribers to the operation
-	mark   []byte   // where it begins if nothing of it was stored
+	mark   []byte   // where it begins if no cursor of it is stored
 	lag    *lag
 
 	cursor []byte
@@ -41,7 +41,7 @@ type subscription struct {
 	done   chan struct{}
 }
 
-// trigger is "flow/trigger" when a flow's filter asked for the subscription.
+// trigger returns "flow/trigger" if a flow's filter asked for the subscription, and "" otherwise.
 func (s *subscription) trigger() string {
 	name, _ := strings.CutPrefix(s.subscriber, flowSubscriber)
 	if name == s.subscriber {
@@ -50,7 +50,7 @@ func (s *subscription) trigger() string {
 	return name
 }
 
-// begin lets a subscription read until done is called, unless the app stops.
+// begin lets a subscription read until done is called, unless the app is stopping.
 func (a *App) begin() (done func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *subscription) start(c *connection) {
 	}()
 }
 
-// close ends the stream and waits for what it is at.
+// close ends the stream and waits for the work in progress.
 func (s *subscription) close() {
 	s.stop()
 	<-s.done
@@ -94,7 +94,7 @@ func (s *subscription) run(ctx context.Context, c *client.Client) {
 		}
 		level := slog.LevelWarn
 		if lost, ok := errors.AsType[*client.TransportError](err); ok && lost.Code == codes.Unavailable {
-			level = slog.LevelDebug // the node goes, which its supervisor reports
+			level = slog.LevelDebug // the node is going down, which its supervisor reports
 		}
 		log.Log(ctx, level, "subscription ended; opening it again", "err", err)
 		select {
@@ -104,8 +104,9 @@ func (s *subscription) run(ctx context.Context, c *client.Client) {
 	}
 }
 
-// goOn finds where the subscription goes on: behind what the engine has stored, since another host may have read
-// on while this one rested; or, for a new one, where the host was without a filter when the trigger was published.
+// goOn sets the cursor to resume from. It is the stored one, since another host may have read
+// further while this host did not read. A new subscription begins where the host's unfiltered one
+// was when the trigger was published.
 func (s *subscription) goOn(ctx context.Context) error {
 	stored, err := s.app.opt.Log.Cursor(ctx, s.id())
 	switch {
@@ -119,13 +120,14 @@ func (s *subscription) goOn(ctx context.Context) error {
 	return nil
 }
 
-// read opens the stream and handles events until it ends. nil: it ended in order.
+// read opens the stream and handles events until it ends. It returns nil if the stream ended in an
+// orderly way.
 func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer s.lag.broken(s.place)
 	var sub *client.Subscription
-	told := make(chan func() error, window+1) // in the order of the stream, as what follows
+	told := make(chan func() error, window+1) // in the order of the stream, as landed is called
 	done := newAcks(func(sequence uint64) error { return sub.Ack(sequence) })
 	defer done.end()
 	f := newFlight(s.cursor, cancel, func(ev sdk.Event, cursor []byte) error { return s.handle(ctx, ev, cursor) },
@@ -163,15 +165,15 @@ func (s *subscription) read(ctx context.Context, c *client.Client) error {
 	if s.cursor, first = f.wait(); first != nil {
 		return first
 	}
-	s.store(context.WithoutCancel(ctx)) // the last ones may have landed out of order
+	s.store(context.WithoutCancel(ctx)) // the last events may have finished out of order
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err
 }
 
-// tell begins to store what others are told of an event. Each trigger has one subscription that
-// tells.
+// tell begins to store the outgoing events derived from an event. Only the unfiltered subscription
+// of each trigger does so.
 func (s *subscription) tell(ctx context.Context, ev sdk.Event) (wait func() error) {
 	if s.app.opt.Tell == nil || s.subscriber != everything {
 		return func() error { return nil }
@@ -179,7 +181,7 @@ func (s *subscription) tell(ctx context.Context, ev sdk.Event) (wait func() erro
 	return s.app.opt.Tell(ctx, ev)
 }
 
-// landed acknowledges an event when everything before it is done, and tells the listener of it.
+// landed passes an event to the listener and acknowledges it, when everything before it is done.
 func (s *subscription) landed(done *acks, ev sdk.Event) error {
 	if s.app.opt.OnEvent != nil && s.subscriber == everything {
 		s.app.opt.OnEvent(ev)
@@ -187,8 +189,8 @@ func (s *subscription) landed(done *acks, ev sdk.Event) error {
 	return done.put(ev.Sequence)
 }
 
-// passed stores that the filter lets through nothing up to a cursor, when all before it is
-// done. It is no harm when that is lost: the node tells it again.
+// passed stores a cursor up to which the filter lets no more events through, when every event
+// before it is done. If it is lost, no harm is done: the node sends it again.
 func (s *subscription) passed(ctx context.Context, f *flight, cursor []byte) {
 	if _, err := f.wait(); err != nil {
 		return
@@ -198,7 +200,7 @@ func (s *subscription) passed(ctx context.Context, f *flight, cursor []byte) {
 	s.store(ctx)
 }
 
-// store stores where the subscription goes on.
+// store stores the cursor to resume from.
 func (s *subscription) store(ctx context.Context) {
 	if len(s.cursor) == 0 {
 		return
@@ -210,8 +212,8 @@ func (s *subscription) store(ctx context.Context) {
 	}
 }
 
-// handle gives one event to the engine, with the cursor that may be stored with it. An error
-// brings it back later.
+// handle delivers one event to the engine, with the cursor that may be stored with it. After an
+// error the event comes again later.
 func (s *subscription) handle(ctx context.Context, ev sdk.Event, cursor []byte) error {
 	ctx, span := s.app.traceEvent(ctx, ev)
 	_, err := s.app.Engine.Deliver(ctx, engine.Event{

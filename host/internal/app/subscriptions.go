@@ -12,12 +12,12 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// everything is the subscriber that reads a trigger without a filter.
+// everything is the name of the subscriber that reads a trigger without a filter.
 const everything = "host"
 
-// subscriptions are the streams of one node: for each of its triggers one without a filter,
-// and one for every flow trigger that has a filter. They follow the flows and the node's
-// processes.
+// subscriptions are the streams of one node: for each of its triggers one without a filter, and one
+// for every flow trigger that has a filter. They are opened and closed as flows and processes of
+// the node come and go.
 type subscriptions struct {
 	app  *App
 	node *node
@@ -25,16 +25,16 @@ type subscriptions struct {
 
 	mu      sync.Mutex
 	here    bool        // this host reads the node's events
-	readAt  time.Time   // when another was last known to
-	process *connection // the node's present one; nil while there is none
+	readAt  time.Time   // when another host was last known to read them
+	process *connection // the current process of the node; nil while there is none
 	open    map[place]*subscription
 	marks   map[string][]byte // by operation: where a subscription without a cursor begins
 }
 
-// place is what there is one subscription of.
+// place identifies a subscription: there is one per operation and subscriber.
 type place struct{ operation, subscriber string }
 
-// id of the subscription, for its cursor.
+// id returns the id under which the subscription's cursor is stored.
 func (p place) id() string { return p.operation + " " + p.subscriber }
 
 // connection is a process of the node, from its readiness to its end.
@@ -53,14 +53,14 @@ func newSubscriptions(a *App, n *node) *subscriptions {
 	return s
 }
 
-// expect makes timeouts wait for a stream, if its node says when that has caught up.
+// expect makes timeouts wait until a stream has caught up, if its node reports that.
 func (s *subscriptions) expect(at place) {
 	if slices.Contains(s.node.manifest.Features, sdk.FeatureCaughtUp) {
 		s.lag.open(at)
 	}
 }
 
-// serve reads from a process until ctx, which is the process's, or the app ends.
+// serve reads from a process until ctx, which is that of the process, or the app ends.
 func (s *subscriptions) serve(ctx context.Context, c *client.Client) {
 	done, ok := s.app.begin()
 	if !ok {
@@ -88,9 +88,9 @@ func (s *subscriptions) serve(ctx context.Context, c *client.Client) {
 	}
 }
 
-// follow opens and closes streams until they are those that the flows ask for. Streams of an
-// operation are opened anew when one of them comes or goes, to tell the node all their names;
-// they go on where they were.
+// follow opens and closes streams to match the deployed flows. When a stream of an operation is
+// added or removed, all streams of the operation are reopened, to send the node all their names;
+// each resumes where it was.
 func (s *subscriptions) follow(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *subscriptions) follow(ctx context.Context) {
 		}
 		if _, ok := wanted[at]; !ok {
 			s.lag.drop(at)
-			if err := s.app.opt.Log.DropCursor(ctx, at.id()); err != nil { // it goes when it is old
+			if err := s.app.opt.Log.DropCursor(ctx, at.id()); err != nil { // it is removed once it is old
 				s.app.log.Warn("a subscription's cursor could not be dropped", "operation", at.operation, "subscriber", at.subscriber, "err", err)
 			}
 		}
@@ -126,7 +126,7 @@ func (s *subscriptions) follow(ctx context.Context) {
 	}
 }
 
-// mark notes where the host is without a filter, for subscriptions to come.
+// mark records the positions of the unfiltered subscriptions, where new subscriptions will begin.
 func (s *subscriptions) mark(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +161,7 @@ func (s *subscriptions) begin(operation string, wanted map[place][]byte) {
 	}
 }
 
-// wanted are the filters that the flows ask for, by place. Those without one are nil.
+// wanted returns the filters of all subscriptions to keep open, by place; nil is no filter.
 func (s *subscriptions) wanted() map[place][]byte {
 	out := map[place][]byte{}
 	for _, op := range s.node.manifest.Operations {

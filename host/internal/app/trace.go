@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// traceCall begins the span of a call that a run makes, in the run's trace. Without traces it
-// is none.
+// traceCall begins the span of a call that a run makes, in the run's trace. Without tracing, the
+// span is empty.
 func (a *App) traceCall(ctx context.Context, operation string) (context.Context, tracing.Span) {
 	if !a.opt.Traced {
 		return ctx, tracing.Span{}
@@ -19,7 +19,7 @@ func (a *App) traceCall(ctx context.Context, operation string) (context.Context,
 	return tracing.Begin(ctx, "call "+operation, tracing.Of(id), "tapnode.flow", flow, "tapnode.run", id, "tapnode.node", node)
 }
 
-// traceEvent begins the span of taking an event, below what led to it.
+// traceEvent begins the span of handling an event, as a child of the span that led to the event.
 func (a *App) traceEvent(ctx context.Context, ev sdk.Event) (context.Context, tracing.Span) {
 	if !a.opt.Traced || ev.Traceparent == "" {
 		return ctx, tracing.Span{}
@@ -27,12 +27,12 @@ func (a *App) traceEvent(ctx context.Context, ev sdk.Event) (context.Context, tr
 	return tracing.Begin(ctx, "event "+ev.Type, ev.Traceparent, "tapnode.event", ev.ID)
 }
 
-// tracedLog makes the first span of each run, which its calls are below.
+// tracedLog records the first span of each run, the parent of its calls' spans.
 type tracedLog struct {
 	engine.Log
 }
 
-// Append is engine.Log's.
+// Append implements engine.Log.
 func (l tracedLog) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	revision, err := l.Log.Append(ctx, b)
 	if err != nil {

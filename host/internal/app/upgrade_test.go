@@ -27,9 +27,9 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// TestUpgrade starts this version on what an earlier one left behind when it was killed: see
-// testdata/upgrade. No click is lost, a wait is answered at the right port, and what was due
-// happens once.
+// TestUpgrade starts this version on the data that an earlier one left behind when it was killed:
+// see testdata/upgrade. No click is lost, a wait is answered at the right port, and everything that
+// was due happens once.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -121,7 +121,7 @@ func upgrade(t *testing.T, runs, node string) {
 	}
 }
 
-// ports are those by which a run left its waits, once it is over.
+// ports waits until a run is over and returns the ports by which it left its waits.
 func ports(ctx context.Context, t *testing.T, e *engine.Engine, id string) string {
 	t.Helper()
 	var ports []string
@@ -139,8 +139,8 @@ func ports(ctx context.Context, t *testing.T, e *engine.Engine, id string) strin
 	return "no end"
 }
 
-// dumpedAt is when the dumps were made. They are read as if that had been a minute and a half
-// ago, so that nothing of them is too old, and what was due a minute later is.
+// dumpedAt is when the dumps were made. They are read as if that had been a minute and a half ago,
+// so that nothing in them is too old, and everything that was due a minute later is due now.
 var dumpedAt = map[string]time.Time{
 	"sqlite":   time.Date(2026, 11, 26, 11, 36, 20, 0, time.UTC),
 	"postgres": time.Date(2026, 11, 26, 11, 36, 47, 0, time.UTC),
@@ -203,7 +203,7 @@ func shift(text string, by time.Duration) string {
 // leftRun is a run of the dump, and the menu that it sent.
 type leftRun struct{ run, message string }
 
-// leftBehind are the runs by their order, and closes the database.
+// leftBehind returns the runs in the dump by their order, and closes the database.
 func leftBehind(t *testing.T, db *sql.DB) map[string]leftRun {
 	t.Helper()
 	defer db.Close() //nolint:errcheck // it was only read
@@ -231,15 +231,15 @@ func leftBehind(t *testing.T, db *sql.DB) map[string]leftRun {
 	return out
 }
 
-// deaf takes no answer.
+// deaf is a Log on which no answer can be delivered.
 type deaf struct{ engine.Log }
 
 func (deaf) Wait(context.Context, string) (engine.Wait, error) {
 	return engine.Wait{}, errors.New("not now")
 }
 
-// pairAgain pairs the instance with the same number, because this simulation knows nothing of the one
-// that the dump is of, and takes no event.
+// pairAgain pairs the instance with the same number, because this simulation does not know the
+// instance in the dump. It takes no event.
 func pairAgain(t *testing.T, s *sim.Simulation, opt Options) {
 	t.Helper()
 	opt.Log = deaf{engine.NewMemory(0)}

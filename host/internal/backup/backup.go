@@ -1,16 +1,17 @@
 // Package backup writes a data directory into one archive while its host and nodes run, and
-// makes a data directory of an archive.
+// restores a data directory from an archive.
 //
 // What it guarantees:
 //
-//   - Each SQLite file (*.db) in the archive is as it was at one moment. The host's is
-//     taken before the nodes': a node's store is never older than the runs, so that
-//     what a host has acknowledged since is read again from the node, and what it has
-//     sent since is answered from the node's ledger.
-//   - An archive is whole or not there: it is written beside its place, synced, and renamed.
-//     It can be read by its owner alone, since sessions and tokens are in it.
-//   - Restore reads the whole archive and checks every byte of it before it writes anything,
-//     and leaves a whole data directory or none.
+//   - Each SQLite file (*.db) in the archive is a snapshot of one moment. The host's is taken
+//     before the nodes', so that a node's store is never older than the runs: events that the host
+//     has acknowledged since are read again from the node, and calls that it has sent since are
+//     answered from the node's ledger.
+//   - An archive is complete or does not exist: it is written elsewhere in the same directory,
+//     synced, and linked to its path. Only its owner can read it, since it contains sessions and
+//     tokens.
+//   - Restore reads the whole archive and checks every byte of it before it writes anything, and
+//     leaves a complete data directory or none.
 package backup
 
 import (
@@ -30,7 +31,7 @@ const (
 	maxManifest = 32 << 20
 )
 
-// ErrArchive is an archive that cannot be restored: damaged, not whole, or of a newer
+// ErrArchive means that the archive cannot be restored: it is damaged, incomplete, or of a newer
 // tapnode.
 var ErrArchive = errors.New("the archive cannot be restored")
 
@@ -38,7 +39,7 @@ var ErrArchive = errors.New("the archive cannot be restored")
 type Manifest struct {
 	Format int       `json:"format"`
 	Made   time.Time `json:"made"`
-	// Schema is the version of engine.db's tables; 0: the runs are elsewhere, in Postgres.
+	// Schema is the version of engine.db's tables; 0 if the runs are elsewhere, in Postgres.
 	Schema int    `json:"schema"`
 	Nodes  []Node `json:"nodes"`
 	Files  []File `json:"files"`

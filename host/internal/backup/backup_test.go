@@ -22,7 +22,7 @@ import (
 
 const meta = "test_meta"
 
-// schema makes two tables whose sums are the same at every moment.
+// schema creates two tables that have the same rows at every moment.
 var schema = sqldb.Schema{Meta: meta, Files: fstest.MapFS{"1.sql": {Data: []byte("CREATE TABLE a (n BIGINT);\nCREATE TABLE b (n BIGINT);\n")}}}
 
 func open(t *testing.T, dir, file string) *sqldb.DB {
@@ -151,7 +151,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestBadArchives: whatever is the matter with an archive, nothing is made of it.
+// TestBadArchives: whatever is wrong with an archive, nothing is restored from it.
 func TestBadArchives(t *testing.T) {
 	src, _ := data(t)
 	archive := filepath.Join(t.TempDir(), "good.tgz")

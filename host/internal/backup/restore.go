@@ -17,16 +17,16 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Target is the data directory to make, and what this program can read.
+// Target describes the data directory to create, and what this program can read.
 type Target struct {
-	// Dir must not exist, or be empty.
+	// Dir must be empty or not exist.
 	Dir string
 	// Database and Meta are those of Source, and Schema the newest version this program knows.
 	Database, Meta string
 	Schema         int
 }
 
-// Restore makes a data directory of the archive at path. Errors about the archive are
+// Restore creates a data directory from the archive at path. Errors about the archive are
 // ErrArchive.
 func Restore(ctx context.Context, path string, to Target) (m Manifest, err error) {
 	if err := vacant(to.Dir); err != nil {
@@ -60,14 +60,14 @@ func Restore(ctx context.Context, path string, to Target) (m Manifest, err error
 	if err != nil {
 		return m, err
 	}
-	// Replaces an empty directory, and fails on any other: somebody may have come first.
+	// Rename replaces an empty directory, and fails on any other, in case one was filled meanwhile.
 	if err := os.Rename(stage, dir); err != nil {
 		return m, fmt.Errorf("%w; name a data directory that does not exist yet, below one that does", err)
 	}
 	return m, syncDir(filepath.Dir(dir))
 }
 
-// vacant refuses a directory that holds something.
+// vacant refuses a directory that is not empty.
 func vacant(dir string) error {
 	entries, err := os.ReadDir(dir)
 	switch {
@@ -85,8 +85,8 @@ func bad(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrArchive, fmt.Errorf(format, args...))
 }
 
-// read reads the whole archive: the manifest, then each file it names, in its order, with
-// its size and sum. Nothing may follow.
+// read reads the whole archive: the manifest, then each file it names, in its order, checking size
+// and checksum. Nothing may follow.
 func read(ctx context.Context, path string, manifest func(Manifest) error, each func(File, io.Reader) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -135,13 +135,13 @@ func read(ctx context.Context, path string, manifest func(Manifest) error, each 
 	if _, err := in.Next(); !errors.Is(err, io.EOF) {
 		return bad("something follows the last file")
 	}
-	if _, err := io.Copy(io.Discard, unpacked); err != nil { // gzip's own sum
+	if _, err := io.Copy(io.Discard, unpacked); err != nil { // checks gzip's own checksum
 		return bad("its end is damaged: %w", err)
 	}
 	return nil
 }
 
-// check refuses what this program cannot restore.
+// check refuses an archive that this program cannot restore.
 func (m Manifest) check(to Target) error {
 	switch {
 	case m.Format < 1:
@@ -175,8 +175,8 @@ func unpack(path string, r io.Reader) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// inspect checks the databases themselves, and that the host's is of the version that the
-// manifest says.
+// inspect checks the databases themselves, and that the host's has the version that the manifest
+// states.
 func (t Target) inspect(ctx context.Context, stage string, m Manifest) error {
 	for _, file := range m.Files {
 		if filepath.Ext(file.Path) != ".db" {

@@ -40,7 +40,7 @@ func Write(ctx context.Context, src Source, path string) (m Manifest, err error)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return m, errors.Join(fmt.Errorf("%s is there already: name a file that is not", path), err)
 	}
-	// Beside the archive: the disk of the data directory may be the one that is full.
+	// In the archive's directory, since the disk of the data directory may be the one that is full.
 	stage, err := os.MkdirTemp(filepath.Dir(path), ".tapnode-backup-*")
 	if err != nil {
 		return m, err
@@ -58,14 +58,14 @@ func Write(ctx context.Context, src Source, path string) (m Manifest, err error)
 	if err := w.archive(part); err != nil {
 		return m, err
 	}
-	// Link and not Rename, which would replace a file that came meanwhile.
+	// Link, because Rename would replace a file created in the meantime.
 	if err := os.Link(part, path); err != nil {
 		return m, err
 	}
 	return m, syncDir(filepath.Dir(path))
 }
 
-// writer copies the files of a data directory into stage, with their sums.
+// writer copies the files of a data directory into stage and records their checksums.
 type writer struct {
 	ctx        context.Context
 	dir, stage string
@@ -86,7 +86,7 @@ func (w *writer) gather(src Source) error {
 		}
 	}
 	err = filepath.WalkDir(filepath.Join(w.dir, nodesDir), func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) { // no node has run, or it removed a file of its own
+		if errors.Is(err, fs.ErrNotExist) { // no node has run, or a node removed one of its files
 			return nil
 		}
 		if err != nil || d.IsDir() || !d.Type().IsRegular() || passing(d.Name()) {
@@ -163,7 +163,7 @@ func digest(path string) (size int64, sum string, err error) {
 	return size, hex.EncodeToString(h.Sum(nil)), err
 }
 
-// archive writes what was gathered into one file, the manifest first.
+// archive writes the gathered files into one archive, the manifest first.
 func (w *writer) archive(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

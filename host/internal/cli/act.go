@@ -26,7 +26,7 @@ func (a act) String() string {
 	return fmt.Sprintf("%q could be written", a.value)
 }
 
-// actFlags are --click and --text, in the order in which they are given.
+// actFlags adds --click and --text, and returns the acts in the order in which they are given.
 func actFlags(fs *flag.FlagSet) *[]act {
 	acts := new([]act)
 	add := func(tap bool) func(string) error {
@@ -43,16 +43,16 @@ func actFlags(fs *flag.FlagSet) *[]act {
 	return acts
 }
 
-// Patience: how long an act may take, and how long to wait for what comes of it.
+// How long an act may take, and how long to wait for its effect.
 const (
 	actTimeout  = 30 * time.Second
 	newsTimeout = 30 * time.Second
 )
 
-// errNothing means that an act led to nothing that can be seen.
+// errNothing means that an act had no visible effect.
 var errNothing = errors.New("nothing came of it")
 
-// perform does the act on the newest wait that takes it.
+// perform does the act at the newest wait that accepts it.
 func (h *host) perform(ctx context.Context, p *flow.Program, a act, waits []wait) error {
 	ctx, cancel := context.WithTimeout(ctx, actTimeout)
 	defer cancel()
@@ -77,13 +77,13 @@ func (h *host) perform(ctx context.Context, p *flow.Program, a act, waits []wait
 	return invalid("%s", strings.Join(sorry, "; "))
 }
 
-// wait is a place where a run waits, with the message that asks.
+// wait is a visit at which a run waits, with the id of the message that asks.
 type wait struct {
 	run.Visit
 	message string
 }
 
-// waits are those of a run; messages are by visit.
+// waits returns the state of a run and its waits; messages are by visit.
 func (h *host) waits(ctx context.Context, id string, messages map[int]string) (run.State, []wait, error) {
 	s, err := h.Engine.State(ctx, id)
 	if err != nil {
@@ -91,14 +91,14 @@ func (h *host) waits(ctx context.Context, id string, messages map[int]string) (r
 	}
 	var out []wait
 	for _, v := range s.Visits {
-		if s.Status == run.StatusRunning && v.Wait == run.WaitArmed && v.Call == run.CallDone { // the message is out
+		if s.Status == run.StatusRunning && v.Wait == run.WaitArmed && v.Call == run.CallDone { // the message has been sent
 			out = append(out, wait{v, messages[v.N]})
 		}
 	}
 	return s, out, nil
 }
 
-// takes are the ports that an answer can go on by.
+// takes returns the ports by which an answer can continue the run.
 func (w wait) takes(p *flow.Program) []string {
 	ports := slices.Clone(w.Offered)
 	if n := p.Node(w.Node); n.TakesWords(portText) && len(n.Targets(portText)) > 0 {
@@ -110,7 +110,7 @@ func (w wait) takes(p *flow.Program) []string {
 // portText is the port of answers in words.
 const portText = "text"
 
-// leave says which waits nobody will answer.
+// leave prints the waits that nobody will answer.
 func leave(c console, p *flow.Program, waits []wait, simulated bool) {
 	for _, w := range waits {
 		fmt.Fprintf(c.err, "left open: node %s waits for up to %s for %s\n", w.Node, flow.Span(time.Until(w.Deadline)), printable(strings.Join(w.takes(p), ", ")))

@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 )
 
-// backupData writes the data directory into an archive. It asks no running server: SQLite
-// gives every process a snapshot.
+// backupData writes the data directory into an archive. It does not contact a running server, since
+// SQLite gives every process a snapshot.
 func backupData(ctx context.Context, c console, args []string) error {
 	flags := newFlags("backup")
 	data, nodes := dataFlag(flags), nodesFlag(flags)
@@ -40,7 +40,7 @@ func backupData(ctx context.Context, c console, args []string) error {
 	return nil
 }
 
-// restoreData makes a data directory of an archive.
+// restoreData creates a data directory from an archive.
 func restoreData(ctx context.Context, c console, args []string) error {
 	flags := newFlags("restore")
 	data, nodes := dataFlag(flags), nodesFlag(flags)

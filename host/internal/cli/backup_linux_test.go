@@ -11,12 +11,12 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// TestBackup backs a server up while it runs and a menu waits, lets the menu be tapped, kills
-// everything, and brings back the store of the host alone, of the node alone, or both.
+// TestBackup backs up a server while it runs and a menu waits, then taps the menu, kills
+// everything, and restores the store of the host alone, of the node alone, or of both.
 //
-// The host's copy waits for a tap that it has had: the node gives it again, and answers the
-// call that follows from its ledger, so that nobody gets a second message. With both copies
-// the tap is unknown, and the next one is answered.
+// The restored host waits for a tap that it has already had: the node delivers it again, and
+// answers the call that follows from its ledger, so that no second message is sent. With both
+// restored the tap is unknown, and the next one is answered.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	phone, data, settings := pairedElsewhere(t)
@@ -25,7 +25,7 @@ func TestBackup(t *testing.T) {
 	begin := func() (*running, *served) {
 		r := startProcess(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--settings", settings, simulated)
 		url := r.until(t, "tapnode serves at ")
-		if token == "" { // it is in the backups, too
+		if token == "" { // the backups contain it, too
 			token = strings.TrimSpace(succeeds(t, "tokens", "create", "--data", data))
 		}
 		return r, &served{url: url, token: token}
@@ -96,7 +96,7 @@ func TestBackup(t *testing.T) {
 		}
 		r, api = begin()
 		switch what {
-		case "host": // by the tap of before
+		case "host": // by the earlier tap
 			r.until(t, "run.finished")
 		case "both":
 			tap(menu)
@@ -107,7 +107,7 @@ func TestBackup(t *testing.T) {
 		if strings.Count(steps, `"wait.answered"`) != 1 || strings.Count(steps, `"run.finished"`) != 1 {
 			t.Errorf("%s: the run went\n%s", what, steps)
 		}
-		_, menu = ask(r, api) // by a session that is behind
+		_, menu = ask(r, api) // with a restored, older session
 		tap(menu)
 		answers++
 		r.until(t, "run.finished")
@@ -119,7 +119,7 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-// succeeds runs a command that has to work and returns what it prints.
+// succeeds runs a command that has to work and returns its output.
 func succeeds(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer

@@ -12,11 +12,10 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// triggerWritten is the trigger that a simulated customer can pull.
+// triggerWritten is the type of trigger that a simulated customer can fire.
 const triggerWritten = "whatsapp.messageReceived@1"
 
-// trigger finds the trigger to start by: the one that is named, or else the first that
-// starts by hand.
+// trigger finds the trigger to start the run with: the named one, or else the first manual one.
 func trigger(f *flow.Flow, name string) (flow.Trigger, error) {
 	var ids []string
 	for _, t := range f.Triggers {
@@ -31,12 +30,12 @@ func trigger(f *flow.Flow, name string) (flow.Trigger, error) {
 	return flow.Trigger{}, invalid("flow %s has no trigger %.80q: %s", f.Metadata.ID, name, flow.DidYouMean(name, ids))
 }
 
-// byHand says whether the command itself starts the run, not an event.
+// byHand reports whether the command itself starts the run, not an event.
 func byHand(t flow.Trigger) bool {
 	return t.Type == flow.TriggerManual || t.Type == flow.TriggerHTTP || t.Type == flow.TriggerFlow
 }
 
-// allowed refuses what the trigger cannot do, before anything is started.
+// allowed refuses arguments that do not fit the trigger, before anything is started.
 func allowed(t flow.Trigger, vars map[string]any, acts []act, simulated bool) error {
 	switch {
 	case byHand(t):
@@ -53,8 +52,8 @@ func allowed(t flow.Trigger, vars map[string]any, acts []act, simulated bool) er
 	return nil
 }
 
-// begin starts the run, or has somebody write so that it starts, and returns its id and
-// the acts that are left.
+// begin starts the run, or has a customer write the message that starts it, or waits for an event
+// that does. It returns the id of the run and the remaining acts.
 func (h *host) begin(ctx context.Context, c console, f *flow.Flow, t flow.Trigger, vars map[string]any, acts []act, there cast) (string, []act, error) {
 	if byHand(t) {
 		id, err := h.Engine.Run(ctx, engine.Request{Flow: f.Metadata.ID, Trigger: t.ID, Vars: vars})

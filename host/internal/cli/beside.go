@@ -16,7 +16,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// callBeside has a host make a call. errNoHost means that none works in the data directory.
+// callBeside makes a call through a running host. errNoHost means that none works in the data
+// directory.
 func callBeside(ctx context.Context, c console, host *control, r client.Request) error {
 	if fault := jsonstrict.Check(r.Input, jsonstrict.Limits{}); fault != nil {
 		return invalid("--input: %w", fault)
@@ -66,7 +67,7 @@ func unknownEnd(ctx context.Context, err error) error {
 	return fmt.Errorf("the host ended before the call did; whether it happened is not known, repeat it with the same --key: %w", cmp.Or(err, ctx.Err(), io.ErrUnexpectedEOF))
 }
 
-// told prints the outcome that the host answered with.
+// told prints the outcome in the host's response.
 func (c console) told(answer io.Reader) error {
 	var r struct {
 		Output   sdk.JSON      `json:"output"`
@@ -78,7 +79,8 @@ func (c console) told(answer io.Reader) error {
 	return c.outcome(client.Result{Output: r.Output, Warnings: r.Warnings}, nil)
 }
 
-// refusedCall prints what a node, and not the host, has to say about a call.
+// refusedCall prints a problem that a node reported. An error of the host itself it returns
+// unchanged.
 func (c console) refusedCall(err error) error {
 	said, ok := errors.AsType[found](err)
 	if !ok || said.Fault == "" {

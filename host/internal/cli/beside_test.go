@@ -18,7 +18,7 @@ type beside struct {
 	data string
 }
 
-// do runs a command, wants its exit code, and returns what it printed.
+// do runs a command, checks its exit code, and returns its output.
 func (b beside) do(code int, args ...string) (out, errs string) {
 	b.t.Helper()
 	var o, e bytes.Buffer
@@ -28,7 +28,7 @@ func (b beside) do(code int, args ...string) (out, errs string) {
 	return o.String(), e.String()
 }
 
-// says fails the test unless each pattern is in what a command that works prints.
+// says runs a command that has to work, and fails the test unless its output matches each pattern.
 func (b beside) says(command string, patterns ...string) string {
 	b.t.Helper()
 	out, errs := b.do(exitOK, strings.Fields(command)...)
@@ -48,8 +48,8 @@ func (b beside) json(into any, args ...string) {
 	}
 }
 
-// TestFlowsBeside: versions of flows are published, compared, retired and restored while the
-// host runs, and take effect at once; a start without arguments serves what was published.
+// TestFlowsBeside: versions of flows are published, compared, retired and restored while the host
+// runs, and take effect at once. A start without arguments serves the published flows.
 func TestFlowsBeside(t *testing.T) {
 	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
@@ -123,7 +123,7 @@ func write(t *testing.T, text string) string {
 	return file
 }
 
-// TestRunsBeside: a run is found by its customer, read masked and not, and repaired; calls go
+// TestRunsBeside: a run is found by its customer, read masked and unmasked, and repaired; calls go
 // through the running host.
 func TestRunsBeside(t *testing.T) {
 	t.Parallel()
@@ -183,7 +183,8 @@ func TestRunsBeside(t *testing.T) {
 	b.do(exitInvalid, "deadletters", "drop", "none")
 	b.do(exitInvalid, "call", "whatsapp.nothing@1")
 
-	// The same over HTTP: an ordinary token reads masked, and may not ask for more.
+	// The same over HTTP: an ordinary token reads masked answers, and may not ask for unmasked
+	// ones.
 	if status, body := s.do(t, "GET", "/v1/runs/"+id, ""); status != 200 || strings.Contains(body, "5511999990001") {
 		t.Errorf("%d %s", status, body)
 	}

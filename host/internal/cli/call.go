@@ -18,8 +18,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// call runs one operation of a node in the foreground: how an instance is created
-// and paired from a terminal.
+// call runs one operation of a node in the foreground, for example to create and pair an instance
+// from a terminal.
 func call(ctx context.Context, c console, args []string) error {
 	flags := newFlags("call")
 	hf := addHostFlags(flags)
@@ -64,10 +64,10 @@ func call(ctx context.Context, c console, args []string) error {
 	return errors.Join(h.callOnce(ctx, c, r), h.stop(nil))
 }
 
-// readAll reads to the end, or until the user has had enough of typing.
+// readAll reads to the end, or until the user interrupts.
 func readAll(ctx context.Context, r io.Reader) (raw []byte, err error) {
 	done := make(chan struct{})
-	go func() { // ends with the process, if the reader does not
+	go func() { // ends with the process, if the reader does not end before
 		defer close(done)
 		raw, err = io.ReadAll(io.LimitReader(r, sdk.MaxMessage+1))
 	}()
@@ -98,7 +98,7 @@ func (h *host) callOnce(ctx context.Context, c console, r client.Request) error 
 	return c.outcome(result, err)
 }
 
-// outcome prints what a call gave, or says why it failed.
+// outcome prints the output of a call, or reports why it failed.
 func (c console) outcome(result client.Result, err error) error {
 	var problem *sdk.Problem
 	if errors.As(err, &problem) {

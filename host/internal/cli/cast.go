@@ -15,10 +15,10 @@ import (
 // cast are the instances and the people of a simulation.
 type cast struct {
 	instances []string
-	phones    []string // numbers; in digits, once they are there
+	phones    []string // numbers; only digits, once the phones exist
 }
 
-// Who there is when a flow names nobody.
+// The cast when a flow names nobody.
 const (
 	someInstance = "demo"
 	somePhone    = "5511999990001"
@@ -39,7 +39,7 @@ func (c *cast) join(more cast) {
 	}
 }
 
-// castFlags are the flags that ask for more than the flows name.
+// castFlags adds the flags for instances and people beyond those that the flows name.
 func castFlags(fs *flag.FlagSet) (instances, phones *list) {
 	instances, phones = new(list), new(list)
 	fs.Var(instances, "instance", "connect the instance of this `NAME`, too (with --simulate)")
@@ -47,7 +47,7 @@ func castFlags(fs *flag.FlagSet) (instances, phones *list) {
 	return instances, phones
 }
 
-// needs refuses to be asked for without a simulation.
+// needs refuses a cast that is requested without a simulation.
 func (c *cast) needs(f hostFlags) error {
 	if !f.simulated() && len(c.instances)+len(c.phones) > 0 {
 		return invalid("--instance and --phone need --simulate: they make what only a simulated WhatsApp can make")
@@ -55,8 +55,8 @@ func (c *cast) needs(f hostFlags) error {
 	return nil
 }
 
-// castOf are those that a flow names: in the inputs of its nodes and the filters of its
-// triggers, and as its variables instance and phone. A name may be made of variables.
+// castOf returns the instances and people that a flow names: in the inputs of its nodes and the
+// filters of its triggers, and as its variables instance and phone. A name may contain variables.
 func castOf(f *flow.Flow, vars map[string]any) cast {
 	var c cast
 	known := map[string]any{}
@@ -80,7 +80,8 @@ func castOf(f *flow.Flow, vars map[string]any) cast {
 	return c
 }
 
-// castFor is castOf, and apart from it those whom only the given variables name.
+// castFor is castOf, split into those that the flow names itself and those that only the given
+// variables name.
 func castFor(f *flow.Flow, vars map[string]any) (named, given cast) {
 	own, all := castOf(f, nil), castOf(f, vars)
 	only := func(list, known []string) (named, given []string) {
@@ -119,8 +120,8 @@ func (c *cast) read(v any, vars map[string]any) {
 	}
 }
 
-// take adds one name or a list of them, if they do not depend on what a run will bring.
-// Of chats, only those of people are: groups and channels have names of WhatsApp's making.
+// take adds one name or a list of names, unless they depend on values that only a run has. Of chats
+// it takes only those with people, since WhatsApp assigns the names of groups and channels.
 func (c *cast) take(into *[]string, v any, vars map[string]any) {
 	switch v := v.(type) {
 	case []any:
@@ -144,8 +145,8 @@ func (c *cast) take(into *[]string, v any, vars map[string]any) {
 
 var variable = regexp.MustCompile(`\$\{\s*vars\.([A-Za-z_][A-Za-z0-9_]*)\s*\}`)
 
-// gather connects the instances and makes the phones, and leaves in c those that are there.
-// A number that a flow names and that cannot be one is the flow's affair: its node says so.
+// gather connects the instances and creates the phones, and returns those that exist. An invalid
+// number that a flow names is only a warning, since its node will report it.
 func (h *host) gather(ctx context.Context, c console, named, asked cast) (cast, error) {
 	if len(named.instances)+len(asked.instances) == 0 {
 		named.instances = []string{someInstance}

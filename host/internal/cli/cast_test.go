@@ -8,8 +8,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// A simulation has whom a flow names: in filters, in inputs at any depth, by variables;
-// not whom only a run will know, nor groups.
+// A simulation has the instances and people that a flow names: in filters, in inputs at any depth,
+// and by variables. It has neither those that only a run will know nor groups.
 func TestCast(t *testing.T) {
 	list, err := offline(t.Context(), nodesDir)
 	if err != nil {

@@ -1,12 +1,11 @@
 // Package cli is the tapnode command: it reads flags, calls the packages that do
 // the work, and prints for people or, with --json, for programs.
 //
-// What a command prints on stdout is its result; everything else goes to stderr. Nobody
-// has to read stderr, nor the stdout of serve: what cannot be written is lost, and the
-// command goes on.
-// Exit codes: 0 it worked, 1 it failed at run time, 2 the input is invalid, 3 the
-// environment is (a node binary is missing, an address is taken). The first SIGINT
-// or SIGTERM stops in order, the second at once (128 + its number).
+// A command prints its result on stdout and everything else on stderr. Nobody has to read stderr,
+// nor the stdout of serve: output that cannot be written is lost, and the command continues. Exit
+// codes: 0 it worked, 1 it failed at run time, 2 the input is invalid, 3 the environment is (a node
+// binary is missing, an address is taken). The first SIGINT or SIGTERM stops in order, the second
+// at once (128 + its number).
 package cli
 
 import (
@@ -35,10 +34,10 @@ const (
 	exitEnvironment = 3
 )
 
-// exit is an error with the code it ends the command with.
+// exit is an error with the exit code of the command.
 type exit struct {
 	code int
-	err  error // nil: everything was said already
+	err  error // nil: everything has been reported already
 }
 
 func (e *exit) Error() string {
@@ -67,7 +66,7 @@ type command struct {
 	run              func(ctx context.Context, c console, args []string) error
 }
 
-// A group is commands that go together in the help.
+// A group is a set of commands listed together in the help.
 type group struct {
 	title    string
 	commands []command
@@ -149,8 +148,8 @@ func dispatch(ctx context.Context, c console, name string, args []string) error 
 	return invalid("unknown command %.80q: %s", name, flow.DidYouMean(name, names))
 }
 
-// code says what went wrong and turns it into the exit code. Nobody is left to tell
-// when the reader of the output has gone, as in tapnode nodes | head -1.
+// code reports an error and turns it into the exit code. It reports nothing if the reader of the
+// output has gone, as in tapnode nodes | head -1.
 func (c console) code(ctx context.Context, err error) int {
 	var e *exit
 	switch {
@@ -166,7 +165,7 @@ func (c console) code(ctx context.Context, err error) int {
 			c.complain(e.err)
 		}
 		if ctx.Err() != nil {
-			return exitFailed // interrupting it has led to this, not the machine
+			return exitFailed // the interrupt caused this, not the environment
 		}
 		return e.code
 	default:
@@ -175,11 +174,11 @@ func (c console) code(ctx context.Context, err error) int {
 	}
 }
 
-// complain says what went wrong. Arguments and files are quoted in it.
+// complain reports an error, which may quote arguments and files.
 func (c console) complain(err error) { fmt.Fprintln(c.err, "tapnode:", printable(err.Error())) }
 
-// output remembers that a result could not be written, to a full disk for example:
-// the command has then not done its work.
+// output remembers that the result could not be written, for example to a full disk, in which case
+// the command has failed.
 type output struct {
 	w   io.Writer
 	err error
@@ -198,12 +197,12 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// heedless is the console of a server, which does not end with its terminal: nobody has
-// to read its stdout. The function ends it.
+// heedless returns the console of a server, which outlives its terminal and whose stdout nobody has
+// to read, and a function that closes it.
 func (c console) heedless() (console, func()) {
 	to := c.out
 	if o, ok := to.(*output); ok {
-		to = o.w // what it cannot write is no failure of the command
+		to = o.w // a failed write to it is no failure of the command
 	}
 	shown := lossy.New(to, nil)
 	return console{shown, c.err, c.person}, shown.Close
@@ -213,8 +212,8 @@ func (c console) heedless() (console, func()) {
 // second.
 func signals() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
-	// A write to a pipe that nobody reads then fails, instead of ending the process
-	// with its nodes and its temporary directory left behind.
+	// With SIGPIPE caught, a write to a pipe without a reader fails, instead of ending the process
+	// and leaving its nodes and its temporary directory behind.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
@@ -236,7 +235,7 @@ type list []string
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(v string) error { *l = append(*l, v); return nil }
 
-// Many says that it takes a list.
+// Many marks the flag as one that takes a list, for package config.
 func (l *list) Many() bool { return true }
 
 func version(_ context.Context, c console, args []string) error {

@@ -29,11 +29,12 @@ edges:
   - {from: "menu.reply:yes", to: answer}
 `
 
-// TestClusterAsynchronous shows what an asynchronous standby loses, as docs/cluster.md says it: the server is lost with all that
-// happened after the standby last heard of it, and the standby takes over. A run that was started then is gone, and who repeats
-// its key starts it again, under the same id; its message is shown twice. A tap of then is lost, though WhatsApp had its
-// acknowledgement: its run waits again, and a second tap makes its step again. Events have the ids they had. Everything
-// goes on: the instance has its owner, and phones can read what it sends.
+// TestClusterAsynchronous shows what an asynchronous standby loses, as docs/cluster.md describes
+// it: the server is lost with everything after the last change that reached the standby, and the
+// standby takes over. A run that was started in that time is gone. Repeating its key starts it
+// again, under the same id, so its message is shown twice. A tap of that time is lost, though it
+// was acknowledged to WhatsApp: its run waits again, and a second tap repeats its step. Events keep
+// their ids. Everything continues: the instance has its owner, and phones can read what it sends.
 func TestClusterAsynchronous(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)

@@ -27,7 +27,7 @@ func startPair(t *testing.T) *pair {
 	return p
 }
 
-// sql runs a statement on one server, whatever it is.
+// sql runs any statement on one server.
 func (p *mortalPostgres) sql(t *testing.T, statement string) (value string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), p.local("postgres"))
@@ -50,7 +50,7 @@ func (p *mortalPostgres) sql(t *testing.T, statement string) (value string) {
 	return value
 }
 
-// follow makes the standby anew, from the primary, and has the primary wait for it.
+// follow creates a new standby from the primary, and makes the primary wait for it.
 func (p *pair) follow(t *testing.T) {
 	t.Helper()
 	if err := os.RemoveAll(filepath.Join(p.standby.dir, "data")); err != nil {
@@ -68,7 +68,7 @@ func (p *pair) follow(t *testing.T) {
 	})
 }
 
-// fail kills the primary and promotes the standby, which is then alone.
+// fail kills the primary and promotes the standby, which then has no standby of its own.
 func (p *pair) fail(t *testing.T) {
 	t.Helper()
 	p.primary.die(t)
@@ -78,7 +78,7 @@ func (p *pair) fail(t *testing.T) {
 	p.primary.sql(t, "SELECT pg_promote()::text")
 }
 
-// writes asks a host for a change in the database.
+// writes reports whether a host can make a change in the database.
 func writes(t *testing.T, h *mortalHost) bool {
 	var all struct{ Hosts []cluster.Host }
 	if err := h.control.get(t.Context(), http.MethodGet, v1("hosts"), nil, nil, &all); err != nil || len(all.Hosts) == 0 {
@@ -88,10 +88,11 @@ func writes(t *testing.T, h *mortalHost) bool {
 	return h.control.get(t.Context(), http.MethodPost, v1("instances", crashInstance(0), "move"), nil, body, nil) == nil
 }
 
-// TestClusterFailover: three hosts work on a Postgres server that has a synchronous standby, both in one
-// connection string. While customers are asked and answer, the primary is killed, the standby is promoted, and
-// what was the primary becomes the standby; then the other way round. Nothing that was acknowledged is lost: it is as in
-// TestCrashHosts. TAPNODE_CRASH_RUNS and TAPNODE_CRASH_FAILOVERS say how much.
+// TestClusterFailover: three hosts work on a Postgres server that has a synchronous standby, with
+// both in one connection string. While customers are asked and answer, the primary is killed, the
+// standby is promoted, and the old primary becomes the standby; then the other way round. Nothing
+// that was acknowledged is lost; the checks are those of TestCrashHosts. TAPNODE_CRASH_RUNS and
+// TAPNODE_CRASH_FAILOVERS set how much is done.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)

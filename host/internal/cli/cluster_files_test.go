@@ -14,8 +14,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/config"
 )
 
-// TestClusterContainers reads the files for Compose and Kubernetes, which nothing runs here: each variable is one of
-// serve's, and what they say of each other is so.
+// TestClusterContainers reads the files for Compose and Kubernetes, which cannot be run here: each
+// variable is one of serve's, and their references to each other are right.
 func TestClusterContainers(t *testing.T) {
 	t.Parallel()
 	for name, least := range map[string]int{"compose.yaml": 6, "kubernetes.yaml": 6} {
@@ -50,7 +50,8 @@ func TestClusterContainers(t *testing.T) {
 	}
 }
 
-// variablesIn are those of the host that a file names, as members or by the member "name".
+// variablesIn finds the host's variables in a file, as names of members or as values of the member
+// "name".
 func variablesIn(in any, found map[string]bool) {
 	switch in := in.(type) {
 	case map[string]any:
@@ -70,7 +71,7 @@ func variablesIn(in any, found map[string]bool) {
 	}
 }
 
-// kubernetes checks what the objects say of each other.
+// kubernetes checks the references between the objects.
 func kubernetes(t *testing.T, kinds map[string]map[string]any) {
 	at := func(kind, path string) any {
 		var value any = kinds[kind]

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestClusterPage types the session of docs/cluster.md, word by word, into five shells. Only its ports and its
-// database are others, and for … stands anything.
+// TestClusterPage types the session of docs/cluster.md, word by word, into five shells. Only its
+// ports and its database differ, and … matches anything.
 func TestClusterPage(t *testing.T) {
 	t.Parallel()
 	base := startMortalPostgres(t)

@@ -13,8 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// TestClusterPgbouncer: two hosts and their nodes reach Postgres by a pgbouncer with the recipe of deploy/ only, in
-// each of the modes that docs/cluster.md names, while hosts, nodes and the server are killed. It is as in TestCrashHosts.
+// TestClusterPgbouncer: two hosts and their nodes reach Postgres only through a pgbouncer with the
+// recipe of deploy/, in each of the modes that docs/cluster.md names, while hosts, nodes and the
+// server are killed. The checks are those of TestCrashHosts.
 func TestClusterPgbouncer(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)
@@ -41,18 +42,19 @@ func TestClusterPgbouncer(t *testing.T) {
 			c.connected()
 			for _, h := range c.hosts() {
 				before := deaths.Load()
-				if err := h.terminate(); err != nil && deaths.Load() == before { // without it nothing can be given back
+				if err := h.terminate(); err != nil && deaths.Load() == before { // without pgbouncer no lease can be released
 					t.Errorf("the host did not end in order: %v", err)
 				}
 			}
-			base.via = nil // pgbouncer may be dead just now
+			base.via = nil // pgbouncer may be down at the moment
 			c.verify()
 			t.Logf("%d runs, faults %v", len(c.runs), c.kills)
 		})
 	}
 }
 
-// startPgbouncer runs one in front of a server, as the server's user, and counts how often it dies.
+// startPgbouncer runs pgbouncer in front of a server, as the server's user, and counts how often it
+// dies.
 func startPgbouncer(t *testing.T, program, mode string, base *mortalPostgres) (via url.Values, deaths *atomic.Int32) {
 	t.Helper()
 	deaths = new(atomic.Int32)
@@ -76,7 +78,7 @@ func startPgbouncer(t *testing.T, program, mode string, base *mortalPostgres) (v
 	said := &said{}
 	ctx, quit := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { // Debian's 1.18.0 dies now and then when a client cancels and leaves; its service manager starts it again
+	go func() { // Debian's 1.18.0 sometimes dies when a client cancels and leaves; this restarts it, as its service manager would
 		defer close(ended)
 		for ctx.Err() == nil {
 			cmd := exec.CommandContext(ctx, program, conf)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestClusterNginx puts the recipe for several hosts into nginx. One of its three hosts lives: the others are machines that
-// are gone, and no request may see it.
+// TestClusterNginx uses the recipe for several hosts with nginx. Only one of its three hosts is
+// alive, the others are machines that are gone, and no request may notice.
 func TestClusterNginx(t *testing.T) {
 	t.Parallel()
 	program := needs(t, "nginx")
@@ -18,7 +18,7 @@ func TestClusterNginx(t *testing.T) {
 		server := recipe(t, "cluster/nginx.conf", "listen 443", "listen 127.0.0.1:"+port, "/etc/letsencrypt/live/bot.example.com/fullchain.pem", cert,
 			"/etc/letsencrypt/live/bot.example.com/privkey.pem", key, "10.0.0.11:8080", freeAddress(t), "10.0.0.12:8080", upstream, "10.0.0.13:8080", freeAddress(t))
 		user := ""
-		if os.Geteuid() == 0 { // who else may not read the test's directory
+		if os.Geteuid() == 0 { // nginx's own user may not read the test's directory
 			user = "user root;\n"
 		}
 		temp := ""
@@ -30,7 +30,7 @@ func TestClusterNginx(t *testing.T) {
 	})
 }
 
-// TestClusterHAProxy is TestClusterNginx with HAProxy, which looks at the health of its hosts.
+// TestClusterHAProxy is TestClusterNginx with HAProxy, which checks the health of its hosts.
 func TestClusterHAProxy(t *testing.T) {
 	t.Parallel()
 	program := needs(t, "haproxy")
@@ -49,7 +49,8 @@ func TestClusterHAProxy(t *testing.T) {
 	})
 }
 
-// TestClusterUnit has systemd check the unit for several hosts, and the command its configuration.
+// TestClusterUnit makes systemd check the unit for several hosts, and the config command its
+// configuration.
 func TestClusterUnit(t *testing.T) {
 	t.Parallel()
 	program := needs(t, "systemd-analyze")

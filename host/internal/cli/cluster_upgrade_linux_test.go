@@ -13,13 +13,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// before is the last commit whose hosts do not know each other: its schemas are one migration older, of the runs and of
-// the node.
+// before is the last commit whose hosts do not know each other. Its schemas, of the runs and of the
+// node, are one migration older.
 const before = "6df53ab"
 
-// TestClusterUpgrade: a host of the version before works on a Postgres, and this version's begins beside it and migrates
-// both databases. The old one goes on with HTTP and runs, and refuses in clear words what it may not send any
-// more; a run that it began ends by the new one; once it has ended, it does not come back.
+// TestClusterUpgrade: a host of the version before works on a Postgres database, and one of this
+// version starts beside it and migrates both databases. The old host continues with HTTP and runs,
+// and refuses with a clear message what it may not send any more. A run that it began ends on the
+// new host. Once the old host has ended, it does not start again.
 func TestClusterUpgrade(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)
@@ -53,7 +54,7 @@ func TestClusterUpgrade(t *testing.T) {
 
 	a, process, _ := begin(old, "old")
 	deadline(t, is(a, "connected"))
-	// phone asks the simulator about the customer's.
+	// phone makes a request to the simulator about the customer's phone.
 	phone := func(what, body string) string {
 		method := http.MethodPost
 		if body == "" {

@@ -18,7 +18,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// newerFlow needs what the nodes of one host do not have.
+// newerFlow needs operations that the nodes of one host do not have.
 const newerFlow = `
 apiVersion: flow/v1
 kind: Flow
@@ -38,9 +38,10 @@ edges:
   - {from: hours.out, to: answer}
 `
 
-// TestClusterVersions: one of two hosts has older nodes, which a flow does not fit. It takes no step and no tap of that
-// flow, whichever host was first: each run goes on at once at the other, and there is no dead letter. When the newer one
-// has left, a tap is refused visibly, and goes on when it is sent again to a host that fits.
+// TestClusterVersions: one of two hosts has older nodes, which a flow does not fit. It takes no
+// step and no tap of that flow, whichever host was first: each run continues at once on the other
+// host, and there is no dead letter. When the newer host has left, a tap is refused visibly, and
+// takes effect when it is sent again to a host that fits.
 func TestClusterVersions(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)

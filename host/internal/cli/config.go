@@ -23,7 +23,7 @@ func configCommand(ctx context.Context, c console, args []string) error {
 	})
 }
 
-// checkConfig checks a file alone: neither the environment nor flags count.
+// checkConfig checks a file by itself, without the environment and flags.
 func checkConfig(_ context.Context, c console, fs *flag.FlagSet, args []string) error {
 	path, err := oneFile(c, fs, args)
 	if err != nil {
@@ -105,7 +105,7 @@ func readSettings(path string) (map[string]json.RawMessage, error) {
 	return settings, err
 }
 
-// secretName is what a webhook may name: see schemas/webhook.filter.json.
+// secretName is the form of a name that a webhook may use: see schemas/webhook.filter.json.
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 
 // readSecrets reads the secrets of the webhooks.
@@ -124,7 +124,7 @@ func readSecrets(path string) (map[string][]byte, error) {
 	return secrets, nil
 }
 
-// readObject reads a file with one JSON object; no path is an empty one.
+// readObject reads a file with one JSON object; without a path it reads nothing.
 func readObject(path string, into any, what string) error {
 	if path == "" {
 		return nil

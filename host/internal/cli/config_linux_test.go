@@ -64,8 +64,8 @@ func tapnode(args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
-// TestConfigCommands: check finds everything wrong in a file, show says where values come from,
-// and neither shows a secret.
+// TestConfigCommands: check finds all errors in a file, show prints where values come from, and
+// neither shows a secret.
 func TestConfigCommands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -110,8 +110,8 @@ func TestConfigCommands(t *testing.T) {
 	}
 }
 
-// TestServeIsConfigured: serve takes its flags from the environment and a file, with secrets of
-// files; none of them is in the list of processes or in what it says.
+// TestServeIsConfigured: serve takes its flags from the environment and a file, and secrets from
+// files. No secret is in the list of processes or in its output.
 func TestServeIsConfigured(t *testing.T) {
 	t.Parallel()
 	const token = "given-to-TestServeIsConfigured-alone"

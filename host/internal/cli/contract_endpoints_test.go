@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// seedEndpoints are all requests of the seed's API, of an instance that is not the caller's.
+// seedEndpoints are all requests of the seed's API, for an instance that is not the caller's.
 var seedEndpoints = []struct{ method, path string }{
 	{"POST", "/api/instance/new"}, {"GET", "/api/instance/list?instanceName=other"}, {"GET", "/api/instance/connect/other"}, {"POST", "/api/instance/reconnect/other"},
 	{"DELETE", "/api/instance/logout/other"}, {"DELETE", "/api/instance/delete/other"}, {"POST", "/api/message/button/other"}, {"POST", "/api/message/buttons/other"},
@@ -15,15 +15,16 @@ var seedEndpoints = []struct{ method, path string }{
 	{"POST", "/api/events/websocket/other"}, {"GET", "/api/events/getWebsocket/other"},
 }
 
-// seedAbsent are those that clients call and that are not here.
+// seedAbsent are the requests that clients make and that are not implemented here.
 var seedAbsent = []struct{ method, path string }{
 	{"POST", "/api/message/media/demo"}, {"POST", "/api/message/list/demo"}, {"POST", "/api/message/pix/demo"}, {"POST", "/api/message/reaction/demo"},
 	{"POST", "/api/chat/presence/demo"}, {"POST", "/api/chat/markRead/demo"}, {"POST", "/api/chat/history/demo"}, {"GET", "/api/chat/base64/demo?messageId=1"},
 	{"GET", "/api/group/list/demo"}, {"GET", "/api/instance/getsettings/demo"}, {"POST", "/api/instance/settings/demo"}, {"GET", "/api/chat/contacts/demo"},
 }
 
-// TestContractEndpoints asks each endpoint without a token, with a wrong one, with another instance's and
-// at the limit: the words at the top level and in error, and the headers that clients wait by.
+// TestContractEndpoints calls each endpoint without a token, with a wrong one, with another
+// instance's and at the limit. It checks the messages at the top level and in error, and the
+// headers by which clients wait.
 func TestContractEndpoints(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -48,7 +49,7 @@ func TestContractEndpoints(t *testing.T) {
 			t.Errorf("%s: %s", e.path, a.raw)
 		}
 	}
-	for _, e := range seedEndpoints { // none of them does anything, whether or not it is let in
+	for _, e := range seedEndpoints { // none of them has an effect, whether or not it is admitted
 		a := s.ask(t, token, e.method, e.path, "{}")
 		for a.status == 403 {
 			a = s.ask(t, token, e.method, e.path, "{}")

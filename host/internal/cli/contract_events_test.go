@@ -14,8 +14,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// listen opens a socket of an instance as the clients do, and gives what comes of the seed's
-// events with this name, but for what we sent.
+// listen opens a socket of an instance as the clients do. next returns the next of the seed's
+// events with a name, except those of messages that we sent.
 func (s *served) listen(t *testing.T, token, instance string) (next func(event string) answered) {
 	t.Helper()
 	dial := func() (*websocket.Conn, *http.Response, error) {
@@ -52,7 +52,7 @@ func (s *served) listen(t *testing.T, token, instance string) (next func(event s
 	}
 }
 
-// refusedSocket is what a client gets that may not open one.
+// refusedSocket checks the answer to a client that may not open a socket.
 func (s *served) refusedSocket(t *testing.T, token, instance string, status int, message string) {
 	t.Helper()
 	s.ask(t, token, "GET", "/ws/"+instance, "", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==").
@@ -140,7 +140,7 @@ func contractEvents(t *testing.T, s *served) {
 
 	s.ask(t, token, "DELETE", "/api/instance/logout/demo", "").wants(t, 200)
 	state := next("instance.state")
-	for slices.Contains([]any{"disconnected", "connecting"}, state.at("data.state")) { // on its way: WhatsApp may hang up first
+	for slices.Contains([]any{"disconnected", "connecting"}, state.at("data.state")) { // states before it: WhatsApp may hang up first
 		state = next("instance.state")
 	}
 	state.wants(t, 200, "data.state=logged_out", "data.status=loggedout", "data.timestamp", "data.instance=demo", "data.jid=null", "instanceData.instance=demo", "!instanceData.token")
@@ -149,8 +149,8 @@ func contractEvents(t *testing.T, s *served) {
 	s.refusedSocket(t, token, "demo", 400, "WebSocket is not enabled for this instance")
 }
 
-// TestContractRefusals: every refusal below /api is the seed's envelope, with the words that
-// clients compare, and the headers that they wait by.
+// TestContractRefusals: every refusal below /api has the seed's envelope, with the messages that
+// clients compare and the headers by which they wait.
 func TestContractRefusals(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t, "--origin", "https://crm.example")

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestContractPhone: what only a phone knows is where clients look anyway. A pairing that waits
-// for a passkey says so in connect; the pause of new contacts, with its end, is in the list and
-// in instance.state. A server that stops ends a pairing that nobody waits for.
+// TestContractPhone: information that only a phone has is also where clients look for it. A pairing
+// that waits for a passkey says so in connect; the pause of new contacts, with its end, is in the
+// list and in instance.state. A server that stops ends a pairing that nobody waits for.
 func TestContractPhone(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -23,7 +23,7 @@ func TestContractPhone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var scanning sync.WaitGroup
-	scanning.Go(func() { // answers when the instance is linked
+	scanning.Go(func() { // this request is answered when the instance is linked
 		res, err := http.Post(s.url+"/sim/v1/accounts/"+number+"/scan", "application/json", strings.NewReader(string(scan)))
 		if err != nil {
 			t.Error(err)
@@ -55,12 +55,12 @@ func TestContractPhone(t *testing.T) {
 	s.ask(t, "", "POST", "/sim/v1/faults", `{"match":{"stage":"message","recipient":"5511999990001"},"times":1,"action":{"ackError":{"code":463}}}`)
 	s.ask(t, s.token, "POST", endpoint+"locked", menuTo).wants(t, 500, "success=false", "error.message~(463)")
 	state := next("instance.state")
-	for state.at("data.newContacts") == nil { // what came before
+	for state.at("data.newContacts") == nil { // earlier states
 		state = next("instance.state")
 	}
 	state.wants(t, 200, "data.state=connected", "data.newContacts.reason=new_chats_locked", "data.newContacts.until")
 	s.ask(t, s.token, "GET", "/api/instance/list?instanceName=locked", "").wants(t, 200, "instances.0.status=connected", "instances.0.newContacts.until="+state.at("data.newContacts.until").(string))
 
 	s.ask(t, s.token, "POST", "/api/instance/new", `{"name":"left"}`).wants(t, 201)
-	s.ask(t, s.token, "GET", "/api/instance/connect/left", "").wants(t, 200, "qrCode") // serve has to stop all the same
+	s.ask(t, s.token, "GET", "/api/instance/connect/left", "").wants(t, 200, "qrCode") // serve has to stop despite this pairing
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// answered is what came back to a client of the seed's API.
+// answered is the answer to a client of the seed's API.
 type answered struct {
 	status int
 	header http.Header
@@ -18,8 +18,8 @@ type answered struct {
 	raw    string
 }
 
-// ask makes a request as the clients do: the token in its header, a content type also without
-// a body.
+// ask makes a request as the clients do: with the token in its header, and a content type even
+// without a body.
 func (s *served) ask(t *testing.T, token, method, path, body string, header ...string) answered {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
@@ -71,8 +71,8 @@ func (a answered) at(path string) any {
 	return v
 }
 
-// wants checks conditions: "path" is there, "path=value" has the JSON or the text, "path~text"
-// contains it, "!path" is not there.
+// wants checks conditions: "path" exists, "path=value" has the JSON or the text, "path~text"
+// contains it, "!path" does not exist.
 func (a answered) wants(t *testing.T, status int, conditions ...string) {
 	t.Helper()
 	if a.status != status {
@@ -113,7 +113,7 @@ func (s *served) scanned(t *testing.T, instance, number, qr string) {
 }
 
 // TestContractInstances takes an instance through its life as clients of the seed's product do:
-// each row of the contract about instances, with what clients read of the answer.
+// each row of the contract about instances, with the fields that clients read from the answer.
 func TestContractInstances(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -177,7 +177,7 @@ func TestContractInstances(t *testing.T) {
 	if code, _ := coded.at("pairingCode").(string); len(code) != 9 || code[4] != '-' {
 		t.Errorf("pairing code %q", code)
 	}
-	shown := s.ask(t, token, "GET", "/api/instance/connect/shop_1?history=7", "") // the code gives way to the picture
+	shown := s.ask(t, token, "GET", "/api/instance/connect/shop_1?history=7", "") // the code is omitted in favour of the picture
 	shown.wants(t, 200, "success=true", "message", "status=connecting", "qrCode", "qrCodeBase64~data:image/png;base64,iVBORw0KGgo", "data.qrCodeBase64", "data.qrCode", "pairingCode=", "expiresAt")
 	s.ask(t, s.token, "GET", "/api/instance/list?instanceName=shop_1", "").wants(t, 200, "instances.0.connection.state=connecting")
 	again := s.ask(t, token, "GET", "/api/instance/connect/shop_1", "")
@@ -208,7 +208,7 @@ func TestContractInstances(t *testing.T) {
 	s.ask(t, s.token, "GET", "/api/events/getWebhook/shop_1", "").wants(t, 200, "webhooks=[]", "!webhook")
 }
 
-// TestContractMessages sends as the clients do, and reads what they read.
+// TestContractMessages sends as the clients do, and checks the fields that they read.
 func TestContractMessages(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)

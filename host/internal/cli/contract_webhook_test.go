@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// posted are the calls that a web service got.
+// posted records the calls that a web service receives.
 type posted struct {
 	*httptest.Server
 	calls chan postedCall
@@ -24,7 +24,7 @@ type postedCall struct {
 	header http.Header
 }
 
-// takePosts starts one; answer says with which status it answers each call.
+// takePosts starts such a web service; answer returns the status for each call.
 func takePosts(t *testing.T, answer func(c postedCall) int) *posted {
 	t.Helper()
 	p := &posted{calls: make(chan postedCall, 1000)}
@@ -44,7 +44,7 @@ func takePosts(t *testing.T, answer func(c postedCall) int) *posted {
 	return p
 }
 
-// next is the next call whose event has a name, and which fits.
+// next returns the next call whose event has a name and that fits.
 func (p *posted) next(t *testing.T, event string, fits func(postedCall) bool) postedCall {
 	t.Helper()
 	for {
@@ -59,7 +59,7 @@ func (p *posted) next(t *testing.T, event string, fits func(postedCall) bool) po
 	}
 }
 
-// TestContractWebhooks: the seed's webhooks are called with what its clients read.
+// TestContractWebhooks: calls of the seed's webhooks have the fields that its clients read.
 func TestContractWebhooks(t *testing.T) {
 	t.Parallel()
 	contractWebhooks(t, serveSimulated(t))
@@ -74,7 +74,7 @@ func contractWebhooks(t *testing.T, s *served) {
 	s.until(t, `wait.armed +ask`)
 	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string)
 	var before sync.Map
-	flaky := takePosts(t, func(c postedCall) int { // each event is taken at its second call
+	flaky := takePosts(t, func(c postedCall) int { // it accepts each event at the second call
 		if _, again := before.LoadOrStore(c.at("id"), true); !again {
 			return http.StatusServiceUnavailable
 		}

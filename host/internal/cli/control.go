@@ -19,25 +19,25 @@ import (
 )
 
 const (
-	// controlTime bounds what a command asks of a running host, a call of a node aside.
+	// controlTime bounds a request to a running host, apart from a call of a node.
 	controlTime = time.Minute
-	// maxAnswer bounds what is read of its answer, in bytes.
+	// maxAnswer bounds the body of a response, in bytes.
 	maxAnswer = 64 << 20
 )
 
-// errNoHost means that nobody serves in the data directory.
+// errNoHost means that no host serves in the data directory.
 var errNoHost = errors.New("no tapnode serve is running")
 
-// control speaks to a host: over the private socket of the one that works in a data directory, or
-// over the net with a token.
+// control is a client of a host: over the private socket of the one that works in a data directory,
+// or over the network with a token.
 type control struct {
 	base  *url.URL
-	token string // "": the socket asks for none
-	where string // what is wrong when nobody answers
+	token string // "" for the socket, which needs none
+	where string // the error message if no host answers
 	http  *http.Client
 }
 
-// private is the host of a data directory.
+// private is the address of the host of a data directory.
 var private = &url.URL{Scheme: "http", Host: "tapnode"}
 
 func newControl(dir string) *control {
@@ -54,8 +54,8 @@ func newControl(dir string) *control {
 
 func (c *control) close() { c.http.CloseIdleConnections() }
 
-// ask makes a request and returns the answer. When there is no host the error is errNoHost;
-// what the host refuses is one with the exit code that fits.
+// ask sends a request and returns the response. If no host listens on the socket, the error is
+// errNoHost. A refusal by the host is an error with the exit code that fits.
 func (c *control) ask(ctx context.Context, method, path string, query url.Values, body []byte, header http.Header) (*http.Response, error) {
 	target := url.URL{Scheme: c.base.Scheme, Host: c.base.Host, Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
@@ -91,7 +91,7 @@ func (c *control) ask(ctx context.Context, method, path string, query url.Values
 	return nil, denied(res.StatusCode, raw)
 }
 
-// absentError says in its own words that there is no host.
+// absentError gives the error of a host that cannot be reached a text for the user.
 type absentError struct {
 	words string
 	err   error
@@ -100,19 +100,19 @@ type absentError struct {
 func (e *absentError) Error() string { return e.words }
 func (e *absentError) Unwrap() error { return e.err }
 
-// found is an error with what the host sent along.
+// found is an error with the problem that the host sent.
 type found struct {
 	error
 	refusal
 }
 
-// refusal is a problem as the host words it.
+// refusal is a problem as the host describes it.
 type refusal struct {
 	Status   int            `json:"status"`
 	Code     string         `json:"code"`
 	Detail   string         `json:"detail"`
 	Effect   sdk.Effect     `json:"effect"`
-	Fault    sdk.Fault      `json:"fault"` // empty: it is none of a call of a node
+	Fault    sdk.Fault      `json:"fault"` // empty unless a call of a node failed
 	Findings []flow.Finding `json:"errors"`
 }
 
@@ -128,7 +128,7 @@ func denied(status int, raw []byte) error {
 	return &exit{code, found{errors.New(said.Detail), said}}
 }
 
-// get asks and reads the answer into a value; nil takes none.
+// get sends a request and decodes the response into a value; nil ignores it.
 func (c *control) get(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, controlTime)
 	defer cancel()
@@ -151,7 +151,7 @@ func (c *control) get(ctx context.Context, method, path string, query url.Values
 	return json.Unmarshal(raw, into)
 }
 
-// v1 is a path of the API; its parts are escaped.
+// v1 returns the path of an API resource, which ask escapes.
 func v1(parts ...string) string {
 	path := "/v1"
 	for _, p := range parts {
@@ -160,7 +160,7 @@ func v1(parts ...string) string {
 	return path
 }
 
-// printJSON prints a value as a document.
+// printJSON prints a value as an indented document.
 func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")

@@ -17,14 +17,14 @@ import (
 // asked is a run as its customer saw it.
 type asked struct {
 	id       string
-	button   string    // that was tapped; empty: none
-	from, to time.Time // in between, if it was
+	button   string    // that was tapped; empty if none was
+	from, to time.Time // the tap, if any, was between them
 	tap      string    // id of its message
 }
 
 func (c *crash) phone(n int) *wasim.Phone { return c.phones[n%crashPhones] }
 
-// live starts a run and is its customer: taps at once, around the deadline, or not at all.
+// live starts a run and plays its customer, who taps at once, around the deadline, or not at all.
 func (c *crash) live(n int) {
 	c.faults.allow(c.t.Context(), n)
 	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Minute)
@@ -81,7 +81,7 @@ func (c *crash) shown(ctx context.Context, n int, texts ...string) (wasim.Messag
 	return m, err
 }
 
-// counting is a web service that may be asked once only for each order, and takes its time.
+// counting is a slow web service that may be called only once for each order.
 type counting struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -100,7 +100,7 @@ func startCounting(t *testing.T) *counting {
 	return w
 }
 
-// asked is how often it was asked for an order.
+// asked returns how often it was called for an order.
 func (w *counting) asked(n int) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -14,17 +14,18 @@ import (
 	"github.com/tapnode/tapnode/host/internal/cluster"
 )
 
-// pause is longer than the lease of a host, in which the others take over.
+// pause is longer than the lease of a host, so that the others take over.
 const pause = 20 * time.Second
 
-// faults are what happens to the hosts. Customers come as it goes on, so that there are some at each fault.
+// faults are what happens to the hosts. Customers come while they happen, so that there are some at
+// each fault.
 type faults struct {
 	times, runs int
 
 	mu    sync.Mutex
 	began []fault
-	over  chan struct{} // closed and replaced after each
-	blind []stretch     // when a host was cut off from WhatsApp and could not know
+	over  chan struct{} // closed and replaced after each fault
+	blind []stretch     // when a host was cut off from WhatsApp and could not know it
 	heals sync.WaitGroup
 }
 
@@ -35,12 +36,12 @@ type fault struct {
 	host int
 }
 
-// stretch is a time from and to.
+// stretch is a period, from and to.
 type stretch [2]time.Time
 
 func (s stretch) meets(from, to time.Time) bool { return from.Before(s[1]) && s[0].Before(to) }
 
-// plan lets customers wait for their turn. Without it they come as they like.
+// plan makes customers wait for their turn. Without it they do not wait.
 func (f *faults) plan(times, runs int) { f.times, f.runs, f.over = times, runs, make(chan struct{}) }
 
 // allow waits until it is the turn of a customer.
@@ -75,7 +76,7 @@ func (f *faults) end() {
 	}
 }
 
-// between counts those that began after from and before to.
+// between counts the faults that began after from and before to.
 func (f *faults) between(from, to time.Time) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -87,8 +88,9 @@ func (f *faults) between(from, to time.Time) (n int) {
 	return n
 }
 
-// trouble does things of some kinds to the hosts in turn, each when the runs have come a random step further.
-// Every second one waits until all instances are served again, if somebody watches; the others meet what is still under way.
+// trouble inflicts faults of the given kinds on the hosts in turn, each when the runs have made a
+// random number of further steps. After every second fault it waits until all instances are served
+// again, if there is a watch; the other faults hit whatever is still in progress.
 func (c *crash) trouble(times int, kinds ...string) {
 	for i := range times {
 		until := int64(3*len(c.runs)*i/times + rand.IntN(3*len(c.runs)/times+1))
@@ -96,7 +98,7 @@ func (c *crash) trouble(times int, kinds ...string) {
 			time.Sleep(5 * time.Millisecond) // a fault needs no precision
 		}
 		kind, h := kinds[i%len(kinds)], c.any()
-		if h.ails.Load() && !slices.Contains([]string{"fail over", "kill Postgres"}, kind) { // it is killed in its sleep, or sleeps on
+		if h.ails.Load() && !slices.Contains([]string{"fail over", "kill Postgres"}, kind) { // a host with a fault already is only killed, or keeps its fault
 			kind = []string{"kill a host", "move an instance"}[rand.IntN(2)]
 		}
 		c.faults.begin(kind, slices.Index(c.hosts(), h))
@@ -154,14 +156,15 @@ func (c *crash) do(kind string, h *mortalHost) {
 	}
 }
 
-// blindness begins when a host is cut off from WhatsApp, and ends when it must have noticed and be back.
+// blindness records a period from when a host is cut off from WhatsApp until it must have noticed
+// and be back.
 func (f *faults) blindness() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.blind = append(f.blind, stretch{time.Now(), time.Now().Add(pause + time.Minute)})
 }
 
-// ails heals a host after a while.
+// ails marks a host as having a fault, and heals it after a while.
 func (c *crash) ails(h *mortalHost, heal func()) {
 	h.ails.Store(true)
 	c.faults.heals.Go(func() {
@@ -171,10 +174,10 @@ func (c *crash) ails(h *mortalHost, heal func()) {
 	})
 }
 
-// works says whether others need not take over.
+// works reports whether the host works, so that the others need not take over.
 func (h *mortalHost) works() bool { return !h.asleep.Load() && !h.cut.Load() }
 
-// way is what leads from a host to the world.
+// way returns the links from a host to the world.
 func (c *crash) way(h *mortalHost) *way { return &c.links[slices.Index(c.hosts(), h)] }
 
 // signal stops or wakes a host and its node.
@@ -189,11 +192,11 @@ func (h *mortalHost) signal(t *testing.T, s syscall.Signal) {
 	}
 }
 
-// move asks one host to give an instance to a random one, which may be asleep.
+// move asks one host to give an instance to a random host, which may be asleep.
 func (c *crash) move(ask *mortalHost) {
 	var all struct{ Hosts []cluster.Host }
 	if ask.control.get(c.t.Context(), http.MethodGet, v1("hosts"), nil, nil, &all) != nil || len(all.Hosts) == 0 {
-		return // it was killed
+		return // the host was killed
 	}
 	body := fmt.Appendf(nil, `{"host":%q}`, all.Hosts[rand.IntN(len(all.Hosts))].ID)
 	_ = ask.control.get(c.t.Context(), http.MethodPost, v1("instances", crashInstance(rand.IntN(c.instances)), "move"), nil, body, nil)

@@ -8,12 +8,12 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// crashFigures are what /v1/insights says, or what the histories of all runs say it must.
+// crashFigures are the figures of /v1/insights, or those that the histories of all runs demand.
 type crashFigures struct {
 	Sent, Clicks, Wrote, Silent, Failed, Menus int64
 }
 
-// figures are what the host says, in all and of the taps of each button.
+// figures returns the host's figures, in total and for the taps of each button.
 func (c *crash) figures() (all crashFigures, taps map[string]int64) {
 	var said struct {
 		Series []crashFigures
@@ -45,8 +45,8 @@ func (c *crash) figures() (all crashFigures, taps map[string]int64) {
 	return all, taps
 }
 
-// counted compares the figures with the histories: what happened was counted once, whatever died
-// meanwhile.
+// counted compares the figures with the histories: everything that happened was counted once,
+// whatever died meanwhile.
 func (c *crash) counted(got crashFigures, taps map[string]int64, histories map[string][]engine.Step) {
 	var want crashFigures
 	tapped := map[string]int64{}
@@ -58,7 +58,7 @@ func (c *crash) counted(got crashFigures, taps map[string]int64, histories map[s
 				want.Sent++
 			case s.Kind == run.TraceNodeSucceeded && s.MessageID != "":
 				arrived = true
-			case s.Kind == run.TraceWaitAnswered: // maybe before the send had its outcome
+			case s.Kind == run.TraceWaitAnswered: // maybe before the outcome of the send
 				arrived = true
 				want.Clicks++
 				tapped[s.Port]++

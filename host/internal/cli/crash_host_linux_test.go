@@ -17,26 +17,25 @@ import (
 	"time"
 )
 
-// mortalHost is a tapnode serve that is started again whenever it ends, as a service manager
-// does it.
+// mortalHost is a tapnode serve that is restarted whenever it ends, as a service manager does.
 type mortalHost struct {
 	data    string
-	said    string // the file of what it logs
+	said    string // the file with its log
 	control *control
 	lives   atomic.Int64
-	ails    atomic.Bool // something is done to it that takes a while
-	asleep  atomic.Bool // this life of it is
-	cut     atomic.Bool // it is, from its database
+	ails    atomic.Bool // it has a fault that takes a while
+	asleep  atomic.Bool // its current process is stopped
+	cut     atomic.Bool // it is cut off from its database
 
 	mu   sync.Mutex
-	cmd  *exec.Cmd // the present life
-	rest time.Time // there is no next one before
+	cmd  *exec.Cmd // the current process
+	rest time.Time // no new process starts before this
 	over bool
-	end  error // of the last
+	end  error // of the last process
 	done chan struct{}
 }
 
-// startMortal starts it; what it logs is shown if the test fails.
+// startMortal starts a mortalHost, whose log is shown if the test fails.
 func startMortal(t *testing.T, data string, args ...string) *mortalHost {
 	t.Helper()
 	temporary := shortDir(t)
@@ -85,7 +84,7 @@ func (h *mortalHost) live(command func() *exec.Cmd) {
 		if h.end == nil {
 			h.end = cmd.Wait()
 		}
-		if cmd.ProcessState == nil || cmd.ProcessState.Exited() { // it gave up by itself, its database being away
+		if cmd.ProcessState == nil || cmd.ProcessState.Exited() { // it gave up by itself, without its database
 			time.Sleep(200 * time.Millisecond)
 		}
 	}
@@ -114,7 +113,7 @@ func (h *mortalHost) kill() {
 	}
 }
 
-// killNode kills the host's node, and says whether there was one.
+// killNode kills the host's node, and reports whether there was one.
 func (h *mortalHost) killNode(t *testing.T) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,7 +135,7 @@ func (h *mortalHost) stop(t *testing.T) {
 	}
 }
 
-// terminate asks the host to end, and gives how it did.
+// terminate asks the host to end, and returns how it ended.
 func (h *mortalHost) terminate() error {
 	h.mu.Lock()
 	h.over = true
@@ -146,8 +145,8 @@ func (h *mortalHost) terminate() error {
 	return errors.Join(err, h.end)
 }
 
-// run starts a run of the flow "crash" under a key, again and again until some life of the host
-// has taken it.
+// run starts a run of the flow "crash" under a key, and retries until some process of the host has
+// accepted it.
 func (h *mortalHost) run(ctx context.Context, key string, vars map[string]string) (id string, err error) {
 	body, err := json.Marshal(map[string]any{"vars": vars})
 	if err != nil {

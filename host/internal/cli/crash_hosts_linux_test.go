@@ -13,8 +13,9 @@ import (
 
 func (c *crash) hosts() []*mortalHost { return append([]*mortalHost{c.host}, c.more...) }
 
-// leftToCrash leaves a test of many hosts to make crash, which make test runs, too: under the race detector
-// so many processes take minutes, and TestCrashRuns has it look at a host that shares.
+// leftToCrash skips a test of many hosts that make crash runs, as make test does, too: under the
+// race detector so many processes take minutes, and TestCrashRuns lets it examine a host that
+// shares its work.
 func leftToCrash(t *testing.T) {
 	t.Helper()
 	if raceEnabled {
@@ -22,19 +23,21 @@ func leftToCrash(t *testing.T) {
 	}
 }
 
-// any is one of the hosts.
+// any returns one of the hosts.
 func (c *crash) any() *mortalHost {
 	all := c.hosts()
 	return all[rand.IntN(len(all))]
 }
 
-// TestCrashHosts: three hosts share two Postgres servers, one of which is the synchronous standby of the other, and many
-// instances, and customers come to any of them, while hosts are killed, lost for a while, stopped for longer than their
-// lease and woken, and cut off from the database or from WhatsApp; while their nodes are killed, instances moved, and the
-// primary is killed and its standby promoted. In the end it is as on one host that nothing happened to: see TestCrashRuns.
-// Every event has come to a webhook, under one id. Each time, the instances were served again within the lease
-// and ten seconds, and who logged in whose instance it was not lost it again at once. TAPNODE_CRASH_INSTANCES, TAPNODE_CRASH_RUNS and
-// TAPNODE_CRASH_FAULTS say how much.
+// TestCrashHosts: three hosts share two Postgres servers, one of which is the synchronous standby
+// of the other, and many instances, and customers come to any of them. Meanwhile hosts are killed,
+// lost for a while, stopped for longer than their lease and woken, and cut off from the database or
+// from WhatsApp; nodes are killed, instances moved, and the primary is killed and its standby
+// promoted. In the end everything is as on one host without any fault: see TestCrashRuns. Every
+// event has come to a webhook, under one id. After each fault, the instances were served again
+// within the lease and ten seconds, and a host that logged in an instance it did not own lost it
+// again at once. TAPNODE_CRASH_INSTANCES, TAPNODE_CRASH_RUNS and TAPNODE_CRASH_FAULTS set how much
+// is done.
 func TestCrashHosts(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)
@@ -43,7 +46,7 @@ func TestCrashHosts(t *testing.T) {
 	c.prepare(3)
 	c.ready()
 	heard := c.listen()
-	for _, h := range c.more { // within seconds they would know of the webhook anyway
+	for _, h := range c.more { // without the restart they would know the webhook only after seconds
 		h.kill()
 		c.until(func() bool { return h.lives.Load() == 2 })
 	}
@@ -69,14 +72,14 @@ func TestCrashHosts(t *testing.T) {
 	t.Logf("%d instances, %d runs, faults %v, %v", c.instances, len(c.runs), c.kills, time.Since(began).Round(time.Second))
 }
 
-// ready waits until all hosts are.
+// ready waits until all hosts are ready.
 func (c *crash) ready() {
 	for _, h := range c.hosts() {
 		c.until(func() bool { return h.control.get(c.t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
 	}
 }
 
-// listen makes a webhook of some events.
+// listen creates a webhook for some events.
 func (c *crash) listen() *frail {
 	f := startFrail(c.t)
 	body := fmt.Appendf(nil, `{"url":"http://%s/","unordered":true,"events":["whatsapp.button.clicked.v1","flow.run.started.v1","flow.run.ended.v1"]}`, f.address)
@@ -86,7 +89,7 @@ func (c *crash) listen() *frail {
 	return f
 }
 
-// lacks is something that was not told yet.
+// lacks returns something that was not delivered yet.
 func (f *frail) lacks(want map[string]bool) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,7 +101,8 @@ func (f *frail) lacks(want map[string]bool) string {
 	return ""
 }
 
-// toldAll waits until a receiver has heard of each run and each tap, and checks that each has one id.
+// toldAll waits until a receiver has events of each run and each tap, and checks that each has one
+// id.
 func (c *crash) toldAll(f *frail) {
 	want := map[string]bool{}
 	for _, r := range c.runs {
@@ -123,7 +127,8 @@ func (c *crash) toldAll(f *frail) {
 	c.t.Logf("%d events were told, %d calls failed", len(want), f.failed)
 }
 
-// connected waits until every instance is connected, as each host tells it, and checks that all hosts share.
+// connected waits until every instance is connected, as each host reports, and checks that all
+// hosts share.
 func (c *crash) connected() {
 	for _, h := range c.hosts() {
 		c.until(func() bool {

@@ -14,7 +14,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// way is all that leads from a host to the world: to WhatsApp and to each of the Postgres servers.
+// way is all links from a host to the world: to WhatsApp and to each of the Postgres servers.
 type way struct {
 	whatsapp   *link
 	postgreses []*link
@@ -36,7 +36,7 @@ func openWays(t *testing.T, hosts int, world *wasim.Server, servers ...*mortalPo
 	return ways
 }
 
-// database is what names the Postgres servers in a connection string.
+// database returns the part of a connection string that names the Postgres servers.
 func (w *way) database() url.Values {
 	var hosts, ports []string
 	for _, l := range w.postgreses {
@@ -46,15 +46,16 @@ func (w *way) database() url.Values {
 	return url.Values{"host": {strings.Join(hosts, ",")}, "port": {strings.Join(ports, ",")}, "target_session_attrs": {"read-write"}}
 }
 
-// link carries connections from a host to a server until it is cut. Then, as with a cable, nobody is told: what is
-// on its way waits until it is whole again, and so does the end of a connection.
+// link carries connections from a host to a server until it is cut. As with a cut cable, neither
+// end notices: data in transit waits until the link is whole again, and so does the end of a
+// connection.
 type link struct {
-	address string // where it begins
+	address string // where it listens
 	dial    func(context.Context) (net.Conn, error)
 
 	mu    sync.Mutex
-	whole chan struct{}   // closed while it is
-	ends  map[string]bool // where its connections come from, as the server sees it
+	whole chan struct{}   // closed while it is whole
+	ends  map[string]bool // addresses of its connections, as the server sees them
 }
 
 func openLink(t *testing.T, dial func(context.Context) (net.Conn, error)) *link {
@@ -98,7 +99,7 @@ func (l *link) heal() {
 	close(l.whole)
 }
 
-// from says whether a server's connection comes through here.
+// from reports whether a server's connection comes through this link.
 func (l *link) from(address string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,7 +144,7 @@ func (l *link) carry(ctx context.Context, near net.Conn) {
 	for _, to := range [][2]net.Conn{{near, far}, {far, near}} {
 		both.Go(func() {
 			l.copy(ctx, to[1], to[0])
-			_ = l.pass(ctx) // nobody hears of an end through a cut
+			_ = l.pass(ctx) // the end of a connection does not pass a cut
 			_, _ = near.Close(), far.Close()
 		})
 	}
@@ -163,7 +164,7 @@ func (l *link) copy(ctx context.Context, to, from net.Conn) {
 	}
 }
 
-// TestLink: what goes into a cut link arrives when it is whole again.
+// TestLink: data sent into a cut link arrives when it is whole again.
 func TestLink(t *testing.T) {
 	t.Parallel()
 	server, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -24,8 +24,8 @@ const (
 	crashTimeout   = 4 * time.Second
 )
 
-// crashFlow asks, waits, and carries out the answer. Its argument is the address of a web
-// service that counts.
+// crashFlow asks, waits, and carries out the answer. Its argument is the address of a web service
+// that counts its calls.
 const crashFlow = `
 apiVersion: flow/v1
 kind: Flow
@@ -76,18 +76,18 @@ type crash struct {
 	web   *counting
 
 	instances int    // crashInstances, unless said otherwise
-	both      *pair  // base and its standby, if that may take over
-	links     []way  // of each host; nil: straight
+	both      *pair  // base and its standby, if there is one to take over
+	links     []way  // of each host; nil: direct connections
 	faults    faults // of the hosts
-	watch     *watch // of them; nil: nobody watches
+	watch     *watch // of the hosts; nil: none
 
 	phones []*wasim.Phone
 	runs   []asked
-	moves  atomic.Int64 // how far all runs together have come; three for each
+	moves  atomic.Int64 // progress of all runs together; three for each
 	kills  map[string]int
 }
 
-// sized reads how much of a long test runs.
+// sized reads how much of a long test to run.
 func sized(variable string, otherwise int) int {
 	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
 		return n
@@ -96,10 +96,11 @@ func sized(variable string, otherwise int) int {
 }
 
 // TestCrashRuns: runs ask customers on their phones and wait, while the host, its node and the
-// Postgres server are killed with SIGKILL at random points. In the end every run has ended
-// once, at the port that the phone or the clock decided; no step was made twice; every send
-// has the key of its visit; no phone shows a message twice; what may happen once only has
-// happened once at most; and the figures are those of the histories. TAPNODE_CRASH_RUNS and TAPNODE_CRASH_KILLS say how many.
+// Postgres server are killed with SIGKILL at random points. In the end every run has ended once, at
+// the port that the phone or the clock decided; no step was made twice; every send has the key of
+// its visit; no phone shows a message twice; whatever may happen only once has happened at most
+// once; and the figures are those of the histories. TAPNODE_CRASH_RUNS and TAPNODE_CRASH_KILLS set
+// how many.
 func TestCrashRuns(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -126,7 +127,7 @@ func crashRuns(t *testing.T, base *mortalPostgres) {
 	t.Logf("%d runs, kills %v, %d lives of the host, %v", len(c.runs), c.kills, c.host.lives.Load(), time.Since(began).Round(time.Second))
 }
 
-// serve lets the customers come while something happens to the hosts.
+// serve runs the customers while something happens to the hosts.
 func (c *crash) serve(meanwhile func()) {
 	var all sync.WaitGroup
 	customers := min(len(c.runs)/2, 200) // at a time
@@ -141,7 +142,7 @@ func (c *crash) serve(meanwhile func()) {
 	all.Wait()
 }
 
-// prepare pairs the instances, makes the phones and starts the hosts.
+// prepare pairs the instances, creates the phones and starts the hosts.
 func (c *crash) prepare(hosts int) {
 	t := c.t
 	log := slog.New(slog.DiscardHandler)
@@ -195,7 +196,7 @@ func (c *crash) prepare(hosts int) {
 	}
 }
 
-// url is a database as a host finds it.
+// url returns the connection string by which a host reaches a database.
 func (c *crash) url(name string, path *way) string {
 	if path == nil {
 		return c.base.url(name)
@@ -203,7 +204,7 @@ func (c *crash) url(name string, path *way) string {
 	return c.base.by(name, path.database())
 }
 
-// node are the settings of a host's node.
+// node returns the settings of a host's node.
 func (c *crash) node(path *way) json.RawMessage {
 	settings := c.world.Settings()
 	add := map[string]any{}
@@ -226,8 +227,8 @@ func (c *crash) node(path *way) json.RawMessage {
 func crashInstance(i int) string { return "shop" + strconv.Itoa(i) }
 func crashNumber(i int) string   { return fmt.Sprintf("55119777%05d", i) }
 
-// kill kills as often, each time when the runs have come a random step further, and a random
-// moment later; sometimes again while the host starts.
+// kill kills something that many times, each time when the runs have made a random number of
+// further steps, and a random moment later; sometimes again while the host starts.
 func (c *crash) kill(times int) {
 	total := 3 * len(c.runs)
 	nodes := 0 // killed in this life of the host; more than five would quarantine it

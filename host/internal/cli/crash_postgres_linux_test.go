@@ -17,15 +17,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// mortalPostgres is a Postgres server of the test's own, to be killed.
+// mortalPostgres is a Postgres server that the test starts and kills.
 type mortalPostgres struct {
 	bin, dir string
 	as       *syscall.SysProcAttr // Postgres refuses to run as root
 	cmd      *exec.Cmd
-	via      url.Values // of connection strings that do not lead to its socket
+	via      url.Values // how to connect, if not to its socket
 }
 
-// newMortalPostgres is a server that has no data yet.
+// newMortalPostgres returns a server that has no data yet.
 func newMortalPostgres(t *testing.T) *mortalPostgres {
 	t.Helper()
 	bin, err := exec.CommandContext(t.Context(), "../../../.ci/postgres-bin").Output()
@@ -82,7 +82,7 @@ func startMortalPostgres(t *testing.T) *mortalPostgres {
 
 func (p *mortalPostgres) url(database string) string { return p.by(database, p.via) }
 
-// local leads to this server, whatever via says.
+// local returns a connection string for this server, whatever via says.
 func (p *mortalPostgres) local(database string) string { return p.by(database, nil) }
 
 func (p *mortalPostgres) by(database string, via url.Values) string {
@@ -97,12 +97,12 @@ func (p *mortalPostgres) command(t *testing.T, name string, args ...string) *exe
 	return cmd
 }
 
-// start starts the server, when what a killed one has left is gone, and waits until it
-// answers.
+// start starts the server once nothing of a killed one is left, and waits until it answers.
 func (p *mortalPostgres) start(t *testing.T) {
 	t.Helper()
 	deadline(t, func() bool {
-		// What it has written is the kernel's when it is killed, so that it need not sync; what it shares in /dev/shm would stay there.
+		// When it is killed, the kernel keeps what it has written, so it need not sync; but its
+		// shared memory in /dev/shm would remain.
 		p.cmd = p.command(t, "postgres", "-c", "listen_addresses=", "-k", p.dir, "-c", "fsync=off", "-c", "max_connections=400", "-c", "dynamic_shared_memory_type=mmap")
 		if err := p.cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -128,14 +128,14 @@ func (p *mortalPostgres) ask(t *testing.T, database, query string, into ...any) 
 	return errors.Join(conn.QueryRow(t.Context(), query).Scan(into...), conn.Close(t.Context()))
 }
 
-// kill kills the server with all its processes, and starts it again.
+// kill kills the server with all its processes, and restarts it.
 func (p *mortalPostgres) kill(t *testing.T) {
 	t.Helper()
 	p.die(t)
 	p.start(t)
 }
 
-// die is a death without a last word.
+// die kills the server without a restart.
 func (p *mortalPostgres) die(t *testing.T) {
 	t.Helper()
 	all := children(t, p.cmd.Process.Pid)

@@ -16,11 +16,11 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// TestCrashSends: 64 connections send menus for a while, each with a token of its own and each
-// message under a key until it is accepted, while the host is killed with SIGKILL three times
+// TestCrashSends: 64 connections send menus for a while, each with its own token, and repeat each
+// message under a key until it is accepted. Meanwhile the host is killed with SIGKILL three times,
 // and the receiver of its webhook fails 30 % of the calls, is slow and is restarted. In the end
-// every accepted message is on its phone once, no other is there twice, and the receiver
-// was told of each under one id. TAPNODE_CRASH_SECONDS says how long; 60 is the whole.
+// every accepted message is on its phone once, no other is there twice, and the receiver got each
+// under one id. TAPNODE_CRASH_SECONDS sets how long; 60 is the whole test.
 func TestCrashSends(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)
@@ -57,7 +57,7 @@ func crashSends(t *testing.T, base *mortalPostgres) {
 	var all sync.WaitGroup
 	var over atomic.Bool
 	end := time.Now().Add(lasting)
-	further := func() { // until many more are accepted: somebody lives who accepts
+	further := func() { // until many more are accepted, so that a running host accepts them
 		mu.Lock()
 		before := len(accepted)
 		mu.Unlock()
@@ -101,7 +101,7 @@ func crashSends(t *testing.T, base *mortalPostgres) {
 	all.Wait()
 	t.Logf("%d messages accepted, %d lives of the host", len(accepted), host.lives.Load())
 	began := time.Now()
-	comes(t, "messages that the receiver knows", len(accepted), func() int { // its failures hold an instance up, so it has fallen behind
+	comes(t, "messages that the receiver knows", len(accepted), func() int { // its failures delay the events of an instance, so it has fallen behind
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return len(f.sent)
@@ -137,7 +137,7 @@ func crashSends(t *testing.T, base *mortalPostgres) {
 	t.Logf("%d calls of the receiver failed", f.failed)
 }
 
-// comes waits until a count has come to so many, while it grows.
+// comes waits until a count has reached a number, as long as it grows.
 func comes(t *testing.T, what string, want int, count func() int) {
 	t.Helper()
 	last, grew := count(), time.Now()

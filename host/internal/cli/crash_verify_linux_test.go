@@ -19,8 +19,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// settle waits until the host has started, every tap is in the history of its run, and then
-// until no run goes on.
+// settle waits until the host has started and every tap is in the history of its run, and then
+// until no run has anything left to do.
 func (c *crash) settle() {
 	c.until(func() bool { return c.host.control.get(c.t.Context(), http.MethodGet, "/readyz", nil, nil, nil) == nil })
 	for _, r := range c.runs {
@@ -40,8 +40,8 @@ func (c *crash) settle() {
 	})
 }
 
-// until waits until something is so; on Postgres a task of a host that was killed is free when
-// its lease has run out, and the host after it may be killed, too.
+// until waits until a condition holds. On Postgres a task of a killed host is free only when its
+// lease has run out, and the next host may be killed, too.
 func (c *crash) until(holds func() bool) {
 	for end := time.Now().Add(4 * engine.Lease); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -50,10 +50,10 @@ func (c *crash) until(holds func() bool) {
 	}
 }
 
-// takesTap are the steps of which a tap makes one.
+// takesTap are the kinds of steps of which a tap makes one.
 var takesTap = []run.TraceKind{run.TraceWaitAnswered, run.TraceWaitIgnored, run.TraceWaitRestarted, run.TraceWaitRefused}
 
-// verify compares what is stored with what the phones and the web service saw. It returns the
+// verify compares the stored data with what the phones and the web service saw. It returns the
 // histories of the runs.
 func (c *crash) verify() map[string][]engine.Step {
 	histories := c.histories()
@@ -127,7 +127,7 @@ func (c *crash) histories() map[string][]engine.Step {
 	return out
 }
 
-// ledger are the keys that the node was asked with, each behind its instance.
+// ledger returns the keys that the node was called with, each after its instance.
 func (c *crash) ledger() map[string]bool {
 	driver, dsn := "sqlite", filepath.Join(c.host.data, "nodes", "whatsapp-send-buttons", "store", "tapnode.db")
 	if c.base != nil {
@@ -159,8 +159,8 @@ func (c *crash) ledger() map[string]bool {
 
 // history is the stored history of one run, under examination.
 type history struct {
-	slept bool      // hosts were stopped and woken: their calls may have run out of time
-	blind []stretch // when a host was cut off from WhatsApp, and could not know
+	slept bool      // hosts were stopped and woken, so their calls may have timed out
+	blind []stretch // when a host was cut off from WhatsApp and could not know it
 	n     int
 	asked
 	steps  []engine.Step
@@ -169,14 +169,14 @@ type history struct {
 	faults []string
 }
 
-// visit is what the steps say of one visit of a node.
+// visit is one visit of a node, as its steps describe it.
 type visit struct {
 	n          int
 	node, code string
 	attempt    int
 	done       bool
 	message    string
-	settled    string // the port by which its wait ended first
+	settled    string // the port by which its wait first ended
 	ignored    int
 	armed      time.Time
 }
@@ -193,7 +193,7 @@ func (h *history) String() string {
 	return out.String()
 }
 
-// check finds everything that is wrong, and says by what the run ended.
+// check finds everything that is wrong, and returns what ended the run.
 func (h *history) check() string {
 	counts := map[run.TraceKind]int{}
 	var path []string
@@ -234,7 +234,7 @@ func (h *history) check() string {
 				h.wrong("the wait ended twice, by %s and %s", v.settled, s.Port)
 			}
 			v.settled = s.Port
-			if s.MessageID != "" && v.message == "" { // answered before the send had its outcome
+			if s.MessageID != "" && v.message == "" { // answered before the outcome of the send
 				v.message = s.MessageID
 			}
 		case run.TraceWaitRestarted:
@@ -257,14 +257,13 @@ func (h *history) check() string {
 	return h.decided(menu, path) + ", " + path[len(path)-1]
 }
 
-// decided says who decided the run, and whether that is right by the phone's time, and
-// whether the run has taken the path from there.
+// decided returns what decided the run, and checks that this is right by the phone's time and that
+// the run has taken the path from there.
 //
-// A tap has the time that WhatsApp gave it, in whole seconds, so the test knows it to be one
-// of at most two or so. If all of them are before the deadline, the tap must have won, unless it was
-// tooSlow. If none
-// is, the timeout must have, unless the tap came while the wait still stood, because the host
-// had been away. In between either may have won, but not both.
+// A tap has the time that WhatsApp gave it, in whole seconds, so the test knows only that it is one
+// of about two seconds. If all of them are before the deadline, the tap must have won, unless it
+// was tooSlow. If none is, the timeout must have won, unless the tap came while the wait was still
+// open, because the host had been away. In between either may have won, but not both.
 func (h *history) decided(menu *visit, path []string) string {
 	want := []string{"menu"}
 	tapped := func() {
@@ -316,9 +315,9 @@ func (h *history) decided(menu *visit, path []string) string {
 	return end
 }
 
-// tooSlow is a tap in time that took more than a second longer than it should, as on a machine
-// that does too much at once. One run in a thousand may have one, and three in any case: beside two
-// dozen other busy processes there were two in 300.
+// tooSlow is a tap in time that took more than a second too long, as on an overloaded machine. One
+// run in a thousand may have one, and three in any case: beside two dozen other busy processes
+// there were two in 300.
 const tooSlow = "clock, though tapped in time"
 
 // timed checks an end against the time of the tap.

@@ -18,14 +18,16 @@ import (
 const (
 	// again is how long an instance may be without a host: the lease, and ten seconds.
 	again = 25 * time.Second
-	// takenBack is how long who logs in without being the owner may stay: what a host decides in the moment in which it is
-	// stopped, or in which an instance changes hands, it does when it is late.
+	// takenBack is how long a host that logs in without being the owner may stay. When it is
+	// stopped, or an instance changes hands, just as it decides to log in, it acts on that decision
+	// late.
 	takenBack = 5 * time.Second
-	// slack is by how much a machine that does everything at once may take longer.
+	// slack is the factor by which an overloaded machine may take longer.
 	slack = 2
 )
 
-// watch sees from WhatsApp's side which host has which instance, and in the database which should have it.
+// watch sees from WhatsApp's side which host has which instance, and in the database which host
+// should have it.
 type watch struct {
 	c       *crash
 	ids     []string // of the hosts
@@ -41,9 +43,9 @@ type watch struct {
 }
 
 type watched struct {
-	host   int // that is logged in; -1: none
+	host   int // that is logged in; -1 if none is
 	logins int
-	since  time.Time // not served; zero: served
+	since  time.Time // since when it is not served; zero if it is served
 	owners []owned   // as they came
 }
 
@@ -52,7 +54,7 @@ type owned struct {
 	host string
 }
 
-// outage is a time in which no host that is well had an instance.
+// outage is a period in which no working host had an instance.
 type outage struct {
 	instance int
 	stretch
@@ -132,7 +134,7 @@ func (w *watch) ask(ctx context.Context) {
 	defer cancel()
 	conn, err := pgx.Connect(ctx, w.c.base.url("runs"))
 	if err != nil {
-		return // it fails over
+		return // the database is failing over
 	}
 	defer conn.Close(ctx) //nolint:errcheck // it was only read
 	rows, err := conn.Query(ctx, `SELECT subject, host FROM engine_owners WHERE subject <> ''`)
@@ -156,14 +158,14 @@ func (w *watch) ask(ctx context.Context) {
 	}
 }
 
-// served says whether a host that is well has each instance.
+// served reports whether each instance is on a working host.
 func (w *watch) served() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !slices.ContainsFunc(w.now, func(n watched) bool { return !n.since.IsZero() })
 }
 
-// judge says how long instances were without a host, and what is wrong with who had them.
+// judge reports how long instances were without a host, and which hosts had them wrongly.
 func (w *watch) judge(began time.Time) {
 	w.stop()
 	t := w.c.t
@@ -182,7 +184,7 @@ func (w *watch) judge(began time.Time) {
 	t.Logf("without a host, by one fault: %s; while another came: %s", spread(alone), spread(met))
 	strange, longest := 0, time.Duration(0)
 	for i, l := range w.logins {
-		if l.at.Before(began) || w.entitled(l) || l.at.After(w.asked[len(w.asked)-1].Add(-2*time.Second)) { // the database may not have said it yet
+		if l.at.Before(began) || w.entitled(l) || l.at.After(w.asked[len(w.asked)-1].Add(-2*time.Second)) { // the database may not have been asked since
 			continue
 		}
 		strange++
@@ -196,14 +198,15 @@ func (w *watch) judge(began time.Time) {
 	t.Logf("%d logins, %d of them by no owner, which had the instance for %v at most", len(w.logins), strange, longest.Round(time.Millisecond))
 }
 
-// entitled says whether a host was the owner when it logged in, or just before: its node is told within a moment.
+// entitled reports whether a host was the owner when it logged in, or just before: its node is told
+// within a moment.
 func (w *watch) entitled(l login) bool {
 	from, to := l.at.Add(-10*time.Second), l.at.Add(2*time.Second)
 	last := from
 	for _, at := range w.asked {
 		if at.After(from) && at.Before(to) {
 			if at.Sub(last) > 2*time.Second {
-				return true // nobody knows who it was
+				return true // the owner at that time is not known
 			}
 			last = at
 		}
@@ -217,7 +220,7 @@ func (w *watch) entitled(l login) bool {
 	return to.Sub(last) > 4*time.Second
 }
 
-// spread says how long some things took.
+// spread describes how long some things took.
 func spread(all []time.Duration) string {
 	if len(all) == 0 {
 		return "none"

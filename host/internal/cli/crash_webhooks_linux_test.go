@@ -32,8 +32,9 @@ nodes:
   - {id: log, type: log@1, with: {message: heard}}
 `
 
-// frail is a receiver that fails 30 % of its calls, takes its time, and is restarted now and then.
-// Chance fails no event more than four times: the pause after the tenth is longer than any test waits.
+// frail is a receiver that fails 30 % of its calls, is slow, and is restarted now and then. It
+// fails no event by chance more than four times: the pause after the tenth failure is longer than
+// any test waits.
 type frail struct {
 	address string
 	mu      sync.Mutex
@@ -41,8 +42,8 @@ type frail struct {
 	texts   map[string]map[string]bool // ids by text
 	runs    map[string]map[string]bool // types by run
 	sent    map[string]map[string]bool // ids by message
-	order   map[string][]string        // texts by instance and phone, as they came first
-	told    map[string]map[string]bool // ids by type and what they are of
+	order   map[string][]string        // texts by instance and phone, in the order of their first arrival
+	told    map[string]map[string]bool // ids by type and subject
 	chance  map[string]int             // failures by id
 	failed  int
 }
@@ -76,7 +77,7 @@ func (f *frail) start(t *testing.T) {
 	go func() { _ = server.Serve(l) }() // until stop
 }
 
-// stop cuts all calls.
+// stop stops the receiver and cuts its calls.
 func (f *frail) stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -134,8 +135,8 @@ func note(m map[string]map[string]bool, key, value string) {
 
 // TestCrashWebhooks: customers write, and each text starts a run, while the host is killed with
 // SIGKILL three times and the receiver of its webhook fails 30 % of the calls, is slow and is
-// restarted. In the end it has every text under one id, those of a customer in their order, and of
-// every run that it began and ended; and no number and no secret is in what the host logged.
+// restarted. In the end the receiver has every text under one id, the texts of a customer in their
+// order, and the start and end of every run; and the host has logged no number and no secret.
 func TestCrashWebhooks(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -190,7 +191,7 @@ func crashWebhooks(t *testing.T, base *mortalPostgres) {
 					t.Error(err)
 				}
 				cancel()
-				if n < texts*3/4 { // the others come while everything is well again
+				if n < texts*3/4 { // the rest comes when everything works again
 					time.Sleep(time.Duration(rand.Int64N(int64(400 * time.Millisecond))))
 				}
 			}
@@ -236,8 +237,8 @@ func crashWebhooks(t *testing.T, base *mortalPostgres) {
 	t.Logf("%d texts, %d lives of the host, %d calls failed", texts, host.lives.Load(), f.failed)
 }
 
-// startMortalWorld is a simulated WhatsApp with paired instances, and a mortal host on them that serves
-// a flow. With base the runs and the node's state are in Postgres.
+// startMortalWorld starts a simulated WhatsApp with paired instances, and a mortalHost on them that
+// serves a flow. With base the runs and the node's state are in Postgres.
 func startMortalWorld(t *testing.T, base *mortalPostgres, source string, args ...string) (*sim.Simulation, *mortalHost) {
 	t.Helper()
 	world, err := sim.Start(slog.New(slog.DiscardHandler))
@@ -277,7 +278,7 @@ func startMortalWorld(t *testing.T, base *mortalPostgres, source string, args ..
 	return world, host
 }
 
-// eventually waits until something is so: what it waits for happens in other processes.
+// eventually waits until a condition holds that depends on other processes.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {

@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
-// TestDeployPage types the session of docs/deploy.md below a root directory of the test, and so
-// has systemd check the unit.
+// TestDeployPage types the session of docs/deploy.md, below a root directory of the test, and makes
+// systemd check the unit there.
 func TestDeployPage(t *testing.T) {
 	t.Parallel()
 	needs(t, "systemd-analyze")
@@ -68,8 +68,8 @@ func TestDeployPage(t *testing.T) {
 	}
 }
 
-// TestContainer builds the Containerfile on a stand-in for its base, and serves from what comes of
-// it: as the image's user, on a read-only root.
+// TestContainer builds the Containerfile on a stand-in for its base, and serves from the result: as
+// the image's user, on a read-only root.
 func TestContainer(t *testing.T) {
 	t.Parallel()
 	buildah := needs(t, "buildah")
@@ -140,7 +140,7 @@ func TestContainer(t *testing.T) {
 	if err := syscall.Mount("", root, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"proc", "dev"} { // as every runtime of containers does
+	for _, name := range []string{"proc", "dev"} { // as every container runtime does
 		mount("/"+name, filepath.Join(root, name), "", syscall.MS_BIND)
 	}
 	mount("tapnode-test", filepath.Join(root, "tmp"), "tmpfs", 0)

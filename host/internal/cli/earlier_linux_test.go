@@ -57,7 +57,7 @@ func earlier(t *testing.T, commit string) program {
 	return p
 }
 
-// serve begins a host with a flow that asks and waits, and returns when it serves or has ended.
+// serve starts a host with a flow that asks and waits, and returns when it serves or has ended.
 func (p program) serve(t *testing.T, world *wasim.Server, data string, env []string, args ...string) (*served, *exec.Cmd, *said) {
 	t.Helper()
 	const token = "0123456789abcdef0123456789abcdef"

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestEmbedPage runs the commands of docs/embed.md: a host that the page of another origin may call, a token
-// for it, and the example page that gets the form from there.
+// TestEmbedPage runs the commands of docs/embed.md: a host that the page of another origin may
+// call, a token for that page, and the example page, which gets the form from the host.
 func TestEmbedPage(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("node"); err != nil {
@@ -47,7 +47,7 @@ func TestEmbedPage(t *testing.T) {
 	}
 
 	script, _, _ := strings.Cut(run, " ")
-	page := exec.CommandContext(t.Context(), "node", script, "0") // the port on the page may be somebody's
+	page := exec.CommandContext(t.Context(), "node", script, "0") // the port on the page may be in use
 	page.Dir, page.Env = "../../..", append(os.Environ(), "TAPNODE_HOST="+s.url, "TAPNODE_TOKEN="+token)
 	pipe, err := page.StdoutPipe()
 	if err != nil {

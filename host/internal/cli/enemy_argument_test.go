@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestHostileArguments: a slip or an attack on the command line ends with exit code 2, a
-// line on stderr that a terminal can show.
+// TestHostileArguments: a typo or an attack on the command line ends with exit code 2 and a line on
+// stderr that is safe for a terminal.
 func TestHostileArguments(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)

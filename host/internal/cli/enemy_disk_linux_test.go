@@ -15,8 +15,8 @@ import (
 
 const simulated = "../../../examples/flows/menu.yaml"
 
-// wantEnvironment runs a command that has to end with exit code 3 and name the path
-// that is in its way.
+// wantEnvironment runs a command that has to end with exit code 3 and name the path that prevents
+// it from working.
 func wantEnvironment(t *testing.T, name, path string, args ...string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -25,8 +25,8 @@ func wantEnvironment(t *testing.T, name, path string, args ...string) {
 	}
 }
 
-// TestDamagedFiles: the host's own files, when they are not its own any more, stop it
-// with their name, and stay as they are.
+// TestDamagedFiles: a damaged file of the host stops it with an error that names the file, and
+// stays as it is.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	short := shortDir(t)
@@ -49,7 +49,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// TestDataDirectory: every command that keeps something says which directory it cannot use.
+// TestDataDirectory: every command that stores something names the directory that it cannot use.
 func TestDataDirectory(t *testing.T) {
 	t.Parallel()
 	short := shortDir(t)
@@ -72,8 +72,8 @@ func TestDataDirectory(t *testing.T) {
 	}
 }
 
-// TestFullDisk: on a disk without room nothing begins, and there is room again once something
-// is deleted.
+// TestFullDisk: on a full disk nothing starts, and everything works again once something is
+// deleted.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir, err := mounted(t, "full", 0, "size=64k")
@@ -98,7 +98,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// mounted is a tmpfs until the test ends; only root can have one.
+// mounted mounts a tmpfs until the test ends, which only root can do.
 func mounted(t *testing.T, name string, flags uintptr, options string) (string, error) {
 	t.Helper()
 	dir := filepath.Join(shortDir(t), name)
@@ -125,7 +125,7 @@ func readOnlyDir(t *testing.T, below string) string {
 	return dir
 }
 
-// shortDir is short enough for a socket below it.
+// shortDir returns a directory whose path is short enough for a socket below it.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "te")

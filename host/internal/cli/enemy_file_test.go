@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/nodetest"
 )
 
-// flowWith is a good flow with one thing to replace in it.
+// flowWith is a valid flow with one part to replace.
 const flowWith = `apiVersion: flow/v1
 kind: Flow
 metadata: {id: enemy, name: Enemy}
@@ -34,7 +34,7 @@ edges:
   - {from: ask.timeout, to: done}
 `
 
-// hostileFlows are files that are YAML, and no flow.
+// hostileFlows are files that are YAML but not flows.
 func hostileFlows() []nodetest.HostileInput {
 	bomb := "a0: &a0 [x]\n"
 	for i := 1; i < 40; i++ {
@@ -69,8 +69,8 @@ func deepIndent(depth int) []byte {
 	return b.Bytes()
 }
 
-// TestHostileFlows: validate finds something in each file, says where, and prints
-// nothing that a terminal would obey.
+// TestHostileFlows: validate finds something in each file, says where, and prints nothing that a
+// terminal would act on.
 func TestHostileFlows(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -111,7 +111,7 @@ func TestHostileFlows(t *testing.T) {
 	}
 }
 
-// TestRunHostileFlow: nothing starts for a flow that is none.
+// TestRunHostileFlow: nothing starts for a file that is not a flow.
 func TestRunHostileFlow(t *testing.T) {
 	t.Parallel()
 	for _, in := range hostileFlows()[30:34] {

@@ -17,19 +17,19 @@ import (
 
 const goodMenu = `{"number":"5511999990001","contentText":"👩‍👩‍👧‍👦 e\u0301","buttons":[{"id":"1","displayText":"é 🇧🇷"},{"id":"e\u0301","displayText":"👍🏽"}]}`
 
-// TestHostileBodies: every door that takes JSON refuses every hostile document with a
-// 4xx and words, and a good request comes through afterwards.
+// TestHostileBodies: every endpoint that takes JSON refuses every hostile document with a 4xx
+// status and a message, and a valid request succeeds afterwards.
 func TestHostileBodies(t *testing.T) {
 	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
 	s := serveSimulated(t, "--data", b.data)
 	s.until(t, `wait.armed +ask`)
-	doors := map[string]string{} // each with a token, and so a limit, of its own
+	doors := map[string]string{} // each with its own token, and so its own limit
 	for _, path := range []string{endpoint + "demo", "/v1/flows/menu/runs", "/v1/flows", "/v1/instances", callMenu, "/sim/v1/faults"} {
 		out, _ := b.do(exitOK, "tokens", "create")
 		doors[path] = strings.TrimSpace(out)
 	}
-	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string) // with a limit of its own
+	token, _ := s.ask(t, s.token, "GET", "/api/instance/list?instanceName=demo", "").at("instances.0.token").(string) // which has its own limit
 	for _, in := range nodetest.Hostile() {
 		for path, key := range doors {
 			if path == "/v1/flows/menu/runs" && (len(strings.TrimSpace(string(in.Bytes))) == 0 || in.Name == "empty object") {
@@ -43,7 +43,7 @@ func TestHostileBodies(t *testing.T) {
 		if a := s.ask(t, token, "POST", "/api/message/text/demo", string(in.Bytes)); a.status < 400 || a.status > 428 {
 			t.Errorf("%s as a text: %d %.300s", in.Name, a.status, a.raw)
 		}
-		if a := s.ask(t, token, "POST", "/api/events/webhook/demo", string(in.Bytes)); a.status != 200 && (a.status < 400 || a.status > 428) { // 200: nothing in it is known
+		if a := s.ask(t, token, "POST", "/api/events/webhook/demo", string(in.Bytes)); a.status != 200 && (a.status < 400 || a.status > 428) { // 200: it has no known member
 			t.Errorf("%s as a webhook: %d %.300s", in.Name, a.status, a.raw)
 		}
 		if status, _ := s.do(t, "GET", "/healthz", ""); status != 200 {
@@ -55,8 +55,8 @@ func TestHostileBodies(t *testing.T) {
 	}
 }
 
-// TestBodyAtTheLimit: what just fits goes to the node and comes back with its words, what
-// does not is refused here; neither is told to try again.
+// TestBodyAtTheLimit: a body of the largest allowed size reaches the node and comes back with its
+// message; a larger one is refused here. Neither answer asks for a retry.
 func TestBodyAtTheLimit(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -70,7 +70,7 @@ func TestBodyAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestHostileRequests: what is wrong below JSON ends its connection at most.
+// TestHostileRequests: an error below the level of JSON at most ends its own connection.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -81,7 +81,7 @@ func TestHostileRequests(t *testing.T) {
 	menu := fmt.Sprintf("Content-Length: %d", len(goodMenu))
 	for _, c := range []struct {
 		name, request string
-		status        int // 0: the connection just ends
+		status        int // 0: the connection ends without an answer
 	}{
 		{"nothing", "", 0},
 		{"no HTTP", "\x16\x03\x01\x00\x05hello\r\n\r\n", 400},
@@ -129,8 +129,8 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-// roundTrip sends the bytes as they are and reads one answer. With ends the server
-// sees that no more will come.
+// roundTrip sends the bytes unchanged and reads one answer. With ends the server sees the end of
+// the input.
 func roundTrip(t *testing.T, s *served, request string, ends bool) (status int, body string, err error) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -142,7 +142,7 @@ func roundTrip(t *testing.T, s *served, request string, ends bool) (status int, 
 		t.Fatal(err)
 	}
 	go func() {
-		_, _ = io.WriteString(conn, request) // a server may refuse before it has read all
+		_, _ = io.WriteString(conn, request) // the server may refuse before it has read everything
 		if ends {
 			_ = conn.(*net.TCPConn).CloseWrite()
 		}
@@ -152,6 +152,6 @@ func roundTrip(t *testing.T, s *served, request string, ends bool) (status int, 
 		return 0, "", err
 	}
 	defer res.Body.Close()
-	raw, _ := io.ReadAll(res.Body) // the status counts
+	raw, _ := io.ReadAll(res.Body) // only the status matters
 	return res.StatusCode, string(raw), nil
 }

@@ -14,8 +14,8 @@ import (
 
 const callMenu = "/v1/operations/whatsapp.sendButtons@1/execute"
 
-// TestHostileV1: what is wrong with a request to /v1 is refused with the status and the code that say
-// what, as a problem, and a good request comes through afterwards.
+// TestHostileV1: an invalid request to /v1 is refused with a problem whose status and code say what
+// is wrong, and a valid request succeeds afterwards.
 func TestHostileV1(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -94,7 +94,7 @@ func TestHostileV1(t *testing.T) {
 				Errors []struct{ Pointer string }
 			}
 			err := json.Unmarshal([]byte(body), &p)
-			if c.name == "another case" { // of no API: plain words
+			if c.name == "another case" { // outside the APIs: plain text
 				err, p.Status, kind = nil, status, "application/problem+json"
 			}
 			if err != nil || status != c.status || p.Status != status || kind != "application/problem+json" || c.code != "" && p.Code != c.code {
@@ -110,7 +110,7 @@ func TestHostileV1(t *testing.T) {
 	}
 }
 
-// raw sends the bytes as they are and reads one answer.
+// raw sends the bytes unchanged and reads one answer.
 func (s *served) raw(t *testing.T, request string) (status int, kind, body string) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -121,12 +121,12 @@ func (s *served) raw(t *testing.T, request string) (status int, kind, body strin
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _, _ = io.WriteString(conn, request) }() // a server may refuse before it has read all
+	go func() { _, _ = io.WriteString(conn, request) }() // the server may refuse before it has read everything
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	raw, _ := io.ReadAll(res.Body) // the status counts
+	raw, _ := io.ReadAll(res.Body) // only the status matters
 	return res.StatusCode, res.Header.Get("Content-Type"), string(raw)
 }

@@ -14,19 +14,19 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// errand is a command to a running host, with its arguments read.
+// errand is a command to a running host, with its arguments parsed.
 type errand struct {
 	console
 	host *control
 	args []string
-	json bool // it prints the answer as it came
+	json bool // print the answer as JSON
 }
 
-// order is one of a command's subcommands that are errands. What it takes is worded as the help
-// shows it: "ID [EVENT]" is one or two arguments, "FILE…" one or more.
+// order is a subcommand that is an errand. takes lists its arguments as the help shows them: "ID
+// [EVENT]" is one or two arguments, "FILE…" one or more.
 type order struct {
 	takes string
-	// prepare adds flags, and gives what is done once they are read.
+	// prepare adds flags, and returns the function to run once they are parsed.
 	prepare func(fs *flag.FlagSet) func(ctx context.Context, e errand) error
 }
 
@@ -35,7 +35,7 @@ func plain(takes string, do func(ctx context.Context, e errand) error) order {
 	return order{takes, func(*flag.FlagSet) func(context.Context, errand) error { return do }}
 }
 
-// run runs the order of a name, such as "tokens list".
+// run runs the order under its full name, such as "tokens list".
 func (o order) run(ctx context.Context, c console, fs *flag.FlagSet, name string, args []string) error {
 	to := reachFlags(fs, dataFlag(fs))
 	asJSON := fs.Bool("json", false, "print JSON")
@@ -57,7 +57,7 @@ func (o order) run(ctx context.Context, c console, fs *flag.FlagSet, name string
 	return do(ctx, errand{c, host, rest, *asJSON})
 }
 
-// errands runs one of a command's orders by the first of its arguments.
+// errands runs the order of a command that its first argument names.
 func errands(ctx context.Context, c console, name string, args []string, orders map[string]order) error {
 	all := map[string]func(context.Context, console, *flag.FlagSet, []string) error{}
 	for sub, o := range orders {
@@ -68,7 +68,7 @@ func errands(ctx context.Context, c console, name string, args []string, orders 
 	return subcommand(ctx, c, name, args, all)
 }
 
-// subcommand runs one of a command's by the first of its arguments.
+// subcommand runs the subcommand of a command that its first argument names.
 func subcommand(ctx context.Context, c console, name string, args []string, all map[string]func(context.Context, console, *flag.FlagSet, []string) error) error {
 	var known []string
 	for sub := range all {
@@ -92,7 +92,7 @@ func subcommand(ctx context.Context, c console, name string, args []string, all 
 	return run(ctx, c, fs, args[1:])
 }
 
-// get reads an answer, for the errand alone.
+// get reads an answer without printing it.
 func (e errand) get(ctx context.Context, path string, query url.Values, into any) error {
 	return e.host.get(ctx, http.MethodGet, path, query, nil, into)
 }
@@ -105,7 +105,7 @@ func (e errand) list(ctx context.Context, path string, query url.Values, answer 
 	return e.print(answer, text)
 }
 
-// change has the host change something, and prints its answer; a nil answer is none.
+// change has the host change something, and prints its answer; answer is nil if there is none.
 func (e errand) change(ctx context.Context, method, path string, asked, answer any, text func() error) error {
 	var body []byte
 	if asked != nil {
@@ -120,7 +120,7 @@ func (e errand) change(ctx context.Context, method, path string, asked, answer a
 	return e.print(answer, text)
 }
 
-// print prints an answer: as text, or as JSON where that is asked for or there is no text.
+// print prints an answer: as text, or as JSON if that is asked for or there is no text.
 func (e errand) print(answer any, text func() error) error {
 	switch {
 	case text != nil && (answer == nil || !e.json):
@@ -131,20 +131,21 @@ func (e errand) print(answer any, text func() error) error {
 	return nil
 }
 
-// say is the text of an answer that is one line.
+// say prints a line of text.
 func (e errand) say(format string, args ...any) error {
 	_, err := fmt.Fprintf(e.out, format+"\n", args...)
 	return err
 }
 
-// table begins one with the heads of its columns, which have tabs between them, as its rows do.
+// table begins a table with the headings of its columns. Tabs separate the cells of headings and
+// rows.
 func (e errand) table(heads string) *tabwriter.Writer {
 	w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, heads)
 	return w
 }
 
-// more ends the table of a list, and says where it goes on if there may be more.
+// more ends the table of a list, and prints where the next page begins if there may be more.
 func (e errand) more(w *tabwriter.Writer, next string) error {
 	err := w.Flush()
 	if err == nil && next != "" {

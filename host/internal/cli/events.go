@@ -22,11 +22,12 @@ import (
 const (
 	// eventPage is how many events are asked for at a time.
 	eventPage = 500
-	// comeBack is how long a reader waits for a host that has not said how long.
+	// comeBack is the delay before reconnecting to a host that has not stated one.
 	comeBack = time.Second
 )
 
-// eventsCommand reads the outbox of a running host: what is kept of it, or what comes.
+// eventsCommand prints the events in the outbox of a running host: those that are stored, or those
+// that come.
 func eventsCommand(ctx context.Context, c console, args []string) error {
 	fs := newFlags("events")
 	follow := fs.Bool("follow", false, "print what comes, until stopped; also over restarts of the host")
@@ -73,7 +74,7 @@ type eventReader struct {
 	json  bool
 }
 
-// list prints what is kept.
+// list prints the stored events.
 func (r eventReader) list(ctx context.Context, limit int) error {
 	for limit > 0 {
 		r.query.Set("limit", strconv.Itoa(min(limit, eventPage)))
@@ -100,7 +101,8 @@ func (r eventReader) list(ctx context.Context, limit int) error {
 	return nil
 }
 
-// follow prints what comes. A host that goes away is waited for, and nothing is missed meanwhile.
+// follow prints events as they come. It waits for a host that goes away, and misses nothing
+// meanwhile.
 func (r eventReader) follow(ctx context.Context) error {
 	for began := false; ; {
 		res, err := r.host.ask(ctx, http.MethodGet, v1("events"), r.query, nil, http.Header{"Accept": {"text/event-stream"}})
@@ -127,13 +129,14 @@ func (r eventReader) follow(ctx context.Context) error {
 	}
 }
 
-// tell prints a stream until it ends, and says how long to wait then. The error is that of printing.
+// tell prints a stream until it ends, and returns how long to wait before reconnecting. An error is
+// one of printing.
 func (r eventReader) tell(res *http.Response) (wait time.Duration, err error) {
 	defer res.Body.Close()
 	wait = comeBack
 	for ev, err := range serverSent(res.Body) {
 		if err != nil {
-			break // it is away
+			break // the host is away
 		}
 		if ev.kind == "end" {
 			var why struct{ RetryAfter int }
@@ -150,7 +153,8 @@ func (r eventReader) tell(res *http.Response) (wait time.Duration, err error) {
 	return wait, nil
 }
 
-// print shows an event on a line: the whole as JSON, or what it is and of what, without what was said.
+// print prints an event on one line: all of it as JSON, or only its type and source, without its
+// contents.
 func (r eventReader) print(raw []byte) error {
 	if r.json {
 		_, err := fmt.Fprintf(r.c.out, "%s\n", raw)
@@ -178,13 +182,13 @@ func (r eventReader) print(raw []byte) error {
 // sentEvent is a server-sent event of a host, whose data is one line.
 type sentEvent struct {
 	id, kind string
-	data     []byte // until the next
+	data     []byte // valid until the next event
 }
 
-// silence is how long a host may say nothing: it shows several times as often that it lives.
+// silence is how long a host may send nothing. Its keep-alives are several times as frequent.
 const silence = time.Minute
 
-// serverSent reads a stream of events until it ends, or the host is silent.
+// serverSent reads a stream of events until it ends, or the host has been silent too long.
 func serverSent(r io.ReadCloser) iter.Seq2[sentEvent, error] {
 	return func(yield func(sentEvent, error) bool) {
 		lines := bufio.NewScanner(r)

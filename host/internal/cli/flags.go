@@ -65,7 +65,7 @@ func oneFile(c console, fs *flag.FlagSet, args []string) (string, error) {
 	return rest[0], nil
 }
 
-// explain words an error of package flag, whose flags have one dash.
+// explain rewords an error of package flag, which writes flags with one dash.
 func explain(fs *flag.FlagSet, err error) string {
 	said := err.Error()
 	if name, ok := strings.CutPrefix(said, "flag provided but not defined: -"); ok {
@@ -101,7 +101,7 @@ func help(ctx context.Context, c console, args []string) error {
 	return dispatch(ctx, c, args[0], []string{"-h"})
 }
 
-// commandUsage prints what one command takes.
+// commandUsage prints the usage of one command.
 func commandUsage(w io.Writer, fs *flag.FlagSet) {
 	for _, cmd := range commands() {
 		if cmd.name == fs.Name() {

@@ -73,7 +73,7 @@ func readFlow(path string) ([]byte, error) {
 	return source, nil
 }
 
-// published prints what became of a flow that is named by its file or its id.
+// published prints the result of publishing a flow; name is its file or its id.
 func (e errand) published(name string, p v1api.Published) error {
 	printFindings(e.err, name, p.Findings, false)
 	return e.print(p, func() error {

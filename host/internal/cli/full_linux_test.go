@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// TestEngineWithoutRoom: the disk of the runs fills while menus wait. The host says so and
-// refuses new runs; taps stay with the node. With room again each run goes on, once.
+// TestEngineWithoutRoom: the disk of the runs fills while menus wait. The host reports this and
+// refuses new runs; taps stay with the node. With room again each run continues, once.
 func TestEngineWithoutRoom(t *testing.T) {
 	t.Parallel()
 	data, err := mounted(t, "data", 0, "size=256m")
 	if err != nil {
 		t.Skipf("needs to mount a small tmpfs: %v", err)
 	}
-	// The node's disk is another one, so that only the engine has no room.
+	// The node is on another disk, so that only the engine has no room.
 	if err := os.Symlink(shortDir(t), filepath.Join(data, "nodes")); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestEngineWithoutRoom(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal("the disk is not full: ", err)
 	}
-	deadline(t, func() bool { // what is left in SQLite's log takes some more
+	deadline(t, func() bool { // the rest of SQLite's log can still take some
 		status, body := s.do(t, "POST", "/v1/flows/menu/runs", `{}`)
 		return status == 503 && strings.Contains(body, "could not be started")
 	})

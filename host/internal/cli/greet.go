@@ -11,15 +11,15 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// greet prints what a person needs next. A simulation also starts the flow called
-// menu, so that there is something to tap.
+// greet prints what a person needs to know next. A simulation also starts the flow called menu, so
+// that there is something to tap.
 func (h *host) greet(ctx context.Context, c console, server *api.Server, programs []*flow.Program, who cast) error {
 	url := server.URL()
 	var ids []string
 	for _, p := range programs {
 		ids = append(ids, p.Flow().Metadata.ID)
 	}
-	fmt.Fprintf(c.out, "tapnode serves at %s\n", url) // first: who is interrupted before has not served
+	fmt.Fprintf(c.out, "tapnode serves at %s\n", url) // printed first, because a host that ends before this line has not served
 	menu := slices.Index(ids, "menu")
 	person := who.somebody()
 	if h.sim != nil && menu >= 0 {
@@ -58,8 +58,8 @@ func (h *host) greet(ctx context.Context, c console, server *api.Server, program
 	return err
 }
 
-// firstToken makes the first token and shows it, if somebody is there to see it: no secret comes
-// into the log of a real server. It returns what stands for a token in commands.
+// firstToken creates the first token and prints it, if a person is there to see it: no secret gets
+// into the log of a real server. It returns the text that stands for a token in example commands.
 func (h *host) firstToken(ctx context.Context, c console) (string, error) {
 	if h.access.Len() == 0 && (h.sim != nil || c.person) {
 		token, err := h.access.First(ctx)
@@ -73,7 +73,7 @@ func (h *host) firstToken(ctx context.Context, c console) (string, error) {
 	return "$TOKEN", nil
 }
 
-// suggest prints commands that do something.
+// suggest prints example commands.
 func (h *host) suggest(c console, url, person, token, instance string) {
 	fmt.Fprintf(c.out, simulatedText, url, person, token, instance, h.sim.Numbers()[instance])
 }
@@ -81,7 +81,7 @@ func (h *host) suggest(c console, url, person, token, instance string) {
 // shownNames is how many names a line shows.
 const shownNames = 8
 
-// introduce says who there is.
+// introduce prints who is in the simulation.
 func (h *host) introduce(c console, who cast) {
 	numbers := h.sim.Numbers()
 	var instances []string
@@ -98,7 +98,7 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// somebody is the person of the printed commands.
+// somebody returns the number of one person, for example commands and messages.
 func (c *cast) somebody() string {
 	if len(c.phones) == 0 {
 		return somePhone

@@ -55,10 +55,10 @@ func addHostFlags(fs *flag.FlagSet) hostFlags {
 	}
 }
 
-// simulated says whether this is not the real WhatsApp.
+// simulated reports whether WhatsApp is simulated.
 func (f hostFlags) simulated() bool { return *f.simulate || *f.simulator != "" }
 
-// simulation starts or joins the one that the flags ask for.
+// simulation starts a simulation, or joins the one at the URL in the flags.
 func (f hostFlags) simulation(ctx context.Context, log *slog.Logger) (*sim.Simulation, error) {
 	if *f.simulator != "" {
 		return sim.Join(ctx, *f.simulator, log)
@@ -72,37 +72,37 @@ type host struct {
 	sim     *sim.Simulation // nil: the real WhatsApp
 	log     *slog.Logger
 	dataDir string
-	secret  []byte                      // of the server; nil without runs
+	secret  []byte                      // of the server; nil if runs is nil
 	claim   *flock.Flock                // keeps other hosts out of dataDir
 	discard string                      // temporary data directory to remove at the end
 	runs    *sqllog.Log                 // nil: runs end with the process
-	untrace func(context.Context) error // nil without runs
-	metrics *metrics.Metrics            // nil without runs
+	untrace func(context.Context) error // nil if runs is nil
+	metrics *metrics.Metrics            // nil if runs is nil
 	seed    *seed.API                   // nil unless it serves
 	access  *access.Access              // nil unless it serves
-	answers *answers.Store              // nil without runs
+	answers *answers.Store              // nil if runs is nil
 	events  *events.Service             // nil unless it serves
 	patient bool                        // see hostUse
 }
 
-// durable says where the runs of a host outlive it: in the data directory, or in the
-// Postgres database with this connection string.
+// durable says where the runs of a host are stored so that they outlive it: in the data directory
+// or, with this connection string, in a Postgres database.
 type durable struct {
 	postgres string
 	limits   sqllog.Limits
 }
 
-// peerAddresses are where other hosts of the database call a host.
+// peerAddresses are the addresses at which other hosts on the database call this one.
 type peerAddresses struct{ listen, address string }
 
-// hostUse is what a command wants of its host.
+// hostUse is what a command needs of its host.
 type hostUse struct {
 	keep      *durable         // nil: runs end with the process
-	peers     *peerAddresses   // nil: it takes no part in what other hosts of its database do
+	peers     *peerAddresses   // nil: it shares no work with the other hosts on its database
 	tells     func() bool      // see app.Options; may be nil
 	onHealth  func(sdk.Health) // see app.Options; may be nil
-	flowLevel slog.Level       // from which on the lines of flows are logged
-	patient   bool             // a node that does not start leaves the rest at work
+	flowLevel slog.Level       // the lowest level at which messages of flows are logged
+	patient   bool             // keep working when a node does not start
 }
 
 // openHost prepares the app and the simulation; nothing runs yet.
@@ -112,7 +112,7 @@ func openHost(ctx context.Context, c console, fs *flag.FlagSet, f hostFlags, use
 	case *f.verbose:
 		level = slog.LevelDebug
 	case f.simulated():
-		// The node warns at length that it is simulated, which is what was asked for.
+		// The node logs long warnings that it is simulated, as the user asked.
 		level = slog.LevelError
 		fmt.Fprintln(c.err, "WhatsApp is simulated: nothing leaves this machine")
 	}
@@ -195,7 +195,7 @@ func (h *host) openRuns(ctx context.Context, where durable) (err error) {
 	if err != nil {
 		h.log.Debug("open the database of the runs", "err", err)
 		if !errors.Is(err, sqllog.ErrInUse) {
-			err = errors.New(sqldb.Reason(err)) // names no user and no host
+			err = errors.New(sqldb.Reason(err)) // which reveals no user and no host
 		}
 		return environment(fmt.Errorf("the database of the runs: %w", err))
 	}
@@ -211,8 +211,8 @@ func (h *host) openRuns(ctx context.Context, where durable) (err error) {
 	return nil
 }
 
-// start starts the nodes; with a simulation it then gathers its cast: whom the flows name
-// and whom the user asked for. After an error, stop ends what was started.
+// start starts the nodes. In a simulation it then gathers the cast: the instances and people that
+// the flows name and those that the user asked for. After an error, stop ends what was started.
 func (h *host) start(ctx context.Context, c console, named, asked cast) (there cast, err error) {
 	err = h.Start(ctx)
 	if h.patient && errors.Is(err, app.ErrNode) && ctx.Err() == nil {
@@ -231,17 +231,16 @@ func (h *host) start(ctx context.Context, c console, named, asked cast) (there c
 const (
 	// stopTime is how long everything may take to end. Process managers kill after 10 s.
 	stopTime = 9 * time.Second
-	// callTime is how much of it calls may take to finish: over HTTP, and of flows.
+	// callTime is how much of stopTime calls over HTTP and calls of flows may take to finish.
 	callTime = 5 * time.Second
-	// traceTime is how long the last traces may take to their collector.
+	// traceTime is how long the last traces may take to reach their collector.
 	traceTime = time.Second
 )
 
-// stop ends everything within stopTime, in this order. At the same time: no connection is
-// accepted any more, streams end, calls over HTTP finish; no event and no task is taken,
-// calls of flows finish. Then the nodes, which have nothing to do any more, and at last
-// the databases. server may be nil. What is cut is made again, under the same keys, by the
-// next host.
+// stop ends everything within stopTime. First, at the same time: no new connection is accepted,
+// streams end, and calls over HTTP finish; no new event or task is taken, and calls of flows
+// finish. Then it stops the nodes, which have no more work, and last it closes the databases.
+// server may be nil. Calls that are cut off are made again, under the same keys, by the next host.
 func (h *host) stop(server *api.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
@@ -273,7 +272,7 @@ func (h *host) stop(server *api.Server) error {
 		h.log.Warn("calls of flows were cut; the next host makes them again", "err", err)
 	}
 	drains.Wait()
-	if h.access != nil { // nobody calls any more
+	if h.access != nil { // no more calls arrive
 		if err := h.access.Stop(ctx); err != nil {
 			h.log.Warn("what is left of the limits could not be stored", "err", err)
 		}
@@ -308,8 +307,7 @@ func (h *host) release() error {
 	return errors.Join(errs...)
 }
 
-// warnIfOpen says that others on this machine can read the settings, which have secrets
-// in them.
+// warnIfOpen warns if others on this machine can read or change a file that holds secrets.
 func warnIfOpen(c console, path string) {
 	if path == "" {
 		return
@@ -319,7 +317,7 @@ func warnIfOpen(c console, path string) {
 	}
 }
 
-// known refuses settings for a node that is not installed: a slip would go unseen.
+// known refuses settings for a node that is not installed, since a typo would go unnoticed.
 func known(path string, settings map[string]json.RawMessage, installed []app.Installed) error {
 	var names []string
 	for _, node := range installed {
@@ -333,7 +331,8 @@ func known(path string, settings map[string]json.RawMessage, installed []app.Ins
 	return nil
 }
 
-// merge lays the members of over on those of base, one object deep.
+// merge overwrites the members of base with those of over. An object in both is merged, too, but
+// not the objects within it.
 func merge(base, over json.RawMessage) (json.RawMessage, error) {
 	var out, add map[string]any
 	if len(base) > 0 {
@@ -374,7 +373,7 @@ func (h *host) openSeed(private bool) {
 // stateTime bounds the storing of an instance's state.
 const stateTime = 15 * time.Second
 
-// tellState keeps the states of instances in the outbox.
+// tellState stores the state of an instance in the outbox.
 func (h *host) tellState(ev engine.Outgoing) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTime)
 	defer cancel()
@@ -399,8 +398,8 @@ func makeData(dir string) error {
 	return nil
 }
 
-// openAccess opens the tokens of the host, with those that an earlier host kept in a file, and the
-// account token that was given.
+// openAccess opens the tokens of the host, imports those that an earlier host kept in a file, and
+// adds the account token that was given.
 func (h *host) openAccess(ctx context.Context, given string) error {
 	var err error
 	if h.access, err = access.Open(ctx, access.Options{DB: h.runs.DB(), Logger: h.log}); err != nil {

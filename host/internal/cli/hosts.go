@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/cluster"
 )
 
-// hosts lists the hosts that share the database of a running one.
+// hosts lists the hosts that share the database of a running host.
 func hosts(ctx context.Context, c console, args []string) error {
 	return plain("", listHosts).run(ctx, c, newFlags("hosts"), "hosts", args)
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestHTTPPage types the sessions of docs/http.md into a shell beside a real host. For … stands
+// TestHTTPPage types the sessions of docs/http.md into a shell beside a real host. … matches
 // anything.
 func TestHTTPPage(t *testing.T) {
 	t.Parallel()
@@ -20,7 +20,7 @@ func TestHTTPPage(t *testing.T) {
 	}
 }
 
-// TestEventsPage does the same with docs/events.md, whose commands speak to the host from elsewhere.
+// TestEventsPage does the same with docs/events.md, whose commands address the host by URL.
 func TestEventsPage(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -36,7 +36,8 @@ func TestEventsPage(t *testing.T) {
 	}
 }
 
-// sessions types those of a page into a shell, after some commands, and counts what was typed.
+// sessions runs some commands in a shell, then types the sessions of a page into it, and counts
+// what was typed.
 func (s *served) sessions(t *testing.T, file, dir string, first ...string) (ran int) {
 	t.Helper()
 	page, err := os.ReadFile(file)

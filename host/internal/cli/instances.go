@@ -20,10 +20,10 @@ func instances(ctx context.Context, c console, args []string) error {
 	})
 }
 
-// pairTime bounds a pairing, which WhatsApp itself ends before.
+// pairTime bounds a pairing. WhatsApp itself ends it earlier.
 const pairTime = 6 * time.Minute
 
-// shownInstance is what people want to know of one.
+// shownInstance is the part of an instance that is shown to people.
 type shownInstance struct {
 	Name      string     `json:"name"`
 	State     string     `json:"state"`
@@ -74,7 +74,8 @@ func createInstance(ctx context.Context, e errand) error {
 	})
 }
 
-// connectInstance connects an instance, and shows what its phone needs until it is paired.
+// connectInstance connects an instance, and shows the codes that its phone needs until it is
+// paired.
 func connectInstance(fs *flag.FlagSet) func(context.Context, errand) error {
 	number := fs.String("number", "", "for connect: pair by a code that is typed into the phone of this `NUMBER`, digits with country code")
 	return func(ctx context.Context, e errand) error { return e.pair(ctx, "connect", *number) }

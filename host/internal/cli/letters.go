@@ -43,7 +43,7 @@ func listLetters(fs *flag.FlagSet) func(context.Context, errand) error {
 	}
 }
 
-// goal is what an event was for.
+// goal returns the run or flow that an event was for.
 func goal(l engine.DeadLetter) string {
 	switch {
 	case l.Run != "":
@@ -54,7 +54,7 @@ func goal(l engine.DeadLetter) string {
 	return "-"
 }
 
-// showLetter prints one as JSON, which is what there is to see.
+// showLetter prints a dead letter, always as JSON.
 func showLetter(fs *flag.FlagSet) func(context.Context, errand) error {
 	reveal := revealFlag(fs)
 	return func(ctx context.Context, e errand) error {

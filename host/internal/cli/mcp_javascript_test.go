@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestToolsJavaScript: both clients of the protocol that there are in JavaScript, the one of most assistants
-// and the newer one.
+// TestToolsJavaScript: both JavaScript clients of the protocol work, the one of most assistants and
+// the newer one.
 func TestToolsJavaScript(t *testing.T) {
 	t.Parallel()
 	for _, needed := range [][]string{{"node", "--version"}, {"npm", "ping", "--fetch-retries=0"}} { // as .ci/setup asks
@@ -18,7 +18,7 @@ func TestToolsJavaScript(t *testing.T) {
 	}
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
-	dir := t.TempDir() // npm writes beside the program
+	dir := t.TempDir() // npm writes into the program's directory
 	if err := os.CopyFS(dir, os.DirFS("testdata/mcp")); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// rpc sends one message to /mcp as small clients do, and gives what is in its first data line, or else in
-// the whole answer.
+// rpc sends one message to /mcp as small clients do, and returns the content of the first data
+// line, or else of the whole answer.
 func (s *served) rpc(t *testing.T, message string, header ...string) answered {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/mcp", strings.NewReader(message))
@@ -45,12 +45,12 @@ func (s *served) rpc(t *testing.T, message string, header ...string) answered {
 			break
 		}
 	}
-	_ = json.Unmarshal(raw, &a.body) // some answers are no JSON
+	_ = json.Unmarshal(raw, &a.body) // some answers are not JSON
 	return a
 }
 
-// called calls a tool as a client that knows only the first protocol does, and reads the JSON in the text
-// of the answer, which is all that it reads.
+// called calls a tool as a client that knows only the first protocol version does, and reads only
+// the JSON in the text of the answer.
 func (s *served) called(t *testing.T, tool, arguments string) answered {
 	t.Helper()
 	hello := s.rpc(t, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2024-11-05","capabilities":{},"clientInfo":{"name":"crm","version":"1.0"}}}`)
@@ -74,8 +74,8 @@ func (s *served) called(t *testing.T, tool, arguments string) answered {
 	return out
 }
 
-// TestContractTools: a client of the seed's product that sends by the Model Context Protocol and reads the
-// text of answers, and the top level of the JSON in it.
+// TestContractTools: a client of the seed's product sends by the Model Context Protocol and reads
+// the text of answers, and the top level of the JSON in it.
 func TestContractTools(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -106,7 +106,7 @@ func TestContractTools(t *testing.T) {
 	sent.wants(t, 502, "said")
 }
 
-// toolsPage does what docs/mcp.md shows, and wants each tool that it names.
+// toolsPage runs what docs/mcp.md shows, and checks that each tool it names exists.
 func (s *served) toolsPage(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/mcp.md")
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *served) toolsPage(t *testing.T) {
 	}
 }
 
-// TestToolsRefuse: what does not come in at /mcp, and with which status.
+// TestToolsRefuse: which requests /mcp refuses, and with which status.
 func TestToolsRefuse(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -167,7 +167,7 @@ func TestToolsRefuse(t *testing.T) {
 			}
 		})
 	}
-	s.rpc(t, list, "Mcp-Session-Id", "of another server").wants(t, 200) // there are no sessions to be missed
+	s.rpc(t, list, "Mcp-Session-Id", "of another server").wants(t, 200) // there are no sessions, so none can be missing
 	for _, method := range []string{"GET", "DELETE"} {
 		req, err := http.NewRequestWithContext(t.Context(), method, s.url+"/mcp", http.NoBody)
 		if err != nil {
@@ -191,7 +191,7 @@ func TestToolsRefuse(t *testing.T) {
 	}
 }
 
-// TestToolEndsWithItsRequest: when whoever called is gone, so is the call.
+// TestToolEndsWithItsRequest: when the client has gone, its call is cancelled.
 func TestToolEndsWithItsRequest(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)

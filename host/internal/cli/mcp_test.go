@@ -20,7 +20,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// tools connects a client of the protocol with a token. told hears how calls go.
+// tools connects a client of the protocol with a token. told is called with the progress of calls.
 func (s *served) tools(t *testing.T, token string, told func(*mcpsdk.ProgressNotificationParams)) *mcpsdk.ClientSession {
 	t.Helper()
 	opt := &mcpsdk.ClientOptions{}
@@ -56,7 +56,7 @@ func (s *served) newToken(t *testing.T, body string) string {
 	return secret
 }
 
-// use calls a tool and reads what it gave, or what went wrong.
+// use calls a tool and returns its result, or what went wrong.
 func use(t *testing.T, session *mcpsdk.ClientSession, params *mcpsdk.CallToolParams) (*mcpsdk.CallToolResult, answered) {
 	t.Helper()
 	result, err := session.CallTool(t.Context(), params)
@@ -153,7 +153,7 @@ func TestTools(t *testing.T) {
 			}
 			for _, name := range names(t, account) {
 				if slices.Contains(listed, name) && (name == "instance_logout" || name == "instance_delete") {
-					continue // it works, and would be the end of this test
+					continue // it works, and would end this test
 				}
 				_, a := use(t, limited, &mcpsdk.CallToolParams{Name: name, Arguments: map[string]any{"instance": "demo", "name": "demo", "messageId": "x"}})
 				if forbidden := a.at("code") == "forbidden"; forbidden == slices.Contains(listed, name) {
@@ -208,7 +208,7 @@ func TestTools(t *testing.T) {
 		_, a := use(t, account, &mcpsdk.CallToolParams{Name: "send_buttons", Arguments: map[string]any{"instance": "demo", "number": "5511999990001", "contentText": "Yes?", "buttons": []any{map[string]any{"id": "yes", "displayText": "Yes"}}}})
 		id := a.at("messageId")
 		s.ask(t, "", "POST", "/sim/v1/phones/5511999990001/click?wait=10s", `{"buttonId":"yes"}`)
-		reader := s.tools(t, s.newToken(t, `{"scopes":["read"]}`), nil) // it has a limit of its own
+		reader := s.tools(t, s.newToken(t, `{"scopes":["read"]}`), nil) // it has its own limit
 		after := "0"
 		deadline(t, func() bool {
 			_, a = use(t, reader, &mcpsdk.CallToolParams{Name: "events_read", Arguments: map[string]any{"type": "whatsapp.button.clicked.v1", "instance": "demo", "after": after, "limit": 50}})

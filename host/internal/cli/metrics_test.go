@@ -59,7 +59,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// metrics are read as Prometheus does: without a token.
+// metrics reads the metrics as Prometheus does: without a token.
 func (s *served) metrics(t *testing.T) string {
 	t.Helper()
 	here := &served{url: s.url}

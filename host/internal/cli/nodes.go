@@ -25,8 +25,8 @@ func nodesFlag(fs *flag.FlagSet) *string {
 	return fs.String("nodes", dir, "`DIR` with the node binaries and "+catalog.LockName)
 }
 
-// installation is the catalogue of node binaries, copied into stateDir; a bad one is
-// the environment's.
+// installation copies the node binaries into stateDir and returns them; a bad one is an error of
+// the environment.
 func installation(ctx context.Context, dir, stateDir string) ([]app.Installed, error) {
 	if err := makeData(stateDir); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func installation(ctx context.Context, dir, stateDir string) ([]app.Installed, e
 	return list, nil
 }
 
-// offline is what is installed, for commands that run nothing.
+// offline returns the installed nodes, for commands that run none of them.
 func offline(ctx context.Context, dir string) ([]app.Installed, error) {
 	list, err := app.Offered(ctx, dir)
 	if err != nil {
@@ -47,7 +47,7 @@ func offline(ctx context.Context, dir string) ([]app.Installed, error) {
 	return list, nil
 }
 
-// builtin is what every host offers without a node binary.
+// builtin returns the operations that every host offers without a node binary.
 func builtin() []flow.Operation {
 	ops := flow.Hosted()
 	for _, n := range nodes.All(nodes.Options{}) {
@@ -117,7 +117,8 @@ func printNodesJSON(c console, list []app.Installed) error {
 	return enc.Encode(out)
 }
 
-// lockNodes writes nodes.lock, and beside it what each node offers: whoever runs it accepts what is in the directory.
+// lockNodes writes nodes.lock and, beside it, what each node offers. Running it accepts the
+// binaries in the directory.
 func lockNodes(ctx context.Context, c console, dir string) error {
 	paths, err := catalog.Discover(dir)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 const openAPIFile = "../../../docs/openapi.json"
 
-// document is docs/openapi.json as far as its examples go.
+// document is the part of docs/openapi.json that the examples need.
 type document struct {
 	Paths map[string]map[string]described `json:"paths"`
 	whole any
@@ -64,8 +64,8 @@ func (d document) operation(t *testing.T, id string) described {
 	return described{}
 }
 
-// example is the request of an operation with its examples; live stands in the place of ids that
-// only a host gives.
+// example returns the request of an operation, made from its examples; live replaces ids that only
+// a host can assign.
 func (o described) example(live map[string]string) (path, kind, body string) {
 	path = o.path
 	for _, p := range o.Parameters {
@@ -90,8 +90,8 @@ func (o described) example(live map[string]string) (path, kind, body string) {
 	return path, kind, body
 }
 
-// TestOpenAPI: what is served is what is committed, and every example in it works on a real host,
-// node and simulator and is answered as its schema says.
+// TestOpenAPI: the served document is the committed one, and every example in it works on a real
+// host, node and simulator and is answered according to its schema.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
@@ -191,13 +191,13 @@ func openAPI(t *testing.T, args ...string) {
 	live["run"] = get(try("startRun", 201), "run")
 	try("listRuns", 200)
 	deadline(t, func() bool {
-		_, waits := s.do(t, "GET", "/v1/waits?flow=menu&node=ask&limit=1", "") // of the newest run
+		_, waits := s.do(t, "GET", "/v1/waits?flow=menu&node=ask&limit=1", "") // the newest run's wait
 		return strings.Contains(waits, live["run"]) && strings.Contains(waits, `"deadline"`)
 	})
 	try("listWaits", 200)
 	try("getInsights", 200)
 	try("getRun", 200)
-	try("retryRun", 409) // it goes on
+	try("retryRun", 409) // the run is still running
 	try("resumeRun", 200)
 	try("cancelRun", 200)
 	try("followRun", 200)
@@ -234,11 +234,11 @@ func openAPI(t *testing.T, args ...string) {
 	try("listAudit", 200)
 
 	try("makeSignInLink", 403) // only over the private socket
-	try("signIn", 401)         // nobody has made that code
+	try("signIn", 401)         // no such code was made
 	try("getSession", 200)
 	try("signOut", 404) // the request has a token
 	try("listSessions", 200)
-	try("endSession", 404) // nobody has that one
+	try("endSession", 404) // there is no such session
 	try("endOtherSessions", 200)
 
 	try("listInstances", 200)
@@ -247,7 +247,7 @@ func openAPI(t *testing.T, args ...string) {
 	try("rotateInstanceToken", 200)
 	try("connectInstance", 200)
 	try("reconnectInstance", 200)
-	try("answerPasskey", 409) // nobody has asked for one
+	try("answerPasskey", 409) // no passkey was asked for
 	try("resumeInstance", 200)
 	try("moveInstance", 404) // there is no such host
 	try("disconnectInstance", 200)
@@ -266,7 +266,7 @@ func openAPI(t *testing.T, args ...string) {
 	try("getWebhook", 200)
 	try("changeWebhook", 200)
 	try("rotateWebhookSecret", 200)
-	try("testWebhook", 200) // nobody is there
+	try("testWebhook", 200) // no receiver listens there
 	try("listDeliveries", 200)
 	try("listUndelivered", 200)
 	try("getUndelivered", 404)
@@ -324,7 +324,7 @@ func (s *served) publish(t *testing.T, file string) {
 	}
 }
 
-// fits fails the test unless an answer is as the document describes it.
+// fits fails the test unless an answer matches its description in the document.
 func (d document) fits(t *testing.T, op described, status int, answer string) {
 	t.Helper()
 	key := strconv.Itoa(status)

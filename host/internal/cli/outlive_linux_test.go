@@ -14,9 +14,9 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// TestRunOutlivesHost: a run waits for a tap while its host is killed with SIGKILL. The next
-// host has a new version of the flow; the run goes on with its own, at the button that was
-// tapped, once.
+// TestRunOutlivesHost: a run waits for a tap while its host is killed with SIGKILL. The next host
+// has a new version of the flow; the run continues with its own version, at the tapped button,
+// once.
 func TestRunOutlivesHost(t *testing.T) {
 	t.Parallel()
 	phone, data, settings := pairedElsewhere(t)
@@ -53,7 +53,7 @@ func TestRunOutlivesHost(t *testing.T) {
 		t.Fatalf("the database of the runs: %v %v", info, err)
 	}
 
-	if _, err := phone.Click(t.Context(), menu, "billing", wasim.ShapeInteractive); err != nil { // while nobody serves
+	if _, err := phone.Click(t.Context(), menu, "billing", wasim.ShapeInteractive); err != nil { // while no host runs
 		t.Fatal(err)
 	}
 	next, again := begin(bytes.ReplaceAll(old, []byte("You tapped"), []byte("A newer version says:")))
@@ -72,8 +72,9 @@ func TestRunOutlivesHost(t *testing.T) {
 	next.interrupt(t)
 }
 
-// pairedElsewhere is a simulated WhatsApp that outlives the processes of a test: a customer's
-// phone, a data directory in which the instance demo is paired, and the node's settings beside it.
+// pairedElsewhere starts a simulated WhatsApp that outlives the hosts of a test. It returns a
+// customer's phone, a data directory in which the instance demo is paired, and the file with the
+// node's settings.
 func pairedElsewhere(t *testing.T) (phone *wasim.Phone, data, settings string) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)

@@ -42,7 +42,7 @@ func TestFlowsPage(t *testing.T) {
 	switch {
 	case made == string(src):
 	case *update:
-		if err := os.WriteFile(page, []byte(made), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(page, []byte(made), 0o644); err != nil { //nolint:gosec // everybody may read the page
 			t.Fatal(err)
 		}
 	default:
@@ -76,7 +76,7 @@ func TestFlowsPage(t *testing.T) {
 	}
 }
 
-// over puts the sections of a document in the place of another's.
+// over replaces sections of a document by those of another.
 func over(base, sections string) string {
 	section := regexp.MustCompile(`(?m)^[a-zA-Z]+:.*\n(?:[ #].*\n)*`)
 	name := func(s string) string { return s[:strings.IndexByte(s, ':')] }
@@ -137,7 +137,7 @@ func parsed(t *testing.T, raw []byte) (doc map[string]any) {
 	return doc
 }
 
-// replay says what a class means for who calls.
+// replay says what a class means for the caller.
 var replay = map[sdk.Replay]string{
 	sdk.Pure:   "It has no effect outside.",
 	sdk.Keyed:  "It happens once per visit, however often it is tried.",
@@ -175,8 +175,8 @@ func step(t *testing.T, b *strings.Builder, op flow.Operation) {
 	}
 }
 
-// members is a table of what an object has, at any depth. Of one that people write it says
-// what it must have; doc is where its references lead.
+// members writes a table of an object's members, at any depth. If written, people write the object,
+// and the table says which members are required; doc is the document for its references.
 func members(b *strings.Builder, doc, object map[string]any, written bool) {
 	fmt.Fprint(b, "| member | type | what it is |\n|---|---|---|\n")
 	rows(b, doc, object, "", written)
@@ -204,7 +204,7 @@ func rows(b *strings.Builder, doc, object map[string]any, prefix string, written
 	}
 }
 
-// ordered are the names in the order of the form, required ones and others alike.
+// ordered returns the names in the order of the form, with required and other members mixed.
 func ordered(all map[string]any) []string {
 	order := func(name string) float64 {
 		p, _ := all[name].(map[string]any)

@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// TestPostgresDump runs the commands of docs/backup.md: a run that was dumped while its
-// database was in use is in the new database, with its history, and goes on there.
+// TestPostgresDump runs the commands of docs/backup.md: a run that was dumped while its database
+// was in use is in the new database, with its history, and continues there.
 func TestPostgresDump(t *testing.T) {
 	t.Parallel()
 	old, fresh := sqldbtest.Postgres(t), sqldbtest.Postgres(t)

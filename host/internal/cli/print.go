@@ -18,7 +18,7 @@ import (
 type printer struct {
 	w    io.Writer
 	json bool
-	many bool // steps of more than one run come: each line says of which
+	many bool // for steps of several runs: each line names its run
 }
 
 func (p printer) step(s engine.Step) error {
@@ -39,14 +39,14 @@ func (p printer) step(s engine.Step) error {
 	return err
 }
 
-// skipped says that about so many steps are not printed.
+// skipped prints that about n steps are left out.
 func (p printer) skipped(n uint64) error {
 	_, err := fmt.Fprintf(p.w, "… about %d steps are not printed here; tapnode runs shows those of each run\n", n)
 	return err
 }
 
-// printable shows what a terminal would obey, such as an escape sequence in a name
-// of a flow file, as Go would write it.
+// printable escapes, in Go's notation, whatever a terminal would act on, such as an escape sequence
+// in a name of a flow file.
 func printable(s string) string {
 	obeyed := func(r rune) bool { return unicode.IsControl(r) && r != '\n' || r == utf8.RuneError }
 	if !strings.ContainsFunc(s, obeyed) {
@@ -64,7 +64,7 @@ func printable(s string) string {
 	return b.String()
 }
 
-// detail is what a person wants to know of a step.
+// detail describes a step for a person.
 func detail(s engine.Step) string {
 	switch s.Kind {
 	case run.TraceRunStarted:
@@ -96,7 +96,7 @@ func detail(s engine.Step) string {
 	}
 }
 
-// logged is what a step of log@1 says: on one line, since customers' words may be in it.
+// logged returns the message of a step of log@1, on one line, since customers' words may be in it.
 func logged(s engine.Step) string {
 	input, ok := s.Data.(map[string]any)
 	if !ok || s.Operation != "log@1" {
@@ -114,7 +114,7 @@ func logged(s engine.Step) string {
 	return line
 }
 
-// offered are the ports that an armed wait can be answered by.
+// offered returns the ports by which an armed wait can be answered.
 func offered(s engine.Step) []string {
 	var ports []string
 	raw, err := json.Marshal(s.Data)

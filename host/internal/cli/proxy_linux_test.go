@@ -27,11 +27,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// publicName is the host of the recipes in deploy/.
+// publicName is the host name in the recipes of deploy/.
 const publicName = "bot.example.com"
 
-// recipe is a file of deploy/ with what differs on this machine put in its place. Each old text
-// has to be in it.
+// recipe returns a file of deploy/ with the parts replaced that differ on this machine. It must
+// contain each old text.
 func recipe(t *testing.T, name string, oldnew ...string) string {
 	t.Helper()
 	raw, err := os.ReadFile("../../../deploy/" + name)
@@ -56,7 +56,7 @@ func TestNginx(t *testing.T) {
 		server := recipe(t, "nginx.conf", "listen 443", "listen 127.0.0.1:"+port, "/etc/letsencrypt/live/bot.example.com/fullchain.pem", cert,
 			"/etc/letsencrypt/live/bot.example.com/privkey.pem", key, "127.0.0.1:8080", upstream)
 		user := ""
-		if os.Geteuid() == 0 { // who else may not read the test's directory
+		if os.Geteuid() == 0 { // nginx's own user may not read the test's directory
 			user = "user root;\n"
 		}
 		temp := ""
@@ -68,8 +68,8 @@ func TestNginx(t *testing.T) {
 	})
 }
 
-// TestCaddy puts the recipe for Caddy in front of a host. The certificate is ours: nobody gives one
-// for this name.
+// TestCaddy puts the recipe for Caddy in front of a host. The certificate is our own, since no
+// authority would issue one for this name.
 func TestCaddy(t *testing.T) {
 	t.Parallel()
 	program := needs(t, "caddy")
@@ -82,7 +82,7 @@ func TestCaddy(t *testing.T) {
 	})
 }
 
-// needs finds a program, or leaves the test out by its name.
+// needs finds a program, or skips the test and names it.
 func needs(t *testing.T, name string) string {
 	t.Helper()
 	for _, path := range []string{name, "/usr/sbin/" + name} {
@@ -94,7 +94,7 @@ func needs(t *testing.T, name string) string {
 	return ""
 }
 
-// throughProxy serves behind a real proxy and uses everything that a proxy may break.
+// throughProxy serves behind a real proxy and uses everything that a proxy could break.
 func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string) *exec.Cmd) {
 	dir := shortDir(t)
 	cert, key, pool := publicCertificate(t, dir)
@@ -117,13 +117,13 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 	}
 	t.Cleanup(func() {
 		_ = cmd.Cancel()
-		_ = cmd.Wait() // it was told to end
+		_ = cmd.Wait() // it was asked to end
 		if t.Failed() {
 			t.Logf("%s says:\n%s", cmd.Path, &out)
 		}
 	})
 
-	// A client at an address of its own, which is not the proxy's.
+	// A client whose address differs from the proxy's.
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", "127.0.0.1:"+port)
@@ -148,7 +148,7 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 		raw, _ := io.ReadAll(res.Body)
 		return res, string(raw)
 	}
-	deadline(t, func() bool { // it has begun
+	deadline(t, func() bool { // the proxy has started
 		res, _ := ask("GET", "/healthz", "")
 		return res.StatusCode == http.StatusOK
 	})
@@ -222,7 +222,7 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 	if err := json.Unmarshal([]byte(body), &started); err != nil || started.Run == "" {
 		t.Fatalf("start: %s", body)
 	}
-	follow("/v1/runs/"+started.Run+"/steps", "application/json")("wait.armed") // the run goes on: the line was not held back
+	follow("/v1/runs/"+started.Run+"/steps", "application/json")("wait.armed") // the run is still going, so the line was not held back
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/healthz", nil)
 	if err != nil {
@@ -234,14 +234,14 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 	} else {
 		_ = res.Body.Close()
 	}
-	foreign := tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: "evil.example", InsecureSkipVerify: true}} //nolint:gosec // it has to fail for another reason
+	foreign := tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: "evil.example", InsecureSkipVerify: true}} //nolint:gosec // it must fail for another reason
 	if conn, err := foreign.DialContext(t.Context(), "tcp", "127.0.0.1:"+port); err == nil {
 		_ = conn.Close()
 		t.Error("the proxy has a certificate for every name")
 	}
 }
 
-// publicCertificate is one for the public name, and what trusts it.
+// publicCertificate creates a certificate for the public name, and a pool that trusts it.
 func publicCertificate(t *testing.T, dir string) (certFile, keyFile string, pool *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

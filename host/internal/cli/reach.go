@@ -10,20 +10,21 @@ import (
 	"strings"
 )
 
-// The variables that say which host commands speak to, and with which token. The token itself is in
-// a file: arguments and variables are seen by others.
+// The environment variables that say which host commands contact, and which file holds the token.
+// The token itself is only in the file, because others can see arguments and variables.
 const (
 	urlEnv       = "TAPNODE_URL"
 	tokenFileEnv = "TAPNODE_TOKEN_FILE"
 )
 
-// reach says which host a command speaks to: the one that works in a data directory, or one elsewhere.
+// reach says which host a command contacts: the one that works in a data directory, or a remote
+// one.
 type reach struct {
 	fs                   *flag.FlagSet
 	data, url, tokenFile *string
 }
 
-// reachFlags adds its flags beside --data.
+// reachFlags adds the flags of reach, apart from --data.
 func reachFlags(fs *flag.FlagSet, data *string) reach {
 	return reach{fs, data,
 		fs.String("url", "", "speak to the host at this `URL`, and not to that of --data; also "+urlEnv),
@@ -31,7 +32,7 @@ func reachFlags(fs *flag.FlagSet, data *string) reach {
 	}
 }
 
-// remote is the address of a host elsewhere; "" is none. --data is stronger than the variable.
+// remote returns the address of a remote host, or "". --data takes precedence over the variable.
 func (r reach) remote() string {
 	if *r.url == "" && !given(r.fs, "data") {
 		return os.Getenv(urlEnv)
@@ -39,7 +40,7 @@ func (r reach) remote() string {
 	return *r.url
 }
 
-// control speaks to the host.
+// control returns a client of the host.
 func (r reach) control(c console) (*control, error) {
 	address, file := r.remote(), *r.tokenFile
 	switch {
@@ -69,11 +70,11 @@ func (r reach) control(c console) (*control, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // it is one
 	return &control{base: base, token: token, where: fmt.Sprintf("no host answers at %s", base.Host), http: &http.Client{
 		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for this host
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for this host only
 	}}, nil
 }
 
-// here says whether a name is this machine's own, for which nothing goes over the net.
+// here reports whether a name is this machine's own, so that nothing goes over the network.
 func here(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// TestReadmeKill types the README's session in which the host is killed, word by word, into
-// three shells. Only its ports are others, and for … stands anything.
+// TestReadmeKill types the README's session in which the host is killed, word by word, into three
+// shells. Only its ports differ, and … matches anything.
 func TestReadmeKill(t *testing.T) {
 	t.Parallel()
 	src, err := os.ReadFile("../../../README.md")
@@ -36,8 +36,9 @@ func TestReadmeKill(t *testing.T) {
 	}
 }
 
-// typeSession types a session of several terminals: "1$ " before a line is a command in the first one, "2> " what the
-// second shows then, and a line with nothing before it what the last command shows.
+// typeSession types a session of several terminals. "1$ " before a line marks a command in the
+// first terminal, "2> " what the second one then shows; a line without a mark is what the last
+// command shows.
 func typeSession(t *testing.T, dir, page string) map[string]*terminal {
 	t.Helper()
 	terminals := map[string]*terminal{}
@@ -63,14 +64,14 @@ func typeSession(t *testing.T, dir, page string) map[string]*terminal {
 	return terminals
 }
 
-// freeAddress is one that nobody listens at, and that nobody gets who does not name it: systems
-// give higher ports to those who take any.
+// freeAddress returns an address on which nobody listens and that nobody gets without naming it: a
+// system assigns higher ports to programs that take any.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
 		if l, err := net.Listen("tcp", address); err == nil { //nolint:noctx // at once
-			_ = l.Close() // somebody else takes it now
+			_ = l.Close() // another program will listen on it
 			return address
 		}
 	}
@@ -101,7 +102,7 @@ func demoDir(t *testing.T) string {
 	return dir
 }
 
-// terminal is a shell that somebody types into.
+// terminal is a shell for typing commands into.
 type terminal struct {
 	in    io.Writer
 	out   said
@@ -134,7 +135,7 @@ func openTerminal(t *testing.T, dir string) *terminal {
 	return x
 }
 
-// enter types a command. The shell says when it has ended.
+// enter types a command. The shell reports when the command has ended.
 func (x *terminal) enter(t *testing.T, command string) {
 	t.Helper()
 	if x.count > 0 {
@@ -157,8 +158,8 @@ func (x *terminal) ended(t *testing.T) {
 	deadline(t, x.done)
 }
 
-// shows waits until the last command shows a line. A phone takes its time to show a message: who
-// looks too early looks again.
+// shows waits until the last command shows a line. Since a phone may show a message late, it
+// repeats a command that looks at one.
 func (x *terminal) shows(t *testing.T, line string) {
 	t.Helper()
 	parts := strings.Split(line, "…")

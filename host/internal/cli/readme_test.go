@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestReadme runs every command of the console blocks of README and docs/flows.md. make
-// run is TestServe's: here only its recipe is compared.
+// TestReadme runs every command of the console blocks of README and docs/flows.md. TestServe covers
+// make run: here only its recipe is compared.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	const root = "../../.."
@@ -32,7 +32,7 @@ func TestReadme(t *testing.T) {
 	}
 	for _, line := range commands {
 		t.Run(line, func(t *testing.T) {
-			if line != "make build" { // the others need what it makes, and begin when it is through
+			if line != "make build" { // the others need what it builds, and start when it is done
 				t.Parallel()
 			}
 			if line == "make run" {
@@ -55,7 +55,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// consoleCommands are the lines after "$ " in ```console blocks.
+// consoleCommands returns the lines after "$ " in ```console blocks.
 func consoleCommands(src []byte) []string {
 	var out []string
 	inside := false

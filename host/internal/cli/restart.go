@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// tokenEnv names the variable with the account token of commands that speak to a running
-// server: an argument would show in the list of processes.
+// tokenEnv names the environment variable with the account token of commands to a running server,
+// since an argument would show in the list of processes.
 const tokenEnv = "TAPNODE_TOKEN"
 
 // restartTimeout is longer than a drain and a slow start together.
 const restartTimeout = 2 * time.Minute
 
-// restartNode has a running server start a node anew: the way out of quarantine.
+// restartNode asks a running server to restart a node, which is the way out of quarantine.
 func restartNode(ctx context.Context, c console, server, name string) error {
 	base, err := url.Parse(server)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -63,7 +63,7 @@ func restartNode(ctx context.Context, c console, server, name string) error {
 	return nil
 }
 
-// refused words what the server answered.
+// refused turns the server's refusal into an error.
 func refused(status int, body []byte) error {
 	var said struct {
 		Detail string `json:"detail"`
@@ -71,7 +71,7 @@ func refused(status int, body []byte) error {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	_ = json.Unmarshal(body, &said) // another server's words are not ours
+	_ = json.Unmarshal(body, &said) // a body that is not ours is ignored
 	why := strings.TrimSpace(said.Detail + said.Error.Message)
 	if why == "" {
 		why = http.StatusText(status)

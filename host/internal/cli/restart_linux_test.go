@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// node is what GET /v1/nodes says of the only one.
+// node returns the only node of GET /v1/nodes.
 func (s *served) node(t *testing.T) (node struct {
 	Name, State, Reason string
 	PID                 int
@@ -29,7 +29,7 @@ func (s *served) node(t *testing.T) (node struct {
 	return node
 }
 
-// readyz asks whether GET /readyz answers with a status and some words.
+// readyz returns a condition: GET /readyz answers with a status and contains some words.
 func (s *served) readyz(t *testing.T, want int, words string) func() bool {
 	return func() bool {
 		status, body := s.do(t, "GET", "/readyz", "")
@@ -56,8 +56,8 @@ func held(t *testing.T, dir, file string) (release func()) {
 	}
 }
 
-// TestReadyWithoutDatabase: a host that cannot write its database is not ready, says why,
-// and is again when it can. Without the node's it is ready, and names the node.
+// TestReadyWithoutDatabase: a host that cannot write its database is not ready, says why, and is
+// ready again when it can. Without the node's database it is ready, and names the node.
 func TestReadyWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	data := shortDir(t)
@@ -83,8 +83,8 @@ func TestReadyWithoutDatabase(t *testing.T) {
 	deadline(t, s.readyz(t, 200, `"ready":true`))
 }
 
-// TestNodeStates: a stopped node is named, and is ready again when it goes on; one that
-// keeps crashing is quarantined, says the way out, and takes it. The host serves meanwhile.
+// TestNodeStates: a stopped node is named, and is ready again when it continues. A node that keeps
+// crashing is quarantined; the host names the way out, which works. The host serves meanwhile.
 func TestNodeStates(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -94,7 +94,7 @@ func TestNodeStates(t *testing.T) {
 		}
 	}()
 	first := s.node(t)
-	if first.State != "degraded" || first.PID == 0 { // it is simulated, and says so
+	if first.State != "degraded" || first.PID == 0 { // it reports that it is simulated
 		t.Fatalf("%+v", first)
 	}
 	if err := syscall.Kill(first.PID, syscall.SIGSTOP); err != nil {
@@ -114,7 +114,7 @@ func TestNodeStates(t *testing.T) {
 		if pid := s.node(t).PID; pid != 0 {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
-		time.Sleep(250 * time.Millisecond) // a token has a hundred calls a minute
+		time.Sleep(250 * time.Millisecond) // a token is limited to a hundred calls a minute
 		return readyz(200, "tapnode nodes restart whatsapp-send-buttons")()
 	})
 	if n := s.node(t); n.State != "quarantined" || n.PID != 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// runOrder is what tapnode run is asked for.
+// runOrder is what tapnode run is asked to do.
 type runOrder struct {
 	path        string
 	trigger     string
@@ -99,17 +99,17 @@ func (h *host) runOnce(ctx context.Context, c console, o runOrder, out printer) 
 	return h.follow(ctx, c, program, id, acts, out)
 }
 
-// follow prints the steps of a run and acts where it waits, until the run is over or
-// nobody is left to answer it.
+// follow prints the steps of a run and performs the acts where it waits, until the run is over or
+// no act is left to answer it.
 func (h *host) follow(ctx context.Context, c console, p *flow.Program, id string, acts []act, out printer) error {
-	messages := map[int]string{} // that ask, by visit
+	messages := map[int]string{} // ids of the messages that ask, by visit
 	var after uint64
 	for {
 		var err error
 		if after, err = h.show(ctx, id, after, messages, out); err != nil {
 			return err
 		}
-		// The run's end is told also when the user has had enough.
+		// The state of the run is reported even after an interrupt.
 		s, waits, err := h.waits(context.WithoutCancel(ctx), id, messages)
 		switch {
 		case err != nil:
@@ -138,8 +138,8 @@ func (h *host) follow(ctx context.Context, c console, p *flow.Program, id string
 	}
 }
 
-// show prints the steps of a run: with a simulation those until it waits for an act,
-// else all. It returns the number of the last.
+// show prints the steps of a run: in a simulation until it waits for an act, otherwise all. It
+// returns the sequence of the last one.
 func (h *host) show(ctx context.Context, id string, after uint64, messages map[int]string, out printer) (uint64, error) {
 	var steps iter.Seq2[engine.Step, error]
 	if h.sim != nil {
@@ -162,7 +162,7 @@ func (h *host) show(ctx context.Context, id string, after uint64, messages map[i
 	return after, nil
 }
 
-// awaitNews waits for a step after a sequence: errNothing if there is none in time.
+// awaitNews waits for a step after a sequence. If none comes in time, it returns errNothing.
 func (h *host) awaitNews(ctx context.Context, id string, after uint64) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, newsTimeout, errNothing)
 	defer cancel()
@@ -204,7 +204,8 @@ func properties(f *flow.Flow) map[string]any {
 	return p
 }
 
-// withPicture gives a flow that wants a mediaUrl, and got none, the simulation's.
+// withPicture sets the variable mediaUrl to the simulation's picture, if the flow has that variable
+// and it was not given.
 func (h *host) withPicture(f *flow.Flow, vars map[string]any) {
 	if _, given := vars["mediaUrl"]; given || h.sim == nil || properties(f)["mediaUrl"] == nil {
 		return

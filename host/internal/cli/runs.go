@@ -23,12 +23,12 @@ func runs(ctx context.Context, c console, args []string) error {
 	})
 }
 
-// revealFlag is for what shows what customers said.
+// revealFlag adds --reveal, for commands that show what customers said.
 func revealFlag(fs *flag.FlagSet) *bool {
 	return fs.Bool("reveal", false, "show numbers and texts, which are masked otherwise")
 }
 
-// shownAs is the query that asks for what is masked or not.
+// shownAs returns the query that asks for masked or revealed answers.
 func shownAs(reveal bool) url.Values {
 	query := url.Values{}
 	if reveal {
@@ -72,7 +72,7 @@ func (e errand) listRuns(ctx context.Context, query url.Values, limit int) error
 		Next string         `json:"next,omitempty"`
 	}
 	all := page{Runs: []engine.Found{}}
-	for len(all.Runs) < limit { // a page may have fewer than it could
+	for len(all.Runs) < limit { // a page may be shorter than its limit
 		query.Set("limit", strconv.Itoa(min(limit-len(all.Runs), engine.MaxPage)))
 		var some page
 		if err := e.get(ctx, v1("runs"), query, &some); err != nil {
@@ -93,7 +93,7 @@ func (e errand) listRuns(ctx context.Context, query url.Values, limit int) error
 	})
 }
 
-// ago replaces a length of time by the time that long ago.
+// ago replaces a duration in the query by the time that long ago.
 func ago(query url.Values, name string) error {
 	value := query.Get(name)
 	if value == "" || strings.Contains(value, "T") {
@@ -107,7 +107,7 @@ func ago(query url.Values, name string) error {
 	return nil
 }
 
-// standing is how a run stands.
+// standing describes the state of a run.
 func standing(f engine.Found) string {
 	switch {
 	case len(f.Waits) > 0:
@@ -118,7 +118,7 @@ func standing(f engine.Found) string {
 	return string(f.Status)
 }
 
-// firstSubject is that which a list has room for, which is mostly the customer.
+// firstSubject returns the one subject that a list has room for, usually the customer.
 func firstSubject(f engine.Found) string {
 	if len(f.About) == 0 {
 		return "-"
@@ -170,7 +170,7 @@ func (e errand) printHistory(h engine.History) error {
 	return nil
 }
 
-// repairRun changes a run and prints how it stands then.
+// repairRun changes a run and prints its new state.
 func (e errand) repairRun(ctx context.Context, how string, options map[string]any) error {
 	var h engine.History
 	return e.change(ctx, http.MethodPost, v1("runs", e.args[0], how), options, &h, func() error {

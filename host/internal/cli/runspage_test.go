@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// TestRunsPage runs every command of the blocks of docs/runs.md beside a host, but for those
-// that need a dead letter.
+// TestRunsPage runs every command of the blocks of docs/runs.md beside a host, except those that
+// need a dead letter.
 func TestRunsPage(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../docs/runs.md")
@@ -38,7 +38,7 @@ func TestRunsPage(t *testing.T) {
 		}
 		line, _, _ = strings.Cut(line, " > ")
 		var args []string
-		for i, part := range strings.Split(line, `"`) { // what is quoted is one
+		for i, part := range strings.Split(line, `"`) { // a quoted text is one argument
 			if i%2 == 1 {
 				args = append(args, part)
 				continue

@@ -10,13 +10,13 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// screen shows how a call goes: each stage on a line, and what the phone needs.
+// screen shows the progress of a call: each stage on a line, and the code that the phone needs.
 type screen struct {
 	w io.Writer
-	// live means that w is a terminal: a QR code is drawn over the one before, which is good for
-	// nothing any more.
+	// live means that w is a terminal: a QR code is drawn over the previous one, which is no longer
+	// valid.
 	live bool
-	// plain means that nobody looks: codes are lines of text.
+	// plain means that nobody is watching: codes are printed as lines of text.
 	plain bool
 
 	drawn int // lines that the next stage is written over
@@ -28,7 +28,7 @@ func (s *screen) show(p client.Progress) {
 		Code string `json:"code"`
 	}
 	if len(p.Data) > 0 && json.Unmarshal(p.Data, &data) != nil {
-		data.QR, data.Code = "", "" // another node's stage
+		data.QR, data.Code = "", "" // progress data of another node
 	}
 	var out strings.Builder
 	if s.live && s.drawn > 0 {
@@ -58,7 +58,7 @@ func (s *screen) show(p client.Progress) {
 	}
 }
 
-// drawQR draws dark on light whatever the terminal's colours.
+// drawQR draws a QR code dark on light, whatever the terminal's colours.
 func drawQR(w io.Writer, text string) {
 	lines := qrcode.Lines(text)
 	if lines == nil {

@@ -12,11 +12,10 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// glass is what a terminal shows of what is written to it: lines, and the two commands that the
-// screen uses.
+// glass is a terminal's display: lines, and the two control sequences that the screen uses.
 type glass struct {
 	lines   []string
-	colours int // lines that say themselves what is dark and what is light
+	colours int // lines that set their own colours
 }
 
 var obeyed = regexp.MustCompile(`^\x1b\[(\d*)([A-Za-z;0-9]*?)([FJm])`)
@@ -49,8 +48,8 @@ func stage(t *testing.T, name, message string, data map[string]string) client.Pr
 	return client.Progress{Stage: name, Message: message, Data: raw}
 }
 
-// A terminal has one QR code at a time, the one that is good now, in its own colours; when it is
-// scanned it goes.
+// A terminal shows one QR code at a time, the current one, in its own colours; it disappears when
+// it is scanned.
 func TestQRCodesTakeTurnsOnATerminal(t *testing.T) {
 	var g glass
 	s := screen{w: &g, live: true}
@@ -73,7 +72,7 @@ func TestQRCodesTakeTurnsOnATerminal(t *testing.T) {
 	}
 }
 
-// Where nobody looks, codes are lines.
+// If nobody is watching, codes are lines of text.
 func TestQRCodesAsLines(t *testing.T) {
 	var g glass
 	s := screen{w: &g, plain: true}

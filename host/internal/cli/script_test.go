@@ -20,9 +20,9 @@ import (
 // nodesDir holds the real node binary and its nodes.lock, built once.
 var nodesDir string
 
-// Nearly all tests here wait more than they compute, and run side by side. So none changes the
-// environment of this process: what a command finds there, withNodes sets for all, and a test that
-// wants something else gives it to a process of its own.
+// Nearly all tests here wait more than they compute, and run in parallel. So none changes the
+// environment of this process: withNodes sets it for all commands, and a test that needs another
+// one passes it to a process of its own.
 
 func TestMain(m *testing.M) {
 	testscript.Main(withNodes{m}, map[string]func(){
@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// withNodes builds the node before the tests; as one of the scripts' commands this
-// binary never gets here.
+// withNodes builds the node before the tests. When this binary runs as one of the scripts'
+// commands, it does not get here.
 type withNodes struct{ m *testing.M }
 
 func (w withNodes) Run() int {
@@ -49,7 +49,7 @@ func (w withNodes) run() (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(nodesDir)
-	sockets, err := os.MkdirTemp("", "tr") // below a test's own directory their paths may be too long
+	sockets, err := os.MkdirTemp("", "tr") // below a test's own directory their paths could be too long
 	if err != nil {
 		return 1, err
 	}
@@ -65,12 +65,12 @@ func (w withNodes) run() (int, error) {
 	}
 	code := w.m.Run()
 	http.DefaultClient.CloseIdleConnections()
-	// whatsmeow's readers of closed connections end a little later.
+	// Ignored: whatsmeow's readers of closed connections, which end a little later.
 	return code, goleak.Find(goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).frameComplete"))
 }
 
-// process is the command that this test binary is under the name tapnode, as a process of its own with
-// more in its environment; not started.
+// process returns the command tapnode, which this test binary becomes under that name, as a process
+// of its own with additions to its environment. It is not started.
 func process(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
@@ -82,7 +82,7 @@ func process(t *testing.T, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// tapnodeIn runs a command to its end with more in its environment.
+// tapnodeIn runs a command to its end with additions to its environment.
 func tapnodeIn(t *testing.T, env []string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	cmd := process(t, env, args...)

@@ -11,8 +11,8 @@ import (
 
 const endpoint = "/api/message/button/"
 
-// TestSeedErrors has a row for every row of the seed's error table: status and message
-// to the letter, over HTTP, from the real node, for the account's token and the instance's.
+// TestSeedErrors has a row for every row of the seed's error table: status and exact message, over
+// HTTP, from the real node, for the account's token and the instance's.
 func TestSeedErrors(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -96,8 +96,8 @@ func wantFailure(t *testing.T, s *served, instance, body string, status int, int
 	}
 }
 
-// TestSeedSuccess sends over HTTP, sees the message on the phone, and gets the tap with
-// the button's id over the WebSocket.
+// TestSeedSuccess sends over HTTP, sees the message on the phone, and receives the tap with the
+// button's id over the WebSocket.
 func TestSeedSuccess(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)

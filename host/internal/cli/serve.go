@@ -45,7 +45,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	c, end := c.heedless()
 	defer end()
 	collectLess()
-	if len(paths) == 0 && f.host.simulated() { // real people get no flow that nobody named
+	if len(paths) == 0 && f.host.simulated() { // the default is for simulations: real people get only flows that are named
 		if paths, err = filepath.Glob("examples/flows/*.yaml"); err != nil {
 			return err
 		}
@@ -81,8 +81,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	return errors.Join(err, h.stop(server))
 }
 
-// publish publishes every flow that is named; one that is wrong stops the command before
-// anything runs. It returns all that are published, those of earlier hosts, too.
+// publish publishes the flows at the paths; an invalid one stops the command before anything runs.
+// It returns all published flows, including those of earlier hosts.
 func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.Program, error) {
 	sources, bad := map[string][]byte{}, false
 	for _, path := range paths {
@@ -108,7 +108,7 @@ func (h *host) publish(ctx context.Context, c console, paths []string) ([]*flow.
 		printFindings(c.err, path, p.Findings, false)
 	}
 	if _, err := h.Engine.Sync(ctx); err != nil {
-		h.log.Debug("some published flows are not served", "err", err) // Start says so, too
+		h.log.Debug("some published flows are not served", "err", err) // Start reports it, too
 	}
 	return h.Engine.Deployed(), nil
 }
@@ -147,7 +147,7 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, pr
 	for _, p := range programs {
 		named.join(castOf(p.Flow(), nil))
 	}
-	after, err := h.Engine.Newest(ctx) // what earlier hosts did is not news
+	after, err := h.Engine.Newest(ctx) // steps of earlier hosts are not printed
 	if err != nil {
 		return environment(err)
 	}
@@ -162,12 +162,12 @@ func (h *host) serveUntil(ctx context.Context, c console, server *api.Server, pr
 	return h.tell(ctx, out, after)
 }
 
-// growth is how much the heap may grow between two collections, in percent of what lives. What
-// lives is some ten megabytes, and at Go's 100 each of its many small collections looks at the
-// stacks of all waiting workers: a fifth of a busy host's CPU.
+// growth is how much the heap may grow between two garbage collections, in percent of the live
+// heap. The live heap is some ten megabytes, so at Go's default of 100 there are many small
+// collections, and each scans the stacks of all waiting workers: a fifth of a busy host's CPU.
 const growth = 300
 
-// collectLess sets the growth, unless the operator has.
+// collectLess sets the percentage to growth, unless the operator has set GOGC.
 func collectLess() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(growth)

@@ -22,8 +22,8 @@ func (r *running) interrupt(t *testing.T) {
 	}
 }
 
-// TestServeKeepsItsData: a data directory has one host; one that was killed leaves it to
-// the next, which says how to get a token when there are some already.
+// TestServeKeepsItsData: a data directory has one host. After a host was killed, the next one can
+// use its directory, and says how to get a token if there are some already.
 func TestServeKeepsItsData(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(shortDir(t), "data")
@@ -47,8 +47,8 @@ func TestServeKeepsItsData(t *testing.T) {
 	next.interrupt(t)
 }
 
-// TestServeLearnsTokens makes a token while serve runs. Nothing is served but the API,
-// with the settings of a real server that has no instance.
+// TestServeLearnsTokens creates a token while serve runs. Only the API is served, with the settings
+// of a real server that has no instance.
 func TestServeLearnsTokens(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
@@ -78,7 +78,7 @@ func TestServeLearnsTokens(t *testing.T) {
 	r.interrupt(t)
 }
 
-// TestAddressTaken: the port of make run is another program's.
+// TestAddressTaken: another program uses the port of make run.
 func TestAddressTaken(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once

@@ -21,10 +21,10 @@ import (
 type served struct {
 	url, token string
 	lines      *bufio.Scanner
-	said       *said // what it logs
+	said       *said // its log
 }
 
-// said keeps what is written to stderr.
+// said stores what is written to stderr.
 type said struct {
 	mu  sync.Mutex
 	all strings.Builder
@@ -42,7 +42,8 @@ func (s *said) String() string {
 	return s.all.String()
 }
 
-// serveSimulated starts it on a free port, with the example menu; the test's end stops it as Ctrl-C does.
+// serveSimulated starts it on a free port, with the example menu. At its end the test stops it as
+// Ctrl-C does.
 func serveSimulated(t *testing.T, args ...string) *served {
 	t.Helper()
 	s := serveWith(t, append([]string{"--simulate", "--listen", "127.0.0.1:0", "../../../examples/flows/menu.yaml"}, args...)...)
@@ -50,7 +51,7 @@ func serveSimulated(t *testing.T, args ...string) *served {
 	return s
 }
 
-// drain reads what is left of the output.
+// drain reads the rest of the output.
 func (s *served) drain() {
 	for s.lines.Scan() {
 	}
@@ -104,8 +105,8 @@ func (s *served) do(t *testing.T, method, path, body string, header ...string) (
 	return status, text
 }
 
-// asked is do with the header of the answer. As a good client, it waits where the host asks
-// for patience: tests that wait for a state ask often.
+// asked is do that also returns the header of the answer. As a good client, it waits when the host
+// limits its rate, because tests that wait for a state ask often.
 func (s *served) asked(t *testing.T, method, path, body string, header ...string) (int, http.Header, string) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; {
@@ -143,7 +144,7 @@ func (s *served) askedOnce(t *testing.T, method, path, body string, header ...st
 	return res.StatusCode, res.Header, strings.TrimSpace(string(raw))
 }
 
-// TestServe does what serve prints: taps by HTTP, looks at the phone, starts a run.
+// TestServe runs what serve prints: taps by HTTP, looks at the phone, starts a run.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -155,7 +156,7 @@ func TestServe(t *testing.T) {
 	}
 	s.until(t, `button "billing" tapped`)
 	s.until(t, `menu +r[a-z0-9]{26} +run.finished +succeeded`)
-	deadline(t, func() bool { // the server has taken the answer; the phone shows it in its own time
+	deadline(t, func() bool { // the server has accepted the answer; the phone shows it a little later
 		status, body := s.do(t, "GET", inbox, "")
 		return status == 200 && strings.Contains(body, "how can we help?") && strings.Contains(body, "You tapped Billing")
 	})
@@ -179,7 +180,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestServeLog: what a flow logs is in the log of serve, with flow and run, and in the
+// TestServeLog: messages that a flow logs are in the log of serve, with flow and run, and in the
 // steps; and a simulation has the instances and people that flows and flags name.
 func TestServeLog(t *testing.T) {
 	t.Parallel()
@@ -212,11 +213,12 @@ nodes:
 	s.until(t, `note +e[a-z0-9]{26} +run.finished`)
 }
 
-// patience is for what happens in its own time: long enough for a machine with ten times more to do
-// than it can, since it only ends what hangs.
+// patience bounds a wait for something that takes its own time. It is long enough for a machine
+// with ten times its load, since it only ends what hangs.
 const patience = 2 * time.Minute
 
-// deadline waits until the condition holds. What takes long is asked for less often, since a token has a hundred calls a minute.
+// deadline waits until the condition holds. It checks less often the longer it takes, since a token
+// has a hundred calls a minute.
 func deadline(t *testing.T, holds func() bool) {
 	t.Helper()
 	for begun := time.Now(); ; {

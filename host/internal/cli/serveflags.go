@@ -19,8 +19,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// serveFlags are the flags of serve. Each is a variable of the environment and a member of the
-// configuration, too: see package config.
+// serveFlags are the flags of serve. Each can also be set by an environment variable and by a
+// member of the configuration file: see package config.
 type serveFlags struct {
 	set      *flag.FlagSet
 	config   *string
@@ -93,7 +93,7 @@ func (f *serveFlags) read(c console, args []string) (paths []string, settings []
 	return paths, settings, nil
 }
 
-// file reads the configuration; no path is an empty one.
+// file reads the configuration file; without a path it returns an empty one.
 func (f *serveFlags) file(c console, path string) (config.File, error) {
 	if path == "" {
 		return config.File{}, nil
@@ -124,7 +124,7 @@ func findingsText(path string, findings []schema.Finding) string {
 	return strings.Join(lines, "\n")
 }
 
-// check finds what would stop serve at once, without starting anything.
+// check finds errors that would stop serve at once, without starting anything.
 func (f *serveFlags) check() error {
 	_, doorErr := front.New(front.Options{Listen: *f.listen, Hosts: f.hosts, CertFile: *f.tlsCert, KeyFile: *f.tlsKey, Proxies: f.proxies})
 	_, secretsErr := readSecrets(*f.secrets)
@@ -134,7 +134,7 @@ func (f *serveFlags) check() error {
 	return errors.Join(doorErr, secretsErr, settingsErr, databaseErr, tokenErr)
 }
 
-// postgres is the connection string; "" keeps runs in the data directory.
+// postgres returns the connection string; "" keeps runs in the data directory.
 func (f *serveFlags) postgres() (string, error) {
 	if *f.databaseFile == "" {
 		return *f.database, nil
@@ -145,10 +145,10 @@ func (f *serveFlags) postgres() (string, error) {
 	return readSecret(*f.databaseFile)
 }
 
-// accountTokenEnv names the variable with the account token that is to count.
+// accountTokenEnv names the environment variable with the account token to use.
 const accountTokenEnv = "TAPNODE_ACCOUNT_TOKEN"
 
-// accountToken is the one that was given; "" is none.
+// accountToken returns the account token that was given, or "".
 func (f *serveFlags) accountToken() (string, error) {
 	if *f.tokenFile == "" {
 		return os.Getenv(accountTokenEnv), nil
@@ -179,7 +179,7 @@ func readSecret(path string) (string, error) {
 
 var passwordKey = regexp.MustCompile(`(?i)(^|[\s?&])(ssl)?password\s*=\s*[^\s&]`)
 
-// hasPassword says whether a connection string has one in it.
+// hasPassword reports whether a connection string contains a password.
 func hasPassword(dsn string) bool {
 	if u, err := url.Parse(dsn); err == nil && u.User != nil {
 		if password, ok := u.User.Password(); ok && password != "" {
@@ -189,7 +189,7 @@ func hasPassword(dsn string) bool {
 	return passwordKey.MatchString(dsn)
 }
 
-// retention says how long runs that are over are kept, and how many runs there may be.
+// retention says how long finished runs are kept, and how many runs there may be.
 type retention struct {
 	age span
 	max count
@@ -206,7 +206,7 @@ func (r *retention) limits() sqllog.Limits {
 	return sqllog.Limits{Keep: time.Duration(r.age), Runs: int(r.max)}
 }
 
-// span is a flag with a length of time as flows write it.
+// span is a flag whose value is a duration, written as in flows.
 type span time.Duration
 
 func (s *span) String() string {

@@ -14,7 +14,7 @@ import (
 	v1api "github.com/tapnode/tapnode/host/internal/api/v1"
 )
 
-// signIn prints a link that opens the host's page once, or ends what such links began.
+// signIn prints a link that opens the host's page once, or ends all sessions that such links began.
 func signIn(ctx context.Context, c console, args []string) error {
 	fs := newFlags("signin")
 	scopes := fs.String("scopes", scopesText(access.AccountScopes()), "let the browser do these: `SCOPES` of send, read, manage and reveal, with commas")
@@ -47,13 +47,13 @@ func signIn(ctx context.Context, c console, args []string) error {
 	return nil
 }
 
-// invite shows a link to sign in by, if somebody is there to see it: see firstToken.
+// invite prints a sign-in link, if a person is there to see it: see firstToken.
 func (h *host) invite(ctx context.Context, c console, server *api.Server) error {
 	if h.sim == nil && !c.person {
 		return nil
 	}
 	var scopes []access.Scope
-	if h.sim != nil { // there are no customers whose words would be shown
+	if h.sim != nil { // there are no real customers whose words would be shown
 		scopes = access.Owner().Scopes
 	}
 	link, err := server.SignInLink(ctx, scopes)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSignIn: serve and signin print links that open the page once, a session of an instance's own token
-// ends with it, and who runs the host ends all sessions.
+// TestSignIn: serve and signin print links that open the page once, a session from an instance's
+// own token ends with that token, and the operator of the host ends all sessions.
 func TestSignIn(t *testing.T) {
 	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}

@@ -23,8 +23,7 @@ func TestSimulateGuide(t *testing.T) {
 	}
 }
 
-// TestSimulateForPrograms: --json prints one line to read, and the end of the command is
-// that of the simulator.
+// TestSimulateForPrograms: --json prints one line to read, and the simulator ends with the command.
 func TestSimulateForPrograms(t *testing.T) {
 	out, in := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -18,12 +18,12 @@ import (
 	"time"
 )
 
-// running is tapnode as a process of its own, with directories of its own.
+// running is tapnode as a process of its own, with its own directories.
 type running struct {
 	cmd   *exec.Cmd
 	tmp   string
 	out   *io.PipeWriter // its stdout
-	lines chan string    // of that; closed at its end
+	lines chan string    // of stdout; closed at its end
 	err   bytes.Buffer
 }
 
@@ -33,7 +33,7 @@ func startProcess(t *testing.T, args ...string) *running {
 	return startProcessIn(t, nil, args...)
 }
 
-// startProcessIn starts it with more in its environment.
+// startProcessIn starts a command with additions to its environment.
 func startProcessIn(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
 	tmp := shortDir(t)
@@ -54,7 +54,7 @@ func startProcessIn(t *testing.T, env []string, args ...string) *running {
 	return r
 }
 
-// until waits for a line with this text, and returns what follows it.
+// until waits for a line with this text, and returns the rest of the line after it.
 func (r *running) until(t *testing.T, text string) string {
 	t.Helper()
 	limit := time.After(patience)
@@ -74,7 +74,7 @@ func (r *running) until(t *testing.T, text string) string {
 	}
 }
 
-// hasSaid reports whether one of the lines that were not read has this text, of a process that has ended.
+// hasSaid reports whether one of the unread lines of a process that has ended has this text.
 func (r *running) hasSaid(text string) (found bool) {
 	_ = r.out.Close()
 	for line := range r.lines {
@@ -83,7 +83,7 @@ func (r *running) hasSaid(text string) (found bool) {
 	return found
 }
 
-// children are the processes that a process has started and that still run.
+// children returns the processes that a process has started and that still run.
 func children(t *testing.T, parent int) []int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -109,8 +109,8 @@ func alive(pid int) bool {
 	return err == nil && !bytes.Contains(raw, []byte(") Z "))
 }
 
-// TestInterrupt: Ctrl-C stops a command in order, wherever it is: no stack, no process,
-// no temporary directory, and an exit code that says whether the work was done.
+// TestInterrupt: Ctrl-C stops a command in order at any point: it leaves no stack trace, no process
+// and no temporary directory, and the exit code says whether the work was done.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	menu := []string{"serve", "--simulate", "--listen", "127.0.0.1:0", simulated}
@@ -121,7 +121,7 @@ func TestInterrupt(t *testing.T) {
 	}
 	run := []string{"run", slow, "--simulate"}
 	for _, c := range []struct {
-		name, after string // "": as soon as it runs nodes
+		name, after string // "" means as soon as it runs nodes
 		args        []string
 		signal      os.Signal
 		code        int
@@ -150,7 +150,7 @@ func TestInterrupt(t *testing.T) {
 			if !stopped.Stop() {
 				t.Error("it does not stop")
 			}
-			if c.after == "" && r.hasSaid("tapnode serves") { // on a busy machine it had started before the signal
+			if c.after == "" && r.hasSaid("tapnode serves") { // on a busy machine it may start before the signal
 				c.code = exitOK
 			}
 			if code := r.cmd.ProcessState.ExitCode(); code != c.code {
@@ -171,7 +171,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestKilledHost: even when tapnode is killed at once, its node follows.
+// TestKilledHost: even when tapnode is killed, its node ends, too.
 func TestKilledHost(t *testing.T) {
 	t.Parallel()
 	r := startProcess(t, "serve", "--simulate", "--listen", "127.0.0.1:0", simulated)
@@ -187,8 +187,8 @@ func TestKilledHost(t *testing.T) {
 	deadline(t, func() bool { return !alive(nodes[0]) })
 }
 
-// TestCallsFinish: SIGTERM ends the server only when the HTTP calls that run have their
-// answer.
+// TestCallsFinish: after SIGTERM the server ends only when the running HTTP calls have been
+// answered.
 func TestCallsFinish(t *testing.T) {
 	t.Parallel()
 	r := startProcess(t, "serve", "--simulate", "--listen", "127.0.0.1:0", simulated)
@@ -234,9 +234,9 @@ func TestCallsFinish(t *testing.T) {
 	}
 }
 
-// TestDrain: SIGTERM ends a server that is in the middle of everything before a process
-// manager would kill it: a call over HTTP and one of a flow that take a minute, a stream of
-// steps and a WebSocket. The exit code says that this was in order.
+// TestDrain: SIGTERM ends a busy server before a process manager would kill it: with a call over
+// HTTP and one of a flow that take a minute, a stream of steps, and a WebSocket. The exit code
+// reports an orderly end.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)

@@ -10,19 +10,19 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// readable is how many steps a second a person is shown, on average. To read and print all of
-// a busy host costs an eighth of what the runs cost.
+// readable is how many steps a second are printed for a person, on average. Reading and printing
+// all steps of a busy host costs an eighth of what the runs cost.
 const readable = 1000
 
-// tell prints the steps of all runs until ctx ends: as JSON all of them, for people as many as
-// they can read.
+// tell prints the steps of all runs until ctx ends: all of them as JSON, or as many as a person can
+// read.
 func (h *host) tell(ctx context.Context, out printer, after uint64) error {
 	shown := rate.NewLimiter(readable, 2*readable)
 	for ctx.Err() == nil {
 		flood := false
 		for step, err := range h.Engine.Watch(ctx, "", after) {
 			switch {
-			case errors.Is(err, engine.ErrLagged): // the terminal was slow; the runs were not
+			case errors.Is(err, engine.ErrLagged): // the terminal was slower than the runs
 				continue
 			case ctx.Err() != nil:
 				return nil
@@ -44,7 +44,7 @@ func (h *host) tell(ctx context.Context, out printer, after uint64) error {
 		}
 		rest(ctx)
 		newest, err := h.Engine.Newest(ctx)
-		if err != nil || newest <= after { // of an error, Watch says what is wrong
+		if err != nil || newest <= after { // Watch reports the error
 			continue
 		}
 		if err := out.skipped(newest - after); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// TestTellFlood: of steps that are too many to read the first are printed, then how many were
-// not, and then what comes. As JSON all are.
+// TestTellFlood: if there are too many steps to read, the first are printed, then how many were
+// skipped, and then new ones. As JSON all are printed.
 func TestTellFlood(t *testing.T) {
 	const many = 5 * readable
 	for _, asJSON := range []bool{false, true} {
@@ -67,7 +67,7 @@ func TestTellFlood(t *testing.T) {
 	}
 }
 
-// nobody is asked to call nothing.
+// nobody is an Executor that must not be called.
 type nobody struct{}
 
 func (nobody) Execute(context.Context, engine.Call, func(engine.Progress)) (engine.Result, error) {

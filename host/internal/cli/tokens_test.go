@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestTokensBeside: tokens are made, rotated and revoked beside a running host, count at once and
-// no longer, and the audit log says so.
+// TestTokensBeside: tokens are created, rotated and revoked beside a running host. Each change
+// takes effect at once, and the audit log records it.
 func TestTokensBeside(t *testing.T) {
 	t.Parallel()
 	b := beside{t, filepath.Join(shortDir(t), "data")}
@@ -86,7 +86,8 @@ func TestTokensBeside(t *testing.T) {
 	}
 }
 
-// TestFirstTokenIsShownToAPerson: a real server makes its first token where somebody sees it, once.
+// TestFirstTokenIsShownToAPerson: a real server creates its first token only where a person sees
+// it, once.
 func TestFirstTokenIsShownToAPerson(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)

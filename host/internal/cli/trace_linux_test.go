@@ -23,7 +23,7 @@ type spans struct {
 	all []*trace.Span
 }
 
-// ServeHTTP takes what an OTLP exporter sends.
+// ServeHTTP receives what an OTLP exporter sends.
 func (s *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(r.Body)
 	var req collector.ExportTraceServiceRequest
@@ -41,8 +41,8 @@ func (s *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-// TestTrace: a menu is sent, the host and its node are replaced, the menu is tapped and
-// answered; one trace links all of it, and nothing in it says whom it was about.
+// TestTrace: a menu is sent, the host and its node are replaced, and the menu is tapped and
+// answered. One trace links all of it, and contains nothing that identifies the customer.
 func TestTrace(t *testing.T) {
 	t.Parallel()
 	seen := &spans{}
@@ -65,7 +65,7 @@ func TestTrace(t *testing.T) {
 	}
 	first.until(t, "wait.armed")
 	first.interrupt(t)
-	if _, err := phone.Click(t.Context(), menu, "billing", wasim.ShapeInteractive); err != nil { // while nobody serves
+	if _, err := phone.Click(t.Context(), menu, "billing", wasim.ShapeInteractive); err != nil { // while no host runs
 		t.Fatal(err)
 	}
 	next, _ := begin()
@@ -79,7 +79,7 @@ func TestTrace(t *testing.T) {
 		byID[hex.EncodeToString(span.GetSpanId())] = span
 		byName[span.GetName()] = span
 	}
-	path := func(name string) (names []string) { // from a span up to its trace's first
+	path := func(name string) (names []string) { // from a span up to the root of its trace
 		for span := byName[name]; span != nil; span = byID[hex.EncodeToString(span.GetParentSpanId())] {
 			names = append(names, span.GetName())
 		}

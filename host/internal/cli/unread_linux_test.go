@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestLongPaths: where neither the data directory nor TMPDIR leaves room for a socket's
-// name, a place is found.
+// TestLongPaths: if neither the data directory nor TMPDIR leaves room for a socket's name, another
+// place is found.
 func TestLongPaths(t *testing.T) {
 	t.Parallel()
 	long := filepath.Join(shortDir(t), strings.Repeat("a/long/way/down/", 6))
@@ -29,8 +29,8 @@ func TestLongPaths(t *testing.T) {
 	}
 }
 
-// TestOutputThatNobodyReads: a server whose stdout and stderr nobody reads, or which
-// somebody has closed, serves on and stops on SIGTERM as always.
+// TestOutputThatNobodyReads: a server whose stdout and stderr nobody reads, or are closed at the
+// other end, continues to serve, and stops on SIGTERM as always.
 func TestOutputThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"unread", "closed"} {
@@ -67,7 +67,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 				return strings.Contains(body, "how can we help?")
 			})
 			s.token = strings.TrimSpace(succeeds(t, "tokens", "create", "--data", data))
-			for range 90 { // their steps and log lines are far more than a pipe holds
+			for range 90 { // their steps and log lines exceed what a pipe holds
 				if status, body := s.do(t, "POST", "/v1/flows/menu/runs", ""); status != http.StatusCreated {
 					t.Fatalf("start: %d %s", status, body)
 				}

@@ -13,12 +13,13 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// landed is the last commit that others run: what it leaves behind is what this version finds. It is set anew when a version has
-// landed.
+// landed is the last commit that others run: this version must work on the data it leaves behind.
+// Update it whenever a version has landed.
 const landed = "9935ab5"
 
-// TestUpgradeOfLanded: host and node of the landed version are killed right after they have answered, and this version goes on with
-// what they left: a menu that waits is answered by a tap, and keys that were answered give the same message, not a second one.
+// TestUpgradeOfLanded: host and node of the landed version are killed right after they have
+// answered, and this version continues from what they left: a menu that waits is answered by a tap,
+// and keys that were answered give the same message, not a second one.
 func TestUpgradeOfLanded(t *testing.T) {
 	t.Parallel()
 	leftToCrash(t)
@@ -53,7 +54,7 @@ func upgradeOf(t *testing.T, old program, env []string, args ...string) {
 			return a.status == http.StatusOK && a.at("instances.0.state") == "connected"
 		}
 	}
-	// send returns the message of a key, which is the same however often it is asked for.
+	// send returns the message of a key, which is the same for every repetition.
 	send := func(s *served, key string) any {
 		t.Helper()
 		a := s.ask(t, s.token, "POST", endpoint+"demo", `{"number":"5511999990001","contentText":"`+key+`","buttons":[{"id":"ok","displayText":"OK"}]}`, "Idempotency-Key", key)
@@ -79,7 +80,7 @@ func upgradeOf(t *testing.T, old program, env []string, args ...string) {
 		key := fmt.Sprint("message ", i)
 		sent[key] = send(a, key)
 	}
-	// The node first: it would end in order when it sees its host go.
+	// The node is killed first: it would end in order if it saw its host end.
 	for _, pid := range append(children(t, host.Process.Pid), host.Process.Pid) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)

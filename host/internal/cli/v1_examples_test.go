@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestV1Examples: each example is one draft and one run away from a message on the simulated phone.
+// TestV1Examples: each example needs one draft and one run to show a message on the simulated
+// phone.
 func TestV1Examples(t *testing.T) {
 	s := serveWith(t, "--simulate", "--listen", "127.0.0.1:0")
 	s.token = s.until(t, `account token, shown only now: (\S+)`)
@@ -58,7 +59,7 @@ func TestV1Examples(t *testing.T) {
 			}
 			return strings.Contains(body, `"messageId":"`)
 		})
-		// whoever else an example asks answers nobody here
+		// nobody here answers the other people that an example asks
 		if status, body := s.do(t, "POST", "/v1/runs/"+run.Run+"/cancel", ""); status != 200 {
 			t.Errorf("%s: %d %s", e.ID, status, body)
 		}

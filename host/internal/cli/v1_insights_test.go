@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestV1Insights: what happened on the phones is what the figures say, and trials are none of it.
+// TestV1Insights: the figures are those of what happened on the phones, without trials.
 func TestV1Insights(t *testing.T) {
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
@@ -63,9 +63,9 @@ func TestV1Insights(t *testing.T) {
 	}
 	tap("billing")
 	until(func(f figures) bool { return len(f.Series) == 1 && f.Series[0].Sent == 2 })
-	run(`{"vars":{"phone":"5511000000000"}}`) // nobody has it
+	run(`{"vars":{"phone":"5511000000000"}}`) // no phone has this number
 	until(func(f figures) bool { return len(f.Failures) == 1 })
-	// The same as a trial leaves everything as it is.
+	// The same run as a trial changes no figure.
 	source := "apiVersion: flow/v1\nkind: Flow\nmetadata: {id: menu}\ntriggers: [{id: start, type: manual, to: say}]\nnodes: [{id: say, type: whatsapp.sendText@1, with: {instance: demo, number: \"5511999990001\", contentText: hi}}]\n"
 	s.do(t, "PUT", "/v1/flows/menu/draft", source, "Content-Type", "application/yaml")
 	run(`{"version":2}`)
@@ -74,7 +74,7 @@ func TestV1Insights(t *testing.T) {
 		return strings.Contains(body, `"trial":true`)
 	})
 	f := ask()
-	if len(f.Series) == 2 { // the hour has changed meanwhile
+	if len(f.Series) == 2 { // a new hour has begun meanwhile
 		t.Skip("an hour ended in the middle")
 	}
 	if len(f.Series) != 1 || f.Series[0].Sent != 2 || f.Series[0].Clicks != 1 || f.Series[0].Failed != 1 {

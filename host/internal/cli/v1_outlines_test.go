@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestV1Outlines: every flow comes once, whatever the pages are, and a step says the instance that it names.
+// TestV1Outlines: every flow is listed once, whatever the page size, and a step shows the instance
+// that it names.
 func TestV1Outlines(t *testing.T) {
 	s := serveSimulated(t)
 	s.until(t, `wait.armed +ask`)
@@ -49,7 +50,7 @@ func TestV1Outlines(t *testing.T) {
 	}
 	var asks bool
 	for _, one := range seen["menu"] {
-		asks = asks || one.ID == "ask" && one.Instance == "demo" // the default of a variable
+		asks = asks || one.ID == "ask" && one.Instance == "demo" // from the default of a variable
 	}
 	if !asks {
 		t.Errorf("the steps of the menu: %+v", seen["menu"])

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestV1Drafts: who edits a flow that somebody else has changed meanwhile hears of it, and nothing is
-// overwritten.
+// TestV1Drafts: an edit of a flow that somebody else has changed meanwhile is refused, and nothing
+// is overwritten.
 func TestV1Drafts(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -76,8 +76,8 @@ func TestV1Drafts(t *testing.T) {
 	}
 }
 
-// TestV1UnfitDrafts: what cannot run yet is kept as it is, with what is wrong with it, and neither
-// published nor run.
+// TestV1UnfitDrafts: a draft that cannot run yet is stored as it is, with its errors, and can be
+// neither published nor run.
 func TestV1UnfitDrafts(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -183,7 +183,8 @@ func TestV1UnfitDrafts(t *testing.T) {
 	want("all", `hello "Greeting" retired newest 1 waiting 0; `+menu)
 }
 
-// TestV1Steps: a run can be followed as events, and a reader that comes again goes on where it was.
+// TestV1Steps: a run can be followed as events, and a reader that reconnects continues where it
+// was.
 func TestV1Steps(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -219,8 +220,8 @@ func TestV1Steps(t *testing.T) {
 	}
 }
 
-// TestV1Clicks: who tapped which button is found by menu and button, without numbers unless they are
-// asked for with the right.
+// TestV1Clicks: the people who tapped a button are found by menu and button; their numbers are
+// shown only on request and with the right.
 func TestV1Clicks(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)
@@ -284,8 +285,8 @@ func TestV1Clicks(t *testing.T) {
 	}
 }
 
-// TestV1Pairing: an instance is made and paired over HTTP: the stream says what the phone needs, and
-// ends with the instance connected. Its token is good for it, and not for others.
+// TestV1Pairing: an instance is created and paired over HTTP. The stream says what the phone needs,
+// and ends with the instance connected. The instance's token works for it, and not for others.
 func TestV1Pairing(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)

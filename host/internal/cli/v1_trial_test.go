@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestV1Trial: a draft that nobody has published starts on the simulated phone, by hand or by an event,
-// and goes on as it began when it is replaced while it waits for a tap.
+// TestV1Trial: an unpublished draft starts on the simulated phone, by hand or by an event. If it is
+// replaced while its run waits for a tap, the run continues as it began.
 func TestV1Trial(t *testing.T) {
 	t.Parallel()
 	s := serveSimulated(t)

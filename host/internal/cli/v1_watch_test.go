@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// eventsOf reads server-sent events as a browser does that has signed in.
+// eventsOf reads server-sent events as a signed-in browser does.
 func (s *served) eventsOf(t *testing.T, cookie, path, last string) (next func(name, holds string) (id string)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a stream ends never by itself
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a stream never ends by itself
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *served) eventsOf(t *testing.T, cookie, path, last string) (next func(na
 	}
 }
 
-// TestV1Watch: one stream tells a page that has signed in of runs, flows and instances, and goes on where
+// TestV1Watch: one stream tells a signed-in page about runs, flows and instances, and resumes where
 // it was; so do the streams of a run and of events.
 func TestV1Watch(t *testing.T) {
 	s := serveSimulated(t)

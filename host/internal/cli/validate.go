@@ -53,8 +53,8 @@ func validate(ctx context.Context, c console, args []string) error {
 	return nil
 }
 
-// load reads and checks one flow file. The error is one of reading; everything
-// wrong with the flow is a finding, and then there is no program.
+// load reads and checks one flow file. An error means that it could not be read. Errors in the flow
+// itself are findings, and then there is no program.
 func load(path string, cat *flow.Catalogue) (*flow.Program, []flow.Finding, error) {
 	src, err := readFlow(path)
 	if err != nil {
@@ -75,7 +75,7 @@ func printFindings(w io.Writer, path string, findings []flow.Finding, asJSON boo
 				File string `json:"file"`
 				flow.Finding
 			}{path, f})
-			if err == nil { // a Finding is strings and a number
+			if err == nil { // always, since a Finding is strings and a number
 				fmt.Fprintf(w, "%s\n", raw)
 			}
 			continue

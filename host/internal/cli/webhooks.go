@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// webhooks looks after who is told of events.
+// webhooks manages the webhooks of a running host.
 func webhooks(ctx context.Context, c console, args []string) error {
 	return errands(ctx, c, "webhooks", args, map[string]order{
 		"list": {"", listWebhooks}, "add": {"URL", addWebhook}, "show": plain("ID", showWebhook), "set": {"ID URL", setWebhook}, "remove": plain("ID", removeWebhook),
@@ -22,7 +22,7 @@ func webhooks(ctx context.Context, c console, args []string) error {
 	})
 }
 
-// hook is what is shown of a webhook. Members that are not here are shown with --json.
+// hook is the part of a webhook that is shown as text. --json shows the other members, too.
 type hook struct {
 	ID      string   `json:"id"`
 	Owner   string   `json:"owner,omitempty"`
@@ -114,7 +114,7 @@ func showWebhook(ctx context.Context, e errand) error {
 	return e.list(ctx, v1("webhooks", e.args[0]), nil, &json.RawMessage{}, nil)
 }
 
-// setWebhook gives a webhook all its settings anew.
+// setWebhook replaces all settings of a webhook.
 func setWebhook(fs *flag.FlagSet) func(context.Context, errand) error {
 	settings := addHookFlags(fs)
 	return func(ctx context.Context, e errand) error {
@@ -154,7 +154,7 @@ func (a attempt) outcome() string {
 	return "taken, " + strconv.Itoa(a.Status)
 }
 
-// try makes one call that somebody asked for, and fails when the receiver did not take it.
+// try has the host call a webhook once, and fails if the receiver does not accept the event.
 func (e errand) try(ctx context.Context, path string) error {
 	var out struct {
 		Delivered bool    `json:"delivered"`

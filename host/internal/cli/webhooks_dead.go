@@ -60,8 +60,8 @@ func (e errand) deadPage(ctx context.Context, id, after string, limit int) (all 
 	return all, err
 }
 
-// redeliver calls a webhook with one of its dead letters, or with all in their order until one is
-// not taken.
+// redeliver sends one of a webhook's dead letters again, or all of them in order until one is not
+// accepted.
 func redeliver(fs *flag.FlagSet) func(context.Context, errand) error {
 	all := fs.Bool("all", false, "all of them, in their order, until one is not taken")
 	return func(ctx context.Context, e errand) error {

@@ -16,7 +16,8 @@ import (
 )
 
 // TestWebhooksPage runs every command of the blocks of docs/webhooks.md, in their order, beside a
-// host and against a receiver that checks the signature; and the limits on the page are the code's.
+// host and against a receiver that checks the signature. The limits on the page must be those in
+// the code.
 func TestWebhooksPage(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../docs/webhooks.md")
@@ -45,7 +46,7 @@ func TestWebhooksPage(t *testing.T) {
 		}
 		args := strings.Fields(strings.NewReplacer("https://crm.example", r.URL, " ID", " "+id).Replace(line))
 		out, _ := b.do(exitOK, args...)
-		if out == "" && !strings.HasPrefix(line, "webhooks redeliver") { // it has nothing to redeliver
+		if out == "" && !strings.HasPrefix(line, "webhooks redeliver") { // there is nothing to redeliver
 			t.Errorf("tapnode %s prints nothing", line)
 		}
 		switch args[1] {
@@ -76,8 +77,8 @@ func TestWebhooksPage(t *testing.T) {
 	}
 }
 
-// TestDeadLettersOfWebhooks: what a receiver does not want is listed, shown and delivered again by
-// commands, without numbers and texts unless they are asked for.
+// TestDeadLettersOfWebhooks: events that a receiver rejects are listed, shown and delivered again
+// by commands, without numbers and texts unless they are asked for.
 func TestDeadLettersOfWebhooks(t *testing.T) {
 	t.Parallel()
 	gone := make(chan struct{})

@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// suspicious is how long an owner may be silent before what it should tell may be late.
+	// suspicious is how long an owner may be silent before its reports must be assumed to be late.
 	suspicious = 800 * time.Millisecond
-	// askedEvery is how old what was heard of the hosts may be.
+	// askedEvery is how old the last news of the hosts may be before the database is asked again.
 	askedEvery = 200 * time.Millisecond
-	// arriving is how long an owner may need to take over: until then its node does not say how the
-	// subject is.
+	// arriving is how long a new owner may need to take over. Until then its node does not report the
+	// subject's state.
 	arriving = 5 * time.Second
-	// overdue is how long timeouts wait for an owner that is not heard of.
+	// overdue is how long timeouts wait for a silent owner.
 	overdue = 2 * time.Minute
-	// calm is how long a node must have been told all that is its own, and this host have been heard of, for
-	// the node to have told the others how each is.
+	// calm is how long a node must have known all its subjects, with this host's beats getting through,
+	// before the node counts as having reported the state of each subject to the other hosts.
 	calm = 3 * time.Second
 )
 
-// beats says that this host lives, and what works here, until ctx ends.
+// beats renews this host's lease and announces which nodes work here, until ctx ends.
 func (m *Member) beats(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -39,7 +39,7 @@ func (m *Member) beats(ctx context.Context) {
 	}
 }
 
-// beat is false when another process goes by this host's id.
+// beat renews the lease once. It returns false if another process uses this host's id.
 func (m *Member) beat(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
@@ -59,12 +59,12 @@ func (m *Member) beat(ctx context.Context) bool {
 	return true
 }
 
-// report is this host as the others may know it.
+// report returns this host as it is announced to the others.
 func (m *Member) report() Host {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.me.Nodes, m.me.steady, m.me.unfit = []string{}, []string{}, m.opt.Unfit()
-	if time.Since(m.renewed) > suspicious { // the nodes could not tell either
+	if time.Since(m.renewed) > suspicious { // the nodes' reports may not have got through either
 		clear(m.steady)
 	}
 	for _, n := range m.opt.Nodes {
@@ -88,7 +88,7 @@ func (m *Member) report() Host {
 	return m.me
 }
 
-// told says whether a process has been told all that is this host's.
+// told says whether a process has been told of all its node's subjects that this host owns.
 func (m *Member) told(node string, process any) bool {
 	for k, l := range m.leases {
 		if k.node == node && k.subject != "" && l.host == m.me.ID && m.claims[k] != (claim{l.epoch, process}) {
@@ -98,7 +98,8 @@ func (m *Member) told(node string, process any) bool {
 	return true
 }
 
-// remember lets a host keep what is its own while one of its nodes starts again.
+// remember still counts another host's node as ready for unready after its process has gone, so that the
+// host keeps its subjects while the node restarts.
 func (m *Member) remember(hosts []Host) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,9 +125,9 @@ func (m *Member) remember(hosts []Host) {
 	}
 }
 
-// Behind says whether something may have happened to a subject that its owner has not told yet: because
-// the owner is not heard of, or has yet to take over. What another host's node knows of it, this
-// host's node says.
+// Behind says whether something may have happened to a subject that its owner has not reported yet, because
+// the owner is silent or has yet to take over. Whatever another host's node knows about the subject, this
+// host's node reports, too.
 func (m *Member) Behind(ctx context.Context, node, subject string) bool {
 	k := key{node, subject}
 	m.mu.Lock()
@@ -143,15 +144,15 @@ func (m *Member) Behind(ctx context.Context, node, subject string) bool {
 	}
 	h, since, ok := m.hear(ctx, l.host)
 	if !ok {
-		return true // nobody can be heard of
+		return true // no news of any host
 	}
 	silent := h.silent + since
 	return silent < overdue && (silent > suspicious || !slices.Contains(h.steady, node))
 }
 
-// unsettled says that a node of this host may not have told yet how all that is its own stands: its
-// process has begun anew, and until it is told what is its own it believes what the one before has
-// stored. One that does not come to it is not waited for beyond overdue.
+// unsettled says whether a node of this host may not have reported the state of all its subjects yet. After
+// a restart its process relies on what the previous one stored, until it is told which subjects it owns.
+// unsettled does not wait for a node for longer than overdue.
 func (m *Member) unsettled(node string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -173,8 +174,8 @@ func (m *Member) unsettled(node string) bool {
 	return false
 }
 
-// hear is what was heard of a host, and how long ago that is; false: it cannot be known. A host of which nothing was heard
-// may have come since, and is asked for.
+// hear returns the last news of a host, and how old the news is; false means that the database does not
+// answer. The database is also asked for a host without any news, which may have joined since.
 func (m *Member) hear(ctx context.Context, host string) (heard, time.Duration, bool) {
 	m.mu.Lock()
 	_, known := m.heard[host]
@@ -196,7 +197,7 @@ func (m *Member) hear(ctx context.Context, host string) (heard, time.Duration, b
 	defer m.mu.Unlock()
 	h, ok := m.heard[host]
 	if !ok {
-		h.silent = overdue // it is gone for good
+		h.silent = overdue // the host is gone for good
 	}
 	return h, time.Since(m.heardAt), true
 }

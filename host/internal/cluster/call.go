@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	// dialTime is how long a host may take to be reached.
+	// dialTime is how long connecting to a host may take.
 	dialTime = 2 * time.Second
-	// callTime bounds a call that came without a deadline.
+	// callTime limits a call, and is the deadline of one without.
 	callTime = 5 * time.Minute
 	// withinHeader has the time that is left for a call, in milliseconds.
 	withinHeader = "Tapnode-Within"
-	// maxLine bounds one line of an answer: a message of a node in JSON, which may grow by half.
+	// maxLine limits one line of an answer: a message of a node, which JSON may make larger by half.
 	maxLine = 2 * sdk.MaxMessage
 )
 
-// ErrNotOwner is a host that does not act for the subject of a call: nothing happened there.
+// ErrNotOwner means that the called host does not act for the subject of the call: nothing happened there.
 var ErrNotOwner = errors.New("the host does not own it any more")
 
-// asked is a call on its way to the owner.
+// asked is a call as it is sent to the owner.
 type asked struct {
 	Operation   string `json:"operation"`
 	Input       []byte `json:"input"`
@@ -40,7 +40,7 @@ type asked struct {
 	Traceparent string `json:"traceparent"`
 }
 
-// told is a line of the answer: progress, and at last one of the others.
+// told is a line of the answer: progress, or one of the other three in the last line.
 type told struct {
 	Progress *client.Progress `json:"progress,omitempty"`
 	Result   *result          `json:"result,omitempty"`
@@ -54,14 +54,14 @@ type result struct {
 	Replayed bool          `json:"replayed,omitempty"`
 }
 
-// lost is a call whose outcome the owner does not know either.
+// lost means that the owner does not know the outcome of the call either.
 type lost struct {
 	Op      string     `json:"op"`
 	Code    codes.Code `json:"code"`
 	Message string     `json:"message"`
 }
 
-// Call has another host run a call. Its errors are those of client.Execute, and [ErrNotOwner].
+// Call makes another host run a call. Its errors are those of client.Execute, and [ErrNotOwner].
 func (m *Member) Call(ctx context.Context, h Host, r client.Request, progress func(client.Progress)) (client.Result, error) {
 	body, err := json.Marshal(asked{r.Operation, r.Input, r.Key, r.Correlation, r.Traceparent})
 	if err != nil {
@@ -109,7 +109,7 @@ func (m *Member) Call(ctx context.Context, h Host, r client.Request, progress fu
 	}
 }
 
-// unreached tells a call that did not leave, which may be made again, from one that may have.
+// unreached distinguishes a call that did not leave, which may be repeated, from one that may have left.
 func unreached(err error) error {
 	if _, ok := errors.AsType[*undialled](err); ok {
 		return &sdk.Problem{
@@ -140,7 +140,7 @@ func (p *peers) serveCall(w http.ResponseWriter, r *http.Request) {
 	out, flush := json.NewEncoder(w), http.NewResponseController(w).Flush
 	out.SetEscapeHTML(false)
 	say := func(line told) {
-		// Who does not hear it asks again, under the same key.
+		// A caller that misses a line repeats the call with the same key.
 		if out.Encode(line) == nil {
 			_ = flush()
 		}

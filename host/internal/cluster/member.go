@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// leaseTime is how long a host may be unheard of before the others take over.
+	// leaseTime is how long a host may be silent before the others take over.
 	leaseTime = 15 * time.Second
-	// giveUp is how much earlier a host gives up by itself.
+	// giveUp is how much earlier a host stops acting by itself.
 	giveUp = 2 * time.Second
-	// beatEvery is how often it says that it lives: often enough that timeouts of the runs that wait for
-	// an instance can wait, too, as soon as nothing is heard of its host. See [Member.Behind].
+	// beatEvery is how often a host renews its lease: often enough that the timeouts of runs which wait for
+	// an instance can be held back as soon as the instance's host is silent. See [Member.Behind].
 	beatEvery = 300 * time.Millisecond
-	// roundEvery is how often it looks what the others do.
+	// roundEvery is how often a host checks what the others do.
 	roundEvery = time.Second
-	// roundTime bounds one look.
+	// roundTime limits one such check, and one beat.
 	roundTime = 4 * time.Second
 	// unready is how long a node may be without a process before other hosts take its subjects.
 	unready = 10 * time.Second
@@ -37,36 +37,37 @@ const (
 // Node is a node of this host.
 type Node interface {
 	Name() string
-	// Process is the running one, as a value that no other process has; nil while there is none, or
-	// none whose subjects wait for Claim.
+	// Process returns a value that identifies the running process and that no other process has. It is nil
+	// while there is no process, or none whose subjects wait for Claim.
 	Process() any
-	// Subjects are what the process looks after, as far as this host has been told.
+	// Subjects returns what the process looks after, as far as this host has been told.
 	Subjects() []string
 	Claim(ctx context.Context, subject string, epoch uint64) error
-	// Read makes this host read the node's events, or leave them to another.
+	// Read makes this host read the node's events, or leaves them to another host.
 	Read(ctx context.Context, here bool)
 }
 
-// Execute runs a call that came from another host. epoch is that of this host's lease.
+// Execute runs a call that came from another host. [ErrNotOwner] means that this host does not own its
+// subject.
 type Execute func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 
 // Options of a Member. All but Logger, Address and Unfit are required.
 type Options struct {
 	DB      *sqldb.DB // Postgres
-	Dir     string    // the host's own, where it finds its id again
-	Secret  []byte    // that all hosts of the database have
+	Dir     string    // the host's own directory, where it keeps its id
+	Secret  []byte    // shared by all hosts of the database
 	Version string
 	Nodes   []Node
 	Execute Execute
-	// Unfit is how many versions of flows this host cannot run, although they are in use.
+	// Unfit returns how many of the flow versions in use this host cannot run.
 	Unfit func() int
-	// Listen is where other hosts call this one; Address is what they call it by, if that is
-	// something else.
+	// Listen is where this host listens for other hosts; Address is the address that they call, if it is a
+	// different one.
 	Listen, Address string
 	Logger          *slog.Logger
 }
 
-// Member is this host among those of its database. New it, Start and Stop it once each.
+// Member is this host among those of its database. Make it with New, and call Start and Stop once each.
 type Member struct {
 	opt     Options
 	table   table
@@ -82,27 +83,27 @@ type Member struct {
 	me      Host
 	joined  bool
 	begun   time.Time
-	renewed time.Time               // before the renewal that was confirmed last; monotonic
-	ended   bool                    // another process goes by our id
-	seen    map[[2]string]time.Time // of each host and node, when it was ready last
+	renewed time.Time               // when the last confirmed renewal began; monotonic
+	ended   bool                    // another process uses our id
+	seen    map[[2]string]time.Time // when each node of each host was last ready
 	hosts   map[string]Host
 	heard   map[string]heard
 	heardAt time.Time
-	steady  map[string]time.Time // of each node, since when it knows all that is its own
-	unrest  map[string]time.Time // of each node that is not, since when that was asked for
+	steady  map[string]time.Time // since when each node has known all its subjects
+	unrest  map[string]time.Time // of each node that does not, when that was first noticed
 	leases  map[key]lease
-	readAt  time.Time // of the leases
+	readAt  time.Time // when leases was read
 	claims  map[key]claim
 	reads   map[string]bool
 }
 
-// claim is what this host has told a process of its node.
+// claim is what a process of a node has been told of a lease.
 type claim struct {
 	epoch   uint64
 	process any
 }
 
-// New prepares a member; nobody hears of it yet.
+// New prepares a member; the other hosts do not see it before Start.
 func New(opt Options) (*Member, error) {
 	if opt.DB.Dialect() != "postgres" {
 		return nil, errors.New("hosts share a Postgres database only")
@@ -130,11 +131,11 @@ func New(opt Options) (*Member, error) {
 	return m, nil
 }
 
-// ID is what this host is called by the others.
+// ID returns the id by which the others know this host.
 func (m *Member) ID() string { return m.me.ID }
 
-// Start listens for the other hosts, makes this one known, and takes its share in the background
-// until Stop.
+// Start listens for the other hosts, announces this one, and takes its share of the subjects in the
+// background until Stop.
 func (m *Member) Start(ctx context.Context) error {
 	address, err := m.peers.listen(ctx, m.opt.Listen, m.opt.Address)
 	if err != nil {
@@ -167,7 +168,7 @@ func (m *Member) rounds(ctx context.Context) {
 	m.stir()
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
-	told := false // of this outage
+	told := false // this outage has been logged
 	for {
 		select {
 		case <-ctx.Done():
@@ -186,7 +187,7 @@ func (m *Member) rounds(ctx context.Context) {
 	}
 }
 
-// stir makes the member look now.
+// stir makes the member start a round now.
 func (m *Member) stir() {
 	select {
 	case m.wake <- struct{}{}:
@@ -194,7 +195,7 @@ func (m *Member) stir() {
 	}
 }
 
-// Drain takes no more subjects, and lets others have those of this host as soon as they ask.
+// Drain makes this host take no more subjects, and lets the others take its own as soon as they ask.
 func (m *Member) Drain(ctx context.Context) {
 	m.mu.Lock()
 	if !m.joined {
@@ -209,7 +210,7 @@ func (m *Member) Drain(ctx context.Context) {
 	}
 }
 
-// Stop ends the member, if it has started: what it owned is free. The nodes have to be closed before.
+// Stop ends the member, if it has started, and frees what it owned. The nodes have to be closed before.
 func (m *Member) Stop(ctx context.Context) error {
 	m.mu.Lock()
 	joined := m.joined
@@ -226,8 +227,8 @@ func (m *Member) Stop(ctx context.Context) error {
 	return errors.Join(m.peers.stop(ctx), m.table.leave(ctx, m.me.ID, m.session))
 }
 
-// lives says whether this host may act as an owner: the others have not taken over, nor will they
-// for a while.
+// lives says whether this host may act as an owner: the others have not taken over, and will not for at
+// least giveUp.
 func (m *Member) lives() bool {
 	return m.joined && !m.ended && time.Since(m.renewed) < leaseTime-giveUp
 }
@@ -238,11 +239,11 @@ func (m *Member) alive() bool {
 	return m.lives()
 }
 
-// Hosts are all that were heard of in the last day.
+// Hosts returns every host that was heard of in the last day.
 func (m *Member) Hosts(ctx context.Context) ([]Host, error) { return m.table.hosts(ctx) }
 
-// Move gives a subject of a node to a host, by its id or its name if that is one host's.
-// [ErrNobody]: there is no such subject; [ErrUnknown]: no such host that can take it.
+// Move gives a subject of a node to the host with this id, or with this name if only one host has it.
+// [ErrNobody]: there is no such subject; [ErrUnknown]: no such host can take it.
 func (m *Member) Move(ctx context.Context, node, subject, host string) (Host, error) {
 	hosts, err := m.table.hosts(ctx)
 	if err != nil {
@@ -262,12 +263,12 @@ func (m *Member) Move(ctx context.Context, node, subject, host string) (Host, er
 	return can[0], nil
 }
 
-// identityName is the file in the data directory with the host's id. A host that is back soon has
-// what was its own, without a move.
+// identityName is the file in the data directory with the host's id. It lets a host that is back soon keep
+// what it owned.
 const identityName = "host.id"
 
-// identity reads the host's id, and makes it the first time. A copied directory has the same: the
-// process that renews last is that host, and the other one ends.
+// identity reads the host's id, and makes it the first time. A copied directory has the same id: the
+// process that joins last is then that host, and the other one takes no part any more.
 func identity(dir string) (string, error) {
 	path := filepath.Join(dir, identityName)
 	raw, err := os.ReadFile(path)

@@ -10,25 +10,26 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Owner is who acts for a subject now.
+// Owner is the host that acts for a subject now.
 type Owner struct {
 	Here  bool
 	Epoch uint64 // of the lease, if it is this host
 	Host  Host   // if it is another one
 }
 
-// silence is how long an owner may be unheard of before it is not asked any more: it would not answer.
+// silence is how long an owner may be silent before it is no longer called, since it would not answer.
 const silence = 3 * time.Second
 
 var (
-	// ErrNobody is a subject that no host knows, or that none has heard of yet.
+	// ErrNobody means that no host owns the subject, or that none knows of it yet.
 	ErrNobody = errors.New("nobody owns it")
-	// ErrAway is a subject whose owner is gone or not at work, or a host that does not know: another takes over soon.
+	// ErrAway means that the subject's owner is gone or not at work, or that this host cannot tell: another
+	// host takes over soon.
 	ErrAway = errors.New("its host is out of reach, and another takes over within seconds")
 )
 
-// Owner says who acts for a subject. anew asks the database, for a caller to whom the last answer was of no
-// use. Errors: [ErrNobody], [ErrAway], and those of the database and of the node.
+// Owner returns the host that acts for a subject. anew asks the database, for a caller to which the last
+// answer was of no use. Errors: [ErrNobody], [ErrAway], and those of the database and of the node.
 func (m *Member) Owner(ctx context.Context, node, subject string, anew bool) (Owner, error) {
 	k := key{node, subject}
 	m.mu.Lock()
@@ -67,7 +68,7 @@ func (m *Member) Owner(ctx context.Context, node, subject string, anew bool) (Ow
 	return Owner{}, ErrAway
 }
 
-// host is a host that lives, also one that has come since the last round.
+// host returns a host by its id, even one that has joined since the last round.
 func (m *Member) host(ctx context.Context, id string) (Host, error) {
 	m.mu.Lock()
 	host, known := m.hosts[id]
@@ -89,20 +90,20 @@ func (m *Member) host(ctx context.Context, id string) (Host, error) {
 	return hosts[i], nil
 }
 
-// claimed sees to it that the node's process knows that a subject is its own.
+// claimed makes sure that the node's process knows that it owns a subject.
 func (m *Member) claimed(ctx context.Context, n Node, l lease) error {
 	process := n.Process()
 	m.mu.Lock()
 	done := m.claims[l.key()] == claim{l.epoch, process}
 	m.mu.Unlock()
-	if done || process == nil { // the call waits for a process, and brings the epoch along
+	if done || process == nil { // without a process, the call waits for one and brings the epoch along
 		return nil
 	}
 	return m.claimOne(ctx, n, process, l)
 }
 
-// Adopt makes this host the owner of a subject that its node has and nobody owns, such as one that
-// was just made.
+// Adopt makes this host the owner of a subject that its node has and no host owns, such as one that was
+// just created.
 func (m *Member) Adopt(ctx context.Context, node, subject string) error {
 	if err := m.table.add(ctx, key{node, subject}, m.me.ID); err != nil {
 		return err
@@ -111,8 +112,9 @@ func (m *Member) Adopt(ctx context.Context, node, subject string) error {
 	return err
 }
 
-// Fitter says whether a host is at work which fewer versions of flows do not fit. anew asks the database, since a
-// host that has just come is in no round of this one yet; while it does not answer, there may be one.
+// Fitter says whether another host is at work that can run more of the flow versions in use. anew asks the
+// database, since this host's last round does not include a host that has just joined. If the database
+// does not answer, Fitter assumes that there is such a host.
 func (m *Member) Fitter(ctx context.Context, node string, anew bool) bool {
 	unfit := m.opt.Unfit()
 	if unfit == 0 {
@@ -139,7 +141,7 @@ func (m *Member) fitter(h Host, node string, unfit int) bool {
 	return h.ID != m.me.ID && h.unfit < unfit && h.fit(node)
 }
 
-// Read says whether a host that lives reads the events of a node, as far as this one knows.
+// Read says whether a live host reads the events of a node, as far as this host knows.
 func (m *Member) Read(node string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

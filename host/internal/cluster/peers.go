@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// peerName is whom every certificate of a host is for.
+// peerName is the DNS name in every host's certificate.
 const peerName = "host.tapnode.internal"
 
-// peers is the way to the other hosts of the database, and theirs to this one.
+// peers calls the other hosts of the database and serves their calls to this one.
 type peers struct {
 	member *Member
 	server *http.Server
@@ -45,7 +45,7 @@ func newPeers(secret []byte, m *Member) (*peers, error) {
 			}
 			return conn, nil
 		},
-		// A host that is stopped, or cut off, holds up no call for longer than this.
+		// A host that hangs or is cut off holds up no call for longer than this.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: dialTime, PingTimeout: dialTime},
 	}}}
 	mux := http.NewServeMux()
@@ -57,12 +57,12 @@ func newPeers(secret []byte, m *Member) (*peers, error) {
 	return p, nil
 }
 
-// undialled is a connection that did not come about: nothing has left.
+// undialled means that no connection was made, so nothing has left this host.
 type undialled struct{ error }
 
 func (e *undialled) Unwrap() error { return e.error }
 
-// listen begins to serve, and says by which address.
+// listen begins to serve, and returns the address at which other hosts reach this one.
 func (p *peers) listen(ctx context.Context, listen, address string) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
@@ -91,8 +91,8 @@ func (p *peers) stop(ctx context.Context) error {
 	return nil
 }
 
-// mutual is TLS between those who have the secret. The authority's key follows from it, so that each
-// host signs its own certificate, which lasts as long as its process.
+// mutual configures TLS between the holders of the secret. The key of the certificate authority is derived
+// from the secret, so each host signs its own certificate, which lasts as long as its process.
 func mutual(secret []byte) (*tls.Config, error) {
 	seed, err := hkdf.Key(sha256.New, secret, nil, "tapnode/peers/v1", ed25519.SeedSize)
 	if err != nil {

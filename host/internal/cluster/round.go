@@ -9,10 +9,11 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// claimsAtOnce bounds the claims under way.
+// claimsAtOnce limits the claims that run at the same time.
 const claimsAtOnce = 16
 
-// round looks what the others do, takes this host's share, and tells its nodes what is theirs.
+// round reads what the other hosts do, takes this host's share of the subjects, and tells its nodes which
+// subjects are theirs.
 func (m *Member) round(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
@@ -49,7 +50,7 @@ func (m *Member) round(ctx context.Context) error {
 	return m.claim(ctx)
 }
 
-// found are subjects of this host's nodes that nobody owns yet, as far as is known.
+// found returns the subjects of this host's nodes that no host owns yet, as far as this host knows.
 func (m *Member) found() (fresh []key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,7 +68,7 @@ func (m *Member) found() (fresh []key) {
 	return fresh
 }
 
-// know keeps what was read.
+// know keeps what a round has read, and forgets claims that are no longer current.
 func (m *Member) know(hosts []Host, leases []lease) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,7 +86,7 @@ func (m *Member) know(hosts []Host, leases []lease) {
 	}
 }
 
-// tellReads tells each node whose events this host reads.
+// tellReads tells a node whether this host reads its events, whenever that changes.
 func (m *Member) tellReads(ctx context.Context) {
 	for _, n := range m.opt.Nodes {
 		m.mu.Lock()
@@ -99,7 +100,7 @@ func (m *Member) tellReads(ctx context.Context) {
 	}
 }
 
-// claim tells the nodes which subjects are theirs, and forgets those that are gone.
+// claim tells the nodes which subjects are theirs, and drops subjects that no longer exist.
 func (m *Member) claim(ctx context.Context) error {
 	var wg sync.WaitGroup
 	turns := make(chan struct{}, claimsAtOnce)
@@ -133,7 +134,7 @@ func (m *Member) claim(ctx context.Context) error {
 	return nil
 }
 
-// claimOne tells a node's process that a subject is its own.
+// claimOne tells a node's process that it owns a subject.
 func (m *Member) claimOne(ctx context.Context, n Node, process any, l lease) error {
 	err := n.Claim(ctx, l.subject, l.epoch)
 	p, _ := errors.AsType[*sdk.Problem](err)

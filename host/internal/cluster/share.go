@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// stays is how long an instance stays where it is before it may be moved to spread the load.
+	// stays is how long an instance stays at a host before it may be moved to spread the load.
 	stays = time.Minute
-	// moves is how many are moved at once for that: each has to log in anew.
+	// moves is how many instances are moved at once for that, since each has to log in again.
 	moves = 5
 )
 
-// share decides what a host takes: what belongs to nobody who can act for it, up to its share,
-// and a few of those that others have too many of. With every host doing the same, each subject
-// has an owner after one round, and the numbers differ by one at most in the end. The events of a node
-// are for one of the hosts which the fewest versions do not fit.
+// share decides which subjects a host takes: up to its share of those without an owner that can act, and a
+// few from hosts that have too many. If every host does the same, each subject has an owner after one
+// round, and in the end the hosts' numbers of subjects differ by one at most. The events of a node go to
+// one of the hosts with the fewest flow versions that they cannot run.
 func share(me string, hosts []Host, leases []lease) (take []lease) {
 	byNode := map[string][]lease{}
 	for _, l := range leases {
@@ -30,7 +30,7 @@ func share(me string, hosts []Host, leases []lease) (take []lease) {
 }
 
 func shareOf(me, node string, hosts []Host, leases []lease) (take []lease) {
-	count, mine := map[string]int{}, false // of each host that can act
+	count, mine := map[string]int{}, false // subjects of each host that can act
 	unfit, fewest := map[string]int{}, math.MaxInt
 	for _, h := range hosts {
 		if h.fit(node) {
@@ -46,7 +46,7 @@ func shareOf(me, node string, hosts []Host, leases []lease) (take []lease) {
 		_, fit := count[l.host]
 		switch {
 		case l.subject == "" && unfit[me] == fewest && (!fit || unfit[l.host] > fewest):
-			take = append(take, l) // the first who asks has it, of those that can do the most with it
+			take = append(take, l) // of the hosts with the fewest unfit versions, the first to ask gets it
 		case l.subject == "":
 		case !fit:
 			orphans = append(orphans, l)
@@ -65,7 +65,7 @@ func shareOf(me, node string, hosts []Host, leases []lease) (take []lease) {
 	return take
 }
 
-// fromOthers are leases of the hosts that have two more than this one, those that have been there longest first.
+// fromOthers returns leases to take from hosts that have at least two more than this one, the oldest first.
 func fromOthers(me string, count map[string]int, kept []lease) (take []lease) {
 	slices.SortStableFunc(kept, func(a, b lease) int { return cmp.Compare(b.age, a.age) })
 	for _, l := range kept {

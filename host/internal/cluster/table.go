@@ -10,10 +10,10 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// clock is the database's, in milliseconds: the hosts' own may differ.
+// clock is the time of the database, in milliseconds, since the clocks of the hosts may differ.
 const clock = `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`
 
-// Host is one of those that share the database.
+// Host is one of the hosts that share the database.
 type Host struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"` // of the machine
@@ -22,19 +22,19 @@ type Host struct {
 	Nodes   []string  `json:"nodes"` // that are ready there
 	Leaving bool      `json:"leaving"`
 	Started time.Time `json:"startedAt"`
-	// Lives is whether it was heard of in time.
+	// Lives says whether it renewed its lease in time.
 	Lives bool `json:"lives"`
 
-	steady []string // nodes that know all that is theirs
+	steady []string // nodes that have known all their subjects for a while
 	unfit  int      // versions of flows that it cannot run
-	// Owns is what it acts for, by name.
+	// Owns are the subjects that it acts for, by name.
 	Owns []string `json:"instances"`
 }
 
-// fit says whether the host can act for what a node looks after.
+// fit says whether the host can act for subjects of a node.
 func (h Host) fit(node string) bool { return h.Lives && !h.Leaving && slices.Contains(h.Nodes, node) }
 
-// lease says who acts for a subject of a node; subject "" is the node's events.
+// lease says which host acts for a subject of a node; the subject "" stands for reading the node's events.
 type lease struct {
 	node, subject string
 	host          string
@@ -42,18 +42,18 @@ type lease struct {
 	age           time.Duration // since it changed hands
 }
 
-// key is what a lease is on.
+// key identifies a lease.
 type key struct{ node, subject string }
 
 func (l lease) key() key { return key{l.node, l.subject} }
 
-// table is what the hosts say to each other.
+// table gives access to the tables through which the hosts coordinate.
 type table struct{ db *sqldb.DB }
 
-// forgotten is how long a host that is gone is shown.
+// forgotten is how long a host that is gone is still shown.
 const forgotten = 24 * time.Hour
 
-// join makes a process known as the host of its id, in place of one before it.
+// join announces a process as the host with its id, in place of any earlier process.
 func (t table) join(ctx context.Context, me Host, session string) error {
 	_, err := t.db.SQL().ExecContext(ctx, `INSERT INTO engine_hosts (id, session, name, address, version, nodes, steady, leaving, started, until)
 		VALUES ($1, $2, $3, $4, $5, '[]', '[]', 0, `+clock+`, `+clock+` + $6)
@@ -66,9 +66,9 @@ func (t table) join(ctx context.Context, me Host, session string) error {
 	return err
 }
 
-// beat tells the others that this process lives until the lease time from now, and what works here.
-// false: another process goes by its id. It does not wait for the disk: a beat that is lost with the
-// server is made again.
+// beat renews the lease of this process for leaseTime from now, and announces which nodes work here. It
+// returns false if another process uses its id. It does not wait for the disk, since the next beat
+// replaces one that is lost in a crash of the server.
 func (t table) beat(ctx context.Context, me Host, session string) (bool, error) {
 	nodes, err := json.Marshal(me.Nodes)
 	if err != nil {
@@ -92,13 +92,13 @@ func (t table) beat(ctx context.Context, me Host, session string) (bool, error) 
 	return n == 1, err
 }
 
-// leave ends the lease of this process: what it owned may be taken at once.
+// leave ends the lease of this process, so that others may take what it owned at once.
 func (t table) leave(ctx context.Context, id, session string) error {
 	_, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_hosts SET until = 0, leaving = 1 WHERE id = $1 AND session = $2`, id, session)
 	return err
 }
 
-// hosts reads all that were heard of lately, by name.
+// hosts reads all hosts that are still shown, by name.
 func (t table) hosts(ctx context.Context) ([]Host, error) {
 	return sqldb.All(ctx, t.db, func(row sqldb.Scanner) (h Host, err error) {
 		var nodes, steady, owns string
@@ -113,7 +113,7 @@ func (t table) hosts(ctx context.Context) ([]Host, error) {
 		FROM engine_hosts ORDER BY name, id`)
 }
 
-// silence is how long each host was not heard of, and which of its nodes are steady.
+// silence reads how long ago each host renewed its lease, and which of its nodes are steady.
 func (t table) silence(ctx context.Context) (map[string]heard, error) {
 	all, err := sqldb.All(ctx, t.db, func(row sqldb.Scanner) (h heard, err error) {
 		var ms int64
@@ -131,7 +131,7 @@ func (t table) silence(ctx context.Context) (map[string]heard, error) {
 	return out, err
 }
 
-// heard is what was heard of a host last.
+// heard is the last news of a host, as silence reads it.
 type heard struct {
 	host   string
 	silent time.Duration
@@ -153,18 +153,18 @@ func scanLease(row sqldb.Scanner) (l lease, err error) {
 	return l, err
 }
 
-// next is the epoch of a new owner. It follows the clock, so that it goes up, too, when an older
-// copy of the database takes its place.
+// next is the epoch of a new owner. It follows the clock, so that it also rises after an older copy of the
+// database has been restored.
 const next = `GREATEST(engine_owners.epoch + 1, ` + clock + `)`
 
-// add gives a subject that nobody owns to a host.
+// add gives a subject that no host owns to a host.
 func (t table) add(ctx context.Context, k key, host string) error {
 	_, err := t.db.SQL().ExecContext(ctx, `INSERT INTO engine_owners (node, subject, host, epoch, since) VALUES ($1, $2, $3, `+clock+`, `+clock+`)
 		ON CONFLICT (node, subject) DO NOTHING`, k.node, k.subject, host)
 	return err
 }
 
-// take gives a subject to a host that lives, unless it has changed hands meanwhile.
+// take gives a subject to a live host, unless the subject has changed hands meanwhile.
 func (t table) take(ctx context.Context, l lease, host string) error {
 	_, err := t.db.SQL().ExecContext(ctx, `UPDATE engine_owners SET host = $4, epoch = `+next+`, since = `+clock+`
 		WHERE node = $1 AND subject = $2 AND epoch = $3 AND EXISTS (SELECT 1 FROM engine_hosts WHERE id = $4 AND until >= `+clock+`)`,
@@ -172,7 +172,7 @@ func (t table) take(ctx context.Context, l lease, host string) error {
 	return err
 }
 
-// ErrUnknown is a host that is not known, or cannot act.
+// ErrUnknown means that a host is not known or cannot act.
 var ErrUnknown = errors.New("unknown host")
 
 // move gives a subject to a host.
@@ -182,7 +182,7 @@ func (t table) move(ctx context.Context, k key, host string) error {
 	return err
 }
 
-// drop forgets a subject that is gone, unless somebody has taken it meanwhile.
+// drop deletes a subject that no longer exists, unless another host has taken it meanwhile.
 func (t table) drop(ctx context.Context, l lease) error {
 	_, err := t.db.SQL().ExecContext(ctx, `DELETE FROM engine_owners WHERE node = $1 AND subject = $2 AND epoch = $3`,
 		l.node, l.subject, int64(l.epoch)) //nolint:gosec // epochs are the database's own

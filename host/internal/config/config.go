@@ -1,13 +1,13 @@
-// Package config gives values to the flags of a command that its command line leaves out: from the
+// Package config fills in the flags of a command that its command line leaves out: from the
 // environment, and from a file.
 //
 // What it guarantees:
 //
-//   - The command line wins over the environment, and that over the file. A list is taken whole
-//     from the first that has it.
-//   - A file is checked against schemas/tapnode.config.json before anything of it counts: everything
-//     wrong is found, with its JSON Pointer.
-//   - No error repeats a value: it may be a secret.
+//   - The command line takes precedence over the environment, and the environment over the file. A
+//     list is taken whole from the first of them that has it.
+//   - A file is checked against schemas/tapnode.config.json before any of it is used. All errors
+//     are reported, each with its JSON Pointer.
+//   - No error contains a value, which may be a secret.
 package config
 
 import (
@@ -17,15 +17,15 @@ import (
 	"strings"
 )
 
-// prefix begins the names of variables.
+// prefix is the prefix of the names of our environment variables.
 const prefix = "TAPNODE_"
 
-// EnvName is the variable of a flag: TAPNODE_KEEP_RUNS is that of --keep-runs.
+// EnvName returns the environment variable of a flag: TAPNODE_KEEP_RUNS for --keep-runs.
 func EnvName(flag string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// Member is the name of a flag in a file: keepRuns is that of --keep-runs.
+// Member returns the name of a flag in a file: keepRuns for --keep-runs.
 func Member(flag string) string {
 	words := strings.Split(flag, "-")
 	for i, w := range words[1:] {
@@ -34,7 +34,7 @@ func Member(flag string) string {
 	return strings.Join(words, "")
 }
 
-// Setting is a flag with where its value comes from.
+// Setting is a flag and the source of its value.
 type Setting struct {
 	Flag   *flag.Flag
 	Source string
@@ -49,8 +49,8 @@ func isMany(f *flag.Flag) bool {
 	return ok && m.Many()
 }
 
-// Fill gives each flag that was not set a value of the environment or the file, and says where
-// those of all come from. Flags with one letter are short forms, and left out.
+// Fill sets each flag that is not set yet from the environment or the file, and returns the source
+// of every flag's value. Flags with one letter are short forms, and are skipped.
 func Fill(fs *flag.FlagSet, file File, environment func(string) (string, bool)) ([]Setting, error) {
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -85,7 +85,7 @@ func Fill(fs *flag.FlagSet, file File, environment func(string) (string, bool)) 
 	return settings, errors.Join(errs...)
 }
 
-// reason words why a flag does not take a value.
+// reason says why a flag does not accept a value.
 func reason(f *flag.Flag, err error) string {
 	if b, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
 		return "want true or false"
@@ -93,7 +93,8 @@ func reason(f *flag.Flag, err error) string {
 	return err.Error()
 }
 
-// Unknown are the variables of an environment that begin like ours and are no flag's.
+// Unknown returns the variables of an environment that have our prefix but belong neither to a flag
+// nor to others.
 func Unknown(fs *flag.FlagSet, environ []string, others ...string) []string {
 	known := map[string]bool{}
 	for _, name := range others {

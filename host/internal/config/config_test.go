@@ -48,7 +48,8 @@ func read(t *testing.T, text string) File {
 	return f
 }
 
-// TestWhoWins: the command line, then the environment, then the file, then the default.
+// TestWhoWins: the command line takes precedence, then the environment, then the file, then the
+// default.
 func TestWhoWins(t *testing.T) {
 	environment := map[string]string{}
 	lookup := func(name string) (string, bool) { v, ok := environment[name]; return v, ok }
@@ -69,7 +70,7 @@ func TestWhoWins(t *testing.T) {
 			t.Fatal(err)
 		}
 		clear(environment)
-		environment["TAPNODE_LISTEN"] = c.env // an empty one is none
+		environment["TAPNODE_LISTEN"] = c.env // an empty variable counts as unset
 		if c.env != "" {
 			environment["TAPNODE_HOST"] = "c,d"
 		}
@@ -94,7 +95,7 @@ func TestWhoWins(t *testing.T) {
 	}
 }
 
-// TestWrongValues are said with where they stand, and not repeated.
+// TestWrongValues: an error says where a wrong value is, and does not repeat it.
 func TestWrongValues(t *testing.T) {
 	fs, _ := flags()
 	_, err := Fill(fs, read(t, "keepRuns: 1000000000000000000000"), func(name string) (string, bool) {

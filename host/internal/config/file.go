@@ -25,7 +25,8 @@ type File struct {
 	values map[string][]string // by member
 }
 
-// Read reads a file, YAML or JSON. Findings are what is wrong with it; then it is empty.
+// Read reads a file, YAML or JSON. Findings say what is wrong with it; if there are any, the File
+// is empty.
 func Read(path string) (File, []schema.Finding, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -60,7 +61,7 @@ func wrong(message string) []schema.Finding {
 
 var where = regexp.MustCompile(`^yaml: (line \d+: )?`)
 
-// asJSON reads one document of YAML, of which JSON is a part.
+// asJSON reads one YAML document, which may be JSON, since that is a subset.
 func asJSON(raw []byte) ([]byte, []schema.Finding) {
 	var value any
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
@@ -69,7 +70,7 @@ func asJSON(raw []byte) ([]byte, []schema.Finding) {
 	} else if err != nil {
 		line := where.FindStringSubmatch(err.Error())
 		said := "it is not YAML"
-		if line != nil && line[1] != "" { // the rest quotes the file
+		if line != nil && line[1] != "" { // the rest of the error quotes the file
 			said = line[1] + "that is not YAML, or a name that is there already"
 		}
 		return nil, wrong(said)
@@ -87,8 +88,8 @@ func asJSON(raw []byte) ([]byte, []schema.Finding) {
 	return document, nil
 }
 
-// texts writes values as flags take them. The schema lets only texts, numbers, truths and lists of
-// texts through.
+// texts formats values as flags accept them. The schema allows only strings, numbers, booleans and
+// lists of strings.
 func texts(document []byte) (map[string][]string, error) {
 	dec := json.NewDecoder(bytes.NewReader(document))
 	dec.UseNumber()

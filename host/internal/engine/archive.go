@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Archive is what a Log offers to people who look for runs and manage versions of flows.
-// Package enginetest holds every implementation to it.
+// Archive is the part of a Log with which people look for runs and manage versions of flows.
+// Package enginetest has the tests that every implementation must pass.
 type Archive interface {
 	// Runs finds runs, the newest first. It looks at a bounded number of runs: a page may
 	// have fewer than were asked for, even none, and still say that there are more.
@@ -23,45 +23,46 @@ type Archive interface {
 	// Found is one run as Runs shows it. ErrNotFound if there is none.
 	Found(ctx context.Context, run string) (Found, error)
 
-	// Waiting counts the runs that wait at a node, by the digest of their version, among
-	// the newest ones of a bounded number.
+	// Waiting counts the runs that wait at a node, by the digest of their version. It counts a
+	// bounded number of runs, the newest.
 	Waiting(ctx context.Context, flow, node string) (map[string]int, error)
 
-	// Versions are those of a flow, the newest first, without their sources.
+	// Versions returns the versions of a flow, the newest first, without their sources.
 	Versions(ctx context.Context, flow string) ([]Version, error)
 
-	// Published are the versions that start runs, one for each flow, with their sources,
-	// by flow. The generation is another one after every change of them.
+	// Published returns the versions that start runs, one for each flow, with their sources, sorted
+	// by flow. Every change of them changes the generation.
 	Published(ctx context.Context) (generation uint64, all []Version, err error)
 
-	// Changed returns when the generation is another one: nil, or the error of ctx.
+	// Changed returns when the generation is no longer the given one: nil, or the error of ctx.
 	Changed(ctx context.Context, generation uint64) error
 
-	// Flows are the versions of all flows without their sources, by flow, the newest first;
-	// and of those whose runs wait, how many do, among the newest ones of a bounded number.
+	// Flows returns the versions of all flows without their sources, sorted by flow, the newest
+	// first. waiting is how many runs of a flow wait, by the flow's id, counted among a bounded
+	// number of the newest runs.
 	Flows(ctx context.Context) (all []Version, waiting map[string]int, err error)
 
-	// Counted are the figures from an hour to before another: see Counted. Versions that are published
-	// are among them.
+	// Counted returns the figures from one hour up to, but not including, another: see the type
+	// Counted. They include the versions that were published.
 	Counted(ctx context.Context, from, to int64, slot int, flow, instance string) (Counted, error)
 
-	// DropDraft forgets the draft of a flow. ErrNotFound if it has none.
+	// DropDraft removes the draft of a flow. ErrNotFound if it has none.
 	DropDraft(ctx context.Context, flow string) error
 
 	// Retire makes a flow start no more runs. ErrNotFound if it has no published version.
 	Retire(ctx context.Context, flow string) error
 }
 
-// Query says which runs are wanted. Empty fields want all.
+// Query says which runs are wanted. Empty fields match all runs.
 type Query struct {
 	Flow    string
-	Version int // of the flow, which must be named, too
+	Version int // of Flow, which must be set, too
 	Status  run.Status
-	Trial   *bool  // that are, or are not
-	Node    string // with an armed wait or a delay, of the flow, which must be named, too
-	About   string // a subject, in any form that subject takes: a number, a LID, an id of a message
+	Trial   *bool  // only trials, or only others
+	Node    string // of Flow, which must be set, too: where the run has an armed wait or a delay
+	About   string // a subject, in any form that the function subject takes: a phone number, a LID, the id of a message
 	Since   time.Time
-	Until   time.Time // not itself
+	Until   time.Time // exclusive
 	After   string    // Page.Next of the page before
 	Limit   int       // 1 to MaxPage; 0 is DefaultPage
 }
@@ -83,8 +84,8 @@ type Page struct {
 type Found struct {
 	Run     string     `json:"run"`
 	Flow    string     `json:"flow"`
-	Version int        `json:"version"`         // 0: it is not known any more
-	Trial   bool       `json:"trial,omitempty"` // somebody has tried a version out
+	Version int        `json:"version"`         // 0: no longer known
+	Trial   bool       `json:"trial,omitempty"` // it tries a version out
 	Status  run.Status `json:"status"`
 	Started time.Time  `json:"started"`
 	Ended   time.Time  `json:"ended,omitzero"`
@@ -93,10 +94,10 @@ type Found struct {
 	About   []string   `json:"about,omitempty"`
 }
 
-// ErrBadQuery is a Query that no Log understands.
+// ErrBadQuery means that a Query is invalid.
 var ErrBadQuery = errors.New("this cannot be looked for")
 
-// Place is where a run stands among the others: newest first.
+// Place is the position of a run in a list, the newest first.
 type Place struct {
 	Started int64 // unix milliseconds
 	Run     string
@@ -117,9 +118,9 @@ const Unreadable run.Status = "unreadable"
 
 var statuses = []run.Status{run.StatusQueued, run.StatusRunning, run.StatusSucceeded, run.StatusFailed, run.StatusCancelled, Unreadable}
 
-// Check completes a Query: its subject in the one form, its limit, and the place that its
-// page begins after, which is the end of the time that is asked for when there is no page
-// before.
+// Check validates a Query, brings its subject into the one form and sets its limit. It returns the
+// place after which its page begins: that of the page before, or else the end of the time that is
+// asked for.
 func (q *Query) Check() (Place, error) {
 	q.About = subject(q.About)
 	switch {
@@ -153,7 +154,7 @@ func (q *Query) Check() (Place, error) {
 	return end, nil
 }
 
-// Matches reports whether a run is wanted, its place aside.
+// Matches reports whether a run matches the Query, apart from its place.
 func (q *Query) Matches(f Found) bool {
 	return (q.Flow == "" || q.Flow == f.Flow) &&
 		(q.Version == 0 || q.Version == f.Version) &&

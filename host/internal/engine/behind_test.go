@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// After an outage, an answer that was given in time is on its way while its wait times out:
-// the timeout waits for it.
+// After an outage, an answer that was given in time may still be on its way when its wait times
+// out: the timeout waits for it.
 func TestTimeoutsWaitForAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := engine.NewMemory(0)
@@ -50,9 +50,9 @@ func TestTimeoutsWaitForAnswers(t *testing.T) {
 	})
 }
 
-// While an instance is away, the waits of its messages do not time out, and those of others do.
-// An answer that was given in time and comes when the timeout has been taken is late: what the
-// flow says of those decides, once.
+// While an instance is away, the waits of its messages do not time out; other waits do. An answer
+// that was given in time but arrives after the timeout was taken is late: the flow's rule for late
+// answers decides, once.
 func TestTimeoutsWaitForTheirInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool

@@ -16,8 +16,8 @@ var errKey = errors.New("the concurrency key cannot be worked out")
 // maxTurns is how often a run tries to begin while others with its key come and go.
 const maxTurns = 20
 
-// begin starts a run as its trigger's concurrency says: beside the others of its key, in their
-// place, after them, or, with a *ClaimedError, not at all.
+// begin starts a run as the concurrency rule of its trigger says: in parallel with the other runs
+// of its key, in their place, after them, or, with a *ClaimedError, not at all.
 func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, c change) ([]run.Effect, error) {
 	rule, err := e.concurrency(p, id, c)
 	if err != nil {
@@ -26,7 +26,7 @@ func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, c change
 	if rule.Key != "" || rule.Policy != flow.PolicyParallel {
 		c.claim = p.Flow().Metadata.ID + " " + rule.Key
 	}
-	if c.claim != "" && c.event.Trial { // it gets in the way of no customer's
+	if c.claim != "" && c.event.Trial { // a trial must not hold up customers' runs
 		c.claim = "trial of " + c.claim
 	}
 	c.turn = TurnAlone
@@ -61,7 +61,7 @@ func (e *Engine) begin(ctx context.Context, p *flow.Program, id string, c change
 	return nil, fmt.Errorf("run %s did not get its turn: %w", id, err)
 }
 
-// concurrency is what a trigger says of runs with the same key.
+// concurrency is a trigger's rule for runs with the same key.
 func (e *Engine) concurrency(p *flow.Program, id string, c change) (flow.Concurrency, error) {
 	trigger, err := p.Trigger(c.event.Trigger)
 	if err != nil || trigger.Concurrency == nil {
@@ -78,7 +78,7 @@ func (e *Engine) concurrency(p *flow.Program, id string, c change) (flow.Concurr
 	return rule, nil
 }
 
-// first makes the first change of a run: it begins, or is queued.
+// first makes the first change of a run, which begins or is queued.
 func (e *Engine) first(ctx context.Context, p *flow.Program, id string, c change) ([]run.Effect, error) {
 	defer e.exclusive(id)()
 	if c.turn != TurnQueued {
@@ -93,8 +93,8 @@ func (e *Engine) first(ctx context.Context, p *flow.Program, id string, c change
 	return effects, e.store(ctx, p, run.State{}, s, 0, c, ev, effects)
 }
 
-// takeTurn begins a queued run whose turn has come. Its task is dropped when another run has
-// the turn: there will be a task again when that one is over.
+// takeTurn begins a queued run whose turn has come. If another run has the turn, the task is
+// dropped: there will be another task when that run is over.
 func (e *Engine) takeTurn(ctx context.Context, t Task) error {
 	s, err := e.State(ctx, t.Run)
 	if err != nil {

@@ -31,8 +31,8 @@ edges:
 `, policy)
 }
 
-// Of several messages of one chat, each begins a run as the policy says; another chat is not
-// concerned.
+// Each of several messages of one chat begins a run as the policy says; another chat is not
+// affected.
 func TestConcurrency(t *testing.T) {
 	for policy, want := range map[string]string{
 		"parallel": "running running running",
@@ -98,7 +98,7 @@ edges:
   - {from: ask.text, to: heard}
 `
 
-// A word that begins the conversation anew is no answer to the menu that waits.
+// A word that restarts the conversation is not an answer to the menu that waits.
 func TestRestartWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, restart)

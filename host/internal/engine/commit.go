@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/storedjson"
 )
 
-// maxConflicts is how often a change is computed anew before the caller hears of
-// it. Races are between hosts only and settle at once.
+// maxConflicts is how often a change is computed again before the caller gets ErrConflict. Only
+// hosts race each other here, and such races settle at once.
 const maxConflicts = 20
 
 // errBroken is a stored run that cannot be read.
@@ -23,14 +23,14 @@ var errBroken = errors.New("the stored run cannot be read")
 // change is an event on its way into a run.
 type change struct {
 	event  run.Event
-	ends   Task   // that led to it, if one did
-	cursor Cursor // behind it, if it was read from a subscription
-	claim  string // of a run that begins; see Batch
+	ends   Task   // the task that led to it, if any
+	cursor Cursor // the position after the event, if it came from a subscription
+	claim  string // of a new run; see Batch
 	turn   Turn
 }
 
-// apply brings an event into a run: load, apply, append; again if the run has
-// changed meanwhile. It returns the effects.
+// apply applies an event to a run: it loads the run, applies the event and appends the outcome, and
+// starts over if the run has changed meanwhile. It returns the effects.
 func (e *Engine) apply(ctx context.Context, id string, c change) ([]run.Effect, error) {
 	defer e.exclusive(id)()
 	for range maxConflicts {
@@ -43,14 +43,14 @@ func (e *Engine) apply(ctx context.Context, id string, c change) ([]run.Effect, 
 		}
 		p, err := e.pinned(ctx, r.state)
 		if errors.Is(err, ErrUnknownFlow) && r.state.Took(c.event.ID) {
-			return nil, fmt.Errorf("run %s: %w", id, run.ErrSeen) // by a host that the version fits
+			return nil, fmt.Errorf("run %s: %w", id, run.ErrSeen) // it was applied by a host that can run the version
 		}
 		if err != nil {
 			return nil, err
 		}
 		effects, err := e.commit(ctx, p, r.state, r.revision, c)
 		if known && (err != nil || declined(effects)) {
-			e.hot.forget(id) // nothing was stored, so nobody has said that this was the newest state
+			e.hot.forget(id) // nothing was stored, so nothing has confirmed that this was the newest state
 			continue
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -70,7 +70,7 @@ func (e *Engine) load(ctx context.Context, id string) (hotRun, error) {
 	return hotRun{state: s, revision: rec.Revision}, err
 }
 
-// exclusive keeps two goroutines of this process off the same run.
+// exclusive locks a run against the other goroutines of this process.
 func (e *Engine) exclusive(id string) (unlock func()) {
 	m := &e.stripes[maphash.String(e.seed, id)%uint64(len(e.stripes))]
 	m.Lock()
@@ -85,8 +85,8 @@ func decodeState(src []byte) (run.State, error) {
 	return s, nil
 }
 
-// commit applies an event to a run in state s, carries on through the pure built-in nodes it
-// meets, and appends the outcome as one batch.
+// commit applies an event to a run in state s, runs the pure built-in nodes that the run reaches,
+// and appends the outcome as one batch.
 func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revision uint64, c change) ([]run.Effect, error) {
 	ev := c.event
 	ev.At = now()
@@ -104,7 +104,7 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 			continue
 		}
 		effects = slices.Delete(effects, i, i+1)
-		if _, _, wanted := s.Call(p, x.Visit, x.Attempt); !wanted { // the run is over meanwhile
+		if _, _, wanted := s.Call(p, x.Visit, x.Attempt); !wanted { // the run has ended meanwhile
 			i--
 			continue
 		}
@@ -118,12 +118,12 @@ func (e *Engine) commit(ctx context.Context, p *flow.Program, s run.State, revis
 			return nil, err
 		}
 		effects = slices.Insert(effects, i, more...)
-		i-- // what came instead is next
+		i-- // the inserted effects are next
 	}
 	return effects, e.store(ctx, p, before, s, revision, c, ev, effects)
 }
 
-// store appends what a change has led to.
+// store appends the outcome of a change.
 func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State, revision uint64, c change, ev run.Event, effects []run.Effect) error {
 	b := Batch{Run: s.Run, Digest: s.Digest, Expect: revision, Ends: c.ends, Over: over(s), Steps: steps(p, s, ev, effects),
 		Cursor: c.cursor, Claim: c.claim, Turn: c.turn}
@@ -149,7 +149,7 @@ func (e *Engine) store(ctx context.Context, p *flow.Program, before, s run.State
 	return nil
 }
 
-// now is the time as it is stored.
+// now is the current time in the form that is stored.
 func now() time.Time { return time.Now().UTC().Round(0) }
 
 // over says whether nothing more happens to a run by itself.

@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Whoever watches a run sees no secret of it.
+// A watcher of a run sees none of its secrets.
 func TestStepsConcealSecrets(t *testing.T) {
 	const src = `
 apiVersion: flow/v1

@@ -10,10 +10,11 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Count is something that happened in the runs of a flow, for figures. It is stored with the change that
-// it is part of, so figures are neither more nor less than what happened. Trials count for none.
+// Count is something that happened in the runs of a flow, for the figures. It is stored with the
+// change that it is part of, so that the figures count neither more nor less than what happened.
+// Trials are not counted.
 type Count struct {
-	Hour     int64 // since 1970, UTC
+	Hour     int64 // hours since 1970, UTC
 	Flow     string
 	Node     string
 	Kind     CountKind
@@ -32,7 +33,7 @@ const (
 	CountTap       CountKind = "tap"       // the port
 	CountWrote     CountKind = "wrote"     // an answer in words
 	CountSilent    CountKind = "silent"    // no answer in time
-	CountTook      CountKind = "took"      // how long a tap took: the upper bound in seconds, of TookBounds; "" is longer
+	CountTook      CountKind = "took"      // how long a tap took: the first of TookBounds that is not shorter, in seconds; "" if it took longer
 	CountFailed    CountKind = "failed"    // the operation and the code, with a space between
 	CountPublished CountKind = "published" // the number of the version
 )
@@ -40,13 +41,13 @@ const (
 // TookBounds are the bounds of the histogram of times to a tap.
 var TookBounds = []time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 72 * time.Hour}
 
-// maxCountKey bounds a key, in bytes: codes are nodes' own words.
+// maxCountKey bounds a key, in bytes, because nodes choose their own codes.
 const maxCountKey = 200
 
 // HourOf is the Count.Hour of a time.
 func HourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
-// counts are those of a change, by its steps.
+// counts derives the counts of a change from its steps.
 func counts(p *flow.Program, before, after run.State, steps []Step) []Count {
 	if after.Trial {
 		return nil
@@ -77,7 +78,7 @@ func counts(p *flow.Program, before, after run.State, steps []Step) []Count {
 			add(st, CountSilent, "")
 		case run.TraceWaitAnswered, run.TraceWaitRestarted:
 			if was != nil && was.Wait == run.WaitArmed && was.Call != run.CallDone {
-				add(st, CountMenu, "") // it has arrived, whatever becomes of its call
+				add(st, CountMenu, "") // the message has arrived, whatever the outcome of its call
 			}
 			if st.ButtonID == "" {
 				add(st, CountWrote, "")
@@ -122,11 +123,12 @@ func visitOf(s run.State, n int) *run.Visit {
 	return nil
 }
 
-// Counted are what was counted from one hour to before another, of a flow and an instance if they are
-// named: by slots of some hours and kind, and in all by flow, node, kind and key.
+// Counted is what was counted from one hour up to, but not including, another, of one flow and one
+// instance if they are given. Slots has sums by slots of some hours and by kind, All sums of the
+// whole time by flow, node, kind and key.
 type Counted struct {
 	Slots []Count // Hour, Kind, N
-	All   []Count // Hour only of CountPublished
+	All   []Count // Hour is set for CountPublished only
 }
 
 // Counted is Archive.Counted.

@@ -30,8 +30,8 @@ func (c *counting) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	return revision, err
 }
 
-// TestMenuIsCountedOnce: also one that was answered before its call had an outcome, or that never got
-// another one.
+// TestMenuIsCountedOnce: also a menu that was answered before its call had an outcome, or whose
+// call never got one.
 func TestMenuIsCountedOnce(t *testing.T) {
 	for name, outcome := range map[string]error{
 		"sent":               nil,

@@ -13,37 +13,38 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// ErrBadEvent is an event that no repetition makes better.
+// ErrBadEvent means that an event is unusable, however often it is delivered.
 var ErrBadEvent = errors.New("the event cannot be used")
 
-// errElsewhere is an event that is for a process which can run more of the versions in use.
+// errElsewhere means that the event is for a process that can run more of the versions in use.
 var errElsewhere = errors.New("another host fits more of the flows and reads the events from now on")
 
 // Event is something that happened outside, as a TRIGGER reports it.
 type Event struct {
 	// ID is the same for every delivery of the same thing.
 	ID string `json:"id"`
-	// Time is when it happened, by whoever saw it.
+	// Time is when it happened, according to the source that saw it.
 	Time time.Time `json:"time,omitzero"`
-	// Type such as "whatsapp.button.clicked.v1".
+	// Type is the type of the event, such as "whatsapp.button.clicked.v1".
 	Type string `json:"type"`
 	// Data is JSON, at most maxEvent bytes.
 	Data json.RawMessage `json:"data,omitempty"`
-	// Correlation of the call this answers. May be empty.
+	// Correlation is that of the call which this event answers. May be empty.
 	Correlation string `json:"correlation,omitempty"`
 	// For is "flow/trigger" when the event comes from a subscription with that
 	// trigger's filter. Only such events start triggers that have a filter.
 	For string `json:"for,omitempty"`
-	// Subscription goes on at Cursor, at the earliest, when this event is dealt with: that is
+	// Once this event is dealt with, Subscription continues at Cursor or later: the cursor is
 	// stored together with what the event leads to. May be empty.
 	Subscription string `json:"-"`
 	Cursor       []byte `json:"-"`
 
-	decoded map[string]any // stands for Data, which is empty then
-	once    bool           // nobody delivers it again
+	decoded map[string]any // used in place of Data, which is then empty
+	once    bool           // it is never delivered again
 }
 
-// RunIn is the run that a correlation leads to; empty if it is none of the engine's.
+// RunIn returns the id of the run that a correlation leads to. It does not check that the engine
+// made the correlation.
 func RunIn(correlation string) string {
 	id, _, _ := strings.Cut(correlation, ":")
 	return id
@@ -55,21 +56,21 @@ type Delivered struct {
 	Answered string
 	// Started are the runs the event started.
 	Started []string
-	// Ignored are those that it did not start, because others with their key are not over.
+	// Ignored are the runs that it did not start because other runs with their key are not over.
 	Ignored []string
 	// Duplicate means that the event was delivered before.
 	Duplicate bool
-	// Response is the output of a respond@1 step that a run which it started came to at once;
+	// Response is the output of a respond@1 step that a run started by the event reached at once;
 	// nil if there is none.
 	Response any
-	// Dead means that it could not be delivered, or not to everyone, and is kept as a dead
-	// letter.
+	// Dead means that the event could not be delivered, or not to every trigger, and is kept as a
+	// dead letter.
 	Dead bool
 }
 
-// Deliver leads an event to the run it answers or else to the triggers that take
-// it. What cannot be delivered, and never will be by repeating it, is kept as a dead letter.
-// After an error the event is to be delivered again; what was decided stays so.
+// Deliver routes an event to the run that it answers, or else to the triggers that accept it. An
+// event that no repetition can deliver is kept as a dead letter. After an error the caller must
+// deliver the event again; what was already decided stays so.
 func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivered, error) {
 	w := &way{}
 	if len(ev.Cursor) > 0 {
@@ -86,11 +87,11 @@ func (e *Engine) Deliver(ctx context.Context, ev Event) (Delivered, error) {
 	return d, err
 }
 
-// way is what is known of an event on its way.
+// way is what is known about an event while it is being delivered.
 type way struct {
 	cursor Cursor
-	stored bool       // the cursor, with a change
-	letter DeadLetter // its Run or Flow, if it cannot be delivered
+	stored bool       // the cursor was stored with a change
+	letter DeadLetter // has the Run or Flow, in case the event becomes a dead letter
 }
 
 func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivered, error) {
@@ -113,7 +114,7 @@ func (e *Engine) deliver(ctx context.Context, ev Event, w *way) (Delivered, erro
 	return e.trigger(ctx, ev, data, w)
 }
 
-// read gives the data as flows work with it.
+// read returns the data in the form that flows work with.
 func (ev *Event) read() (any, error) {
 	if ev.decoded != nil {
 		return ev.decoded, nil
@@ -121,7 +122,7 @@ func (ev *Event) read() (any, error) {
 	return flow.DecodeJSON(ev.Data)
 }
 
-// answer leads an event to its wait. taken is false when the event may start
+// answer applies an event to the run whose wait it answers. taken is false when the event may start
 // runs instead.
 func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d Delivered, taken bool, err error) {
 	w, err := e.log.Wait(ctx, ev.Correlation)
@@ -142,7 +143,7 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d De
 	case errors.Is(err, ErrNotFound):
 		way.letter.Run = ""
 		return Delivered{}, false, e.log.Publish(ctx, refusal(data, "", "unknown", "no run waits for this, or not any more"))
-	case errors.Is(err, ErrUnknownFlow) && e.fitter(ctx, true): // as it has turned out just now
+	case errors.Is(err, ErrUnknownFlow) && e.fitter(ctx, true): // asked anew: another host can run it
 		return Delivered{}, true, errElsewhere
 	case hopeless(err) != "":
 		return Delivered{}, true, errors.Join(err, e.log.Publish(ctx, refusal(data, w.Run, hopeless(err), err.Error())))
@@ -151,7 +152,7 @@ func (e *Engine) answer(ctx context.Context, ev Event, data any, way *way) (d De
 	}
 }
 
-// refusal tells of an answer that no run took, with its data.
+// refusal is the step that reports an answer which no run took, with its data.
 func refusal(data any, id, code, message string) Step {
 	return Step{Time: time.Now(), Run: id, Kind: run.TraceWaitRefused, Code: code, Message: message, Data: data,
 		MessageID: lookup(data, "menu", "messageId"), ButtonID: lookup(data, "button", "id")}
@@ -166,14 +167,14 @@ func declined(effects []run.Effect) bool {
 	return false
 }
 
-// trigger starts a run for every trigger that takes the event. The run's id
-// follows from the event's, so that a second delivery starts nothing.
+// trigger starts a run for every trigger that accepts the event. The run's id is derived from the
+// event's, so that a second delivery starts nothing.
 func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Delivered, error) {
 	var d Delivered
 	starts := e.starts(ev, data)
 	for i, s := range starts {
 		c := change{event: run.Event{Kind: run.Started, Trigger: s.ID, Data: data}}
-		if i == len(starts)-1 { // or what is behind it would be passed over
+		if i == len(starts)-1 { // with the last start only: a cursor stored earlier would pass over the starts that remain
 			c.cursor = w.cursor
 		}
 		effects, err := e.begin(ctx, s.program, s.run, c)
@@ -187,7 +188,7 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Deliv
 			w.stored = c.cursor.Subscription != ""
 		case errors.Is(err, ErrConflict):
 			d.Duplicate = true
-		case hopeless(err) != "": // for this one; the others are none the worse
+		case hopeless(err) != "": // only for this trigger; the others are not affected
 			d.Dead = true
 			mine := ev
 			mine.For = s.name()
@@ -201,8 +202,8 @@ func (e *Engine) trigger(ctx context.Context, ev Event, data any, w *way) (Deliv
 	return d, nil
 }
 
-// interrupts says whether an event begins a conversation anew, so that it answers nothing. A
-// trigger with a filter can only know so of an event that has passed it.
+// interrupts says whether an event restarts a conversation, so that it answers no wait. A trigger
+// with a filter can decide this only for an event that has passed the filter.
 func (e *Engine) interrupts(ev Event, data any) bool {
 	for _, s := range e.starts(ev, data) {
 		if s.program.Interrupts(s.ID) {
@@ -222,7 +223,7 @@ type start struct {
 func (e *Engine) starts(ev Event, data any) []start {
 	var out []start
 	for _, t := range e.served.Load().candidates(ev) {
-		if len(t.With) > 0 && ev.For == "" { // its filter has not let the event through
+		if len(t.With) > 0 && ev.For == "" { // the event has not passed its filter
 			continue
 		}
 		ok, err := t.program.Match(t.ID, data)
@@ -240,14 +241,14 @@ func (e *Engine) starts(ev Event, data any) []start {
 	return out
 }
 
-// Cancel ends a run for good. Cancelling one that is over does nothing but keep
-// late answers from reopening it.
+// Cancel ends a run for good. Cancelling a run that is over only keeps late answers from reopening
+// it.
 func (e *Engine) Cancel(ctx context.Context, id, reason string) error {
 	_, err := e.apply(ctx, id, change{event: run.Event{Kind: run.Cancelled, Reason: reason}})
 	return err
 }
 
-// State is a run as it stands. ErrNotFound if there is none.
+// State returns the current state of a run. ErrNotFound if there is none.
 func (e *Engine) State(ctx context.Context, id string) (run.State, error) {
 	rec, err := e.log.Load(ctx, id)
 	if err != nil {

@@ -32,8 +32,8 @@ edges:
   - {from: ask.timeout, to: say}
 `
 
-// A message starts a run once, however often and however concurrently it is
-// delivered, and only for the triggers that take it.
+// A message starts a run once, however often and however concurrently it is delivered, and only for
+// the triggers that accept it.
 func TestTriggers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, greeter)
@@ -81,8 +81,8 @@ func forTrigger(ev engine.Event, name string) engine.Event {
 	return ev
 }
 
-// Words that the flow has no edge for start what they start, though they belong
-// to a menu; the menu stands. They come once per subscription.
+// A text that answers a menu but has no edge in the flow starts the runs that its triggers start;
+// the menu keeps waiting. The text arrives once per subscription.
 func TestDeclinedAnswerMayStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, greeter)
@@ -103,7 +103,7 @@ func TestDeclinedAnswerMayStart(t *testing.T) {
 	})
 }
 
-// What answers nothing known is refused where people can see it.
+// An answer to an unknown correlation is refused in a step that people can see.
 func TestUnknownCorrelation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, greeter)
@@ -117,7 +117,7 @@ func TestUnknownCorrelation(t *testing.T) {
 	})
 }
 
-// What is no event is kept as a dead letter, and stays one.
+// An invalid event is kept as a dead letter, and stays one when it is sent again.
 func TestBadEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, greeter)

@@ -1,30 +1,28 @@
-// Package engine runs flows. It keeps each run in a Log, carries out the effects
-// the flow interpreter asks for, and leads events back to the runs they answer.
+// Package engine runs flows. It keeps each run in a Log, carries out the effects that the flow
+// interpreter asks for, and routes events to the runs that they answer.
 //
 // # What it guarantees
 //
-//   - A change of a run's state happens exactly once: every change is appended
-//     with the revision it was computed from, and of two that race one is
-//     computed anew.
-//   - A call of a node happens at least once, always under the same idempotency
-//     key for the same visit. What was asked for and has no outcome is asked for
-//     again after a restart, because it is part of the state. A call that is not
-//     safe to repeat happens at most once: begun and without an outcome, it fails
-//     with an unknown effect.
-//   - Calls of one lane (an operation for one instance) begin in order and a few at a
-//     time, so that a slow instance delays no other.
-//   - A choice that was made before the deadline of its wait beats the timeout, however
-//     late it arrives; while answers may be on their way, timeouts wait.
-//   - A wait can be found from the moment before its message is sent.
-//   - Of runs with the same key, those begin that their triggers' policy lets; queued ones
-//     in their order, also when the host dies between two.
-//   - A time of a schedule starts one run, on however many hosts.
-//   - An event that no repetition could deliver is kept as a dead letter and holds up none
+//   - A change of a run's state happens exactly once: every change is appended with the revision it
+//     was computed from, and when two changes race, the loser is computed again.
+//   - A call of a node happens at least once, always under the same idempotency key for the same
+//     visit. A call that was requested and has no outcome is requested again after a restart,
+//     because it is part of the state. A call that is not safe to repeat happens at most once: if
+//     it was begun and has no outcome, it fails with an unknown effect.
+//   - Calls of one lane (an operation for one instance) begin in order and a few at a time, so that
+//     a slow instance delays no other.
+//   - An answer that was given before the deadline of its wait beats the timeout, however late it
+//     arrives; while answers may be on their way, timeouts wait.
+//   - A wait can be found before its message is sent.
+//   - The policy of a trigger decides which runs with the same key may begin. Queued runs begin in
+//     order, even if the host dies between two of them.
+//   - Each time of a schedule starts one run, on however many hosts.
+//   - An event that can never be delivered is kept as a dead letter and does not hold up the events
 //     behind it.
-//   - An event is applied to a run once per event id, as long as the run
-//     remembers it, and starts a run at most once per trigger.
-//   - Everything ends: calls have deadlines, workers are counted, retries are
-//     bounded by the flow, and the Log bounds what it keeps.
+//   - An event is applied to a run once per event id, as long as the run remembers the id, and
+//     starts a run at most once per trigger.
+//   - Everything is bounded: calls have deadlines, workers are counted, retries are bounded by the
+//     flow, and the Log bounds what it keeps.
 package engine
 
 import (
@@ -47,8 +45,7 @@ import (
 const (
 	// defaultCalls is how many calls of nodes run at the same time.
 	defaultCalls = 512
-	// timers is how many due retries, and how many due timeouts, are worked on at the same
-	// time.
+	// timers is how many due retries, and how many due timeouts, are processed at the same time.
 	timers = 4
 	// maxFlows is how many versions of flows may be deployed.
 	maxFlows = 10_000
@@ -62,7 +59,7 @@ const (
 var (
 	// ErrUnknownFlow means that no such flow, or no such version, is deployed.
 	ErrUnknownFlow = errors.New("the flow is not deployed")
-	// ErrKeyUsed means that a key has started a run of the flow with other variables.
+	// ErrKeyUsed means that the key has already started a run of the flow with other variables.
 	ErrKeyUsed = errors.New("the key was used for another request")
 	// ErrState means that Start or Stop was called out of order.
 	ErrState = errors.New("the engine is not in that state")
@@ -73,21 +70,22 @@ type Options struct {
 	Log      Log
 	Executor Executor
 	Builtins []Builtin
-	// Logger for what nobody asked about; nil is slog.Default.
+	// Logger is for failures that no caller is told about; nil is slog.Default.
 	Logger *slog.Logger
-	// Calls at the same time; 0 is defaultCalls.
+	// Calls is how many calls of nodes run at the same time; 0 is defaultCalls.
 	Calls int
-	// Compile makes a program of a version of a flow that the Log kept. Without it the engine
-	// knows the versions that are deployed in this process.
+	// Compile makes a program from a version of a flow that the Log has kept. Without it the engine
+	// can run only the versions that are deployed in this process.
 	Compile func(id string, source []byte) (*flow.Program, error)
-	// Behind says that answers to what a run has sent by an instance may be on their way which
-	// were given before now, such as after an outage, and with empty names, that answers to
-	// anything may be. Timeouts wait meanwhile. Nil: never.
+	// Behind says whether answers that were given before now, to messages that a run has sent
+	// through an instance, may still be on their way, such as after an outage. With empty names it
+	// says whether any answers at all may be. Timeouts wait meanwhile. Nil: never.
 	Behind func(instance, run string) bool
-	// Fitter says whether another process on the Log can run more of the versions that are in use. Events are
-	// left to that one. anew asks for what is true now, before an event becomes a dead letter. Nil: never.
+	// Fitter says whether another process on the Log can run more of the versions in use than this
+	// one. Events of subscriptions are then left to that process. anew asks for a fresh result,
+	// before an event becomes a dead letter. Nil: never.
 	Fitter func(ctx context.Context, anew bool) bool
-	// Tells says whether anybody wants events of runs. Nil: nobody.
+	// Tells says whether anybody wants the events of runs: see Outgoing. Nil: nobody does.
 	Tells func() bool
 }
 
@@ -104,21 +102,22 @@ type Engine struct {
 	tells    func() bool
 	hot      *hot
 	seed     maphash.Seed
-	stripes  [4096]sync.Mutex // keep the runs of this process from racing themselves; so many that a thousand at once seldom meet
+	stripes  [4096]sync.Mutex // serialize the changes of a run in this process; with so many, a thousand runs at once seldom share one
 
 	// complaints bounds the log lines about dead letters, and about tasks that fail or cannot be held.
 	complaints *rate.Limiter
-	// outage bounds those about a Log that fails, which hundreds of workers see at the same time.
+	// outage bounds the log lines about a failing Log, which hundreds of workers notice at the same
+	// time.
 	outage rate.Sometimes
 
 	mu       sync.RWMutex
-	programs map[string]*flow.Program // by digest, for runs that are pinned
-	unfit    map[string]error         // why versions in use are not among them
+	programs map[string]*flow.Program // by digest, for the runs that are pinned to them
+	unfit    map[string]error         // by digest: why a version in use is not among the programs
 
 	served      atomic.Pointer[serving] // for new runs
 	rescheduled chan struct{}           // holds one token when served has changed
 
-	publishing sync.Mutex // held while what is published changes here
+	publishing sync.Mutex // held while this process changes the set of published flows
 
 	life    sync.Mutex
 	stop    context.CancelFunc // ends the loops; nil before Start
@@ -182,9 +181,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop takes no more work, lets running calls finish until ctx ends, and cuts
-// the rest. Cut calls are made again, under the same keys, by whoever works on
-// the Log next. It returns when every goroutine of the engine has ended.
+// Stop takes no more tasks, lets running calls finish until ctx ends, and cancels the rest.
+// Cancelled calls are made again, under the same keys, by the next process that works on the Log.
+// It returns when every goroutine of the engine has ended.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.life.Lock()
 	defer e.life.Unlock()

@@ -48,7 +48,7 @@ func TestMenu(t *testing.T) {
 	})
 }
 
-// Back to the menu, and a click on the old one, each find their own visit.
+// A click on the newer menu and a click on the old one each find their own visit.
 func TestBackToMenu(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, example(t, "menu.yaml"))
@@ -92,7 +92,7 @@ edges:
   - {from: ask.timeout, to: c}
 `
 
-// Of many clicks, a timeout and a cancellation at the same moment, one leads on.
+// Of many clicks, a timeout and a cancellation at the same moment, exactly one takes effect.
 func TestOneAnswerWins(t *testing.T) {
 	for _, at := range []time.Duration{time.Minute, time.Hour + time.Second} { // the timeout is taken in the second
 		synctest.Test(t, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// A failure that passes is tried again, later, under the same key.
+// A temporary failure is retried later, under the same key.
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -177,8 +177,7 @@ func TestRetry(t *testing.T) {
 	})
 }
 
-// A call that never returns ends at its deadline, and is tried as often as the
-// flow says.
+// A call that never returns ends at its deadline, and is retried as often as the flow says.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &phone{before: func(ctx context.Context, _ engine.Call, _ int) error { <-ctx.Done(); return ctx.Err() }}
@@ -195,8 +194,8 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// Stop lets a call finish if it can, cuts it if it cannot; what was cut is called
-// again by the next engine on the log, under the same key.
+// Stop lets a call finish if it can and cancels it if it cannot; a cancelled call is made again by
+// the next engine on the log, under the same key.
 func TestStopAndCarryOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := engine.NewMemory(0)
@@ -246,11 +245,11 @@ edges:
 	})
 }
 
-// Built-in nodes run between two steps, in order, and a failure calls off what
-// was asked for beside it.
+// Built-in nodes run between two steps, in order, and a failure cancels the calls requested beside
+// it.
 func TestBuiltinsInOneStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looked := make(chan struct{}) // the send waits for it: its outcome would be the second revision
+		looked := make(chan struct{}) // holds up the send, whose outcome would be the second revision
 		r := newRig(t, engine.NewMemory(0), &phone{before: func(context.Context, engine.Call, int) error { <-looked; return nil }}, `
 apiVersion: flow/v1
 kind: Flow

@@ -36,7 +36,7 @@ func TestExampleFlows(t *testing.T) {
 				defer r.stop()
 				id := c.file[:len(c.file)-len(".yaml")]
 				runID := r.run(engine.Request{Flow: id})
-				if id == "schedule" { // or it would start runs, too
+				if id == "schedule" { // otherwise the schedule would start runs, too
 					if err := r.Retire(t.Context(), id); err != nil {
 						t.Fatal(err)
 					}

@@ -16,9 +16,9 @@ import (
 
 // Executor makes calls of operations that live outside the host.
 type Executor interface {
-	// Execute makes one call; ctx carries its deadline. progress may be called
-	// until Execute returns. To fail precisely it returns a *sdk.Problem; any other
-	// error counts as one of the node with an unknown effect that may pass.
+	// Execute makes one call; ctx carries its deadline. progress may be called until Execute
+	// returns. It returns a *sdk.Problem to say exactly what failed; any other error counts as a
+	// fault of the node that may pass, with an unknown effect.
 	Execute(ctx context.Context, call Call, progress func(Progress)) (Result, error)
 }
 
@@ -30,16 +30,16 @@ type Builtin interface {
 	Execute(ctx context.Context, key string, input map[string]any) (any, error)
 }
 
-// builtin is a Builtin with what is asked of it all the time.
+// builtin is a Builtin with those of its properties that are needed all the time.
 type builtin struct {
 	Builtin
 	id   string
 	pure bool
 }
 
-// RunKeys is before the idempotency key of every call that a run makes, and callers from
-// outside may not use it: a run's keys can be guessed, and a key that somebody else has
-// used blocks the step.
+// RunKeys is the prefix of the idempotency key of every call that a run makes. Callers from outside
+// may not use it: the keys of a run can be guessed, and a key that somebody else has used blocks
+// the step.
 const RunKeys = "run:"
 
 // Call is one call of an operation.
@@ -57,14 +57,13 @@ type Progress struct {
 	Data    json.RawMessage
 }
 
-// Result is what a call that worked has to say.
+// Result is the outcome of a successful call.
 type Result struct {
 	Output   json.RawMessage // an object; may be empty
 	Warnings []sdk.Warning
 }
 
-// call makes a call, wherever the operation lives, and says how it went as an
-// event for the interpreter.
+// call makes a call, built-in or remote, and returns its outcome as an event for the interpreter.
 func (e *Engine) call(ctx context.Context, x run.Execute, progress func(Progress)) run.Event {
 	ctx, cancel := context.WithTimeout(ctx, x.Deadline)
 	defer cancel()
@@ -120,7 +119,7 @@ func runBuiltin(ctx context.Context, b builtin, key string, input map[string]any
 	return out, nil
 }
 
-// problem gives every error the shape of the contract's Failed.
+// problem turns every error into the form of the contract's Failed.
 func problem(ctx context.Context, err error) *sdk.Problem {
 	if p, ok := errors.AsType[*sdk.Problem](err); ok {
 		return p
@@ -133,25 +132,25 @@ func problem(ctx context.Context, err error) *sdk.Problem {
 		Fault: sdk.FaultNode, Message: err.Error(), Err: err}
 }
 
-// origin says which step of which run a call is of.
+// origin is the step and the run that a call belongs to.
 type origin struct{ flow, run, node string }
 
 type originKey struct{}
 
-// from lets the logs of a call say where it comes from.
+// from adds the origin of a call to its context, for log lines.
 func from(ctx context.Context, s run.State, x run.Execute) context.Context {
 	return context.WithValue(ctx, originKey{}, origin{s.Flow, s.Run, x.Node})
 }
 
-// Origin says which node of which run of which flow a call is of; all are empty for one that
-// no run makes.
+// Origin returns the flow, the run and the node that a call belongs to; all are empty for a call
+// that no run makes.
 func Origin(ctx context.Context) (flow, run, node string) {
 	o, _ := ctx.Value(originKey{}).(origin)
 	return o.flow, o.run, o.node
 }
 
-// LogOrigin is a handler for lines that built-in nodes write: it adds the flow, the run
-// and the node to each.
+// LogOrigin wraps a handler for the log lines of built-in nodes: it adds the flow, the run and the
+// node to each line.
 func LogOrigin(h slog.Handler) slog.Handler { return originHandler{h} }
 
 type originHandler struct{ slog.Handler }

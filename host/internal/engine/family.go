@@ -13,11 +13,11 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// maxNesting is how deep runs may begin others.
+// maxNesting is how deep runs that begin other runs may be nested.
 const maxNesting = 10
 
-// family adds the tasks by which runs that began each other hear of each other: one that is
-// over tells the run that waits for it, and one that is cut short cancels those it waits for.
+// family adds the tasks that connect a run with the runs it began: a run that is over reports to
+// the run that waits for it, and a run that ends early cancels the runs it waits for.
 func (b *Batch) family(p *flow.Program, before, after run.State, now time.Time) {
 	if !over(after) {
 		return
@@ -36,8 +36,8 @@ func (b *Batch) family(p *flow.Program, before, after run.State, now time.Time) 
 // childOf is the id of the run that a step of type flow begins.
 func childOf(x run.Execute) string { return runOf(x.Key, flow.OperationFlow) }
 
-// beginChild begins the run that a step of type flow stands for. The step ends when that run
-// is over: its task is done until then.
+// beginChild begins the run that a step of type flow stands for. The step ends when that run is
+// over; until then it needs no task.
 func (e *Engine) beginChild(ctx context.Context, s run.State, x run.Execute, t Task) error {
 	depth := 1
 	if s.Parent != nil {
@@ -64,7 +64,8 @@ func (e *Engine) beginChild(ctx context.Context, s run.State, x run.Execute, t T
 	return err
 }
 
-// pins are the versions of the flows that a program runs and whose version it pins.
+// pins returns the digest of the published version of each flow that a program runs with a pinned
+// version.
 func (e *Engine) pins(p *flow.Program) map[string]string {
 	var out map[string]string
 	for _, n := range p.Flow().Nodes {
@@ -82,8 +83,8 @@ func (e *Engine) pins(p *flow.Program) map[string]string {
 	return out
 }
 
-// other is the flow that a step of a run names; nil if it is not published. A version is pinned
-// when the run begins.
+// other is the program of the flow that a step of a run names; nil if the flow is not published. A
+// pinned version was chosen when the run began.
 func (e *Engine) other(ctx context.Context, s run.State, name string, pinned bool) (*flow.Program, error) {
 	if !pinned {
 		return e.served.Load().byFlow[name], nil
@@ -94,7 +95,7 @@ func (e *Engine) other(ctx context.Context, s run.State, name string, pinned boo
 	return e.program(ctx, s.Pins[name])
 }
 
-// subflow finds the trigger of type flow.
+// subflow finds the trigger of type flow, or says why the flow cannot be run from another.
 func subflow(p *flow.Program, name string, depth int) (trigger string, bad *sdk.Problem) {
 	refuse := func(code, format string, args ...any) (string, *sdk.Problem) {
 		return "", &sdk.Problem{Code: code, HTTPStatus: http.StatusUnprocessableEntity, Message: fmt.Sprintf(format, args...),
@@ -114,7 +115,8 @@ func subflow(p *flow.Program, name string, depth int) (trigger string, bad *sdk.
 	return triggers[i].ID, nil
 }
 
-// refusedChild is why a run could not begin, if repeating it would not help.
+// refusedChild is the problem that a step fails with when its run could not begin; nil if the task
+// is to be repeated instead.
 func refusedChild(name string, err error) *sdk.Problem {
 	var invalid *flow.InvalidError
 	var claimed *ClaimedError
@@ -135,8 +137,8 @@ func refusedChild(name string, err error) *sdk.Problem {
 	return p
 }
 
-// abort cancels a run that another waits for no more. One that is over stays as it is: it may
-// be what ended the other.
+// abort cancels a run that its parent no longer waits for. A run that is over stays as it is: its
+// end may be what ended the parent.
 func (e *Engine) abort(ctx context.Context, t Task) error {
 	s, err := e.State(ctx, t.Run)
 	if err != nil {
@@ -149,7 +151,7 @@ func (e *Engine) abort(ctx context.Context, t Task) error {
 	return err
 }
 
-// childOver tells a run that the one which its visit began is over.
+// childOver tells a run that the run which one of its visits began is over.
 func (e *Engine) childOver(ctx context.Context, t Task) error {
 	s, err := e.State(ctx, t.Run)
 	if err != nil {

@@ -52,8 +52,8 @@ func (r *rig) childID(flowID string) (id string) {
 	return id
 }
 
-// A step that is another flow waits until its run is over, also over a restart of the host,
-// and goes on with what came of it.
+// A step that runs another flow waits until that run is over, even across a restart of the host,
+// and continues with its outcome.
 func TestSubflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, p := engine.NewMemory(0), &phone{}
@@ -74,8 +74,8 @@ func TestSubflow(t *testing.T) {
 	})
 }
 
-// A step that pins its flow runs the version that was published when the run began; another
-// the one that is.
+// A step that pins its flow runs the version that was published when its own run began; any other
+// step runs the version published now.
 func TestSubflowVersion(t *testing.T) {
 	for version, want := range map[string]string{"pinned": "Menu for Ana", "current": "Another menu"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestSubflowVersion(t *testing.T) {
 	}
 }
 
-// A run that is cancelled cancels the one that it waits for; one that fails or cannot begin
-// takes the error port.
+// A run that is cancelled cancels the run that it waits for. When that run fails or cannot begin,
+// the step takes the error port.
 func TestSubflowEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &phone{}

@@ -84,7 +84,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// A run whose steps are forgotten while it waits is followed to its end.
+// A run whose steps are removed while it waits is followed to its end.
 func TestFollowWhatIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := engine.NewMemory(0)
@@ -118,7 +118,7 @@ func (b *between) Steps(ctx context.Context, run string, after uint64) ([]engine
 	return b.Memory.Steps(ctx, run, after)
 }
 
-// A run that ends while it is read is followed no longer than that.
+// Following stops when the run ends while its steps are being read.
 func TestFollowAcrossTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &between{Memory: engine.NewMemory(0)}
@@ -140,8 +140,8 @@ func TestFollowAcrossTheEnd(t *testing.T) {
 	})
 }
 
-// ToRest ends where a run waits for somebody, with all that went on beside the wait, and
-// next with what came of the answer.
+// ToRest ends where a run waits for an answer, after everything that happened in parallel with the
+// wait; the next ToRest ends after what the answer led to.
 func TestToRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(0), &phone{}, example(t, "menu.yaml"))

@@ -21,14 +21,14 @@ type History struct {
 	Message string          `json:"message,omitempty"`
 	Pending []PendingAction `json:"pending,omitempty"`
 	Steps   []HistoryStep   `json:"steps"`
-	// Omitted is how many steps before these are not shown.
+	// Omitted is how many earlier steps are not shown.
 	Omitted int `json:"omitted,omitempty"`
 }
 
-// maxHistory is how many steps of a run are shown, the newest.
+// maxHistory is how many of the newest steps of a run are shown.
 const maxHistory = 2000
 
-// PendingAction is what is to happen to a run by itself, and when.
+// PendingAction is something that will happen to a run by itself, and when.
 type PendingAction struct {
 	Kind  run.PendingKind `json:"kind"`
 	Node  string          `json:"node"`
@@ -36,16 +36,17 @@ type PendingAction struct {
 	Due   time.Time       `json:"due,omitzero"` // zero: at once
 }
 
-// HistoryStep is a step, with what only its neighbours tell.
+// HistoryStep is a step with data that is derived from the steps around it.
 type HistoryStep struct {
 	Step
-	// Key is the idempotency key of the call that the step is of.
+	// Key is the idempotency key of the call that the step belongs to.
 	Key string `json:"key,omitempty"`
-	// TookMs is how long an attempt took from when it was asked for, its turn included.
+	// TookMs is how long an attempt took from when it was requested, including the wait for its
+	// turn.
 	TookMs int64 `json:"tookMs,omitempty"`
 }
 
-// History tells what is kept of a run. ErrNotFound if there is none.
+// History returns what is kept of a run. ErrNotFound if there is none.
 func (e *Engine) History(ctx context.Context, id string) (History, error) {
 	found, err := e.log.Found(ctx, id)
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// What hot runs may take, as long as they would be in the Log.
+// Limits of the hot runs. hotBytes bounds the size of their states as they are given to the Log.
 const (
 	hotRuns  = 1000
 	hotBytes = 2 << 20
 )
 
-// hot remembers the runs that were changed last, so that the next change of one neither reads
-// nor decodes it. The Log refuses a change that was computed from a revision which is not the
-// newest: another host may have changed the run.
+// hot caches the runs that were changed last, so that the next change of one neither reads nor
+// decodes it. A cached run may be old, because another host may have changed it: the Log refuses a
+// change that was computed from a revision other than the newest.
 type hot struct {
 	mu    sync.Mutex
 	runs  *simplelru.LRU[string, hotRun]
@@ -37,14 +37,14 @@ func newHot() (*hot, error) {
 	return h, err
 }
 
-// find returns what was kept of a run.
+// find returns a run, if it is cached.
 func (h *hot) find(id string) (hotRun, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.runs.Get(id)
 }
 
-// keep remembers a run.
+// keep caches a run.
 func (h *hot) keep(id string, r hotRun) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

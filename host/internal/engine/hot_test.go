@@ -27,9 +27,9 @@ nodes:
 edges: [{from: "first.reply:a", to: second}, {from: "second.reply:a", to: end}]
 `
 
-// A host that remembers a run as it was before another host changed it finds that out, also when
-// there would be nothing to store: an answer to what it has not heard of is taken all the same,
-// and one that the other host has taken is known.
+// A host whose cached run is older than a change by another host notices it, even when there would
+// be nothing to store: it accepts an answer to a wait that it has not seen yet, and recognizes an
+// answer that the other host has taken.
 func TestAnotherHostChangesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, p := engine.NewMemory(0), &phone{}

@@ -8,8 +8,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Index is what a run can be found by, as it stands after a change. It is derived here and
-// nowhere else, and stored with the change.
+// Index is the data by which a run can be found, as it stands after a change. It is derived here
+// and nowhere else, and stored with the change.
 type Index struct {
 	Flow    string
 	Trial   bool
@@ -19,12 +19,12 @@ type Index struct {
 	Error string
 	// Waits are the nodes with an armed wait or a delay, in order, each once.
 	Waits []string
-	// Subjects are whom and what the change was about: phone numbers, LIDs, groups and ids
-	// of messages, as subject writes them.
+	// Subjects are the people and things that the change was about: phone numbers, LIDs, groups and
+	// ids of messages, in the form of the function subject.
 	Subjects []string
 }
 
-// maxSubjects is how many subjects of a run are kept. Later ones do not find it.
+// maxSubjects is how many subjects of a run are kept. The run cannot be found by later ones.
 const maxSubjects = 64
 
 // IndexOf derives the index data from a run's state and the steps that led there.
@@ -47,7 +47,7 @@ func IndexOf(s run.State, steps []Step) Index {
 	return x
 }
 
-// IndexFrom is for runs that were stored without index data.
+// IndexFrom derives the index data of a run that was stored without it.
 func IndexFrom(state []byte, steps []Step) (Index, error) {
 	s, err := decodeState(state)
 	return IndexOf(s, steps), err
@@ -81,7 +81,7 @@ func (x *Index) about(text string) {
 	}
 }
 
-// AddSubjects adds those that are new to the subjects of a run, as many as it may have.
+// AddSubjects adds new subjects to those of a run, up to the limit of a run.
 func AddSubjects(all, more []string) []string {
 	for _, s := range more {
 		if len(all) < maxSubjects && !slices.Contains(all, s) {
@@ -94,9 +94,9 @@ func AddSubjects(all, more []string) []string {
 // maxSubject is the length of a subject in bytes.
 const maxSubject = 128
 
-// subject writes what names somebody or a message in one way: a phone number, however it
-// is punctuated, or the address of one, as its digits; any other address (a LID, a group)
-// without the number of a device; an id as it is. What is no name gives "".
+// subject brings the name of a person, a group or a message into one form. A phone number, however
+// it is punctuated, or the address of one becomes its digits; any other address (a LID, a group)
+// loses the number of a device; an id stays as it is. A text that is too long becomes "".
 func subject(text string) string {
 	text = strings.TrimSpace(text)
 	if len(text) > maxSubject {

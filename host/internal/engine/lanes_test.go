@@ -22,7 +22,7 @@ nodes:
   - {id: say, type: whatsapp.sendText@1, with: {instance: "${ vars.instance }", number: "1", contentText: hello}}
 `
 
-// A campaign on one instance, of which each send takes long, delays no run on another.
+// A campaign on one instance, whose sends are slow, delays no run on another instance.
 func TestCampaignDelaysNoOtherInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &phone{before: func(ctx context.Context, c engine.Call, _ int) error {

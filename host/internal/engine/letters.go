@@ -11,26 +11,28 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// MaxDeadLetters is how many dead letters a Log keeps. Beyond it the oldest go.
+// MaxDeadLetters is how many dead letters a Log keeps. Beyond that, the oldest are removed.
 const MaxDeadLetters = 10_000
 
-// DeadLetter is an event that could not be delivered, and why. It was acknowledged, so that
-// it holds up none behind it, and waits for somebody to resend or drop it.
+// DeadLetter is an event that could not be delivered, and the reason. It was acknowledged, so that
+// it does not hold up the events behind it, and waits for somebody to resend or drop it.
 type DeadLetter struct {
-	// ID follows from the event's, and from the trigger that could not take it if it was one.
+	// ID is derived from the event's id and, if a trigger could not take the event, from that
+	// trigger.
 	ID    string    `json:"id"`
 	Time  time.Time `json:"time"` // when it was given up
 	Event Event     `json:"event"`
-	Run   string    `json:"run,omitempty"`  // that it answers
-	Flow  string    `json:"flow,omitempty"` // that it would have started
+	Run   string    `json:"run,omitempty"`  // the run that it answers
+	Flow  string    `json:"flow,omitempty"` // the flow that it would have started
 	// Code is bad_event, unknown_flow, full, invalid_variables, bad_key or broken_run.
 	Code    string `json:"code"`
 	Message string `json:"message"`
-	// Raw is the event's data if it is no JSON, or its beginning if it is too long.
+	// Raw is the event's data if it is not JSON, or its beginning if it is too long.
 	Raw string `json:"raw,omitempty"`
 }
 
-// bury keeps an event as a dead letter if err is one that no repetition mends.
+// bury keeps an event as a dead letter if err shows that no repetition can deliver it; else it
+// returns err.
 func (e *Engine) bury(ctx context.Context, ev Event, about DeadLetter, err error) error {
 	about.Code = hopeless(err)
 	if about.Code == "" {
@@ -62,8 +64,8 @@ func letterID(ev Event) string {
 	return "d" + runOf(id, ev.For)[1:]
 }
 
-// hopeless is the code of an error that comes again however often an event is delivered; ""
-// of one that passes.
+// hopeless is the code of an error that recurs however often an event is delivered; "" for an error
+// that may pass.
 func hopeless(err error) string {
 	var invalid *flow.InvalidError
 	switch {
@@ -83,8 +85,8 @@ func hopeless(err error) string {
 	return ""
 }
 
-// DeadLetters lists dead letters, newest first, at most limit, from behind the one with the
-// id after on; an empty after begins with the newest.
+// DeadLetters lists at most limit dead letters, newest first. The list begins after the dead letter
+// with the id after, or with the newest if after is empty.
 func (e *Engine) DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error) {
 	return e.log.DeadLetters(ctx, after, limit)
 }
@@ -94,7 +96,7 @@ func (e *Engine) DeadLetter(ctx context.Context, id string) (DeadLetter, error) 
 	return e.log.DeadLetter(ctx, id)
 }
 
-// Resend delivers a dead letter again. It is gone when that works, and else stays, with the
+// Resend delivers a dead letter again. It is removed when that works, and else stays, with the
 // newest reason.
 func (e *Engine) Resend(ctx context.Context, id string) (Delivered, error) {
 	letter, err := e.log.DeadLetter(ctx, id)
@@ -109,7 +111,7 @@ func (e *Engine) Resend(ctx context.Context, id string) (Delivered, error) {
 	return d, e.log.DropDeadLetter(ctx, id)
 }
 
-// DropDeadLetter forgets a dead letter. ErrNotFound if there is none.
+// DropDeadLetter removes a dead letter. ErrNotFound if there is none.
 func (e *Engine) DropDeadLetter(ctx context.Context, id string) error {
 	if _, err := e.log.DeadLetter(ctx, id); err != nil {
 		return fmt.Errorf("dead letter %s: %w", id, err)

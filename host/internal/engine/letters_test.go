@@ -19,8 +19,8 @@ func deadLetters(t *testing.T, r *rig) []engine.DeadLetter {
 	return letters
 }
 
-// A full log takes no new runs. Answers to those it has go through all the same, and what
-// would have started one can be sent again when there is room.
+// A full log takes no new runs. Answers to its existing runs still go through, and an event that
+// would have started a run can be resent when there is room.
 func TestFullLogHoldsUpNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, engine.NewMemory(1), &phone{}, greeter)

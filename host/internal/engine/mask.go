@@ -12,9 +12,9 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Masked is the history as people see it who may not read what customers and flows said: of
-// numbers the last two digits are left, of texts their length. What says how the run went
-// stays: nodes, ports, codes, times, ids of messages and buttons.
+// Masked is the history for people who may not read what customers and flows said: it keeps only
+// the last two digits of numbers and the length of texts. What says how the run went stays: nodes,
+// ports, codes, times, ids of messages and buttons.
 func (h History) Masked() History {
 	h.Found = h.Found.Masked()
 	h.Message = maskNumbers(h.Message)
@@ -41,8 +41,8 @@ func (f Found) Masked() Found {
 func (st Step) Masked() Step {
 	st.Message = maskNumbers(st.Message)
 	switch st.Kind {
-	case run.TraceWaitArmed: // the ports on offer
-	case run.TraceRunStarted: // variables have what names they like
+	case run.TraceWaitArmed: // its data are the ports on offer
+	case run.TraceRunStarted: // flows name their variables as they like
 		st.Data = maskAll(st.Data)
 	default:
 		st.Data = masking(plain).value(st.Data, "", "")
@@ -63,15 +63,16 @@ func (l DeadLetter) Masked() DeadLetter {
 	return l
 }
 
-// plain are members whose texts tell how something went, not what was said. All others are
-// masked, whatever a node or a flow calls them.
+// plain are the members whose texts say how something went, not what was said. All others are
+// masked, however a node or a flow names them.
 var plain = strings.Fields(`clickedAt httpStatus instance kind lateByMs level matchedBy mediaType messageId messageType ok port receivedAt
 	renderedAs sentAt state status type until`)
 
-// masking has the names of the members that stay.
+// masking is the names of the members that are not masked.
 type masking []string
 
-// value masks one. in is the member that it is, and of the member that has this one.
+// value masks a value. in is the name of the member that it belongs to, and of the name of the
+// member around that.
 func (m masking) value(v any, in, of string) any {
 	told := slices.Contains(m, in) || in == "id" && (of == "button" || of == "buttons")
 	switch v := v.(type) {
@@ -100,7 +101,7 @@ func (m masking) value(v any, in, of string) any {
 	return v
 }
 
-// maskAll masks the members of an object, as if their names said nothing.
+// maskAll masks all members of an object, whatever their names.
 func maskAll(v any) any {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -113,10 +114,10 @@ func maskAll(v any) any {
 	return out
 }
 
-// maxPlainNumber is the length of a number that names nobody.
+// maxPlainNumber is the length up to which a number cannot identify a person.
 const maxPlainNumber = 4
 
-// maskText says how long a text is, or with what digits a number ends.
+// maskText replaces a text by its length, and a number by its last digits.
 func maskText(s string) string {
 	switch {
 	case s == "" || s == "(concealed)":
@@ -128,17 +129,17 @@ func maskText(s string) string {
 }
 
 var (
-	// longNumber is what may be a phone number, or the user part of a LID.
+	// longNumber matches what may be a phone number, or the user part of a LID.
 	longNumber = regexp.MustCompile(`(^|[^0-9A-Za-z])\+?\d[\d ().-]{4,}(\d\d)\b`)
 	onlyNumber = regexp.MustCompile(`^\+?\d[\d ().-]{4,}\d\d(@[a-z.]+)?$`)
 )
 
-// maskNumbers leaves the last two digits of each long number that is no part of a word, such
-// as an id.
+// maskNumbers masks each long number but for its last two digits. A number that is part of a word,
+// such as an id, stays.
 func maskNumbers(s string) string { return longNumber.ReplaceAllString(s, "${1}…${2}") }
 
-// MaskJSON masks texts and numbers in JSON, but those of members that say how something went; told
-// are names of more of them.
+// MaskJSON masks the texts and numbers in JSON, except in members that say how something went; told
+// names more such members.
 func MaskJSON(raw json.RawMessage, told ...string) json.RawMessage {
 	v, err := flow.DecodeJSON(raw)
 	if err != nil {

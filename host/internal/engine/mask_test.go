@@ -9,7 +9,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// TestMasked: nothing that a customer or a flow said is left, and what tells how it went is.
+// TestMasked: nothing that a customer or a flow said is left, but everything that shows how the run
+// went.
 func TestMasked(t *testing.T) {
 	said := []string{"5511999990001", "99999-0001", "123456789", "Ana Souza", "How can we help", "987654", "https://", "my words", "secret"}
 	data := map[string]any{

@@ -12,7 +12,7 @@ import (
 
 // Bounds of a Memory.
 const (
-	// defaultRuns is how many runs it keeps unless told otherwise.
+	// defaultRuns is how many runs it keeps by default.
 	defaultRuns = 100_000
 	// maxBytes is how large all states together may be before it is full.
 	maxBytes = 256 << 20
@@ -25,18 +25,18 @@ type Memory struct {
 
 	mu     sync.Mutex
 	runs   map[string]*memoryRun
-	over   *list.List // of run ids, over first in front
+	over   *list.List // run ids, those that were over first in front
 	waits  map[string]Wait
 	tasks  map[string]Task
 	queues map[Queue]*memoryQueue
 	steps  *stepRing
 	bytes  int // of all states
 	flows  map[string]Version
-	tried  map[string]bool // digests of flows
+	tried  map[string]bool // by the digests of versions
 
 	letters memoryLetters
 	claims  memoryClaims
-	// changes counts those of the published flows; changed is closed, and made anew, at each.
+	// changes counts the changes of the published flows; each closes changed and makes it anew.
 	changes uint64
 	changed chan struct{}
 }
@@ -113,7 +113,7 @@ func (m *Memory) Append(_ context.Context, b Batch) (uint64, error) {
 	return r.revision, nil
 }
 
-// makeRoom forgets runs that are over until there is room for another.
+// makeRoom removes runs that are over until there is room for another.
 func (m *Memory) makeRoom() error {
 	for len(m.runs) >= m.maxRuns || m.bytes > maxBytes {
 		first := m.over.Front()
@@ -138,7 +138,7 @@ func (m *Memory) forget(run string) {
 	delete(m.runs, run)
 }
 
-// drop takes a task out of everything.
+// drop removes a task everywhere.
 func (m *Memory) drop(id string) {
 	t, ok := m.tasks[id]
 	if !ok {
@@ -178,7 +178,7 @@ func (m *Memory) Wait(_ context.Context, correlation string) (Wait, error) {
 	return w, nil
 }
 
-// Leave leaves nothing: nobody else is there.
+// Leave does nothing: no other process shares a Memory.
 func (m *Memory) Leave([]string) {}
 
 // Next implements Log.
@@ -196,7 +196,7 @@ func (m *Memory) Next(ctx context.Context, q Queue) (Task, error) {
 	}
 }
 
-// holds says whether a task is still the one that was handed out.
+// holds says whether a task is still handed out under the token that it has.
 func (m *Memory) holds(t Task) bool {
 	return m.queues[t.Queue()].due.Held(t.ID, t.Token)
 }
@@ -230,12 +230,12 @@ func (m *Memory) Publish(_ context.Context, steps ...Step) error {
 	return nil
 }
 
-// memoryQueue hands out tasks in the order of time. Its owner's lock guards all
-// but wake.
+// memoryQueue hands out tasks in the order they are due. Its owner's lock guards all fields but
+// wake.
 type memoryQueue struct {
 	due *duequeue.Queue[Task]
-	// wake holds one token when somebody should look again. Whoever takes it looks,
-	// and passes it on if there is more to look at.
+	// wake holds one token when a worker should look again. The worker that takes it looks, and
+	// passes it on if there is more to look at.
 	wake chan struct{}
 }
 
@@ -271,7 +271,7 @@ func (q *memoryQueue) signal() {
 	}
 }
 
-// take leases the first task that is due, or says how long there is none.
+// take leases the first task that is due, or says how long to wait for one.
 func (q *memoryQueue) take(now time.Time) (_ Task, wait time.Duration, ok bool) {
 	t, token, ok := q.due.Take(now.UnixMicro(), duequeue.Micros(now.Add(Lease)))
 	if ok {
@@ -294,7 +294,7 @@ func (q *memoryQueue) sleep(ctx context.Context, d time.Duration) error {
 	case <-q.wake:
 	case <-timer.C:
 	case <-ctx.Done():
-		q.signal() // in case the token came to us
+		q.signal() // in case this worker was meant by the token
 		return ctx.Err()
 	}
 	return nil

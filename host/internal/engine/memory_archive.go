@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// file notes what the run can be found by.
+// file records the data by which the run can be found.
 func (r *memoryRun) file(b Batch) {
 	f := &r.found
 	if f.Run == "" {
@@ -101,7 +101,7 @@ func (m *Memory) PutFlow(_ context.Context, v Version) error {
 	return nil
 }
 
-// number keeps a version under its number, that of its digest, or a new one.
+// number keeps a version under the number that it has, or that its digest has, or a new one.
 func (m *Memory) number(v Version) {
 	if v.Number = cmp.Or(v.Number, m.flows[v.Digest].Number); v.Number == 0 {
 		v.Number = 1
@@ -115,7 +115,7 @@ func (m *Memory) number(v Version) {
 	m.flows[v.Digest] = v
 }
 
-// retire says whether the flow had a published version.
+// retire retires the published version of a flow, and says whether there was one.
 func (m *Memory) retire(flow string) bool {
 	for digest, v := range m.flows {
 		if v.Flow == flow && v.State == Published {

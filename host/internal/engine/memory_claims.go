@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// memoryClaims are the runs that are not over and have a claim, by it: those that have begun
+// memoryClaims are the runs that have a claim and are not over, by the claim: those that have begun
 // and those that are queued, oldest first. Its owner's lock guards it.
 type memoryClaims map[string]*claimants
 
@@ -24,7 +24,7 @@ func (m memoryClaims) allow(b Batch, r *memoryRun) error {
 	}
 	var other string
 	for _, id := range slices.Concat(c.begun, c.queued) {
-		if id != b.Run && other == "" && (r == nil || slices.Contains(c.begun, id)) { // who is queued has waited for those that have begun
+		if id != b.Run && other == "" && (r == nil || slices.Contains(c.begun, id)) { // a queued run waits only for those that have begun
 			other = id
 		}
 	}
@@ -39,7 +39,8 @@ func (m memoryClaims) allow(b Batch, r *memoryRun) error {
 	return nil
 }
 
-// note notes a batch that is stored, and gives the task of the run whose turn has come.
+// note records a batch that is stored, and returns the task that begins the run whose turn has
+// come.
 func (m memoryClaims) note(b Batch, r *memoryRun) []Task {
 	if r.claim == "" {
 		return nil
@@ -68,7 +69,7 @@ func (m memoryClaims) note(b Batch, r *memoryRun) []Task {
 	return []Task{StartTask(c.queued[0], time.Now())}
 }
 
-// StartTask is the task by which a Log lets a queued run begin.
+// StartTask is the task with which a Log lets a queued run begin.
 func StartTask(run string, now time.Time) Task {
 	return Task{ID: run + ":" + string(TaskStart), Run: run, Kind: TaskStart, Due: now}
 }

@@ -49,7 +49,8 @@ func (m *Memory) putDraft(v Version) error {
 	return nil
 }
 
-// dropDraft forgets a draft, if it is one. That of runs stays with them.
+// dropDraft removes a draft, if there is one. A draft that runs have tried is kept for them as a
+// Trial.
 func (m *Memory) dropDraft(old Version) {
 	if old.Digest == "" {
 		return
@@ -110,7 +111,7 @@ func (m *Memory) Flows(context.Context) (all []Version, waiting map[string]int, 
 	return all, waiting, nil
 }
 
-// Counted implements Archive: figures are for hosts that live long.
+// Counted implements Archive. A Memory keeps no figures: they are for hosts that live long.
 func (m *Memory) Counted(context.Context, int64, int64, int, string, string) (Counted, error) {
 	return Counted{}, nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/watchers"
 )
 
-// keepSteps is how many steps a Memory keeps for those who watch.
+// keepSteps is how many steps a Memory keeps for watchers.
 const keepSteps = 16 << 10
 
 // stepRing keeps the newest steps. Its owner's lock guards it.
@@ -32,8 +32,8 @@ func (r *stepRing) add(steps []Step) {
 	}
 }
 
-// after copies the kept steps of a run, or with an empty run of all, that have a higher
-// sequence. lagged means that some steps after the sequence are gone.
+// after copies the kept steps with a higher sequence, of a run or (with an empty run) of all runs.
+// lagged means that some steps after the sequence are gone.
 func (r *stepRing) after(seq uint64, run string) (out []Step, lagged bool) {
 	oldest := r.last - uint64(len(r.ring)) + 1
 	if lagged = seq+1 < oldest; lagged {

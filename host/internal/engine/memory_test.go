@@ -18,8 +18,8 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-// A full Memory forgets the run that was over first, with its waits and tasks,
-// and never one that goes on.
+// A full Memory removes the run that was over first, with its waits and tasks, and never a run that
+// is not over.
 func TestMemoryMakesRoom(t *testing.T) {
 	ctx := context.Background()
 	m := engine.NewMemory(3)
@@ -48,7 +48,7 @@ func TestMemoryMakesRoom(t *testing.T) {
 	}
 }
 
-// Who reads too slowly is told so, and goes on with what is left.
+// A slow reader gets ErrLagged and continues with the steps that are left.
 func TestMemoryWatchLags(t *testing.T) {
 	ctx := context.Background()
 	m := engine.NewMemory(0)

@@ -48,8 +48,8 @@ edges:
   - {from: charge.error, to: ask}
 `
 
-// A call that must not be repeated and whose host went away in the middle is not made again:
-// it fails with an unknown effect and takes the error port.
+// A call that must not be repeated and whose host died while it was made is not made again: it
+// fails with an unknown effect and takes the error port.
 func TestUnsafeCallIsMadeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, bad := engine.NewMemory(0), &charge{block: true}
@@ -72,7 +72,7 @@ func TestUnsafeCallIsMadeOnce(t *testing.T) {
 		if failed := steps[run.TraceNodeFailed]; len(failed) != 1 || failed[0].Code != "interrupted" {
 			t.Errorf("failed: %+v", failed)
 		}
-		// One that was not interrupted goes its way.
+		// A call that was not interrupted succeeds.
 		if got := next.status(next.run(engine.Request{Flow: "charging"})); got != run.StatusSucceeded || good.calls.Load() != 1 {
 			t.Errorf("the next run %s, called %d times", got, good.calls.Load())
 		}

@@ -20,7 +20,7 @@ func (gone) Next(context.Context, engine.Queue) (engine.Task, error) {
 	return engine.Task{}, errors.New("the database is away")
 }
 
-// An outage that all workers see is said every few seconds, not by each of them.
+// An outage that all workers see is logged every few seconds, not by each of them.
 func TestOutageIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said bytes.Buffer

@@ -10,7 +10,7 @@ import (
 
 // Outgoing is an event for others, such as the receivers of webhooks.
 type Outgoing struct {
-	ID       string // the same for every report of the same thing; one that is kept is not kept again
+	ID       string // the same for every report of the same thing; an event whose id is already kept is not kept again
 	Type     string
 	Instance string // that it is of; may be empty
 	Run      string // that it is of; may be empty
@@ -25,12 +25,12 @@ const (
 	EventRunEnded   = "flow.run.ended.v1"
 )
 
-// runEvents are the types by the step that they tell of.
+// runEvents are the types of events, by the kind of the step that they report.
 var runEvents = map[run.TraceKind]string{
 	run.TraceRunStarted: EventRunStarted, run.TraceWaitArmed: EventRunWaiting, run.TraceRunFinished: EventRunEnded,
 }
 
-// runEvent is data of an event of a run: what identifies things, and nothing that flows or
+// runEvent is the data of an event of a run. It identifies things, and has nothing that flows or
 // customers said.
 type runEvent struct {
 	Run       string `json:"run"`
@@ -44,7 +44,7 @@ type runEvent struct {
 	Error     string `json:"error,omitempty"` // a code
 }
 
-// tell adds the events of a run to a batch whose other parts are complete.
+// tell adds the run's events to a batch whose other parts are complete.
 func (b *Batch) tell(s run.State) error {
 	for i, st := range b.Steps {
 		name := runEvents[st.Kind]

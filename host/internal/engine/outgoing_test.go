@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// outbox is a log that notes what is told.
+// outbox is a log that records the outgoing events.
 type outbox struct {
 	engine.Log
 	mu   sync.Mutex
@@ -29,8 +29,8 @@ func (o *outbox) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	return revision, err
 }
 
-// TestRunsAreTold: what a run comes to is told with the change, under ids of its own, while somebody
-// wants it; and nothing that a flow or a customer said is in it.
+// TestRunsAreTold: the events of a run are stored with the change, each with its own id, while
+// somebody wants them; they contain nothing that a flow or a customer said.
 func TestRunsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, wanted := &outbox{Log: engine.NewMemory(0)}, true

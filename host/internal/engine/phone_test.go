@@ -17,8 +17,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/nodes"
 )
 
-// phone stands where a node binary stands: it takes sends, keeps one effect per
-// key as a KEYED operation does, and remembers what it was asked.
+// phone stands in for a node binary: it takes sends, keeps one effect per key as a KEYED operation
+// does, and records the calls it gets.
 type phone struct {
 	mu    sync.Mutex
 	calls []engine.Call     // every call, in order

@@ -7,10 +7,10 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// plan adds the waits and tasks that a change of the state adds, and ends those that it ends.
-// Both follow from the state alone: whatever becomes of a task, the run says what it was.
+// plan adds the waits and tasks that a change of the state adds, and ends the tasks that it ends.
+// They follow from the state alone: whatever happens to a task, the run still says what it was.
 func (b *Batch) plan(p *flow.Program, before, after run.State, now time.Time) {
-	// A run may have hundreds of calls on their way: each is looked up, not looked for.
+	// A run may have hundreds of pending calls, so each is found in a map and not by a search.
 	was, is := before.Pending(), after.Pending()
 	had, left := set(was), make(map[thing]bool, len(is))
 	for _, next := range is {
@@ -39,11 +39,11 @@ func (b *Batch) plan(p *flow.Program, before, after run.State, now time.Time) {
 	}
 }
 
-// travel is how long an answer of the last moment may be on its way to its run before the
-// timeout is taken.
+// travel is how much later a timeout is taken, so that an answer given at the last moment can still
+// reach its run.
 const travel = time.Second
 
-// taskOf is the task for what is pending in a run.
+// taskOf is the task for a pending action of a run.
 func taskOf(p *flow.Program, s *run.State, next run.Pending, now time.Time) Task {
 	t := Task{ID: taskID(s.Run, next), Run: s.Run, Kind: TaskKind(next.Kind), Visit: next.Visit, Attempt: next.Attempt, Due: next.Due}
 	if t.Due.IsZero() {
@@ -58,7 +58,7 @@ func taskOf(p *flow.Program, s *run.State, next run.Pending, now time.Time) Task
 	return t
 }
 
-// thing is what a taskID names.
+// thing is what a task id identifies.
 type thing struct {
 	kind  run.PendingKind
 	node  string
@@ -80,11 +80,11 @@ func taskID(id string, next run.Pending) string {
 	return run.Key(id, next.Node, next.Visit) + ":" + string(next.Kind)
 }
 
-// maxLane bounds the name of a lane, in bytes. Two that differ behind it share a lane.
+// maxLane bounds the name of a lane, in bytes. Names that differ only beyond it share a lane.
 const maxLane = 200
 
-// laneOf is the lane of a call: its operation and the instance that it is for, or else the
-// flow.
+// laneOf is the lane of a call: its operation and the instance that it is for, or the flow if it is
+// for none.
 func laneOf(flowID string, x run.Execute) string {
 	whose, ok := x.Input["instance"].(string)
 	if !ok {

@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// Publish keeps a version of a flow and makes the flow's triggers start runs of it. Runs of
-// other versions go on as they were. changed is false for what is published already.
+// Publish keeps a version of a flow and makes the flow's triggers start runs of it. Runs of other
+// versions go on as they were. changed is false if the version was already published.
 func (e *Engine) Publish(ctx context.Context, p *flow.Program) (v Version, changed bool, err error) {
 	e.publishing.Lock()
 	defer e.publishing.Unlock()
@@ -36,8 +36,9 @@ func (e *Engine) Publish(ctx context.Context, p *flow.Program) (v Version, chang
 	return v, was.State != Published, nil
 }
 
-// Draft keeps a file that starts no runs, in the place of the flow's draft; p is what it says, or nil
-// when it cannot run. When it is what is published, that is the version, and there is no draft.
+// Draft keeps a flow file as the flow's draft, which starts no runs and replaces the draft before.
+// p is the compiled file, or nil when it cannot run. If the file is that of the published version,
+// no draft is kept and that version is returned.
 func (e *Engine) Draft(ctx context.Context, id, by string, source []byte, p *flow.Program) (Version, error) {
 	v := Version{Flow: id, Source: source, State: Draft, Name: flow.Name(source)}
 	if p != nil && p.Flow().Metadata.ID == id {
@@ -57,10 +58,10 @@ func (e *Engine) Draft(ctx context.Context, id, by string, source []byte, p *flo
 			return all[i], nil
 		}
 	}
-	return Version{}, fmt.Errorf("keep a draft of flow %s: %w", id, ErrNotFound) // somebody has dropped it at once
+	return Version{}, fmt.Errorf("keep a draft of flow %s: %w", id, ErrNotFound) // somebody has dropped it in between
 }
 
-// DropDraft forgets the draft of a flow; runs that it was tried with go on. ErrNotFound if it has none.
+// DropDraft removes the draft of a flow; runs that try it go on. ErrNotFound if it has none.
 func (e *Engine) DropDraft(ctx context.Context, id string) error {
 	if err := e.log.DropDraft(ctx, id); err != nil {
 		return fmt.Errorf("the draft of flow %q: %w", id, err)
@@ -73,7 +74,7 @@ func versionOf(p *flow.Program, state VersionState) Version {
 	return Version{Digest: f.Digest, Flow: f.Metadata.ID, Name: f.Metadata.Name, Source: f.Source, Manifests: p.Manifests(), State: state}
 }
 
-// Deploy is Publish for those who need not know the version.
+// Deploy is Publish for callers that do not need the version.
 func (e *Engine) Deploy(ctx context.Context, p *flow.Program) error {
 	_, _, err := e.Publish(ctx, p)
 	return err
@@ -93,9 +94,9 @@ func (e *Engine) Retire(ctx context.Context, id string) error {
 	return nil
 }
 
-// Sync makes this engine serve what the Log says is published, by whichever host. A version
-// that does not fit the nodes of this host starts no runs here; the error, an ErrUnknownFlow, names
-// each. The generation is for Changed.
+// Sync makes this engine serve the versions that the Log says are published, by whichever host. A
+// version that does not fit the nodes of this host starts no runs here; the error, an
+// ErrUnknownFlow, names each such version. The generation is for Changed.
 func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 	e.publishing.Lock()
 	defer e.publishing.Unlock()
@@ -108,7 +109,7 @@ func (e *Engine) Sync(ctx context.Context) (generation uint64, err error) {
 	for _, v := range all {
 		p, err := e.program(ctx, v.Digest)
 		if err != nil && !errors.Is(err, ErrUnknownFlow) {
-			return 0, err // of the Log: what is served stays
+			return 0, err // an error of the Log: what is served stays
 		}
 		if err != nil {
 			broken = append(broken, fmt.Errorf("flow %s version %d: %w", v.Flow, v.Number, err))
@@ -128,8 +129,8 @@ func (e *Engine) Changed(ctx context.Context, generation uint64) error {
 	return e.log.Changed(ctx, generation)
 }
 
-// Versions are those of a flow, the newest first, without their sources. ErrNotFound if there
-// are none.
+// Versions returns the versions of a flow, the newest first, without their sources. ErrNotFound if
+// there are none.
 func (e *Engine) Versions(ctx context.Context, id string) ([]Version, error) {
 	all, err := e.versions(ctx, id)
 	for i := range all {
@@ -152,8 +153,8 @@ func (v *Version) hideKey() {
 	}
 }
 
-// Version is one of a flow, with its source; the number 0 is the published one, or else the
-// newest. ErrNotFound if there is none.
+// Version returns a version of a flow with its source; the number 0 is the published version, or
+// else the newest. ErrNotFound if there is none.
 func (e *Engine) Version(ctx context.Context, id string, number int) (Version, error) {
 	all, err := e.versions(ctx, id)
 	if err != nil {

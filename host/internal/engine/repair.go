@@ -10,9 +10,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Retry lets a run that failed go on at the node it failed at; when that node ran another
-// flow, the run of that flow goes on where it failed. The error is run.ErrNoRetry when there is
-// no such node.
+// Retry lets a failed run go on at the node where it failed. When that node ran another flow, the
+// run of that flow goes on where it failed. The error is run.ErrNoRetry when there is no such node.
 func (e *Engine) Retry(ctx context.Context, id string) error {
 	effects, err := e.apply(ctx, id, change{event: run.Event{Kind: run.Retried}})
 	if err != nil {
@@ -24,7 +23,7 @@ func (e *Engine) Retry(ctx context.Context, id string) error {
 			continue
 		}
 		err := e.Retry(ctx, childOf(x))
-		if errors.Is(err, run.ErrNoRetry) || errors.Is(err, ErrNotFound) { // nothing would end the step
+		if errors.Is(err, run.ErrNoRetry) || errors.Is(err, ErrNotFound) { // nothing else would end the step
 			failed := &sdk.Problem{Code: "flow_failed", HTTPStatus: http.StatusConflict, Message: err.Error(), Effect: sdk.EffectDone, Fault: sdk.FaultCaller}
 			_, again := e.apply(ctx, id, change{event: run.Event{Kind: run.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: failed}})
 			err = errors.Join(err, again)
@@ -36,8 +35,8 @@ func (e *Engine) Retry(ctx context.Context, id string) error {
 	return nil
 }
 
-// Resume makes due now what a run waits for by time: a timeout, a delay, the next attempt; of
-// one visit, or with 0 of all. The error is run.ErrNoResume when there is nothing.
+// Resume makes the timers of a run due now (timeouts, delays and next attempts): those of one visit
+// or, with 0, of all visits. The error is run.ErrNoResume when there are none.
 func (e *Engine) Resume(ctx context.Context, id string, visit int) error {
 	_, err := e.apply(ctx, id, change{event: run.Event{Kind: run.Resumed, Visit: visit}})
 	return err

@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// A run that failed with an unknown effect is tried again under the same key, and then waits
-// as if nothing had been; what it waits for by time comes when somebody says so, once.
+// A run that failed with an unknown effect is retried under the same key and then waits as if it
+// had not failed; its timers can be made due by hand, once.
 func TestRepair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
@@ -60,8 +60,8 @@ func TestRepair(t *testing.T) {
 	})
 }
 
-// A run that failed because the flow that it runs failed is tried again there, and ends when
-// that one does; when that one is past repair, the run fails again and says so.
+// A run that failed because the flow that it runs failed is retried in that flow, and ends when
+// that run does. When that run cannot be retried, the run fails again and says so.
 func TestRetryOfTheOtherFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// scheduleEvent is the type of event that a time of a schedule is.
+// scheduleEvent is the type of the event for a time of a schedule.
 const scheduleEvent = "schedule.due.v1"
 
 const (
-	// look is how often schedules are looked at, however far the next time is: the clock may
-	// be set.
+	// look is how often schedules are checked even when the next time is far away: the clock may be
+	// set.
 	look = 30 * time.Second
-	// unpunctual is how late a time is made up for and not in time.
+	// unpunctual is the delay from which on a time counts as made up for, and no longer as met.
 	unpunctual = time.Minute
 )
 
 // keepSchedules starts runs at the times of the schedules, until ctx ends. Each time starts one
-// run, whatever number of hosts keep it and however often they start: the run's id follows from
-// the time.
+// run, no matter how many hosts keep the schedule and how often they restart, because the run's id
+// is derived from the time.
 func (e *Engine) keepSchedules(ctx context.Context) {
-	known := map[string]time.Time{} // when each schedule was looked at last
+	known := map[string]time.Time{} // when each schedule was last checked
 	for ctx.Err() == nil {
 		now := time.Now()
 		next, looked := now.Add(look), map[string]time.Time{}
@@ -56,9 +56,9 @@ func (e *Engine) keepSchedules(ctx context.Context) {
 	}
 }
 
-// keep starts the run of the last time that has come, if there is one, and returns the next.
-// What was before since is no matter if the Log knows nothing of the schedule: it is new, or
-// seldom comes.
+// keep starts the run of the latest time that has come, if there is one, and returns the next time.
+// If the Log has no cursor for the schedule, times before since are ignored: the schedule is new,
+// or so rare that its cursor was removed.
 func (e *Engine) keep(ctx context.Context, t trigger, since, now time.Time) (next time.Time, err error) {
 	schedule := t.program.Schedule(t.ID)
 	subscription := "schedule " + t.name()

@@ -17,8 +17,8 @@ triggers: [{id: tick, type: schedule, with: {cron: "0 * * * *", zone: UTC, misfi
 nodes: [{id: say, type: whatsapp.sendText@1, with: {instance: demo, number: "1", contentText: "${ event.at } ${ event.missed }"}}]
 `
 
-// Every time of a schedule starts one run, on however many hosts; those that were missed are
-// made up for by the last of them, once; and a new schedule makes up for nothing.
+// Every time of a schedule starts one run, on however many hosts. One run, for the last of them,
+// makes up for the times that were missed. A new schedule makes up for nothing.
 func TestSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, p := engine.NewMemory(0), &phone{} // it is midnight

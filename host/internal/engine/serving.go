@@ -8,8 +8,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// serving is what new runs start with, ready to be looked up. It does not change: another one
-// takes its place.
+// serving indexes the programs that new runs start with. It is immutable: a change replaces it.
 type serving struct {
 	programs []*flow.Program // by flow id
 	byFlow   map[string]*flow.Program
@@ -18,13 +17,13 @@ type serving struct {
 	timed    []trigger            // with a schedule
 }
 
-// trigger is one that starts runs.
+// trigger is a trigger of a program that new runs start with.
 type trigger struct {
 	program *flow.Program
 	flow.Trigger
 }
 
-// name of the trigger, as in Event.For.
+// name is the name of the trigger, as in Event.For.
 func (t trigger) name() string { return t.program.Flow().Metadata.ID + "/" + t.ID }
 
 func newServing(programs map[string]*flow.Program) *serving {
@@ -64,12 +63,12 @@ func (s *serving) candidates(ev Event) []trigger {
 	return all[i : i+1]
 }
 
-// serve makes new runs start with other programs.
+// serve replaces the programs that new runs start with.
 func (e *Engine) serve(programs map[string]*flow.Program) {
 	e.served.Store(newServing(programs))
 	select {
 	case e.rescheduled <- struct{}{}:
-	default: // it will look anyway
+	default: // a token is there already
 	}
 }
 

@@ -18,26 +18,28 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Request starts a run by hand or over HTTP.
+// Request asks for a run, by hand or over HTTP.
 type Request struct {
 	// Flow is the id of a flow.
 	Flow string
-	// Version is one of it; 0: the published one. A run of any other, such as the draft, is a trial.
+	// Version is the number of a version; 0: the published one. A run of any other version, such as
+	// the draft, is a trial.
 	Version int
-	// Trigger is one of its triggers; empty: the first of type manual.
+	// Trigger is the id of one of its triggers; empty: the first of type manual.
 	Trigger string
 	// Vars override the defaults of the flow.
 	Vars map[string]any
-	// Data is the event that expressions see, as the trigger's would be. May be nil.
+	// Data is the event data that expressions see, in the form of the trigger's events. May be nil.
 	Data any
 	// Key makes the request idempotent: the same key starts one run. May be empty.
 	Key string
 }
 
-// Run starts a run and returns its id. The error is an *UnfitError when the version cannot run, another
-// *flow.InvalidError when the variables do not fit, or the trigger or its event, then with ErrBadEvent;
-// ErrUnknownFlow, or one of the Log. With a Key that was used before it returns the id of that run, or
-// ErrKeyUsed if that one was asked for with other variables or data.
+// Run starts a run and returns its id. The error is an *UnfitError when the version cannot run, and
+// another *flow.InvalidError when the variables do not fit or, with ErrBadEvent, when the trigger
+// or its event does not. Otherwise it is ErrUnknownFlow or an error of the Log. With a Key that was
+// used before, Run returns the id of that run, or ErrKeyUsed if the earlier request was a different
+// one.
 func (e *Engine) Run(ctx context.Context, r Request) (string, error) {
 	p, trial, err := e.wanted(ctx, r)
 	if err != nil {
@@ -83,8 +85,8 @@ func manual(p *flow.Program) string {
 	return ""
 }
 
-// fingerprint is the same for requests that ask for the same; empty without a Key, since
-// nobody will ask again.
+// fingerprint is the same for requests that ask for the same thing; empty without a Key, because
+// such a request cannot be repeated.
 func (r Request) fingerprint() (string, error) {
 	if r.Key == "" {
 		return "", nil
@@ -105,11 +107,12 @@ func (r Request) fingerprint() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// ordered writes bytes so that texts are in their order.
+// ordered encodes bytes so that the texts sort as the bytes do.
 var ordered = base32.NewEncoding("234567abcdefghijklmnopqrstuvwxyz").WithPadding(base32.NoPadding)
 
-// newRun is the id of a run that nobody asks for twice: the millisecond and 80 random bits. Runs
-// that begin together are neighbours in the indexes of a Log, which then writes few pages for many.
+// newRun makes the id of a run that cannot be requested twice: the time in milliseconds and 80
+// random bits. Runs that begin together are neighbours in the indexes of a Log, which then writes
+// few pages for many runs.
 func newRun(at time.Time) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)

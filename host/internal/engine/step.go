@@ -8,8 +8,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Step is one thing that went on in a run, for people who watch. Which fields it
-// has depends on Kind; see the constants of run.TraceKind.
+// Step is one thing that happened in a run, for watchers. Which fields it has depends on Kind; see
+// the constants of run.TraceKind.
 type Step struct {
 	Sequence  uint64        `json:"sequence"` // 1, 2, 3 … with gaps
 	Time      time.Time     `json:"time"`
@@ -29,17 +29,17 @@ type Step struct {
 	ButtonID string        `json:"buttonId,omitempty"`
 	Data     any           `json:"data,omitempty"` // without secrets: see flow.Conceal
 	Warnings []sdk.Warning `json:"warnings,omitempty"`
-	// Cut means that Data was left out, being larger than maxStepData.
+	// Cut means that Data was left out because it is larger than maxStepData.
 	Cut bool `json:"cut,omitempty"`
 }
 
 // maxStepData is the size of a step's Data in bytes, roughly as JSON.
 const maxStepData = 16 << 10
 
-// steps are the traces among the effects, told with time and run.
+// steps turns the traces among the effects into steps, with their time and run.
 func steps(p *flow.Program, s run.State, ev run.Event, effects []run.Effect) []Step {
 	out := make([]Step, 0, len(effects))
-	sent := map[int]string{} // message by visit, for the wait that follows its send
+	sent := map[int]string{} // message ids by visit, for the wait that follows the send
 	for _, x := range effects {
 		t, ok := x.(run.Trace)
 		if !ok {
@@ -65,7 +65,7 @@ func steps(p *flow.Program, s run.State, ev run.Event, effects []run.Effect) []S
 	return out
 }
 
-// conceal takes the secrets out of what is told.
+// conceal removes the secrets from a step.
 func (st *Step) conceal(p *flow.Program) {
 	st.Message = flow.ConcealText(st.Message)
 	switch st.Kind {

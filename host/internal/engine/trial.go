@@ -8,7 +8,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// UnfitError is a version that cannot run.
+// UnfitError means that a version cannot run.
 type UnfitError struct {
 	Version int
 	Invalid *flow.InvalidError // why
@@ -17,11 +17,11 @@ type UnfitError struct {
 // Error names the version and the first fault.
 func (e *UnfitError) Error() string { return fmt.Sprintf("version %d: %v", e.Version, e.Invalid) }
 
-// Unwrap is why it cannot.
+// Unwrap returns why the version cannot run.
 func (e *UnfitError) Unwrap() error { return e.Invalid }
 
-// wanted is the program that a request asks for. What is not published is a trial: the version is kept
-// for it from now on.
+// wanted is the program that a request asks for. A run of a version that is not published is a
+// trial: the version is kept for it from now on.
 func (e *Engine) wanted(ctx context.Context, r Request) (p *flow.Program, trial bool, err error) {
 	served := e.served.Load().byFlow[r.Flow]
 	if r.Version == 0 {
@@ -53,8 +53,8 @@ func (e *Engine) wanted(ctx context.Context, r Request) (p *flow.Program, trial 
 	return p, true, err
 }
 
-// takes says whether a trigger would start a run of an event that has passed its filter. Without one
-// there is nothing to say.
+// takes returns an error when a trigger would start no run for an event that has passed its filter.
+// Without an event it checks only that the trigger exists.
 func takes(p *flow.Program, trigger string, data any) error {
 	if _, err := p.Trigger(trigger); err != nil {
 		var known []string

@@ -14,7 +14,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// tried is a flow of one menu, of which each of the runs takes the place of the one before.
+// tried is a flow of one menu, in which each run replaces the one before.
 const tried = `
 apiVersion: flow/v1
 kind: Flow
@@ -40,7 +40,7 @@ func newRigCompiling(t *testing.T, log *engine.Memory, flows ...string) *rig {
 	}}, flows...)
 }
 
-// draft saves one, which need not be fit.
+// draft saves a draft, which may be invalid.
 func (r *rig) draft(src string) int {
 	r.t.Helper()
 	p, _, err := flow.Load([]byte(src), flowtest.Catalogue(r.t))
@@ -54,8 +54,8 @@ func (r *rig) draft(src string) int {
 	return v.Number
 }
 
-// A draft is tried beside the runs of customers, and goes on as it began when it is replaced and its host
-// starts anew.
+// A draft is tried alongside the runs of customers. A trial goes on with the draft it began with,
+// even when that is replaced and the host restarts.
 func TestTrial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, log := context.Background(), engine.NewMemory(0)
@@ -104,7 +104,7 @@ func TestTrial(t *testing.T) {
 	})
 }
 
-// Why nothing starts is said with its place.
+// An error says why no run starts, and where the fault is.
 func TestTrialRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

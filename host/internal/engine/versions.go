@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// remember adds a program to those that runs are pinned to. When there are too many, one
-// that can be had again makes room.
+// remember adds a program to those that runs are pinned to. When there are too many, one that can
+// be compiled again makes room.
 func (e *Engine) remember(p *flow.Program) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -41,8 +41,8 @@ func (e *Engine) evict() bool {
 	return false
 }
 
-// pinned is the program of the version that a run began with. ErrUnknownFlow says that
-// nobody has it, or why it cannot run here any more.
+// pinned is the program of the version that a run began with. ErrUnknownFlow if the version is not
+// kept, or can no longer run here.
 func (e *Engine) pinned(ctx context.Context, s run.State) (*flow.Program, error) {
 	p, err := e.program(ctx, s.Digest)
 	if err != nil {
@@ -51,7 +51,7 @@ func (e *Engine) pinned(ctx context.Context, s run.State) (*flow.Program, error)
 	return p, nil
 }
 
-// program is a version by its digest.
+// program returns the program of a version by its digest, from memory or else from the Log.
 func (e *Engine) program(ctx context.Context, digest string) (*flow.Program, error) {
 	e.mu.RLock()
 	p, ok := e.programs[digest]
@@ -90,8 +90,8 @@ func (e *Engine) restore(ctx context.Context, digest string) (*flow.Program, err
 	return p, nil
 }
 
-// leave lets others do what is of a version that does not fit the nodes of this host. They stay the same as long as it
-// runs, so nobody looks again.
+// leave leaves the tasks of a version that does not fit the nodes of this host to other hosts. The
+// nodes stay the same as long as this host runs, so the version is not checked again.
 func (e *Engine) leave(digest string, why error) {
 	e.mu.Lock()
 	e.unfit[digest] = why
@@ -100,14 +100,15 @@ func (e *Engine) leave(digest string, why error) {
 	e.log.Leave(left)
 }
 
-// Unfit is how many versions that are in use do not fit the nodes of this host, as far as is known.
+// Unfit is how many of the versions in use do not fit the nodes of this host, as far as is known.
 func (e *Engine) Unfit() int {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return len(e.unfit)
 }
 
-// look finds out which of the versions that runs wait in fit the nodes of this host, and forgets those that are not in use.
+// look checks which of the versions that runs wait in fit the nodes of this host, and forgets unfit
+// versions that are no longer in use.
 func (e *Engine) look(ctx context.Context, published []Version) error {
 	all, waiting, err := e.log.Flows(ctx)
 	if err != nil {
@@ -134,7 +135,8 @@ func (e *Engine) look(ctx context.Context, published []Version) error {
 	return nil
 }
 
-// Listed is a flow: how it stands, by the version that starts runs, or else its draft, or else the newest.
+// Listed is a flow in a list. Its Version is the one that starts runs, or else the draft, or else
+// the newest.
 type Listed struct {
 	Version
 	Newest    int    `json:"newest"` // the highest number of a version
@@ -145,15 +147,15 @@ type Listed struct {
 	retired bool // it has a retired version
 }
 
-// Stand is a version in a state since a time.
+// Stand is the version that is in a state, and since when.
 type Stand struct {
 	Version int       `json:"version"`
 	Changed time.Time `json:"changed"`
 	By      string    `json:"by,omitempty"`
 }
 
-// Flows lists the flows that have a version in a state, by their ids; all for an empty state. Of retired
-// ones, no version is published.
+// Flows lists the flows that have a version in a state, sorted by their ids; with an empty state,
+// all flows. A flow with a published version does not count as retired.
 func (e *Engine) Flows(ctx context.Context, state VersionState) ([]Listed, error) {
 	all, waiting, err := e.log.Flows(ctx)
 	if err != nil {
@@ -176,7 +178,7 @@ func (e *Engine) Flows(ctx context.Context, state VersionState) ([]Listed, error
 	return out, nil
 }
 
-// listed is a flow by its versions, the newest first.
+// listed makes the list entry of a flow from its versions, the newest first.
 func listed(versions []Version) Listed {
 	l := Listed{Newest: versions[0].Number}
 	rank := map[VersionState]int{Published: 4, Draft: 3, Retired: 2, Trial: 1}
@@ -198,7 +200,7 @@ func listed(versions []Version) Listed {
 	return l
 }
 
-// is says whether the flow belongs into a list. One that was only tried is in none.
+// is says whether the flow belongs in the list for a state. A flow that was only tried is in none.
 func (l Listed) is(state VersionState) bool {
 	switch state {
 	case Published:

@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// An answer to a run whose version this process cannot have is refused visibly, blocks no
-// event behind it, and is taken when it is sent again to a process that has the version.
+// An answer to a run whose version this process cannot get is visibly refused, blocks no event
+// behind it, and is taken when it is resent to a process that has the version.
 func TestUnknownVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := engine.NewMemory(0)
@@ -44,7 +44,8 @@ func TestUnknownVersion(t *testing.T) {
 	})
 }
 
-// An answer that a process with the version has taken is known as such to one without it: it is no dead letter.
+// An answer that a process with the version has taken counts as seen in a process without it, and
+// becomes no dead letter.
 func TestTakenElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := engine.NewMemory(0)
@@ -63,8 +64,8 @@ func TestTakenElsewhere(t *testing.T) {
 	})
 }
 
-// An event of a stream is left to a process which can run more of the versions that are in use, and is neither taken nor a
-// dead letter here; once there is none, it is what it was without one.
+// An event of a subscription is left to a process that can run more of the versions in use: here it
+// is neither taken nor made a dead letter. Once there is no such process, it is handled as usual.
 func TestLeftToTheFitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, fitter := engine.NewMemory(0), false

@@ -11,12 +11,12 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// margin is how long the engine waits after the Log failed, and how long it may take to
-// give a task back.
+// margin is how long the engine pauses after the Log has failed, and how long giving a task back
+// may take.
 const margin = 5 * time.Second
 
-// How often the engine looks whether the subscriptions have caught up, and, for each timeout
-// that waits for its instance, whether that has.
+// How often the engine checks whether the subscriptions have caught up (catchUp) and, for each
+// timeout that waits for its instance, whether that instance has (recheck).
 const (
 	catchUp = 200 * time.Millisecond
 	recheck = time.Second
@@ -42,7 +42,7 @@ func (e *Engine) work(loops, calls context.Context, q Queue) {
 			continue
 		}
 		if err := e.do(calls, t); err != nil && calls.Err() == nil && e.complaints.Allow() {
-			// The lease runs out and somebody tries again.
+			// The lease runs out, and the task is handed out again.
 			e.logger.Error("task failed", "run", t.Run, "task", t.Kind, "visit", t.Visit, "err", err)
 		}
 	}
@@ -57,7 +57,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// do works on one task. An error leaves the task to be handed out again.
+// do works on one task. After an error the task is handed out again.
 func (e *Engine) do(ctx context.Context, t Task) error {
 	var err error
 	known := e.Unfit()
@@ -79,13 +79,13 @@ func (e *Engine) do(ctx context.Context, t Task) error {
 		err = e.abort(ctx, t)
 	}
 	switch {
-	case errors.Is(err, ErrStale): // whoever has it now sees to it
+	case errors.Is(err, ErrStale): // it is done, or its new holder takes care of it
 		return nil
 	case errors.Is(err, ErrNotFound): // the run was forgotten
 		return e.log.Drop(ctx, t)
 	case errors.Is(err, ErrUnknownFlow):
 		rest := LeftToOthers
-		if e.Unfit() > known { // the Log leaves it to others from now on
+		if e.Unfit() > known { // the Log leaves the task to others from now on
 			rest = 0
 		}
 		return errors.Join(err, e.log.Hold(ctx, t, rest))
@@ -108,7 +108,7 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 		return err
 	}
 	x, begun, ok := s.Call(p, t.Visit, t.Attempt)
-	if !ok { // it has an outcome, or the run is over: only the task is left
+	if !ok { // it has an outcome, or the run is over: nothing is left to do but to drop the task
 		return e.log.Drop(ctx, t)
 	}
 	if x.Operation == flow.OperationFlow {
@@ -130,7 +130,7 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	out := e.call(from(held, s, x), x, e.tell(ctx, s, x))
 	lost := release()
 	switch {
-	case ctx.Err() != nil: // cut by Stop: not an outcome, whoever is next makes the call again
+	case ctx.Err() != nil: // cancelled by Stop: this is no outcome, and the next holder makes the call again
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin)
 		defer cancel()
 		return errors.Join(ctx.Err(), e.log.Hold(back, t, 0))
@@ -141,15 +141,14 @@ func (e *Engine) makeCall(ctx context.Context, t Task) error {
 	return err
 }
 
-// once says whether a call must not be made a second time when nobody knows what became of
-// the first.
+// once says whether a call must not be made again when the outcome of the first attempt is unknown.
 func once(p *flow.Program, x run.Execute) bool {
 	replay := p.Node(x.Node).Replay(x.Input)
 	return replay != sdk.Pure && replay != sdk.Keyed
 }
 
-// interrupted is the outcome of a call that was begun and of which nothing more is known,
-// because its host died or was stopped.
+// interrupted is the outcome of a call that was begun and whose result is unknown because its host
+// died or was stopped.
 func interrupted(x run.Execute) run.Event {
 	return run.Event{Kind: run.Failed, Visit: x.Visit, Attempt: x.Attempt, Problem: &sdk.Problem{
 		Code: "interrupted", HTTPStatus: http.StatusBadGateway, Effect: sdk.EffectUnknown, Fault: sdk.FaultNode,
@@ -157,8 +156,8 @@ func interrupted(x run.Execute) run.Event {
 	}}
 }
 
-// hold keeps a task until release is called, and ends held when the task is another's
-// meanwhile: release then says so.
+// hold renews the lease of a task until release is called. When another worker gets the task
+// meanwhile, held ends and release returns the cause.
 func (e *Engine) hold(ctx context.Context, t Task) (held context.Context, release func() error, err error) {
 	if err := e.log.Hold(ctx, t, Lease); err != nil {
 		return nil, nil, err

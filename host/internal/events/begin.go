@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// next says how long there is nothing to begin, and whether there is nothing at all.
+// next returns how long no lane will be due, and whether there is nothing left to deliver or store.
 func (d *sender) next() (wait time.Duration, idle bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -14,7 +14,7 @@ func (d *sender) next() (wait time.Duration, idle bool) {
 	case len(d.lanes) == 0 && d.busy == 0:
 		return time.Millisecond, d.record.empty() && d.breaker.closed()
 	case d.busy >= d.hook.Parallel, d.breaker.probe:
-		return maxDelay, false // the end of an attempt wakes it
+		return maxDelay, false // the end of an attempt signals
 	case !d.breaker.closed():
 		return max(d.breaker.until.Sub(now), time.Millisecond), false
 	}
@@ -27,9 +27,9 @@ func (d *sender) next() (wait time.Duration, idle bool) {
 	return max(wait, time.Millisecond), false
 }
 
-// begin lets workers deliver the lanes that are due, as many as may call at the same time. To
-// find out whether a receiver is back, the lane that is due first is tried; meanwhile what is too old
-// goes without a call.
+// begin starts workers for the lanes that are due, up to the webhook's limit of parallel calls.
+// While the breaker is open, it lets the lane that is due first probe the receiver, and makes dead
+// letters of expired events without a call.
 func (d *sender) begin(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -38,7 +38,7 @@ func (d *sender) begin(ctx context.Context) {
 		name := d.earliest()
 		switch {
 		case name == "" && d.busy == 0:
-			d.breaker = breaker{} // there is nothing to find out with
+			d.breaker = breaker{} // no event is left to probe the receiver with
 		case name != "" && d.breaker.allows(now):
 			d.start(ctx, name, probe)
 		}
@@ -59,16 +59,16 @@ func (d *sender) begin(ctx context.Context) {
 	}
 }
 
-// old says whether an event is not tried any more.
+// old reports whether an event has expired: it is not tried any more.
 func (i *item) old(now time.Time) bool { return i.stored.Before(now.Add(-tryFor)) }
 
-// errand is what a worker is sent for.
+// errand is the task of a worker.
 type errand int
 
 const (
-	deliver errand = iota // events, one after the other
-	probe                 // one attempt, to find out whether the receiver is back
-	bury                  // what is too old
+	deliver errand = iota // deliver events, one after the other
+	probe                 // make an attempt while the breaker is open; if it succeeds, deliver on
+	bury                  // make dead letters of expired events
 )
 
 func (d *sender) start(ctx context.Context, name string, what errand) {

@@ -14,33 +14,35 @@ import (
 
 // Event is something that happened.
 type Event struct {
-	Position uint64 // in the outbox; it grows
+	Position uint64 // in the outbox, ascending; 0: not in the outbox
 	engine.Outgoing
 	Stored time.Time
 }
 
-// Types that the host itself makes.
+// Types of events that the host itself creates.
 const (
 	typeSent  = "whatsapp.message.sent.v1"
 	TypeState = "whatsapp.instance.state.v1"
 	typeTest  = "webhook.test.v1"
 
-	// TypeOpened tells a reader of the outbox from where it reads, and TypeGap what it missed.
+	// TypeOpened tells a reader of the outbox from which position it reads, and TypeGap which
+	// positions it missed.
 	TypeOpened = "stream.opened.v1"
 	TypeGap    = "stream.gap.v1"
 )
 
-// Catalogued is a type of events, in its version.
+// Catalogued is a type of event in one version.
 type Catalogued struct {
 	Type   string          `json:"type"`
-	Seed   string          `json:"seed,omitempty"` // its name in the seed's form, if that is another
+	Seed   string          `json:"seed,omitempty"` // its name in the seed's form, if it differs
 	Title  string          `json:"title"`
 	Schema json.RawMessage `json:"schema"` // of data, with examples
 
 	file string
 }
 
-// kinds are all that this host knows. Nodes may have others, which are told as they are.
+// kinds are the types that this host knows. Events of other types, from nodes, are passed on
+// unchanged.
 var kinds = []Catalogued{
 	{Type: "whatsapp.button.clicked.v1", Seed: exchanged, file: schemas.ButtonClicked},
 	{Type: "whatsapp.message.received.v1", Seed: exchanged, file: schemas.MessageReceived},
@@ -70,7 +72,8 @@ func Catalogue() ([]Catalogued, error) {
 	return out, nil
 }
 
-// FromNode is what others are told of an event of a node.
+// FromNode returns the events to store for an event of a node: the event itself and, if it is the
+// first to say that a message was sent, an event for the sent message before it.
 func FromNode(ev sdk.Event) []engine.Outgoing {
 	told := engine.Outgoing{ID: plain(ev.ID), Type: plain(ev.Type), Instance: plain(ev.Subject), Time: ev.Time, Data: json.RawMessage(ev.Data)}
 	if id, raw := sentIn(ev); raw != nil {
@@ -81,12 +84,13 @@ func FromNode(ev sdk.Event) []engine.Outgoing {
 	return []engine.Outgoing{told}
 }
 
-// plain leaves out what no database takes in a text.
+// plain removes bytes that a database does not accept in text: invalid UTF-8 and NUL.
 func plain(text string) string { return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "") }
 
-// sentIn is the id of a message and data of the event that it was sent, if its status tells that
-// for the first time: a receipt can be faster than the answer to the send. In a group each member's
-// status may say so; the outbox keeps one.
+// sentIn returns the id of a message and the data of its sent event, if this status is the first to
+// show that the message was sent. That may be "delivered" or "read", because a receipt can arrive
+// before the answer to the send. In a group the status of each member may show it; the outbox keeps
+// one event, because all have the same id.
 func sentIn(ev sdk.Event) (id string, data json.RawMessage) {
 	var s struct {
 		Instance  string          `json:"instance"`

@@ -19,11 +19,12 @@ type CloudEvent struct {
 	Time            time.Time       `json:"time"`
 	DataContentType string          `json:"datacontenttype"`
 	DataSchema      string          `json:"dataschema,omitempty"`
-	Sequence        string          `json:"sequence,omitempty"` // its place in the outbox, to go on after
+	Sequence        string          `json:"sequence,omitempty"` // its position in the outbox; a reader can resume after it
 	Data            json.RawMessage `json:"data"`
 }
 
-// InCloudEvents puts an event into that form. One of no instance and no run has no source yet.
+// InCloudEvents puts an event into the form of CloudEvents. It leaves Source empty if the event has
+// neither an instance nor a run.
 func InCloudEvents(ev Event) CloudEvent {
 	e := CloudEvent{SpecVersion: "1.0", ID: ev.ID, Type: ev.Type, Time: ev.Time.UTC(), DataContentType: "application/json", Sequence: sequenceOf(ev), Data: ev.Data}
 	switch {
@@ -40,11 +41,11 @@ func InCloudEvents(ev Event) CloudEvent {
 	return e
 }
 
-// Sequence is a position as readers see it: texts that are in the order of the positions, as the
-// sequence extension of CloudEvents has it.
+// Sequence formats a position for readers, so that the texts sort like the positions, as the
+// sequence extension of CloudEvents requires.
 func Sequence(position uint64) string { return fmt.Sprintf("%016d", position) }
 
-// sequenceOf is that of an event; one that is not in the outbox has none.
+// sequenceOf is the sequence of an event, or "" if the event is not in the outbox.
 func sequenceOf(ev Event) string {
 	if ev.Position == 0 {
 		return ""

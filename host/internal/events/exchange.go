@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// exchanged is the seed's name for what people and we write.
+// exchanged is the seed's name for messages, both received and sent.
 const exchanged = "message.exchange"
 
-// Seed is an event in the seed's form: event, data and instanceData. Event and data are what the
-// seed's clients read; type and detail are the event itself, whole. There is no token in it
-// unless somebody puts it there.
+// Seed is an event in the seed's form: event, data and instanceData. The seed's clients read event
+// and data; type and detail hold the unchanged event. [InSeed] puts no token into it.
 type Seed struct {
 	Event        string          `json:"event"`
 	ID           string          `json:"id"` // the same for every delivery: deduplicate on it
@@ -18,7 +17,7 @@ type Seed struct {
 	Type         string          `json:"type"`
 	Detail       json.RawMessage `json:"detail"`
 	InstanceData instanceData    `json:"instanceData"`
-	Sequence     string          `json:"sequence,omitempty"` // its place in the outbox, to go on after
+	Sequence     string          `json:"sequence,omitempty"` // its position in the outbox; a reader can resume after it
 }
 
 type instanceData struct {
@@ -26,7 +25,7 @@ type instanceData struct {
 	Token    string `json:"token,omitempty"`
 }
 
-// exchange is data of "message.exchange".
+// exchange is the data of "message.exchange".
 type exchange struct {
 	ID        string          `json:"id"`
 	Direction string          `json:"direction"`
@@ -47,7 +46,7 @@ type party struct {
 
 type exchangeMessage struct {
 	Type        string       `json:"type"`
-	Content     string       `json:"content"` // of a click: the id of the button (seed: «arrives as a text message containing the id of the clicked button»)
+	Content     string       `json:"content"` // for a click, the id of the button (seed: «arrives as a text message containing the id of the clicked button»)
 	Source      *string      `json:"source"`
 	Interactive *interactive `json:"interactive,omitempty"`
 }
@@ -66,7 +65,7 @@ type buttonResponse struct {
 	SelectedButtonID string `json:"selected_button_id"`
 }
 
-// seen is what an event of a person's message or click has in common.
+// seen has the members of the events for a person's message and a person's click.
 type seen struct {
 	MessageID  string    `json:"messageId"`
 	ClickedAt  time.Time `json:"clickedAt"`
@@ -94,7 +93,7 @@ type person struct {
 	Type  string  `json:"type"`
 }
 
-// party names a person as the seed does: the number's JID where it is known.
+// party identifies a person as the seed does: by the JID of the phone number if it is known.
 func (p person) party() party {
 	out := party{JID: p.JID, LID: p.LID, Name: p.Name, Type: p.Type}
 	if p.Phone != nil {
@@ -103,9 +102,9 @@ func (p person) party() party {
 	return out
 }
 
-// InSeed puts an event into the seed's form. What a person or we wrote is a message.exchange, a
-// step of a message that was sent a message.status; what the seed has no form for keeps its
-// own name and data.
+// InSeed puts an event into the seed's form. A message, received or sent, becomes a
+// message.exchange; a status of a sent message becomes a message.status. An event that the seed has
+// no form for keeps its own name and data.
 func InSeed(ev Event) Seed {
 	e := Seed{Event: ev.Type, ID: ev.ID, Data: ev.Data, Type: ev.Type, Detail: ev.Data, InstanceData: instanceData{Instance: ev.Instance}, Sequence: sequenceOf(ev)}
 	switch ev.Type {
@@ -114,7 +113,7 @@ func InSeed(ev Event) Seed {
 	case typeStatus:
 		if status, ok := statusOf(ev.Data); ok {
 			e.Data = status
-			if status.Status != "unknown" { // no client knows a state in which nobody knows whether it left
+			if status.Status != "unknown" { // the seed's clients know no such status
 				e.Event = "message.status"
 			}
 		}
@@ -130,7 +129,7 @@ func InSeed(ev Event) Seed {
 	return e
 }
 
-// seenIn reads a message or a click of a person.
+// seenIn reads the event of a person's message or click.
 func seenIn(data []byte) (exchange, bool) {
 	var s seen
 	if json.Unmarshal(data, &s) != nil || s.MessageID == "" || s.Sender.JID == "" {

@@ -34,7 +34,7 @@ func scanDead(row sqldb.Scanner) (d Undelivered, err error) {
 	return d, err
 }
 
-// dead are the oldest dead letters of a webhook after one.
+// dead returns the oldest dead letters of a webhook after the one of a given event.
 func (s store) dead(ctx context.Context, webhook, after string, limit int) ([]Undelivered, error) {
 	return sqldb.All(ctx, s.db, scanDead, `SELECT `+deadColumns+` FROM engine_webhook_dead WHERE webhook = $1
 		AND seq > coalesce((SELECT seq FROM engine_webhook_dead WHERE webhook = $1 AND id = $2), 0) ORDER BY seq LIMIT $3`, webhook, after, limit)
@@ -58,7 +58,7 @@ func dropDead(t *sqldb.Tx, webhook, id string) (int64, error) {
 // logSlots is how many attempts of a webhook are kept.
 const logSlots = 500
 
-// putLog keeps attempts, which are numbered from n on, in the place of the oldest.
+// putLog stores attempts, numbered from n on, in place of the oldest ones.
 func putLog(t *sqldb.Tx, webhook string, n int64, attempts []Attempt) error {
 	for i, a := range attempts {
 		if len(attempts)-i > logSlots {
@@ -76,8 +76,8 @@ func putLog(t *sqldb.Tx, webhook string, n int64, attempts []Attempt) error {
 	return nil
 }
 
-// advance moves a webhook's position forward and counts attempts; it returns the number of the
-// first of them. sqldb.ErrNotFound: there is no such webhook any more.
+// advance moves a webhook's position forward and adds to its count of attempts; it returns the
+// number of the first of them. It fails with sqldb.ErrNotFound if the webhook was removed.
 func advance(t *sqldb.Tx, webhook string, position uint64, attempts int) (first int64, err error) {
 	var last int64
 	err = t.Row(`UPDATE engine_webhooks SET position = CASE WHEN position < $2 THEN $2 ELSE position END, logged = logged + $3 WHERE id = $1 RETURNING logged`,
@@ -85,7 +85,7 @@ func advance(t *sqldb.Tx, webhook string, position uint64, attempts int) (first 
 	return last - int64(attempts), err
 }
 
-// log are the newest attempts, newest first.
+// log returns the newest attempts of a webhook, newest first.
 func (s store) log(ctx context.Context, webhook string, limit int) ([]Attempt, error) {
 	return sqldb.All(ctx, s.db, func(row sqldb.Scanner) (a Attempt, err error) {
 		var at int64
@@ -96,9 +96,9 @@ func (s store) log(ctx context.Context, webhook string, limit int) ([]Attempt, e
 }
 
 const (
-	// keepDead is how long a dead letter stays.
+	// keepDead is how long a dead letter is kept.
 	keepDead = 30 * 24 * time.Hour
-	// maxDead is how many a webhook has; the oldest go first.
+	// maxDead is how many dead letters a webhook may have; the oldest are removed first.
 	maxDead = 10_000
 )
 

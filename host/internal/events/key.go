@@ -13,27 +13,27 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// overlap is how long the key before the present one goes on signing, too.
+// overlap is how long calls are also signed with the previous key after a rotation.
 const overlap = 24 * time.Hour
 
-// keyOf derives the key of a webhook in a rotation.
+// keyOf derives the key of a webhook from the server's secret. Another rotation gives another key.
 func (s *Service) keyOf(id, rotation string) []byte {
 	mac := hmac.New(sha256.New, s.opt.Secret)
 	fmt.Fprintf(mac, "webhook key\x00%s\x00%s", id, rotation)
 	return mac.Sum(nil)
 }
 
-// secretOf is a key as its receiver is told it.
+// secretOf is a key in the form that the receiver is configured with.
 func (s *Service) secretOf(id, rotation string) string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(s.keyOf(id, rotation))
 }
 
-// sign adds the headers of Standard Webhooks: a signature for each key that is live.
+// sign adds the headers of Standard Webhooks, with a signature for each valid key.
 func (s *Service) sign(h http.Header, w *Webhook, id string, body []byte) error {
 	now := s.opt.Now()
 	h.Set(standardwebhooks.HeaderWebhookID, id)
 	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	if w.rotation == "" { // of the seed's API, whose clients have no key
+	if w.rotation == "" { // a webhook of the seed's API: its clients have no key
 		return nil
 	}
 	rotations := []string{w.rotation}

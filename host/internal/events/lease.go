@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// leaseTime is how long a host that delivers may be silent before another does it.
+	// leaseTime is how long a lease lasts without renewal; then another host may take it.
 	leaseTime = 15 * time.Second
-	// renewEvery is how often it says that it is there.
+	// renewEvery is how often the host that delivers renews its lease.
 	renewEvery = 5 * time.Second
 	leaseName  = "webhooks"
 )
@@ -21,8 +21,8 @@ const (
 var errLease = errors.New("another host delivers the webhooks")
 
 // lease decides which of the hosts that share a Postgres database delivers; with SQLite there is
-// one host. A call may still be under way when another host begins: a receiver gets that event
-// twice then, under one id.
+// only one host. A call may still be in progress when another host takes over; the receiver then
+// gets that event twice, under the same id.
 type lease struct {
 	db    *sqldb.DB
 	owner string
@@ -33,10 +33,10 @@ func newLease(db *sqldb.DB) *lease {
 	return &lease{db, rand.Text(), db.Dialect() != "postgres"}
 }
 
-// clock is the database's, in milliseconds.
+// clock is the time of the database, in Unix milliseconds.
 const clock = `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`
 
-// take takes or renews it; false: another host has it.
+// take takes or renews the lease. It returns false if another host has it.
 func (l *lease) take(ctx context.Context) (mine bool, err error) {
 	if l.alone {
 		return true, nil
@@ -53,7 +53,7 @@ func (l *lease) take(ctx context.Context) (mine bool, err error) {
 	return n == 1, err
 }
 
-// give lets another host have it at once.
+// give releases the lease, so that another host can take it at once.
 func (l *lease) give(ctx context.Context) error {
 	if l.alone {
 		return nil
@@ -62,7 +62,7 @@ func (l *lease) give(ctx context.Context) error {
 	return err
 }
 
-// check is errLease unless this host has it.
+// check fails with errLease unless this host has the lease.
 func (l *lease) check(t *sqldb.Tx) error {
 	if l.alone {
 		return nil

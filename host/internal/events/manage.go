@@ -14,19 +14,19 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Status is how a webhook does.
+// Status is a webhook with the state of its deliveries.
 type Status struct {
 	*Webhook
-	// Waiting are events that were tried and wait for their turn again, and those behind them.
+	// Waiting is the number of events that wait for another attempt, and of those behind them.
 	Waiting int
-	// DeadLetters are events that are not tried any more.
+	// DeadLetters is the number of events that are not tried any more.
 	DeadLetters int
 	// Last is the newest attempt.
 	Last *Attempt
 }
 
-// announce lets the loop look at the webhooks again. Until it has, this host tells of runs: who made a webhook
-// of them hears of the next one.
+// announce makes the loop read the webhooks again. Until it has, this host publishes events of runs,
+// so that a new webhook for them does not miss the next run.
 func (s *Service) announce() {
 	s.asked.Add(1)
 	s.runs.Store(true)
@@ -36,7 +36,7 @@ func (s *Service) announce() {
 	}
 }
 
-// write changes webhooks.
+// write runs a transaction that changes webhooks, and announces the change.
 func (s *Service) write(ctx context.Context, what string, fn func(*sqldb.Tx) error) error {
 	err := s.opt.DB.Write(ctx, what, fn)
 	if err == nil {
@@ -45,7 +45,7 @@ func (s *Service) write(ctx context.Context, what string, fn func(*sqldb.Tx) err
 	return stored(err)
 }
 
-// stored gives words to an error of the database.
+// stored turns an error of the database into a problem for the caller; nil stays nil.
 func stored(err error) error {
 	if _, ok := errors.AsType[*sdk.Problem](err); ok || err == nil {
 		return err
@@ -59,7 +59,8 @@ func stored(err error) error {
 	}
 }
 
-// List are the webhooks, without those of the seed's API unless an instance is named.
+// List returns the webhooks that an instance owns through the seed's API, or all without an owner
+// if instance is "".
 func (s *Service) List(ctx context.Context, instance string) ([]*Webhook, error) {
 	if instance != "" {
 		all, err := s.store.of(ctx, s.opt.DB, instance)
@@ -69,7 +70,7 @@ func (s *Service) List(ctx context.Context, instance string) ([]*Webhook, error)
 	return all, stored(err)
 }
 
-// Find is one webhook.
+// Find returns one webhook with its status.
 func (s *Service) Find(ctx context.Context, id string) (Status, error) {
 	w, err := s.store.find(ctx, s.opt.DB, id)
 	if err != nil {
@@ -88,7 +89,7 @@ func (s *Service) Find(ctx context.Context, id string) (Status, error) {
 	return out, stored(err)
 }
 
-// Create makes a webhook. Its secret is told now and never again.
+// Create makes a webhook. Only this call returns its secret.
 func (s *Service) Create(ctx context.Context, settings Settings, enabled bool) (w *Webhook, secret string, err error) {
 	if bad := settings.check(s.guard); bad != nil {
 		return nil, "", sdk.Invalid(bad...)
@@ -110,7 +111,7 @@ func (s *Service) Create(ctx context.Context, settings Settings, enabled bool) (
 	return w, s.secretOf(w.ID, w.rotation), nil
 }
 
-// Change gives a webhook other settings.
+// Change replaces the settings of a webhook.
 func (s *Service) Change(ctx context.Context, id string, settings Settings, enabled bool) (w *Webhook, err error) {
 	if bad := settings.check(s.guard); bad != nil {
 		return nil, sdk.Invalid(bad...)
@@ -128,7 +129,7 @@ func (s *Service) Change(ctx context.Context, id string, settings Settings, enab
 	return w, err
 }
 
-// mine finds a webhook that is not the seed's API's.
+// mine finds a webhook and refuses one that the seed's API owns.
 func (s *Service) mine(t *sqldb.Tx, id string) (*Webhook, error) {
 	w, err := s.store.find(t.Context(), t, id)
 	if err == nil && w.Owner != "" {
@@ -147,7 +148,7 @@ func (s *Service) Remove(ctx context.Context, id string) error {
 	})
 }
 
-// Rotate gives a webhook another key. The one it had signs, too, until a time.
+// Rotate gives a webhook a new key. Until the returned time calls are also signed with the old key.
 func (s *Service) Rotate(ctx context.Context, id string) (secret string, until time.Time, err error) {
 	err = s.write(ctx, "rotate a webhook's key", func(t *sqldb.Tx) error {
 		w, err := s.mine(t, id)
@@ -161,7 +162,7 @@ func (s *Service) Rotate(ctx context.Context, id string) (secret string, until t
 	return secret, until, err
 }
 
-// Test calls a webhook with an event that says nothing.
+// Test calls a webhook once with a test event.
 func (s *Service) Test(ctx context.Context, id string) (Attempt, error) {
 	w, err := s.store.find(ctx, s.opt.DB, id)
 	if err != nil {
@@ -176,7 +177,8 @@ func (s *Service) Test(ctx context.Context, id string) (Attempt, error) {
 	return a, s.logged(ctx, w, a, nil)
 }
 
-// logged keeps an attempt that somebody asked for.
+// logged adds an attempt that a caller asked for to the webhook's log. and, if not nil, runs in the
+// same transaction.
 func (s *Service) logged(ctx context.Context, w *Webhook, a Attempt, and func(*sqldb.Tx) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
@@ -192,7 +194,7 @@ func (s *Service) logged(ctx context.Context, w *Webhook, a Attempt, and func(*s
 	}))
 }
 
-// Deliveries are the newest attempts of a webhook, newest first.
+// Deliveries returns the newest attempts of a webhook, newest first.
 func (s *Service) Deliveries(ctx context.Context, id string, limit int) ([]Attempt, error) {
 	if _, err := s.store.find(ctx, s.opt.DB, id); err != nil {
 		return nil, stored(err)
@@ -201,7 +203,7 @@ func (s *Service) Deliveries(ctx context.Context, id string, limit int) ([]Attem
 	return all, stored(err)
 }
 
-// DeadLetters are those of a webhook after one of them, oldest first.
+// DeadLetters returns the dead letters of a webhook, oldest first, from the one after a given one.
 func (s *Service) DeadLetters(ctx context.Context, id, after string, limit int) ([]Undelivered, error) {
 	if _, err := s.store.find(ctx, s.opt.DB, id); err != nil {
 		return nil, stored(err)
@@ -210,10 +212,9 @@ func (s *Service) DeadLetters(ctx context.Context, id, after string, limit int) 
 	return all, stored(err)
 }
 
-// errNoLetter is about a dead letter that is not there.
 var errNoLetter = refuse(http.StatusNotFound, "not_found", "There is no such dead letter")
 
-// DeadLetter is one of them.
+// DeadLetter returns the dead letter of an event.
 func (s *Service) DeadLetter(ctx context.Context, id, event string) (Undelivered, error) {
 	d, err := s.store.deadOne(ctx, id, event)
 	if errors.Is(err, sqldb.ErrNotFound) {
@@ -222,8 +223,8 @@ func (s *Service) DeadLetter(ctx context.Context, id, event string) (Undelivered
 	return d, stored(err)
 }
 
-// Redeliver calls the receiver with a dead letter once, under its id. It is gone when the receiver
-// has taken it.
+// Redeliver sends a dead letter to the receiver once, under the event's id. If the receiver accepts
+// it, the dead letter is removed.
 func (s *Service) Redeliver(ctx context.Context, id, event string) (Attempt, error) {
 	d, err := s.DeadLetter(ctx, id, event)
 	if err != nil {
@@ -246,7 +247,7 @@ func (s *Service) Redeliver(ctx context.Context, id, event string) (Attempt, err
 	})
 }
 
-// Drop forgets a dead letter.
+// Drop removes a dead letter.
 func (s *Service) Drop(ctx context.Context, id, event string) error {
 	return stored(s.opt.DB.Write(ctx, "drop a dead letter of a webhook", func(t *sqldb.Tx) error {
 		n, err := dropDead(t, id, event)
@@ -257,10 +258,9 @@ func (s *Service) Drop(ctx context.Context, id, event string) error {
 	}))
 }
 
-// newID is random.
 func newID() string { return rand.Text() }
 
-// CheckURL says of the address of an instance's webhook why it can never be called.
+// CheckURL refuses an address that an instance's webhook can never reach.
 func (s *Service) CheckURL(u *url.URL) error {
 	if s.guard.CheckHost(u.Hostname()) != nil {
 		return refuse(http.StatusBadRequest, "address_refused", "URL: "+refusedAddress)
@@ -268,8 +268,8 @@ func (s *Service) CheckURL(u *url.URL) error {
 	return nil
 }
 
-// Put stores a webhook of an instance, in place of the one with its label, for the seed's API. The
-// caller calls [Service.Changed] when the transaction is committed.
+// Put stores a webhook of an instance for the seed's API. It replaces the webhook with the same
+// label. The caller must call [Service.Changed] after the transaction is committed.
 func (s *Service) Put(t *sqldb.Tx, instance string, settings Settings, enabled bool) error {
 	there, err := s.store.of(t.Context(), t, instance)
 	if err != nil {
@@ -285,13 +285,13 @@ func (s *Service) Put(t *sqldb.Tx, instance string, settings Settings, enabled b
 	return s.store.insert(t, &Webhook{Owner: instance, Settings: settings, Enabled: enabled})
 }
 
-// Of are the webhooks of an instance, as a transaction sees them.
+// Of returns the webhooks of an instance, as a transaction sees them.
 func (s *Service) Of(ctx context.Context, q sqldb.Querier, instance string) ([]*Webhook, error) {
 	return s.store.of(ctx, q, instance)
 }
 
-// Changed tells that webhooks of instances came or went with a transaction that is committed.
+// Changed announces that a committed transaction has added, changed or removed webhooks of instances.
 func (s *Service) Changed() { s.announce() }
 
-// Forgot notes in a transaction that instances were removed, whose webhooks went with them.
+// Forgot notes in a transaction that instances, and with them their webhooks, were removed.
 func Forgot(t *sqldb.Tx) error { return changed(t) }

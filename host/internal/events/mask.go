@@ -7,12 +7,13 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// told are members of our events whose texts say how something went, or are what the host's owner
-// wrote. Those of other nodes may mean something else by them.
+// told are members of the catalogue's events that are not masked: they describe an outcome, or the
+// host's owner wrote them. In an unknown node's events these names may have another meaning.
 var told = strings.Fields(`at code correlation displayText form from nextStep operation quotedMessageId reason since source timestamp to`)
 
-// Masked is an event as people see it who may not read what customers said: of numbers the last two
-// digits are left, of texts their length. Events of runs, and of the outbox itself, have neither.
+// Masked returns the event as shown to people who may not read what customers said: only the last
+// two digits of numbers and the length of texts remain. Events of runs and of the outbox itself are
+// unchanged, because they contain neither.
 func (ev Event) Masked() Event {
 	switch known := slices.ContainsFunc(kinds, func(k Catalogued) bool { return k.Type == ev.Type }); {
 	case known && !strings.HasPrefix(ev.Type, "whatsapp."):

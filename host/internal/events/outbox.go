@@ -9,37 +9,38 @@ import (
 )
 
 const (
-	// keepEvents is how long events stay in the outbox, for those who read it by position.
+	// keepEvents is how long events stay in the outbox, for readers that read it by position.
 	keepEvents = 3 * 24 * time.Hour
-	// maxEvents and maxBytes bound the outbox; the oldest events go first.
+	// maxEvents and maxBytes bound the outbox; the oldest events are removed first.
 	maxEvents = 500_000
 	maxBytes  = 1 << 30
 )
 
-// Filter says which events somebody wants. An empty list is all.
+// Filter selects events. An empty list means all.
 type Filter struct {
 	Types     []string
 	Instances []string
 }
 
-// Wants says whether an event passes.
+// Wants reports whether an event passes the filter.
 func (f Filter) Wants(ev Event) bool {
 	return (len(f.Types) == 0 || slices.Contains(f.Types, ev.Type)) && (len(f.Instances) == 0 || slices.Contains(f.Instances, ev.Instance))
 }
 
-// Page is a piece of the outbox.
+// Page is what one [Service.Read] found in the outbox.
 type Page struct {
 	Events []Event
-	// Next is the position to go on after. More says that there was more than was looked at.
+	// Next is the position to continue after. More says that the limit was reached, so that there
+	// may be more events.
 	Next uint64
 	More bool
-	// Gone is up to where events were removed, if that is after the one asked for: there may have
-	// been some that this page should have had.
+	// Gone is the newest position that was removed, if it is after the requested one: events that
+	// belong on this page may be missing. Otherwise it is 0.
 	Gone uint64
 }
 
-// Read gives the events after a position that a filter wants, in order, of at most so many that
-// it looks at.
+// Read returns the events after a position that pass a filter, in order. It looks at no more than
+// limit events, including those that do not pass.
 func (s *Service) Read(ctx context.Context, after uint64, f Filter, limit int) (Page, error) {
 	instance := ""
 	if len(f.Instances) == 1 {
@@ -59,7 +60,7 @@ func (s *Service) Read(ctx context.Context, after uint64, f Filter, limit int) (
 		if gone <= after || gone == p.Gone {
 			break
 		}
-		p.Gone = gone // what was found may be from before that, so read again
+		p.Gone = gone // events may have been removed before the read above or during it, so read again
 	}
 	p.More = len(found) == limit
 	for _, ev := range found {
@@ -71,14 +72,14 @@ func (s *Service) Read(ctx context.Context, after uint64, f Filter, limit int) (
 	return p, nil
 }
 
-// Newest is the position of the newest event: who reads after it sees what comes.
+// Newest is the position of the newest event. A reader that starts after it sees only new events.
 func (s *Service) Newest(ctx context.Context) (uint64, error) {
 	newest, _, err := s.box.edges(ctx)
 	return newest, err
 }
 
-// Told is closed when there is something new to read, as far as this host knows: what another
-// host has stored is seen by looking every [Service.LookEvery].
+// Told returns a channel that is closed when this process has stored new events. To see the events
+// that other hosts store, read the outbox every [Service.LookEvery].
 func (s *Service) Told() <-chan struct{} { return s.opt.Told() }
 
 // outbox reads the events that package sqllog stores.
@@ -94,7 +95,7 @@ func scanEvent(row sqldb.Scanner) (ev Event, err error) {
 	return ev, err
 }
 
-// after reads the events after a position, of one instance or ("") of all.
+// after reads the events after a position: of one instance, or of all if instance is "".
 func (o outbox) after(ctx context.Context, position uint64, instance string, limit int) ([]Event, error) {
 	query, args := `SELECT `+columns+` FROM engine_events WHERE seq > $1 ORDER BY seq LIMIT $2`, []any{int64(position), limit}
 	if instance != "" {
@@ -105,19 +106,19 @@ func (o outbox) after(ctx context.Context, position uint64, instance string, lim
 	return found, sqldb.Wrap("read the outbox", err)
 }
 
-// at is the event at a position; sqldb.ErrNotFound when it is gone.
+// at reads the event at a position. It fails with sqldb.ErrNotFound if the event was removed.
 func (o outbox) at(ctx context.Context, position uint64) (Event, error) {
 	ev, err := sqldb.One(ctx, o.db, scanEvent, `SELECT `+columns+` FROM engine_events WHERE seq = $1`, int64(position))
 	return ev, sqldb.Wrap("read the outbox", err)
 }
 
-// edges are the newest position there can be, and the newest that was removed.
+// edges returns the newest position that was given out, and the newest that was removed.
 func (o outbox) edges(ctx context.Context) (newest, gone uint64, err error) {
 	err = o.db.Row(ctx, `SELECT seq, events_gone FROM engine_totals WHERE id = 1`, nil, &newest, &gone)
 	return newest, gone, sqldb.Wrap("read the outbox", err)
 }
 
-// head is what has to be known of an event to wake those who want it.
+// head is the part of an event that decides which senders to wake.
 type head struct {
 	position uint64
 	instance string
@@ -131,23 +132,23 @@ func (o outbox) heads(ctx context.Context, after uint64, limit int) ([]head, err
 	return found, sqldb.Wrap("read the outbox", err)
 }
 
-// trimming says what may go from the outbox.
+// trimming says which events may be removed from the outbox.
 type trimming struct {
-	floor  uint64    // nobody needs what is up to it
-	before time.Time // from when on it stays, unless the outbox is over its limits
+	floor  uint64    // no webhook needs the events up to this position
+	before time.Time // newer events stay, unless the outbox is over its limits
 	events int
 	bytes  int64
-	late   []laggard // who needs what is above floor
+	late   []laggard // webhooks that still need events, none of them up to floor
 }
 
-// laggard is a webhook that has not got everything yet.
+// laggard is a webhook that still needs events after a position: of one instance, or of all ("").
 type laggard struct {
 	webhook, instance string
 	position          uint64
 }
 
-// trim removes the oldest events. It returns how many above the floor went; the webhooks that
-// had not got them count them, those that they did not want included.
+// trim removes the oldest events. It returns how many events above the floor it removed. Each
+// webhook that had not got them yet counts them as lost, including those of a type it does not want.
 func (o outbox) trim(ctx context.Context, t trimming) (lost int, err error) {
 	for more := true; more && err == nil; {
 		above := 0
@@ -166,7 +167,8 @@ func (o outbox) trim(ctx context.Context, t trimming) (lost int, err error) {
 	return lost, err
 }
 
-// removable finds how far a batch of the oldest events may go.
+// removable returns the position of the last event that may be removed, the number of events up to
+// it, at most a batch, and whether there may be more.
 func (t trimming) removable(tx *sqldb.Tx) (last uint64, n int, more bool, err error) {
 	var count int
 	var size int64

@@ -21,20 +21,20 @@ import (
 const (
 	// postTime is how long a receiver may take to answer.
 	postTime = 15 * time.Second
-	// maxDrain is how much of an answer is read, to use its connection again.
+	// maxDrain is how much of a response is read so that its connection can be reused.
 	maxDrain = 64 << 10
-	// maxRetryAfter bounds what a receiver may ask for.
+	// maxRetryAfter bounds the delay that a receiver may ask for with Retry-After.
 	maxRetryAfter = time.Hour
 )
 
 // Attempt is one call of a receiver.
 type Attempt struct {
-	Event   string    `json:"event"` // its id
+	Event   string    `json:"event"` // the event's id
 	Type    string    `json:"type"`
 	Time    time.Time `json:"time"`
 	TookMs  int64     `json:"tookMs"`
 	Attempt int       `json:"attempt"`          // 1 is the first
-	Status  int       `json:"status,omitempty"` // of HTTP, if there was an answer
+	Status  int       `json:"status,omitempty"` // the HTTP status, if there was a response
 	Error   string    `json:"error,omitempty"`  // why it failed
 
 	retryAfter time.Duration
@@ -45,7 +45,7 @@ func (a Attempt) ok() bool { return a.Error == "" }
 func newClient(guard *netguard.Guard) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:                  nil, // a proxy would dial for us, past the guard
+			Proxy:                  nil, // a proxy would dial for us and so bypass the guard
 			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,
 			MaxResponseHeaderBytes: 32 << 10,
@@ -59,7 +59,7 @@ func newClient(guard *netguard.Guard) *http.Client {
 	}
 }
 
-// post calls a receiver with an event.
+// post sends an event to a receiver once.
 func (s *Service) post(ctx context.Context, w *Webhook, ev Event, attempt int) Attempt {
 	a := Attempt{Event: ev.ID, Type: ev.Type, Time: s.opt.Now().UTC(), Attempt: attempt}
 	ctx, cancel := context.WithTimeout(ctx, postTime)
@@ -83,7 +83,7 @@ func (s *Service) do(req *http.Request, a *Attempt) error {
 	}
 	defer res.Body.Close() //nolint:errcheck // it is read to the end or given up
 	a.Status = res.StatusCode
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxDrain)) // the status says it all
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxDrain)) // the outcome depends on the status only
 	switch {
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		a.Error = fmt.Sprintf("the receiver answered %d: redirects are not followed, set the address that it leads to", res.StatusCode)
@@ -94,7 +94,7 @@ func (s *Service) do(req *http.Request, a *Attempt) error {
 	return nil
 }
 
-// request is an event in the webhook's form, signed.
+// request builds the signed request with an event in the webhook's form.
 func (s *Service) request(ctx context.Context, w *Webhook, ev Event) (*http.Request, error) {
 	body, contentType, name, err := s.body(ctx, w, ev)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Service) request(ctx context.Context, w *Webhook, ev Event) (*http.Requ
 	return req, s.sign(req.Header, w, ev.ID, body)
 }
 
-// refusedAddress is about an address that the guard does not let through.
+// refusedAddress is the message about an address that the guard refuses.
 const refusedAddress = "the address is not public: webhooks reach private ones only of a host that was started with --allow-private, and link-local ones and a cloud's own never"
 
 var (
@@ -147,7 +147,7 @@ func (s *Service) body(ctx context.Context, w *Webhook, ev Event) (body []byte, 
 	return body, "application/cloudevents+json", ev.Type, err
 }
 
-// reason says why there was no answer, without the address.
+// reason says why there was no response. It never contains the address.
 func reason(err error) string {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
@@ -178,7 +178,7 @@ func reason(err error) string {
 	return "the request failed"
 }
 
-// retryAfter reads the header, in seconds or as a date; 0 is none.
+// retryAfter parses a Retry-After header, which has seconds or a date. It returns 0 if it cannot.
 func retryAfter(value string, now time.Time) time.Duration {
 	var d time.Duration
 	if seconds, err := strconv.Atoi(value); err == nil && seconds < int(maxRetryAfter/time.Second) {

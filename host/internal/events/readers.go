@@ -10,25 +10,25 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// runTypes are the events of runs, which are only kept while somebody wants them: there are several
-// for each run.
+// runTypes are the types of the events of runs. There are several events for each run, so they are
+// stored only while a webhook or a reader wants them.
 var runTypes = []string{engine.EventRunStarted, engine.EventRunWaiting, engine.EventRunEnded}
 
-// Runs says whether events of runs pass. They are of no instance.
+// Runs reports whether events of runs pass the filter. They belong to no instance.
 func (f Filter) Runs() bool {
 	return len(f.Instances) == 0 && (len(f.Types) == 0 || slices.ContainsFunc(f.Types, func(name string) bool { return slices.Contains(runTypes, name) }))
 }
 
 const (
-	// readersName is the lease that readers of events of runs have.
+	// readersName is the lease that makes hosts store events of runs for readers.
 	readersName = "readers of runs"
-	// renewRead is how old that lease may be before it is renewed.
+	// renewRead is the age at which that lease is renewed.
 	renewRead = time.Hour
 )
 
-// KeepRuns has events of runs kept from now on, and for as long after its last call as the outbox
-// keeps any: a reader that comes back finds those of the time in between. Readers call it when they
-// come and while they stay.
+// KeepRuns makes the hosts store events of runs from now on, until [keepEvents] after its last call:
+// a reader that reconnects finds the events that it missed. Readers call it when they connect and
+// while they stay connected.
 func (s *Service) KeepRuns(ctx context.Context) error {
 	now := s.opt.Now()
 	until := sqldb.Millis(now.Add(keepEvents))
@@ -43,7 +43,7 @@ func (s *Service) KeepRuns(ctx context.Context) error {
 		if err != nil || was.After(now) {
 			return err
 		}
-		return changed(t) // other hosts look at it then
+		return changed(t) // so that other hosts read the lease
 	})
 	if err != nil {
 		return stored(err)
@@ -54,7 +54,7 @@ func (s *Service) KeepRuns(ctx context.Context) error {
 	return nil
 }
 
-// runsKept is until when events of runs are kept for readers.
+// runsKept is the time until which events of runs are stored for readers.
 func runsKept(ctx context.Context, q sqldb.Querier) (time.Time, error) {
 	until, err := sqldb.One(ctx, q, func(row sqldb.Scanner) (until int64, err error) {
 		err = row.Scan(&until)

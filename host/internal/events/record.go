@@ -17,14 +17,14 @@ const (
 	codeDisabled = "disabled" // somebody disabled the webhook
 )
 
-// record is what became of events since the last commit.
+// record has the outcomes since the last commit.
 type record struct {
 	attempts []Attempt
 	waits    map[uint64]queued // rows of the queue that are new or changed
-	done     map[uint64]bool   // rows of the queue that go
+	done     map[uint64]bool   // rows of the queue to delete
 	dead     []Undelivered
 	lost     int64
-	gone     bool // the receiver wants no more
+	gone     bool // the receiver answered 410: disable the webhook
 }
 
 func newRecord() *record { return &record{waits: map[uint64]queued{}, done: map[uint64]bool{}} }
@@ -48,14 +48,14 @@ func (r *record) bury(ev Event, attempts int, code, reason string, now time.Time
 		Time: ev.Time, Data: ev.Data, Attempts: attempts, Code: code, Error: reason, Died: now})
 }
 
-// errRemoved means that there is no such webhook any more.
+// errRemoved means that the webhook does not exist any more or, in load, that it is disabled.
 var errRemoved = errors.New("the webhook was removed")
 
 // commitTime bounds the storing of a record.
 const commitTime = 30 * time.Second
 
-// keep stores a record with the position up to which it says everything. What is lost of it in a
-// power cut is delivered again.
+// keep stores a record together with the position up to which every event is settled. The write is
+// not synced: events whose outcome is lost in a power cut are delivered again.
 func (s *Service) keep(ctx context.Context, webhook string, position uint64, r *record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
@@ -110,7 +110,7 @@ func (r *record) store(t *sqldb.Tx, s store, webhook string, n int64) error {
 	return changed(t)
 }
 
-// join adds what became of events later.
+// join adds the outcomes of a later record.
 func (r *record) join(later *record) {
 	r.attempts = append(r.attempts, later.attempts...)
 	r.dead = append(r.dead, later.dead...)
@@ -124,7 +124,8 @@ func (r *record) join(later *record) {
 	}
 }
 
-// commit stores what became of events, with the position up to which all is said.
+// commit stores the outcomes so far and the position up to which every event is settled. Unless it
+// is the last commit of a life, it does not store a small advance of the position alone.
 func (d *sender) commit(ctx context.Context, last bool) error {
 	d.mu.Lock()
 	settled := slices.IndexFunc(d.order, func(i *item) bool { return !i.settled })

@@ -9,64 +9,66 @@ import (
 )
 
 const (
-	// window is how many events of a webhook are on their way at the same time; after a crash
-	// so many at most are delivered again.
+	// window is how many events of a webhook may be in memory and not settled; at most as many are
+	// delivered again after a crash.
 	window = 1024
-	// turn is how many events of a lane are delivered before others get its place.
+	// turn is how many events of a lane a worker delivers before another lane gets its slot.
 	turn = 16
-	// maxWaiting is how many events may wait for a webhook behind failed ones.
+	// maxWaiting is how many events of a webhook may wait behind failed ones.
 	maxWaiting = 10_000
-	// moved is how far a position may go on without being stored when there is nothing to say.
+	// moved is how far the position may advance before it is stored, if there is nothing else to
+	// store.
 	moved = 1000
-	// failedCommit is how long a sender rests after its database could not be used.
+	// failedCommit is how long a sender waits after a database error.
 	failedCommit = time.Second
 )
 
-// sender delivers to one webhook: each lane in its order, lanes side by side. One goroutine
-// takes events from the outbox, begins what is due and stores what became of it; it ends when
-// there is nothing to do, and begins anew when it is woken.
+// sender delivers to one webhook: the events of a lane in order, the lanes concurrently. One
+// goroutine takes events from the outbox, starts workers for the lanes that are due, and stores the
+// outcomes. It ends when there is nothing to do, and wake starts a new one: each is a life of the
+// sender.
 type sender struct {
 	s  *Service
 	id string // of the webhook
 
 	mu      sync.Mutex
-	hook    *Webhook // as it is now
+	hook    *Webhook // the current settings
 	running bool
-	removed bool               // nothing of it may begin any more
-	quit    context.CancelFunc // of the present life
-	off     bool               // the present life was ended, since the webhook was disabled
-	anew    bool               // it was enabled again meanwhile
+	removed bool               // the webhook was removed: no new life may begin
+	quit    context.CancelFunc // ends the present life
+	off     bool               // the present life was ended because the webhook was disabled
+	anew    bool               // the webhook was enabled again before that life had ended
 
 	more    chan struct{} // holds one token: there may be something to do
 	loaded  bool
 	taken   uint64  // the position up to which events were taken
-	order   []*item // that were taken and are not settled, oldest first
-	mark    uint64  // all up to it is settled
+	order   []*item // events that were taken, oldest first, from the oldest that was not settled at the last commit
+	mark    uint64  // every event up to this position is settled
 	stored  uint64  // the mark in the database
 	lanes   map[string]*lane
-	waiting int             // items with a row
-	ahead   map[uint64]bool // positions of rows that are not taken yet: an earlier life was further
-	busy    int             // workers
+	waiting int             // items with a row in the queue table
+	ahead   map[uint64]bool // positions of rows behind taken: an earlier life had taken those events
+	busy    int             // number of workers
 	breaker breaker
 	record  *record
-	expired time.Time // when events were last looked through for those that are too old
+	expired time.Time // when take last ran; it paces the search for expired events while the breaker is open
 }
 
-// item is an event on its way. It is settled when it is delivered, or when the next commit
-// stores a row or a dead letter of it.
+// item is an event to be delivered. It is settled when it has been delivered, or when the record
+// for the next commit has a row or a dead letter of it.
 type item struct {
 	position uint64
 	stored   time.Time
-	event    *Event // nil: in the outbox
-	attempt  int    // that were made
-	row      bool
+	event    *Event // nil: read it from the outbox
+	attempt  int    // number of attempts made
+	row      bool   // it has a row in the queue table
 	settled  bool
 }
 
-// lane is events that wait for each other.
+// lane is a queue of events that are delivered one after the other.
 type lane struct {
 	queue []*item
-	at    time.Time // not before
+	at    time.Time // the first event is not tried before
 	busy  bool
 }
 
@@ -75,7 +77,7 @@ func newSender(s *Service, w *Webhook) *sender {
 		lanes: map[string]*lane{}, record: newRecord()}
 }
 
-// wake makes it look for events.
+// wake makes the sender look for events, and starts it if it does not run.
 func (d *sender) wake() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -102,12 +104,12 @@ func (d *sender) signal() {
 	}
 }
 
-// configure gives it the webhook as it is now.
+// configure applies changed settings of the webhook.
 func (d *sender) configure(w *Webhook) {
 	d.mu.Lock()
 	running, quit := d.running, d.quit
 	if !running && w.Enabled != d.hook.Enabled {
-		d.loaded = false // its position may be another one
+		d.loaded = false // enabling a webhook changes its position
 	}
 	d.hook = w
 	d.off = running && (d.off || !w.Enabled)
@@ -122,7 +124,7 @@ func (d *sender) configure(w *Webhook) {
 	}
 }
 
-// remove ends it for good.
+// remove ends the sender for good.
 func (d *sender) remove() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -132,7 +134,8 @@ func (d *sender) remove() {
 	}
 }
 
-// floor is the position up to which it needs nothing of the outbox; all of it when it is idle.
+// floor is the position up to which the sender needs no event of the outbox any more; the maximum
+// if it is idle.
 func (d *sender) floor() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -170,7 +173,7 @@ func (d *sender) run(ctx context.Context) {
 	d.end()
 }
 
-// pass takes what there is, begins what is due, and stores what became of what was begun.
+// pass takes events, starts workers for the lanes that are due, and stores the outcomes so far.
 func (d *sender) pass(ctx context.Context) (saw look, err error) {
 	if err = d.load(ctx); err == nil {
 		saw, err = d.take(ctx)
@@ -182,16 +185,16 @@ func (d *sender) pass(ctx context.Context) (saw look, err error) {
 	return saw, err
 }
 
-// look is how much of the outbox a sender has taken.
+// look says how far a sender got in the outbox.
 type look int
 
 const (
-	seenNot  look = iota // it may take nothing now
+	seenNot  look = iota // it could not take events now
 	seenSome             // there may be more
 	seenAll
 )
 
-// rest waits until there may be something to do, at most for a while.
+// rest waits for a signal, at most for wait.
 func (d *sender) rest(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -202,7 +205,7 @@ func (d *sender) rest(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// drain waits for the attempts that are under way and stores what became of them.
+// drain waits for the attempts in progress and stores their outcomes.
 func (d *sender) drain() {
 	for {
 		d.mu.Lock()
@@ -218,7 +221,7 @@ func (d *sender) drain() {
 	}
 }
 
-// end forgets what it has in memory: the next life begins with what is stored.
+// end discards the state in memory; the next life loads it from the database.
 func (d *sender) end() {
 	d.mu.Lock()
 	d.quit()
@@ -231,8 +234,8 @@ func (d *sender) end() {
 	}
 }
 
-// idle ends its life if there is still nothing to do. What it has read stays known, for the
-// next one.
+// idle ends the present life if there is still nothing to do. It keeps the state in memory for the
+// next life.
 func (d *sender) idle() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

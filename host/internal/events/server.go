@@ -7,12 +7,13 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// server is one life of a Postgres server. The next one, or another server that has taken over, may lack the last
-// events that were read: those that nobody had waited for. Their positions are then given to others, which who goes on
-// behind them would pass over. Empty: a file, which does not forget.
+// server identifies one start of a Postgres server. After a restart or a failover the database may
+// lack the newest events, if they were read before they were durable. Other events then get their
+// positions, and a sender that continued after them would skip those. Empty for SQLite, which has
+// no such loss.
 type server string
 
-// errAnother means that what was read may not be there any more, and has to be read anew.
+// errAnother means that events that were read may be missing now, and have to be read again.
 var errAnother = errors.New("the database is another server, or has started anew: webhooks get the last events again")
 
 func serverOf(ctx context.Context, db *sqldb.DB) (s server, err error) {
@@ -24,7 +25,7 @@ func serverOf(ctx context.Context, db *sqldb.DB) (s server, err error) {
 
 const started = `SELECT pg_postmaster_start_time()::text`
 
-// check is errAnother unless the database is still this one.
+// check fails with errAnother if the database server is another one now.
 func (s server) check(ctx context.Context, db *sqldb.DB) error {
 	now, err := serverOf(ctx, db)
 	if err == nil && now != s {
@@ -33,7 +34,7 @@ func (s server) check(ctx context.Context, db *sqldb.DB) error {
 	return err
 }
 
-// within is check in a transaction.
+// within is like check, but reads in a transaction.
 func (s server) within(t *sqldb.Tx) error {
 	if s == "" {
 		return nil

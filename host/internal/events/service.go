@@ -16,30 +16,30 @@ import (
 )
 
 const (
-	// poll is how long what another host stored, of events or webhooks, may go unseen.
+	// poll is how often this host looks for events and webhooks that another host has stored.
 	poll = 250 * time.Millisecond
-	// sweepEvery is how often the outbox and the dead letters are looked through.
+	// sweepEvery is how often the outbox and the dead letters are trimmed to their limits.
 	sweepEvery = time.Minute
-	// headsPage is how many events are looked at together for whom they wake.
+	// headsPage is how many new events are read at a time to find the senders to wake.
 	headsPage = 1000
-	// lookEvery is how often a host that does not deliver looks at what is wanted.
+	// lookEvery is how often a host that does not deliver checks whether events of runs are wanted.
 	lookEvery = 5 * time.Second
-	// again is how long the service rests when its database cannot be used.
+	// again is how long the service waits before it tries to get the lease or to deliver again.
 	again = time.Second
 )
 
 // Options configure a Service. DB, Told and Secret are required.
 type Options struct {
 	DB      *sqldb.DB              // with the host's tables
-	Told    func() <-chan struct{} // closed when the outbox of this process got something
-	Secret  []byte                 // of the server
+	Told    func() <-chan struct{} // closed when this process has put an event into the outbox
+	Secret  []byte                 // of the server; keys are derived from it
 	Private bool                   // receivers may be on private addresses
 	Token   func(ctx context.Context, instance string) (string, error)
 	Logger  *slog.Logger
 	Now     func() time.Time // nil means time.Now
 }
 
-// Service keeps webhooks and calls them. Start it to deliver, and Stop it once in any case.
+// Service stores webhooks and calls them. It delivers after Start. Call Stop once, even without Start.
 type Service struct {
 	opt    Options
 	store  store
@@ -48,26 +48,27 @@ type Service struct {
 	guard  *netguard.Guard
 	client *http.Client
 
-	changed chan struct{} // holds one token when webhooks have changed here
-	runs    atomic.Bool   // somebody wants events of runs, or nobody has looked yet
-	asked   atomic.Int64  // how often webhooks have changed here
-	readers atomic.Int64  // until when they are kept for readers at least, in milliseconds
+	changed chan struct{} // holds one token when this process has changed webhooks
+	runs    atomic.Bool   // events of runs are wanted, or it is not known yet
+	asked   atomic.Int64  // counts this process's changes of webhooks
+	readers atomic.Int64  // events of runs are kept for readers at least until then, in Unix milliseconds
 
 	life    sync.Mutex
 	stop    context.CancelFunc // ends the loop; nil before Start
 	done    chan struct{}
-	sending context.Context // of senders; the loop's own
-	calling context.Context // of the calls of receivers
+	sending context.Context // of the senders; only the loop uses it
+	calling context.Context // of the calls to receivers
 	cut     context.CancelFunc
 	senders sync.WaitGroup
 
-	// The loop's: the senders by webhook, and by the only instance that they want; "" is all.
+	// Only the loop uses these: the senders by webhook, and by the one instance whose events they
+	// want ("": events of several).
 	by        map[string]*sender
 	listeners map[string][]*sender
-	server    server // that they have read from
+	server    server // the senders have read from it
 }
 
-// New is ready to answer, and delivers nothing yet.
+// New returns a Service that can manage webhooks and read the outbox; it delivers only after Start.
 func New(opt Options) *Service {
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -83,7 +84,7 @@ func New(opt Options) *Service {
 	return s
 }
 
-// Start delivers until Stop, as long as no other host does. It may be called once.
+// Start delivers events until Stop, while no other host does. Only the first call has an effect.
 func (s *Service) Start() {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -99,7 +100,7 @@ func (s *Service) Start() {
 	}()
 }
 
-// Stop lets the calls that are under way end until ctx does, then cuts them, and waits.
+// Stop waits for the calls in progress. When ctx ends first, it cancels them and waits for their end.
 func (s *Service) Stop(ctx context.Context) error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -119,7 +120,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	return fmt.Errorf("calls of webhooks were cut and are made again: %w", ctx.Err())
 }
 
-// Tells says whether somebody wants events of runs; see engine.Options.
+// Tells reports whether events of runs are wanted; see engine.Options.
 func (s *Service) Tells() bool { return s.runs.Load() }
 
 // loop delivers while this host has the lease.
@@ -149,7 +150,7 @@ func (s *Service) loop(ctx context.Context) {
 	}
 }
 
-// look notes what is wanted, for a host that does not deliver.
+// look runs note on a host that does not deliver.
 func (s *Service) look(ctx context.Context) error {
 	asked := s.asked.Load()
 	all, err := s.store.all(ctx, s.opt.DB, true)
@@ -159,7 +160,8 @@ func (s *Service) look(ctx context.Context) error {
 	return s.note(ctx, all, asked)
 }
 
-// note finds out whether somebody wants events of runs, by the webhooks there were when they had changed so often.
+// note sets runs to whether a reader or one of the webhooks wants events of runs. asked is the count
+// of changes before the webhooks were read.
 func (s *Service) note(ctx context.Context, all []*Webhook, asked int64) error {
 	until, err := runsKept(ctx, s.opt.DB)
 	if err != nil {
@@ -174,13 +176,13 @@ func (s *Service) note(ctx context.Context, all []*Webhook, asked int64) error {
 		}
 	}
 	s.runs.Store(wanted)
-	if s.asked.Load() != asked { // there may be more by now: it is looked at again
+	if s.asked.Load() != asked { // webhooks have changed since; assume yes until the next look
 		s.runs.Store(true)
 	}
 	return nil
 }
 
-// deliver runs the senders until ctx ends or the lease is another host's.
+// deliver runs the senders until ctx ends or another host has the lease.
 func (s *Service) deliver(ctx context.Context) (err error) {
 	var quit context.CancelFunc
 	s.sending, quit = context.WithCancel(ctx)
@@ -199,7 +201,7 @@ func (s *Service) deliver(ctx context.Context) (err error) {
 	changes := int64(-1)
 	var renewed, swept time.Time
 	for {
-		told := s.opt.Told() // before reading: what comes meanwhile wakes
+		told := s.opt.Told() // before reading, so that an event stored meanwhile ends the wait below
 		now := time.Now()
 		if now.Sub(renewed) >= renewEvery {
 			mine, err := s.lease.take(ctx)
@@ -241,10 +243,11 @@ func (s *Service) deliver(ctx context.Context) (err error) {
 	}
 }
 
-// LookEvery is how often a reader looks for what it was not told of; see Told.
+// LookEvery is how often a reader must read the outbox to see events that do not close Told.
 func (s *Service) LookEvery() time.Duration { return s.doze() }
 
-// doze is how long nothing is looked at without a reason: other hosts bring some, too.
+// doze is the longest wait without a signal. It is short if other hosts may store events or
+// webhooks, because their changes do not signal this host.
 func (s *Service) doze() time.Duration {
 	if s.lease.alone {
 		return sweepEvery
@@ -252,7 +255,8 @@ func (s *Service) doze() time.Duration {
 	return poll
 }
 
-// follow makes the senders those of the webhooks there are, if these have changed.
+// follow brings the senders up to date with the webhooks if these have changed. seen and its result
+// are the number of changes that the senders reflect.
 func (s *Service) follow(ctx context.Context, seen int64) (int64, error) {
 	if err := s.server.check(ctx, s.opt.DB); err != nil {
 		return seen, err
@@ -292,7 +296,8 @@ func (s *Service) follow(ctx context.Context, seen int64) (int64, error) {
 	return changes, nil
 }
 
-// rouse wakes those who may want events after a position.
+// rouse wakes the senders that may want one of the next events after a position. It returns the
+// position of the last event that it looked at, and whether there may be more.
 func (s *Service) rouse(ctx context.Context, after uint64) (position uint64, more bool, err error) {
 	heads, err := s.box.heads(ctx, after, headsPage)
 	if err != nil || len(heads) == 0 {

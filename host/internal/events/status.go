@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// messageStatus is data of "message.status". It has no messageId: a client takes whatever has
-// one for a message.
+// messageStatus is the data of "message.status". It must not have a member messageId: clients take
+// everything that has one for a message.
 type messageStatus struct {
 	MessageIDs []string  `json:"messageIds"`
 	Status     string    `json:"status"`
@@ -21,7 +21,7 @@ type messageStatus struct {
 
 const typeStatus = "whatsapp.message.status.v1"
 
-// step is what of a status, or of a message that was sent, the seed's clients want to know.
+// step has the members of a status event and of a sent message that the seed's form needs.
 type step struct {
 	MessageID string    `json:"messageId"`
 	Operation string    `json:"operation"`
@@ -34,7 +34,7 @@ type step struct {
 	Source    string    `json:"source"`
 }
 
-// statusOf puts the step of a message into the seed's form.
+// statusOf puts the status of a message into the seed's form.
 func statusOf(data []byte) (messageStatus, bool) {
 	var s step
 	if json.Unmarshal(data, &s) != nil {
@@ -49,8 +49,8 @@ func statusOf(data []byte) (messageStatus, bool) {
 	return out, true
 }
 
-// sentOf puts a message that was sent into the seed's form. Its source tells clients that no
-// person wrote it at the phone.
+// sentOf puts a sent message into the seed's form. It always has a source, by which clients tell it
+// from a message that a person wrote on the phone.
 func sentOf(data []byte) (exchange, bool) {
 	var s step
 	if json.Unmarshal(data, &s) != nil {

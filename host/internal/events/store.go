@@ -11,10 +11,10 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// versioned are names such as whatsapp.button.clicked.v1.
+// versioned matches names such as whatsapp.button.clicked.v1.
 var versioned = regexp.MustCompile(`^[a-zA-Z0-9_.-]+\.v[0-9]+$`)
 
-// store keeps webhooks.
+// store reads and writes webhooks in the database.
 type store struct {
 	db  *sqldb.DB
 	now func() time.Time
@@ -39,7 +39,7 @@ func scanWebhook(row sqldb.Scanner) (*Webhook, error) {
 	return &w, err
 }
 
-// all are those without an owner, newest last, or also the others.
+// all returns the webhooks without an owner, oldest first; with owned, all webhooks in any order.
 func (s store) all(ctx context.Context, q sqldb.Querier, owned bool) ([]*Webhook, error) {
 	query := `SELECT ` + webhookColumns + ` FROM engine_webhooks WHERE owner IS NULL ORDER BY created_at, id`
 	if owned {
@@ -52,12 +52,12 @@ func (s store) find(ctx context.Context, q sqldb.Querier, id string) (*Webhook, 
 	return sqldb.One(ctx, q, scanWebhook, `SELECT `+webhookColumns+` FROM engine_webhooks WHERE id = $1`, id)
 }
 
-// of are the webhooks of an instance.
+// of returns the webhooks that an instance owns.
 func (s store) of(ctx context.Context, q sqldb.Querier, owner string) ([]*Webhook, error) {
 	return sqldb.All(ctx, q, scanWebhook, `SELECT `+webhookColumns+` FROM engine_webhooks WHERE owner = $1 ORDER BY label`, owner)
 }
 
-// insert stores a new webhook, which gets what comes from now on.
+// insert stores a new webhook. It gets the events that are stored from now on.
 func (s store) insert(t *sqldb.Tx, w *Webhook) error {
 	settings, err := json.Marshal(w.Settings)
 	if err != nil {
@@ -76,8 +76,8 @@ func (s store) insert(t *sqldb.Tx, w *Webhook) error {
 	return changed(t)
 }
 
-// update stores changed settings. One that is enabled again gets what comes from now on; one that
-// is disabled leaves what waited for it as dead letters.
+// update stores changed settings. A webhook that is enabled again gets the events from now on; when
+// it is disabled, the events that wait for it become dead letters.
 func (s store) update(t *sqldb.Tx, was, now *Webhook) error {
 	settings, err := json.Marshal(now.Settings)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s store) update(t *sqldb.Tx, was, now *Webhook) error {
 		now.ID, now.Label, string(settings), flag(now.Enabled), now.Reason); err != nil {
 		return err
 	}
-	if now.Enabled != was.Enabled { // also when it is enabled: calls that were under way may have failed since
+	if now.Enabled != was.Enabled { // also when it is enabled: calls in progress when it was disabled may have failed since
 		err = s.bury(t, now.ID)
 	}
 	if err == nil && now.Enabled && !was.Enabled {
@@ -99,7 +99,7 @@ func (s store) update(t *sqldb.Tx, was, now *Webhook) error {
 	return changed(t)
 }
 
-// bury makes dead letters of what waits for a webhook that is disabled.
+// bury turns the events that wait for a webhook into dead letters, because it is disabled.
 func (s store) bury(t *sqldb.Tx, id string) error {
 	_, err := t.Exec(`INSERT INTO engine_webhook_dead (webhook, seq, id, type, instance, run, at, data, attempt, code, error, stored_at)
 		SELECT q.webhook, e.seq, e.id, e.type, e.instance, e.run, e.at, e.data, q.attempt, $2, 'the webhook was disabled', $3
@@ -128,7 +128,7 @@ func (s store) remove(t *sqldb.Tx, id string) error {
 	return changed(t)
 }
 
-// changed tells all hosts that webhooks have changed.
+// changed increments the counter by which all hosts notice that webhooks have changed.
 func changed(t *sqldb.Tx) error {
 	_, err := t.Exec(`UPDATE engine_totals SET webhooks = webhooks + 1 WHERE id = 1`)
 	return err
@@ -152,7 +152,7 @@ type queued struct {
 	lane     string
 	attempt  int
 	at       time.Time
-	stored   time.Time // the event; zero: it is gone
+	stored   time.Time // when the event was stored; zero if it was removed from the outbox
 }
 
 func (s store) queue(ctx context.Context, id string) ([]queued, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// load reads where it was, and what waits.
+// load reads the webhook's position and its queue from the database, once per life.
 func (d *sender) load(ctx context.Context) error {
 	if d.loaded {
 		return nil
@@ -50,8 +50,8 @@ func (d *sender) lane(name string) *lane {
 	return l
 }
 
-// take takes events from the outbox, as many as the window lets in. While the receiver answers
-// nothing, only those that are too old are taken.
+// take takes events from the outbox, as many as fit into the window. While the breaker is open, it
+// takes only expired events.
 func (d *sender) take(ctx context.Context) (look, error) {
 	d.mu.Lock()
 	now, room, after, hook := d.s.opt.Now(), window-len(d.order), d.taken, d.hook
@@ -73,7 +73,7 @@ func (d *sender) take(ctx context.Context) (look, error) {
 	for i := range found {
 		ev := &found[i]
 		old := (&item{stored: ev.Stored}).old(now)
-		if open && !old { // it waits in the outbox
+		if open && !old { // the event stays in the outbox
 			return seenNot, nil
 		}
 		d.taken = ev.Position
@@ -94,7 +94,8 @@ func (d *sender) take(ctx context.Context) (look, error) {
 	return seenAll, nil
 }
 
-// accept puts an event into its lane.
+// accept puts an event into its lane, or makes a dead letter of it if it is expired or too many
+// events wait already. Behind a failed event it waits in the database.
 func (d *sender) accept(hook *Webhook, ev *Event, old bool, now time.Time) *item {
 	i := &item{position: ev.Position, stored: ev.Stored, event: ev}
 	name := hook.lane(*ev)
@@ -120,7 +121,7 @@ func (d *sender) accept(hook *Webhook, ev *Event, old bool, now time.Time) *item
 	return i
 }
 
-// shelve makes an item wait in the database.
+// shelve moves an item to the queue in the database.
 func (d *sender) shelve(name string, i *item, at time.Time) {
 	if !i.row {
 		d.waiting++

@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// The forms of a webhook's bodies.
+// The forms in which a webhook can get an event.
 const (
 	formCloudEvents = "cloudevents" // CloudEvents 1.0, structured
 	formSeed        = "seed"        // see [Seed]
@@ -20,7 +20,7 @@ const (
 
 // Limits of webhooks.
 const (
-	maxWebhooks     = 100 // without those of the seed's API, which has limits of its own
+	maxWebhooks     = 100 // not counting those of the seed's API, which has its own limits
 	maxParallel     = 64
 	defaultParallel = 8
 	maxURL          = 4096
@@ -28,33 +28,33 @@ const (
 	maxName         = 100
 )
 
-// Settings say what a webhook gets, and how. Those of the seed's API also have a label and an
-// authorization.
+// Settings say which events a webhook gets, and how. Only the seed's API sets Authorization,
+// ByEvents and MediaBase64.
 type Settings struct {
 	Label     string   `json:"label"`
 	URL       string   `json:"url"`
 	Form      string   `json:"form,omitempty"`
-	Events    []string `json:"events"`              // types, or the seed's names; none: all
-	Instances []string `json:"instances,omitempty"` // none: all
-	Unordered bool     `json:"unordered,omitempty"` // a failing event holds up no other
+	Events    []string `json:"events"`              // types, or in the seed's form its names; empty: all
+	Instances []string `json:"instances,omitempty"` // empty: all
+	Unordered bool     `json:"unordered,omitempty"` // a failing event holds up no other event
 	Parallel  int      `json:"parallel,omitempty"`
-	Token     bool     `json:"token,omitempty"` // the instance's, in the seed's form
+	Token     bool     `json:"token,omitempty"` // send the instance's token; only in the seed's form
 
-	Authorization string `json:"authorization,omitempty"` // the header
-	ByEvents      bool   `json:"byEvents,omitempty"`      // the event's name ends the path
-	MediaBase64   bool   `json:"mediaBase64,omitempty"`   // kept for the client to read
+	Authorization string `json:"authorization,omitempty"` // value of the Authorization header
+	ByEvents      bool   `json:"byEvents,omitempty"`      // append the event's name to the path
+	MediaBase64   bool   `json:"mediaBase64,omitempty"`   // has no effect; stored so that the client can read it back
 }
 
 // Webhook is a receiver of events.
 type Webhook struct {
 	ID string
-	// Owner is the instance for which the seed's API set it; such a webhook changes there only.
+	// Owner is the instance for which the seed's API set this webhook; only that API can change it.
 	Owner string
 	Settings
 	Enabled bool
 	Reason  string // why it was disabled, if the host did it
 	Created time.Time
-	// Lost counts events and dead letters that were removed over a limit.
+	// Lost counts undelivered events and dead letters that were removed to keep within a limit.
 	Lost int64
 
 	rotation, previous string
@@ -62,7 +62,7 @@ type Webhook struct {
 	position           uint64
 }
 
-// wants says whether the webhook gets an event.
+// wants reports whether the webhook gets an event.
 func (w *Webhook) wants(ev Event) bool {
 	if w.Owner != "" && ev.Instance != w.Owner || len(w.Instances) > 0 && !slices.Contains(w.Instances, ev.Instance) {
 		return false
@@ -73,7 +73,7 @@ func (w *Webhook) wants(ev Event) bool {
 	return w.Form == formSeed && slices.Contains(w.Events, InSeed(ev).Event)
 }
 
-// instance is the only one whose events it gets; "" if there are others.
+// instance is the one instance whose events the webhook gets, or "" if it gets others, too.
 func (w *Webhook) instance() string {
 	if w.Owner == "" && len(w.Instances) == 1 {
 		return w.Instances[0]
@@ -81,7 +81,7 @@ func (w *Webhook) instance() string {
 	return w.Owner
 }
 
-// lane names what an event must not overtake.
+// lane names the lane of an event: no event overtakes another one in its lane.
 func (w *Webhook) lane(ev Event) string {
 	switch {
 	case w.Unordered:
@@ -92,7 +92,7 @@ func (w *Webhook) lane(ev Event) string {
 	return "run " + ev.Run
 }
 
-// check fills in what settings leave out and says all that is wrong with them.
+// check fills in defaults and returns everything that is wrong with the settings.
 func (s *Settings) check(guard *netguard.Guard) []sdk.Violation {
 	var bad []sdk.Violation
 	refuse := func(pointer, code, format string, args ...any) {
@@ -143,13 +143,13 @@ func (s *Settings) check(guard *netguard.Guard) []sdk.Violation {
 	return bad
 }
 
-// Known says whether a name is in the catalogue. What other nodes may tell has a version at its
-// end, too.
+// Known reports whether a name is in the catalogue or ends with a version: other nodes may have
+// event types that this host does not know, and those end so.
 func Known(name string) bool {
 	return slices.ContainsFunc(kinds, func(k Catalogued) bool { return k.Type == name || k.Seed == name }) || versioned.MatchString(name)
 }
 
-// refuse is a caller's mistake.
+// refuse returns a problem that is the caller's fault and had no effect.
 func refuse(status int, code, message string, violations ...sdk.Violation) error {
 	return &sdk.Problem{Code: code, HTTPStatus: status, Message: message, Violations: violations, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 }

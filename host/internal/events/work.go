@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// work delivers the events of a lane that is due, one after the other, until one fails, others
-// should have its place, or ctx ends.
+// work delivers the events of a lane one after the other, until one fails, the lane has had its
+// turn, or ctx ends. With bury it only turns expired events into dead letters.
 func (d *sender) work(ctx context.Context, name string, l *lane, what errand) {
 	defer d.leave(name, l, what)
 	for n := 0; n < turn && ctx.Err() == nil; n++ {
@@ -20,7 +20,7 @@ func (d *sender) work(ctx context.Context, name string, l *lane, what errand) {
 		}
 		ev, err := d.event(ctx, i)
 		switch {
-		case errors.Is(err, sqldb.ErrNotFound): // the outbox was over its limit
+		case errors.Is(err, sqldb.ErrNotFound): // removed, because the outbox was over its limit
 			d.gone(l, i)
 			continue
 		case err != nil:
@@ -32,7 +32,7 @@ func (d *sender) work(ctx context.Context, name string, l *lane, what errand) {
 			continue
 		}
 		a := d.s.post(d.s.calling, hook, ev, i.attempt+1)
-		if d.s.calling.Err() != nil && !a.ok() { // cut by Stop, which is not the receiver's fault
+		if d.s.calling.Err() != nil && !a.ok() { // cancelled by Stop, which is not the receiver's fault
 			d.again(name, l, i, 0)
 			return
 		}
@@ -42,7 +42,8 @@ func (d *sender) work(ctx context.Context, name string, l *lane, what errand) {
 	}
 }
 
-// first is the event whose turn it is. Who delivers needs the breaker to be closed.
+// first returns the next event of a lane, and false if there is none or, for deliver, if the
+// breaker is open.
 func (d *sender) first(l *lane, what errand) (*Webhook, *item, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -59,7 +60,7 @@ func (d *sender) event(ctx context.Context, i *item) (Event, error) {
 	return d.s.box.at(ctx, i.position)
 }
 
-// pop takes the first event out of its lane.
+// pop removes the first event from its lane and marks it as settled.
 func (d *sender) pop(l *lane, i *item) {
 	l.queue = l.queue[1:]
 	i.settled = true
@@ -83,14 +84,14 @@ func (d *sender) expire(l *lane, i *item, ev Event) {
 	d.record.bury(ev, i.attempt, codeExpired, "it was tried for "+tryFor.String(), d.s.opt.Now())
 }
 
-// again puts an event off without an attempt.
+// again postpones an event without counting an attempt.
 func (d *sender) again(name string, l *lane, i *item, wait time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.putOff(name, l, i, d.s.opt.Now().Add(wait))
 }
 
-// putOff makes an event and those behind it wait in the database.
+// putOff moves a lane to the database: its first event waits there until at, the others behind it.
 func (d *sender) putOff(name string, l *lane, i *item, at time.Time) {
 	l.at = at
 	d.shelve(name, i, at)
@@ -101,7 +102,7 @@ func (d *sender) putOff(name string, l *lane, i *item, at time.Time) {
 	}
 }
 
-// heard takes the outcome of an attempt. It returns true when the next event may follow.
+// heard records the outcome of an attempt. It returns true if the next event of the lane may follow.
 func (d *sender) heard(name string, l *lane, i *item, ev Event, a Attempt) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -111,7 +112,7 @@ func (d *sender) heard(name string, l *lane, i *item, ev Event, a Attempt) bool 
 	if a.ok() {
 		d.pop(l, i)
 		l.at = time.Time{}
-		if d.breaker.heard(true, now) { // it is back: nobody waits any longer
+		if d.breaker.heard(true, now) { // the receiver is back, so every lane is due now
 			for _, other := range d.lanes {
 				other.at = time.Time{}
 			}
@@ -124,7 +125,7 @@ func (d *sender) heard(name string, l *lane, i *item, ev Event, a Attempt) bool 
 		d.pop(l, i)
 		d.record.bury(ev, a.Attempt, codeGone, a.Error, now)
 		d.record.gone = true
-		d.quit() // the commit of its end disables the webhook
+		d.quit() // the last commit of this life disables the webhook
 		return false
 	}
 	d.breaker.heard(false, now)
@@ -135,7 +136,7 @@ func (d *sender) heard(name string, l *lane, i *item, ev Event, a Attempt) bool 
 	return false
 }
 
-// leave gives the worker's place back.
+// leave marks the lane as idle, deletes it if it is empty, and frees the worker's slot.
 func (d *sender) leave(name string, l *lane, what errand) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -14,8 +14,9 @@ import (
 
 type object = map[string]any
 
-// AsyncAPI describes every message that a host sends by itself, in both forms and on every way, as an
-// AsyncAPI 3 document. It is made from the catalogue of events and their schemas.
+// AsyncAPI describes every message that a host sends by itself, in both forms and over every
+// channel, as an AsyncAPI 3 document. It is generated from the catalogue of events and their
+// schemas.
 func AsyncAPI() ([]byte, error) {
 	kinds, err := events.Catalogue()
 	if err != nil {
@@ -83,7 +84,8 @@ func AsyncAPI() ([]byte, error) {
 
 func ref(kind, name string) object { return object{"$ref": "#/components/" + kind + "/" + name} }
 
-// embedded is a schema as a part of the document: its references are the document's.
+// embedded returns a schema as a part of the document, with its references changed to point into
+// the document.
 func embedded(name string, schema []byte) (object, error) {
 	var out object
 	text := strings.ReplaceAll(string(schema), `"#/`, `"#/components/schemas/`+name+`/`)

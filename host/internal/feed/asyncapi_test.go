@@ -16,8 +16,8 @@ var update = flag.Bool("update", false, "write docs/asyncapi.json")
 
 const asyncAPIFile = "../../../docs/asyncapi.json"
 
-// TestAsyncAPI: what is committed is what is served; each type of the catalogue is a message in both
-// forms, with an example that is as its payload says, and on the ways that it takes.
+// TestAsyncAPI: the committed document is the one that is served. Each type of the catalogue is a
+// message in both forms, with an example that matches its payload, on the channels that carry it.
 func TestAsyncAPI(t *testing.T) {
 	made, err := AsyncAPI()
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// place is an outbox with a tail of it, which can be had again after their end.
+// place is an outbox with a tail, both of which can be opened again after they end.
 type place struct {
 	*Tail
 	log *sqllog.Log
@@ -56,7 +56,7 @@ func (p *place) begin() {
 	p.Start()
 }
 
-// again is another life of the host.
+// again restarts the host.
 func (p *place) again() {
 	p.Stop()
 	p.begin()
@@ -106,7 +106,7 @@ func (p *place) sweep(t *testing.T) {
 	}
 }
 
-// got is what a reader was told.
+// got is an event that a reader got.
 type got struct {
 	ID       string                                `json:"id"`
 	Type     string                                `json:"type"`
@@ -114,7 +114,7 @@ type got struct {
 	Data     struct{ After, Until, Reason string } `json:"data"`
 }
 
-// read reads until there are so many.
+// read reads until it has a given number of events.
 func read(t *testing.T, r *Reader, n int) (all []got) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -164,8 +164,8 @@ func numbered(from, to int) (out []string) {
 	return out
 }
 
-// TestNothingIsMissed: readers that begin anywhere, read at any pace and come back after the host
-// was started again have each event once and in order.
+// TestNothingIsMissed: readers that begin anywhere, read at any pace and come back after a restart
+// of the host get each event once and in order.
 func TestNothingIsMissed(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		const n = 3 * keptEvents // more than is in memory
@@ -220,8 +220,8 @@ func TestEventsOfAnotherHost(t *testing.T) {
 	}
 }
 
-// TestPagesEnd: the last page says that it is, although other things than events have positions, too;
-// and a reader can come from there.
+// TestPagesEnd: the last page says that it is the last, although other things than events have
+// positions, too; and a reader can continue from there.
 func TestPagesEnd(t *testing.T) {
 	p := open(t, sqllog.Options{Dir: t.TempDir()})
 	p.tell(t, "shop", numbered(0, 5)...)
@@ -248,8 +248,8 @@ func TestPagesEnd(t *testing.T) {
 	}
 }
 
-// TestGapIsSaid: what was removed before it was read, and a sequence of another outbox, are told as
-// an event that says what may be missing; reading goes on behind it.
+// TestGapIsSaid: when events were removed before they were read, or the sequence is of another
+// outbox, the reader gets an event that says what may be missing, and continues after it.
 func TestGapIsSaid(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		p.tell(t, "shop", numbered(0, 10)...)
@@ -288,9 +288,9 @@ func TestGapIsSaid(t *testing.T) {
 	})
 }
 
-// TestRestored: readers come back to a host that was restored from an older copy. One that comes
-// before anything was told is told that his sequence is not known; one that comes when the host has
-// long passed him gets all that came since the copy was made.
+// TestRestored: readers come back to a host that was restored from an older copy. A reader that
+// comes before there are new events learns that its sequence is not known; a reader that comes when
+// the host has long passed its sequence gets everything since the copy was made.
 func TestRestored(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	copied := open(t, sqllog.Options{Dir: first})
@@ -322,8 +322,8 @@ func TestRestored(t *testing.T) {
 	}
 }
 
-// TestOvertaken: a reader that is so slow that its events are removed before it comes to them is
-// ended, and hears about the gap when it comes back.
+// TestOvertaken: a reader so slow that its events are removed before it reads them is ended, and
+// gets the gap event when it comes back.
 func TestOvertaken(t *testing.T) {
 	p := open(t, sqllog.Options{Dir: t.TempDir()})
 	p.tell(t, "shop", numbered(0, 3*keptEvents)...)
@@ -342,7 +342,8 @@ func TestOvertaken(t *testing.T) {
 	}
 }
 
-// TestLargeEvents: who may take his time has little of them in memory, of those that are kept for all and of others.
+// TestLargeEvents: a slow reader keeps few large events in memory, whether they come from the
+// shared memory or from the store.
 func TestLargeEvents(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		const size = 20 << 10
@@ -406,8 +407,8 @@ func TestLargePages(t *testing.T) {
 	}
 }
 
-// TestRunsAreKeptForReaders: events of runs are kept while somebody reads them, and when he is away
-// for less than events are kept.
+// TestRunsAreKeptForReaders: events of runs are kept while a reader reads them, and while it is
+// away for a shorter time than events are kept.
 func TestRunsAreKeptForReaders(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		tells := func(after time.Duration, opened bool) {

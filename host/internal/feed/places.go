@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Streams that may be open: in all, and of one token, so that one cannot take them all.
+// How many streams may be open: in all, and for each token, so that one token cannot take them all.
 const (
 	maxStreams         = 1000
 	maxStreamsPerToken = 100
@@ -19,15 +19,15 @@ type Places struct {
 	each   map[string]int
 	ended  bool
 	ending chan struct{}
-	empty  chan struct{} // closed when the last has left after End
+	empty  chan struct{} // closed when the last stream has left after End
 }
 
-// NewPlaces has none taken.
+// NewPlaces returns Places of which none is taken.
 func NewPlaces() *Places {
 	return &Places{each: map[string]int{}, ending: make(chan struct{}), empty: make(chan struct{})}
 }
 
-// A FullError says why there is no place.
+// A FullError says why a stream gets no place.
 type FullError struct {
 	text string
 	// Everywhere means that the server has no place, and not only the token.
@@ -61,7 +61,7 @@ func (p *Places) Join(token string) (leave func(), err error) {
 	}, nil
 }
 
-// End asks all streams to end; nobody gets a place any more.
+// End asks all streams to end; no new stream gets a place.
 func (p *Places) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// One token cannot take every place from the others, and places come back.
+// One token cannot take all places from the others, and places that are given back can be taken
+// again.
 func TestPlacesArePerToken(t *testing.T) {
 	p := NewPlaces()
 	var leave []func()

@@ -18,35 +18,37 @@ type Want struct {
 	Shape Shape
 	// Masked leaves out what customers said; see [events.Event.Masked].
 	Masked bool
-	// After is the position to go on after; nil is the newest, so that only what comes is read.
+	// After is the position after which to read; nil is the newest, so that only events still to
+	// come are read.
 	After *uint64
-	// Opened has the reader told first from where it reads.
+	// Opened sends the reader a first event that says from where it reads.
 	Opened bool
-	// Passes says by an event's type, and by its name in the seed's form if that is the shape, whether
-	// it passes; nil: all that the filter wants.
+	// Passes says whether an event passes, by its type and, if the shape is the seed's, by its name
+	// there; nil: all that the filter wants.
 	Passes func(kind, name string) bool
 }
 
-// Frame is an event as a reader gets it, and where it goes on after it.
+// Frame is an event as a reader gets it, with the sequence from which the reader continues after
+// it.
 type Frame struct {
 	Sequence string
 	Body     []byte
 }
 
-// Reader reads an outbox on. It is for one goroutine. Close it.
+// Reader reads the events of an outbox in order. It is for one goroutine. The caller closes it.
 type Reader struct {
 	tail  *Tail
 	want  Want
 	at    uint64
 	turn  int     // how many events it reads from the store at a time
-	first []Frame // to be told before anything else
-	began bool    // what it reads is behind what it has read
+	first []Frame // to be returned before anything else
+	began bool    // it has moved on from where it began
 }
 
-// errSlow ends a reader whose next events were removed before it came to them.
+// errSlow ends a reader whose next events were removed before it read them.
 var errSlow = errors.New("too slow: events were removed before they were read")
 
-// Open begins to read. What is put into the outbox after it returns is read.
+// Open returns a Reader. It reads what is put into the outbox after Open returns.
 func (t *Tail) Open(ctx context.Context, w Want) (*Reader, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
@@ -57,7 +59,7 @@ func (t *Tail) Open(ctx context.Context, w Want) (*Reader, error) {
 	return r, err
 }
 
-// begin finds the place of a reader.
+// begin makes a reader at the position where it starts.
 func (t *Tail) begin(ctx context.Context, w Want) (*Reader, error) {
 	if w.Runs() {
 		if err := t.from.KeepRuns(ctx); err != nil {
@@ -83,7 +85,7 @@ func (t *Tail) begin(ctx context.Context, w Want) (*Reader, error) {
 	return r, nil
 }
 
-// Close lets the memory go that others do not need.
+// Close frees the memory that no other reader needs.
 func (r *Reader) Close() { r.tail.join(-1, r.want.Runs()) }
 
 func (t *Tail) join(n int, runs bool) {
@@ -128,7 +130,7 @@ func (r *Reader) Next(ctx context.Context) ([]Frame, error) {
 		moved := next != r.at
 		r.at = next
 		r.turn = min(turnPage, 2*r.turn)
-		if size(found) >= turnBytes { // what is large is not read to be thrown away
+		if size(found) >= turnBytes { // after large events it reads no more than it could return
 			r.turn = len(found)
 		}
 		if frames := r.frames(found); len(frames) > 0 {
@@ -169,7 +171,8 @@ func (r *Reader) say(ev events.Event) {
 	r.first = append(r.first, Frame{events.Sequence(ev.Position), it.as(r.want).body})
 }
 
-// gap is the event of what may be missing, and opened that of where a reader begins.
+// gap is the event that says which events may be missing, and opened the event that says where a
+// reader begins.
 func gap(after, until uint64, reason string) events.Event {
 	return own(events.TypeGap, until, map[string]string{"after": events.Sequence(after), "until": events.Sequence(until), "reason": reason})
 }
@@ -181,12 +184,12 @@ func opened(after uint64) events.Event {
 func own(kind string, at uint64, data map[string]string) events.Event {
 	raw, err := json.Marshal(data)
 	if err != nil {
-		raw = nil // unreachable: texts are JSON
+		raw = nil // unreachable: texts can always be encoded
 	}
 	return events.Event{Position: at, Outgoing: engine.Outgoing{ID: kind + "-" + events.Sequence(at), Type: kind, Time: time.Now(), Data: raw}}
 }
 
-// ParseSequence reads what a reader says that it has: the sequence of an event, or 0 for none.
+// ParseSequence parses the sequence of the last event that a reader says it has; 0 means none.
 func ParseSequence(text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil || len(text) > 19 {
@@ -195,8 +198,8 @@ func ParseSequence(text string) (uint64, error) {
 	return n, nil
 }
 
-// Page reads what there is, at most so many events, and does not wait for more. It may end before, so
-// that one request is not too much work.
+// Page reads the events there are, at most limit, and does not wait for more. It may stop earlier,
+// so that one request is not too much work.
 func (t *Tail) Page(ctx context.Context, w Want, limit int) (frames []Frame, next string, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()

@@ -19,13 +19,15 @@ import (
 )
 
 const (
-	// beat is how often a silent stream shows that it lives, and has to: proxies cut what says nothing.
+	// beat is how often a silent stream shows that it is alive, because proxies cut idle
+	// connections.
 	beat = 15 * time.Second
-	// patience is how long the other side may take for one message, or for the answer to a ping.
+	// patience is how long the peer may take for one message, or to answer a ping.
 	patience = 10 * time.Second
 	// goodbye is how long a stream may take to end when the server does.
 	goodbye = 2 * time.Second
-	// Subprotocol is that of /v1/events, for clients that send their token as another one.
+	// Subprotocol is the subprotocol of /v1/events, for clients that send their token as another
+	// subprotocol.
 	Subprotocol = "tapnode.events.v1"
 )
 
@@ -38,14 +40,15 @@ var (
 	errUnread   = errors.New("the events cannot be read now")
 )
 
-// Allowed says whether a page of the request's origin may open sockets: one of the host itself, or one
-// that is named. Browsers always name it, other programs do not.
+// Allowed says whether a page of the request's origin may open sockets: the origin is the host
+// itself, or one of origins. A request without an origin is allowed: browsers always send one,
+// other programs do not.
 func Allowed(r *http.Request, origins []string) bool {
 	named := r.Header.Values("Origin")
 	return len(named) == 0 || len(named) == 1 && (slices.Contains(origins, named[0]) || front.FromItself(r))
 }
 
-// Session is what a stream lives by.
+// Session decides how long a stream lives.
 type Session struct {
 	ending   <-chan struct{}
 	valid    func(ctx context.Context) bool
@@ -53,13 +56,14 @@ type Session struct {
 	patience time.Duration
 }
 
-// NewSession lives until the places end, or the token is not valid any more; nil: it always is.
+// NewSession returns a Session that lives until the places end, or until valid says that the token
+// is no longer valid. With a nil valid, the token always is.
 func NewSession(p *Places, valid func(ctx context.Context) bool) Session {
 	return Session{p.ending, valid, beat, patience}
 }
 
-// Watch gives a context that ends, with its cause, when the session does. ping is called with each
-// beat; nil: there is none.
+// Watch returns a context that ends when the session does, with the reason as its cause. ping is
+// called at each beat; it may be nil.
 func (s Session) Watch(ctx context.Context, ping func(context.Context) error) (_ context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -87,9 +91,9 @@ func (s Session) Watch(ctx context.Context, ping func(context.Context) error) (_
 	return ctx, func() { cancel(nil); <-done }
 }
 
-// Farewell says to a reader why its stream ends and, unless it is its own fault, after how many
-// seconds to come back: each hears another number, so that they do not come all at once. There is no
-// code when nobody hears it.
+// Farewell returns what to tell a reader whose stream ends: why and, unless that is the reader's
+// own fault, after how many seconds to come back. That number is random, so that readers do not
+// come back all at once. code is empty when there is nothing to tell.
 func Farewell(err error) (code, reason string, retryAfter int) {
 	retryAfter = 1 + rand.IntN(5) //nolint:gosec // not a secret
 	switch {
@@ -109,12 +113,12 @@ var closeCodes = map[string]websocket.StatusCode{
 	"server_stops": websocket.StatusServiceRestart, "refused": websocket.StatusPolicyViolation, "too_slow": websocket.StatusPolicyViolation, "unavailable": websocket.StatusTryAgainLater,
 }
 
-// Socket makes a WebSocket of a request and tells it what a reader reads, until one of them ends. It
-// takes nothing: who sends a message is disconnected.
+// Socket upgrades a request to a WebSocket and sends the reader's events to it, until one of them
+// ends. It accepts no messages: a client that sends one is disconnected.
 func (s Session) Socket(w http.ResponseWriter, r *http.Request, reader *Reader) {
 	line := &line{ResponseWriter: w}
 	conn, err := websocket.Accept(line, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // Allowed has looked at the origin; here that of the server's own name would pass
+		InsecureSkipVerify: true, // Allowed has checked the origin; the library's own check would also accept the server's own name
 		Subprotocols:       []string{Subprotocol},
 	})
 	if err != nil {
@@ -123,12 +127,12 @@ func (s Session) Socket(w http.ResponseWriter, r *http.Request, reader *Reader) 
 	ctx, hangUp := context.WithCancelCause(r.Context())
 	ctx, end := s.Watch(ctx, conn.Ping)
 	var reading sync.WaitGroup
-	reading.Go(func() { // it takes pongs and the other side's end
+	reading.Go(func() { // it receives pongs and the peer's close
 		_, _, err := conn.Reader(context.WithoutCancel(ctx))
 		hangUp(cmp.Or(err, errSpoke))
 	})
-	// Whatever is under way then, a message to somebody who does not read or a goodbye to somebody who
-	// does not listen, has an end.
+	// When ctx ends, a deadline bounds what is still under way: a message to a peer that does not
+	// read, or a close that the peer does not answer.
 	bounded := context.AfterFunc(ctx, func() { _ = line.conn.SetDeadline(time.Now().Add(goodbye)) })
 	defer func() {
 		bounded()
@@ -140,7 +144,7 @@ func (s Session) Socket(w http.ResponseWriter, r *http.Request, reader *Reader) 
 	leave(line.conn, conn, s.tell(ctx, conn, reader))
 }
 
-// tell returns why the stream ends.
+// tell sends what the reader reads until the stream ends, and returns why it ends.
 func (s Session) tell(ctx context.Context, conn *websocket.Conn, reader *Reader) error {
 	for {
 		frames, err := reader.Next(ctx)
@@ -158,15 +162,16 @@ func (s Session) tell(ctx context.Context, conn *websocket.Conn, reader *Reader)
 	}
 }
 
-// write does not end with the stream: a message that was begun is told to its end, if that comes.
+// write does not end with the stream: a message that was begun is sent completely, if the peer
+// takes it in time.
 func (s Session) write(conn *websocket.Conn, body []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
 	return conn.Write(ctx, websocket.MessageText, body)
 }
 
-// leave says goodbye. The library waits for the other side's, and for the rest of a message that it
-// has begun, as long as the line lets it.
+// leave closes the WebSocket with a code and a reason. The library waits for the peer's close, and
+// for the rest of a message that it has begun, until the deadline of the connection.
 func leave(line net.Conn, conn *websocket.Conn, err error) {
 	code, reason, retryAfter := Farewell(err)
 	status, ok := closeCodes[code]
@@ -177,16 +182,17 @@ func leave(line net.Conn, conn *websocket.Conn, err error) {
 		reason = fmt.Sprintf("%s; retry-after=%d", reason, retryAfter)
 	}
 	_ = line.SetDeadline(time.Now().Add(goodbye))
-	_ = conn.Close(status, reason) // or it is gone already
+	_ = conn.Close(status, reason) // an error means that it is gone already
 }
 
-// line keeps the connection that a WebSocket is made of: its own close has no limit of time.
+// line keeps the connection under a WebSocket, because closing the WebSocket itself has no time
+// limit.
 type line struct {
 	http.ResponseWriter
 	conn net.Conn
 }
 
-// Hijack is http.Hijacker's.
+// Hijack implements http.Hijacker and keeps the connection.
 func (l *line) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(l.ResponseWriter).Hijack()
 	l.conn = conn

@@ -54,7 +54,7 @@ func openDoor(t *testing.T, p *place, change func(*Session)) *door {
 	}))
 	d.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if conn, ok := c.(*net.TCPConn); ok {
-			_ = conn.SetWriteBuffer(64 << 10) // or the system takes megabytes for who does not read
+			_ = conn.SetWriteBuffer(64 << 10) // otherwise the system buffers megabytes for a client that does not read
 		}
 		return ctx
 	}
@@ -110,8 +110,8 @@ func closing(t *testing.T, conn *websocket.Conn) websocket.CloseError {
 	}
 }
 
-// TestSlowReadersCostNothing: hundreds that do not read what is worth gigabytes all together are
-// ended while the memory stays flat, and who reads gets everything meanwhile.
+// TestSlowReadersCostNothing: hundreds of clients that do not read gigabytes of events in all are
+// disconnected while memory stays flat, and a client that reads gets everything meanwhile.
 func TestSlowReadersCostNothing(t *testing.T) {
 	const slow, n, size = 200, 2000, 8 << 10
 	p := open(t, sqllog.Options{Dir: t.TempDir()})
@@ -154,7 +154,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestHalfOpen: who does not answer pings is gone, also when his end of the line says nothing.
+// TestHalfOpen: a client that does not answer pings is disconnected, even if its connection reports
+// no error.
 func TestHalfOpen(t *testing.T) {
 	d := openDoor(t, open(t, sqllog.Options{Dir: t.TempDir()}), func(s *Session) { s.beat, s.patience = 10*time.Millisecond, 100*time.Millisecond })
 	d.raw(t, "/")
@@ -168,8 +169,8 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// TestClientsTakeOnly: a socket that is sent something ends, and nothing of what is announced is
-// taken into memory.
+// TestClientsTakeOnly: a socket ends when its client sends something, and nothing that the client
+// announces is read into memory.
 func TestClientsTakeOnly(t *testing.T) {
 	d := openDoor(t, open(t, sqllog.Options{Dir: t.TempDir()}), nil)
 	conn := d.dial(t, "/")
@@ -206,8 +207,8 @@ func TestClientsTakeOnly(t *testing.T) {
 	}
 }
 
-// TestFloodOfSockets: one token cannot take all places, what is refused holds nothing, and places are
-// free again when sockets end.
+// TestFloodOfSockets: one token cannot take all places, a refused socket holds no resources, and
+// places are free again when sockets end.
 func TestFloodOfSockets(t *testing.T) {
 	d := openDoor(t, open(t, sqllog.Options{Dir: t.TempDir()}), nil)
 	var all []*net.TCPConn

@@ -15,22 +15,24 @@ const (
 	// keptEvents and keptBytes bound what is in memory for all readers.
 	keptEvents = 1024
 	keptBytes  = 8 << 20
-	// fillPage is how many events are read at a time for all readers, turnPage for one of them, but no
-	// more once they are turnBytes: he has them in memory for as long as he likes.
+	// fillPage is how many events are read at a time for all readers, and turnPage for one of them.
+	// A reader takes no more once it has turnBytes, because it may keep them in memory for as long
+	// as it likes.
 	fillPage  = 256
 	turnPage  = 32
 	turnBytes = 64 << 10
-	// pageReads is how often the store is read for one page, whose events may be rare, and pageBytes how large
-	// it gets, but for its last event.
+	// pageReads is how often the store is read for one page, because the events of a page may be
+	// rare. pageBytes is how large a page gets, apart from its last event.
 	pageReads = 40
 	pageBytes = 4 << 20
-	// readTime bounds a reading of the store.
+	// readTime bounds one read of the store.
 	readTime = 15 * time.Second
-	// again is how long nobody reads a store that cannot be read.
+	// again is the pause after the store could not be read.
 	again = time.Second
 )
 
-// Tail has the newest events of an outbox in memory while somebody reads. Start it once, and Stop it.
+// Tail keeps the newest events of an outbox in memory while there are readers. Start it once, and
+// Stop it.
 type Tail struct {
 	from *events.Service
 	log  *slog.Logger
@@ -40,7 +42,7 @@ type Tail struct {
 	done chan struct{}
 
 	mu          sync.Mutex
-	live        bool // first and last are positions
+	live        bool // first and last are set
 	first, last uint64
 	recent      []*item // all events after first, up to last
 	bytes       int
@@ -50,10 +52,10 @@ type Tail struct {
 	came        chan struct{} // holds one token when the first reader has come
 }
 
-// item is an event with what readers get of it, which is made once.
+// item is an event with the forms in which readers get it, each of which is made once.
 type item struct {
 	events.Event
-	told [2][2]told // by shape, in clear and masked
+	told [2][2]told // by shape; unmasked and masked
 }
 
 type told struct {
@@ -62,12 +64,12 @@ type told struct {
 	name string // in the seed's form, if that is the shape
 }
 
-// NewTail is ready for readers, who get nothing yet.
+// NewTail returns a Tail that accepts readers, who get nothing before Start.
 func NewTail(from *events.Service, log *slog.Logger) *Tail {
 	return &Tail{from: from, log: log, grown: make(chan struct{}), came: make(chan struct{}, 1)}
 }
 
-// Start reads while somebody wants it, until Stop.
+// Start reads the outbox while there are readers, until Stop.
 func (t *Tail) Start() {
 	t.life.Lock()
 	defer t.life.Unlock()
@@ -83,7 +85,7 @@ func (t *Tail) Start() {
 	}()
 }
 
-// Stop ends it. Readers are not ended by it; see [Places].
+// Stop ends what Start began. It does not end readers; see [Places].
 func (t *Tail) Stop() {
 	t.life.Lock()
 	defer t.life.Unlock()
@@ -95,7 +97,7 @@ func (t *Tail) Stop() {
 
 func (t *Tail) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		told := t.from.Told() // before reading: what comes meanwhile wakes
+		told := t.from.Told() // before reading, so that an event that comes meanwhile ends the wait below
 		wait := t.from.LookEvery()
 		more, err := t.fill(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -122,7 +124,7 @@ func (t *Tail) fill(ctx context.Context) (more bool, err error) {
 	defer cancel()
 	t.mu.Lock()
 	live, last, readers, ofRuns := t.live, t.last, t.readers, t.ofRuns
-	if readers == 0 { // whoever comes next begins with what comes then
+	if readers == 0 { // the next reader begins with what comes then
 		t.live, t.recent, t.bytes = false, nil, 0
 	}
 	t.mu.Unlock()
@@ -149,8 +151,8 @@ func (t *Tail) fill(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
-// add keeps a page that follows what is kept. Behind a gap it begins anew: who is before it reads
-// the store and finds it there.
+// add appends a page to what is kept. After a gap it starts again: a reader at an earlier position
+// reads the store and finds the gap there.
 func (t *Tail) add(page events.Page) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -167,13 +169,13 @@ func (t *Tail) add(page events.Page) {
 		t.first = t.recent[drop].Position
 		t.bytes -= len(t.recent[drop].Data)
 	}
-	t.recent = append([]*item(nil), t.recent[drop:]...) // what was dropped must not be held
+	t.recent = append([]*item(nil), t.recent[drop:]...) // a copy, so that the memory of what was dropped is freed
 	close(t.grown)
 	t.grown = make(chan struct{})
 }
 
-// after gives some events that follow a position, from memory or, when they are not there, from the
-// store, of which it reads at most turn at a time. grown is closed when there is more than now.
+// after returns some events that follow a position: from memory or, when they are not there, at
+// most turn of them from the store. grown is closed when there are more than now.
 func (t *Tail) after(ctx context.Context, position uint64, f events.Filter, turn int) (found []*item, next, gone uint64, grown <-chan struct{}, err error) {
 	t.mu.Lock()
 	next, grown = position, t.grown

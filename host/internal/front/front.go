@@ -1,16 +1,16 @@
-// Package front is what stands between the network and the host's handlers: where it listens, the
-// names it answers to, TLS, and the proxy before it.
+// Package front stands between the network and the host's handlers. It covers where the host listens, the
+// names it answers to, TLS, and the proxies in front of it.
 //
 // What it guarantees:
 //
-//   - Tokens do not cross a network in clear: an address that is not loopback is listened on only
-//     with TLS, or for a proxy that is named. Plain requests of anybody else are refused there.
-//   - Only the host's own names are answered, so that a page cannot reach it by a name of its own
-//     (DNS rebinding).
-//   - What X-Forwarded-For and X-Forwarded-Proto say is believed of the named proxies and of nobody
-//     else, and of a chain only the part that they wrote.
-//   - Certificates that change on the disk are taken up without a restart; bad ones are not.
-//   - Connections are bounded, in all and by address. They have deadlines from the server.
+//   - Tokens do not cross a network unencrypted: the host listens on an address that is not loopback only
+//     with TLS, or for named proxies. There it refuses plain requests from anybody else.
+//   - The host answers only to its own names, so that a web page cannot reach it under a name that the
+//     page's author controls (DNS rebinding).
+//   - X-Forwarded-For and X-Forwarded-Proto are trusted from the named proxies alone, and of a chain only
+//     the part that these wrote.
+//   - A certificate that changes on the disk is loaded without a restart; an invalid one is not used.
+//   - Connections are limited in total and by address. Their deadlines come from the server.
 package front
 
 import (
@@ -29,7 +29,7 @@ import (
 // Options say where to listen. A loopback address needs nothing else.
 type Options struct {
 	Listen   string   // host:port
-	Hosts    []string // names that are answered beside loopback ones
+	Hosts    []string // names to answer to besides loopback ones
 	CertFile string   // PEM, with the chain
 	KeyFile  string   // PEM
 	Proxies  []string // addresses and prefixes of proxies
@@ -37,10 +37,10 @@ type Options struct {
 	Logger   *slog.Logger
 }
 
-// Front is checked Options.
+// Front holds checked Options.
 type Front struct {
 	opt      Options
-	loopback bool // that is what the address says
+	loopback bool // the listen address is loopback
 	hosts    map[string]bool
 	proxies  []netip.Prefix
 	pair     *pair // nil: no TLS
@@ -95,7 +95,7 @@ func (f *Front) Listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another address with --listen", f.opt.Listen, err)
 	}
-	if a, ok := l.Addr().(*net.TCPAddr); f.loopback && (!ok || !a.IP.IsLoopback()) { // what localhost is, the resolver decides
+	if a, ok := l.Addr().(*net.TCPAddr); f.loopback && (!ok || !a.IP.IsLoopback()) { // the resolver decides what localhost is
 		return nil, errors.Join(fmt.Errorf("listen address %q is not loopback here: it is %s", f.opt.Listen, l.Addr()), l.Close())
 	}
 	l = newPlaces(l, f.isProxy)
@@ -105,7 +105,7 @@ func (f *Front) Listen(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// URL is where a program on this machine finds what Listen gave.
+// URL returns the address at which a program on this machine reaches the listener that Listen returned.
 func (f *Front) URL(l net.Listener) string {
 	if f.pair != nil {
 		return "https://" + l.Addr().String()
@@ -113,13 +113,14 @@ func (f *Front) URL(l net.Listener) string {
 	return "http://" + l.Addr().String()
 }
 
-// Public is where people find what Listen gave: under its first name, if they come from elsewhere.
+// Public returns the address at which people reach the listener that Listen returned: the first of
+// Options.Hosts, if other machines can reach it.
 func (f *Front) Public(l net.Listener) string {
 	if len(f.opt.Hosts) == 0 || f.loopback && len(f.proxies) == 0 {
 		return f.URL(l)
 	}
 	host := f.opt.Hosts[0]
-	_, port, _ := net.SplitHostPort(l.Addr().String()) // it has one
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // always has a port
 	switch {
 	case f.pair != nil && port != "443":
 		host = net.JoinHostPort(host, port)
@@ -147,10 +148,10 @@ func (f *Front) isProxy(addr netip.Addr) bool {
 	return false
 }
 
-// forwarded reads what a proxy says about a request: whose it is, and whether it came by TLS.
+// forwarded reads what a proxy says about a request: its client, and whether it came over TLS.
 //
-// Each proxy adds the address that it saw at the end of X-Forwarded-For. What stands before the
-// last one that is not a proxy's may be the client's own invention.
+// Each proxy appends the address that it saw to X-Forwarded-For. Everything before the last address that
+// is not a proxy's may be made up by the client.
 func (f *Front) forwarded(r *http.Request, proxy netip.Addr) (_ *http.Request, secure bool) {
 	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	client := proxy
@@ -167,15 +168,15 @@ func (f *Front) forwarded(r *http.Request, proxy netip.Addr) (_ *http.Request, s
 		return r, secure
 	}
 	r = r.Clone(r.Context())
-	r.RemoteAddr = net.JoinHostPort(client.String(), "0") // nobody knows the port
+	r.RemoteAddr = net.JoinHostPort(client.String(), "0") // the port is unknown
 	return r, secure
 }
 
 // IsHere says whether a request comes from this machine, and not through a proxy on it.
 func IsHere(r *http.Request) bool { return Sender(r).IsLoopback() && !passedOn(r.Header) }
 
-// passedOn says whether a proxy has left its mark, whatever that says: its presence is
-// the news, also of an empty one.
+// passedOn says whether a request has a header that proxies add. Its presence counts, whatever its value,
+// even an empty one.
 func passedOn(h http.Header) bool {
 	for name := range h {
 		switch {

@@ -12,14 +12,14 @@ import (
 // Deny answers a request with a refusal.
 type Deny func(w http.ResponseWriter, r *http.Request, status int, code, message string)
 
-// Handler lets those requests come to next that are for this host, with the address of whoever sent
-// them in RemoteAddr.
+// Handler passes a request on to next if it is for this host, with the address of its sender in
+// RemoteAddr.
 func (f *Front) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := Sender(r)
 		if !f.answers(r.Host, peer) {
 			status := http.StatusForbidden
-			if r.TLS != nil { // a browser may have taken the connection for another name of the certificate
+			if r.TLS != nil { // a browser may have reused a connection to another name of the certificate
 				status = http.StatusMisdirectedRequest
 			}
 			f.opt.Deny(w, r, status, "forbidden", "this server does not answer to that host name; --host names those that it answers to")
@@ -43,10 +43,10 @@ func (f *Front) Handler(next http.Handler) http.Handler {
 
 type secureKey struct{}
 
-// Secure says whether a request came by TLS, to this host or to a proxy of its.
+// Secure says whether a request came over TLS, to this host or to one of its proxies.
 func Secure(r *http.Request) bool { return r.Context().Value(secureKey{}) != nil }
 
-// FromItself says whether a request names the origin of a page of this host.
+// FromItself says whether the Origin header of a request names this host.
 func FromItself(r *http.Request) bool {
 	scheme := "http://"
 	if Secure(r) {
@@ -56,7 +56,7 @@ func FromItself(r *http.Request) bool {
 	return len(named) == 1 && strings.EqualFold(named[0], scheme+r.Host)
 }
 
-// answers says whether a Host is one of ours. Loopback names are those of programs on this machine.
+// answers says whether a Host header names this host. Loopback names count only from this machine.
 func (f *Front) answers(host string, peer netip.Addr) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -79,7 +79,7 @@ func isHostName(name string) bool {
 	return len(name) <= 253 && dnsName.MatchString(name)
 }
 
-// isLoopback says whether a host is this machine, by name or address.
+// isLoopback says whether a name or address is a loopback one.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -88,8 +88,8 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// Sender is the address that a request comes from: the other end of the connection and, behind
-// Handler, the one before the proxies. It is not valid for a Unix socket.
+// Sender returns the address that a request comes from: the other end of the connection or, behind
+// Handler, the client before the proxies. It is not valid for a Unix socket.
 func Sender(r *http.Request) netip.Addr { return addressOf(r.RemoteAddr) }
 
 // addressOf reads an address that may have a port.

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// lookEvery is how often files are looked at when clients come.
+// lookEvery is how often the files are checked, at most, when clients connect.
 const lookEvery = time.Second
 
-// pair is a certificate and its key, as the files have them.
+// pair is a certificate and its key, loaded from files.
 type pair struct {
 	certFile, keyFile string
 	log               *slog.Logger
 
 	mu     sync.Mutex
 	loaded *tls.Certificate
-	seen   [2]os.FileInfo // of what was loaded, or could not be
+	seen   [2]os.FileInfo // the files as last loaded, or as loading them last failed
 	looked time.Time
 }
 
@@ -32,7 +32,7 @@ func loadPair(certFile, keyFile string, log *slog.Logger) (*pair, error) {
 	return p, p.load(seen)
 }
 
-// get is tls.Config.GetCertificate.
+// get implements tls.Config.GetCertificate.
 func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -40,7 +40,7 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return p.loaded, nil
 	}
 	seen, err := p.look()
-	if err != nil { // it is being replaced, or was removed
+	if err != nil { // a file is being replaced, or was removed
 		return p.loaded, nil
 	}
 	if !same(seen[0], p.seen[0]) || !same(seen[1], p.seen[1]) {
@@ -63,8 +63,8 @@ func (p *pair) look() (seen [2]os.FileInfo, err error) {
 	return seen, nil
 }
 
-// load takes what the files hold. They are looked at again when one of them changes: a program
-// that replaces both does it one after the other.
+// load reads the files. If that fails, they are read again only when one of them changes, since a program
+// that replaces both does so one after the other.
 func (p *pair) load(seen [2]os.FileInfo) error {
 	p.seen = seen
 	loaded, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// Open connections: in all, and of one address that is not a proxy's, so that one client cannot
-// take them all.
+// Limits of open connections: in total, and for one address that is not a proxy's, so that one client
+// cannot take them all.
 const (
 	maxConnections = 8000
 	maxPerAddress  = 2000
 )
 
-// places is a listener that closes at once what is too much.
+// places is a listener that closes every connection beyond the limits at once.
 type places struct {
 	net.Listener
 	isProxy func(netip.Addr) bool
@@ -27,7 +27,7 @@ func newPlaces(l net.Listener, isProxy func(netip.Addr) bool) *places {
 	return &places{Listener: l, isProxy: isProxy, each: map[netip.Addr]int{}}
 }
 
-// Accept is net.Listener's.
+// Accept implements net.Listener.
 func (p *places) Accept() (net.Conn, error) {
 	for {
 		c, err := p.Listener.Accept()
@@ -38,7 +38,7 @@ func (p *places) Accept() (net.Conn, error) {
 		if p.take(addr) {
 			return &place{Conn: c, leave: func() { p.leave(addr) }}, nil
 		}
-		_ = c.Close() // it hears nothing else
+		_ = c.Close() // without an answer
 	}
 }
 
@@ -62,14 +62,14 @@ func (p *places) leave(addr netip.Addr) {
 	}
 }
 
-// place is a connection that counts until it is closed.
+// place is a connection that counts against the limits until it is closed.
 type place struct {
 	net.Conn
 	once  sync.Once
 	leave func()
 }
 
-// CloseWrite lets the server end a connection so that the client reads its last answer.
+// CloseWrite lets the server end a connection in a way that the client can still read its last answer.
 func (c *place) CloseWrite() error {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {
@@ -78,7 +78,7 @@ func (c *place) CloseWrite() error {
 	return half.CloseWrite()
 }
 
-// Close is net.Conn's.
+// Close implements net.Conn.
 func (c *place) Close() error {
 	c.once.Do(c.leave)
 	return c.Conn.Close()

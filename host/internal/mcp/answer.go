@@ -15,10 +15,10 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// limits bound the arguments of a seed's tool; the endpoint has closer ones.
+// limits are the limits for the arguments of a seed's tool; the endpoint has stricter ones.
 var limits = jsonstrict.Limits{Depth: 64, Values: 100_000, NoNUL: true}
 
-// seed makes the request of a seed's tool.
+// seed makes the request that a seed's tool stands for.
 func (c *call) seed(t seedTool) *mcpsdk.CallToolResult {
 	if err := jsonstrict.Check(c.arguments, limits); err != nil {
 		return refused("invalid_arguments", err.Error(), err.Pointer)
@@ -46,7 +46,7 @@ func (c *call) seed(t seedTool) *mcpsdk.CallToolResult {
 	}
 	var body []byte
 	if t.method == http.MethodPost {
-		body, _ = json.Marshal(arguments) // what was read as JSON always marshals
+		body, _ = json.Marshal(arguments) // values read from JSON always marshal
 	} else {
 		query := url.Values{}
 		for name, raw := range arguments {
@@ -65,7 +65,7 @@ func (c *call) seed(t seedTool) *mcpsdk.CallToolResult {
 	return a.shown(t)
 }
 
-// take removes an argument that is a text, or null as some assistants write what they leave out.
+// take removes a text argument and returns it. null counts as absent, since some assistants write it.
 func take(arguments map[string]json.RawMessage, name string) (value string, ok bool) {
 	raw, given := arguments[name]
 	delete(arguments, name)
@@ -75,7 +75,8 @@ func take(arguments map[string]json.RawMessage, name string) (value string, ok b
 	return value, json.Unmarshal(raw, &value) == nil
 }
 
-// shown is the answer of an endpoint as clients of the tool read it. A picture is one, and not in the JSON.
+// shown converts the answer of an endpoint to what clients of the tool read. A QR code becomes an image and
+// text instead of a member of the JSON.
 func (a *answer) shown(t seedTool) *mcpsdk.CallToolResult {
 	raw := bytes.TrimSpace(a.body.Bytes())
 	var members map[string]json.RawMessage
@@ -99,13 +100,13 @@ func (a *answer) shown(t seedTool) *mcpsdk.CallToolResult {
 	if png, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(said.Picture, "data:image/png;base64,")); err == nil && len(png) > 0 {
 		code = []mcpsdk.Content{&mcpsdk.ImageContent{Data: png, MIMEType: "image/png"}, &mcpsdk.TextContent{Text: strings.Join(qrcode.Lines(said.QR), "\n")}}
 		delete(members, "qrCodeBase64")
-		delete(members, "data") // the same once more
+		delete(members, "data") // a copy of the other members
 	}
 	whole, err := json.Marshal(members)
 	if err != nil {
 		return failed(a, raw)
 	}
-	if members["messageId"] != nil { // of a send: as it is, to the letter
+	if members["messageId"] != nil { // the answer to a send stays as it is, byte for byte
 		whole = raw
 	}
 	out := succeeded(whole, said.Warnings)

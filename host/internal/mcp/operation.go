@@ -12,13 +12,13 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// nameOf is the name of an operation's tool: whatsapp.sendText@1 is whatsapp_sendText_v1, since many
-// clients take letters, digits and _ only. Ids have no _, so no two have the same.
+// nameOf returns the name of an operation's tool: whatsapp_sendText_v1 for whatsapp.sendText@1, since many
+// clients accept only letters, digits and _. Ids have no _, so no two tools have the same name.
 func nameOf(operation string) string {
 	return strings.NewReplacer(".", "_", "@", "_v").Replace(operation)
 }
 
-// operation is the tool of an operation; triggers have none, since nobody calls them.
+// operation returns the tool of an operation. Triggers have none, since they cannot be called.
 func operation(op sdk.OperationManifest) (tool, bool) {
 	if op.Kind == sdk.KindTrigger {
 		return tool{}, false
@@ -38,7 +38,8 @@ func operation(op sdk.OperationManifest) (tool, bool) {
 	return t, true
 }
 
-// inputSchema is an operation's as it is, if it says that it is an object's, as arguments are.
+// inputSchema returns an operation's schema unchanged if its type is object, as that of arguments must be,
+// and otherwise sets that type.
 func inputSchema(doc sdk.JSON) json.RawMessage {
 	members := map[string]json.RawMessage{}
 	if json.Unmarshal(doc, &members) == nil && string(members["type"]) == `"object"` {
@@ -50,13 +51,13 @@ func inputSchema(doc sdk.JSON) json.RawMessage {
 	members["type"] = json.RawMessage(`"object"`)
 	made, err := json.Marshal(members)
 	if err != nil {
-		return json.RawMessage(`{"type":"object"}`) // unreachable: it was read as JSON
+		return json.RawMessage(`{"type":"object"}`) // unreachable: values read from JSON always marshal
 	}
 	return made
 }
 
-// outputSchema is a schema without a name of its own and its dialect's: JavaScript clients read every
-// schema of a list into one register, and know no dialect by name but an old one.
+// outputSchema returns a schema without $id and $schema: JavaScript clients register every schema of a list
+// in one place, and know only an old dialect by name.
 func outputSchema(doc sdk.JSON) any {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(doc, &members) != nil || string(members["type"]) != `"object"` {
@@ -67,7 +68,7 @@ func outputSchema(doc sdk.JSON) any {
 	return members
 }
 
-// execute calls an operation and tells how it goes.
+// execute calls an operation and reports its progress.
 func (c *call) execute(id string) *mcpsdk.CallToolResult {
 	var result *mcpsdk.CallToolResult
 	var problem []byte
@@ -107,7 +108,7 @@ func resultOf(data []byte) *mcpsdk.CallToolResult {
 	return out
 }
 
-// step tells of a step of a call. A QR code in it is drawn, and there as a picture.
+// step reports a step of a call. A QR code in it is drawn as text and attached as a picture.
 func (c *call) step(data []byte) {
 	var p client.Progress
 	var shown struct {
@@ -131,7 +132,7 @@ func lines(texts ...string) string {
 	return "\n" + strings.Join(texts, "\n")
 }
 
-// picture is a QR code; nil when there is none.
+// picture returns a text as a QR code, or nil if there is none.
 func picture(text string) *mcpsdk.ImageContent {
 	png := qrcode.PNG(text)
 	if png == nil {

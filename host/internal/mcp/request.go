@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// ask makes a request of the host's API as the caller of the tool. heard, if not nil, asks for an event
-// stream and gets what comes by it.
+// ask makes a request to the host's API as the caller of the tool. If heard is not nil, ask requests an
+// event stream and passes each event to heard.
 func (c *call) ask(method, path string, body []byte, heard func(event string, data []byte)) (a *answer) {
 	a = &answer{header: http.Header{}, status: http.StatusOK, heard: heard}
 	to, err := url.Parse(path)
@@ -44,7 +44,7 @@ func (c *call) ask(method, path string, body []byte, heard func(event string, da
 	return a
 }
 
-// answer is what came of a request: the body, or what is left of an event stream that was heard.
+// answer is the response to a request: the body, or the rest of an event stream after the complete events.
 type answer struct {
 	header http.Header
 	status int
@@ -52,16 +52,16 @@ type answer struct {
 	heard  func(event string, data []byte)
 }
 
-// Header is http.ResponseWriter's.
+// Header implements http.ResponseWriter.
 func (a *answer) Header() http.Header { return a.header }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(status int) { a.status = status }
 
-// Flush is http.Flusher's: nothing is kept back.
+// Flush implements http.Flusher. Nothing is buffered.
 func (a *answer) Flush() {}
 
-// Write is http.ResponseWriter's.
+// Write implements http.ResponseWriter.
 func (a *answer) Write(b []byte) (int, error) {
 	n, err := a.body.Write(b)
 	for a.heard != nil && a.header.Get("Content-Type") == "text/event-stream" {
@@ -74,7 +74,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// tell hands out one event; comments have neither name nor data.
+// tell passes one event to heard. Comments have neither name nor data.
 func (a *answer) tell(block []byte) {
 	var event string
 	for line := range bytes.Lines(block) {
@@ -88,7 +88,7 @@ func (a *answer) tell(block []byte) {
 	}
 }
 
-// wait is how many seconds to wait before another try; 0 when nothing was said.
+// wait returns the seconds to wait before another try, 0 if the answer does not say.
 func (a *answer) wait() int {
 	seconds, err := strconv.Atoi(strings.TrimSpace(a.header.Get("Retry-After")))
 	if err != nil {

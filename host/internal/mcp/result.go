@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// succeeded is the result of a call: the JSON as it is, for programs and as text, and what may surprise.
+// succeeded makes the result of a call: the JSON unchanged, structured and as text, and the warnings.
 func succeeded(output json.RawMessage, warnings []sdk.Warning) *mcpsdk.CallToolResult {
 	out := &mcpsdk.CallToolResult{Content: []mcpsdk.Content{&mcpsdk.TextContent{Text: string(output)}}}
 	if bytes.HasPrefix(output, []byte("{")) {
@@ -24,7 +24,7 @@ func succeeded(output json.RawMessage, warnings []sdk.Warning) *mcpsdk.CallToolR
 	return out
 }
 
-// refusal is what the host's API says when something did not work, in either of its forms.
+// refusal is a failure as the host's API reports it, in either of its forms.
 type refusal struct {
 	Code   string     `json:"code"`
 	Detail string     `json:"detail"`
@@ -42,7 +42,7 @@ type mistake struct {
 	Suggestion string `json:"suggestion,omitempty"`
 }
 
-// refused is a refusal of our own.
+// refused makes a refusal of this package.
 func refused(code, detail, pointer string) *mcpsdk.CallToolResult {
 	r := refusal{Code: code, Detail: detail, Effect: sdk.EffectNone}
 	if pointer != "" {
@@ -51,7 +51,7 @@ func refused(code, detail, pointer string) *mcpsdk.CallToolResult {
 	return r.result()
 }
 
-// failed reads a failure: an RFC 9457 problem, or the seed's.
+// failed reads a failure: an RFC 9457 problem, or the seed's envelope.
 func failed(a *answer, body []byte) *mcpsdk.CallToolResult {
 	var said struct {
 		refusal
@@ -77,9 +77,9 @@ func failed(a *answer, body []byte) *mcpsdk.CallToolResult {
 	return said.result()
 }
 
-// result says what is wrong on its own first, since some clients show only that; then where, and what to do.
-// Programs find all of it in _meta: structured content some clients hold to the schema of the output,
-// also that of a failure.
+// result first says what is wrong in a text of its own, since some clients show only that, and then where
+// and what to do. Programs find all of it in _meta, not in the structured content, because some clients
+// check that against the output schema even for a failure.
 func (r refusal) result() *mcpsdk.CallToolResult {
 	out := &mcpsdk.CallToolResult{IsError: true, Meta: mcpsdk.Meta{"problem": r}}
 	lines := []string{"Code: " + r.Code}
@@ -101,7 +101,7 @@ func (r refusal) result() *mcpsdk.CallToolResult {
 	return out
 }
 
-// placed is a sentence about a place in the arguments.
+// placed returns a sentence about a place in the arguments.
 func placed(pointer, message, suggestion string) string {
 	if pointer != "" {
 		message = pointer + ": " + message

@@ -14,16 +14,16 @@ import (
 )
 
 // seedTool is a tool that clients of the seed's product call: an endpoint of the seed's API, with the
-// body, or the query, and the instance as arguments. Names that no known client uses follow those that
-// some do. events_read is ours: without it an assistant would not hear what was tapped.
+// members of the body or the query and the instance as arguments. Names that no known client uses follow
+// the pattern of those in use. events_read is ours: without it an assistant would not learn of taps.
 type seedTool struct {
 	name, title, about string
 	method, path       string
 	right              v1.Right
 	all                bool
-	schema             string // properties, and which are required
-	operation          string // whose schema it has instead
-	// shown is the member of the answer whose members clients read at the top level.
+	schema             string // of the arguments
+	operation          string // whose schema the tool has instead
+	// shown is the member of the answer whose own members clients read at the top level.
 	shown string
 }
 
@@ -84,7 +84,7 @@ var seedTable = []seedTool{
 	},
 }
 
-// seedTools are those whose operation, if they have one, some node offers.
+// seedTools returns the tools in seedTable, except those with an operation that no node offers.
 func seedTools(operations []sdk.OperationManifest) ([]tool, error) {
 	var out []tool
 	for _, t := range seedTable {
@@ -108,8 +108,8 @@ func seedTools(operations []sdk.OperationManifest) ([]tool, error) {
 	return out, nil
 }
 
-// sendSchema is the schema of a send as the seed's clients make it: a text is a message, and the key can
-// be an argument, since assistants set nothing else.
+// sendSchema returns the schema of a send as the seed's clients make it: contentText is called message, and
+// the idempotency key may be an argument, since assistants cannot set it anywhere else.
 func sendSchema(op sdk.OperationManifest) (json.RawMessage, error) {
 	var schema map[string]json.RawMessage
 	var properties map[string]json.RawMessage
@@ -136,7 +136,7 @@ func sendSchema(op sdk.OperationManifest) (json.RawMessage, error) {
 		}
 		schema[name] = raw
 	}
-	for _, name := range []string{"$id", "examples"} { // they are the operation's
+	for _, name := range []string{"$id", "examples"} { // these apply to the operation only
 		delete(schema, name)
 	}
 	return json.Marshal(schema)

@@ -13,32 +13,33 @@ import (
 	"github.com/tapnode/tapnode/host/internal/api/v1"
 )
 
-// tool is one, with the request that it stands for.
+// tool is a tool of the protocol, with the request that it stands for.
 type tool struct {
 	about *mcpsdk.Tool
-	needs []v1.Right // of its caller
-	all   bool       // for callers of all instances only
+	needs []v1.Right // that its caller must have
+	all   bool       // only for callers that may work with all instances
 	call  func(c *call) *mcpsdk.CallToolResult
 }
 
 // call is one call of a tool.
 type call struct {
 	server    *Server
-	ctx       context.Context // of the call; it ends with the request, too
+	ctx       context.Context // of the call; it also ends with the request
 	request   *mcpsdk.CallToolRequest
-	http      *http.Request // that brought it
+	http      *http.Request // that contains the call
 	arguments []byte
 	key       string // idempotency key
 	steps     float64
 }
 
-// may says whether a caller may use a tool. It decides what is listed: what a call may do, the API decides.
+// may says whether a caller may use a tool. It only decides which tools are listed; the API decides what a
+// call may do.
 func (t tool) may(c v1.Caller) bool {
 	lacks := func(r v1.Right) bool { return c.Rights != nil && !slices.Contains(c.Rights, r) }
 	return !slices.ContainsFunc(t.needs, lacks) && (len(c.Instances) == 0 || !t.all)
 }
 
-// all are the tools there are.
+// all returns every tool of the host.
 func (s *Server) all() ([]tool, error) {
 	var out []tool
 	for _, op := range s.opt.Operations {
@@ -54,10 +55,10 @@ func (s *Server) all() ([]tool, error) {
 	return append(out, seeds...), err
 }
 
-// restrict shows callers their tools only, and keeps out what nobody may do here.
+// restrict lists only the tools that a caller may use, and refuses subscriptions.
 func (s *Server) restrict(next mcpsdk.MethodHandler) mcpsdk.MethodHandler {
 	return func(ctx context.Context, method string, req mcpsdk.Request) (mcpsdk.Result, error) {
-		if method == "subscriptions/listen" { // it holds a request for ever, and tools do not change
+		if method == "subscriptions/listen" { // it would hold a request open for ever, and tools do not change
 			return nil, &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "nothing can be subscribed to here"}
 		}
 		result, err := next(ctx, method, req)
@@ -69,7 +70,7 @@ func (s *Server) restrict(next mcpsdk.MethodHandler) mcpsdk.MethodHandler {
 	}
 }
 
-// handle makes the calls of a tool.
+// handle returns the handler for calls of a tool.
 func (s *Server) handle(t tool) mcpsdk.ToolHandler {
 	return func(ctx context.Context, req *mcpsdk.CallToolRequest) (*mcpsdk.CallToolResult, error) {
 		outer, ok := ctx.Value(httpKey{}).(*http.Request)
@@ -91,10 +92,10 @@ func (s *Server) handle(t tool) mcpsdk.ToolHandler {
 	}
 }
 
-// keyName is the member of _meta, and the argument of the seed's tools, with an idempotency key.
+// keyName is the member of _meta, and the argument of the seed's tools, that holds an idempotency key.
 const keyName = "idempotencyKey"
 
-// progress tells whoever asked for it how the call goes. picture may be nil.
+// progress notifies the client of the call's progress, if it asked for that. picture may be nil.
 func (c *call) progress(message string, picture *mcpsdk.ImageContent) {
 	token := c.request.Params.GetProgressToken()
 	if token == nil {
@@ -107,5 +108,5 @@ func (c *call) progress(message string, picture *mcpsdk.ImageContent) {
 			params.Meta = mcpsdk.Meta{"image": json.RawMessage(raw)}
 		}
 	}
-	_ = c.request.Session.NotifyProgress(c.ctx, params) // the client is gone: nobody to tell
+	_ = c.request.Session.NotifyProgress(c.ctx, params) // fails only when the client is gone
 }

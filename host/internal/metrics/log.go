@@ -9,11 +9,11 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Log counts what the engine does by what it stores and takes up: the seam is where it can be
-// seen without its help.
+// Log wraps the engine's log and counts what the engine stores and takes up. There its work can be seen
+// without its help.
 func (m *Metrics) Log(log Whole) Whole { return counted{log, m} }
 
-// Whole is what the engine wants of a Log.
+// Whole is everything that the engine needs of a log.
 type Whole interface {
 	engine.Log
 	engine.Archive
@@ -24,7 +24,7 @@ type counted struct {
 	m *Metrics
 }
 
-// Append is engine.Log's.
+// Append implements engine.Log.
 func (c counted) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	began := time.Now()
 	revision, err := c.Whole.Append(ctx, b)
@@ -59,7 +59,7 @@ func reason(ctx context.Context, err error) string {
 	return "database"
 }
 
-// Next is engine.Log's.
+// Next implements engine.Log.
 func (c counted) Next(ctx context.Context, q engine.Queue) (engine.Task, error) {
 	t, err := c.Whole.Next(ctx, q)
 	if err == nil {
@@ -68,7 +68,7 @@ func (c counted) Next(ctx context.Context, q engine.Queue) (engine.Task, error) 
 	return t, err
 }
 
-// Bury is engine.Log's.
+// Bury implements engine.Log.
 func (c counted) Bury(ctx context.Context, l engine.DeadLetter) error {
 	err := c.Whole.Bury(ctx, l)
 	if err == nil {

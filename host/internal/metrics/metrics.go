@@ -1,12 +1,12 @@
-// Package metrics shows how a host does, in Prometheus' format: runs, waits, tasks, the
-// database, calls, HTTP, nodes and their instances.
+// Package metrics shows the state of a host in Prometheus' format: runs, waits, tasks, the database, calls,
+// HTTP, nodes and their instances.
 //
 // What it guarantees:
 //
-//   - Labels come from lists that are bounded: names that a program or an operator gave.
-//     There is nothing of a message and no phone number in them; flows beyond a few hundred share one label.
-//   - Nobody waits for it: what is counted is added to a number in memory, and what has to be
-//     asked of the database is asked when somebody looks, every ten seconds at most.
+//   - Labels come from bounded lists: names that a program or an operator gave. They contain no part of a
+//     message and no phone number; flows beyond [maxFlows] share one label.
+//   - Metrics delay no work: counting adds to a number in memory, and the database is only asked when the
+//     metrics are read, every ten seconds at most.
 package metrics
 
 import (
@@ -22,10 +22,10 @@ import (
 // maxFlows is how many flows have a label of their own.
 const maxFlows = 200
 
-// other is the label of what has none of its own.
+// other is the label of flows and routes without a label of their own.
 const other = "other"
 
-// Metrics are those of one host. Its methods are safe for concurrent use.
+// Metrics are the metrics of one host. Its methods are safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -41,11 +41,11 @@ type Metrics struct {
 	flows map[string]bool
 }
 
-// wide goes from a millisecond to half an hour: calls type and wait, timers rest while a
-// database is away.
+// wide goes from a millisecond to half an hour: calls simulate typing and wait, and timers are late while
+// the database is unavailable.
 var wide = []float64{0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120, 600, 1800}
 
-// New makes metrics that count from now on.
+// New makes metrics that start at zero.
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), flows: map[string]bool{}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -75,7 +75,7 @@ func New() *Metrics {
 	return m
 }
 
-// flow is the label of a flow.
+// flow returns the label of a flow.
 func (m *Metrics) flow(id string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,8 +89,8 @@ func (m *Metrics) flow(id string) string {
 	return id
 }
 
-// Call counts a call of an operation that a node offers; the function it returns is called
-// with the outcome.
+// Call counts a call of an operation that a node offers. The function that it returns is to be called with
+// the outcome.
 func (m *Metrics) Call(operation string) (ended func(outcome string)) {
 	began, running := time.Now(), m.running.WithLabelValues(operation)
 	running.Inc()
@@ -108,7 +108,7 @@ func (m *Metrics) Request(route, status string, took time.Duration) {
 	m.requests.WithLabelValues(route, status).Observe(took.Seconds())
 }
 
-// Handler answers with the metrics.
+// Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 )
 
-// fresh is how long counts of the database are shown again without asking it, and askTime
-// how long it has to answer.
+// fresh is how long counts from the database are reused, and askTime how long the database may take to
+// answer.
 const (
 	fresh   = 10 * time.Second
 	askTime = 5 * time.Second
 )
 
-// Watch shows what a host says of itself when somebody looks: whether it is ready, its nodes
-// and their instances, and how much is in its database.
+// Watch adds metrics that are collected whenever they are read: whether the host is ready, its nodes and
+// their instances, and how much is in its database.
 func (m *Metrics) Watch(ready func() api.Readiness, counts func(context.Context) (sqllog.Counts, error)) {
 	m.registry.MustRegister(&state{ready: ready, counts: counts})
 }
@@ -30,7 +30,7 @@ type state struct {
 
 	mu    sync.Mutex
 	last  sqllog.Counts
-	asked time.Time // when last was right; zero: never
+	asked time.Time // when last was read; zero: never
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -50,14 +50,14 @@ var (
 	commits   = desc("tapnode_db_commits_total", "Transactions that those writes shared, by whether they waited for the disk.", "synced")
 )
 
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{isReady, nodeState, instances, runs, bytes, waits, letters, due, writes, commits} {
 		ch <- d
 	}
 }
 
-// Collect is prometheus.Collector's. Without a database its numbers are left out.
+// Collect implements prometheus.Collector. While the database does not answer, its numbers are left out.
 func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)

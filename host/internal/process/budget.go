@@ -7,16 +7,16 @@ import (
 )
 
 // budget decides how soon a crashed node may start again, and whether at all. It
-// reads no clock: the caller says when things happened.
+// reads no clock: the caller passes the times.
 type budget struct {
-	max    int           // crashes in window that quarantine
-	window time.Duration // also how long a run must last to be forgiven
-	min    time.Duration // bound of the first delay
-	cap    time.Duration // bound of every delay
+	max    int           // this many crashes within window cause quarantine
+	window time.Duration // a run that lasts this long also resets the delays
+	min    time.Duration // upper bound of the first delay
+	cap    time.Duration // upper bound of every delay
 	random func(time.Duration) time.Duration
 
 	crashes []time.Time // inside window, oldest first; at most max
-	row     int         // crashes since the last run that lasted a window
+	row     int         // failures since the last run that lasted a window
 }
 
 func newBudget(s Spec) *budget {
@@ -26,11 +26,11 @@ func newBudget(s Spec) *budget {
 	}
 }
 
-// failed takes note of a failure at now of a process that had run for ran; crash says
-// whether the budget pays for it. It returns how long to wait before the next start,
-// or false when the budget is used up. Waits are drawn evenly from zero to a bound
-// that doubles with every failure in a row ("full jitter"), so that many nodes that
-// fell together do not rise together.
+// failed records a failure, at now, of a process that had run for ran; crash says whether
+// it counts against the budget. It returns how long to wait before the next start, or
+// false if the budget is used up. Waits are uniformly distributed between zero and a
+// bound that doubles with every failure in a row ("full jitter"), so that nodes that
+// crashed together do not restart together.
 func (b *budget) failed(now time.Time, ran time.Duration, crash bool) (wait time.Duration, again bool) {
 	if ran >= b.window {
 		b.row = 0
@@ -55,15 +55,15 @@ func (b *budget) failed(now time.Time, ran time.Duration, crash bool) (wait time
 // maxCrashes is how many reports are kept.
 const maxCrashes = 10
 
-// Crash is the report of a process that ended without being asked to, or that did
-// not start.
+// Crash is the report of a process that ended without a request, or that did not
+// become ready.
 type Crash struct {
 	Time   time.Time     `json:"time"`
 	Reason string        `json:"reason"` // one sentence
 	PID    int           `json:"pid,omitempty"`
-	Ran    time.Duration `json:"ran"`              // since it was ready, nanoseconds; 0: it never was
+	Ran    time.Duration `json:"ran"`              // since it became ready, in nanoseconds; 0: it never did
 	Exit   string        `json:"exit,omitempty"`   // "exit status 2", "signal: killed"
-	Panic  string        `json:"panic,omitempty"`  // what it said when it panicked, at most 64 KiB
+	Panic  string        `json:"panic,omitempty"`  // its output when it panicked, at most 64 KiB
 	Stderr []string      `json:"stderr,omitempty"` // its last lines, oldest first; at most 200 and 256 KiB
 }
 
@@ -88,7 +88,8 @@ func (l *crashLog) copy() []Crash {
 	return append([]Crash(nil), l.reports...)
 }
 
-// report describes how a process ended, as far as there was one and it has.
+// report describes how a process ended. r is nil if none was started; a process that has
+// not ended yet has neither exit nor panic.
 func report(r *runner, reason string, ran time.Duration) Crash {
 	c := Crash{Time: time.Now(), Reason: reason, Ran: ran}
 	if r == nil {

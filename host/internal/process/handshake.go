@@ -26,20 +26,20 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// errPermanent marks failures that trying again cannot cure.
+// errPermanent marks failures that a retry cannot cure.
 var errPermanent = errors.New("needs somebody to act")
 
-// errNotYet marks failures that the node itself reported in order, such as a database
-// it cannot reach: they are waited for, and not held against it.
+// errNotYet marks failures that the node itself reported as it should, such as a database
+// it cannot reach. The start is retried, and the failure does not count as a crash.
 var errNotYet = errors.New("it will be tried again")
 
-// errNoHandshake is the cause of a start's context when its time is over.
+// errNoHandshake is the cause of a start's context when its deadline has passed.
 var errNoHandshake = errors.New("no handshake in time")
 
-// handshake starts a process and negotiates with it. go-plugin does the second and
-// nothing else: its Client is not asked to dial, to dispense or to kill, which it
-// cannot do under a deadline, and its goroutines end with the process. The runner is
-// returned with an error too, if there was one.
+// handshake starts a process and negotiates with it. go-plugin does only the negotiation.
+// Its Client is not used to dial, to dispense or to kill, because it cannot do so under a
+// deadline; its goroutines end with the process. If there is a runner, it is returned even
+// with an error.
 func handshake(ctx context.Context, spec Spec, log *slog.Logger) (*runner, *grpc.ClientConn, error) {
 	var run *runner
 	var uncancel func() bool
@@ -51,7 +51,7 @@ func handshake(ctx context.Context, spec Spec, log *slog.Logger) (*runner, *grpc
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		StartTimeout:     spec.StartTimeout + time.Second, // ours ends first
+		StartTimeout:     spec.StartTimeout + time.Second, // the deadline of ctx comes first
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: spec.RunDir.Path()},
 		Logger:           hclog.NewNullLogger(),
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (goplugin.Runner, error) {
@@ -84,8 +84,8 @@ func handshake(ctx context.Context, spec Spec, log *slog.Logger) (*runner, *grpc
 	return run, conn, nil
 }
 
-// explain says why a start failed in terms of what the node did. go-plugin only
-// knows that the line it waited for did not come.
+// explain describes a failed start in terms of what the node did: go-plugin only
+// knows that it did not get the line it waited for.
 func explain(ctx context.Context, spec Spec, run *runner, err error) error {
 	first := bytes.TrimSpace(run.first)
 	switch {
@@ -110,8 +110,8 @@ func explain(ctx context.Context, spec Spec, run *runner, err error) error {
 	return fmt.Errorf("the node ended before the handshake (%s) and said nothing on stderr", run.exit())
 }
 
-// unkilled completes an error with the fact that its process is still there. Nothing
-// may be started in its place.
+// unkilled adds to an error that its process is still there. The error is permanent,
+// because no other process may be started in its place.
 func unkilled(run *runner, err error) error {
 	return fmt.Errorf("%w; process %d does not end after SIGKILL (%w)", err, run.pid(), errPermanent)
 }
@@ -122,8 +122,8 @@ func isHandshake(line []byte) bool {
 	return ok && len(core) == 1 && core[0] >= '0' && core[0] <= '9' && strings.Count(rest, "|") >= 2
 }
 
-// dial prepares the only connection there will be to the process. Without an idle
-// timeout it lasts as long as the process, even when somebody removes the socket.
+// dial prepares the only connection to the process. It has no idle timeout, so that it
+// lasts as long as the process, even when somebody removes the socket.
 func dial(addr net.Addr, tls *tls.Config) (*grpc.ClientConn, error) {
 	var dialer net.Dialer
 	options := append(client.DialOptions(),

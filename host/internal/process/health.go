@@ -21,8 +21,8 @@ const (
 	rewatchHealth = 5 * time.Second // between attempts to watch
 )
 
-// vitals hold what a node says about its health, by subject, and how many liveness
-// calls it owes.
+// vitals hold what a node reports about its health, by subject, and how many liveness
+// calls in a row it has not answered.
 type vitals struct {
 	mu       sync.Mutex
 	subjects map[string]sdk.Health
@@ -43,7 +43,7 @@ func (v *vitals) put(h sdk.Health) {
 	}
 }
 
-// answered takes the outcome of a liveness call and returns how many were missed in
+// answered records the outcome of a liveness call and returns how many were missed in
 // a row.
 func (v *vitals) answered(ok bool) int {
 	v.mu.Lock()
@@ -56,7 +56,7 @@ func (v *vitals) answered(ok bool) int {
 	return v.misses
 }
 
-// grade is the state of the process that follows, and why.
+// grade derives the state of the process from its vitals, and the reason for it.
 func (v *vitals) grade() (State, string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -77,7 +77,7 @@ func (v *vitals) copy() []sdk.Health {
 	return slices.SortedFunc(maps.Values(v.subjects), func(x, y sdk.Health) int { return strings.Compare(x.Subject, y.Subject) })
 }
 
-// watchHealth keeps the board up to date until the process ends.
+// watchHealth keeps the vitals up to date until the process ends.
 func (s *session) watchHealth(changed func()) {
 	for s.ctx.Err() == nil {
 		err := s.client.WatchHealth(s.ctx, func(h sdk.Health) {
@@ -97,8 +97,8 @@ func (s *session) watchHealth(changed func()) {
 	}
 }
 
-// checkAlive makes liveness calls until the process ends, and ends it when it owes
-// too many: alive but unreachable is as good as dead.
+// checkAlive makes liveness calls until the process ends, and kills it when it misses
+// too many in a row: a process that runs but cannot be reached is as good as dead.
 func (s *session) checkAlive(changed func()) {
 	probe := grpc_health_v1.NewHealthClient(s.conn)
 	tick := time.NewTicker(s.spec.HealthEvery)
@@ -111,7 +111,7 @@ func (s *session) checkAlive(changed func()) {
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, s.spec.HealthTimeout)
 		// go-plugin serves this name in every plugin and never changes its answer, so
-		// that any answer at all is the news.
+		// only whether an answer comes tells anything.
 		_, err := probe.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: "plugin"})
 		cancel()
 		if s.ctx.Err() != nil {

@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// maxLine is the longest line kept of a node's stderr, flownode.v1's limit.
+// maxLine is how much is kept of a line of a node's stderr; flownode.v1 sets the limit.
 const maxLine = 64 << 10
 
-// eachLine calls f with every line of r until r ends. A line is cut at maxLine with
-// a mark that says how much is missing; reading never stops at one, however long.
+// eachLine calls f with every line of r that is not empty, until r ends. A line is cut at
+// maxLine, with a mark that says how much is missing. No line, however long, stops the reading.
 func eachLine(r io.Reader, f func(line []byte)) {
 	in := bufio.NewReaderSize(r, maxLine)
 	for {
@@ -31,7 +31,7 @@ func eachLine(r io.Reader, f func(line []byte)) {
 	}
 }
 
-// skipLine reads to the end of the line and counts what it threw away.
+// skipLine discards the rest of the line and returns its length in bytes.
 func skipLine(in *bufio.Reader) (cut int) {
 	for {
 		rest, err := in.ReadSlice('\n')
@@ -47,8 +47,8 @@ const (
 	tailBytes = 256 << 10
 )
 
-// tail keeps the last lines a node wrote to stderr: at most tailLines of them and
-// at most tailBytes in all, so that a report of long lines stays small.
+// tail keeps the last lines that a node wrote to stderr: at most tailLines lines, and
+// at most tailBytes in all, so that a report with long lines stays small.
 type tail struct {
 	mu    sync.Mutex
 	lines []string

@@ -20,8 +20,8 @@ type record struct {
 }
 
 // parseRecord reads a line of hclog (@level, @message, @timestamp) or of slog
-// (level, msg, time). The time is dropped: the host's own is the one that can be
-// compared. It reports false for anything else, whatever its types.
+// (level, msg, time). The time is dropped: only the host's own times can be compared.
+// It returns false for anything else, whatever its types.
 func parseRecord(line []byte) (record, bool) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.UseNumber()
@@ -55,7 +55,7 @@ func parseRecord(line []byte) (record, bool) {
 	return rec, true
 }
 
-// text takes the first of the named members that is a string.
+// text removes and returns the first of the named members that is a string.
 func text(fields map[string]any, names ...string) (string, bool) {
 	for _, name := range names {
 		if s, ok := fields[name].(string); ok {
@@ -66,7 +66,7 @@ func text(fields map[string]any, names ...string) (string, bool) {
 	return "", false
 }
 
-// attrName strips hclog's @ and keeps a node from speaking in the host's name.
+// attrName strips hclog's @ and renames attributes that would pass for the host's own.
 func attrName(name string) string {
 	name = strings.TrimPrefix(name, "@")
 	switch name {

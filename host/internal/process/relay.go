@@ -16,13 +16,13 @@ const (
 	maxPanic = 64 << 10
 )
 
-// relay turns what one process writes to stderr into the host's log. It is used by
-// one goroutine: line for every line, then end.
+// relay writes what one process prints to stderr into the host's log. One goroutine
+// uses it: it calls line for every line, then end.
 //
 // Records of hclog and slog keep their message, attributes and level, the level
-// clamped to Debug…Error. Other text is Debug. From "panic:" or "fatal error:" on,
-// plain text is kept together and becomes one Error record at the end. Beyond
-// logRate records are counted instead of logged.
+// clamped to Debug…Error. Other text is logged at Debug. From "panic:" or "fatal error:"
+// on, plain text is collected and becomes one Error record at the end. Records beyond
+// logRate are counted instead of logged.
 type relay struct {
 	log     *slog.Logger
 	tail    tail
@@ -61,7 +61,7 @@ func (r *relay) line(line []byte) {
 	r.log.Debug("stderr", "line", string(line))
 }
 
-// end logs what was held back.
+// end logs the number of dropped lines and the collected panic.
 func (r *relay) end() {
 	r.reportDropped()
 	if len(r.panic) > 0 {
@@ -80,9 +80,9 @@ func isPanic(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: "))
 }
 
-// drainStdio reads go-plugin's stdio stream and throws it away: a go-plugin server
+// drainStdio reads go-plugin's stdio stream and discards it: a go-plugin server
 // redirects what its program prints after the handshake into this stream, and the
-// program would block as soon as nobody reads it. A server without it is fine.
+// program would block if nobody read it. A server need not have the stream.
 func drainStdio(ctx context.Context, conn *grpc.ClientConn) {
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/plugin.GRPCStdio/StreamStdio")
 	if err != nil {

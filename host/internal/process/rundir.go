@@ -11,7 +11,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// A unix socket's path may have 107 bytes on Linux and 103 on the BSDs. Below a
+// A unix socket's path may have 107 bytes on Linux and 103 on the BSDs. To the path of a
 // RunDir go-plugin appends "/plugin-dir<10 digits>/plugin<10 digits>".
 const (
 	maxSocketPath = 103
@@ -20,22 +20,22 @@ const (
 	maxRunBase    = maxSocketPath - belowRunDir - ownDir
 )
 
-// shortBase is where sockets go when every better place has a path too long for them. It
-// comes last: others may have taken the name, and what lies there is tidied away in time.
-// The node's connection outlives its socket.
+// shortBase is the directory for sockets if no better one is usable, mostly because their
+// paths are too long. It is the last choice, because another user may have taken the name
+// and systems clean up /tmp. A node's connection survives the removal of its socket.
 var shortBase = fmt.Sprintf("/tmp/tapnode-%d", os.Getuid())
 
-// RunDir is where one host keeps the sockets of its nodes: a directory of mode 0700
-// with one directory per start inside.
+// RunDir is the directory for the sockets of one host's nodes. It has mode 0700 and
+// contains one directory per start.
 type RunDir struct {
 	path string
 	lock *flock.Flock
 }
 
-// OpenRunDir makes a RunDir in the first usable of $RUNTIME_DIRECTORY (systemd),
-// $XDG_RUNTIME_DIR/tapnode, stateDir/run and /tmp/tapnode-<uid>, and removes what hosts
-// that died left there. Several hosts may share the place. The error names every place
-// tried.
+// OpenRunDir makes a RunDir in the first usable one of $RUNTIME_DIRECTORY (systemd),
+// $XDG_RUNTIME_DIR/tapnode, stateDir/run and /tmp/tapnode-<uid>, and removes the RunDirs
+// that dead hosts left there. Several hosts may share the place. The error names every
+// place tried.
 func OpenRunDir(stateDir string) (*RunDir, error) {
 	var bases []string
 	if d, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); d != "" {
@@ -73,8 +73,8 @@ func openRunDirIn(base string) (*RunDir, error) {
 			return nil, err
 		}
 	}
-	// Whoever sweeps or creates holds the base, so that a directory is never seen
-	// before it is locked.
+	// Hosts lock the base to sweep it and to create their directory, so that no host sees
+	// a directory that is not locked yet.
 	held := lockIn(base)
 	if err := held.Lock(); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", base, err)
@@ -87,7 +87,7 @@ func openRunDirIn(base string) (*RunDir, error) {
 		return nil, err
 	}
 	lock := lockIn(path)
-	if _, err := lock.TryLock(); err != nil { // nobody else knows it yet
+	if _, err := lock.TryLock(); err != nil { // it cannot be taken: nobody else knows it yet
 		os.RemoveAll(path)
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -107,7 +107,7 @@ func onlyOurs(dir string) error {
 	return nil
 }
 
-// sweep removes the directories whose host is gone: their lock is free.
+// sweep removes the directories of hosts that are gone: nobody holds their lock.
 func sweep(base string) {
 	dirs, _ := filepath.Glob(filepath.Join(base, "h-*"))
 	for _, dir := range dirs {
@@ -116,11 +116,11 @@ func sweep(base string) {
 			continue
 		}
 		os.RemoveAll(dir)
-		_ = lock.Close() // it is gone
+		_ = lock.Close() // its file is removed already
 	}
 }
 
-// lockIn is the lock of a directory, at the latest until this process ends.
+// lockIn is the lock of a directory; once taken, it ends with this process at the latest.
 func lockIn(dir string) *flock.Flock {
 	return flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
 }
@@ -128,7 +128,7 @@ func lockIn(dir string) *flock.Flock {
 // Path is the directory.
 func (d *RunDir) Path() string { return d.path }
 
-// Close removes the directory. Stop the nodes before.
+// Close removes the directory. Stop the nodes first.
 func (d *RunDir) Close() error {
 	return errors.Join(os.RemoveAll(d.path), d.lock.Close())
 }

@@ -22,49 +22,49 @@ const (
 	// maxHandshake bounds the first line on stdout. go-plugin's scanner stops for
 	// good at a token of 64 KiB; a real handshake has about 1 KiB.
 	maxHandshake = 16 << 10
-	// lastWords is how long output may still come after the process has ended, from
-	// a descendant that left the group and kept the pipes.
+	// lastWords is how long output is still read after the process has ended, because a
+	// descendant that left the group may keep the pipes open.
 	lastWords = 250 * time.Millisecond
-	// unkillable is how long a SIGKILL may take.
+	// unkillable is how long a process may take to end after SIGKILL.
 	unkillable = 5 * time.Second
 )
 
-// runner is one node process. It implements go-plugin's runner.Runner, in place of
+// runner is one node process. It implements go-plugin's runner.Runner and replaces
 // go-plugin's own, which
 //
 //   - parses stderr in the host and panics on {"@message": 42}; stops reading stdout
 //     at a line of 64 KiB, so that the node blocks;
-//   - takes the process for alive as long as anything holds its stdout, and then
+//   - considers the process alive as long as anything holds its stdout open, and then
 //     hangs in Kill;
-//   - signals one process where a group has to end, and lets nobody cancel a start;
-//   - hands the node the host's stdin and environment.
+//   - signals one process instead of its group, and does not let a start be cancelled;
+//   - passes the host's stdin and environment to the node.
 //
 // Here go-plugin gets the first line of stdout, an empty stderr, and the end of both
-// when the process itself has ended. Everything else stays in this package. The
-// process ends with the group's SIGKILL at the latest; done closes when it is
-// reaped, its output read and its socket directory gone.
+// when the process itself has ended. Everything else stays in this package. SIGKILL to
+// the group is the last resort to end the process; done closes when the process is
+// reaped, its output read and its socket directory removed.
 type runner struct {
 	cmd   *exec.Cmd
 	dir   string // of its sockets
 	relay *relay
 
-	stdin          *os.File       // held open; its end tells the node to go
+	stdin          *os.File       // held open; closing it tells the node to exit
 	stdout, stderr *io.PipeReader // what go-plugin reads
 	handOver       *io.PipeWriter // the other ends
 	empty          *io.PipeWriter
 
-	first []byte // what it printed first; read after done
+	first []byte // the first line on stdout; read it only after done
 	done  chan struct{}
 
 	mu      sync.Mutex
 	started bool
 	reaped  bool
-	killed  bool // by us, while it lived
+	killed  bool // kill was called before the process was reaped
 }
 
 var _ goplugin.Runner = (*runner)(nil)
 
-// newRunner prepares a process. env is complete; dir is removed at the end.
+// newRunner prepares a process. env is its whole environment; dir is removed at the end.
 func newRunner(path string, args, env []string, workDir, dir string, relay *relay) *runner {
 	r := &runner{
 		cmd:  &exec.Cmd{Path: path, Args: append([]string{path}, args...), Env: env, Dir: workDir, SysProcAttr: attributes()},
@@ -96,7 +96,7 @@ func (r *runner) Start(context.Context) error {
 	return <-started
 }
 
-// run owns the process from its birth to its end, on one thread: Pdeathsig is sent
+// run owns the process from start to end. It keeps its thread, because Pdeathsig is sent
 // when the thread that started the process ends.
 func (r *runner) run(started chan<- error, files [6]*os.File) {
 	runtime.LockOSThread()
@@ -124,13 +124,13 @@ func (r *runner) run(started chan<- error, files [6]*os.File) {
 	r.reap()
 	r.closeHandOver()
 	until := time.Now().Add(lastWords)
-	_ = stdout.SetReadDeadline(until) // pipes can
+	_ = stdout.SetReadDeadline(until) // pipes support deadlines
 	_ = stderr.SetReadDeadline(until)
 	readers.Wait()
 	r.relay.end()
 }
 
-// readStdout hands go-plugin the first line and throws away the rest.
+// readStdout passes the first line to go-plugin and discards the rest.
 func (r *runner) readStdout(stdout io.Reader) {
 	in := bufio.NewReaderSize(stdout, maxHandshake)
 	line, _ := in.ReadSlice('\n')
@@ -141,22 +141,22 @@ func (r *runner) readStdout(stdout io.Reader) {
 	_, _ = io.Copy(io.Discard, in)
 }
 
-// reap ends what is left of the group and collects the process. Until cmd.Wait the
-// ids cannot be given to others; after it signal sends nothing.
+// reap kills what is left of the group and waits for the process. Until cmd.Wait the ids
+// cannot be reused for other processes; after it kill sends no signal.
 func (r *runner) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
-	_ = r.cmd.Wait() // the state is in cmd.ProcessState
+	_ = r.cmd.Wait() // the outcome is in cmd.ProcessState
 	r.reaped = true
 }
 
 func (r *runner) closeHandOver() {
-	_ = r.handOver.Close() // a pipe in memory
+	_ = r.handOver.Close() // a pipe in memory cannot fail
 	_ = r.empty.Close()
 }
 
-// born lets the process be killed, and makes up for a Kill that came before.
+// born marks the process as started, and kills it if kill was called before.
 func (r *runner) born() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -169,8 +169,8 @@ func (r *runner) born() {
 // Kill is kill, for go-plugin.
 func (r *runner) Kill(context.Context) error { return r.kill() }
 
-// kill ends the process and its group, also one that is only about to start. It does
-// not wait.
+// kill sends SIGKILL to the process and its group. A process that has not started yet is
+// killed when it starts. kill does not wait.
 func (r *runner) kill() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -194,8 +194,8 @@ func (r *runner) Wait(ctx context.Context) error {
 	}
 }
 
-// end kills what still lives and waits for done. It reports false when the kernel
-// does not let the process go, e.g. because it hangs in a file system.
+// end kills the process if it still runs and waits for done. It returns false if the
+// kernel cannot end the process, e.g. because it hangs in a file system.
 func (r *runner) end() bool {
 	_ = r.kill()
 	select {
@@ -214,7 +214,7 @@ func (r *runner) exit() string {
 	return r.cmd.ProcessState.String()
 }
 
-// wasKilled says whether the process ended by our hand. Call it after done.
+// wasKilled reports whether this package killed the process. Call it after done.
 func (r *runner) wasKilled() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -241,7 +241,7 @@ func (r *runner) ID() string {
 // Name is the path of the binary.
 func (r *runner) Name() string { return r.cmd.Path }
 
-// Stdout is the handshake.
+// Stdout has only the first line of the process's stdout, which is the handshake.
 func (r *runner) Stdout() io.ReadCloser { return r.stdout }
 
 // Stderr is empty: the relay reads it.
@@ -250,7 +250,7 @@ func (r *runner) Stderr() io.ReadCloser { return r.stderr }
 // Diagnose adds nothing: the supervisor explains failed starts.
 func (r *runner) Diagnose(context.Context) string { return "" }
 
-// PluginToHost takes only a socket that the node made in the directory it was given.
+// PluginToHost accepts only a socket in the directory that the node was given.
 func (r *runner) PluginToHost(network, addr string) (string, string, error) {
 	if network != "unix" || filepath.Dir(addr) != r.dir {
 		return "", "", fmt.Errorf("the node listens on %s %q; expected a unix socket in $PLUGIN_UNIX_SOCKET_DIR, %s", network, addr, r.dir)

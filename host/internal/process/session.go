@@ -16,7 +16,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// taskLimit is how long the functions of OnReady have to return.
+// taskLimit is how long the functions given to OnReady may take to return.
 const taskLimit = 10 * time.Second
 
 // session is one process from its handshake to its end.
@@ -27,7 +27,7 @@ type session struct {
 	conn     *grpc.ClientConn
 	client   *client.Client
 	manifest sdk.Manifest
-	shared   bool // processes of other hosts use its data: it waits for Claim
+	shared   bool // processes of other hosts use the same data, so its subjects wait for Claim
 	health   *vitals
 	ready    time.Time // when Configure was done
 
@@ -35,11 +35,11 @@ type session struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // everything that runs on ctx
 
-	fault atomic.Pointer[string] // why we ended it, if not on request
+	fault atomic.Pointer[string] // why this package killed it, if not on request
 }
 
-// launch starts, checks and configures a process. Its error says what the node did;
-// the runner, if there was one, is returned with it for the report.
+// launch starts, checks and configures a process. An error describes the failure in terms of
+// what the node did; the runner, if there was one, is returned with the error for the crash report.
 func launch(ctx context.Context, spec Spec, log *slog.Logger) (*session, *runner, error) {
 	if spec.Verify != nil {
 		if err := spec.Verify(); err != nil {
@@ -66,7 +66,7 @@ func launch(ctx context.Context, spec Spec, log *slog.Logger) (*session, *runner
 	return s, run, nil
 }
 
-// prepare asks the node who it is and opens it.
+// prepare reads the node's manifest, checks it, and configures the node.
 func (s *session) prepare(ctx context.Context) error {
 	describe, cancel := context.WithTimeout(ctx, s.spec.DescribeTimeout)
 	defer cancel()
@@ -88,8 +88,8 @@ func (s *session) prepare(ctx context.Context) error {
 	return nil
 }
 
-// refusal tells settings that are wrong, which point at a member, from a node that
-// cannot open now, which does not.
+// refusal classifies an error of Configure: wrong settings, if a violation points at a
+// member, are permanent; otherwise the node cannot open yet.
 func refusal(err error) error {
 	var problem *sdk.Problem
 	if !errors.As(err, &problem) {
@@ -107,11 +107,11 @@ func refusal(err error) error {
 	return fmt.Errorf("the node cannot open: %w (%w)", err, errNotYet)
 }
 
-// abandon ends a process that failed to become ready and completes the error with
-// what became of it.
+// abandon ends a process that failed to become ready and adds to the error how the
+// process ended.
 func (s *session) abandon(ctx context.Context, err error) error {
 	if !errors.Is(err, errPermanent) && !errors.Is(err, errNotYet) && ctx.Err() == nil {
-		select { // a connection that breaks is often the first sign of an exit
+		select { // a broken connection is often the first sign of an exit
 		case <-s.run.done:
 		case <-time.After(lastWords):
 		}
@@ -128,8 +128,8 @@ func (s *session) abandon(ctx context.Context, err error) error {
 	return err
 }
 
-// stop ends the process in order: Drain, Close, exit, and at last SIGKILL. When ctx
-// ends it goes to the SIGKILL at once. It returns an error if that was needed.
+// stop ends the process in order: Drain, Close, exit, and SIGKILL as the last resort. When
+// ctx ends, it sends SIGKILL at once. It returns an error if SIGKILL was needed.
 func (s *session) stop(ctx context.Context) error {
 	s.drain(ctx)
 	s.bye(ctx)
@@ -172,23 +172,23 @@ func (s *session) bye(ctx context.Context) {
 	s.run.stdin.Close()
 }
 
-// fail ends a process that lives but is of no use.
+// fail kills a process that runs but does not work, and records why.
 func (s *session) fail(reason string) {
 	s.fault.CompareAndSwap(nil, &reason)
 	_ = s.run.kill()
 }
 
-// close ends the process at once and everything that belongs to it. It reports false
+// close kills the process and releases everything that belongs to it. It returns false
 // if the process cannot be killed.
 func (s *session) close() bool {
 	ended := s.run.end()
 	s.cancel()
-	_ = s.conn.Close() // there is no one left to tell
+	_ = s.conn.Close() // the other end is gone
 	s.await()
 	return ended
 }
 
-// await waits for what runs on ctx, which has ended.
+// await waits for the tasks on ctx, which has ended, at most for [taskLimit].
 func (s *session) await() {
 	returned := make(chan struct{})
 	go func() {
@@ -202,7 +202,7 @@ func (s *session) await() {
 	}
 }
 
-// crash reports an end that nobody asked for.
+// crash is the report of an end that nobody requested.
 func (s *session) crash() Crash {
 	reason := "the node ended by itself: " + s.run.exit()
 	if fault := s.fault.Load(); fault != nil {

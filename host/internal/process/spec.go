@@ -17,26 +17,26 @@ import (
 // Spec says which node to run and how. Name, Path, StateDir and RunDir are required.
 type Spec struct {
 	Name string   // in logs and errors
-	Path string   // of the binary, absolute; see catalog.Entry.Install for a verified one
+	Path string   // absolute path of the binary; see catalog.Entry.Install for a verified one
 	Args []string // of the binary; usually none
 
 	// Verify is called before each start: its error keeps the binary from running and
-	// quarantines the node. It makes sure that Path is still what was accepted, which
-	// somebody may have replaced while the node ran. nil trusts it.
+	// quarantines the node. It checks that Path is still the binary that was accepted,
+	// because somebody may replace it while the node runs. nil skips the check.
 	Verify func() error
-	// Accept refuses a node by its manifest before it is configured, e.g. because it
-	// is not the one in nodes.lock. nil takes any.
+	// Accept can refuse a node by its manifest before it is configured, e.g. because it
+	// is not the one in nodes.lock. nil accepts any.
 	Accept func(sdk.Manifest) error
 
-	StateDir string  // the node's own; made with mode 0700, survives restarts
-	RunDir   *RunDir // the host's, for sockets
+	StateDir string  // the node's own directory; made with mode 0700, survives restarts
+	RunDir   *RunDir // the host's directory for sockets
 
 	Settings []byte            // JSON for Configure; empty means {}
 	Secrets  map[string][]byte // by JSON Pointer into the settings; never logged
 	Leased   bool              // see sdk.Setup
 
-	// OnHealth hears of each change of the health of the node and of what it looks after, and of
-	// all of them when a process begins. It must not wait. Optional.
+	// OnHealth is called with each change of the health of the node and of its subjects, and with
+	// the health of all of them when a process begins. It must not block. Optional.
 	OnHealth func(sdk.Health)
 
 	Logger *slog.Logger // nil discards
@@ -51,10 +51,10 @@ type Timing struct {
 	ConfigureTimeout time.Duration // 30 s
 
 	HealthEvery   time.Duration // 3 s between liveness calls
-	HealthTimeout time.Duration // 3 s for each; the first that is missed makes it Unresponsive
+	HealthTimeout time.Duration // 3 s for each; the first missed call makes the node Unresponsive
 	HealthMisses  int           // 10 in a row end the process
 
-	DrainGrace   time.Duration // 10 s for calls that run
+	DrainGrace   time.Duration // 10 s for running calls
 	CloseTimeout time.Duration // 5 s
 	ExitTimeout  time.Duration // 2 s from Close to SIGKILL
 
@@ -63,7 +63,7 @@ type Timing struct {
 	CrashBudget int           // 5 crashes …
 	CrashWindow time.Duration // … in 10 min quarantine
 
-	drainSlack time.Duration // 3 s beyond the grace, to cut what did not finish
+	drainSlack time.Duration // 3 s after DrainGrace, in which the node cuts calls that did not finish
 }
 
 func (t Timing) withDefaults() Timing {
@@ -118,9 +118,9 @@ func (s *Spec) prepare() error {
 	return nil
 }
 
-// hostEnv is what a node may see of the host's environment: where things are, how
-// to speak to people, how to reach the network and where traces go. Secrets travel in
-// Configure, but for the headers of the traces' collector.
+// hostEnv lists the variables of the host's environment that a node gets: paths, locale,
+// proxies. childEnv adds those for certificates and tracing. Secrets are passed by Configure,
+// except the headers for the collector of the traces.
 var hostEnv = map[string]bool{
 	"PATH": true, "HOME": true, "TMPDIR": true, "LANG": true, "TZ": true,
 	"HTTP_PROXY": true, "HTTPS_PROXY": true, "ALL_PROXY": true, "NO_PROXY": true,
@@ -128,7 +128,7 @@ var hostEnv = map[string]bool{
 }
 
 // childEnv is the allowed part of host followed by what go-plugin adds. os/exec
-// takes the last value of a name, so the host's never override go-plugin's.
+// uses the last value of a name, so the host's values never override go-plugin's.
 func childEnv(host, plugin []string) []string {
 	env := make([]string, 0, len(hostEnv)+len(plugin))
 	for _, kv := range host {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// State is where a node's process is in its life.
+// State is the stage of a node's process in its life cycle.
 //
 //	stopped → starting → ready ⇄ degraded ⇄ unresponsive ⇄ ready
 //	a running one → draining → stopped            Stop
@@ -19,26 +19,26 @@ type State string
 
 // The states.
 const (
-	Stopped     State = "stopped"     // nobody asked for it, or it was asked to stop
+	Stopped     State = "stopped"     // not started, or stopped on request
 	Starting    State = "starting"    // from exec to the end of Configure
 	Ready       State = "ready"       // takes calls
-	Degraded    State = "degraded"    // takes calls; it says it is unwell
-	Draining    State = "draining"    // finishing what runs
+	Degraded    State = "degraded"    // takes calls, but reports that it is degraded or unhealthy
+	Draining    State = "draining"    // finishing running calls
 	BackingOff  State = "backing_off" // crashed; starts again at Status.RetryAt
 	Quarantined State = "quarantined" // not started again before Restart
 
-	// Unresponsive is a process that lives and does not answer, because it is stopped or
+	// Unresponsive is a process that runs but does not answer, because it is suspended or
 	// stuck. Calls still go to it, and wait. It is killed when that lasts.
 	Unresponsive State = "unresponsive"
 )
 
-// Serving says whether calls are taken and can be expected to be answered.
+// Serving reports whether the process takes calls and is expected to answer them.
 func (s State) Serving() bool { return s == Ready || s == Degraded }
 
-// running says whether there is a configured process.
+// running reports whether there is a configured process.
 func (s State) running() bool { return s.Serving() || s == Unresponsive }
 
-// Status is a state with its circumstances.
+// Status is a state with its details.
 type Status struct {
 	State   State     `json:"state"`
 	Reason  string    `json:"reason,omitempty"` // one sentence for people
@@ -48,7 +48,7 @@ type Status struct {
 	RetryAt time.Time `json:"retryAt,omitzero"` // when backing off
 }
 
-// tracker holds the current Status and wakes those who wait for another.
+// tracker holds the current Status and wakes goroutines that wait for its change.
 type tracker struct {
 	log *slog.Logger
 
@@ -68,15 +68,15 @@ func (t *tracker) get() (Status, <-chan struct{}) {
 	return t.cur, t.changed
 }
 
-// set takes an edge and logs it. f fills in the circumstances; Since is set.
+// set changes the state and logs the change. f fills in the details; Since is set already.
 func (t *tracker) set(to State, reason string, f func(*Status)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.change(to, reason, f)
 }
 
-// regrade takes news of a node's health, which may move it between Ready, Degraded and
-// Unresponsive; in any other state they come too late and cannot undo its end.
+// regrade applies a change of a node's health, which may move it between Ready, Degraded and
+// Unresponsive. In any other state the change comes too late and is ignored.
 func (t *tracker) regrade(to State, reason string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -121,8 +121,7 @@ func (t *tracker) change(to State, reason string, f func(*Status)) {
 }
 
 // watch yields the status at once and after each change or regrade, until ctx ends
-// or the caller breaks. A slow caller misses what happened in between, never the
-// newest.
+// or the caller breaks. A slow caller may miss intermediate statuses, never the newest.
 func (t *tracker) watch(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		for {

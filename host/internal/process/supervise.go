@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// loop is one stretch of supervision, from a Start to its Stop.
+// loop is one period of supervision, from a Start to its Stop.
 type loop struct {
 	ctx    context.Context // ends when the node should stop
 	cancel context.CancelFunc
-	now    context.Context // ends when it should stop at once
+	now    context.Context // ends when the node should be killed at once
 	hurry  context.CancelFunc
 
 	first chan error // outcome of the first start; buffered
 	done  chan struct{}
-	err   error // of the orderly end; read after done
+	err   error // of the stop; read it only after done
 }
 
 func newLoop() *loop {
@@ -39,8 +39,8 @@ func (l *loop) end(ctx context.Context) error {
 	return l.err
 }
 
-// supervise starts the node again and again until the loop is told to end. It owns
-// every process; no other goroutine starts or replaces one.
+// supervise starts the node, and restarts it after each end, until the loop is to stop.
+// It owns every process; no other goroutine starts or replaces one.
 func (s *Supervisor) supervise(l *loop) {
 	defer close(l.done)
 	budget := newBudget(s.spec)
@@ -55,7 +55,7 @@ func (s *Supervisor) supervise(l *loop) {
 		wait, again := budget.failed(crash.Time, crash.Ran, !errors.Is(err, errNotYet))
 		if permanent := errors.Is(err, errPermanent); permanent || !again {
 			s.quarantine(crash, permanent)
-			s.tellFirst(l, err) // now that the state says so, too
+			s.tellFirst(l, err) // only after the change of state, so that Start's caller sees it
 			<-l.ctx.Done()
 			break
 		}
@@ -73,7 +73,7 @@ func (s *Supervisor) supervise(l *loop) {
 	s.status.set(Stopped, "", func(st *Status) { st.PID = 0 })
 }
 
-// tell logs the end of a process that nobody asked for.
+// tell logs a crash.
 func (s *Supervisor) tell(c Crash) {
 	args := []any{"reason", c.Reason}
 	if c.PID > 0 {
@@ -98,9 +98,9 @@ func (s *Supervisor) quarantine(crash Crash, permanent bool) {
 	s.status.set(Quarantined, reason, func(st *Status) { st.PID = 0 })
 }
 
-// runOnce runs one process from its start to its end. It returns the report of how
-// that went wrong, and the error if it never became ready; both mean nothing when
-// the loop has ended.
+// runOnce runs one process from its start to its end. It returns the report of its
+// crash, and an error if it never became ready; both mean nothing once the loop is to
+// stop.
 func (s *Supervisor) runOnce(l *loop) (crash Crash, failedStart error) {
 	s.status.set(Starting, "", func(st *Status) { st.Starts++ })
 	session, run, err := launch(l.ctx, s.spec, s.log)
@@ -134,7 +134,7 @@ func (s *Supervisor) tellFirst(l *loop, err error) {
 	}
 }
 
-// serve opens a session to callers and starts what accompanies it.
+// serve makes a session available to callers and starts its health checks and hooks.
 func (s *Supervisor) serve(session *session) {
 	s.manifest.Store(&session.manifest)
 
@@ -151,7 +151,7 @@ func (s *Supervisor) serve(session *session) {
 	}
 }
 
-// withdraw closes the session to callers.
+// withdraw makes the session unavailable to callers, then calls mark.
 func (s *Supervisor) withdraw(mark func()) {
 	s.hooksMu.Lock()
 	defer s.hooksMu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// Errors of [Supervisor.Client] and [Supervisor.Start], to be found with errors.Is.
+// Errors of [Supervisor.Client] and [Supervisor.Start]; compare with errors.Is.
 var (
 	ErrStopped     = errors.New("the node is stopped")
 	ErrQuarantined = errors.New("the node is quarantined")
@@ -27,7 +27,7 @@ type Supervisor struct {
 	status  *tracker
 	crashes crashLog
 
-	session  atomic.Pointer[session]      // while calls are taken
+	session  atomic.Pointer[session]      // nil while calls are not taken
 	manifest atomic.Pointer[sdk.Manifest] // of the newest process
 
 	hooksMu sync.Mutex
@@ -47,11 +47,11 @@ func New(spec Spec) (*Supervisor, error) {
 }
 
 // Start begins to keep the node running and waits for the outcome of the first
-// start: nil when the node is ready, else why it is not. After an error the node
-// stays supervised, backing off or quarantined, until Stop; [Supervisor.State] tells.
-// When ctx ends first, the start is cancelled and the node stopped. ctx has no
-// meaning after Start has returned. A node that was started and not stopped gives
-// [ErrRunning], one that is stopped meanwhile [ErrStopped].
+// start: nil when the node is ready, otherwise the reason why it is not. After an error
+// the node stays supervised, backing off or quarantined, until Stop; [Supervisor.State]
+// says which. When ctx ends first, the start is cancelled and the node stopped. ctx has
+// no effect after Start has returned. Start fails with [ErrRunning] if the node was
+// started and not stopped, and with [ErrStopped] if it is stopped meanwhile.
 func (s *Supervisor) Start(ctx context.Context) error {
 	l := newLoop()
 	s.lifeMu.Lock()
@@ -73,10 +73,10 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	}
 }
 
-// Stop ends the node in order: running calls have [Timing.DrainGrace], then the node
-// closes and exits. It returns when the process is gone, with an error if it had to
-// be killed. When ctx ends the process is killed at once. A start under way is
-// cancelled. Stopping a stopped node is fine.
+// Stop ends the node in order: running calls have [Timing.DrainGrace] to finish, then the
+// node closes and exits. It returns when the process is gone, with an error if it had to
+// be killed. When ctx ends, the process is killed at once. A start in progress is
+// cancelled. Stopping a stopped node does nothing.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.lifeMu.Lock()
 	l := s.loop
@@ -93,8 +93,8 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	return err
 }
 
-// Restart stops the node if it runs, forgives its crashes and starts it, as Stop and
-// Start do.
+// Restart stops the node if it runs, as Stop does, and starts it, as Start does. Earlier
+// crashes do not count against the new start.
 func (s *Supervisor) Restart(ctx context.Context) error {
 	if err := s.Stop(ctx); err != nil {
 		s.log.Warn("restart", "error", err)
@@ -102,10 +102,10 @@ func (s *Supervisor) Restart(ctx context.Context) error {
 	return s.Start(ctx)
 }
 
-// Client returns the way to the running process, at the cost of one atomic load. If
-// there is none it waits for one until ctx ends, or fails at once with [ErrStopped] or
-// [ErrQuarantined] if there will be none. A client lasts as long as its process: ask
-// again for every call.
+// Client returns the client of the running process, at the cost of one atomic load. If
+// no process runs, it waits for one until ctx ends, or fails at once with [ErrStopped] or
+// [ErrQuarantined] if none will start. A client lasts only as long as its process, so
+// get it anew for every call.
 func (s *Supervisor) Client(ctx context.Context) (*client.Client, error) {
 	if session := s.session.Load(); session != nil {
 		return session.client, nil
@@ -133,9 +133,9 @@ func (s *Supervisor) awaitClient(ctx context.Context) (*client.Client, error) {
 	}
 }
 
-// OnReady has f called once for every process that becomes ready, the present one
-// included, on a goroutine of its own. f's context ends with the process, and f has
-// to return then: the next process is started only afterwards, or 10 s later.
+// OnReady makes f run once for every process that becomes ready, including the present
+// one, on a goroutine of its own. f's context ends with the process, and f must return
+// then: the next process is started only afterwards, or 10 s later.
 func (s *Supervisor) OnReady(f func(context.Context, *client.Client)) {
 	s.hooksMu.Lock()
 	defer s.hooksMu.Unlock()
@@ -145,18 +145,18 @@ func (s *Supervisor) OnReady(f func(context.Context, *client.Client)) {
 	}
 }
 
-// State is the state now.
+// State is the current status.
 func (s *Supervisor) State() Status {
 	cur, _ := s.status.get()
 	return cur
 }
 
 // Watch yields the state at once, and again after each change of it or of
-// [Supervisor.Health], until ctx ends. Whoever is slower than the changes misses
-// intermediate ones, never the newest.
+// [Supervisor.Health], until ctx ends. A slow caller may miss intermediate states, never
+// the newest.
 func (s *Supervisor) Watch(ctx context.Context) iter.Seq[Status] { return s.status.watch(ctx) }
 
-// Manifest is what the newest process said of itself; false before the first.
+// Manifest is the manifest of the newest process; false before there was one.
 func (s *Supervisor) Manifest() (sdk.Manifest, bool) {
 	if m := s.manifest.Load(); m != nil {
 		return *m, true
@@ -164,8 +164,8 @@ func (s *Supervisor) Manifest() (sdk.Manifest, bool) {
 	return sdk.Manifest{}, false
 }
 
-// Process is the running process, as a value that no other has, and whether processes of
-// other hosts use its data, so that its subjects wait for Claim. nil: none runs.
+// Process returns a value that identifies the running process, or nil if none runs, and whether
+// processes of other hosts use the same data, so that its subjects wait for Claim.
 func (s *Supervisor) Process() (process any, shared bool) {
 	if session := s.session.Load(); session != nil {
 		return session, session.shared
@@ -173,11 +173,11 @@ func (s *Supervisor) Process() (process any, shared bool) {
 	return nil, false
 }
 
-// Crashes are the reports of the newest crashes, at most ten, oldest first.
+// Crashes returns the reports of the newest crashes, at most ten, oldest first.
 func (s *Supervisor) Crashes() []Crash { return s.crashes.copy() }
 
-// Health is what the running process says of itself and of each subject it looks
-// after, ordered by subject, the process ("") first. Empty when none runs.
+// Health returns what the running process reports about itself and about each of its
+// subjects, ordered by subject, the process ("") first. Empty if none runs.
 func (s *Supervisor) Health() []sdk.Health {
 	if session := s.session.Load(); session != nil {
 		return session.health.copy()

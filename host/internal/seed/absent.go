@@ -7,8 +7,9 @@ import (
 	"github.com/tapnode/tapnode/host/internal/access"
 )
 
-// absent are endpoints of the seed's product that clients of it call and that are not here, with what to
-// tell them: a 404 they take for an instance that is not there.
+// absent are endpoints of the seed's product that its clients call but that do not exist here. They
+// answer 501 with an explanation, because clients would take a 404 to mean that the instance does
+// not exist.
 var absent = []struct {
 	pattern, why string
 	scope        access.Scope

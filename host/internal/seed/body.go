@@ -11,11 +11,11 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// texts is the operation whose body has names of its own here.
+// texts is the operation for text messages, whose body has other member names in the seed's API.
 const texts = "whatsapp.sendText@1"
 
-// Routes are where an operation is found: where its manifest says, the seed's for a text, and
-// for buttons the plural that one client asks for.
+// Routes returns the routes of an operation: the one in its manifest, the seed's for a text, and for
+// buttons also the plural form, which one client uses.
 func Routes(op sdk.OperationManifest) []sdk.Route {
 	switch {
 	case op.HTTP == nil && op.ID == texts:
@@ -28,18 +28,19 @@ func Routes(op sdk.OperationManifest) []sdk.Route {
 	return []sdk.Route{*op.HTTP}
 }
 
-// Body makes a client's body one that the operation takes. Its schema tells which members
-// the operation knows.
+// Body turns a client's body into one that the operation accepts. The schema of the operation tells
+// which members it knows.
 type Body struct {
 	shape *shape
-	// names are the members that clients use for the text, the first before the others.
+	// names are the members that clients use for the text, in order of precedence.
 	names []string
 }
 
-// textMember is the node's name for what clients call message or text.
+// textMember is the node's name for the member that clients call message or text.
 const textMember = "contentText"
 
-// NewBody is for an operation at a path with these parameters, which the body cannot give.
+// NewBody returns the Body of an operation whose path has the given parameters. Members with their
+// names count as unknown.
 func NewBody(op sdk.OperationManifest, params []string) *Body {
 	var s schema
 	b := &Body{}
@@ -57,8 +58,9 @@ func NewBody(op sdk.OperationManifest, params []string) *Body {
 	return b
 }
 
-// Read leaves out what the operation does not know, with a warning, and is the body to the letter
-// when there is nothing of that, or when it is no JSON: the operation says what is wrong.
+// Read removes the members that the operation does not know, with a warning for each, up to a limit.
+// Apart from the renamed text member, a body without such members stays as it is, byte for byte. So
+// does one that is not a JSON object: the operation reports what is wrong with it.
 func (b *Body) Read(body []byte) ([]byte, []sdk.Warning) {
 	r := reading{}
 	renamed := b.rename(body)
@@ -69,7 +71,7 @@ func (b *Body) Read(body []byte) ([]byte, []sdk.Warning) {
 	return out, r.warnings[:min(len(r.warnings), maxWarnings)]
 }
 
-// rename gives the text the operation's name, if the body does not use that.
+// rename gives the text member the operation's name, unless the body has a member of that name.
 func (b *Body) rename(body []byte) []byte {
 	if len(b.names) == 0 {
 		return body
@@ -83,7 +85,7 @@ func (b *Body) rename(body []byte) []byte {
 		if has(name) < 0 {
 			continue
 		}
-		for i := range all { // also one that is there twice, for the operation to refuse
+		for i := range all { // a member may occur twice; the operation refuses that
 			if all[i].name == name {
 				all[i].name = textMember
 			}
@@ -93,7 +95,7 @@ func (b *Body) rename(body []byte) []byte {
 	return body
 }
 
-// Explain says what an operation refuses in the client's words.
+// Explain rewrites a problem of the operation to use the client's name of the text member.
 func (b *Body) Explain(err error) error {
 	p, ok := errors.AsType[*sdk.Problem](err)
 	if !ok || len(b.names) == 0 {
@@ -111,7 +113,7 @@ func (b *Body) Explain(err error) error {
 	return &said
 }
 
-// schema is what of a JSON Schema says which members there are.
+// schema has the keywords of a JSON Schema that say which members are known.
 type schema struct {
 	Ref        string             `json:"$ref"`
 	Defs       map[string]*schema `json:"$defs"`
@@ -120,13 +122,13 @@ type schema struct {
 	Additional *bool              `json:"additionalProperties"`
 }
 
-// shape is which members an object has, or the elements of an array. nil takes anything.
+// shape says which members an object, or each element of an array, may have. nil accepts anything.
 type shape struct {
-	members map[string]*shape // nil: not an object, or one with any members
+	members map[string]*shape // nil: not an object, or an object with any members
 	items   *shape
 }
 
-// maxShape bounds how deep a schema is followed; schemas may refer to themselves.
+// maxShape bounds the depth to which a schema is followed, because schemas may be recursive.
 const maxShape = 8
 
 func (s *schema) shape(defs map[string]*schema, depth int) *shape {
@@ -195,14 +197,14 @@ func (r *reading) object(raw []byte, s *shape, at string) []byte {
 	return join(kept, rest)
 }
 
-// member is one of an object, its value as it was written.
+// member is a member of an object, with its value as written.
 type member struct {
 	name  string
 	value json.RawMessage
 }
 
-// members takes an object apart and keeps order, repetitions and what follows it, for whoever
-// reads it next to refuse.
+// members splits an object into its members. It keeps order, repetitions and the bytes after the
+// object, so that the operation still sees and refuses them.
 func members(raw []byte) (all []member, rest []byte, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -223,7 +225,7 @@ func members(raw []byte) (all []member, rest []byte, ok bool) {
 	return all, raw[d.InputOffset():], true
 }
 
-// join is the opposite of members.
+// join is the inverse of members.
 func join(all []member, rest []byte) []byte {
 	out := []byte{'{'}
 	for i, m := range all {

@@ -12,8 +12,8 @@ const sending = `{"additionalProperties":false,
 	"properties":{"instance":{},"number":{},"contentText":{},"buttons":{"type":"array","items":{"$ref":"#/$defs/button"}},"any":{"type":"object"}},
 	"$defs":{"button":{"additionalProperties":false,"properties":{"id":{}, "next":{"$ref":"#/$defs/button"}}}}}`
 
-// What a body has beyond the schema goes, with a warning; the rest stays to the letter, mistakes
-// included, for the operation to speak of.
+// Members that the schema does not have are removed with a warning. The rest stays as it is,
+// including mistakes, which the operation reports.
 func TestBody(t *testing.T) {
 	for _, c := range []struct {
 		name, operation, body, read string

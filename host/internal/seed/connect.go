@@ -10,10 +10,10 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// connectTime is how long an answer to connect may take.
+// connectTime is how long a request to connect waits for an answer.
 const connectTime = 60 * time.Second
 
-// connected is the answer to connect, and its data too: some clients look into data first.
+// connected is the answer to connect and also its member data, because some clients read that first.
 func connected(state string, s step) map[string]any {
 	out := map[string]any{"status": state, "qrCode": s.QR, "qrCodeBase64": picture(s.QR), "pairingCode": ""}
 	if s.Stage == "code" {
@@ -34,8 +34,8 @@ func connected(state string, s step) map[string]any {
 	return out
 }
 
-// connect answers with what the phone needs, or when the instance is connected. The pairing goes
-// on; a later call joins it and gets the code of then.
+// connect answers when there is a code for the phone, or when the instance is connected. The pairing
+// continues after the answer; a later call joins it and gets the code that is current then.
 func (a *API) connect(ctx context.Context, r Request) (Answer, error) {
 	number := strings.TrimPrefix(r.Query.Get("number"), "+")
 	return a.join(ctx, r.Instance, number, "Scan the QR code or enter the pairing code")
@@ -75,7 +75,7 @@ func (a *API) join(ctx context.Context, instance, number, waiting string) (Answe
 	return Answer{Message: waiting, State: "connecting", Members: out, Data: out}, nil
 }
 
-// step is what a pairing waits for, in the node's words.
+// step is the step that a pairing waits for, as the node describes it.
 type step struct {
 	Stage     string          `json:"stage"`
 	QR        string          `json:"qr"`
@@ -84,7 +84,7 @@ type step struct {
 	Passkey   json.RawMessage `json:"passkey"`
 }
 
-// waits says whether somebody has to do something now.
+// waits reports whether a person has to do something now.
 func (s step) waits(now time.Time) bool {
 	switch s.Stage {
 	case "qr", "code", "passkey", "confirm":

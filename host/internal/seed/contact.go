@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// person is somebody on WhatsApp as the node tells of them.
+// person is a person on WhatsApp as the node describes them.
 type person struct {
 	Found bool    `json:"found"`
 	JID   *string `json:"jid"`
@@ -18,7 +18,7 @@ func (a *API) person(ctx context.Context, instance, number string) (out person, 
 	return out, err
 }
 
-// contacts says whether a number is on WhatsApp. A list of contacts is kept nowhere here.
+// contacts looks up whether a number is on WhatsApp. The host has no list of contacts.
 func (a *API) contacts(ctx context.Context, r Request) (Answer, error) {
 	number := r.Query.Get("number")
 	if number == "" {
@@ -35,8 +35,8 @@ func (a *API) contacts(ctx context.Context, r Request) (Answer, error) {
 	return Answer{Message: "Contact looked up", Members: map[string]any{"contact": contact}, Data: contact}, nil
 }
 
-// account is the WhatsApp account of an instance as far as it is known without asking WhatsApp, or
-// somebody else's. Pictures are not asked for.
+// account answers with the WhatsApp account of a number or, without one, with what is known of the
+// instance's own account without a request to WhatsApp. It never has a picture.
 func (a *API) account(ctx context.Context, r Request) (Answer, error) {
 	profile := map[string]any{"name": "", "profilePicture": nil}
 	if number := r.Query.Get("number"); number != "" {

@@ -21,7 +21,7 @@ type owned struct {
 	LastError   *trouble   `json:"lastError"`
 }
 
-// pause is how long the instance writes only to people who wrote first.
+// pause is a period in which the instance writes only to people who wrote to it first.
 type pause struct {
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
@@ -35,8 +35,8 @@ type trouble struct {
 	Until   *time.Time `json:"until,omitempty"`
 }
 
-// instance is an instance as clients read it: some look into connection and profile, some at
-// the members beside them. NewContacts and LastError are ours.
+// instance is an instance as clients read it. Some clients read connection and profile, others the
+// members at the top level. The seed does not have NewContacts and LastError.
 type instance struct {
 	ID          string     `json:"id"`
 	Name        string     `json:"name"`
@@ -61,14 +61,14 @@ type profile struct {
 	Name string `json:"name"`
 }
 
-// states are the node's in words that every client knows.
+// states maps the node's states to the ones that every client knows.
 var states = map[string]string{
 	"new": "disconnected", "pairing": "connecting", "connecting": "connecting", "connected": "connected",
 	"disconnected": "disconnected", "logged_out": "loggedout", "banned": "banned", "replaced": "disconnected",
 }
 
-// shown is an instance in the seed's form. Its id is another one when it is made anew under
-// the same name.
+// shown is an instance in the seed's form. An instance that is deleted and created again under the
+// same name gets another id.
 func (o owned) shown(token string) instance {
 	id := sha256.Sum256([]byte(o.Name + "\x00" + o.CreatedAt.UTC().Format(time.RFC3339Nano)))
 	out := instance{
@@ -92,7 +92,7 @@ func (o owned) shown(token string) instance {
 	return out
 }
 
-// named is the input of the node's operations on one instance; "" is all of them.
+// named is the input of the node's operations on one instance; "" means all instances.
 type named struct {
 	Instance string `json:"instance,omitempty"`
 }
@@ -101,19 +101,19 @@ type oneInstance struct {
 	Instance owned `json:"instance"`
 }
 
-// all are the instances that the node has, or the one with a name.
+// all returns the node's instances: all of them, or exactly the one with the given name.
 func (a *API) all(ctx context.Context, name string) ([]owned, error) {
 	var out struct {
 		Instances []owned `json:"instances"`
 	}
 	err := a.run(ctx, "whatsapp.instance.list@1", named{name}, &out)
-	if err == nil && name != "" && len(out.Instances) == 0 { // no node of ours; callers take the first
+	if err == nil && name != "" && len(out.Instances) == 0 { // only a foreign node does this; callers rely on one instance
 		err = refuse(http.StatusNotFound, "instance_not_found", "Instance not found")
 	}
 	return out.Instances, err
 }
 
-// Exists says why nothing can be done with an instance; nil: it is there.
+// Exists returns nil if the instance exists, otherwise why it cannot be used.
 func (a *API) Exists(ctx context.Context, name string) error {
 	_, err := a.all(ctx, name)
 	return err
@@ -150,7 +150,7 @@ func (a *API) create(ctx context.Context, r Request) (Answer, error) {
 	if err := a.run(ctx, "whatsapp.instance.create@1", named{asked.Name}, &made); err != nil {
 		return Answer{}, err
 	}
-	// The instance is there: what follows must not stop halfway because the client went.
+	// The instance exists now, so the rest must not be cancelled when the client disconnects.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	rotation, err := a.store.renew(ctx, asked.Name, hook)
@@ -171,7 +171,7 @@ func (a *API) list(ctx context.Context, r Request) (Answer, error) {
 		name = r.Caller.Instances[0]
 	}
 	found, err := a.all(ctx, name)
-	if err != nil && !isStatus(err, http.StatusNotFound) && !isStatus(err, http.StatusBadRequest) { // a name that none can have
+	if err != nil && !isStatus(err, http.StatusNotFound) && !isStatus(err, http.StatusBadRequest) { // 400: no instance can have this name
 		return Answer{}, err
 	}
 	rotations, err := a.rotations(ctx, name, found)
@@ -189,8 +189,8 @@ func (a *API) list(ctx context.Context, r Request) (Answer, error) {
 	return Answer{Message: "Instances listed successfully", Members: members, Data: shown}, nil
 }
 
-// rotations of the instances that were found. Whoever asks for all of them also shows which are
-// there no more.
+// rotations returns the rotations of the instances that were found. If all instances were asked for
+// (name is ""), it also removes the rows of instances that do not exist any more.
 func (a *API) rotations(ctx context.Context, name string, found []owned) (all map[string]string, err error) {
 	if name != "" {
 		all = map[string]string{}
@@ -211,7 +211,8 @@ func (a *API) rotations(ctx context.Context, name string, found []owned) (all ma
 	return all, err
 }
 
-// Renew begins anew for an instance that was made now, and gives its token.
+// Renew discards what the host has stored under the name of an instance that was just created, and
+// returns the token of the new one.
 func (a *API) Renew(ctx context.Context, name string) (token string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -219,14 +220,14 @@ func (a *API) Renew(ctx context.Context, name string) (token string, err error) 
 	return a.token(name, rotation), stored(err)
 }
 
-// Forget removes what the host has of an instance that is gone.
+// Forget removes what the host has stored for an instance that was deleted.
 func (a *API) Forget(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	return stored(a.store.forget(ctx, name))
 }
 
-// Rotate gives an instance another token.
+// Rotate gives an instance a new token, which replaces the old one.
 func (a *API) Rotate(ctx context.Context, name string) (token string, err error) {
 	if err := a.Exists(ctx, name); err != nil {
 		return "", err
@@ -235,7 +236,7 @@ func (a *API) Rotate(ctx context.Context, name string) (token string, err error)
 	return a.token(name, rotation), stored(err)
 }
 
-// Token is an instance's present token.
+// Token is an instance's current token. An instance that has none stored gets one.
 func (a *API) Token(ctx context.Context, name string) (string, error) {
 	rotation, err := a.store.rotationOf(ctx, name)
 	return a.token(name, rotation), stored(err)
@@ -258,7 +259,7 @@ func (a *API) remove(ctx context.Context, r Request) (Answer, error) {
 	if err != nil && !isStatus(err, http.StatusNotFound) {
 		return Answer{}, err
 	}
-	// Also when it was gone already: then what the host kept of it is what is left.
+	// Even if the node has no such instance: the host may still have data of it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	if lost := a.store.forget(ctx, r.Instance); lost != nil {

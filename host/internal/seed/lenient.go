@@ -12,11 +12,11 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// limits bound the bodies that are read here.
+// limits bound the bodies that decode reads.
 var limits = jsonstrict.Limits{Bytes: 64 << 10, Depth: 16, Values: 1000, NoNUL: true}
 
-// decode reads a body into a struct of pointers and warns of the members that it does not have.
-// No body is an empty object.
+// decode reads a body into a struct, and returns warnings about members that the struct does not
+// have. An empty body counts as an empty object.
 func decode(body []byte, into any) ([]sdk.Warning, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil
@@ -30,7 +30,7 @@ func decode(body []byte, into any) ([]sdk.Warning, error) {
 	}
 	var warnings []sdk.Warning
 	names := knownTo(into)
-	all = slices.DeleteFunc(all, func(m member) bool { // encoding/json would take another case for the name
+	all = slices.DeleteFunc(all, func(m member) bool { // encoding/json alone would ignore the case of names
 		known := slices.Contains(names, m.name)
 		if !known && len(warnings) < maxWarnings {
 			warnings = append(warnings, unknown("", m.name))
@@ -43,15 +43,15 @@ func decode(body []byte, into any) ([]sdk.Warning, error) {
 	return warnings, nil
 }
 
-// unknown is the warning of a member that is ignored.
+// unknown is the warning about a member that is ignored.
 func unknown(at, name string) sdk.Warning {
 	return sdk.Warning{Pointer: jsonstrict.Pointer(at, name), Code: "unknown_member", Message: "This member is not known here and was ignored"}
 }
 
-// maxWarnings bounds how many members an answer names.
+// maxWarnings bounds how many ignored members an answer names.
 const maxWarnings = 20
 
-// explain says where a value does not fit, in the body's own names.
+// explain says which member of the body has a value of the wrong type.
 func explain(err error) string {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 		return jsonstrict.Pointer("", wrong.Field) + " cannot be a JSON " + wrong.Value
@@ -59,7 +59,7 @@ func explain(err error) string {
 	return "it cannot be read"
 }
 
-// knownTo are the members of a struct.
+// knownTo returns the JSON names of a struct's members.
 func knownTo(into any) (names []string) {
 	for field := range reflect.TypeOf(into).Elem().Fields() {
 		names = append(names, field.Tag.Get("json"))

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// found is a message as the node tells of it.
+// found is a message as the node describes it.
 type found struct {
 	MessageID string `json:"messageId"`
 	Chat      struct {
@@ -21,7 +21,7 @@ type found struct {
 	Problem   any       `json:"problem"`
 }
 
-// jid is the chat's, by number where that is known.
+// jid is the chat's JID, built from the phone number if that is known.
 func (f found) jid() string {
 	if f.Chat.Phone != nil {
 		return *f.Chat.Phone + "@s.whatsapp.net"
@@ -29,7 +29,7 @@ func (f found) jid() string {
 	return f.Chat.JID
 }
 
-// Status is a state of a message in a word that clients know.
+// Status maps a state of a message to the name that clients know.
 func Status(state string) string {
 	switch state {
 	case "intent":
@@ -63,7 +63,7 @@ func (a *API) getMessage(ctx context.Context, r Request) (Answer, error) {
 	}}, nil
 }
 
-// messageStatus says how far a message came.
+// messageStatus answers with the status of a message that the instance sent.
 func (a *API) messageStatus(ctx context.Context, r Request) (Answer, error) {
 	m, err := a.message(ctx, r)
 	if err != nil {

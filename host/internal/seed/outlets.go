@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	storeTime    = 15 * time.Second // for a write that must not stop halfway
+	storeTime    = 15 * time.Second // for a write that the client's disconnect does not cancel
 	defaultLabel = "default"
 	maxText      = 4096 // bytes of a URL, an authorization, a label
 	maxEvents    = 50
 )
 
-// webhook is one as it was set, to the letter: clients compare.
+// webhook is a webhook exactly as the client set it, because clients compare.
 type webhook struct {
 	Label         string   `json:"label"`
 	Enabled       bool     `json:"enabled"`
@@ -30,7 +30,7 @@ type webhook struct {
 	MediaBase64   bool     `json:"mediaBase64"`
 }
 
-// webhookOf is a webhook as its client reads it.
+// webhookOf is a stored webhook in the client's form.
 func webhookOf(w *events.Webhook) webhook {
 	return webhook{w.Label, w.Enabled, w.URL, w.Authorization, w.ByEvents, w.Events, w.MediaBase64}
 }
@@ -39,7 +39,7 @@ func (w webhook) settings() events.Settings {
 	return events.Settings{Label: w.Label, URL: w.URL, Authorization: w.Authorization, ByEvents: w.ByEvents, Events: w.Events, MediaBase64: w.MediaBase64}
 }
 
-// webhookChange is a request: what it leaves out stays as it is.
+// webhookChange is a request to change a webhook. Members that it leaves out stay unchanged.
 type webhookChange struct {
 	Label         *string   `json:"label"`
 	Enabled       *bool     `json:"enabled"`
@@ -56,7 +56,7 @@ func set[T any](to *T, value *T) {
 	}
 }
 
-// apply changes a webhook and checks what comes of it; callable says why an address can never be
+// apply changes a webhook and checks the result. callable refuses an address that can never be
 // called.
 func (c webhookChange) apply(w *webhook, callable func(*url.URL) error) error {
 	set(&w.Enabled, c.Enabled)
@@ -138,8 +138,8 @@ func (a *API) setWebhook(ctx context.Context, r Request) (Answer, error) {
 	return Answer{Message: "Webhook configured successfully", Members: map[string]any{"ok": true, "webhook": hook}, Data: hook, Warnings: warnings}, nil
 }
 
-// getWebhook answers with the webhook of a label; without one, with all, and the default one as
-// webhook.
+// getWebhook answers with the webhook of a label. Without a label it answers with all webhooks, and
+// with the default one in the member webhook.
 func (a *API) getWebhook(ctx context.Context, r Request) (Answer, error) {
 	if err := a.Exists(ctx, r.Instance); err != nil {
 		return Answer{}, err

@@ -16,16 +16,16 @@ import (
 const (
 	// pairTime is how long a pairing may take; WhatsApp itself stops after about 160 s.
 	pairTime = 3 * time.Minute
-	// phoneTime is how many seconds of it the phone has.
+	// phoneTime is how many seconds of pairTime the phone has.
 	phoneTime = 170
-	// maxPairings is how many may go on at the same time.
+	// maxPairings is how many pairings may be in progress at the same time.
 	maxPairings = 100
 )
 
-// pairings are those that go on, one for each instance at most.
+// pairings are the pairings in progress, at most one for each instance.
 type pairings struct {
 	api  *API
-	ctx  context.Context // of all
+	ctx  context.Context // of all pairings
 	quit context.CancelFunc
 	wg   sync.WaitGroup
 
@@ -33,11 +33,11 @@ type pairings struct {
 	each map[string]*pairing
 }
 
-// pairing is a call of the node's connect.
+// pairing is a call of the node's connect operation.
 type pairing struct {
 	number string // "": by QR code
 	done   chan struct{}
-	err    error // of a call that is done
+	err    error // of the call; read it only after done
 
 	mu   sync.Mutex
 	step step
@@ -50,7 +50,7 @@ func newPairings(a *API) *pairings {
 	return p
 }
 
-// stop ends all and lets none begin.
+// stop ends all pairings, waits for them until ctx ends, and prevents new ones.
 func (p *pairings) stop(ctx context.Context) error {
 	p.mu.Lock()
 	p.quit()
@@ -68,8 +68,8 @@ func (p *pairings) stop(ctx context.Context) error {
 	}
 }
 
-// join finds the pairing of an instance or begins it. One in another way, by QR code or for
-// another number, ends first.
+// join returns the pairing of an instance, or begins one. It first ends a pairing of the instance
+// that uses another number, or a QR code where this one uses a number, or the reverse.
 func (p *pairings) join(ctx context.Context, instance, number string) (*pairing, error) {
 	for {
 		p.mu.Lock()
@@ -90,7 +90,7 @@ func (p *pairings) join(ctx context.Context, instance, number string) (*pairing,
 	}
 }
 
-// begin is called under mu.
+// begin begins a pairing. The caller holds mu.
 func (p *pairings) begin(instance, number string) (*pairing, error) {
 	if p.ctx.Err() != nil || len(p.each) >= maxPairings {
 		return nil, &sdk.Problem{Code: "busy", HTTPStatus: http.StatusServiceUnavailable, Message: "Too many instances are being connected, or the server stops; try again",
@@ -118,8 +118,8 @@ func (p *pairings) begin(instance, number string) (*pairing, error) {
 	return begun, nil
 }
 
-// end takes an instance offline, which ends its pairing. To cut the call would not do: the
-// node's side of it ends later.
+// end takes an instance offline, which ends its pairing. Cancelling the call would not be enough,
+// because the node would end its side of the pairing later.
 func (p *pairings) end(ctx context.Context, instance string, going *pairing) error {
 	var out oneInstance
 	if err := p.api.run(ctx, "whatsapp.instance.disconnect@1", named{instance}, &out); err != nil {
@@ -145,7 +145,8 @@ func (p *pairing) progress(told client.Progress) {
 	p.next = make(chan struct{})
 }
 
-// wait returns what somebody has to do, or done with the outcome of the call.
+// wait waits for a step that a person has to take now and returns it, or returns done and the
+// outcome of the call when that ends first.
 func (p *pairing) wait(ctx context.Context) (s step, done bool, err error) {
 	for {
 		p.mu.Lock()
@@ -168,7 +169,7 @@ func (p *pairing) wait(ctx context.Context) (s step, done bool, err error) {
 	}
 }
 
-// picture is a QR code as the URL of a PNG; "" when there is none.
+// picture is a QR code as the data URL of a PNG; "" if there is none.
 func picture(text string) string {
 	png := qrcode.PNG(text)
 	if png == nil {

@@ -1,14 +1,14 @@
-// Package seed is the seed's API for instances, messages and where events go, as the clients of
-// its product use it: package api gives it HTTP, tokens and limits.
+// Package seed is the seed's API for instances, messages and the destinations of events, compatible
+// with the clients of the seed's product. Package api adds HTTP, authentication and limits.
 //
 // What it guarantees:
 //
 //   - An instance's token is derived from a secret of the server and the instance's rotation:
 //     the account can see it at any time, and it is stored nowhere. It ends with the instance.
-//   - What is configured for an instance belongs to it, is bounded, and ends with it.
-//   - A pairing that a client has begun goes on when the client has its QR code; it ends
-//     by itself after [pairTime], and at the latest with Stop.
-//   - Members of a request that nobody here knows are ignored and named in a warning.
+//   - The configuration of an instance belongs to it, is bounded, and ends with it.
+//   - A pairing that a client has begun continues after the client has got its QR code; it ends
+//     by itself after [pairTime], and with Stop at the latest.
+//   - Unknown members of a request are ignored and named in a warning.
 package seed
 
 import (
@@ -31,11 +31,12 @@ type Options struct {
 	DB     *sqldb.DB // with the host's tables
 	Secret []byte    // of the server, see [Secret]
 	Call   func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
-	Hooks  *events.Service  // keeps and calls webhooks
+	Hooks  *events.Service  // stores and calls webhooks
 	Now    func() time.Time // nil means time.Now
 }
 
-// API answers the requests. Start it for events of instances, and Stop it once in any case.
+// API answers requests. It publishes events of instances after Start. Call Stop once, even without
+// Start.
 type API struct {
 	call     func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 	store    store
@@ -43,11 +44,11 @@ type API struct {
 	secret   []byte
 	pairings *pairings
 	watch    watch
-	// configured hears what the sockets of an instance get from now on, see [API.OnWebsocket].
+	// configured is called when the settings of an instance's sockets change; see [API.OnWebsocket].
 	configured func(instance string, w Websocket)
 }
 
-// New is ready to answer.
+// New returns an API that is ready to answer requests.
 func New(opt Options) *API {
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -58,41 +59,42 @@ func New(opt Options) *API {
 	return a
 }
 
-// OnWebsocket sets who hears of changes of what sockets get. Call it before the first request.
+// OnWebsocket sets the function to call when the settings of an instance's sockets change. Call
+// OnWebsocket before the first request.
 func (a *API) OnWebsocket(hears func(instance string, w Websocket)) { a.configured = hears }
 
-// Stop ends the pairings, and what Start began, and waits for them.
+// Stop ends the pairings and the publishing that Start began, and waits for both until ctx ends.
 func (a *API) Stop(ctx context.Context) error { return a.pairings.stop(ctx) }
 
-// Request is a request that was let in.
+// Request is an authorized request.
 type Request struct {
-	Instance string // of the path; "" where it has none
+	Instance string // from the path; "" if the path has none
 	Query    url.Values
 	Body     []byte
 	Caller   access.Caller
 }
 
-// Answer is what worked.
+// Answer is the response to a request that succeeded.
 type Answer struct {
-	Status   int // of HTTP; 0 is 200
+	Status   int // the HTTP status; 0 means 200
 	Message  string
 	State    string         // the member status; optional
-	Members  map[string]any // at the top level
-	Data     any            // nil is Members
+	Members  map[string]any // members at the top level
+	Data     any            // the member data; nil means Members
 	Warnings []sdk.Warning
 }
 
-// Endpoint is a request that the API answers. An error is a *sdk.Problem, or any other for what
-// cannot be reached.
+// Endpoint is a kind of request that the API answers. An error of Answer is a *sdk.Problem, or
+// another error if a node or the database cannot be reached.
 type Endpoint struct {
-	Pattern  string       // of http.ServeMux
+	Pattern  string       // for http.ServeMux
 	Scope    access.Scope // that the caller needs
-	Account  bool         // only who may deal with all instances
-	Creation bool         // counts as a creation too
+	Account  bool         // only for callers with access to all instances
+	Creation bool         // also counts as a creation
 	Answer   func(context.Context, Request) (Answer, error)
 }
 
-// Endpoints are all there are.
+// Endpoints returns all endpoints of the API.
 func (a *API) Endpoints() []Endpoint {
 	return append(missing(), []Endpoint{
 		{Pattern: "POST /api/instance/new", Scope: access.Manage, Account: true, Creation: true, Answer: a.create},
@@ -113,7 +115,7 @@ func (a *API) Endpoints() []Endpoint {
 	}...)
 }
 
-// run calls an operation of the node that has the instances and reads what it gave.
+// run calls an operation of the node that has the instances, and decodes its output.
 func (a *API) run(ctx context.Context, operation string, input, output any) error {
 	raw, err := json.Marshal(input)
 	if err != nil {
@@ -126,18 +128,18 @@ func (a *API) run(ctx context.Context, operation string, input, output any) erro
 	return json.Unmarshal(result.Output, output)
 }
 
-// refuse is the caller's mistake.
+// refuse returns a problem that is the caller's fault and had no effect.
 func refuse(status int, code, message string) error {
 	return &sdk.Problem{Code: code, HTTPStatus: status, Message: message, Effect: sdk.EffectNone, Fault: sdk.FaultCaller}
 }
 
-// isStatus says whether a node refused with this status of HTTP.
+// isStatus reports whether an error is a problem with this HTTP status.
 func isStatus(err error, status int) bool {
 	p, ok := errors.AsType[*sdk.Problem](err)
 	return ok && p.HTTPStatus == status
 }
 
-// stored gives words to an error of the database.
+// stored turns an error of the database into a problem for the caller; nil stays nil.
 func stored(err error) error {
 	if err == nil {
 		return nil

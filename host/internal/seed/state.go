@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// state is data of "instance.state". Some clients read state, in words of its own; some status,
-// in those of the list.
+// state is the data of "instance.state". Some clients read state, which has names of its own; others
+// read status, which has the same names as the list of instances.
 type state struct {
 	Instance    string    `json:"instance"`
 	State       string    `json:"state"`
@@ -24,13 +24,13 @@ type state struct {
 	LastError   *trouble  `json:"lastError,omitempty"`
 }
 
-// eventStates are the node's states in the words of events.
+// eventStates maps the node's states to the names that events use.
 var eventStates = map[string]string{
 	"new": "disconnected", "pairing": "qr_ready", "connecting": "connecting", "connected": "connected", "disconnected": "disconnected",
 	"logged_out": "logged_out", "banned": "temp_banned", "replaced": "stream_replaced",
 }
 
-// troubles have words of their own there.
+// troubles maps codes of errors to the states that events have for them.
 var troubles = map[string]string{"client_outdated": "client_outdated", "keepalive": "keepalive_timeout"}
 
 func (o owned) event(now time.Time) state {
@@ -42,11 +42,11 @@ func (o owned) event(now time.Time) state {
 	return s
 }
 
-// askTime is how long the node may take to say how an instance is.
+// askTime is how long the node may take to return the state of an instance.
 const askTime = 15 * time.Second
 
-// watch tells how instances are after their health has changed. Changes that follow each other
-// fast are told as one.
+// watch publishes the state of instances after their health has changed. Changes in quick succession
+// may result in one event.
 type watch struct {
 	tell func(engine.Outgoing) error
 	wake chan struct{}
@@ -54,10 +54,10 @@ type watch struct {
 	mu      sync.Mutex
 	changed map[string]bool
 
-	told map[string]string // what was said last, without its time; the watching goroutine's own
+	told map[string]string // the state published last, without its time; only the watching goroutine uses it
 }
 
-// Heard notes that an instance is not as it was. It never waits.
+// Heard notes that the health of an instance has changed. It never blocks.
 func (a *API) Heard(h sdk.Health) {
 	w := &a.watch
 	w.mu.Lock()
@@ -68,12 +68,12 @@ func (a *API) Heard(h sdk.Health) {
 	w.changed[h.Subject] = true
 	select {
 	case w.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // a token is there already
 	}
 }
 
-// Start tells how instances are until Stop. What tell could not keep is told with the next
-// change.
+// Start publishes the changes of the state of instances through tell, until Stop. After an error of
+// tell, the state is published with the next change.
 func (a *API) Start(tell func(engine.Outgoing) error) {
 	a.watch.tell = tell
 	a.pairings.wg.Go(func() {
@@ -98,8 +98,8 @@ func (w *watch) take() map[string]bool {
 	return taken
 }
 
-// look asks how an instance is and tells it if that is news. A node that does not answer tells
-// of all its instances when it is back.
+// look reads the state of an instance and publishes it if it has changed. It ignores errors: a node
+// that does not answer now reports the health of all its instances when it is back.
 func (a *API) look(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -16,32 +16,32 @@ import (
 
 const (
 	maxName      = 100    // of an instance, in bytes
-	maxInstances = 10_000 // that the host keeps something of
-	maxWebhooks  = 20     // labels of an instance
-	maxEnabled   = 3      // of them, as in the seed
-	// leftOver is how old a row must be to count as left over: the list of instances that it is
-	// missing in may have been made before it.
+	maxInstances = 10_000 // with data in the host's database
+	maxWebhooks  = 20     // per instance, one for each label
+	maxEnabled   = 3      // of an instance's webhooks, as in the seed
+	// leftOver is the minimum age of a row to be pruned. A younger one may be missing from the list
+	// of instances only because the list is older.
 	leftOver = time.Hour
 )
 
-// websocketKind is the kind of outlets; webhooks are kept by package events.
+// websocketKind is the only kind of outlets; package events stores the webhooks.
 const websocketKind = "websocket"
 
-// store keeps the rotations and outlets of instances. A row that nobody deleted with its
-// instance goes when the account lists its instances.
+// store stores the rotations and outlets of instances. A row that was not deleted with its instance
+// is pruned when the account lists its instances.
 type store struct {
 	db    *sqldb.DB
 	now   func() time.Time
 	hooks *events.Service
 }
 
-// rotation of an instance's token.
+// rotation reads the rotation of an instance's token.
 func (s store) rotation(ctx context.Context, instance string) (rotation string, err error) {
 	err = s.db.Row(ctx, `SELECT rotation FROM engine_instances WHERE name = $1`, []any{instance}, &rotation)
 	return rotation, err
 }
 
-// rotationOf is rotation, also of an instance that is new here.
+// rotationOf is like rotation, but first makes a row for an instance that has none.
 func (s store) rotationOf(ctx context.Context, instance string) (string, error) {
 	rotation, err := s.rotation(ctx, instance)
 	if !errors.Is(err, sqldb.ErrNotFound) {
@@ -54,7 +54,7 @@ func (s store) rotationOf(ctx context.Context, instance string) (string, error) 
 	return s.rotation(ctx, instance)
 }
 
-// rotate gives an instance another rotation.
+// rotate gives an instance a new rotation, which makes its old token invalid.
 func (s store) rotate(ctx context.Context, instance string) (rotation string, err error) {
 	rotation = rand.Text()
 	err = s.db.Write(ctx, "rotate a token", func(t *sqldb.Tx) error {
@@ -67,7 +67,8 @@ func (s store) rotate(ctx context.Context, instance string) (rotation string, er
 	return rotation, err
 }
 
-// rotations of all instances, those first that are new here.
+// rotations reads the rotations of all instances. The given instances get a row first if they have
+// none.
 func (s store) rotations(ctx context.Context, instances []string) (map[string]string, error) {
 	out := map[string]string{}
 	read := func() error {
@@ -98,7 +99,7 @@ func (s store) rotations(ctx context.Context, instances []string) (map[string]st
 	return out, read()
 }
 
-// ensure gives an instance its row.
+// ensure makes a row for an instance if it has none.
 func (s store) ensure(t *sqldb.Tx, instance string) error {
 	n, err := t.Exec(`INSERT INTO engine_instances (name, rotation, created_at) SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT)
 		WHERE (SELECT count(*) FROM engine_instances) < $4 ON CONFLICT (name) DO NOTHING`,
@@ -113,7 +114,8 @@ func (s store) ensure(t *sqldb.Tx, instance string) error {
 	return refuse(http.StatusServiceUnavailable, "too_many_instances", "The host keeps tokens for no more instances; delete some")
 }
 
-// renew gives an instance that was made now a row of its own, with nothing of an earlier one.
+// renew makes a row for an instance that was just created, and deletes everything of an earlier
+// instance of that name.
 func (s store) renew(ctx context.Context, instance string, hook *webhook) (rotation string, err error) {
 	rotation = rand.Text()
 	err = s.db.Write(ctx, "note an instance", func(t *sqldb.Tx) error {
@@ -129,7 +131,7 @@ func (s store) renew(ctx context.Context, instance string, hook *webhook) (rotat
 		if hook != nil {
 			return s.hooks.Put(t, instance, hook.settings(), hook.Enabled)
 		}
-		return events.Forgot(t) // those of an earlier one
+		return events.Forgot(t) // the webhooks of an earlier instance are deleted
 	})
 	if err == nil {
 		s.hooks.Changed()
@@ -151,7 +153,7 @@ func (s store) forget(ctx context.Context, instance string) error {
 	return err
 }
 
-// prune forgets the instances that are not among those there are.
+// prune deletes the known instances that do not exist any more.
 func (s store) prune(ctx context.Context, known map[string]string, there []string) error {
 	left := maps.Clone(known)
 	for _, name := range there {
@@ -176,7 +178,7 @@ func (s store) prune(ctx context.Context, known map[string]string, there []strin
 	return err
 }
 
-// outlets of a kind, by label.
+// outlets reads an instance's outlets of a kind, ordered by label.
 func outlets[T any](ctx context.Context, q sqldb.Querier, instance, kind string) ([]T, error) {
 	return sqldb.All(ctx, q, func(row sqldb.Scanner) (out T, err error) {
 		var raw []byte
@@ -187,7 +189,7 @@ func outlets[T any](ctx context.Context, q sqldb.Querier, instance, kind string)
 	}, `SELECT settings FROM engine_outlets WHERE instance = $1 AND kind = $2 ORDER BY label`, instance, kind)
 }
 
-// put stores an outlet in the place of the one with its label.
+// put stores an outlet. It replaces the outlet with the same label.
 func (s store) put(t *sqldb.Tx, instance, kind, label string, settings any) error {
 	raw, err := json.Marshal(settings)
 	if err == nil {

@@ -35,7 +35,7 @@ func onBoth(t *testing.T, test func(t *testing.T, db *sqldb.DB)) {
 	t.Run("postgres", func(t *testing.T) { test(t, open(t, sqllog.Options{Postgres: sqldbtest.Postgres(t)})) })
 }
 
-// newAPI is one whose webhooks are kept and not called.
+// newAPI returns an API whose webhooks are stored but not called.
 func newAPI(db *sqldb.DB) *API {
 	return New(Options{DB: db, Secret: []byte("secret"), Hooks: events.New(events.Options{DB: db})})
 }
@@ -50,7 +50,7 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// A token is good for its instance, until that is made anew or forgotten, and is not stored.
+// A token is valid for its instance only, until the instance is created again or forgotten.
 func TestTokensEndWithTheInstance(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *sqldb.DB) {
 		a := newAPI(db)
@@ -88,7 +88,7 @@ func TestTokensEndWithTheInstance(t *testing.T) {
 	})
 }
 
-// Rows of instances that went away in some other manner go when they are not new any more.
+// Rows of instances that do not exist any more are pruned when they are old enough.
 func TestPrune(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *sqldb.DB) {
 		now := time.Unix(1_800_000_000, 0)
@@ -107,7 +107,7 @@ func TestPrune(t *testing.T) {
 	})
 }
 
-// A closed database is said to be one, and lets nobody in.
+// With a closed database every token is refused with status 503.
 func TestStorageFails(t *testing.T) {
 	log, err := sqllog.Open(t.Context(), sqllog.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -140,7 +140,7 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-// BenchmarkCheck is what a derived token costs each request.
+// BenchmarkCheck measures what the check of a derived token costs each request.
 func BenchmarkCheck(b *testing.B) {
 	log, err := sqllog.Open(b.Context(), sqllog.Options{Dir: b.TempDir()})
 	if err != nil {
@@ -160,7 +160,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// BenchmarkBody is what the look for unknown members costs each message.
+// BenchmarkBody measures what the search for unknown members costs each message.
 func BenchmarkBody(b *testing.B) {
 	body := []byte(`{"number":"5511999990001","contentText":"How can we help?","buttons":[{"id":"1"},{"id":"2"},{"id":"3"}]}`)
 	reader := NewBody(sdk.OperationManifest{ID: "a@1", Input: []byte(sending)}, nil)

@@ -24,7 +24,7 @@ const secretName = "instance-tokens.key"
 // secretBytes is the secret's length.
 const secretBytes = 32
 
-// Secret reads the server's secret in a data directory, and makes it the first time.
+// Secret reads the server's secret from a data directory, and creates it the first time.
 func Secret(dir string) ([]byte, error) {
 	path := filepath.Join(dir, secretName)
 	raw, err := os.ReadFile(path)
@@ -41,7 +41,8 @@ func Secret(dir string) ([]byte, error) {
 	return secret, nil
 }
 
-// Shared is the secret of all hosts of a Postgres database: that of the first.
+// Shared returns the common secret of all hosts that share a Postgres database: the own secret of
+// the first host that called it.
 func Shared(ctx context.Context, db *sqldb.DB, own []byte) (secret []byte, err error) {
 	var text string
 	err = db.Write(ctx, "share the secret", func(t *sqldb.Tx) error {
@@ -59,7 +60,8 @@ func Shared(ctx context.Context, db *sqldb.DB, own []byte) (secret []byte, err e
 	return secret, err
 }
 
-// makeSecret puts a whole file in its place or none; the directory has one host.
+// makeSecret creates the file with a new secret atomically. Only one host uses the directory, so no
+// other creates one at the same time.
 func makeSecret(dir, path string) ([]byte, error) {
 	secret := make([]byte, secretBytes)
 	rand.Read(secret)
@@ -78,18 +80,19 @@ func makeSecret(dir, path string) ([]byte, error) {
 	return secret, nil
 }
 
-// tokenPrefix tells an instance's token from the others. Behind it are the instance's name and
-// the code that only the server can compute.
+// tokenPrefix distinguishes the tokens of instances from other tokens. The instance's name and a
+// code that only the server can compute follow it.
 const tokenPrefix = "tapi_"
 
-// token is the instance's in this rotation.
+// token is the token of an instance in a rotation.
 func (a *API) token(instance, rotation string) string {
 	mac := hmac.New(sha256.New, a.secret)
 	fmt.Fprintf(mac, "instance token\x00%s\x00%s", instance, rotation)
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString([]byte(instance)) + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// tokenFor is the token if a caller may see it: it gives rights, so only who has them does.
+// tokenFor is the token, or "" if the caller may not see it: only a caller who has all the rights
+// that the token gives may.
 func (a *API) tokenFor(c access.Caller, instance, rotation string) string {
 	if !c.Gives(access.AccountScopes()) {
 		return ""
@@ -97,14 +100,14 @@ func (a *API) tokenFor(c access.Caller, instance, rotation string) string {
 	return a.token(instance, rotation)
 }
 
-// isName says whether an instance may be called so; a database could not even be asked for
-// some other texts.
+// isName reports whether an instance can have this name. A database query would fail for some of the
+// texts that it excludes.
 func isName(text string) bool {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' }
 	return text != "" && len(text) <= maxName && !strings.ContainsFunc(text, odd)
 }
 
-// Check finds the instance that a token is of; "" when it is none's.
+// Check returns the instance that a token belongs to, or "" if the token is not valid.
 func (a *API) Check(ctx context.Context, token string) (instance string, err error) {
 	name := claimed(token)
 	if name == "" {
@@ -117,7 +120,7 @@ func (a *API) Check(ctx context.Context, token string) (instance string, err err
 	return name, nil
 }
 
-// Current is the token that an instance has now; "" when there is no such instance.
+// Current is the current token of an instance, or "" if there is no such instance.
 func (a *API) Current(ctx context.Context, instance string) (string, error) {
 	rotation, err := a.store.rotation(ctx, instance)
 	if errors.Is(err, sqldb.ErrNotFound) {
@@ -129,7 +132,7 @@ func (a *API) Current(ctx context.Context, instance string) (string, error) {
 	return a.token(instance, rotation), nil
 }
 
-// claimed is the instance that a token says it is of; "" when it is not of this kind.
+// claimed is the instance that a token names, unverified; "" if it is not a token of an instance.
 func claimed(token string) string {
 	encoded, ok := strings.CutPrefix(token, tokenPrefix)
 	encoded, _, dot := strings.Cut(encoded, ".")

@@ -7,19 +7,20 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Websocket says what the sockets of an instance get.
+// Websocket are the settings of an instance's sockets.
 type Websocket struct {
 	Enabled     bool     `json:"enabled"`
-	Events      []string `json:"events"` // none: all
+	Events      []string `json:"events"` // empty: all
 	MediaBase64 bool     `json:"mediaBase64"`
 }
 
-// Wants says whether the sockets get events of this name.
+// Wants reports whether the sockets get events of this name.
 func (w Websocket) Wants(event string) bool {
 	return w.Enabled && (len(w.Events) == 0 || slices.Contains(w.Events, event))
 }
 
-// Websocket is what was configured for an instance; what was not gets all events.
+// Websocket returns the settings of an instance's sockets. If none were configured, the sockets get
+// all events.
 func (a *API) Websocket(ctx context.Context, instance string) (w Websocket, configured bool, err error) {
 	all, err := outlets[Websocket](ctx, a.store.db, instance, websocketKind)
 	if err != nil || len(all) == 0 {
@@ -66,8 +67,8 @@ func (a *API) setWebsocket(ctx context.Context, r Request) (Answer, error) {
 	return Answer{Message: "Websocket configured successfully", Members: map[string]any{"ok": true, "websocket": now}, Data: now, Warnings: warnings}, nil
 }
 
-// getWebsocket answers also when nothing was configured: a client takes a 404 for an instance
-// without sockets.
+// getWebsocket answers 200 even if nothing was configured, because a client would take a 404 to mean
+// that the instance has no sockets.
 func (a *API) getWebsocket(ctx context.Context, r Request) (Answer, error) {
 	if err := a.Exists(ctx, r.Instance); err != nil {
 		return Answer{}, err

@@ -84,7 +84,7 @@ func members(src []byte) int {
 	return len(m)
 }
 
-// TestOldRow: what encoding/json would take of an older row is taken.
+// TestOldRow: Decode accepts everything in an older row that encoding/json accepts.
 func TestOldRow(t *testing.T) {
 	got, err := storedjson.Decode[row]([]byte(`{"name":"a","NAME":"b","name":"c\ud800"}`))
 	if err != nil || got.Name != "c\ufffd" {

@@ -1,21 +1,23 @@
-// Package memo remembers in memory what rows of a database say, for a process that nobody else writes them beside.
+// Package memo caches the content of database rows in memory, for tables that no other process
+// writes.
 //
-// A memo never holds what a transaction may still undo, nor what a write has overtaken:
+// A memo never holds a value that a transaction may still undo, nor one that a write has replaced:
 //
-//   - while a key is being written nothing is stored at all;
+//   - while a key is being written, nothing is stored at all;
 //   - a read that began before a write ended does not store its answer;
-//   - of two overlapping writes neither stores its value.
+//   - of two overlapping writes, neither stores its value.
 //
-// It holds so many values as it is made for, and may drop any of them: all can be read again.
+// It holds a limited number of values and may drop any of them, because all can be read again.
 package memo
 
 import "sync"
 
-// Memo is the values of one table. Its methods are safe for concurrent use.
+// Memo caches the values of one table. Its methods are safe for concurrent use.
 //
-// generation moves with every begin and end of a write; whoever wants to store proves that it has not moved meanwhile.
+// generation changes when a write begins and when it ends. A value is stored only if generation has
+// not changed since the value was read or written.
 type Memo[K comparable, V any] struct {
-	Fits func(V) bool // what is worth the room; nil: every value. It is set before the first use
+	Fits func(V) bool // whether a value is worth its memory; nil: every value is. Set it before the first use
 
 	mu         sync.Mutex
 	limit      int
@@ -29,7 +31,7 @@ func New[K comparable, V any](limit int) *Memo[K, V] {
 	return &Memo[K, V]{limit: limit, values: make(map[K]V)}
 }
 
-// Get returns the value, or a ticket for Fill when it has to be read.
+// Get returns the cached value, or a ticket for Fill when the value has to be read.
 func (m *Memo[K, V]) Get(key K) (v V, ok bool, ticket uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -37,7 +39,8 @@ func (m *Memo[K, V]) Get(key K) (v V, ok bool, ticket uint64) {
 	return v, ok, m.generation
 }
 
-// Fill stores what was read since Get gave the ticket.
+// Fill stores a value that was read after Get returned the ticket, unless a write began or ended
+// since then.
 func (m *Memo[K, V]) Fill(key K, v V, ticket uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -46,8 +49,8 @@ func (m *Memo[K, V]) Fill(key K, v V, ticket uint64) {
 	}
 }
 
-// Write forgets the keys that match for the time of a write. The caller calls the
-// function it returns when the write is committed or undone.
+// Write drops the matching keys and lets nothing be stored during a write. The caller calls end
+// when the write is committed or undone.
 func (m *Memo[K, V]) Write(match func(K) bool) (end func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,8 +69,8 @@ func (m *Memo[K, V]) Write(match func(K) bool) (end func()) {
 	}
 }
 
-// Drop forgets the keys that match. It is for a write that has no end to wait for: the caller drops what it overtook both as it
-// writes and when that is committed.
+// Drop drops the matching keys. It is for a write whose end the caller does not wait for: the
+// caller calls Drop when it writes and again when the write is committed.
 func (m *Memo[K, V]) Drop(match func(K) bool) { m.Write(match)() }
 
 // Set writes one key with commit and remembers the value when that succeeds.
@@ -102,8 +105,8 @@ func (m *Memo[K, V]) SetAll(values map[K]V, commit func() error) error {
 	return err
 }
 
-// Replace remembers a value that is committed and that nothing has overtaken. While
-// something is being written the key is only forgotten.
+// Replace stores a value that is committed and that no later write has replaced. While a write is
+// running it only drops the key.
 func (m *Memo[K, V]) Replace(key K, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,7 +116,7 @@ func (m *Memo[K, V]) Replace(key K, v V) {
 	}
 }
 
-// Forget drops everything, and the room it took.
+// Forget drops all values and frees their memory.
 func (m *Memo[K, V]) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,7 +124,7 @@ func (m *Memo[K, V]) Forget() {
 	m.values = make(map[K]V)
 }
 
-// put makes room by dropping any one value: all of them can be read again.
+// put drops an arbitrary value when the memo is full: all can be read again.
 func (m *Memo[K, V]) put(key K, v V) {
 	if m.Fits != nil && !m.Fits(v) {
 		return

@@ -1,4 +1,4 @@
-// Package sqldbtest gives tests databases on a Postgres server.
+// Package sqldbtest creates databases for tests on a Postgres server.
 package sqldbtest
 
 import (
@@ -17,9 +17,9 @@ import (
 // databases. It is empty when TAPNODE_TEST_POSTGRES names none (see .ci/with-postgres).
 func Server() string { return os.Getenv("TAPNODE_TEST_POSTGRES") }
 
-// Postgres makes a database for as long as the test and gives the URL that leads to it.
-// One of its own, because whatsmeow looks for its tables in every schema of a database.
-// Without a server the test is skipped.
+// Postgres creates a database that exists for as long as the test, and returns its URL. Each test
+// has its own, because whatsmeow looks for its tables in every schema of a database. Without a
+// server the test is skipped.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	if Server() == "" {

@@ -12,15 +12,15 @@ type Quoted struct {
 	MessageID string
 	Author    types.JID      // who wrote it
 	Original  *waE2E.Message // its content; nil if it is not stored any more
-	// Group is where it was written, when the answer goes to the author's private
-	// chat instead (replyPrivate); else empty.
+	// Group is the group that the quoted message was written in, if the answer goes to the author's
+	// private chat instead (replyPrivate); otherwise empty.
 	Group types.JID
 }
 
-// Disappearing lets a message disappear with the others of its chat, seconds after it
-// was read: without this phones note that it will not, and blame an old version. setAt is
-// when the timer was set, in unix seconds, as phones tell each other; 0: not known. info
-// is what the message says already; nil for nothing.
+// Disappearing makes a message disappear like the others of its chat, the given seconds after it
+// was read. Without this, phones show a notice that the message will not disappear and blame an old
+// app version. setAt is when the timer was set according to the phones, in unix seconds; 0: not
+// known. info is the context that the message already has, or nil.
 func Disappearing(info *waE2E.ContextInfo, seconds uint32, setAt int64) *waE2E.ContextInfo {
 	if seconds == 0 {
 		return info
@@ -53,8 +53,8 @@ func Quote(q Quoted) *waE2E.ContextInfo {
 	return info
 }
 
-// contentOf is what a quote shows of a message, as the apps send it: not what that one
-// quotes, mentions or was forwarded from, and nothing that is meant for programs.
+// contentOf returns what a quote shows of a message, as the official apps send it: without what the
+// message itself quotes, mentions or was forwarded from, and without anything meant for programs.
 func contentOf(m *waE2E.Message) *waE2E.Message {
 	m = proto.CloneOf(m)
 	m.MessageContextInfo, m.SenderKeyDistributionMessage = nil, nil
@@ -64,7 +64,7 @@ func contentOf(m *waE2E.Message) *waE2E.Message {
 
 var contextInfo = (&waE2E.ContextInfo{}).ProtoReflect().Descriptor().FullName()
 
-// withoutContext removes the context from a message, wherever it is.
+// withoutContext removes the context from a message, at any depth.
 func withoutContext(m protoreflect.Message) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {

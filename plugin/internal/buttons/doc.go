@@ -1,4 +1,5 @@
-// Package buttons is the request to send a menu of buttons, from bytes to bytes.
+// Package buttons handles a request to send a menu of buttons, from the bytes of the request to
+// the message for WhatsApp.
 //
 //	Parse     JSON → Request, or what is wrong with its form
 //	Validate  Request → all violations and warnings
@@ -7,12 +8,12 @@
 //	Text      Request → the same menu as numbered text, and back from an answer
 //	Preview   Request → what a person would see
 //
-// It guarantees: the messages and their order are the HTTP API's, to the letter;
-// nothing unbounded passes Validate; exactly one <biz> node leaves with a menu;
-// the same input gives the same output. It does no I/O.
+// The package guarantees: violations have exactly the messages and the order of the HTTP API;
+// nothing unbounded passes Validate; a menu is sent with exactly one <biz> node; the same input
+// gives the same output. It does no I/O.
 //
-// Lengths count characters, that is Unicode code points, as JSON Schema's
-// maxLength does, so form, API and node agree without tables that change with
-// Unicode. An emoji or a letter with a combining mark may count for more than
-// one; nothing is normalised or cut on the way to WhatsApp.
+// Lengths count characters, that is Unicode code points, as JSON Schema's maxLength does, so that
+// the form, the API and the node agree without tables that change with the Unicode version. An
+// emoji or a letter with a combining mark may count for more than one. Nothing is normalised or
+// cut on the way to WhatsApp.
 package buttons

@@ -11,7 +11,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
-// interactiveMessage is the shape of Direct and Full. Header and footer are left
+// interactiveMessage builds the message of the profiles Direct and Full. Header and footer are left
 // out when empty: iPhones are reported to drop a message with empty ones.
 func interactiveMessage(r Request, s Send) *waE2E.Message {
 	m := &waE2E.InteractiveMessage{
@@ -66,7 +66,7 @@ func nativeFlowButton(b Button) *waE2E.InteractiveMessage_NativeFlowMessage_Nati
 	}
 }
 
-// callNumber is the number without punctuation.
+// callNumber returns the number without punctuation.
 func callNumber(b Button) string {
 	if number, ok := recipient.Dial(b.ID); ok {
 		return number
@@ -74,7 +74,7 @@ func callNumber(b Button) string {
 	return b.ID
 }
 
-// json keeps & < > as they are, so that links stay readable in a capture.
+// json leaves & < > unescaped, so that links stay readable in a capture.
 func (p params) json() string {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -85,9 +85,8 @@ func (p params) json() string {
 	return string(bytes.TrimSuffix(out.Bytes(), []byte("\n")))
 }
 
-// legacyMessage is the shape of Legacy. The caption wrapper also keeps whatsmeow
-// (getButtonTypeFromMessage, send.go) from seeing the ButtonsMessage and adding a
-// <biz> of its own.
+// legacyMessage builds the message of the profile Legacy. The caption wrapper also keeps whatsmeow
+// (getButtonTypeFromMessage, send.go) from seeing the ButtonsMessage and adding a <biz> of its own.
 func legacyMessage(r Request, s Send) *waE2E.Message {
 	m := &waE2E.ButtonsMessage{
 		ContentText: proto.String(r.ContentText),

@@ -24,7 +24,7 @@ type Media struct {
 	Seconds   uint32 // videos
 	FileName  string // documents
 
-	Warnings []Warning // for whoever sends it; no part of the message
+	Warnings []Warning // for the caller; not part of the message
 }
 
 // header must say hasMediaAttachment, or clients do not look for the media.
@@ -105,7 +105,7 @@ func (m *Media) document() *waE2E.DocumentMessage {
 	return d
 }
 
-// known leaves out a number nobody has measured.
+// known returns nil for 0: the value was not measured.
 func known(n uint32) *uint32 {
 	if n == 0 {
 		return nil

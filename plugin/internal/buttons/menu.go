@@ -8,21 +8,21 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
-// Menu is which clicks a menu takes. The zero value takes all.
+// Menu holds the rules for the clicks that a menu accepts. The zero value accepts all.
 type Menu struct {
-	ExpiresIn      *int     // seconds after it was sent; nil: as long as it is kept
+	ExpiresIn      *int     // seconds after it was sent; nil: no expiry while the menu is stored
 	Policy         Policy   // empty is TakeAll
 	AllowedSenders []string // phone numbers or JIDs of people; none: everybody
 }
 
-// Policy says how many clicks a menu takes.
+// Policy says how many clicks a menu accepts.
 type Policy string
 
 // The policies.
 const (
 	TakeAll           Policy = "all"
-	TakeFirst         Policy = "first"         // one, whoever is the fastest
-	TakeOncePerPerson Policy = "oncePerPerson" // one of each person
+	TakeFirst         Policy = "first"         // only the first click
+	TakeOncePerPerson Policy = "oncePerPerson" // one click per person
 )
 
 func (m *Menu) read(o *jsonstrict.Object) {
@@ -51,7 +51,7 @@ func (c *check) menu(m Menu) {
 	}
 }
 
-// notAPerson says what keeps an address from being somebody's; empty if it is.
+// notAPerson explains why an address is not a person's; both results are empty if it is.
 func notAPerson(address string) (detail, suggestion string) {
 	who, err := recipient.Parse(address)
 	var invalid *recipient.Error

@@ -6,14 +6,13 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// Limits of a request or a filter. Size and depth are the contract's; the number of
-// values is far above any request and far below what hurts.
+// Limits apply to a request or a filter. Size and depth are those of the contract; the number of
+// values is far above what any request has and far below what would be costly.
 var Limits = jsonstrict.Limits{Bytes: 16 << 20, Depth: 64, Values: 10_000, NoNUL: true}
 
-// Parse reads the input of whatsapp.sendButtons. Violations are about the form
-// only (JSON, types, unknown members) and all have CodeInvalidBody; a request
-// without any still has to pass Validate. null and "" stand for a member that
-// was not given.
+// Parse reads the input of whatsapp.sendButtons. The violations concern the form only (JSON, types,
+// unknown members) and all have CodeInvalidBody; a request without any still has to pass Validate.
+// A member that is null or "" counts as not given.
 func Parse(data []byte) (Request, []Violation) {
 	var r Request
 	faults := jsonstrict.Read(data, Limits, func(o *jsonstrict.Object) {

@@ -34,11 +34,12 @@ type PreviewButton struct {
 	Type  Type   `json:"type"`
 	Label string `json:"label"`
 	Value string `json:"value"`
-	// HiddenOn are the apps that do not show it: phone, desktop (which stands for the web, too).
+	// HiddenOn lists the apps that do not show the button: phone, desktop (which also stands for
+	// the web).
 	HiddenOn []string `json:"hiddenOn,omitempty"`
 }
 
-// previewKind says that a preview is a message, which a host draws as a chat does.
+// previewKind tells a host to draw the preview as a chat message.
 const previewKind = "message"
 
 // NewPreview shows a request that has passed Validate.

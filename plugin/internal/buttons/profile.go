@@ -22,9 +22,9 @@ const (
 	Direct Profile = "direct"
 	// Full is Direct with the attributes and quality_control of a business server.
 	Full Profile = "full"
-	// Legacy is a ButtonsMessage in a DocumentWithCaptionMessage. It can only carry
-	// REPLY buttons; any other menu goes out as Direct. Without the wrapper
-	// whatsmeow would add a second <biz>, and two of them show nothing.
+	// Legacy is a ButtonsMessage in a DocumentWithCaptionMessage. It can only carry REPLY buttons;
+	// any other menu is sent as Direct. Without the wrapper whatsmeow would add a second <biz>, and
+	// clients show no buttons if there are two.
 	Legacy Profile = "legacy"
 )
 
@@ -39,19 +39,18 @@ func ParseProfile(name string) (Profile, error) {
 	return "", fmt.Errorf("unknown encoder profile %q: use direct, full or legacy", name)
 }
 
-// Send is what a message needs besides the request.
+// Send holds what a message needs besides the request.
 type Send struct {
-	MessageID string             // the id it will leave under
-	At        time.Time          // when it leaves
-	Media     *Media             // the header, uploaded; nil for none
+	MessageID string             // the id that the message will be sent under
+	At        time.Time          // when it is sent
+	Media     *Media             // the uploaded header; nil for none
 	Context   *waE2E.ContextInfo // from Quote and Disappearing; nil for none
 }
 
-// Encode builds the message and the nodes to pass as
-// whatsmeow.SendRequestExtra.AdditionalNodes. The same arguments give the same
-// bytes, so a repeated send is a true repetition. The request has passed
-// Validate. Context becomes part of the message, and whatsmeow writes to the message
-// while sending: encode anew for every attempt.
+// Encode builds the message and the nodes to pass as whatsmeow.SendRequestExtra.AdditionalNodes.
+// The same arguments give the same bytes, so that a repeated send is a true repetition. The request
+// must have passed Validate. Call Encode for every attempt: Context becomes part of the message,
+// and whatsmeow changes the message while sending.
 func (p Profile) Encode(r Request, s Send) (*waE2E.Message, []waBinary.Node) {
 	if p == Legacy && onlyReplies(r.Buttons) {
 		return legacyMessage(r, s), []waBinary.Node{biz(nil)}
@@ -62,8 +61,8 @@ func (p Profile) Encode(r Request, s Send) (*waE2E.Message, []waBinary.Node) {
 	return interactiveMessage(r, s), []waBinary.Node{biz(nil)}
 }
 
-// biz is the node without which clients drop the buttons. The name is always
-// "mixed": servers refuse the names of single button types.
+// biz builds the node without which clients drop the buttons. The name is always "mixed": servers
+// refuse the names of single button types.
 func biz(attrs waBinary.Attrs, more ...waBinary.Node) waBinary.Node {
 	flow := waBinary.Node{Tag: "native_flow", Attrs: waBinary.Attrs{"v": "9", "name": "mixed"}}
 	interactive := waBinary.Node{
@@ -74,8 +73,8 @@ func biz(attrs waBinary.Attrs, more ...waBinary.Node) waBinary.Node {
 	return waBinary.Node{Tag: "biz", Attrs: attrs, Content: append([]waBinary.Node{interactive}, more...)}
 }
 
-// fullBiz derives the decision id, 20 bytes nobody checks, from the message id:
-// random bytes would differ when the same message is sent again.
+// fullBiz derives the decision id, 20 bytes that nobody checks, from the message id, because random
+// bytes would differ when the same message is sent again.
 func fullBiz(s Send) waBinary.Node {
 	sum := sha256.Sum256([]byte(s.MessageID))
 	return biz(

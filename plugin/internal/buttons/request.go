@@ -75,9 +75,9 @@ type TextRequest struct {
 	Source       string
 }
 
-// Limits in characters. WhatsApp publishes none for linked devices; the soft
-// ones are what its Cloud API allows and clients show, the hard ones keep
-// everything bounded. schemas/whatsapp.sendButtons.input.json repeats them.
+// Limits in characters. WhatsApp publishes none for linked devices. The soft limits are what its
+// Cloud API allows and clients show; the hard limits keep everything bounded.
+// schemas/whatsapp.sendButtons.input.json repeats them.
 const (
 	maxButtons = 3 // never contradicted by any source
 
@@ -87,7 +87,7 @@ const (
 	maxLabel            = 128
 	maxReplyID          = 256
 	maxValue            = 2048 // link, code
-	maxMediaURL         = 4096 // clouds sign long ones
+	maxMediaURL         = 4096 // signed cloud storage URLs are long
 	maxCallNumber       = 32
 	maxName             = 128               // source, replyTo
 	maxDelay            = 300               // seconds

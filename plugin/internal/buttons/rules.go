@@ -11,9 +11,9 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
-// validInstance reports whether a name may be an instance's: 1 to 100 letters,
-// digits, dots, underscores and hyphens of ASCII, the first not a dot. It
-// is safe in a URL path, a file name and a subject.
+// validInstance reports whether name is a valid instance name: 1 to 100 ASCII letters, digits,
+// dots, underscores and hyphens, not beginning with a dot. Such a name is safe in a URL path, a
+// file name and a subject.
 func validInstance(name string) bool {
 	for i, r := range []byte(name) {
 		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
@@ -100,8 +100,8 @@ func (c *check) length(pointer, name, text string, limit int) {
 	}
 }
 
-// webAddress refuses what is not an absolute http or https address with a host and
-// without credentials, and says what is wrong with it.
+// webAddress refuses a string that is not an absolute http or https address with a host and without
+// credentials, and says what is wrong with it.
 func (c *check) webAddress(pointer, name, s string) {
 	u, err := url.Parse(s)
 	escape, badEscape := errors.AsType[url.EscapeError](err)

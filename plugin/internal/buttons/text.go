@@ -31,9 +31,9 @@ func plain(text string, info *waE2E.ContextInfo) *waE2E.Message {
 	return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(text), ContextInfo: info}}
 }
 
-// Text is a menu for clients without buttons. REPLY buttons are numbered from 1
-// and answered by number or label, which Answer reads; the others show their
-// value. It holds no words of its own, so it is in the language of the menu.
+// Text returns a menu as text for clients without buttons. REPLY buttons are numbered from 1 and
+// answered by number or label, which Answer reads; the others show their value. Text adds no words
+// of its own, so the result stays in the language of the menu.
 func Text(r Request) string {
 	var parts, choices []string
 	if r.HeaderText != "" && r.MediaURL == "" {
@@ -61,9 +61,9 @@ func Text(r Request) string {
 	return strings.Join(parts, "\n\n")
 }
 
-// ByLabel finds the REPLY button whose label somebody typed: its index, or false
-// if no label, or more than one, is meant. Accents, other digits and a full stop do
-// not count if the label is clear without them.
+// ByLabel returns the index of the REPLY button whose label somebody typed, or false if no label or
+// more than one matches. Only if none matches otherwise, accents, the script of digits and a full
+// stop are ignored.
 func ByLabel(buttons []Button, said string) (int, bool) {
 	for _, as := range []func(string) string{typed.Fold, typed.Loose} {
 		found, n, said := -1, 0, as(said)
@@ -79,9 +79,9 @@ func ByLabel(buttons []Button, said string) (int, bool) {
 	return -1, false
 }
 
-// Answer finds the REPLY button that an answer to Text means: a label, or the
-// number before one in the digits of any script, as in "2", "2." or "٢)". A label that
-// is itself a number wins.
+// Answer finds the REPLY button that an answer to Text refers to, by its label or by its number in
+// the digits of any script, as in "2", "2." or "٢)". A label that is itself a number takes
+// precedence.
 func Answer(buttons []Button, said string) (int, bool) {
 	if i, ok := ByLabel(buttons, said); ok {
 		return i, true

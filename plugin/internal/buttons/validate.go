@@ -59,7 +59,7 @@ func (c *check) add(pointer, code, message, suggestion string) {
 	}
 }
 
-// refuse adds a violation that the error table leaves to the service.
+// refuse adds a violation that the HTTP API's error table leaves to the service.
 func (c *check) refuse(pointer, message, suggestion string) {
 	c.add(pointer, CodeInvalidRequest, message, suggestion)
 }
@@ -113,7 +113,7 @@ func (c *check) button(i int, b Button) {
 	}
 }
 
-// number reports a destination that is there and malformed.
+// number reports a destination that is present but malformed.
 func (c *check) number(number string) recipient.Recipient {
 	if blank(number) {
 		return recipient.Recipient{}

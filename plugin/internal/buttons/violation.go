@@ -5,11 +5,11 @@ package buttons
 type Violation struct {
 	Pointer    string // RFC 6901; empty is the whole document
 	Code       string // stable, one of the constants below
-	Message    string // the HTTP API's sentence
+	Message    string // as the HTTP API words it
 	Suggestion string // what to do; may be empty
 }
 
-// Warning is something that will be sent and may still surprise.
+// Warning reports something that will be sent but may not show as expected.
 type Warning struct {
 	Pointer string
 	Code    string // stable, snake_case

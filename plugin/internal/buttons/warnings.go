@@ -8,8 +8,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
-// warnings says what WhatsApp is known to hide or refuse although it takes the
-// message.
+// warnings lists what WhatsApp is known to hide or refuse although it accepts the message.
 func warnings(r Request, to recipient.Recipient) []Warning {
 	var list []Warning
 	add := func(pointer, code, message string) {
@@ -61,7 +60,7 @@ func warnings(r Request, to recipient.Recipient) []Warning {
 	return append(list, quoteWarnings(r.ReplyTo, r.ReplyPrivate)...)
 }
 
-// wildcard is what stands for every id in a flow's edge "reply:*".
+// wildcard matches every id in a flow's edge "reply:*".
 const wildcard = "*"
 
 func quoteWarnings(replyTo string, private bool) []Warning {

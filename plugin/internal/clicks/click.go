@@ -15,7 +15,7 @@ type Form string
 
 // The forms of a click.
 const (
-	FormInteractive Form = "interactive" // InteractiveResponseMessage, today's
+	FormInteractive Form = "interactive" // InteractiveResponseMessage, the current form
 	FormButtons     Form = "buttons"     // ButtonsResponseMessage
 	FormTemplate    Form = "template"    // TemplateButtonReplyMessage
 	FormList        Form = "list"        // ListResponseMessage
@@ -32,24 +32,24 @@ type Click struct {
 	Form      Form
 	ButtonID  string // empty with FormText
 	Label     string // what the person saw; with FormText, what they typed
-	QuotedID  string // the message it answers; empty if it names none
+	QuotedID  string // the message that it quotes; empty for none
 }
 
-// Keys are the JIDs under which a menu sent to the click's chat may be stored: the
-// group's, or the person's LID and phone JID as far as they are known.
+// Keys returns the JIDs under which a menu sent to the click's chat may be stored: the group's, or
+// the person's LID and phone JID if they are known.
 func (c Click) Keys() []string { return c.Chat.Keys() }
 
 // Limits on what a sender may put into a click.
 const (
-	maxParams = 262_144 // bytes; WhatsApp's own for native flow parameters
+	maxParams = 262_144 // bytes; WhatsApp's own limit for native flow parameters
 	maxID     = 1024    // characters; our own ids end at 256
 	maxLabel  = 1024    // characters
 	maxName   = 256     // characters
-	maxText   = 65_536  // characters; WhatsApp's own for a text
+	maxText   = 65_536  // characters; WhatsApp's own limit for a text
 )
 
-// asClick reads an unwrapped message as a click. It is nil for everything that cannot
-// be one: media, and malformed responses.
+// asClick reads an unwrapped message as a click. It returns nil for everything that cannot be one:
+// media and malformed responses.
 func asClick(m *waE2E.Message, info types.MessageInfo) *Click {
 	c := Click{MessageID: info.ID, At: info.Timestamp}
 	c.Chat, c.Sender = parties(info)
@@ -91,9 +91,9 @@ func asClick(m *waE2E.Message, info types.MessageInfo) *Click {
 	return &c
 }
 
-// responseParams reads NativeFlowResponseMessage.ParamsJSON. Clients disagree on
-// the names, and some write the id as a number; unknown members do not matter.
-// Anything but an object gives nothing.
+// responseParams reads NativeFlowResponseMessage.ParamsJSON. Clients disagree on the names, and
+// some write the id as a number; unknown members are ignored. Anything but an object yields
+// nothing.
 func responseParams(raw string) (id, label string) {
 	if len(raw) > maxParams {
 		return "", ""
@@ -114,7 +114,7 @@ func responseParams(raw string) (id, label string) {
 		first("display_text", "title", "selectedDisplayText")
 }
 
-// scalar is a JSON string's text or a JSON number as it is written.
+// scalar returns the text of a JSON string, or a JSON number as it is written.
 func scalar(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -134,8 +134,8 @@ func either(a, b string) string {
 	return b
 }
 
-// clean makes text from outside storable: UTF-8, without U+0000 (which PostgreSQL
-// refuses), cut after so many characters.
+// clean makes external text storable: valid UTF-8, without U+0000 (which PostgreSQL refuses), cut
+// to limit characters.
 func clean(text string, limit int) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 	if !longer(text, limit) {

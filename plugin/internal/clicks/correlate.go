@@ -7,7 +7,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
-// Menu is what the store keeps of a menu that was sent.
+// Menu is a sent menu as the store keeps it.
 type Menu struct {
 	MessageID   string
 	Chat        []string // JIDs of the chat it was sent to: LID and phone, or the group's
@@ -26,32 +26,32 @@ type MatchedBy string
 
 // The ways to find a menu.
 const (
-	ByQuote MatchedBy = "quote" // the answer names it
-	ByChat  MatchedBy = "chat"  // it is the chat's, and has the button
+	ByQuote MatchedBy = "quote" // the answer quotes the menu
+	ByChat  MatchedBy = "chat"  // the menu was sent to the chat and, for a click, has the button
 	ByText  MatchedBy = "text"  // the typed label or number is one of its buttons
 	ByNone  MatchedBy = "none"  // no menu of ours
 )
 
-// Match is the menu and the button that a click is on.
+// Match is the menu and the button that a click belongs to.
 type Match struct {
 	Menu      *Menu // nil with ByNone
 	Index     int   // of the button, from 0
 	MatchedBy MatchedBy
-	Ambiguous bool // more than one menu fitted; this is the newest
+	Ambiguous bool // more than one menu matched; this is the newest
 }
 
-// Button is the button that was clicked; only with a menu.
+// Button returns the button that was clicked. Menu must not be nil.
 func (m Match) Button() buttons.Button { return m.Menu.Buttons[m.Index] }
 
-// Correlate finds the button of ours that a click is on, among menus: the one
-// with the id Click.QuotedID, however old, and those of the click's chat that are
-// still live, the newest first. Others, and the same menu twice, do no harm.
+// Correlate finds our button that a click belongs to. menus holds the menu with the id
+// Click.QuotedID, however old, and the menus of the click's chat that are still live, the newest
+// first. Other menus and duplicates do no harm.
 //
-// A click that names a menu is on that menu or on none: when it is unknown, was
-// sent to another chat or lacks the button, a newer menu with the same button id
-// must not catch it. Only a click that names nothing is looked for by its id in
-// the chat. Words count as a click when they are exactly one label of the quoted
-// menu, or a label or number of a menu that went out as text.
+// A click that quotes a menu matches that menu or none: if the menu is unknown, was sent to another
+// chat or lacks the button, a newer menu with the same button id must not match instead. Only a
+// click that quotes nothing is matched by its button id among the menus of the chat. Words count as
+// a click if they are exactly one label of the quoted menu, or a label or number of a menu that was
+// sent as text.
 func Correlate(c Click, menus []Menu) Match {
 	var fitting []Match
 	for i := range menus {
@@ -66,10 +66,10 @@ func Correlate(c Click, menus []Menu) Match {
 	return newest(fitting)
 }
 
-// Answers finds the menu that words answer without being a click: the quoted one,
-// else the newest of the chat. In a group only a quote counts, because people
-// there mostly talk to each other. Words never answer a menu that has ended, or that
-// does not listen to the person. Index is -1.
+// Answers finds the menu that words answer without being a click: the quoted one or, if they quote
+// nothing, the newest of the chat. In a group only a quote counts, because people there mostly talk
+// to each other. Words never answer a menu that has expired or that does not allow the person.
+// Index is -1.
 func Answers(c Click, menus []Menu) Match {
 	var fitting []Match
 	for i := range menus {
@@ -89,8 +89,8 @@ func (m *Menu) sentTo(c Click) bool {
 	return slices.ContainsFunc(c.Keys(), func(key string) bool { return slices.Contains(m.Chat, key) })
 }
 
-// listens is the part of a menu's rules that also holds for words. Presses are judged
-// where they are counted, in the store.
+// listens checks the part of a menu's rules that also applies to words. Presses are judged in the
+// store, where they are counted.
 func (m *Menu) listens(c Click) bool {
 	if !m.ExpiresAt.IsZero() && c.At.After(m.ExpiresAt) {
 		return false

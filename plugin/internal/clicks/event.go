@@ -27,7 +27,7 @@ type Clicked struct {
 	RawID     string        `json:"rawId"`
 }
 
-// ClickedButton is the menu's button; without a menu it is the sender's claim.
+// ClickedButton is the button as stored in the menu; without a menu it is what the sender claims.
 type ClickedButton struct {
 	ID          string `json:"id"`
 	DisplayText string `json:"displayText"`
@@ -42,13 +42,13 @@ type MenuRef struct {
 	Correlation string    `json:"correlation"`
 }
 
-// Count places a click among those on its menu. Only the store knows it, in the
+// Count is the place of a click among the clicks on its menu. Only the store knows it, in the
 // transaction that stores the click.
 type Count struct {
 	First    bool    `json:"first"`
 	N        int     `json:"n"`
 	LateByMs int64   `json:"lateByMs"`
-	Refused  *string `json:"refused"` // why the menu's rules did not take it; nil when they did
+	Refused  *string `json:"refused"` // why the menu's rules refused it; nil if they accepted it
 }
 
 // MessageReceived is the data of whatsapp.message.received.v1.
@@ -119,7 +119,7 @@ func (m Match) ref() *MenuRef {
 	}
 }
 
-// rawID is what the person sent: the id, or the words they typed.
+// rawID returns what the person sent: the id, or the words they typed.
 func rawID(c Click) string {
 	if c.Form == FormText {
 		return c.Label
@@ -127,6 +127,6 @@ func rawID(c Click) string {
 	return c.ButtonID
 }
 
-// IsClick reports whether an event should leave for a click: every tap does, also
-// on a menu we do not know, words only when they are one of our buttons.
+// IsClick reports whether c is to become a click event. Every tap does, even on a menu we do not
+// know; typed words do only if they match one of our buttons.
 func IsClick(c Click, m Match) bool { return c.Form != FormText || m.Menu != nil }

@@ -8,15 +8,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
-// ClickFilter is the filter of whatsapp.buttonClick. An empty list lets all
-// through.
+// ClickFilter is the filter of whatsapp.buttonClick. An empty list matches everything.
 type ClickFilter struct {
 	Instances    []string
 	Chats        string // any, private or group; empty is any
 	ButtonIDs    []string
 	Sources      []string
-	UnknownMenus bool // also clicks without a menu
-	Refused      bool // also clicks that their menu's rules did not take
+	UnknownMenus bool // also clicks without a known menu
+	Refused      bool // also clicks that the rules of the menu refused
 }
 
 // MessageFilter is the filter of whatsapp.messageReceived.
@@ -27,8 +26,8 @@ type MessageFilter struct {
 	Keywords  []string
 }
 
-// ParseClickFilter reads a filter; empty data is the filter that lets everything
-// through but unknown menus and refused clicks.
+// ParseClickFilter reads a filter. Empty data matches everything except clicks without a known menu
+// and refused clicks.
 func ParseClickFilter(data []byte) (ClickFilter, []buttons.Violation) {
 	var f ClickFilter
 	violations := parseFilter(data, &f.Chats, func(o *jsonstrict.Object) {
@@ -42,7 +41,7 @@ func ParseClickFilter(data []byte) (ClickFilter, []buttons.Violation) {
 	return f, violations
 }
 
-// ParseMessageFilter reads a filter; empty data lets everything through.
+// ParseMessageFilter reads a filter. Empty data matches everything.
 func ParseMessageFilter(data []byte) (MessageFilter, []buttons.Violation) {
 	var f MessageFilter
 	violations := parseFilter(data, &f.Chats, func(o *jsonstrict.Object) {
@@ -54,7 +53,7 @@ func ParseMessageFilter(data []byte) (MessageFilter, []buttons.Violation) {
 	return f, violations
 }
 
-// parseFilter returns every violation; chats is where fill puts that member.
+// parseFilter returns every violation. chats points to where fill stores the member "chats".
 func parseFilter(data []byte, chats *string, fill func(*jsonstrict.Object)) []buttons.Violation {
 	if len(data) == 0 {
 		return nil

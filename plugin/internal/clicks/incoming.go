@@ -8,16 +8,16 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Incoming is what one message may be: a click, something that a person wrote, either
-// (words can be both), or nothing of interest.
+// Incoming holds what one message may be: a click, something that a person wrote, both (for words),
+// or nothing of interest.
 type Incoming struct {
-	Click    *Click    // nil: it cannot be one
-	Received *Received // nil: nobody wrote it
-	Timer    *Timer    // nil: it says nothing about how long messages live
+	Click    *Click    // nil: the message cannot be a click
+	Received *Received // nil: no person wrote the message
+	Timer    *Timer    // nil: the message reveals no timer
 }
 
-// Read takes a message out of its wrappers and reads it, once. Our own messages have at
-// most a timer, those of channels and statuses nothing of interest.
+// Read unwraps a message and interprets it. Our own messages yield at most a timer, messages of
+// channels and statuses yield nothing.
 func Read(m *waE2E.Message, info types.MessageInfo) Incoming {
 	inner := unwrap(m)
 	in := Incoming{Timer: asTimer(inner, info)}
@@ -27,8 +27,7 @@ func Read(m *waE2E.Message, info types.MessageInfo) Incoming {
 	return in
 }
 
-// Answer is the message as something a menu may be looked up for; nil when it is
-// nothing of interest.
+// Answer returns the message in the form used to look up a menu, or nil if it is of no interest.
 func (in Incoming) Answer() *Click {
 	if in.Click != nil || in.Received == nil {
 		return in.Click
@@ -37,12 +36,12 @@ func (in Incoming) Answer() *Click {
 	return &c
 }
 
-// maxWrappers bounds the nesting that a sender may choose; real clients use two.
+// maxWrappers bounds the nesting, which the sender controls; real clients use two levels.
 const maxWrappers = 8
 
-// unwrap takes off what may lie around a message: sent by another own device,
-// disappearing, view once, with caption, a comment, and whatever wrapper comes next. nil
-// is a message that is wrapped too often, or that is only part of another.
+// unwrap removes what may wrap a message: sent by another device of the account, disappearing, view
+// once, with caption, a comment, and any wrapper that WhatsApp adds later. It returns nil for a
+// message that is wrapped too often or is only part of another message.
 func unwrap(m *waE2E.Message) *waE2E.Message {
 	for range maxWrappers {
 		if part(m) {
@@ -57,8 +56,8 @@ func unwrap(m *waE2E.Message) *waE2E.Message {
 	return nil
 }
 
-// inside is the message in a wrapper; nil if m is none. A wrapper is known by its
-// structure: it has a member "message", which is a message again.
+// inside returns the message in a wrapper, or nil if m is not a wrapper. A wrapper is recognised by
+// its structure: it has a member "message" that is a message itself.
 func inside(m *waE2E.Message) *waE2E.Message {
 	around := m.ProtoReflect()
 	var inner *waE2E.Message
@@ -71,7 +70,7 @@ func inside(m *waE2E.Message) *waE2E.Message {
 	return inner
 }
 
-// wrapped is the member of a wrapper that holds the message; nil if f is no wrapper.
+// wrapped returns the member of a wrapper that holds the message, or nil if f is not a wrapper.
 func wrapped(f protoreflect.FieldDescriptor) protoreflect.FieldDescriptor {
 	if f.Message() == nil || f.IsList() {
 		return nil
@@ -82,7 +81,7 @@ func wrapped(f protoreflect.FieldDescriptor) protoreflect.FieldDescriptor {
 	return nil
 }
 
-// Kind is what a message received consists of.
+// Kind is the kind of content of a received message.
 type Kind string
 
 // The kinds of message.
@@ -109,8 +108,7 @@ type Received struct {
 	QuotedID  string // empty if it quotes nothing
 }
 
-// Click is the message as something a menu may be looked up for, with Correlate
-// or Answers.
+// Click returns the message in the form that Correlate and Answers use to look up a menu.
 func (r Received) Click() Click {
 	return Click{
 		MessageID: r.MessageID, At: r.At, Chat: r.Chat, Sender: r.Sender,
@@ -118,8 +116,8 @@ func (r Received) Click() Click {
 	}
 }
 
-// asReceived reads an unwrapped message as something a person wrote. It is nil for what
-// phones show nobody, or not as a message: see silent.
+// asReceived reads an unwrapped message as something a person wrote. It returns nil for content
+// that phones do not show, or do not show as a message: see silent.
 func asReceived(m *waE2E.Message, info types.MessageInfo) *Received {
 	kind, text, quote := content(m)
 	if kind == "" {

@@ -7,14 +7,15 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Words are those that people read in a message, or in its wrappers; "" when there are none.
+// Words returns the text that people read in a message, including one in wrappers; "" if there is
+// none.
 func Words(m *waE2E.Message) string {
 	_, text, _ := content(unwrap(m))
 	return text
 }
 
-// content is the kind of an unwrapped message, the words in it and what it quotes. The
-// kind is empty for what nobody wrote.
+// content returns the kind of an unwrapped message, its text and its context, which says what it
+// quotes. The kind is empty for a message that no person wrote.
 func content(m *waE2E.Message) (Kind, string, *waE2E.ContextInfo) {
 	switch {
 	case m.GetConversation() != "":
@@ -45,8 +46,8 @@ func content(m *waE2E.Message) (Kind, string, *waE2E.ContextInfo) {
 	return other(m)
 }
 
-// other is whatever else people see: polls, invitations, payments, forwarded menus, and
-// what later versions of WhatsApp bring. It is found by the structure of the message.
+// other reads everything else that people see: polls, invitations, payments, forwarded menus, and
+// what later versions of WhatsApp add. It goes by the structure of the message.
 func other(m *waE2E.Message) (Kind, string, *waE2E.ContextInfo) {
 	shown := populated(m.ProtoReflect(), func(f protoreflect.FieldDescriptor) bool {
 		return f.Message() != nil && !f.IsList() && wrapped(f) == nil && !slices.Contains(silent, f.Name())
@@ -62,8 +63,8 @@ func other(m *waE2E.Message) (Kind, string, *waE2E.ContextInfo) {
 	return KindOther, words(in), quote
 }
 
-// silent are the members of a message that phones do not show as one: keys, what changes
-// another message, calls, and the shells of what comes by itself.
+// silent lists the members of a message that phones do not show as a message: keys, changes to
+// other messages, calls, and containers whose contents arrive separately.
 var silent = []protoreflect.Name{
 	"senderKeyDistributionMessage", "fastRatchetKeySenderKeyDistributionMessage", "groupRootKeyShare", "rootSecretDistributeMessage",
 	"messageContextInfo", "placeholderMessage", "stickerSyncRmrMessage", "statusLinkPreviewMetadata",
@@ -75,8 +76,8 @@ var silent = []protoreflect.Name{
 	"albumMessage", "messageHistoryBundle", "messageHistoryNotice",
 }
 
-// part reports whether a message completes one that comes by itself: the same picture in
-// a better quality, the moving half of a photo, the pictures of a poll or an event.
+// part reports whether a message only adds to another message that arrives separately: the same
+// picture in better quality, the moving half of a photo, the pictures of a poll or an event.
 func part(m *waE2E.Message) bool {
 	a := m.GetMessageContextInfo().GetMessageAssociation()
 	if a.GetParentMessageKey() == nil {
@@ -91,16 +92,16 @@ func part(m *waE2E.Message) bool {
 	return false
 }
 
-// spoken are the members in which a message keeps its words, the foremost first.
+// spoken lists the members in which a message keeps its text, the most prominent first.
 var spoken = []protoreflect.Name{
 	"contentText", "hydratedContentText", "selectedDisplayText", "caption", "text", "body", "message", "note", "noteMessage",
 	"hydratedTemplate", "hydratedFourRowTemplate", "interactiveMessageTemplate", "hydratedHsm",
 	"name", "title", "description", "groupName", "newsletterName", "eventTitle", "orderTitle",
 }
 
-// words are those that people read first in a part of a message.
+// words returns the text that people read first in a part of a message.
 func words(in protoreflect.Message) string {
-	if note, ok := in.Interface().(*waE2E.Message); ok { // a whole message, of which only text is expected
+	if note, ok := in.Interface().(*waE2E.Message); ok { // a whole message, in which only text is expected
 		return either(note.GetConversation(), note.GetExtendedTextMessage().GetText())
 	}
 	for _, name := range spoken {
@@ -119,7 +120,7 @@ func words(in protoreflect.Message) string {
 	return ""
 }
 
-// populated is the first member of a message that is there and fits; nil if there is none.
+// populated returns the first member of a message that is set and fits, or nil.
 func populated(m protoreflect.Message, fits func(protoreflect.FieldDescriptor) bool) protoreflect.FieldDescriptor {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {

@@ -9,12 +9,12 @@ import (
 // Party is a chat or a person under both of its addresses. Either may be unknown:
 // WhatsApp hides phone numbers, and older chats have no LID.
 type Party struct {
-	JID   string  `json:"jid"`   // the address it came under
+	JID   string  `json:"jid"`   // the address that the message came with
 	LID   *string `json:"lid"`   // …@lid
 	Phone *string `json:"phone"` // digits with country code
 }
 
-// Chat is where something happened.
+// Chat is the chat that an event happened in.
 type Chat struct {
 	Party
 	Type string `json:"type"` // private or group
@@ -26,14 +26,13 @@ const (
 	Group   = "group"
 )
 
-// Sender is who did it.
+// Sender is the person who caused an event.
 type Sender struct {
 	Party
 	Name string `json:"name"` // chosen by the sender
 }
 
-// party sorts addresses of one party into LID and phone; the first is the one it
-// came under.
+// party sorts the addresses of one party into LID and phone number. The first one becomes its JID.
 func party(addresses ...types.JID) Party {
 	var p Party
 	for _, jid := range addresses {
@@ -56,8 +55,7 @@ func party(addresses ...types.JID) Party {
 	return p
 }
 
-// Keys are all JIDs of the party that are known, the LID first: it is never given to
-// somebody else.
+// Keys returns all known JIDs of the party, the LID first: it is never given to somebody else.
 func (p Party) Keys() []string {
 	var keys []string
 	if p.LID != nil {
@@ -72,8 +70,8 @@ func (p Party) Keys() []string {
 	return keys
 }
 
-// normal is the one JID of an account that may appear under several: without
-// device and agent, and on the server of ordinary accounts.
+// normal maps the JIDs that one account may appear under to a single one: without device and agent,
+// and on the server of ordinary accounts.
 func normal(jid types.JID) types.JID {
 	jid = jid.ToNonAD()
 	switch jid.Server {
@@ -85,8 +83,9 @@ func normal(jid types.JID) types.JID {
 	return jid
 }
 
-// parties reads who wrote where. A private chat is the person, under the person's
-// addresses. So is what came through the person's broadcast list: phones show it there.
+// parties returns the chat and the sender of a message. A private chat has the addresses of the
+// person. A message that came through the person's broadcast list belongs to that private chat,
+// too, because phones show it there.
 func parties(info types.MessageInfo) (Chat, Sender) {
 	sender := Sender{Party: party(info.Sender, info.SenderAlt), Name: clean(info.PushName, maxName)}
 	if info.Chat.Server == types.GroupServer {
@@ -99,8 +98,8 @@ func parties(info types.MessageInfo) (Chat, Sender) {
 	return Chat{Party: party(chat, info.Sender, info.SenderAlt), Type: Private}, sender
 }
 
-// foreign reports whether a message is somebody's in a chat where menus are
-// answered: not our own echo, a status or a channel.
+// foreign reports whether a message was written by somebody else in a chat where menus are
+// answered: not our own echo, a status or a channel message.
 func foreign(info types.MessageInfo) bool {
 	if info.IsFromMe || info.ID == "" || info.Sender.IsEmpty() {
 		return false

@@ -9,17 +9,17 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
-// Timer is what a message says about the life of its chat's messages: a phone has set
-// it, or the message itself disappears.
+// Timer is the disappearing-messages timer of a chat as a message reveals it: the message sets the
+// timer or disappears itself.
 type Timer struct {
 	Chat    recipient.Chat
 	Seconds uint32 // 0: messages stay
 	At      time.Time
-	Told    int64 // when it was set as phones tell each other, unix seconds; 0: not said
+	Told    int64 // when it was set according to the phones, unix seconds; 0: not given
 }
 
-// asTimer is nil for a message that says nothing about it. Our own account's phone
-// counts like any other.
+// asTimer returns nil for a message that reveals no timer. Messages of our own account's phone
+// count like any other.
 func asTimer(m *waE2E.Message, info types.MessageInfo) *Timer {
 	if info.Chat.Server == types.NewsletterServer || info.Chat.Server == types.BroadcastServer {
 		return nil
@@ -44,7 +44,7 @@ func asTimer(m *waE2E.Message, info types.MessageInfo) *Timer {
 		}
 		t.Seconds, t.Told = about.GetExpiration(), about.GetEphemeralSettingTimestamp()
 	}
-	if told := time.Unix(t.Told, 0); t.Told > 0 && told.Before(t.At) { // nobody sets it in the future
+	if told := time.Unix(t.Told, 0); t.Told > 0 && told.Before(t.At) { // not after the message itself
 		t.At = told
 	}
 	return &t

@@ -1,6 +1,6 @@
-// Package gather asks one question for all who wait for an answer. Who comes while a question is
-// under way waits for the next one, which is for everybody who has come by then: a campaign to a
-// thousand new people asks WhatsApp as often as a few dozen, and one message waits for nobody.
+// Package gather combines the queries of concurrent callers. Calls that arrive while a query is in
+// progress wait for the next query, which covers all of them: a campaign to a thousand new people
+// asks WhatsApp a few dozen times, and a single message never waits for others to arrive.
 package gather
 
 import (
@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Gather asks about keys. New one with [New]; its methods are safe for concurrent use.
+// Gather asks about keys. Make one with [New]; its methods are safe for concurrent use.
 type Gather[K, V any] struct {
 	ask   func(ctx context.Context, keys []K) (V, error)
 	limit int
 	time  time.Duration
 
 	mu      sync.Mutex
-	next    *question[K, V] // that still takes keys; nil: nobody waits
+	next    *question[K, V] // the question that still accepts keys; nil: none
 	waiting []*question[K, V]
 	asking  bool
 }
@@ -28,13 +28,14 @@ type question[K, V any] struct {
 	err    error
 }
 
-// New returns a Gather whose questions are about limit keys, or those of one caller, at most, and
-// may take so long.
+// New returns a Gather. Each of its questions covers at most limit keys, or those of a single
+// caller, and may take at most the given time.
 func New[K, V any](limit int, time time.Duration, ask func(ctx context.Context, keys []K) (V, error)) *Gather[K, V] {
 	return &Gather[K, V]{ask: ask, limit: limit, time: time}
 }
 
-// Do returns the answer to a question that holds the keys, which others may have, too, or ctx's end.
+// Do returns the answer to a question that includes the keys, and possibly keys of other callers,
+// or ctx's error.
 func (g *Gather[K, V]) Do(ctx context.Context, keys ...K) (V, error) {
 	q := g.join(keys)
 	select {
@@ -61,7 +62,7 @@ func (g *Gather[K, V]) join(keys []K) *question[K, V] {
 	return g.next
 }
 
-// run asks until nobody waits.
+// run asks until no question is left.
 func (g *Gather[K, V]) run() {
 	for q := g.take(); q != nil; q = g.take() {
 		ctx, cancel := context.WithTimeout(context.Background(), g.time)

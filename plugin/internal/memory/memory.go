@@ -1,13 +1,13 @@
-// Package memory gives back what a process does not need any more.
+// Package memory returns memory that the process no longer needs to the operating system.
 //
-// Go lets its heap grow to twice what was in use, looks at it again when that is full, and keeps the
-// room for the next time. A node whose thousand instances have logged in, or have just finished a
-// campaign, may do next to nothing for hours, and would hold for all that time what the burst took.
+// Go lets the heap grow to twice its last live size before it collects, and keeps the freed space
+// for reuse. A node whose thousand instances have just logged in or finished a campaign may then be
+// nearly idle for hours, and would hold the memory of that burst all the time.
 //
-// What the package guarantees: while the process works nothing is collected that Go would not have
-// collected; after it has come to rest it holds little more than it uses, within seconds or, of what
-// was still in use when Go collected last, within the two minutes after which Go collects anyway; and
-// what it costs to find that out, and to give back, is a small part of a core.
+// What the package guarantees: while the process works, nothing is collected that Go would not have
+// collected. After the process has come to rest, it holds little more than it uses: within seconds,
+// or, for memory still in use at Go's last collection, within the two minutes after which Go
+// collects anyway. The checks and the release cost a small part of one core.
 package memory
 
 import (
@@ -18,23 +18,24 @@ import (
 )
 
 const (
-	often = time.Second // between two looks
-	rest  = 2 << 20     // bytes that a process at rest allocates from one look to the next, at most
-	spare = 8 << 20     // bytes that are not worth a collection,
-	share = 4           // nor is this part of what is in use
+	often = time.Second // between two checks
+	rest  = 2 << 20     // bytes that an idle process allocates between two checks, at most
+	spare = 8 << 20     // an excess of so many bytes is not worth a collection,
+	share = 4           // nor is one of 1/share of the live heap
 )
 
-// Keeper looks after the memory of the process. Make one with [New].
+// Keeper manages the memory of the process. Make one with [New].
 type Keeper struct {
 	release   func()
 	figures   []metrics.Sample
-	allocated uint64 // at the last look
+	allocated uint64 // at the last check
 
 	stop chan struct{}
 	done sync.WaitGroup
 }
 
-// New returns a keeper that does nothing before Start. release lets go of what can be had again.
+// New returns a keeper that does nothing before Start. release is called to drop data that can be
+// obtained again.
 func New(release func()) *Keeper {
 	return &Keeper{release: release, stop: make(chan struct{}), figures: []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
@@ -42,7 +43,7 @@ func New(release func()) *Keeper {
 	}}
 }
 
-// Start begins to look.
+// Start begins the checks.
 func (k *Keeper) Start() {
 	k.done.Go(func() {
 		tick := time.NewTicker(often)
@@ -58,13 +59,13 @@ func (k *Keeper) Start() {
 	})
 }
 
-// Stop ends it.
+// Stop ends the checks and waits for the last one.
 func (k *Keeper) Stop() {
 	close(k.stop)
 	k.done.Wait()
 }
 
-// look gives back what is worth it, and reports whether it did.
+// look releases memory if that is worthwhile, and reports whether it did.
 func (k *Keeper) look() bool {
 	metrics.Read(k.figures)
 	h := heap{
@@ -81,16 +82,16 @@ func (k *Keeper) look() bool {
 	return true
 }
 
-// heap is what Go says of it, in bytes.
+// heap holds Go's heap figures, in bytes.
 type heap struct {
-	allocated uint64 // since the process began
-	live      uint64 // what the last collection found in use
-	objects   uint64 // that, with what is new or not in use any more
-	free      uint64 // and is still the process's
+	allocated uint64 // allocated since the process started
+	live      uint64 // found in use by the last collection
+	objects   uint64 // live, plus objects allocated since or no longer used
+	free      uint64 // unused, but not returned to the operating system
 }
 
-// wasteful reports whether the process is at rest and holds more than it needs. before is what it had
-// allocated at the last look.
+// wasteful reports whether the process is idle and holds more than it needs. before is the
+// allocated figure of the last check.
 func (h heap) wasteful(before uint64) bool {
 	if h.allocated-before > rest {
 		return false

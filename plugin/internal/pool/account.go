@@ -9,10 +9,10 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// own makes the account that the device belongs to the owner of what is stored under the
-// instance's name. Menus, messages and contacts of another one that was paired here
-// before go away: their clicks cannot arrive any more, and words must not be taken for
-// an answer to a menu that somebody else sent.
+// own makes the device's account the owner of the data stored under the instance's name. If a
+// different account was paired before, its menus, messages and contacts are deleted: clicks on its
+// menus can no longer arrive, and a text must not be taken for an answer to a menu that another
+// account sent.
 func (i *Instance) own(ctx context.Context, r registry.Instance, device *wastore.Device) error {
 	account := registry.Account{JID: device.GetJID().ToNonAD().String()}
 	if lid := device.GetLID().ToNonAD(); !lid.IsEmpty() {
@@ -32,7 +32,7 @@ func (i *Instance) own(ctx context.Context, r registry.Instance, device *wastore
 	return nil
 }
 
-// doubt notes whether logins last, and reports whether that is news.
+// doubt records whether logins are unstable, and reports whether that has changed.
 func (i *Instance) doubt(unsure bool) (news bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -41,8 +41,7 @@ func (i *Instance) doubt(unsure bool) (news bool) {
 	return news
 }
 
-// standing is what a connected instance is in trouble with while nothing worse is the
-// matter; nil for nothing.
+// standing returns the trouble of a connected instance when there is no more serious one, or nil.
 func (i *Instance) standing() *Trouble {
 	i.mu.Lock()
 	unsure := i.unsure
@@ -57,7 +56,7 @@ func (i *Instance) standing() *Trouble {
 	return nil
 }
 
-// twin is the first other instance with the same account, by name; "" for none.
+// twin returns the name of the first other instance, by name, with the same account, or "".
 func (p *Pool) twin(i *Instance) (name string) {
 	own := i.Account().JID
 	if own.IsEmpty() {
@@ -73,8 +72,8 @@ func (p *Pool) twin(i *Instance) (name string) {
 	return name
 }
 
-// compare tells the connected instances whether they still have their account for
-// themselves, after changed came or went.
+// compare updates the shared-account trouble of the connected instances after changed gained or
+// lost its account.
 func (p *Pool) compare(changed *Instance) {
 	account := changed.Account().JID
 	for _, i := range p.List() {
@@ -89,5 +88,5 @@ func (p *Pool) compare(changed *Instance) {
 	}
 }
 
-// sharing reports whether an instance was told that another one has its account.
+// sharing reports whether the status says that another instance has the same account.
 func sharing(s Status) bool { return s.Trouble != nil && s.Trouble.Code == codeTwin }

@@ -10,35 +10,35 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// whatsmeow decrypts, stores and acknowledges one message after the other. Decrypting needs
-// that order; the disk does not have to be waited for between them. A message whose event
-// is on its way to the disk is told to whatsmeow as one that could not be handled, after
-// which it says nothing to WhatsApp; acks says it when the event is there.
+// whatsmeow decrypts, stores and acknowledges messages one at a time. Decryption needs that order,
+// but it need not wait for the disk in between. So while a message's event is being written to
+// disk, whatsmeow is told that the message could not be handled and does not acknowledge it; acks
+// acknowledges it once the event is stored.
 
 const (
-	// unacknowledged is how many messages of an instance are on their way to the disk at most.
-	// One more waits before it is decrypted.
+	// unacknowledged is how many messages of an instance may be on their way to the disk. The next
+	// one waits before it is decrypted.
 	unacknowledged = 128
-	// inCompany is how many when other instances receive something, too: what another one needs has these before it, at
-	// each step of its way.
+	// inCompany is that number while other instances also receive messages: at every step, those of
+	// another instance have to wait behind these.
 	inCompany = 4
 )
 
-// arrival is a message that was handed over to be stored.
+// arrival is a message that was handed over for storing.
 type arrival struct {
 	cli    *whatsmeow.Client
-	line   uint64 // the connection it came over, see Instance.dials
+	line   uint64 // the connection it arrived on, see Instance.dials
 	event  *events.Message
 	stanza *waBinary.Node
 	stored func() error // waits until it is on disk
-	then   func()       // not nil: no message, but what is to be done when those before it are there
-	weight int64        // of the room it takes
+	then   func()       // if not nil, this is no message but a call to make once all earlier messages are stored
+	weight int64        // how much of acks.room it takes
 }
 
-// acks acknowledges the messages of an instance in their order. Its goroutine is there
-// while there is something to wait for.
+// acks acknowledges the messages of an instance in order. Its goroutine runs only while there are
+// messages to wait for.
 type acks struct {
-	alone func() bool // no other instance receives anything
+	alone func() bool // reports whether no other instance receives anything
 	room  *semaphore.Weighted
 
 	mu     sync.Mutex
@@ -52,7 +52,7 @@ func newAcks(alone func() bool) *acks {
 	return &acks{alone: alone, room: semaphore.NewWeighted(unacknowledged)}
 }
 
-// add takes a message, or reports false when the instance ends.
+// add accepts a message, or returns false when the instance is ending.
 func (a *acks) add(ctx context.Context, m arrival, acknowledge func(batch []arrival, done func(arrival))) bool {
 	m.weight = 1
 	if !a.alone() {
@@ -89,7 +89,7 @@ func (a *acks) run(acknowledge func(batch []arrival, done func(arrival))) {
 	}
 }
 
-// close waits for the messages that were taken, and takes no more.
+// close stops accepting messages and waits for those accepted before.
 func (a *acks) close() {
 	a.mu.Lock()
 	a.closed = true
@@ -97,8 +97,8 @@ func (a *acks) close() {
 	a.work.Wait()
 }
 
-// acknowledge tells WhatsApp which messages are on disk. Those of a line that has ended
-// come again; they find their mark and are acknowledged then.
+// acknowledge acknowledges to WhatsApp the messages that are on disk. Messages of a connection that
+// has ended are delivered again; they are then recognised by their stored mark and acknowledged.
 func (i *Instance) acknowledge(batch []arrival, done func(arrival)) {
 	there := batch[:0]
 	failed := false
@@ -113,7 +113,7 @@ func (i *Instance) acknowledge(batch []arrival, done func(arrival)) {
 		switch {
 		case err == nil:
 			there = append(there, m)
-		case failed: // mostly by the one before it
+		case failed: // usually caused by the previous failure
 			i.kept.Add(1)
 		default:
 			failed = true

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// A message whose storing takes longer than slow has others behind it, of which nobody knows;
-// they are stored within catchUp after it.
+// While a message takes longer than slow to store, more messages may wait behind it that we do not
+// see yet; they are stored within catchUp after it.
 const (
 	slow    = 300 * time.Millisecond
 	catchUp = time.Second
 )
 
-// Away lists the instances that may have more coming from WhatsApp than they have been given:
-// those that are to be online and are not, were not yet given all that was kept for them, could
-// not store some of it or take long to, or have a line that is silent. An instance that nobody wants online is
-// not waited for. Of an instance that another process has claimed that one says it. changed
-// is closed when the list may be another one.
+// Away lists the instances for which WhatsApp may still have undelivered events: instances that
+// should be online but are not, that have not yet received everything kept for them, that failed to
+// store some of it or are slow to, or whose connection is silent. An instance that should not be
+// online is not listed. For an instance claimed by another process, that process decides. changed
+// is closed when the list may have changed.
 func (p *Pool) Away() (names []string, changed <-chan struct{}) {
 	changed = p.moved.wait()
 	for _, i := range p.List() {
@@ -44,8 +44,8 @@ func (i *Instance) away() bool {
 	return now.State != Connected || silent || i.heard.Load() != i.dials.Load() || i.kept.Load() > 0 || i.slow.Load() > 0
 }
 
-// timed says that the instance is away while something that came in takes long, until done and
-// a moment more.
+// timed marks the instance as away while an incoming item takes longer than slow to store, until
+// catchUp after done is called.
 func (i *Instance) timed() (done func()) {
 	add := func(n int64) {
 		i.slow.Add(n)
@@ -59,13 +59,13 @@ func (i *Instance) timed() (done func()) {
 	}
 }
 
-// bell wakes everybody who waits for it.
+// bell wakes all its waiters at once.
 type bell struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
-// wait returns a channel that is closed when it rings next.
+// wait returns a channel that is closed at the next ring.
 func (b *bell) wait() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,32 +6,32 @@ import (
 )
 
 const (
-	firstRetry = 250 * time.Millisecond // fast: whatsmeow repeats a cut send if we are back within 5 s
+	firstRetry = 250 * time.Millisecond // fast: whatsmeow repeats an interrupted send if we are back within 5 s
 	lastRetry  = time.Minute
-	slowRetry  = 5 * time.Minute // once the server looks like refusing us
-	longest    = time.Hour       // between two logins that WhatsApp refuses in words
+	slowRetry  = 5 * time.Minute // once the server appears to refuse us
+	longest    = time.Hour       // between two logins that WhatsApp refuses explicitly
 
-	// refusals is after how many connections in a row that ended before the login
-	// the server is taken to refuse us: whatsmeow loses the <failure> that says so
-	// when the socket closes right behind it.
+	// refusals is how many connections in a row must end before their login until the server is
+	// assumed to refuse us: whatsmeow loses the <failure> that says so when the socket closes right
+	// after it.
 	refusals = 5
-	// flapping is after how many connections in a row that ended soon after the login
-	// the instance is called unstable.
+	// flapping is how many connections in a row must end soon after their login until the instance
+	// counts as unstable.
 	flapping = 3
 )
 
-// backoff spaces the dials of one instance. Only a connection that has lasted makes it
-// forget: a login alone proves nothing, and a server that lets us in to hang up at once
-// must not be asked several times a second.
+// backoff spaces the dials of one instance. Only a connection that has lasted resets it: a login
+// alone proves nothing, and a server that accepts logins only to close the connection at once must
+// not be dialled several times a second.
 type backoff struct {
-	delay   time.Duration // the next, give or take a half
+	delay   time.Duration // the next delay, plus or minus half of it
 	refused int           // connections in a row that ended before their login
-	brief   int           // connections in a row that ended soon after it
-	told    int           // refusals in words that ask for patience, since a connection lasted
+	brief   int           // connections in a row that ended soon after their login
+	told    int           // explicit refusals that ask for patience, since a connection last lasted
 	ours    bool          // the last connection ended because we could not store
 }
 
-// next is how long to wait before the next dial.
+// next returns how long to wait before the next dial.
 func (b *backoff) next() time.Duration {
 	if b.refused >= refusals {
 		return about(slowRetry)
@@ -41,14 +41,14 @@ func (b *backoff) next() time.Duration {
 	return about(delay)
 }
 
-// pause is how long to wait after a refusal in words: longer each time.
+// pause returns how long to wait after an explicit refusal: longer each time.
 func (b *backoff) pause(first time.Duration) time.Duration {
 	pause := min(first<<min(b.told, 10), longest)
 	b.told++
 	return about(pause)
 }
 
-// ended takes note of how a connection ended.
+// ended records how a connection ended.
 func (b *backoff) ended(end ending, lasting time.Duration) {
 	b.ours = end.code == codeStorage
 	switch {
@@ -56,7 +56,7 @@ func (b *backoff) ended(end ending, lasting time.Duration) {
 		*b = backoff{}
 	case end.entered:
 		if b.brief == 0 {
-			b.delay = 0 // the dials before could not help it that there was no way
+			b.delay = 0 // earlier dials failed because there was no route
 		}
 		b.brief++
 		b.refused = 0

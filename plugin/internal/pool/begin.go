@@ -17,8 +17,8 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// beginSessions adds the sessions that the keys of devices begin to known. whatsmeow stores them with
-// the message's ratchets. The error says which could not begin.
+// beginSessions begins a session from each device's keys and adds it to known. whatsmeow stores the
+// sessions with the message's ratchets. The error covers the sessions that could not be started.
 func beginSessions(ctx context.Context, cli *whatsmeow.Client, known map[string][]byte, bundles map[types.JID]*prekey.Bundle) (err error) {
 	for device, bundle := range bundles {
 		one := &newSession{}
@@ -37,9 +37,9 @@ func beginSessions(ctx context.Context, cli *whatsmeow.Client, known map[string]
 	return err
 }
 
-// newSession is a session store for one session that is not stored yet.
+// newSession is a session store that holds one session not yet stored.
 type newSession struct {
-	libstore.Session // nil: a bundle needs no more than the methods below
+	libstore.Session // nil: processing a bundle needs only the methods below
 	record           *record.Session
 }
 
@@ -60,8 +60,8 @@ func (s *newSession) StoreSession(_ context.Context, _ *protocol.SignalAddress, 
 	return nil
 }
 
-// beginAhead begins a session whose first message has not come, and stores nothing. Not with a device
-// whose identity is another one than before: that is seen to with the message.
+// beginAhead begins a session before its first message and stores nothing. It fails for a device
+// whose identity has changed: sending the message handles that case.
 func beginAhead(ctx context.Context, cli *whatsmeow.Client, device types.JID, bundle *prekey.Bundle) (begunSession, error) {
 	one, identities := &newSession{}, &unsavedIdentity{IdentityKey: cli.Store}
 	if err := one.begin(ctx, cli, identities, device, bundle); err != nil {
@@ -70,13 +70,13 @@ func beginAhead(ctx context.Context, cli *whatsmeow.Client, device types.JID, bu
 	return begunSession{record: one.record.Serialize(), identity: identities.key}, nil
 }
 
-// unsavedIdentity keeps the identity of one device that is to be saved.
+// unsavedIdentity holds the identity of one device instead of saving it.
 type unsavedIdentity struct {
 	libstore.IdentityKey
 	key [32]byte
 }
 
-// SaveIdentity keeps it.
+// SaveIdentity keeps the key in memory.
 func (u *unsavedIdentity) SaveIdentity(_ context.Context, _ *protocol.SignalAddress, key *identity.Key) error {
 	u.key = key.PublicKey().PublicKey()
 	return nil

@@ -11,16 +11,16 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// soon is how long a Connect waits for the next attempt instead of saying why the last
-// one failed.
+// soon is the longest delay before the next attempt for which Connect keeps waiting instead of
+// returning the reason of the last failure.
 const soon = 5 * time.Second
 
-// Connect brings the instance online and waits until it is. An instance that is not
-// paired is paired first: show hears of every QR code, or of the one pairing code
-// when phone (digits with country code) is set. A caller who leaves ends the pairing
-// until the phone has agreed; from then on the instance comes online without him.
+// Connect brings the instance online and waits until it is. An instance that is not paired is
+// paired first: show is called for every step, such as each QR code, or the one pairing code when
+// phone (digits with country code) is set. If the caller leaves, the pairing ends, unless the phone
+// has agreed; from then on the instance comes online without the caller.
 //
-// The error is a *RefusedError when a reason is known, though the attempts may go on.
+// The error is a *RefusedError when a reason is known, although attempts may continue.
 func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt)) error {
 	unpaired := i.cli.Load() == nil
 	if unpaired {
@@ -38,7 +38,7 @@ func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt))
 	}
 	show(Prompt{Stage: StageConnecting})
 	asked := time.Now()
-	if !unpaired { // else the pairing has said so, and somebody may have stopped the instance since
+	if !unpaired { // a pairing has already set this, and another call may have stopped the instance since
 		if err := i.want(ctx, true); err != nil {
 			return err
 		}
@@ -59,16 +59,16 @@ func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt))
 	return err
 }
 
-// RefusedError is a connection that did not come about, with its reason.
+// RefusedError is a connection that was not established, with its reason.
 type RefusedError struct {
 	Status Status
-	Retry  time.Duration // after which asking again makes sense; not above 0: not by itself
+	Retry  time.Duration // when another attempt makes sense; zero or less: not without someone acting
 }
 
-// Error returns what is the matter and what to do.
+// Error returns the problem and what to do.
 func (e *RefusedError) Error() string { return e.Status.Trouble.Message }
 
-// Disconnect takes the instance offline and keeps it paired. It ends a pairing.
+// Disconnect takes the instance offline and keeps it paired. A pairing in progress is ended.
 func (i *Instance) Disconnect(ctx context.Context) error {
 	if _, err := i.stopPairing(ctx); err != nil {
 		return err
@@ -80,8 +80,8 @@ func (i *Instance) Disconnect(ctx context.Context) error {
 	return err
 }
 
-// Logout unpairs the instance, and ends a pairing. When WhatsApp cannot be asked, the session is dropped
-// here all the same; the phone then still lists the device.
+// Logout unpairs the instance, and ends a pairing in progress. When WhatsApp cannot be reached, the
+// session is deleted here all the same; the phone then still lists the device.
 func (i *Instance) Logout(ctx context.Context) error {
 	linked, err := i.stopPairing(ctx)
 	if err != nil {
@@ -96,7 +96,7 @@ func (i *Instance) Logout(ctx context.Context) error {
 			return err
 		}
 	}
-	if i.wanted() { // on its way: only a line can unlink, else the owner has to
+	if i.wanted() { // it may be connecting: without a connection the owner has to unlink the device by hand
 		short, cancel := context.WithTimeout(ctx, soon)
 		defer cancel()
 		_, _ = i.await(short, func(s Status) bool { return s.State == Connected || !i.wanted() })
@@ -109,7 +109,7 @@ func (i *Instance) Logout(ctx context.Context) error {
 	if err := i.Disconnect(ctx); err != nil {
 		return err
 	}
-	if i.cli.Load() == nil { // the server's word came first, and whatsmeow has deleted the session
+	if i.cli.Load() == nil { // the server's logout event came first, and whatsmeow has deleted the session
 		return nil
 	}
 	if err := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); err != nil {
@@ -125,8 +125,8 @@ func (i *Instance) Logout(ctx context.Context) error {
 	return nil
 }
 
-// unlink takes this device off the account. It is the query of Client.Logout, which
-// would also empty the device under handlers that are still at work.
+// unlink removes this device from the account. It sends the query of Client.Logout, which would
+// also clear the device while handlers still use it.
 func (i *Instance) unlink(ctx context.Context, cli *whatsmeow.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, i.pool.opts.Limits.Ack)
 	defer cancel()
@@ -140,7 +140,7 @@ func (i *Instance) unlink(ctx context.Context, cli *whatsmeow.Client) error {
 	return err
 }
 
-// askToDeliver asks WhatsApp for what comes in. It is the query of Client.SetPassive,
+// askToDeliver asks WhatsApp to deliver incoming events. It sends the query of Client.SetPassive,
 // which would wait for the next connection when this one ends.
 func askToDeliver(ctx context.Context, cli *whatsmeow.Client) error {
 	_, err := cli.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{

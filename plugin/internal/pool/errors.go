@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// Errors that callers tell apart.
+// Errors that callers distinguish.
 var (
 	ErrNotConnected = errors.New("instance is not connected to WhatsApp")
 	ErrNotPairing   = errors.New("instance is not waiting to be paired")
@@ -21,12 +21,12 @@ var (
 	ErrPairTimeout  = errors.New("nobody paired the instance in time")
 	ErrBusy         = errors.New("too many sends wait for this instance")
 	ErrClosed       = errors.New("the pool is closed")
-	// ErrNoDevice is a message that stayed here because no device of the recipient could
-	// have read it.
+	// ErrNoDevice means that a message was not sent because no device of the recipient could have
+	// read it.
 	ErrNoDevice = errors.New("WhatsApp gave no keys for any device of the recipient")
 )
 
-// PairError is a pairing that WhatsApp, the phone or whatsmeow has ended.
+// PairError means that WhatsApp, the phone or whatsmeow ended the pairing.
 type PairError struct{ Err error }
 
 // Error returns the cause, without numbers.
@@ -35,17 +35,16 @@ func (e *PairError) Error() string { return "pairing failed: " + redact(e.Err.Er
 // Unwrap returns the cause.
 func (e *PairError) Unwrap() error { return e.Err }
 
-// SendError is a send that failed, or one of the queries before it. What WhatsApp said
-// about the message itself, what it said about a query, and that it said nothing are
-// three things: only the first is a verdict on the message.
+// SendError is a failed send, or a failed query before it. WhatsApp may have refused the message
+// itself, refused a query, or given no answer; only the first is a verdict on the message.
 type SendError struct {
-	// Code is the number WhatsApp refused the message with (facts: <ack error=N>);
-	// 0 when it did not.
+	// Code is the code with which WhatsApp refused the message (facts: <ack error=N>); 0 if it did
+	// not.
 	Code int
-	// Query is the number WhatsApp refused a query with, before the message left;
-	// 0 when it did not.
+	// Query is the code with which WhatsApp refused a query before the message left; 0 if it did
+	// not.
 	Query int
-	// Unknown is true when the message may have reached WhatsApp, which said nothing.
+	// Unknown is true when the message may have reached WhatsApp, but no answer came.
 	Unknown bool
 	Err     error
 }
@@ -58,15 +57,14 @@ func (e *SendError) Unwrap() error { return e.Err }
 
 var ackNumber = regexp.MustCompile(`(\d+)$`)
 
-// Grade reads an error of whatsmeow.Client.SendMessage, or of one of its queries.
-// whatsmeow keeps the number of a refusal in the text only. A frame that may have
-// left counts as unknown.
+// Grade classifies an error of whatsmeow.Client.SendMessage or of one of its queries. whatsmeow
+// keeps the code of a refusal only in the error text. A frame that may have left counts as unknown.
 func Grade(err error) *SendError {
 	e := &SendError{Err: err}
 	var query *whatsmeow.IQError
 	var store *session.Error
 	switch {
-	case errors.As(err, &store): // before the message could leave
+	case errors.As(err, &store): // the message could not have left yet
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
 		if m := ackNumber.FindString(err.Error()); m != "" {
 			e.Code, _ = strconv.Atoi(m)

@@ -11,12 +11,12 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// fanout is one message on its way through whatsmeow's encryption: which devices it is
-// for, and which it could be encrypted for. It implements session.Fanout.
+// fanout tracks one message through whatsmeow's encryption: which devices it is for, and for which
+// it was encrypted. It implements session.Fanout.
 type fanout struct {
 	cli  *whatsmeow.Client
 	held *acquaintances
-	self bool // the recipient is our own account, on its other devices
+	self bool // the recipient is our own account: its other devices count as the recipient's
 	all  bool // a group may have no other member
 
 	refused error
@@ -28,9 +28,9 @@ func (i *Instance) newFanout(cli *whatsmeow.Client, to types.JID) *fanout {
 	return &fanout{cli: cli, held: i.acquainted, self: own(cli, to.User), all: to.Server == types.GroupServer, reached: map[string]bool{}}
 }
 
-// Sessions refuses a message that no device of the recipient could read. When none has
-// a session, as with a new recipient whose keys are not there, it asks for them itself: whatsmeow would swallow
-// the answer.
+// Sessions refuses a message that no device of the recipient could read. If none of those devices
+// has a session, as with a new recipient, Sessions itself asks for their keys, because whatsmeow
+// would swallow WhatsApp's answer.
 func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
 	theirs, lacking := false, make([]string, 0)
 	for address, ratchet := range known {
@@ -41,7 +41,7 @@ func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
 		}
 	}
 	for address, one := range f.held.take(lacking) {
-		// What is not stored is asked for below, or by whatsmeow.
+		// If this fails, the keys are requested below or by whatsmeow.
 		if err := f.cli.Store.Identities.PutIdentity(ctx, address, one.identity); err == nil {
 			known[address] = one.record
 		}
@@ -60,7 +60,8 @@ func (f *fanout) Sessions(ctx context.Context, known map[string][]byte) error {
 	return f.refused
 }
 
-// ask begins sessions with the lacking addresses. The error says why some are still missing.
+// ask begins sessions with the devices at the lacking addresses. The error says why some are still
+// missing.
 func (f *fanout) ask(ctx context.Context, known map[string][]byte, lacking []string) error {
 	devices := make([]types.JID, len(lacking))
 	for i, address := range lacking {
@@ -70,14 +71,14 @@ func (f *fanout) ask(ctx context.Context, known map[string][]byte, lacking []str
 	return errors.Join(err, beginSessions(ctx, f.cli, known, bundles))
 }
 
-// Encrypted notes which devices got their copy.
+// Encrypted records which devices got their copy.
 func (f *fanout) Encrypted(ratchets map[string][]byte) {
 	for address := range ratchets {
 		f.reached[address] = true
 	}
 }
 
-// readable reports whether a device of the recipient has a session.
+// readable reports whether any device of the recipient has a session.
 func (f *fanout) readable(known map[string][]byte) bool {
 	for address, ratchet := range known {
 		if ratchet != nil && f.theirs(address) {
@@ -89,8 +90,8 @@ func (f *fanout) readable(known map[string][]byte) bool {
 
 func (f *fanout) theirs(address string) bool { return f.self || !own(f.cli, deviceAt(address).User) }
 
-// missed are the devices that the message was not encrypted for, and how many of them,
-// and of all, are the recipient's.
+// missed returns the devices that the message was not encrypted for, how many of them are the
+// recipient's, and how many devices the recipient has in all.
 func (f *fanout) missed() (devices []types.JID, theirs, of int) {
 	for _, address := range f.asked {
 		recipient := f.theirs(address)
@@ -112,7 +113,7 @@ func own(cli *whatsmeow.Client, user string) bool {
 	return user == cli.Store.GetJID().User || user == cli.Store.GetLID().User
 }
 
-// deviceAt is the device of a Signal address, the inverse of types.JID.SignalAddress.
+// deviceAt returns the device of a Signal address, the inverse of types.JID.SignalAddress.
 func deviceAt(address string) types.JID {
 	user, device, _ := strings.Cut(address, ":")
 	user, domain, _ := strings.Cut(user, "_")

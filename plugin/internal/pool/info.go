@@ -9,7 +9,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// Info is what there is to know about an instance, whichever process has it.
+// Info describes an instance, whichever process has claimed it.
 type Info struct {
 	Name      string
 	CreatedAt time.Time
@@ -17,12 +17,13 @@ type Info struct {
 	Account   Account // all zero when not paired
 }
 
-// Info says how the instance is.
+// Info returns the instance's current state.
 func (i *Instance) Info() Info {
 	return Info{Name: i.name, CreatedAt: i.created, Status: i.Status(), Account: i.Account()}
 }
 
-// Infos says how instances are, of all processes, by name; of one unless name is "".
+// Infos describes the instances of all processes, sorted by name, or only the named one unless name
+// is "".
 func (p *Pool) Infos(ctx context.Context, name string) ([]Info, error) {
 	if p.opts.Leased {
 		return p.infosOfAll(ctx, name)
@@ -63,7 +64,7 @@ func (p *Pool) infosOfAll(ctx context.Context, name string) (infos []Info, err e
 	return infos, nil
 }
 
-// info is what the process shows that acts for the instance.
+// info returns what the process that runs the instance has published about it.
 func (o *others) info(r registry.Instance) Info {
 	o.mu.RLock()
 	one := o.of(r)
@@ -74,7 +75,7 @@ func (o *others) info(r registry.Instance) Info {
 	return Info{Name: r.Name, CreatedAt: r.CreatedAt, Status: one.says.Status, Account: one.says.Account}
 }
 
-// unclaimedInfo is of an instance for which nobody acts.
+// unclaimedInfo describes an instance that no process runs.
 func unclaimedInfo(r registry.Instance) Info {
 	info := Info{Name: r.Name, CreatedAt: r.CreatedAt, Status: Status{State: New, Since: r.StateAt, Trouble: unclaimed()}}
 	if info.Status.Since.IsZero() {

@@ -32,50 +32,51 @@ type Instance struct {
 	log     *slog.Logger
 	ctx     context.Context
 	cancel  context.CancelFunc
-	beyond  context.Context // of whatsmeow's background work: ends when ctx has and the line is down
+	beyond  context.Context // for whatsmeow's background work: ends once ctx has ended and the connection is closed
 	hush    context.CancelFunc
-	done    chan struct{} // closed when the supervisor ended
+	done    chan struct{} // closed when the supervisor has ended
 
 	cli     atomic.Pointer[whatsmeow.Client] // nil: not paired
 	signals chan signal                      // connection events for the supervisor
-	wake    chan struct{}                    // online changed
-	pairing atomic.Pointer[pairing]          // the one that waits for a phone
+	wake    chan struct{}                    // the wanted state has changed
+	pairing atomic.Pointer[pairing]          // the pairing in progress
 
-	dials       atomic.Uint64  // connections begun
-	heard       atomic.Uint64  // the last of them on which WhatsApp gave what it had kept
-	turn        chan struct{}  // held by the send that is under way
-	line        atomic.Int64   // sends that wait or are under way
-	acquainted  *acquaintances // people and keys that were asked for ahead
+	dials       atomic.Uint64  // number of connections begun
+	heard       atomic.Uint64  // the last connection on which WhatsApp delivered everything it had kept
+	turn        chan struct{}  // held by the send in progress
+	line        atomic.Int64   // sends waiting or in progress
+	acquainted  *acquaintances // people and keys queried ahead of sends
 	meeting     *gather.Gather[types.JID, struct{}]
 	numbers     *gather.Gather[string, []types.IsOnWhatsAppResponse]
 	asking      asking                          // retry receipts with keys
-	arriving    arriving                        // messages that whatsmeow has not got to
-	acks        *acks                           // messages that are on their way to the disk
-	single      atomic.Uint64                   // up to this connection each message waits for the disk alone
-	readdressed atomic.Pointer[types.MessageID] // the last message whose recipient has another LID by now
-	waiting     atomic.Int64                    // copies of messages that are tried again later
+	arriving    arriving                        // stanzas whose messages whatsmeow has not handed over yet
+	acks        *acks                           // messages being written to disk
+	single      atomic.Uint64                   // up to this connection number, each message waits for the disk on its own
+	readdressed atomic.Pointer[types.MessageID] // the last message whose recipient now has another LID
+	waiting     atomic.Int64                    // message copies to be retried later
 	pace        *rate.Limiter                   // nil: no limit
-	epoch       atomic.Uint64                   // of the lease this process has claimed; 0: none
-	claiming    chan struct{}                   // held by the call that claims a lease
+	epoch       atomic.Uint64                   // epoch of the lease this process has claimed; 0: none
+	claiming    chan struct{}                   // held by a call that claims or checks a lease
 
-	presented wastore.WAVersionContainer // the version of the last connection; the supervisor's
-	remembers atomic.Bool                // the registry tells a trouble of the instance
+	presented wastore.WAVersionContainer // client version of the last connection; only the supervisor uses it
+	remembers atomic.Bool                // the registry holds a trouble of the instance
 
-	account atomic.Pointer[Account] // whatsmeow writes its own without a lock
+	account atomic.Pointer[Account] // our copy: whatsmeow writes its own without a lock
 
-	unstored atomic.Pointer[error] // why the present connection's stores failed; nil: they work
+	unstored atomic.Pointer[error] // why storing failed on the current connection; nil: it works
 	slow     atomic.Int64          // see timed
-	kept     atomic.Int64          // what could not be stored since the last dial
+	kept     atomic.Int64          // items that could not be stored since the last dial
 
 	mu      sync.Mutex
-	online  bool // wanted
+	online  bool // should be online
 	lost    bool // another process may own the instance, see Lease
-	unsure  bool // the last logins did not last
+	unsure  bool // recent logins did not last
 	status  Status
 	changed chan struct{} // closed at the next change of status
 }
 
-// errNoToken: only Messenger's clients log in with a token (CAT) that can be renewed.
+// errNoToken is returned because only Messenger clients log in with a token (CAT) that can be
+// renewed.
 var errNoToken = errors.New("there is no login token to renew")
 
 // signal is a connection event of one client.
@@ -108,8 +109,9 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 		i.pace = rate.NewLimiter(rate.Limit(float64(n)/60), p.opts.Limits.Burst)
 	}
 	i.ctx, i.cancel = context.WithCancel(p.ctx)
-	// A query of whatsmeow's whose context ends while its frame is being written closes the
-	// channel on which its answer may be arriving (Client.cancelResponse, receiveResponse).
+	// When a whatsmeow query's context ends while its frame is being written, whatsmeow closes the
+	// channel on which the answer may be arriving (Client.cancelResponse, receiveResponse). So this
+	// context outlives i.ctx.
 	i.beyond, i.hush = context.WithCancel(context.WithoutCancel(p.ctx))
 	if err := i.load(ctx, r); err != nil {
 		return nil, err
@@ -124,15 +126,15 @@ func newInstance(ctx context.Context, p *Pool, r registry.Instance) (*Instance, 
 	return i, nil
 }
 
-// newClient makes a client that leaves reconnecting, and all history, to us.
+// newClient makes a client that leaves reconnecting and all history syncs to us.
 func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	device.Container = container{device.Container, i.pool.opts.Limits.Store}
 	cli := whatsmeow.NewClient(device, clientLog{waLogger{i.log}, i.see})
 	remembersNothing(cli)
 	cli.EnableAutoReconnect = false
 	cli.DisableLoginAutoReconnect = true
-	cli.EnableDecryptedEventBuffer = true // a redelivery finds its plaintext after the ratchet moved on
-	cli.SynchronousAck = true             // the handler stores before WhatsApp forgets
+	cli.EnableDecryptedEventBuffer = true // keeps the plaintext for a redelivery after the ratchet has moved on
+	cli.SynchronousAck = true             // WhatsApp may forget a message only after the handler stored it
 	cli.ManualHistorySyncDownload = true
 	cli.BackgroundEventCtx = i.beyond
 	cli.SetMediaHTTPClient(i.pool.client)
@@ -140,7 +142,7 @@ func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	cli.SetPreLoginHTTPClient(i.pool.client)
 	cli.SetMaxParallelRetryReceiptHandling(4)
 	cli.GetClientPayload = func() *waWa6.ClientPayload { return i.pool.web.payload(device) }
-	// Without this whatsmeow calls a nil function when the server speaks of the token.
+	// Without this, whatsmeow calls a nil function when the server mentions the token.
 	cli.RefreshCAT = func(context.Context) error { return errNoToken }
 	cli.GetMessageForRetry = func(_, to types.JID, id types.MessageID) *waE2E.Message {
 		return i.messageForRetry(cli, to, id)
@@ -152,7 +154,7 @@ func (i *Instance) newClient(device *wastore.Device) *whatsmeow.Client {
 	return cli
 }
 
-// handle is whatsmeow's event handler. false keeps a message at the server.
+// handle is whatsmeow's event handler. If it returns false, the server keeps the message.
 func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 	defer func() {
 		if r := recover(); r != nil { // whatsmeow would count a panic as success
@@ -202,12 +204,12 @@ func (i *Instance) handle(cli *whatsmeow.Client, evt any) (ok bool) {
 	return true
 }
 
-// receive has a message stored, and reports whether whatsmeow may acknowledge it.
+// receive stores a message and reports whether whatsmeow may acknowledge it.
 func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
 	if i.storeFailed() != nil {
-		return false // this line has ended; WhatsApp delivers the message again on the next
+		return false // this connection is being dropped; WhatsApp delivers the message again on the next one
 	}
-	// A message that is on its way to the disk when the instance ends is stored.
+	// A message already being written to disk is stored even if the instance ends meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), i.pool.opts.Limits.Store)
 	timed := i.timed()
 	end := func() {
@@ -219,7 +221,7 @@ func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
 	decrypted := session.Decrypted(cli.Store)
 	var stored func() error
 	var err error
-	if m.Info.SenderAlt.IsEmpty() { // the stanza names the sender's other address only when the server likes to
+	if m.Info.SenderAlt.IsEmpty() { // the server does not always include the sender's other address
 		m.Info.SenderAlt, err = cli.Store.GetAltJID(ctx, m.Info.Sender)
 	}
 	if err == nil {
@@ -242,8 +244,8 @@ func (i *Instance) receive(cli *whatsmeow.Client, m *events.Message) bool {
 	return i.stored(cli, "message", stored())
 }
 
-// stored is what whatsmeow learns about an incoming stanza: one that could not be
-// stored stays at the server, which is asked for it again.
+// stored returns what the event handler reports to whatsmeow for an incoming stanza: after an error
+// the stanza stays at the server, and the supervisor arranges its redelivery.
 func (i *Instance) stored(cli *whatsmeow.Client, what string, err error) bool {
 	if err == nil {
 		return true
@@ -257,7 +259,7 @@ func (i *Instance) stored(cli *whatsmeow.Client, what string, err error) bool {
 	return false
 }
 
-// signal hands an event to the supervisor, which is never far from taking it.
+// signal passes an event to the supervisor, which reads its events promptly.
 func (i *Instance) signal(cli *whatsmeow.Client, evt any) {
 	select {
 	case i.signals <- signal{cli, evt}:
@@ -265,13 +267,13 @@ func (i *Instance) signal(cli *whatsmeow.Client, evt any) {
 	}
 }
 
-// Name is the instance's name.
+// Name returns the instance's name.
 func (i *Instance) Name() string { return i.name }
 
-// CreatedAt is when the instance was created.
+// CreatedAt returns when the instance was created.
 func (i *Instance) CreatedAt() time.Time { return i.created }
 
-// Status returns the present status.
+// Status returns the current status.
 func (i *Instance) Status() Status {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -292,7 +294,7 @@ func (i *Instance) Account() Account {
 	return Account{}
 }
 
-// loggedIn notes who the server says we are.
+// loggedIn records which account the server says we are logged in as.
 func (i *Instance) loggedIn(cli *whatsmeow.Client) {
 	now := Account{JID: cli.Store.GetJID().ToNonAD(), LID: cli.Store.GetLID().ToNonAD()}
 	if old := i.account.Load(); old != nil && old.JID == now.JID {
@@ -301,7 +303,7 @@ func (i *Instance) loggedIn(cli *whatsmeow.Client) {
 	i.account.Store(&now)
 }
 
-// renamed notes the name that the account's phone shows to others.
+// renamed records the name that the account shows to others.
 func (i *Instance) renamed(name string) {
 	if old := i.account.Load(); old != nil {
 		now := *old
@@ -310,8 +312,9 @@ func (i *Instance) renamed(name string) {
 	}
 }
 
-// Client returns the client for queries and uploads while the instance is connected,
-// or ErrNotConnected. whatsmeow's own IsLoggedIn stays true over a lost connection.
+// Client returns the client for queries and uploads while the instance is connected, or
+// ErrNotConnected. It does not rely on whatsmeow's IsLoggedIn, which stays true after a lost
+// connection.
 func (i *Instance) Client() (*whatsmeow.Client, error) {
 	if cli := i.cli.Load(); cli != nil && i.Status().State == Connected && cli.IsConnected() {
 		return cli, nil
@@ -319,12 +322,12 @@ func (i *Instance) Client() (*whatsmeow.Client, error) {
 	return nil, ErrNotConnected
 }
 
-// set records a new status and tells everybody.
+// set records a new status and notifies everyone who waits for it.
 func (i *Instance) set(state State, trouble *Trouble) {
 	i.change(func(Status) bool { return true }, state, trouble)
 }
 
-// change is set for a status of which when says so.
+// change is like set, but does nothing unless when accepts the current status.
 func (i *Instance) change(when func(Status) bool, state State, trouble *Trouble) {
 	i.mu.Lock()
 	if !when(i.status) {
@@ -367,7 +370,7 @@ func (i *Instance) want(ctx context.Context, online bool) error {
 	return nil
 }
 
-// stir makes the supervisor look at what is wanted.
+// stir makes the supervisor check the wanted state again.
 func (i *Instance) stir() {
 	select {
 	case i.wake <- struct{}{}:
@@ -381,10 +384,11 @@ func (i *Instance) wanted() bool {
 	return i.online && !i.lost && i.cli.Load() != nil
 }
 
-// wants is wanted with this client: a lease that went and came back brings another.
+// wants reports whether the instance should be online with this client. A lease that was lost and
+// claimed again brings a new client.
 func (i *Instance) wants(cli *whatsmeow.Client) bool { return i.wanted() && i.cli.Load() == cli }
 
-// await waits until ready says so about the status.
+// await waits until ready accepts the status.
 func (i *Instance) await(ctx context.Context, ready func(Status) bool) (Status, error) {
 	for {
 		i.mu.Lock()

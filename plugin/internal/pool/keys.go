@@ -15,9 +15,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// fetchKeys asks WhatsApp for what starts a session with each device. whatsmeow's own
-// query does not hand out why there are none. The error is of the query, or else of the
-// devices that are missing in the answer.
+// fetchKeys asks WhatsApp for the keys that start a session with each device. whatsmeow's own query
+// does not return why keys are missing. The error is that of the query, or otherwise names what is
+// wrong with the devices that have no bundle.
 func fetchKeys(ctx context.Context, cli *whatsmeow.Client, devices []types.JID) (map[types.JID]*prekey.Bundle, error) {
 	users := make([]waBinary.Node, len(devices))
 	for i, device := range devices {
@@ -48,8 +48,7 @@ func fetchKeys(ctx context.Context, cli *whatsmeow.Client, devices []types.JID) 
 	return bundles, err
 }
 
-// bundleOf reads the keys of a device, from the answer to a query or from its retry
-// receipt.
+// bundleOf reads a device's keys from the answer to a query or from its retry receipt.
 func bundleOf(node waBinary.Node, device types.JID) (*prekey.Bundle, error) {
 	if refused, ok := node.GetOptionalChildByTag("error"); ok {
 		attrs := refused.AttrGetter()

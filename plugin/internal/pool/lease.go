@@ -13,20 +13,21 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// A lease says which of the processes on one database an instance belongs to. Its
-// epoch counts up at every handover, and the highest one in the registry owns the
-// instance: a call with that epoch claims it for the process that takes the call. An
-// instance that was ever leased stays offline in a process that has not claimed it, and
-// with Options.Leased every one does.
+// A lease determines which of the processes that share a database owns an instance. Its epoch
+// increases at every handover, and the highest epoch in the registry owns the instance: a call with
+// that epoch claims the instance for the process that handles the call. An instance that was ever
+// leased stays offline in every process that has not claimed it. With Options.Leased this holds for
+// every instance.
 const (
 	CodeLeaseLost = "lease_lost"      // a newer epoch has claimed the instance elsewhere
-	CodeUnclaimed = "lease_unclaimed" // leased, and not claimed since this process started
+	CodeUnclaimed = "lease_unclaimed" // leased, but not claimed since this process started
 )
 
-// ErrUnclaimed is a registry.ErrLeaseLost: a call without a lease came before any claim.
+// ErrUnclaimed is a registry.ErrLeaseLost: a call without a lease arrived before the instance was
+// claimed.
 var ErrUnclaimed = fmt.Errorf("the process has not claimed the instance: %w", registry.ErrLeaseLost)
 
-// Under is the instance, for a call under a lease; see Instance.Lease.
+// Under returns the instance for a call that holds a lease; see Instance.Lease.
 func (p *Pool) Under(ctx context.Context, name string, epoch uint64) (*Instance, error) {
 	i, err := p.Find(ctx, name)
 	if err == nil {
@@ -35,9 +36,9 @@ func (p *Pool) Under(ctx context.Context, name string, epoch uint64) (*Instance,
 	return i, err
 }
 
-// Claim claims an instance. It comes online if that is wanted, which Claim does not wait
-// for, and is not paired. news: the epoch is another one than before. An instance that is
-// gone, sqldb.ErrNotFound, was deleted by another process.
+// Claim claims an instance, which then comes online if that is wanted; Claim does not wait for it
+// and does not pair the instance. news reports whether the claim changed the owner or the epoch. If
+// the instance was deleted by another process, the error is sqldb.ErrNotFound.
 func (p *Pool) Claim(ctx context.Context, name string, epoch uint64) (news bool, err error) {
 	i, err := p.Find(ctx, name)
 	if err != nil {
@@ -51,10 +52,10 @@ func (p *Pool) Claim(ctx context.Context, name string, epoch uint64) (news bool,
 	return err == nil && (lost || before != epoch), err
 }
 
-// Lease checks the lease that a caller holds on the instance, and claims the instance
-// when its epoch is newer than the one this process knows. A claim makes the process
-// load the session anew: another one may have used it. 0 is a caller without a lease.
-// registry.ErrLeaseLost: the instance belongs to somebody else.
+// Lease checks the lease that a caller holds on the instance, and claims the instance when the
+// caller's epoch is newer than the one this process knows. A claim makes the process reload the
+// session, because another process may have used it. Epoch 0 means a caller without a lease.
+// registry.ErrLeaseLost means that the instance belongs to another process.
 func (i *Instance) Lease(ctx context.Context, epoch uint64) error {
 	lost := i.isLost()
 	switch {
@@ -69,12 +70,12 @@ func (i *Instance) Lease(ctx context.Context, epoch uint64) error {
 	}
 	err := i.claim(ctx, epoch)
 	if errors.Is(err, registry.ErrLeaseLost) {
-		err = errors.Join(err, i.owned(ctx)) // is it the caller's epoch that is old, or ours?
+		err = errors.Join(err, i.owned(ctx)) // tells whether the caller's epoch is outdated or ours
 	}
 	return err
 }
 
-// claim makes epoch the owner of the instance, and this process the one that acts for it.
+// claim makes epoch the owner of the instance, and this process the one that runs it.
 func (i *Instance) claim(ctx context.Context, epoch uint64) error {
 	release, err := i.claims(ctx)
 	if err != nil {
@@ -86,18 +87,18 @@ func (i *Instance) claim(ctx context.Context, epoch uint64) error {
 		return err
 	}
 	mine := i.epoch.Load()
-	if before > mine { // another process had it, and this one has not noticed
+	if before > mine { // another process owned the instance without this one noticing
 		i.lose()
 	}
 	i.epoch.Store(max(epoch, mine))
-	i.pool.moved.ring() // what is shown is shown under the epoch
+	i.pool.moved.ring() // other processes are shown the state under the new epoch
 	if i.isLost() {
 		return i.reload(ctx)
 	}
 	return nil
 }
 
-// lose lets go of an instance that is another process's.
+// lose releases an instance that now belongs to another process.
 func (i *Instance) lose() {
 	i.mu.Lock()
 	i.lost = true
@@ -109,7 +110,7 @@ func (i *Instance) lose() {
 	i.stir()
 }
 
-// claims waits for its turn to compare this process's epoch with the registry's.
+// claims waits for exclusive access to compare this process's epoch with the registry's.
 func (i *Instance) claims(ctx context.Context) (release func(), err error) {
 	select {
 	case i.claiming <- struct{}{}:
@@ -119,8 +120,8 @@ func (i *Instance) claims(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// Take claims an instance that an earlier process held under a lease, for a host that
-// leases nothing. Such a host is alone, and says so by connecting it.
+// Take claims an instance that an earlier process held under a lease, on behalf of a host that uses
+// no leases. Such a host has the database to itself, and asserts this by connecting the instance.
 func (i *Instance) Take(ctx context.Context) error {
 	if i.pool.opts.Leased || !i.isLost() || i.epoch.Load() != 0 {
 		return nil
@@ -132,14 +133,14 @@ func (i *Instance) Take(ctx context.Context) error {
 	return i.Lease(ctx, r.Epoch)
 }
 
-// owned asks the registry whether the instance is still this process's, and takes it
-// offline when it is not.
+// owned asks the registry whether the instance still belongs to this process, and takes it offline
+// if it does not.
 func (i *Instance) owned(ctx context.Context) error {
 	_, err := i.record(ctx)
 	return err
 }
 
-// record is what the registry says about the instance while it is this process's. Its
+// record returns the instance's registry entry as long as the instance belongs to this process. Its
 // errors are those of owned.
 func (i *Instance) record(ctx context.Context) (registry.Instance, error) {
 	release, err := i.claims(ctx)
@@ -158,9 +159,9 @@ func (i *Instance) record(ctx context.Context) (registry.Instance, error) {
 	return r, registry.ErrLeaseLost
 }
 
-// mayDial is asked before every dial. A process that was cut off and comes back must not
-// throw out the one that has claimed the instance meanwhile, nor let what another
-// account has left act for this one.
+// mayDial is called before every dial. A process that returns after being cut off must not displace
+// the process that has claimed the instance meanwhile, and data left by another account must not be
+// used for this one.
 func (i *Instance) mayDial(cli *whatsmeow.Client) error {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
@@ -171,8 +172,8 @@ func (i *Instance) mayDial(cli *whatsmeow.Client) error {
 	return i.own(ctx, r, cli.Store)
 }
 
-// leased is owned for an instance that this process holds under a lease; one that
-// nobody leases is not worth a question for every message.
+// leased is like owned for an instance that this process holds under a lease. Without a lease it
+// skips the registry query, which would cost one query per message.
 func (i *Instance) leased(ctx context.Context) error {
 	if i.isLost() {
 		return registry.ErrLeaseLost
@@ -190,7 +191,7 @@ func (i *Instance) isLost() bool {
 	return i.lost
 }
 
-// reload takes over what the registry and the session store say now.
+// reload takes over the current state of the registry and the session store.
 func (i *Instance) reload(ctx context.Context) error {
 	r, err := i.pool.opts.Registry.Instance(ctx, i.name)
 	if err != nil {
@@ -208,8 +209,8 @@ func (i *Instance) reload(ctx context.Context) error {
 	return nil
 }
 
-// load makes the client of the device that the registry names; none for an instance
-// that is not paired.
+// load makes the client for the device named in the registry, or none if the instance is not
+// paired.
 func (i *Instance) load(ctx context.Context, r registry.Instance) error {
 	i.cli.Store(nil)
 	if r.JID == "" {
@@ -220,7 +221,7 @@ func (i *Instance) load(ctx context.Context, r registry.Instance) error {
 		return fmt.Errorf("stored device id: %w", err)
 	}
 	device, err := i.pool.opts.Devices.Device(ctx, jid)
-	if errors.Is(err, sqldb.ErrNotFound) { // the session went before our record of it
+	if errors.Is(err, sqldb.ErrNotFound) { // the session was deleted before our record of it
 		return nil
 	}
 	if err != nil {

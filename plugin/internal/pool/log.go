@@ -20,21 +20,21 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// longDigits matches phone numbers, LIDs and group ids. They mean people, so they
-// never reach a log.
+// longDigits matches phone numbers, LIDs and group ids. They identify people, so they never reach a
+// log.
 var longDigits = regexp.MustCompile(`\d{7,}`)
 
-// stanza matches an XML node to the end of the line: whatsmeow prints whole ones,
-// with names and ciphertext.
+// stanza matches an XML node up to the end of the line: whatsmeow prints whole nodes, with names
+// and ciphertext.
 var stanza = regexp.MustCompile(`<([a-z:]+)[ >/].*`)
 
-// redact hides the digits of every JID in a line, and the inside of every stanza.
+// redact hides the digits of every JID in a line and the content of every stanza.
 func redact(line string) string {
 	return longDigits.ReplaceAllString(stanza.ReplaceAllString(line, "<$1 …>"), "<number>")
 }
 
-// waLogger writes whatsmeow's lines to slog. Debug lines are dropped: they hold
-// whole stanzas, and formatting them costs more than the work they describe.
+// waLogger writes whatsmeow's log lines to slog. It drops debug lines: they contain whole stanzas,
+// and formatting them costs more than the work they describe.
 type waLogger struct{ log *slog.Logger }
 
 func (l waLogger) write(level slog.Level, msg string, args []any) {
@@ -46,9 +46,10 @@ func (l waLogger) write(level slog.Level, msg string, args []any) {
 	}
 }
 
-// cut finds the error of work that ended with its connection or its device. Only we
-// cancel whatsmeow's contexts, close its database and delete devices, and a
-// connection's end is reported once, by its supervisor; a pairing that somebody has left is his own doing.
+// cut reports whether arg is the error of work that ended together with its connection or its
+// device. Such errors need no warning: only we cancel whatsmeow's contexts, close its database and
+// delete devices, the supervisor reports the end of a connection once, and a rejected pairing was
+// abandoned by its own caller.
 func cut(arg any) bool {
 	err, ok := arg.(error)
 	if !ok {
@@ -69,7 +70,8 @@ func (l waLogger) Sub(module string) waLog.Logger {
 	return waLogger{l.log.With("module", module)}
 }
 
-// signalLogger is libsignal's logger. The library's own prints to stdout, where it would break the plugin handshake.
+// signalLogger is libsignal's logger. The library's default logger prints to stdout, where it would
+// break the plugin handshake.
 type signalLogger struct{ to atomic.Pointer[slog.Logger] }
 
 func (*signalLogger) Debug(string, string)  {}
@@ -84,10 +86,10 @@ func (l *signalLogger) write(level slog.Level, m string) {
 	}
 }
 
-// signalLog is this process's. It writes where the newest pool does.
+// signalLog is the process-wide libsignal logger. It writes to the log of the newest pool.
 var signalLog signalLogger
 
-// libsignal reads its logger without a lock, so ours is there before anything runs.
+// libsignal reads its logger without a lock, so ours is installed before anything runs.
 func init() {
 	var l logger.Loggable = &signalLog
 	logger.Setup(&l)

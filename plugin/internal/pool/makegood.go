@@ -11,15 +11,15 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// againAfter is when a copy that a device did not get is tried again: four times, over
-// some minutes. Later the device has to ask for it.
+// againAfter lists the delays before each retry of a copy that a device did not get: four attempts
+// over some minutes. After that the device has to ask for it.
 var againAfter = []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute}
 
-// maxAgain is how many copies of an instance wait for such a moment.
+// maxAgain is how many copies of an instance may wait for a retry.
 const maxAgain = 64
 
-// makeGood sends a message to the devices it could not be encrypted for, as soon as
-// WhatsApp gives their keys. whatsmeow has already changed out.Message as it likes.
+// makeGood sends a message to the devices it could not be encrypted for, as soon as WhatsApp
+// provides their keys. whatsmeow may already have modified out.Message.
 func (i *Instance) makeGood(cli *whatsmeow.Client, devices []types.JID, chat types.JID, out Outgoing) {
 	for _, device := range devices {
 		r := &events.Receipt{Timestamp: time.Now()}
@@ -37,7 +37,7 @@ func (i *Instance) makeGood(cli *whatsmeow.Client, devices []types.JID, chat typ
 	}
 }
 
-// again tries to deliver a copy later, without holding anybody up.
+// again retries a copy in the background.
 func (i *Instance) again(c copyFor) {
 	if i.waiting.Add(1) > maxAgain {
 		i.waiting.Add(-1)

@@ -13,29 +13,31 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// The first message to somebody asks WhatsApp for their devices, and then for the keys of those.
-// Asked in the instance's turn, as whatsmeow does, each question holds up all who wait for the turn.
-// So a send meets its recipient before: those who wait ask together, and the sessions that
-// begin with WhatsApp's answer, four key agreements each, wait for their turns.
+// For the first message to a person, WhatsApp must be asked for their devices and then for the keys
+// of those devices. whatsmeow does this in the instance's turn, where each query holds up every
+// other send. So a send meets its recipient beforehand: waiting sends share their queries, and the
+// sessions started from WhatsApp's answer, at four key agreements each, are held until those sends
+// get their turn.
 const (
-	meetAtOnce = 64              // people in one question
-	metPeople  = 4096            // who are not asked about again, while the connection lasts
-	heldBegun  = 1024            // sessions with devices that no message has gone to yet
-	holdBegun  = 2 * time.Minute // then keys are asked for anew
+	meetAtOnce = 64              // people in one query
+	metPeople  = 4096            // people not queried again while the connection lasts
+	heldBegun  = 1024            // sessions held for devices that no message has gone to yet
+	holdBegun  = 2 * time.Minute // after which the keys are requested again
 )
 
-// acquaintances is whom an instance has met on its present connection.
+// acquaintances holds the people an instance has met on its current connection.
 type acquaintances struct {
-	met *lru.Cache[types.JID, uint64] // the connection
+	met *lru.Cache[types.JID, uint64] // the connection they were met on
 
 	mu    sync.Mutex
 	begun map[string]begunSession // by Signal address
 }
 
-// begunSession waits for the first message of a session. It is stored with that one's ratchets.
+// begunSession is a session that waits for its first message. It is stored with that message's
+// ratchets.
 type begunSession struct {
 	record   []byte
-	identity [32]byte // the device's
+	identity [32]byte // the device's identity key
 	until    time.Time
 }
 
@@ -47,8 +49,8 @@ func newAcquaintances() *acquaintances {
 	return &acquaintances{met: met, begun: map[string]begunSession{}}
 }
 
-// begin begins the sessions and keeps each until a message needs it. One that could not begin, or has
-// no room, is not kept, and its message asks for keys again.
+// begin starts the sessions and holds each until a message needs it. A session that could not be
+// started, or for which there is no room, is not held; its message requests the keys again.
 func (a *acquaintances) begin(ctx context.Context, cli *whatsmeow.Client, bundles map[types.JID]*prekey.Bundle) {
 	fresh := make(map[string]begunSession, len(bundles))
 	for device, bundle := range bundles {
@@ -68,7 +70,8 @@ func (a *acquaintances) begin(ctx context.Context, cli *whatsmeow.Client, bundle
 	}
 }
 
-// take gives the sessions that have begun with those addresses: each has one first message.
+// take removes and returns the held sessions for those addresses, because each session has only one
+// first message.
 func (a *acquaintances) take(addresses []string) map[string]begunSession {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,8 +87,8 @@ func (a *acquaintances) take(addresses []string) map[string]begunSession {
 	return found
 }
 
-// Meet asks WhatsApp, before the instance's turn, for what a first message to a person needs. What it
-// could not learn the message asks for itself, and says why it cannot be had.
+// Meet asks WhatsApp, before the instance's turn, for what a first message to a person needs. If
+// that fails, the message itself asks again and reports why.
 func (i *Instance) Meet(ctx context.Context, to types.JID) {
 	if to.Server != types.DefaultUserServer && to.Server != types.HiddenUserServer {
 		return
@@ -96,14 +99,14 @@ func (i *Instance) Meet(ctx context.Context, to types.JID) {
 	_, _ = i.meeting.Do(ctx, to)
 }
 
-// meet is one question about people.
+// meet sends one query about several people.
 func (i *Instance) meet(ctx context.Context, people []types.JID) (struct{}, error) {
 	cli, err := i.Client()
 	if err != nil {
 		return struct{}{}, err
 	}
 	on, all := i.dials.Load(), slices.Clone(people)
-	for _, self := range []types.JID{cli.Store.GetJID(), cli.Store.GetLID()} { // whose other devices get a copy
+	for _, self := range []types.JID{cli.Store.GetJID(), cli.Store.GetLID()} { // our other devices get a copy
 		if slices.ContainsFunc(people, func(p types.JID) bool { return p.Server == self.Server }) {
 			all = append(all, self.ToNonAD())
 		}
@@ -117,7 +120,7 @@ func (i *Instance) meet(ctx context.Context, people []types.JID) (struct{}, erro
 		return struct{}{}, err
 	}
 	if len(lacking) > 0 {
-		// Those that WhatsApp does not give their message asks for again, and says why.
+		// A message to a device without a bundle requests its keys again and reports the error.
 		bundles, _ := fetchKeys(ctx, cli, lacking)
 		i.acquainted.begin(ctx, cli, bundles)
 	}
@@ -127,8 +130,8 @@ func (i *Instance) meet(ctx context.Context, people []types.JID) (struct{}, erro
 	return struct{}{}, nil
 }
 
-// OnWhatsApp asks WhatsApp which numbers, with a plus before their digits, have an account. The answer
-// may be about others', too.
+// OnWhatsApp asks WhatsApp which numbers, written as a plus and digits, have an account. The answer
+// may include numbers of other callers.
 func (i *Instance) OnWhatsApp(ctx context.Context, numbers []string) ([]types.IsOnWhatsAppResponse, error) {
 	return i.numbers.Do(ctx, numbers...)
 }
@@ -141,8 +144,8 @@ func (i *Instance) onWhatsApp(ctx context.Context, numbers []string) ([]types.Is
 	return cli.IsOnWhatsApp(ctx, numbers)
 }
 
-// lackingSessions are the devices, under the address that whatsmeow encrypts for, that there is no
-// session with.
+// lackingSessions returns the devices without a session, under the address that whatsmeow encrypts
+// for.
 func lackingSessions(ctx context.Context, cli *whatsmeow.Client, devices []types.JID) ([]types.JID, error) {
 	var numbered []types.JID
 	for _, device := range devices {

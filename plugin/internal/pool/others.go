@@ -11,37 +11,36 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// others is what a process knows of the instances of all that share its database, as it saw
-// them last.
+// others is what this process last saw of all instances in the shared database.
 type others struct {
-	self string // this process
+	self string // this process's id
 
 	mu     sync.RWMutex
 	all    map[string]other
-	behind []string // as their processes show it
+	behind []string // as published by their processes, see Away
 	peers  map[string]peer
-	blunt  bool // the last look failed: nobody can have been heard
+	blunt  bool // the last look failed, so no heartbeat could be seen
 }
 
-// other is an instance, whoever has claimed it.
+// other is an instance, whichever process has claimed it.
 type other struct {
 	registry.Instance
-	says  shows // the one that has claimed it
+	says  shows // published by the process that has claimed it
 	owner owner
 }
 
-// owner is what is known of the process that shows an instance under its present lease.
+// owner is what is known of the process that publishes an instance under its current lease.
 type owner int
 
 const (
 	nobody owner = iota
-	gone         // it has said nothing for silence
-	unsure       // it was there before we were
+	gone         // no heartbeat for silence
+	unsure       // its heartbeat was there before we started and has not changed since
 	lives
 )
 
-// peer is a process on the database. Their clocks may differ, so what counts is when we saw
-// that its beat was another one.
+// peer is a process on the database. Clocks of processes may differ, so only the time at which we
+// saw its heartbeat change counts.
 type peer struct {
 	beat  int64
 	at    time.Time
@@ -50,14 +49,14 @@ type peer struct {
 
 func newOthers() *others { return &others{self: rand.Text()} }
 
-// blind says that a look has failed.
+// blind records that a look has failed.
 func (o *others) blind() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.blunt = true
 }
 
-// see takes what was read, and gives what was known before and is now.
+// see takes the data just read, and returns what was known before and what is known now.
 func (o *others) see(all []registry.Instance, beats map[string]int64) (before, now map[string]other, changed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -77,7 +76,7 @@ func (o *others) see(all []registry.Instance, beats map[string]int64) (before, n
 	return before, now, changed || len(before) != len(now)
 }
 
-// meet hears who lives.
+// meet updates which processes are alive.
 func (o *others) meet(beats map[string]int64) {
 	first, now := o.peers == nil, time.Now()
 	peers := make(map[string]peer, len(beats))
@@ -98,13 +97,13 @@ func (o *others) meet(beats map[string]int64) {
 	o.peers, o.blunt = peers, false
 }
 
-// of reads an instance; the caller holds the lock.
+// of returns what is known of an instance; the caller holds the lock.
 func (o *others) of(r registry.Instance) other {
 	one := o.all[r.Name]
 	if one.Shown != r.Shown {
 		one = other{}
 		if json.Unmarshal([]byte(r.Shown), &one.says) != nil {
-			one.says = shows{} // in the words of another version
+			one.says = shows{} // written by another version
 		}
 	}
 	one.Instance, one.owner = r, nobody
@@ -114,8 +113,8 @@ func (o *others) of(r registry.Instance) other {
 	return one
 }
 
-// away is Instance.away as the one says it that acts for the instance; while nobody does, it
-// is away if it is to be online.
+// away is Instance.away as published by the process that runs the instance. If no process does, the
+// instance is away if it should be online.
 func (o other) away() bool {
 	if o.owner > gone {
 		return o.says.Behind
@@ -123,24 +122,24 @@ func (o other) away() bool {
 	return o.Wanted == registry.Connected && o.JID != ""
 }
 
-// shows is what the process that has claimed an instance shows of it to the others, in the
-// registry.
+// shows is what the process that has claimed an instance publishes about it in the registry for the
+// others.
 type shows struct {
 	Status
 	Account Account
 	Behind  bool   // see Away
-	Process string // that acts for it; "": it has let it go
-	Epoch   uint64 // of its lease
+	Process string // the process that runs it; "": it was released
+	Epoch   uint64 // epoch of its lease
 }
 
-// shows is what is shown of an instance that this process has claimed.
+// shows returns what is published about an instance that this process has claimed.
 func (i *Instance) shows(process string) registry.Shown {
 	s := shows{Status: i.Status(), Account: i.Account(), Behind: i.away(), Process: process, Epoch: i.epoch.Load()}
 	b, _ := json.Marshal(s) // texts and times always encode
 	return registry.Shown{Name: i.name, Epoch: s.Epoch, What: string(b)}
 }
 
-// show stores what has changed of this process's instances since the last time.
+// show publishes what has changed in this process's instances since the last call.
 func (p *Pool) show(ctx context.Context, shown map[string]registry.Shown) {
 	maps.DeleteFunc(shown, func(name string, _ registry.Shown) bool { return p.mine(name) == nil })
 	var news []registry.Shown
@@ -150,14 +149,14 @@ func (p *Pool) show(ctx context.Context, shown map[string]registry.Shown) {
 		}
 	}
 	if len(news) == 0 || p.opts.Registry.Show(ctx, news) != nil {
-		return // the database's failure is in the node's health; the next time is soon
+		return // the node's health reports the database failure; the next attempt comes soon
 	}
 	for _, s := range news {
 		shown[s.Name] = s
 	}
 }
 
-// leave shows, at the end of the pool, that nobody acts for its instances any more.
+// leave publishes, when the pool closes, that no process runs its instances any more.
 func (p *Pool) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Limits.Store)
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// Stages of a pairing, in the words of whatsapp.instance.connect.progress.json.
+// Stages of a pairing, as spelled in whatsapp.instance.connect.progress.json.
 const (
 	StageQR         = "qr"
 	StageCode       = "code"
@@ -24,7 +24,7 @@ const (
 	StageConnecting = "connecting"
 )
 
-// Prompt is what somebody has to see or do for a pairing to go on.
+// Prompt is what the user has to see or do for a pairing to continue.
 type Prompt struct {
 	Stage     string                   `json:"stage"`
 	QR        string                   `json:"qr,omitempty"`
@@ -43,23 +43,23 @@ const (
 	displayName = "Chrome (Linux)"
 )
 
-// pairing is one that is under way.
+// pairing is a pairing in progress.
 type pairing struct {
 	cli    *whatsmeow.Client
-	line   context.Context // of the connection, see login
+	line   context.Context // the connection's context, see login
 	hangUp context.CancelFunc
 	cancel context.CancelFunc // ends the pairing
-	done   chan struct{}      // closed when what came of it is stored
-	letGo  bool               // its dial was, see dial
+	done   chan struct{}      // closed once the outcome is stored
+	letGo  bool               // dial returned errLetGo
 
 	mu      sync.Mutex
-	agreed  bool // the phone has; there is no way back
-	stopped bool // by somebody who wants the instance offline
+	agreed  bool // the phone has agreed; the pairing can no longer be cancelled
+	stopped bool // ended by a caller who wants the instance offline
 	over    bool // ended before the phone agreed
 }
 
-// leave ends the pairing, unless the phone has agreed: then the account lists the
-// device, and who leaves must not orphan it.
+// leave ends the pairing unless the phone has agreed: from then on the account lists the device,
+// and a caller who leaves must not orphan it.
 func (p *pairing) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +69,7 @@ func (p *pairing) leave() {
 	}
 }
 
-// stop is leave for somebody who wants the instance offline also if it is paired.
+// stop is like leave, and also keeps the instance offline if it ends up paired.
 func (p *pairing) stop() {
 	p.mu.Lock()
 	p.stopped = true
@@ -77,7 +77,7 @@ func (p *pairing) stop() {
 	p.leave()
 }
 
-// agree notes that the phone has agreed, and reports whether that was in time.
+// agree records that the phone has agreed, and reports whether it did so in time.
 func (p *pairing) agree() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,8 +97,8 @@ func (p *pairing) hasAgreed() bool {
 	return p.agreed
 }
 
-// stopPairing ends a pairing and waits until it is over. It reports whether the phone
-// had agreed before, so that the instance is paired now.
+// stopPairing ends a pairing and waits until it is over. linked reports that the phone had already
+// agreed and the instance is therefore paired.
 func (i *Instance) stopPairing(ctx context.Context) (linked bool, err error) {
 	p := i.pairing.Load()
 	if p == nil {
@@ -113,8 +113,8 @@ func (i *Instance) stopPairing(ctx context.Context) (linked bool, err error) {
 	}
 }
 
-// pair links a new device and leaves its client, disconnected, to the supervisor, which
-// is to connect it. ErrStopped: somebody else wants the instance offline.
+// pair links a new device and hands its disconnected client to the supervisor, which then connects
+// it. ErrStopped means that another call wants the instance offline.
 func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (err error) {
 	if err := i.pool.begin(); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 	defer context.AfterFunc(i.ctx, p.leave)()
 	before := i.Status()
 	defer func() {
-		if !p.letGo && i.cli.Load() != p.cli { // else whatsmeow or the supervisor may use it
+		if !p.letGo && i.cli.Load() != p.cli { // otherwise whatsmeow or the supervisor may use the client
 			defer time.AfterFunc(i.pool.opts.Limits.HangUp, hangUp).Stop()
 			disconnect(p.cli)
 		}
@@ -148,7 +148,7 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 		default:
 			i.set(before.State, before.Trouble)
 		}
-		i.stir() // it may be another process's by now, and says so
+		i.stir() // the instance may belong to another process by now; the supervisor then updates the status
 	}()
 	outcome := newOutcome(i, p)
 	err = i.prompt(life, p, phone, show, outcome)
@@ -164,11 +164,11 @@ func (i *Instance) pair(ctx context.Context, phone string, show func(Prompt)) (e
 	return err
 }
 
-// outcome is what the events of a pairing's client say.
+// outcome collects the events of a pairing's client.
 type outcome struct {
 	paired  chan error            // nil once whatsmeow has linked the device
-	ended   chan struct{}         // the server has ended the connection
-	down    <-chan *waBinary.Node // and hung up: whatsmeow tells those who wait for an answer, and nobody else after it has linked a device
+	ended   chan struct{}         // closed when the server has ended the pairing's connection
+	down    <-chan *waBinary.Node // the connection is closed: once a device is linked, whatsmeow reports this only to callers that wait for an answer
 	refusal atomic.Pointer[verdict]
 }
 
@@ -194,8 +194,8 @@ func newOutcome(i *Instance, p *pairing) *outcome {
 	return o
 }
 
-// agree records the device before whatsmeow stores its keys: a crash in between leaves
-// an instance that is logged out, never keys that nobody owns.
+// agree records the device before whatsmeow stores its keys: a crash in between leaves a logged-out
+// instance, never keys that belong to no instance.
 func (i *Instance) agree(p *pairing, jid types.JID) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(i.ctx), i.pool.opts.Limits.Store)
 	defer cancel()
@@ -212,8 +212,8 @@ func (i *Instance) agree(p *pairing, jid types.JID) bool {
 	return err == nil
 }
 
-// prompt dials and shows what the phone needs, until the pairing has ended in one way or
-// another. A nil error is a pairing that worked.
+// prompt dials and shows the user each step until the pairing has ended. A nil error means that the
+// pairing succeeded.
 func (i *Instance) prompt(ctx context.Context, p *pairing, phone string, show func(Prompt), o *outcome) error {
 	codes, err := p.cli.GetQRChannel(ctx)
 	if err != nil {
@@ -229,15 +229,15 @@ func (i *Instance) prompt(ctx context.Context, p *pairing, phone string, show fu
 		var item whatsmeow.QRChannelItem
 		select {
 		case item = <-codes:
-		case <-ctx.Done(): // whatsmeow looks at it only when there are codes
+		case <-ctx.Done(): // whatsmeow checks ctx only when a code is due
 			return ctx.Err()
 		}
 		switch item.Event {
-		case "": // there are no more
+		case "": // the channel is closed
 			return ErrPairTimeout
 		case whatsmeow.QRChannelEventCode:
 			switch {
-			case asked: // whatsmeow goes on with codes whose secret is no longer valid
+			case asked: // whatsmeow keeps sending codes whose secret is no longer valid
 			case phone == "":
 				until := time.Now().Add(item.Timeout)
 				show(Prompt{Stage: StageQR, QR: item.Code, ExpiresAt: &until})
@@ -274,7 +274,8 @@ func (i *Instance) prompt(ctx context.Context, p *pairing, phone string, show fu
 	}
 }
 
-// dialToPair dials in its turn, as the supervisor does, and says why it cannot.
+// dialToPair waits for a dial slot, as the supervisor does, then dials, and gives the reason if
+// that fails.
 func (i *Instance) dialToPair(ctx context.Context, p *pairing) error {
 	select {
 	case i.pool.dials <- struct{}{}:
@@ -298,10 +299,10 @@ func (i *Instance) dialToPair(ctx context.Context, p *pairing) error {
 		Trouble: &Trouble{Code: code, Message: message + "; then connect the instance again", At: time.Now()}}}
 }
 
-// adopt makes the client that the phone has agreed to the instance's own, and asks for
-// its connection unless somebody has stopped the pairing meanwhile. The server now ends
-// the pairing's connection (stream error 515) and expects a login on a new one. Whether
-// it does so in time is of no interest: the supervisor dials anew anyway.
+// adopt makes the client that the phone has agreed to the instance's client, and requests a
+// connection unless the pairing was stopped meanwhile. The server now ends the pairing's connection
+// (stream error 515) and expects a login on a new one. It does not matter whether it does so in
+// time, because the supervisor dials a new connection anyway.
 func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	t := time.NewTimer(i.pool.opts.Limits.Store + serverEnds)
 	defer t.Stop()
@@ -322,7 +323,7 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 	hangsUp := true
 	select {
 	case <-o.ended:
-	case <-ctx.Done(): // nobody waits for it any longer
+	case <-ctx.Done(): // the caller has left
 	case <-i.ctx.Done():
 	case <-o.down:
 		hangsUp = false
@@ -330,8 +331,9 @@ func (i *Instance) adopt(ctx context.Context, p *pairing, o *outcome) error {
 		hangsUp = false
 	}
 	if hangsUp {
-		// The server does so in a moment, and gets one anyway: whatsmeow races with itself when we do at the same time:
-		// socket.FrameSocket.Close against socket.NoiseSocket.Stop.
+		// The server closes the connection shortly, so we first give it the time to. If we closed
+		// it at the same moment, whatsmeow would race with itself (socket.FrameSocket.Close against
+		// socket.NoiseSocket.Stop).
 		t.Reset(i.pool.opts.Limits.HangUp)
 		select {
 		case <-o.down:

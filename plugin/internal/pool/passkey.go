@@ -9,15 +9,15 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Errors of answers to a passkey step. The pairing goes on after both.
+// Errors of answers to a passkey step. The pairing continues after either.
 var (
 	ErrPasskeyRefused = errors.New("WhatsApp refused the passkey's answer")
 	ErrNotAsked       = errors.New("the pairing does not ask for this")
 )
 
-// Passkey hands the browser's answer to a passkey step to the pairing that waits
-// for it. The error is ErrNotPairing, ErrPasskeyRefused or ErrNotAsked, or about the
-// connection; after each of them the same step can be answered again.
+// Passkey passes the browser's answer to the pairing that waits for a passkey step. The error is
+// ErrNotPairing, ErrPasskeyRefused, ErrNotAsked or a connection error; after each of them the same
+// step can be answered again.
 func (i *Instance) Passkey(ctx context.Context, answer *types.WebAuthnResponse) error {
 	p := i.pairing.Load()
 	if p == nil {
@@ -26,8 +26,8 @@ func (i *Instance) Passkey(ctx context.Context, answer *types.WebAuthnResponse) 
 	return passkeyError(p.cli.SendPasskeyResponse(ctx, answer))
 }
 
-// ConfirmPasskey says that the code of a confirm step is the one on the phone. The
-// errors are those of Passkey.
+// ConfirmPasskey confirms that the code of a confirm step matches the one on the phone. Its errors
+// are those of Passkey.
 func (i *Instance) ConfirmPasskey(ctx context.Context) error {
 	p := i.pairing.Load()
 	if p == nil {
@@ -36,8 +36,8 @@ func (i *Instance) ConfirmPasskey(ctx context.Context) error {
 	return passkeyError(p.cli.SendPasskeyConfirmation(ctx))
 }
 
-// passkeyError sorts what whatsmeow says: refusals have a type, the line's errors
-// too, and what is left is its complaint that the pairing is not that far.
+// passkeyError classifies whatsmeow's errors: refusals and connection errors have types of their
+// own, and the rest mean that the pairing has not reached this step.
 func passkeyError(err error) error {
 	var refused *whatsmeow.IQError
 	var lost *whatsmeow.DisconnectedError

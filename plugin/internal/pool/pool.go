@@ -22,66 +22,68 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// maxDialing is how many instances dial at the same time: a process that starts with
-// a thousand must not look like an attack.
+// maxDialing is how many instances dial at the same time: a process that starts with a thousand
+// instances must not look like an attack.
 const maxDialing = 8
 
-// Sent is a message of ours as it first left.
+// Sent is a message of ours as it was first sent.
 type Sent struct {
 	Message *waE2E.Message
 	Nodes   []waBinary.Node // SendRequestExtra.AdditionalNodes
 }
 
-// Options of a pool. Those not called optional are required.
+// Options of a pool. Fields not marked optional are required.
 type Options struct {
 	Registry *registry.Registry
 	Devices  *session.Devices
 	Log      *slog.Logger
 	Server   *Server // nil: WhatsApp itself
 	Limits   Limits
-	// Leased says that other processes share the database: no instance is this process's
-	// before it has claimed it.
+	// Leased says that other processes share the database: this process owns an instance only after
+	// it has claimed it.
 	Leased bool
-	// RefreshVersion lets the pool ask web.whatsapp.com which version of WhatsApp Web is
-	// current, at the start and when WhatsApp calls ours outdated.
+	// RefreshVersion lets the pool ask web.whatsapp.com which version of WhatsApp Web is current:
+	// at startup, and whenever WhatsApp rejects our version as outdated.
 	RefreshVersion bool
 
-	// Storage knows whether the database of Registry and Devices works.
+	// Storage reports whether the database of Registry and Devices works.
 	Storage *sqldb.Monitor
 
-	// OnMessage stores an incoming message, with from, what was decrypted of it and is not stored
-	// yet; nil: nothing. WhatsApp gets its acknowledgement after stored returned nil, or
-	// OnMessage without one, and delivers the message again after an error. ctx lasts until then.
+	// OnMessage stores an incoming message. from holds the part of its decryption that is not
+	// stored yet; nil means there is none. WhatsApp receives the acknowledgement once stored has
+	// returned nil, or once OnMessage has returned without a stored function; after an error
+	// WhatsApp delivers the message again. ctx is valid until then.
 	OnMessage func(ctx context.Context, i *Instance, m *events.Message, from *session.Decryption) (stored func() error, err error)
-	// OnReceipt stores a receipt. After an error WhatsApp delivers it again. Optional.
+	// OnReceipt stores a receipt. After an error WhatsApp delivers the receipt again. Optional.
 	OnReceipt func(ctx context.Context, i *Instance, r *events.Receipt) error
-	// OnGroup stores what changed about a group. Optional.
+	// OnGroup stores a change to a group. Optional.
 	OnGroup func(ctx context.Context, i *Instance, g *events.GroupInfo) error
-	// OnTimelock hears that WhatsApp locks or unlocks new chats. Optional.
+	// OnTimelock is called when WhatsApp locks or unlocks new chats. Optional.
 	OnTimelock func(ctx context.Context, i *Instance, l *events.NotifyAccountReachoutTimelock)
-	// Find answers from the ledger what a message of ours looked like; nil if it is
-	// not in it, or went to another chat.
+	// Find returns a message of ours from the ledger, or nil if the ledger does not have it or the
+	// message went to another chat.
 	Find func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*Sent, error)
-	// Changed hears that an instance has another account than the one before, and that
-	// what was stored for that one is gone. Optional.
+	// Changed is called after an instance was paired with a different account and the data stored
+	// for the previous account was deleted. Optional.
 	Changed func(ctx context.Context, instance string)
-	// Notify hears of every change of a status. It must not block. Optional.
+	// Notify is called on every status change. It must not block. Optional.
 	Notify func(instance string, s Status)
-	// Removed hears that an instance is gone, or another process's. It must not block. Optional.
+	// Removed is called when an instance is deleted or now belongs to another process. It must not
+	// block. Optional.
 	Removed func(instance string)
 }
 
-// Limits of the instances; a zero member means its default.
+// Limits of the instances; a zero field means the default.
 type Limits struct {
-	Login     time.Duration // from dialling to logged in, 30 s
-	Ack       time.Duration // waiting for the server's answer to a message, 25 s
-	Store     time.Duration // one OnMessage, 10 s
-	Lasting   time.Duration // after which a connection is a good one, 30 s
-	Silence   time.Duration // without a keep-alive answer before a connection is given up, 75 s
-	HangUp    time.Duration // for the server to hang up, 1 s
-	Queue     int           // sends that wait for one instance, 200
-	PerMinute int           // messages of one instance, 0: no limit
-	Burst     int           // of them at once, 10
+	Login     time.Duration // from dialling to login, 30 s
+	Ack       time.Duration // wait for the server's answer to a message, 25 s
+	Store     time.Duration // one OnMessage call, 10 s
+	Lasting   time.Duration // a connection that lasts this long counts as stable, 30 s
+	Silence   time.Duration // time without a keep-alive answer before a connection is dropped, 75 s
+	HangUp    time.Duration // time for the server to close the connection, 1 s
+	Queue     int           // sends that may wait for one instance, 200
+	PerMinute int           // messages per instance, 0: no limit
+	Burst     int           // messages allowed in one burst, 10
 }
 
 func (l Limits) withDefaults() Limits {
@@ -105,10 +107,10 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Pool is all instances of a process.
+// Pool holds all instances of a process.
 type Pool struct {
 	opts   Options
-	client *http.Client // every websocket and every media transfer
+	client *http.Client // for every websocket and media transfer
 	wires  *wires
 	web    *web
 	dials  chan struct{}
@@ -118,15 +120,15 @@ type Pool struct {
 
 	moved     bell        // see Away
 	others    *others     // with Options.Leased
-	receiving crowd.Crowd // the instances
+	receiving crowd.Crowd // instances that receive messages
 
 	mu     sync.RWMutex
 	byName map[string]*Instance
 	closed bool
 }
 
-// Open reads the registry and begins to connect the instances that were online, unless
-// they wait for a claim. It returns before they are connected.
+// Open reads the registry and starts connecting the instances that were online, except those that
+// must be claimed first. It returns before they are connected.
 func Open(ctx context.Context, opts Options) (*Pool, error) {
 	opts.Limits = opts.Limits.withDefaults()
 	signalLog.to.Store(opts.Log)
@@ -165,7 +167,7 @@ func Open(ctx context.Context, opts Options) (*Pool, error) {
 	return p, nil
 }
 
-// add takes an instance in and starts its supervisor.
+// add adds an instance to the pool and starts its supervisor.
 func (p *Pool) add(ctx context.Context, r registry.Instance) (*Instance, error) {
 	i, err := newInstance(ctx, p, r)
 	if err != nil {
@@ -186,7 +188,7 @@ func (p *Pool) add(ctx context.Context, r registry.Instance) (*Instance, error) 
 	return i, nil
 }
 
-// begin lets Close wait for work that a caller has begun, until p.wg.Done.
+// begin registers work started by a caller, so that Close waits for it until p.wg.Done.
 func (p *Pool) begin() error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -197,7 +199,7 @@ func (p *Pool) begin() error {
 	return nil
 }
 
-// Create registers a new instance. It is not connected. The errors are the store's.
+// Create registers a new instance, which is not connected yet. Its errors are the store's.
 func (p *Pool) Create(ctx context.Context, name string) (*Instance, error) {
 	r, err := p.opts.Registry.Create(ctx, name)
 	if err != nil {
@@ -219,8 +221,8 @@ func (p *Pool) Get(name string) (*Instance, error) {
 	return nil, sqldb.ErrNotFound
 }
 
-// Find is Get for an instance that another process on the same database may have
-// created meanwhile.
+// Find is like Get, but also finds an instance that another process created meanwhile in the same
+// database.
 func (p *Pool) Find(ctx context.Context, name string) (*Instance, error) {
 	if i, err := p.Get(name); err == nil {
 		return i, nil
@@ -230,7 +232,7 @@ func (p *Pool) Find(ctx context.Context, name string) (*Instance, error) {
 		return nil, err
 	}
 	i, err := p.add(ctx, r)
-	if errors.Is(err, sqldb.ErrExists) { // another call was faster
+	if errors.Is(err, sqldb.ErrExists) { // a concurrent call added it first
 		return p.Get(name)
 	}
 	return i, err
@@ -248,8 +250,7 @@ func (p *Pool) List() []*Instance {
 	return all
 }
 
-// Delete logs an instance out as far as WhatsApp can be reached, ends it and
-// forgets it.
+// Delete logs an instance out if WhatsApp can be reached, stops it and removes it.
 func (p *Pool) Delete(ctx context.Context, name string) error {
 	i, err := p.Get(name)
 	if err != nil {
@@ -271,7 +272,7 @@ func (p *Pool) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// forget takes an instance out that has ended.
+// forget removes an instance that has ended from the pool.
 func (p *Pool) forget(i *Instance) {
 	p.mu.Lock()
 	if p.byName[i.name] == i {
@@ -289,8 +290,9 @@ func (p *Pool) removed(name string) {
 	}
 }
 
-// Close disconnects every instance and waits for all goroutines, at most until ctx
-// ends. A WhatsApp that does not answer is waited for [goodbye]. It may be called again.
+// Close disconnects every instance and waits for all goroutines, but no longer than ctx. If
+// WhatsApp does not answer, Close waits for [goodbye] before it cuts the connections. Close may be
+// called more than once.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true

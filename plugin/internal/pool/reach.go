@@ -15,10 +15,10 @@ import (
 	"go.mau.fi/whatsmeow/socket"
 )
 
-// proxyError is a proxy that answered and did not let us through.
+// proxyError means that a proxy answered but refused the connection.
 type proxyError struct{ status int }
 
-// Error says so.
+// Error returns the proxy's status.
 func (e *proxyError) Error() string {
 	return fmt.Sprintf("the proxy answered %d %s", e.status, http.StatusText(e.status))
 }
@@ -31,8 +31,8 @@ func askedProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Res
 	return &proxyError{answer.StatusCode}
 }
 
-// unreachable says why a dial did not reach WhatsApp, and what to do. It names no
-// address: a proxy's is nobody's business.
+// unreachable returns why a dial did not reach WhatsApp, and what to do. The message names no
+// address, because a proxy's address is private.
 func unreachable(err error) (code, message string) {
 	var (
 		op        *net.OpError
@@ -71,8 +71,7 @@ func unreachable(err error) (code, message string) {
 	return codeUnreachable, "WhatsApp cannot be reached; check the network (" + redact(innermost(err)) + ")"
 }
 
-// innermost is the text of the error that the others are wrapped around: theirs name
-// addresses.
+// innermost returns the text of the innermost wrapped error, because the outer ones name addresses.
 func innermost(err error) string {
 	for err != nil {
 		inner := errors.Unwrap(err)

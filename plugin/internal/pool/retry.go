@@ -14,10 +14,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-const retryTimeout = time.Minute // one re-send, with its turn in the queue
+const retryTimeout = time.Minute // one re-send, including its wait for the turn
 
-// messageForRetry is Client.GetMessageForRetry: whatsmeow itself remembers 256
-// messages, and none over a restart.
+// messageForRetry is Client.GetMessageForRetry: whatsmeow itself remembers only 256 messages, and
+// none across a restart.
 func (i *Instance) messageForRetry(cli *whatsmeow.Client, chat types.JID, id types.MessageID) *waE2E.Message {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
@@ -27,8 +27,8 @@ func (i *Instance) messageForRetry(cli *whatsmeow.Client, chat types.JID, id typ
 	return nil
 }
 
-// find looks a message up under both names of its chat: a send may be under way
-// whose LID is not in the ledger yet.
+// find looks a message up under both addresses of its chat, because the ledger may not yet have the
+// LID of a send in progress.
 func (i *Instance) find(ctx context.Context, cli *whatsmeow.Client, chat types.JID, id types.MessageID) *Sent {
 	sent, err := i.pool.opts.Find(ctx, i.name, chat, id)
 	if sent == nil && err == nil {
@@ -44,25 +44,25 @@ func (i *Instance) find(ctx context.Context, cli *whatsmeow.Client, chat types.J
 	return sent
 }
 
-// copyFor is a message of ours on its way to one device: one that asked for it again,
-// or one that it could not be encrypted for.
+// copyFor is a copy of one of our messages for one device: a device that asked for it again, or one
+// that it could not be encrypted for.
 type copyFor struct {
 	receipt *events.Receipt // names the device and the chat, as a retry receipt does
 	id      types.MessageID
-	count   int            // how often the device has asked; 0: not at all
-	keys    *prekey.Bundle // those it sent with its question; nil: none
-	body    []byte         // marshalled, as this device must get it
-	message *waE2E.Message // as it first left
+	count   int            // how often the device has asked; 0: never
+	keys    *prekey.Bundle // keys sent with the retry receipt; nil: none
+	body    []byte         // marshalled in the form this device must get
+	message *waE2E.Message // as first sent
 	nodes   []waBinary.Node
 }
 
-// resend answers a retry receipt for a message of ours, and reports whether it did.
-// whatsmeow would answer it too, but without the stanza nodes (handleRetryReceipt
-// calls getMessageContent with empty nodeExtraParams), and a menu without its <biz>
-// shows no buttons; nor does it wait for a send that moves the same session on.
+// resend answers a retry receipt for one of our messages, and reports whether it did. whatsmeow's
+// own answer would omit the stanza nodes (handleRetryReceipt calls getMessageContent with empty
+// nodeExtraParams), and a menu without its <biz> node shows no buttons. Nor does whatsmeow wait for
+// a send that is advancing the same session.
 //
-// msg is as the recipient must get it: whatsmeow has wrapped it for an own device
-// or added the group's sender key.
+// msg is in the form the recipient must get: whatsmeow has wrapped it for an own device or added
+// the group's sender key.
 func (i *Instance) resend(cli *whatsmeow.Client, r *events.Receipt, id types.MessageID, count int, msg *waE2E.Message) bool {
 	ctx, cancel := context.WithTimeout(i.ctx, retryTimeout)
 	defer cancel()
@@ -87,8 +87,8 @@ func (i *Instance) resend(cli *whatsmeow.Client, r *events.Receipt, id types.Mes
 	return true
 }
 
-// deliver sends a copy, in the instance's turn: a session must not be used by two
-// encryptions at once.
+// deliver sends a copy in the instance's turn, because two encryptions must not use a session at
+// the same time.
 func (i *Instance) deliver(ctx context.Context, cli *whatsmeow.Client, c copyFor) error {
 	release, err := i.take(ctx)
 	if err != nil {
@@ -106,7 +106,7 @@ func (i *Instance) deliver(ctx context.Context, cli *whatsmeow.Client, c copyFor
 		if err != nil {
 			return fmt.Errorf("look for the session: %w", err)
 		}
-		if !known || c.count > 1 { // the session we have did not help
+		if !known || c.count > 1 { // the existing session did not help
 			bundles, err := fetchKeys(ctx, cli, []types.JID{device})
 			if bundle = bundles[device]; bundle == nil && !known {
 				return err
@@ -136,7 +136,7 @@ func (i *Instance) deliver(ctx context.Context, cli *whatsmeow.Client, c copyFor
 	})
 }
 
-// mediaTypeOf is what the stanza says of a message with a file; "" for others. The
+// mediaTypeOf returns the stanza's media type for a message with a file, and "" for others. The
 // picture above a menu does not count.
 func mediaTypeOf(m *waE2E.Message) string {
 	if inner := m.GetDocumentWithCaptionMessage().GetMessage(); inner != nil {
@@ -153,8 +153,8 @@ func mediaTypeOf(m *waE2E.Message) string {
 	return ""
 }
 
-// retryAttrs addresses one device: in a group through the group, an own device with
-// the chat as recipient (the attributes handleRetryReceipt copies from the receipt).
+// retryAttrs addresses one device: a group member through the group, an own device with the chat as
+// recipient (the attributes handleRetryReceipt copies from the receipt).
 func retryAttrs(r *events.Receipt, id types.MessageID, mediaType string) waBinary.Attrs {
 	attrs := waBinary.Attrs{"id": id, "type": "text", "t": r.Timestamp.Unix()}
 	if mediaType != "" {
@@ -171,8 +171,7 @@ func retryAttrs(r *events.Receipt, id types.MessageID, mediaType string) waBinar
 	return attrs
 }
 
-// encryptionJID is the JID a device's Signal session is kept under: the LID form
-// when it is known.
+// encryptionJID is the JID under which a device's Signal session is kept: its LID if that is known.
 func encryptionJID(ctx context.Context, cli *whatsmeow.Client, device types.JID) (types.JID, error) {
 	if device.Server != types.DefaultUserServer {
 		return device, nil

@@ -19,37 +19,37 @@ import (
 type Outgoing struct {
 	To      types.JID // without a device
 	ID      types.MessageID
-	Message *waE2E.Message // whatsmeow may add to it
+	Message *waE2E.Message // whatsmeow may modify it
 	Nodes   []waBinary.Node
 	// MediaHandle names the uploaded file of a channel's post (whatsmeow.UploadResponse.Handle).
 	MediaHandle string
-	// Intent is on disk before the message leaves, with the first ratchets that are written for
-	// it, or by itself for a channel's post, which has none. Optional.
+	// Intent is written to disk before the message leaves: with the first ratchets stored for the
+	// message, or on its own for a channel's post, which has none. Optional.
 	Intent *session.Rider
-	// Ready is asked in the instance's turn; with an error the message does not leave.
+	// Ready is called in the instance's turn; if it returns an error, the message does not leave.
 	// Optional.
 	Ready func(ctx context.Context) error
-	// Refused hears the number of WhatsApp's refusal, still in the turn. Optional.
+	// Refused is called with the code of WhatsApp's refusal, still within the turn. Optional.
 	Refused func(code int)
 }
 
-// Ack is the server's word that it took a message.
+// Ack is the server's confirmation that it accepted a message.
 type Ack struct {
 	At   time.Time
-	Chat types.JID // where the message went: for a person the LID
-	// Missed is how many of the recipient's Devices the message could not be encrypted
-	// for. They get it later, or when they ask for it.
+	Chat types.JID // the chat the message went to: for a person, the LID
+	// Missed is how many of the recipient's Devices the message could not be encrypted for. They
+	// get it later, or when they ask for it.
 	Missed, Devices int
-	// Readdressed is WhatsApp's word that the recipient has another address by now.
+	// Readdressed reports that, according to WhatsApp, the recipient now has another address.
 	Readdressed bool
 }
 
-// Send sends a message in the instance's turn. An error is a *SendError, or
-// ErrNotConnected, ErrBusy, registry.ErrLeaseLost, Ready's or the context's error when the
-// message did not leave. Ack.Chat is known with some errors, too.
+// Send sends a message in the instance's turn. Its error is a *SendError; or, when the message did
+// not leave, ErrNotConnected, ErrBusy, registry.ErrLeaseLost, the error of Ready or the context's
+// error. Some errors come with a known Ack.Chat.
 func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	release, err := i.take(ctx)
-	if errors.Is(err, context.DeadlineExceeded) { // said in words that do not mean a lost answer
+	if errors.Is(err, context.DeadlineExceeded) { // must not look like a lost answer
 		err = fmt.Errorf("%w: its turn did not come before the deadline", ErrBusy)
 	}
 	if err != nil {
@@ -61,7 +61,7 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 			return Ack{}, fmt.Errorf("%w: the pacing limit leaves no room before the deadline", ErrBusy)
 		}
 	}
-	if err := i.leased(ctx); err != nil { // the last moment: a turn may have taken long to come
+	if err := i.leased(ctx); err != nil { // checked as late as possible: the wait for the turn may have been long
 		return Ack{}, err
 	}
 	if out.Ready != nil {
@@ -74,11 +74,11 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 		return Ack{}, err
 	}
 	message := out.Message
-	out.Message = proto.CloneOf(message) // whatsmeow writes to it
+	out.Message = proto.CloneOf(message) // whatsmeow modifies it
 	ack, err := i.send(ctx, cli, out)
 	if refused, ok := errors.AsType[*SendError](err); ok && refused.Code == staleGroup && out.To.Server == types.GroupServer {
-		// It was written by what whatsmeow remembered of the group. WhatsApp took nothing of
-		// it, so what it says now may be tried at once.
+		// whatsmeow addressed the message by its outdated record of the group. WhatsApp accepted
+		// none of it, so it can be sent again as soon as the group has been queried anew.
 		if _, err := cli.GetGroupInfo(ctx, out.To); err != nil {
 			return ack, Grade(err)
 		}
@@ -88,10 +88,10 @@ func (i *Instance) Send(ctx context.Context, out Outgoing) (Ack, error) {
 	return ack, err
 }
 
-// staleGroup is the refusal of a message whose group is addressed in another way now.
+// staleGroup is WhatsApp's refusal code when the addressing of the group has changed.
 const staleGroup = 421
 
-// send hands the message to whatsmeow, in the turn.
+// send passes the message to whatsmeow; the caller holds the turn.
 func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing) (Ack, error) {
 	extra := whatsmeow.SendRequestExtra{ID: out.ID, Timeout: i.pool.opts.Limits.Ack, MediaHandle: out.MediaHandle}
 	if len(out.Nodes) > 0 {
@@ -112,19 +112,19 @@ func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing
 		ack.Readdressed = *id == out.ID
 	}
 	if devices.refused != nil {
-		err = devices.refused // without whatsmeow's words for it
+		err = devices.refused // without whatsmeow's wrapping
 	}
 	if err != nil {
 		failed := Grade(err)
 		switch {
 		case failed.Code != 0 && i.dials.Load() != dials:
-			// The line was cut under way, and whatsmeow sent the frame again on the next.
-			// That one was refused; what became of the first nobody said.
+			// The connection broke during the send, and whatsmeow sent the frame again on the next
+			// one. That copy was refused; the fate of the first is unknown.
 			return ack, &SendError{Unknown: true, Err: err}
 		case failed.Code == 0 && len(devices.reached) == 0 && out.To.Server != types.NewsletterServer:
-			failed.Unknown = false // it ended before it was encrypted
+			failed.Unknown = false // the send ended before the message was encrypted
 		case failed.Code == 0 && out.Intent != nil && !out.Intent.There():
-			failed.Unknown = false // or before that was on disk
+			failed.Unknown = false // or before the intent was on disk
 		}
 		if out.Refused != nil && failed.Code != 0 {
 			out.Refused(failed.Code)
@@ -133,15 +133,15 @@ func (i *Instance) send(ctx context.Context, cli *whatsmeow.Client, out Outgoing
 	}
 	missed, theirs, of := devices.missed()
 	ack.Missed, ack.Devices = theirs, of
-	if len(missed) > 0 && out.To.Server != types.GroupServer { // a group's devices get it all the same, and ask for the key
+	if len(missed) > 0 && out.To.Server != types.GroupServer { // devices in a group receive the message anyway and ask for the key
 		i.makeGood(cli, missed, resp.Chat, out)
 	}
 	return ack, nil
 }
 
-// take waits for the instance's turn: a channel of one, whose waiters go in the
-// order they came. whatsmeow has a lock of its own for this, but one that neither
-// a context nor a limit applies to.
+// take waits for the instance's turn: a channel of capacity one, whose waiters are served in the
+// order they came. whatsmeow has its own lock for this, but no context and no limit applies to that
+// one.
 func (i *Instance) take(ctx context.Context) (release func(), err error) {
 	if i.ctx.Err() != nil {
 		return nil, ErrNotConnected
@@ -165,13 +165,13 @@ func (i *Instance) take(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// comingBack is how long a send waits for an instance that is on its way to a login:
-// longer than a restart of the process takes, shorter than a caller's.
+// comingBack is how long a send waits for an instance that is about to log in: longer than a
+// restart of the process takes, and shorter than callers wait.
 const comingBack = 5 * time.Second
 
-// Online returns at once when the instance is connected. One that is connecting it
-// gives a few seconds, so that a restart or a dropped line is a delay and not a
-// failure. Otherwise it returns ErrNotConnected.
+// Online returns at once when the instance is connected. If it is connecting, Online waits a few
+// seconds, so that a restart or a dropped connection causes a delay and not a failure. Otherwise it
+// returns ErrNotConnected.
 func (i *Instance) Online(ctx context.Context) error {
 	if _, err := i.Client(); err == nil {
 		return nil
@@ -179,7 +179,7 @@ func (i *Instance) Online(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, comingBack)
 	defer cancel()
 	now, err := i.await(ctx, func(s Status) bool {
-		_, gone := i.Client() // also when the line has dropped and nobody has noticed yet
+		_, gone := i.Client() // also when the connection was lost and the status does not show it yet
 		return gone == nil || s.State != Connecting && s.State != Connected
 	})
 	if err != nil || now.State != Connected {

@@ -14,16 +14,16 @@ import (
 	"go.mau.fi/whatsmeow"
 )
 
-// Server is a WhatsApp server other than the real one, for tests and simulation.
-// It counts for the whole process, because whatsmeow keeps the trusted root key in
-// a package variable (whatsmeow.WACertPubKey).
+// Server is a WhatsApp server other than the real one, for tests and simulation. It applies to the
+// whole process, because whatsmeow keeps the trusted root key in a package variable
+// (whatsmeow.WACertPubKey).
 type Server struct {
 	addr string
 	root [32]byte
 }
 
-// ParseServer reads the settings server.url and server.rootKey. The server must be
-// on the loopback interface: with a foreign root key nothing authenticates it.
+// ParseServer parses the settings server.url and server.rootKey. The server must be on the loopback
+// interface, because with another root key nothing authenticates it.
 func ParseServer(rawURL, rootKey string) (*Server, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -54,10 +54,10 @@ func (s *Server) trust() {
 	}
 }
 
-// transport is what every client of the pool dials with, shared so that idle
-// connections have one owner. With a Server every host leads to it: a dialler that
-// returns a bare connection where TLS was asked for makes net/http speak plain HTTP
-// on it, so no certificate is involved and nothing else is reachable. What it opens is among the wires.
+// transport returns the transport that every client of the pool dials with, shared so that idle
+// connections have one owner. With a Server every host name leads to it: if a dialler returns a
+// bare connection where TLS was requested, net/http speaks plain HTTP on it, so no certificate is
+// involved and nothing else is reachable. w tracks the connections it opens.
 func transport(s *Server, w *wires) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -78,8 +78,9 @@ func transport(s *Server, w *wires) *http.Transport {
 	return t
 }
 
-// goodbye is how long a pool that closes waits for WhatsApp to answer the end of its connections. whatsmeow would wait for
-// five seconds (websocket.Conn.Close), in which a host wants the whole node to be closed.
+// goodbye is how long a closing pool waits for WhatsApp to answer the end of its connections.
+// whatsmeow would wait five seconds (websocket.Conn.Close), but a host expects the whole node to
+// have closed within that time.
 const goodbye = time.Second
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -92,13 +93,13 @@ type wires struct {
 
 func newWires() *wires { return &wires{open: map[*wire]struct{}{}} }
 
-// wire is one of them.
+// wire is one of those connections.
 type wire struct {
 	net.Conn
 	of *wires
 }
 
-// through dials as dial does, and keeps what it opens.
+// through wraps dial so that the connections it opens are tracked.
 func (w *wires) through(dial dialer) dialer {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -120,11 +121,11 @@ func (o *wire) Close() error {
 	return o.Conn.Close()
 }
 
-// cut ends all of them, whoever waits for an answer on one.
+// cut closes all connections, even if someone is waiting for an answer on one.
 func (w *wires) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for one := range w.open {
-		_ = one.Conn.Close() // its user closes it once more
+		_ = one.Conn.Close() // its user closes it again
 	}
 }

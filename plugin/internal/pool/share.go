@@ -7,26 +7,26 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// Several processes share a database. Each looks at all instances whenever another one
-// tells that something is different, and now and then; so it lets go of what others have
-// claimed, also where WhatsApp does not say so, and knows how theirs are.
+// Several processes may share a database. Each process reads all instances at regular intervals,
+// and whenever another process reports a change. It thereby releases instances that others have
+// claimed, even if WhatsApp does not report that, and knows the state of the others' instances.
 
 const (
-	// lookEvery is how often the instances are read when nothing is told, and how often a
-	// process says that it lives.
+	// lookEvery is how often the instances are read when no change is reported, and how often a
+	// process writes its heartbeat.
 	lookEvery = 2 * time.Second
-	// silence is how long a process may say nothing before it is taken for gone, and how long
-	// an instance may have none before it is on everybody's board.
+	// silence is how long a process may go without a heartbeat before it is considered dead, and
+	// how long an instance may be without a process before that is reported.
 	silence = 4 * lookEvery
-	// breath is the pause after each look, and after each show: many changes come together.
+	// breath is the pause after each look and each show, so that many changes are handled together.
 	breath = 50 * time.Millisecond
 )
 
-// share begins to look at what other processes do, and to show what this one does.
+// share starts watching what other processes do and publishing what this one does.
 func (p *Pool) share(ctx context.Context, all []registry.Instance) error {
 	beats, err := p.opts.Registry.Beats(ctx)
 	if err == nil {
-		err = p.opts.Registry.Beat(ctx, p.others.self) // before anything is shown
+		err = p.opts.Registry.Beat(ctx, p.others.self) // before anything is published
 	}
 	if err != nil {
 		return err
@@ -43,11 +43,11 @@ func (p *Pool) share(ctx context.Context, all []registry.Instance) error {
 	return nil
 }
 
-// repeat does something now, when there is news, and after lookEvery, until Close.
+// repeat calls do at once, then on every change and at least every lookEvery, until Close.
 func (p *Pool) repeat(news func() <-chan struct{}, do func(ctx context.Context)) {
 	p.wg.Go(func() {
 		for p.ctx.Err() == nil {
-			next := news() // before it is done: nothing is missed in between
+			next := news() // taken before do runs, so that no change is missed in between
 			ctx, cancel := context.WithTimeout(p.ctx, p.opts.Limits.Store)
 			do(ctx)
 			cancel()
@@ -57,7 +57,7 @@ func (p *Pool) repeat(news func() <-chan struct{}, do func(ctx context.Context))
 	})
 }
 
-// pause waits for news, at most for a time.
+// pause waits for news, but no longer than limit.
 func (p *Pool) pause(news <-chan struct{}, limit time.Duration) {
 	t := time.NewTimer(limit)
 	defer t.Stop()
@@ -68,10 +68,10 @@ func (p *Pool) pause(news <-chan struct{}, limit time.Duration) {
 	}
 }
 
-// looker looks at the instances of all processes.
+// looker watches the instances of all processes.
 type looker struct {
 	*Pool
-	waiting map[string]wait // by instance: nobody acts for it
+	waiting map[string]wait // instances that no process runs, by name
 	beaten  time.Time
 }
 
@@ -80,7 +80,7 @@ type wait struct {
 	told  bool
 }
 
-// look says that this process lives, reads all instances, and acts on what is different.
+// look writes this process's heartbeat, reads all instances and handles the changes.
 func (l *looker) look(ctx context.Context) {
 	if time.Since(l.beaten) >= lookEvery && l.opts.Registry.Beat(ctx, l.others.self) == nil {
 		l.beaten = time.Now()
@@ -91,7 +91,7 @@ func (l *looker) look(ctx context.Context) {
 	if err == nil {
 		beats, err = l.opts.Registry.Beats(ctx)
 	}
-	if err != nil { // the next look is soon; until then nobody dials or sends without reading the lease
+	if err != nil { // the next look comes soon; until then every dial and send reads the lease first
 		l.others.blind()
 		return
 	}
@@ -102,7 +102,7 @@ func (l *looker) look(ctx context.Context) {
 		case !ok || !o.CreatedAt.Equal(i.created):
 			l.drop(ctx, i)
 		case o.Epoch > i.epoch.Load() && !i.isLost():
-			_ = i.owned(ctx) // what was read may be older than our own claim
+			_ = i.owned(ctx) // owned reads again: the data above may be older than our own claim
 		}
 	}
 	for name := range before {
@@ -122,7 +122,7 @@ func (l *looker) look(ctx context.Context) {
 	}
 }
 
-// wait puts an instance on the board for which nobody acts, unless that is about to change.
+// wait reports an instance that no process runs, unless that is about to change.
 func (l *looker) wait(name string, o other) {
 	if o.owner == lives || o.owner == unsure || l.mine(name) != nil {
 		delete(l.waiting, name)
@@ -145,7 +145,7 @@ func (p *Pool) notify(name string, s Status) {
 	}
 }
 
-// mine is an instance that this process has claimed, or nil.
+// mine returns the instance if this process has claimed it, or nil.
 func (p *Pool) mine(name string) *Instance {
 	if i, err := p.Get(name); err == nil && !i.isLost() {
 		return i
@@ -153,7 +153,7 @@ func (p *Pool) mine(name string) *Instance {
 	return nil
 }
 
-// disown says that an instance is not this process's, unless it is.
+// disown reports that an instance no longer belongs to this process, unless it does.
 func (p *Pool) disown(name string) {
 	if p.mine(name) != nil {
 		return
@@ -164,7 +164,7 @@ func (p *Pool) disown(name string) {
 	}
 }
 
-// drop ends an instance that another process has deleted, and maybe created again.
+// drop stops an instance that another process has deleted, and possibly created again.
 func (p *Pool) drop(ctx context.Context, i *Instance) {
 	i.cancel()
 	select {

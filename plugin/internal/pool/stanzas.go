@@ -10,16 +10,16 @@ import (
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
-// clientLog is a client's log, and the one place where whatsmeow shows a whole stanza:
-// it hands every one it receives to its log before it handles it. From there we take
-// what its events leave out.
+// clientLog is a client's log. It is also the only place where whatsmeow exposes a whole stanza:
+// whatsmeow logs every stanza it receives before it handles it. From there we read the parts that
+// its events omit.
 type clientLog struct {
 	waLogger
 	received func(*waBinary.Node)
 }
 
-// unhandled is what whatsmeow warns of when a handler keeps a message from being
-// acknowledged. Why is logged where it is known, and mostly it only waits for the disk.
+// unhandled is whatsmeow's warning when a handler leaves a message unacknowledged. The cause is
+// logged where it is known, and usually the message is only waiting for the disk.
 const unhandled = "Handler for %s failed"
 
 // Warnf logs at level warn.
@@ -29,7 +29,7 @@ func (l clientLog) Warnf(msg string, args ...any) {
 	}
 }
 
-// Sub names the module; that of received stanzas also shows them.
+// Sub returns the log of a module. The one for received stanzas also passes them on.
 func (l clientLog) Sub(module string) waLog.Logger {
 	sub := waLogger{l.log.With("module", module)}
 	if module != "Recv" {
@@ -43,7 +43,7 @@ type stanzaLog struct {
 	received func(*waBinary.Node)
 }
 
-// Debugf takes the stanza and writes nothing.
+// Debugf passes the stanza on and logs nothing.
 func (l stanzaLog) Debugf(_ string, args ...any) {
 	for _, arg := range args {
 		if node, ok := arg.(*waBinary.Node); ok {
@@ -52,7 +52,7 @@ func (l stanzaLog) Debugf(_ string, args ...any) {
 	}
 }
 
-// see takes what whatsmeow's events leave out of a stanza.
+// see reads the parts of a stanza that whatsmeow's events omit.
 func (i *Instance) see(node *waBinary.Node) {
 	switch node.Tag {
 	case "message":
@@ -67,13 +67,13 @@ func (i *Instance) see(node *waBinary.Node) {
 	}
 }
 
-// maxAsking is how many retry receipts wait for whatsmeow to get to them: it works on
-// a few at a time.
+// maxAsking limits the retry receipts that wait until whatsmeow handles them, which it does a few
+// at a time.
 const maxAsking = 256
 
-// asking are the retry receipts that bring keys, until whatsmeow asks what to do about
-// them: a device that has lost its session sends new keys with its question, and
-// PreRetryCallback does not show them.
+// asking holds the retry receipts that carry keys until whatsmeow asks how to answer them: a device
+// that has lost its session sends new keys with its retry receipt, and PreRetryCallback does not
+// pass them on.
 type asking struct {
 	mu    sync.Mutex
 	nodes map[question]*waBinary.Node
@@ -85,7 +85,7 @@ type question struct {
 	id     types.MessageID
 }
 
-// see keeps a receipt that is a retry receipt with keys.
+// see keeps the receipt if it is a retry receipt with keys.
 func (a *asking) see(node *waBinary.Node) {
 	if node.Attrs["type"] != string(types.ReceiptTypeRetry) {
 		return
@@ -114,8 +114,7 @@ func (a *asking) see(node *waBinary.Node) {
 	}
 }
 
-// take returns the receipt of a device about a message, and forgets it; nil: it brought
-// no keys.
+// take removes and returns a device's receipt about a message, or nil if it carried no keys.
 func (a *asking) take(device types.JID, id types.MessageID) *waBinary.Node {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -128,12 +127,12 @@ func (a *asking) take(device types.JID, id types.MessageID) *waBinary.Node {
 	return node
 }
 
-// maxArriving is more messages than whatsmeow reads ahead. One that was forgotten is
-// acknowledged by whatsmeow.
+// maxArriving is more messages than whatsmeow reads ahead. If a stanza is dropped here
+// nevertheless, whatsmeow itself acknowledges its message.
 const maxArriving = 4096
 
-// arriving are the stanzas of messages with one ciphertext, until whatsmeow hands over what
-// was in them: what is acknowledged is the stanza.
+// arriving holds the stanzas of messages with one ciphertext until whatsmeow hands over the
+// decrypted message, because the acknowledgement refers to the stanza.
 type arriving struct {
 	mu    sync.Mutex
 	nodes []*waBinary.Node // oldest first
@@ -152,10 +151,10 @@ func (a *arriving) see(node *waBinary.Node) {
 	a.nodes = append(a.nodes, node)
 }
 
-// take returns the stanza of a message, and forgets it and those before it: whatsmeow
-// keeps their order. nil: it is not there, or is not the message's own.
+// take returns the stanza of a message and forgets it along with all earlier ones, since whatsmeow
+// keeps their order. It returns nil if the stanza is not there or is not the message's own.
 func (a *arriving) take(m *events.Message) *waBinary.Node {
-	if m.UnavailableRequestID != "" { // it came inside another one
+	if m.UnavailableRequestID != "" { // it came inside another message
 		return nil
 	}
 	a.mu.Lock()

@@ -13,65 +13,64 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// State of an instance, in the words of the published schema
-// (whatsapp.instance.list.output.json).
+// State of an instance, as spelled in the published schema (whatsapp.instance.list.output.json).
 type State string
 
 // The states of an instance.
 const (
 	New          State = "new"          // never paired
-	Pairing      State = "pairing"      // waits for the phone
-	Connecting   State = "connecting"   // paired, on its way to a login, or on its way back
+	Pairing      State = "pairing"      // waiting for the phone
+	Connecting   State = "connecting"   // paired, and logging in or reconnecting
 	Connected    State = "connected"    // logged in
-	Disconnected State = "disconnected" // paired, and stays offline until somebody acts
-	LoggedOut    State = "logged_out"   // the phone removed this device: pair again
-	Banned       State = "banned"       // WhatsApp refuses the account for a while
-	Replaced     State = "replaced"     // another process took the session, or its lease
+	Disconnected State = "disconnected" // paired, and offline until someone acts
+	LoggedOut    State = "logged_out"   // the phone removed this device; it must be paired again
+	Banned       State = "banned"       // WhatsApp refuses the account temporarily
+	Replaced     State = "replaced"     // another process took over the session or its lease
 )
 
-// Status is what is known about an instance. It names no number.
+// Status describes an instance. It contains no phone number.
 type Status struct {
 	State State
 	Since time.Time // when the instance entered the state
-	// Trouble is what keeps the instance from working as asked; nil when nothing does.
+	// Trouble describes what keeps the instance from working as requested; nil if nothing does.
 	Trouble *Trouble
 }
 
-// Trouble says what is wrong, and the next step.
+// Trouble describes a problem and the next step.
 type Trouble struct {
 	Code    string // stable, snake_case
-	Message string // for people: what is the matter and what to do
+	Message string // for people: the problem and what to do
 	At      time.Time
-	Until   time.Time // when it is tried again; zero: not before somebody acts
+	Until   time.Time // when the next attempt is made; zero: not before someone acts
 }
 
-// Troubles that the pool finds by itself; the others come from WhatsApp, see judge.
+// Troubles that the pool detects itself; the others come from WhatsApp, see judge.
 const (
 	codeUnreachable = "unreachable"      // the server cannot be dialled
-	codeUntrusted   = "untrusted_server" // who answers is not WhatsApp
+	codeUntrusted   = "untrusted_server" // the server that answers is not WhatsApp
 	codeLost        = "connection_lost"  // the connection ended without a reason
-	codeDeaf        = "not_delivering"   // logged in, and WhatsApp did not agree to deliver
+	codeDeaf        = "not_delivering"   // logged in, but WhatsApp did not agree to deliver messages
 	codeUnstable    = "unstable"         // logins do not last
 	codeTwin        = "same_account"     // another instance has the same account
-	codeRefused     = "refused"          // connections end before the login, again and again
+	codeRefused     = "refused"          // connections repeatedly end before the login
 	codeKeepAlive   = "keepalive"        // the server stopped answering
 	codeStorage     = "storage"          // events cannot be stored
 	codeOutdated    = "client_outdated"  // WhatsApp wants a newer client
 	codeSlow        = "slow_down"        // WhatsApp wants fewer logins
 )
 
-// verdict is what WhatsApp itself said about the end of a connection.
+// verdict is the reason WhatsApp itself gave for the end of a connection.
 type verdict struct {
 	state         State
 	code, message string
-	retry         time.Duration // after which trying again makes sense; 0: not before somebody acted
-	patient       bool          // and each time later
+	retry         time.Duration // when a retry makes sense; 0: not before someone acts
+	patient       bool          // each further retry waits longer
 	unpair        bool          // the session is gone
-	outdated      bool          // a newer version of WhatsApp Web may be let in
+	outdated      bool          // a newer version of WhatsApp Web may be accepted
 }
 
-// judge turns the events after which whatsmeow does not reconnect
-// (events.PermanentDisconnect) into a verdict; nil for any other event.
+// judge turns the events after which whatsmeow does not reconnect (events.PermanentDisconnect) into
+// a verdict, and returns nil for any other event.
 func judge(evt any) *verdict {
 	switch e := evt.(type) {
 	case *events.LoggedOut:
@@ -106,8 +105,8 @@ func judge(evt any) *verdict {
 	return nil
 }
 
-// refusal is what a login means that was refused with a number whatsmeow has no event
-// for. What may pass by itself is tried again, ever more slowly.
+// refusal is the verdict for a login that was refused with a code for which whatsmeow has no event.
+// If the refusal may pass by itself, the login is retried with growing delays.
 func refusal(number events.ConnectFailureReason) *verdict {
 	v := &verdict{state: Connecting, code: "connect_failure", retry: slowRetry, patient: true}
 	switch number {
@@ -129,16 +128,16 @@ func refusal(number events.ConnectFailureReason) *verdict {
 	return v
 }
 
-// told is a Trouble as the registry keeps it, so that it is still known after a
-// restart of the process.
+// told is a Trouble as stored in the registry, so that it is still known after a restart of the
+// process.
 type told struct {
 	Code    string    `json:"code"`
 	Message string    `json:"message"`
 	Until   time.Time `json:"until,omitzero"`
 }
 
-// remember stores a state that lasts, and why. A database that fails is a line in the
-// log: the state itself has been told.
+// remember stores a lasting state and its reason. A database failure is only logged: the state
+// itself is reported anyway.
 func (i *Instance) remember(ctx context.Context, s State, t *Trouble) {
 	var reason []byte
 	if t != nil {
@@ -151,7 +150,7 @@ func (i *Instance) remember(ctx context.Context, s State, t *Trouble) {
 	i.remembers.Store(t != nil)
 }
 
-// forgive drops what was remembered, now that the instance has logged in.
+// forgive clears the remembered trouble, now that the instance has logged in.
 func (i *Instance) forgive() {
 	if !i.remembers.Load() {
 		return
@@ -161,8 +160,8 @@ func (i *Instance) forgive() {
 	i.remember(ctx, Connected, nil)
 }
 
-// recall is the status that an instance starts with: what was remembered of it, and
-// otherwise what its pairing says.
+// recall returns the status an instance starts with: the remembered one, or otherwise one derived
+// from its pairing.
 func (i *Instance) recall(r registry.Instance) Status {
 	s := Status{State: New, Since: r.StateAt}
 	if i.cli.Load() != nil {

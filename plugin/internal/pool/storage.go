@@ -12,18 +12,17 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// A message that cannot be stored must not be answered: WhatsApp would forget it. So a
-// line whose database fails is hung up before anything is said about what came over it,
-// and dialled again when the database works. WhatsApp delivers then what it has kept.
+// A message that cannot be stored must not be acknowledged, or WhatsApp would forget it. So when
+// the database fails, the connection is closed before anything that came over it is acknowledged,
+// and dialled again once the database works. WhatsApp then delivers what it has kept.
 
-// storeLook is how often an instance without a database asks whether it works again.
+// storeLook is how often an instance whose database failed checks whether it works again.
 const storeLook = 500 * time.Millisecond
 
-// errNotStored is the signal that a message waits at the server because it could
-// not be stored.
+// errNotStored is the signal that WhatsApp still holds an item because it could not be stored.
 type errNotStored struct{ err error }
 
-// arm makes the stores of a client ready for the connection that is about to be dialled.
+// arm prepares the stores of a client for the connection that is about to be dialled.
 func (i *Instance) arm(cli *whatsmeow.Client) {
 	i.unstored.Store(nil)
 	i.kept.Store(0)
@@ -37,7 +36,7 @@ func (i *Instance) arm(cli *whatsmeow.Client) {
 	})
 }
 
-// storeFailed is why the present connection's stores have failed; nil while they work.
+// storeFailed returns why storing failed on the current connection, or nil.
 func (i *Instance) storeFailed() error {
 	if err := i.unstored.Load(); err != nil {
 		return *err
@@ -45,7 +44,7 @@ func (i *Instance) storeFailed() error {
 	return nil
 }
 
-// awaitStore waits until the database works, or until the instance is not wanted online.
+// awaitStore waits until the database works, or until the instance should no longer be online.
 func (i *Instance) awaitStore() {
 	for told := false; i.ctx.Err() == nil && i.wanted(); told = true {
 		err := i.pool.opts.Storage.Err()
@@ -59,8 +58,8 @@ func (i *Instance) awaitStore() {
 	}
 }
 
-// hopeless reports whether a message that its handler could not store could not be
-// stored by anybody: then there is no use in keeping the line.
+// hopeless reports whether the database itself has failed, so that no other message could be stored
+// either. The connection is then of no use.
 func (i *Instance) hopeless() bool {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
@@ -68,8 +67,8 @@ func (i *Instance) hopeless() bool {
 	return i.pool.opts.Storage.Look(ctx) != nil
 }
 
-// notStoring says that the database keeps the instance offline. The database's own words
-// are for the log: they may name hosts and users.
+// notStoring returns the trouble of an instance that its database keeps offline. The database's
+// error text goes only to the log, because it may name hosts and users.
 func (i *Instance) notStoring(err error) *Trouble {
 	i.log.Warn("the database cannot be used; the line to WhatsApp stays down until it can", "error", redactErr(err))
 	t := &Trouble{Code: codeStorage, At: time.Now(),
@@ -80,21 +79,21 @@ func (i *Instance) notStoring(err error) *Trouble {
 	return t
 }
 
-// container deletes devices so that whatsmeow does not notice. When the server unlinks
-// a device, whatsmeow has it deleted and then empties the struct without a lock, while
-// goroutines of its own still read it: those that fetch settings, upload keys or send
-// receipts. It leaves the struct alone when the deletion fails, so here it always does.
-// What those goroutines still want to store fails in the database: the device is gone.
+// container deletes devices without whatsmeow noticing. When the server unlinks a device, whatsmeow
+// deletes it and then clears the struct without a lock, while other goroutines of whatsmeow still
+// read it to fetch settings, upload keys or send receipts. If the deletion fails, whatsmeow leaves
+// the struct alone; so here it always reports failure. Whatever those goroutines still try to store
+// fails in the database, because the device is gone.
 type container struct {
 	wastore.DeviceContainer
-	deletion time.Duration // how long one may take
+	deletion time.Duration // how long a deletion may take
 }
 
-// errDeleted is what a deletion that worked returns.
+// errDeleted is returned by a deletion that succeeded.
 var errDeleted = errors.New("the session is deleted; its client keeps what it has in memory until it ends")
 
-// PutDevice stores the device and stays its container: the first time, the inner one
-// puts itself there.
+// PutDevice stores the device and remains its container: on the first call, the inner container
+// would replace it.
 func (c container) PutDevice(ctx context.Context, d *wastore.Device) error {
 	fresh := !d.Initialized
 	err := c.DeviceContainer.PutDevice(ctx, d)
@@ -104,9 +103,9 @@ func (c container) PutDevice(ctx context.Context, d *wastore.Device) error {
 	return err
 }
 
-// DeleteDevice deletes the device and returns errDeleted, or the error of a deletion
-// that did not work. It does not end with ctx: that is the connection's, and we hang up
-// as soon as whatsmeow tells us of the logout, before it deletes.
+// DeleteDevice deletes the device and returns errDeleted, or the error of a failed deletion. It
+// outlives ctx, which belongs to the connection: we close the connection as soon as whatsmeow
+// reports the logout, and whatsmeow deletes the device after that.
 func (c container) DeleteDevice(ctx context.Context, d *wastore.Device) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.deletion)
 	defer cancel()

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	redelivery = 15 * time.Second // until a message that could not be stored is asked for again
-	heartbeat  = 30 * time.Second // how often a login is checked that no event speaks of
-	lastWords  = time.Second      // for a reason to arrive behind the end of a connection
+	redelivery = 15 * time.Second // pause before WhatsApp is asked again for a message that could not be stored
+	heartbeat  = 30 * time.Second // how often a silent connection is checked for its login
+	lastWords  = time.Second      // how long to wait for a reason after a connection ended
 )
 
-// ending is how one connection ended.
+// ending describes how one connection ended.
 type ending struct {
-	dialled bool          // it had reached the server
-	entered bool          // WhatsApp had let us in
-	login   bool          // and had agreed to deliver
-	stood   time.Duration // since then
+	dialled bool          // the server was reached
+	entered bool          // WhatsApp accepted the login
+	login   bool          // and agreed to deliver messages
+	stood   time.Duration // how long the connection lasted after that
 	by      *verdict      // WhatsApp's reason, or nil
-	code    string        // else our reason
+	code    string        // otherwise our reason
 	err     error
 }
 
@@ -37,7 +37,7 @@ func (i *Instance) supervise() {
 	defer i.hush()
 	defer i.acks.close()
 	var b backoff
-	if s := i.Status(); s.Trouble != nil && i.wanted() { // a ban goes on over a restart
+	if s := i.Status(); s.Trouble != nil && i.wanted() { // a ban outlasts a restart
 		i.sleep(time.Until(s.Trouble.Until))
 	}
 	for i.ctx.Err() == nil {
@@ -74,7 +74,7 @@ func (i *Instance) supervise() {
 
 const triedAgain = ". It is tried again"
 
-// lost says what is known about the end of a connection that WhatsApp did not explain.
+// lost describes the end of a connection for which WhatsApp gave no reason.
 func lost(end ending, b *backoff) *Trouble {
 	t := &Trouble{Code: end.code, At: time.Now(), Message: "the connection to WhatsApp was lost; it is being restored"}
 	switch {
@@ -119,15 +119,14 @@ func (i *Instance) rest() {
 	}
 }
 
-// late takes news of a connection that has ended: of interest only when it says
-// that there will be no other.
+// late handles an event of a connection that has ended. Only a verdict that rules out another
+// connection matters; late reports whether the event was one.
 func (i *Instance) late(s signal) (final bool) {
 	v := judge(s.evt)
 	return v != nil && s.cli == i.cli.Load() && i.accept(v, &backoff{}) == 0
 }
 
-// accept acts on WhatsApp's verdict and returns after which time to try again; 0 is
-// never.
+// accept acts on WhatsApp's verdict and returns after what time to try again; 0 means never.
 func (i *Instance) accept(v *verdict, b *backoff) (again time.Duration) {
 	trouble := &Trouble{Code: v.code, Message: v.message, At: time.Now()}
 	if v.outdated && i.pool.web.renew(i.ctx, i.presented) {
@@ -138,10 +137,10 @@ func (i *Instance) accept(v *verdict, b *backoff) (again time.Duration) {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Store)
 	defer cancel()
 	if errors.Is(i.owned(ctx), registry.ErrLeaseLost) {
-		return 0 // the registry is the new owner's to write
+		return 0 // only the new owner may write to the registry now
 	}
 	if v.state == Replaced && i.epoch.Load() > 0 {
-		// The lease is ours, so whoever took the session has none.
+		// We hold the lease, so the process that took over the session holds none.
 		again = b.next()
 		trouble.Message = "another process connected with the same session and without its lease; stop it. The session is taken back"
 		trouble.Until = trouble.At.Add(again)
@@ -165,7 +164,7 @@ func (i *Instance) accept(v *verdict, b *backoff) (again time.Duration) {
 	if err := i.want(ctx, false); err != nil {
 		i.notStored("the end of the connection could not be stored", err)
 		i.mu.Lock()
-		i.online = false // the server would only refuse us again
+		i.online = false // the server would refuse every further login
 		i.mu.Unlock()
 	}
 	i.remember(ctx, v.state, trouble)
@@ -173,7 +172,7 @@ func (i *Instance) accept(v *verdict, b *backoff) (again time.Duration) {
 	return 0
 }
 
-// forget drops the paired device, in the registry and here.
+// forget removes the paired device from the registry and from memory.
 func (i *Instance) forget(ctx context.Context) {
 	if err := i.pool.opts.Registry.SetDevice(ctx, i.name, "", ""); err != nil {
 		i.notStored("the unpairing could not be stored", err)
@@ -182,8 +181,8 @@ func (i *Instance) forget(ctx context.Context) {
 	i.pool.compare(i)
 }
 
-// notStored reports a verdict that is not on disk. When it is our own stop that cut
-// the write there is nothing to mend: WhatsApp repeats its verdict at the next login.
+// notStored logs that a verdict could not be written to disk. If our own shutdown interrupted the
+// write, nothing needs repair: WhatsApp repeats its verdict at the next login.
 func (i *Instance) notStored(message string, err error) {
 	level := slog.LevelError
 	if i.ctx.Err() != nil {
@@ -192,7 +191,8 @@ func (i *Instance) notStored(message string, err error) {
 	i.log.Log(i.ctx, level, message, "error", err)
 }
 
-// sleep waits, at most until somebody changes what is wanted.
+// sleep waits for d, or until the wanted state changes or a late verdict rules out another
+// connection.
 func (i *Instance) sleep(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -212,12 +212,12 @@ func (i *Instance) sleep(d time.Duration) {
 	}
 }
 
-// connection is the whole life of one connection of cli.
+// connection dials cli and returns when that connection has ended.
 func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 	if i.Status().State != Connecting {
 		i.set(Connecting, nil)
 	}
-	select { // many instances start together: let a few dial at a time
+	select { // many instances start together, so only a few may dial at a time
 	case i.pool.dials <- struct{}{}:
 	case <-i.ctx.Done():
 		return ending{}
@@ -238,35 +238,37 @@ func (i *Instance) connection(cli *whatsmeow.Client, b *backoff) ending {
 		i.watch(cli, &end)
 		end.stood = time.Since(since)
 	}
-	// For the end of a connection whatsmeow waits for the server, 5 s.
+	// When a connection ends, whatsmeow waits 5 s for the server to close it; that is cut short
+	// here.
 	defer time.AfterFunc(i.pool.opts.Limits.HangUp, hangUp).Stop()
 	switch {
-	case errors.Is(end.err, errLetGo): // whatsmeow may still use it
+	case errors.Is(end.err, errLetGo): // whatsmeow may still be using it
 		return end
 	case end.by != nil || i.ctx.Err() != nil || !i.wants(cli):
 		disconnect(cli)
 	default:
-		cli.ResetConnection() // a send that is cut waits for the next connection
+		cli.ResetConnection() // an interrupted send waits for the next connection
 	}
 	session.Rest(cli.Store)
 	return end
 }
 
-// disconnect ends a client's connection, also while the server does. whatsmeow's Disconnect then takes away a function that the
-// reader of the socket is about to call (socket.NoiseSocket.Stop against socket.FrameSocket.Close), but not of a socket that is
-// stopped, as ResetConnection leaves it.
+// disconnect ends a client's connection, even while the server is ending it too. In that case
+// whatsmeow's Disconnect alone would remove a function that the socket's reader is about to call
+// (socket.NoiseSocket.Stop against socket.FrameSocket.Close). It does not do so on a socket that is
+// already stopped, which is how ResetConnection leaves it.
 func disconnect(cli *whatsmeow.Client) {
 	cli.ResetConnection()
 	cli.Disconnect()
 }
 
-// watch stays until a connection that has logged in must end, and says why.
+// watch returns when a logged-in connection must end, and sets the reason in end.
 func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	lasted := time.NewTimer(i.pool.opts.Limits.Lasting)
 	defer lasted.Stop()
-	var again <-chan time.Time // the moment to ask for a message once more
+	var again <-chan time.Time // when to ask for an unstored message again
 	for {
 		select {
 		case <-lasted.C:
@@ -336,9 +338,9 @@ func (i *Instance) watch(cli *whatsmeow.Client, end *ending) {
 	}
 }
 
-// login dials and waits until WhatsApp has let us in and has agreed to deliver. line is
-// the context of the whole connection, and ends after it: whatsmeow closes a connection
-// by itself when its context ends, and does not expect a Disconnect at the same time.
+// login dials and waits until WhatsApp has accepted the login and agreed to deliver messages. line
+// is the context of the whole connection and outlives it: whatsmeow closes a connection by itself
+// when its context ends, and must not be disconnected at the same time.
 func (i *Instance) login(line context.Context, hangUp context.CancelFunc, cli *whatsmeow.Client) ending {
 	ctx, cancel := context.WithTimeout(i.ctx, i.pool.opts.Limits.Login)
 	defer cancel()
@@ -384,7 +386,7 @@ func (i *Instance) login(line context.Context, hangUp context.CancelFunc, cli *w
 			}
 			switch s.evt.(type) {
 			case *events.Connected:
-				// whatsmeow says so also when WhatsApp has refused to deliver.
+				// whatsmeow also reports this when WhatsApp has refused to deliver.
 				end.entered = true
 				go func() { agreed <- askToDeliver(ctx, cli) }()
 			case *events.Disconnected, *events.StreamError, *events.ManualLoginReconnect:

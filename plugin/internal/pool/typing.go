@@ -8,14 +8,12 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// composing is how often "typing…" is repeated: recipients' clients let it fade
-// after 10 to 25 seconds.
+// composing is how often "typing…" is repeated: recipients' clients hide it after 10 to 25 seconds.
 const composing = 10 * time.Second
 
-// Type shows "typing…" in a chat for d and then "paused"; in a channel, which shows
-// neither, it only waits. What the recipient sees is
-// a courtesy: presences that cannot be sent are not an error. The error is the
-// context's, or ErrNotConnected.
+// Type shows "typing…" in a chat for d and then "paused"; in a channel, which shows neither, it
+// only waits. The indicator is a courtesy, so a presence that cannot be sent is not an error. The
+// error is the context's, or ErrNotConnected.
 func (i *Instance) Type(ctx context.Context, chat types.JID, d time.Duration) error {
 	cli, err := i.Client()
 	if err != nil {
@@ -24,9 +22,9 @@ func (i *Instance) Type(ctx context.Context, chat types.JID, d time.Duration) er
 	if chat.Server == types.NewsletterServer {
 		return i.pause(ctx, d)
 	}
-	// Typing is seen only from somebody who is online; staying so would silence the
-	// notifications of the account's phone. Without a name WhatsApp takes no presence;
-	// whether there is one must not be asked of whatsmeow, which writes it without a lock.
+	// Typing is visible only while the account is online, but staying online would silence the
+	// notifications of the account's phone. WhatsApp accepts no presence from an account without a
+	// name; whatsmeow must not be asked for the name, because it writes it without a lock.
 	present := i.Account().PushName != "" && cli.SendPresence(ctx, types.PresenceAvailable) == nil
 	end := time.NewTimer(d)
 	defer end.Stop()

@@ -15,25 +15,25 @@ import (
 )
 
 const (
-	versionLife  = 24 * time.Hour   // of a version that was asked for, over restarts
-	versionAgain = 10 * time.Minute // between two requests, whatever WhatsApp refuses
-	versionTime  = 15 * time.Second // one request
-	versionPage  = 4 << 20          // bytes of the page that are read
+	versionLife  = 24 * time.Hour   // how long a fetched version stays fresh, across restarts
+	versionAgain = 10 * time.Minute // between two requests, however often WhatsApp refuses
+	versionTime  = 15 * time.Second // time limit of one request
+	versionPage  = 4 << 20          // how much of the page is read, in bytes
 )
 
-// web knows which version of WhatsApp Web is current. It asks web.whatsapp.com once a
-// day at most, and once more when WhatsApp calls a client outdated. The clients'
-// transport carries the request, so a Server gets it in WhatsApp's place. Without an
-// answer the version stays as it is: that is a warning, never a failure.
+// web knows which version of WhatsApp Web is current. It asks web.whatsapp.com at most once a day,
+// and once more when WhatsApp rejects a client as outdated. The request uses the clients'
+// transport, so that with a Server it goes there instead of to WhatsApp. Without an answer the
+// version stays as it is: that is a warning, never a failure.
 //
-// The version is put into each client's payload. whatsmeow has a package variable for
-// it (store.SetWAVersion), which its other goroutines read without a lock.
+// The version is put into each client's payload. whatsmeow's own package variable for it
+// (store.SetWAVersion) is read without a lock by its other goroutines.
 type web struct {
 	pool    *Pool
 	http    *http.Client
 	version atomic.Pointer[wastore.WAVersionContainer]
 
-	mu    sync.Mutex // held while one asks
+	mu    sync.Mutex // held during a request
 	asked time.Time
 }
 
@@ -48,10 +48,10 @@ func newWeb(p *Pool) *web {
 	return w
 }
 
-// current is the version that clients present.
+// current returns the version that clients present.
 func (w *web) current() wastore.WAVersionContainer { return *w.version.Load() }
 
-// payload is what a client says about itself when it connects.
+// payload returns what a client says about itself when it connects.
 func (w *web) payload(d *wastore.Device) *waWa6.ClientPayload {
 	p, v := d.GetClientPayload(), w.current()
 	p.UserAgent.AppVersion = v.ProtoAppVersion()
@@ -62,7 +62,7 @@ func (w *web) payload(d *wastore.Device) *waWa6.ClientPayload {
 	return p
 }
 
-// raise presents v from now on, unless it is not newer. It reports whether it was.
+// raise makes clients present v from now on if it is newer, and reports whether it was.
 func (w *web) raise(v wastore.WAVersionContainer) bool {
 	for {
 		known := w.version.Load()
@@ -75,8 +75,8 @@ func (w *web) raise(v wastore.WAVersionContainer) bool {
 	}
 }
 
-// recall presents the version that was asked for before, and reports whether it is
-// still fresh.
+// recall restores the version from an earlier request, and reports whether one that is still fresh
+// was stored.
 func (w *web) recall(ctx context.Context) bool {
 	text, err := w.pool.opts.Registry.WebVersion(ctx)
 	if err != nil || text == "" {
@@ -90,15 +90,15 @@ func (w *web) recall(ctx context.Context) bool {
 	return true
 }
 
-// refresh asks, and stores and presents the answer.
+// refresh requests the version, then stores and presents it.
 func (w *web) refresh(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ask(ctx)
 }
 
-// renew is called when WhatsApp refused a version. It reports whether a newer one is
-// presented now.
+// renew is called when WhatsApp has refused a version. It reports whether clients now present a
+// newer one.
 func (w *web) renew(ctx context.Context, refused wastore.WAVersionContainer) bool {
 	if !w.pool.opts.RefreshVersion {
 		return false
@@ -108,7 +108,7 @@ func (w *web) renew(ctx context.Context, refused wastore.WAVersionContainer) boo
 	return refused.LessThan(w.current()) || w.ask(ctx)
 }
 
-// ask reports whether a newer version came. The caller holds w.mu.
+// ask requests the version and reports whether it is newer. The caller holds w.mu.
 func (w *web) ask(ctx context.Context) bool {
 	if !w.asked.IsZero() && time.Since(w.asked) < versionAgain {
 		return false
@@ -126,10 +126,10 @@ func (w *web) ask(ctx context.Context) bool {
 	return v != nil && w.raise(*v)
 }
 
-// boundedPage reads so much of an answer and no more; whatsmeow reads all of it.
+// boundedPage limits how much of an answer is read, since whatsmeow reads all of it.
 type boundedPage struct{ http.RoundTripper }
 
-// RoundTrip is http.RoundTripper's.
+// RoundTrip implements http.RoundTripper.
 func (b boundedPage) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := b.RoundTripper.RoundTrip(r)
 	if err == nil {
@@ -141,13 +141,13 @@ func (b boundedPage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// outdatedError is a pairing that WhatsApp refused because of the client's version.
+// outdatedError means that WhatsApp refused a pairing because of the client's version.
 type outdatedError struct{ presented wastore.WAVersionContainer }
 
-// Error says what to do.
+// Error returns what to do.
 func (e *outdatedError) Error() string { return e.Unwrap().Error() }
 
-// Unwrap is the refusal as callers know it.
+// Unwrap returns the refusal in the form callers know.
 func (e *outdatedError) Unwrap() error {
 	v := judge(&events.ClientOutdated{})
 	return &RefusedError{Status: Status{State: v.state, Trouble: &Trouble{Code: v.code, Message: v.message, At: time.Now()}}}

@@ -1,16 +1,14 @@
-// Package receive takes what WhatsApp delivers to an instance, a message or a receipt,
-// to what is stored of it.
+// Package receive stores the messages and receipts that WhatsApp delivers to an instance.
 //
 // What the package guarantees:
 //
-//   - A message is stored, as a click, as a message received or as nothing of interest,
-//     when what [Receiver.Message] returns has said so; WhatsApp forgets it then. After an
-//     error WhatsApp delivers it again.
-//   - A message is taken out of its wrappers once, and the menus it may answer are read
-//     once.
-//   - A click and the message it came in are stored in one transaction, once per message
-//     of the person who pressed, whether WhatsApp delivers it under the LID or the number.
-//     What was decrypted goes along in the same transaction.
+//   - A message is stored as a click or as a received message, or ignored as irrelevant, once the
+//     function returned by [Receiver.Message] has reported success; only then does WhatsApp forget
+//     it. After an error WhatsApp delivers it again.
+//   - A message is unwrapped once, and the menus it may answer are read once.
+//   - A click and its message are stored in one transaction, once per message of the person who
+//     pressed the button, whether WhatsApp delivers it under the LID or the phone number. The
+//     message's decryption is stored in the same transaction.
 package receive
 
 import (
@@ -37,18 +35,18 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// Receiver stores what comes in. Its methods are the hooks of a pool.
+// Receiver stores incoming events. Its methods are the hooks of a pool.
 type Receiver struct{ store *store.Store }
 
-// New returns a receiver into a store.
+// New returns a receiver that writes to a store.
 func New(s *store.Store) *Receiver { return &Receiver{s} }
 
 // arrived is one message on its way into the store.
 type arrived struct {
 	instance string
 	keep     inbox.Message
-	menus    []clicks.Menu       // those it may answer
-	from     *session.Decryption // nil: there is nothing left to store of it
+	menus    []clicks.Menu       // menus the message may answer
+	from     *session.Decryption // its decryption; nil: nothing of it is left to store
 }
 
 // Message is pool.Options.OnMessage.
@@ -74,7 +72,7 @@ func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Mess
 		case !clicks.IsClick(*in.Click, match):
 		case !typed:
 			return r.click(ctx, a, *in.Click, match), nil
-		default: // what was decrypted goes along with what these words turn out to be
+		default: // this attempt may be undone, so the decryption is stored with the final event
 			a := a
 			a.from = nil
 			if err := r.click(ctx, a, *in.Click, match)(); !errors.Is(err, errWords) {
@@ -88,7 +86,7 @@ func (r *Receiver) Message(ctx context.Context, i *pool.Instance, m *events.Mess
 	return r.words(ctx, a, *in.Received)
 }
 
-// begin hands an event over to be stored, with what was decrypted.
+// begin starts storing an event together with the message's decryption.
 func (r *Receiver) begin(ctx context.Context, a arrived, e outbox.Event, with outbox.With) (stored func() error) {
 	return a.from.Begin(func(along func(*sqldb.Tx) error) func() error {
 		wait := r.store.Outbox.Begin(ctx, e, along, with)
@@ -99,8 +97,8 @@ func (r *Receiver) begin(ctx context.Context, a arrived, e outbox.Event, with ou
 	})
 }
 
-// menus reads those a message can answer: the one it names, however old, or else the
-// chat's live ones.
+// menus reads the menus that a message may answer: the menu it quotes, however old, or otherwise
+// the chat's live menus.
 func (r *Receiver) menus(ctx context.Context, instance string, c clicks.Click) ([]clicks.Menu, error) {
 	if c.QuotedID != "" {
 		if err := r.store.Ledger.Followed(ctx, instance, c.QuotedID); err != nil {
@@ -123,12 +121,12 @@ func (r *Receiver) menus(ctx context.Context, instance string, c clicks.Click) (
 	return found, nil
 }
 
-// errWords undoes a click that was typed and that the menu's rules refuse: it stays
-// what it was, words, which may answer something else.
+// errWords undoes a typed click that the menu's rules refuse: it remains an ordinary text, which
+// may answer something else.
 var errWords = errors.New("the menu does not take these words as a click")
 
-// click stores a click and, in the same transaction, lets its menu decide about it: a
-// redelivered click is neither stored nor counted, and of two at once only one is first.
+// click stores a click and, in the same transaction, applies the rules of its menu: a redelivered
+// click is neither stored nor counted again, and of two simultaneous clicks only one is the first.
 // A refused click is stored without its correlation, so that it answers nothing.
 func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m clicks.Match) (stored func() error) {
 	event := clicks.NewClicked(a.instance, c, m)
@@ -170,7 +168,7 @@ func (r *Receiver) click(ctx context.Context, a arrived, c clicks.Click, m click
 	return func() error { return end(wait()) }
 }
 
-// words stores a message that is no click.
+// words stores a message that is not a click.
 func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) (stored func() error, err error) {
 	answer := m.Click()
 	match := clicks.Answers(answer, a.menus)
@@ -191,8 +189,8 @@ func (r *Receiver) words(ctx context.Context, a arrived, m clicks.Received) (sto
 	}), nil
 }
 
-// event is the event about a message, with an id for each name of its sender: it is the
-// same message whichever it comes under.
+// event returns the event for a message, with one id for each address of its sender: it is the same
+// message under any of them.
 func (a arrived) event(kind string, c clicks.Click) outbox.Event {
 	e := outbox.Event{Type: kind, Instance: a.instance, Subject: a.instance, Time: c.At}
 	for _, name := range c.Sender.Keys() {
@@ -206,7 +204,7 @@ func (a arrived) event(kind string, c clicks.Click) outbox.Event {
 	return e
 }
 
-// kept is a message as it is stored with its event, so that it can be quoted.
+// kept returns the message in the form stored with its event, so that it can be quoted.
 func kept(instance string, m *events.Message, c clicks.Click) (inbox.Message, error) {
 	body, err := proto.Marshal(m.Message)
 	if err != nil {
@@ -248,7 +246,7 @@ func menuOf(m menus.Menu) clicks.Menu {
 	return out
 }
 
-// reason is nil for a press that was taken.
+// reason returns nil for a click that was accepted.
 func reason(r menus.Refusal) *string {
 	if r == "" {
 		return nil
@@ -257,8 +255,8 @@ func reason(r menus.Refusal) *string {
 	return &s
 }
 
-// timer stores what a message says about its chat's timer when nothing else of it is
-// kept; nil: it says nothing.
+// timer stores the chat's timer from a message that is otherwise not kept; t is nil if the message
+// does not mention the timer.
 func (r *Receiver) timer(ctx context.Context, instance string, t *clicks.Timer) error {
 	if t == nil {
 		return nil
@@ -270,7 +268,7 @@ func timerOf(t clicks.Timer) *inbox.Timer {
 	return &inbox.Timer{Seconds: t.Seconds, SetAt: t.At, Told: t.Told}
 }
 
-// Group is pool.Options.OnGroup: WhatsApp says that a group's timer was changed.
+// Group is pool.Options.OnGroup. It stores a change of the group's timer.
 func (r *Receiver) Group(ctx context.Context, i *pool.Instance, g *events.GroupInfo) error {
 	if g.Ephemeral == nil {
 		return nil
@@ -282,8 +280,8 @@ func (r *Receiver) Group(ctx context.Context, i *pool.Instance, g *events.GroupI
 	return r.store.Inbox.SetTimer(ctx, i.Name(), recipient.ChatOf(g.JID), t)
 }
 
-// receiptStates are the receipts that say how far a message came. The others are
-// about our own devices, or ask for the message again.
+// receiptStates maps the receipts that report a message's progress. All others concern our own
+// devices or ask for the message again.
 var receiptStates = map[types.ReceiptType]ledger.State{
 	types.ReceiptTypeDelivered: ledger.Delivered,
 	types.ReceiptTypeInactive:  ledger.Delivered,
@@ -294,7 +292,7 @@ var receiptStates = map[types.ReceiptType]ledger.State{
 // Receipt is pool.Options.OnReceipt. It also concludes a send whose answer was lost.
 func (r *Receiver) Receipt(ctx context.Context, i *pool.Instance, got *events.Receipt) error {
 	state, ok := receiptStates[got.Type]
-	if !ok || got.IsFromMe { // another own device has it, which says nothing about the recipient
+	if !ok || got.IsFromMe { // sent by another of our devices, so it says nothing about the recipient
 		return nil
 	}
 	told := ledger.Receipt{MessageIDs: got.MessageIDs, State: state, At: got.Timestamp}
@@ -304,8 +302,8 @@ func (r *Receiver) Receipt(ctx context.Context, i *pool.Instance, got *events.Re
 	return r.store.Ledger.Receipt(ctx, i.Name(), told)
 }
 
-// member is who a group's receipt is from, under the one name that tells it from the
-// other members: the LID if it is known.
+// member returns the sender of a group's receipt under the one address that distinguishes it from
+// the other members: the LID if it is known.
 func member(ctx context.Context, i *pool.Instance, got *events.Receipt) types.JID {
 	for _, jid := range []types.JID{got.Sender, got.SenderAlt} {
 		if jid.Server == types.HiddenUserServer {

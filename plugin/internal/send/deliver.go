@@ -15,7 +15,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// deliver sends a message once per key, however often it is called.
+// deliver sends a message once per idempotency key, however often it is called.
 func (s *Sender) deliver(ctx context.Context, call *sdk.Call, o order) (sdk.JSON, error) {
 	inst, err := s.Pool.Under(ctx, o.instance, call.LeaseEpoch)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Sender) deliver(ctx context.Context, call *sdk.Call, o order) (sdk.JSON
 	return s.transmit(ctx, call, inst, claim, o, out)
 }
 
-// transmit sends what is on disk as an intent, and stores how that ended.
+// transmit sends a message whose intent is or will be on disk, and stores the outcome.
 func (s *Sender) transmit(ctx context.Context, call *sdk.Call, inst *pool.Instance, claim *ledger.Claim, o order, out pool.Outgoing) (sdk.JSON, error) {
 	limited, cancel := context.WithTimeout(ctx, s.SendTime)
 	defer cancel()
@@ -105,14 +105,14 @@ func (s *Sender) transmit(ctx context.Context, call *sdk.Call, inst *pool.Instan
 	}
 	sent.JSON = body
 	if err := s.Store.Ledger.Conclude(last, claim, sent); err != nil {
-		// The message is out: a repeat sends the same bytes under the same id.
+		// The message has left: a repeat sends the same bytes under the same id.
 		s.Log.Error("the outcome of a send could not be stored", "instance", o.instance, "error", err)
 	}
 	return body, nil
 }
 
-// failed stores what is known about a send that did not work: that it may have arrived,
-// that WhatsApp refused the message for good, or, of a first attempt, that nothing left.
+// failed stores what is known about a send that failed: that the message may have arrived, that
+// WhatsApp refused it for good, or, for a first attempt, that nothing left.
 func (s *Sender) failed(ctx context.Context, inst *pool.Instance, claim *ledger.Claim, o order, lid string, err error) error {
 	prob, ack := sendProblem(o.what, err), 0
 	if refused, ok := errors.AsType[*pool.SendError](err); ok {
@@ -150,13 +150,13 @@ func (s *Sender) failed(ctx context.Context, inst *pool.Instance, claim *ledger.
 	return told
 }
 
-// receiptTime is how long a receipt may be waited for before WhatsApp's refusal of a
-// repeat counts for the attempt before it as well.
+// receiptTime is how long a receipt is awaited before WhatsApp's refusal of a repeat also counts
+// for the attempt before it.
 const receiptTime = 10 * time.Minute
 
-// unanswered reports whether an earlier attempt left and may still show that it arrived.
-// A refusal of the repeat says nothing about it: only a receipt does, and until then
-// neither a failure nor a fallback is true.
+// unanswered reports whether an earlier attempt left and may still turn out to have arrived. A
+// refusal of the repeat says nothing about that attempt; only a receipt does. Until then neither a
+// failure nor a fallback would be correct.
 func unanswered(claim *ledger.Claim, now time.Time) bool {
 	left := claim.Entry.UnknownAt
 	if left.IsZero() {

@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	knownFor   = 24 * time.Hour   // a number keeps its account for years, but not always
-	unknownFor = 10 * time.Minute // somebody may install WhatsApp any moment
+	knownFor   = 24 * time.Hour   // a number usually keeps its account for years
+	unknownFor = 10 * time.Minute // the owner may install WhatsApp at any moment
 	inMemory   = 20_000           // answers; 150 bytes each
 )
 
-// directory remembers which numbers are on WhatsApp: in memory, and in the store.
+// directory caches which numbers are on WhatsApp, in memory and in the store.
 type directory struct {
 	cache *cache.Cache
 	known *lru.Cache[string, cache.Recipient]
@@ -37,16 +37,16 @@ func newDirectory(c *cache.Cache) *directory {
 	return &directory{cache: c, known: known}
 }
 
-// lookup is a recipient.Resolver: it asks on behalf of one connected instance.
+// lookup is a recipient.Resolver that queries WhatsApp through one connected instance.
 type lookup struct {
 	*directory
 	inst    *pool.Instance
-	client  *whatsmeow.Client // the instance's
+	client  *whatsmeow.Client // inst's client
 	timeout time.Duration
 }
 
-// Lookup answers from the caches if they know every candidate, and else asks
-// WhatsApp once for all of them.
+// Lookup answers from the caches if they have every candidate; otherwise it asks WhatsApp once
+// about all of them.
 func (l lookup) Lookup(ctx context.Context, candidates []string) ([]recipient.Answer, error) {
 	answers := make([]recipient.Answer, 0, len(candidates))
 	for _, c := range candidates {
@@ -64,8 +64,8 @@ func (l lookup) Lookup(ctx context.Context, candidates []string) ([]recipient.An
 	return answers, nil
 }
 
-// renewed gives an answer the LID that WhatsApp has named since: every question and every
-// message that comes in says which LID a number has.
+// renewed updates a cached answer with the LID that WhatsApp has given since: every query and every
+// incoming message says which LID a number has.
 func (l lookup) renewed(ctx context.Context, r cache.Recipient) cache.Recipient {
 	lid := lidOf(ctx, l.client, r.Chat)
 	if lid.IsEmpty() || lid.String() == r.Chat.LID {
@@ -76,14 +76,14 @@ func (l lookup) renewed(ctx context.Context, r cache.Recipient) cache.Recipient 
 	return r
 }
 
-// lidOf is the LID of a person's number, as far as WhatsApp has said; else empty.
+// lidOf returns the LID of a person's number, or an empty JID if WhatsApp has not given it.
 func lidOf(ctx context.Context, cli *whatsmeow.Client, chat recipient.Chat) types.JID {
 	number := chat.Phone()
 	if number == "" {
 		return types.EmptyJID
 	}
 	lid, err := cli.Store.LIDs.GetLIDForPN(ctx, types.NewJID(number, types.DefaultUserServer))
-	if err != nil { // it is read again with the next message
+	if err != nil { // it is read again for the next message
 		return types.EmptyJID
 	}
 	return lid.ToNonAD()
@@ -103,7 +103,7 @@ func (l lookup) ask(ctx context.Context, candidates []string) ([]recipient.Answe
 	answers := make([]recipient.Answer, 0, len(candidates))
 	for _, f := range found {
 		if !slices.Contains(candidates, digitsOf(f.Query)) {
-			continue // somebody else's question
+			continue // from another caller's query
 		}
 		a := recipient.Answer{Query: f.Query, Exists: f.IsIn, JID: f.JID.ToNonAD(), Phone: f.PhoneNumber.ToNonAD()}
 		answers = append(answers, a)
@@ -117,14 +117,14 @@ func (d *directory) cached(ctx context.Context, query string) (cache.Recipient, 
 		return r, true
 	}
 	r, err := d.cache.Recipient(ctx, query)
-	if err != nil { // not there, or not readable: WhatsApp knows
+	if err != nil { // missing or unreadable: WhatsApp is asked instead
 		return r, false
 	}
 	d.known.Add(query, r)
 	return r, true
 }
 
-// remember caches an answer. A cache that cannot be written costs a query later.
+// remember caches an answer. A failed write only costs a query later.
 func (d *directory) remember(ctx context.Context, r cache.Recipient) {
 	if r.Query == "" {
 		return
@@ -133,8 +133,9 @@ func (d *directory) remember(ctx context.Context, r cache.Recipient) {
 	_ = d.cache.PutRecipient(ctx, r)
 }
 
-// forget drops the answers that lead to a person: WhatsApp has refused what went there,
-// and is asked again. A cache that cannot be written keeps them until their end.
+// forget drops the cached answers for a person, because WhatsApp has refused a message sent there;
+// the next send asks again. If the stored cache cannot be written, its answers stay until they
+// expire.
 func (d *directory) forget(ctx context.Context, chat recipient.Chat) {
 	for _, query := range d.known.Keys() {
 		r, _ := d.known.Peek(query)
@@ -170,7 +171,7 @@ func answerOf(r cache.Recipient) (recipient.Answer, error) {
 	return a, errors.Join(err, errLID)
 }
 
-// digitsOf is a query as Candidates wrote it.
+// digitsOf returns a query in the form Candidates wrote it.
 func digitsOf(query string) string {
 	digits := make([]byte, 0, len(query))
 	for _, c := range []byte(query) {

@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Whom names a person as a send does.
+// Whom identifies a person in the same way as a send does.
 type Whom struct {
 	Instance string `json:"instance"`
 	Number   string `json:"number"`
@@ -26,7 +26,8 @@ type Person struct {
 	Phone *string `json:"phone"`
 }
 
-// Find says whether a number is on WhatsApp, and under which names. The error is an [sdk.Problem].
+// Find reports whether a number is on WhatsApp, and under which addresses. The error is an
+// [sdk.Problem].
 func (s *Sender) Find(ctx context.Context, call *sdk.Call, q Whom) (Person, error) {
 	r, err := recipient.Parse(q.Number)
 	if err == nil && (r.Kind == recipient.Group || r.Kind == recipient.Newsletter) {
@@ -52,7 +53,7 @@ func (s *Sender) Find(ctx context.Context, call *sdk.Call, q Whom) (Person, erro
 	}
 	if err != nil {
 		p := sendProblem("", err)
-		if p.Code == "send_failed" { // nobody wanted to send
+		if p.Code == "send_failed" { // nothing was to be sent
 			p.Code, p.Message = "query_failed", "WhatsApp did not say whose number it is; try again"
 		}
 		p.Effect = sdk.EffectNone
@@ -62,10 +63,10 @@ func (s *Sender) Find(ctx context.Context, call *sdk.Call, q Whom) (Person, erro
 	return Person{Found: chat.JID != "" || r.Kind == recipient.Phone, JID: text(chat.JID), LID: text(chat.LID), Phone: text(chat.Phone())}, nil
 }
 
-// names completes what WhatsApp answered by what it has said before.
+// names completes WhatsApp's answer with the addresses it has given before.
 func (s *Sender) names(ctx context.Context, cli *whatsmeow.Client, instance string, res recipient.Resolution) (types.JID, recipient.Chat) {
 	if res.JID.Server == types.HiddenUserServer && res.Phone.IsEmpty() {
-		// A click may come back under the phone number.
+		// A click may come from the phone number.
 		phone, err := cli.Store.LIDs.GetPNForLID(ctx, res.JID)
 		if err != nil {
 			s.Log.Warn("the phone number of a LID could not be read", "instance", instance, "error", err)
@@ -73,7 +74,7 @@ func (s *Sender) names(ctx context.Context, cli *whatsmeow.Client, instance stri
 		res.Phone = phone
 	}
 	chat := recipient.ChatOf(res.JID, res.Phone)
-	if chat.LID == "" && chat.Person() { // whatsmeow sends to the LID it knows, and people write from theirs
+	if chat.LID == "" && chat.Person() { // whatsmeow sends to the LID it knows, and people write from their LID
 		chat = recipient.ChatOf(res.JID, lidOf(ctx, cli, chat))
 	}
 	return res.JID, chat

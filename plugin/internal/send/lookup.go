@@ -14,7 +14,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Query names a sent message by one of its two names.
+// Query identifies a sent message by its id or its idempotency key.
 type Query struct {
 	Instance  string `json:"instance"`
 	MessageID string `json:"messageId"`
@@ -51,8 +51,8 @@ type memberState struct {
 	ReadAt      *time.Time `json:"readAt"`
 }
 
-// LookUp says how far a sent message came, when, and why not further. The error is an
-// [sdk.Problem].
+// LookUp returns which states a sent message reached, when, and why it failed if it did. The error
+// is an [sdk.Problem].
 func (s *Sender) LookUp(ctx context.Context, q Query) (Sent, error) {
 	if (q.MessageID == "") == (q.Key == "") {
 		return Sent{}, problem.Invalid("", "Give messageId or key, one of them", "messageId is in the answer of the send")
@@ -71,8 +71,8 @@ func (s *Sender) LookUp(ctx context.Context, q Query) (Sent, error) {
 	return m, nil
 }
 
-// entry finds the ledger's row. Of a key it finds the message that went out: the text
-// before the refused buttons it replaced.
+// entry finds the ledger's row. For a key it prefers the message that was delivered: the text over
+// the refused buttons it replaced.
 func (s *Sender) entry(ctx context.Context, q Query) (ledger.Entry, error) {
 	if q.MessageID != "" {
 		return s.Store.Ledger.SentMessage(ctx, q.Instance, q.MessageID)
@@ -121,7 +121,7 @@ func (s *Sender) describeSent(ctx context.Context, e ledger.Entry) (Sent, error)
 	return m, err
 }
 
-// other is the message that the same call sent in another form, if it did.
+// other returns the message that the same call sent in another form, if there is one.
 func (s *Sender) other(ctx context.Context, e ledger.Entry, scope string) (*string, error) {
 	o, err := s.Store.Ledger.Lookup(ctx, scope, e.Instance, e.Key)
 	if errors.Is(err, sqldb.ErrNotFound) {
@@ -130,7 +130,7 @@ func (s *Sender) other(ctx context.Context, e ledger.Entry, scope string) (*stri
 	return text(o.MessageID), err
 }
 
-// moment is nil for a time that is not known.
+// moment returns nil for an unknown time.
 func moment(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil

@@ -13,11 +13,11 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// order is one message to one chat, as it was asked for.
+// order is one message to one chat, as requested.
 type order struct {
-	scope        string // of the idempotency key: the operation, or a part of it
+	scope        string // scope of the idempotency key: the operation, or a part of it
 	what         string // "buttons" or "text", for the seed's sentence
-	request      any    // what the key stands for
+	request      any    // the request that the key identifies
 	instance     string
 	number       string
 	delay        int // seconds of "typing…"
@@ -27,11 +27,11 @@ type order struct {
 
 	// encode makes the message; profile is empty when it has no stanza nodes.
 	encode func(s buttons.Send) (m *waE2E.Message, nodes []waBinary.Node, profile buttons.Profile)
-	menu   *menus.Menu  // what its buttons lead to; nil without buttons
-	rules  buttons.Menu // which clicks it takes
-	output Output       // without what only the ledger and WhatsApp know
+	menu   *menus.Menu  // the menu of its buttons; nil without buttons
+	rules  buttons.Menu // which clicks the menu accepts
+	output Output       // without the fields that only the ledger and WhatsApp provide
 
-	fallback bool          // a refusal of the shape is not the end: the menu goes as text
+	fallback bool          // if WhatsApp refuses the shape, the menu is sent as text
 	warnings []sdk.Warning // for the ledger; the caller has them already
 }
 
@@ -39,13 +39,13 @@ type order struct {
 // a second message under the same key.
 const scopeFallback = OpButtons + "/text"
 
-// Buttons sends the buttons, or the same menu as text: to a channel, which shows no
-// buttons, and, if the caller allows it, when WhatsApp does not take them. warnings are
-// those of the request alone, which the caller has. The error is an [sdk.Problem].
+// Buttons sends the buttons, or the same menu as text: always to a channel, which shows no buttons,
+// and, if the caller allows it, when WhatsApp refuses them. warnings are those of the request
+// alone, which the caller already has. The error is an [sdk.Problem].
 func (s *Sender) Buttons(ctx context.Context, call *sdk.Call, r buttons.Request, warnings []sdk.Warning) (sdk.JSON, error) {
 	if to, err := recipient.Parse(r.Number); err == nil && to.Kind == recipient.Newsletter {
 		o := s.menuAsText(r, call, warnings)
-		o.delay = r.Delay // no first attempt has waited
+		o.delay = r.Delay // no first attempt has spent the delay
 		return s.deliver(ctx, call, o)
 	}
 	o := s.menuAsButtons(r, call, warnings)
@@ -60,7 +60,7 @@ func (s *Sender) Buttons(ctx context.Context, call *sdk.Call, r buttons.Request,
 	return s.deliver(ctx, call, o)
 }
 
-// Text sends a plain message. See Buttons.
+// Text sends a plain text message. See Buttons.
 func (s *Sender) Text(ctx context.Context, call *sdk.Call, r buttons.TextRequest, warnings []sdk.Warning) (sdk.JSON, error) {
 	return s.deliver(ctx, call, order{
 		scope: OpText, what: "text", request: r, instance: r.Instance, number: r.Number,
@@ -107,7 +107,7 @@ func menuRow(r buttons.Request, call *sdk.Call) *menus.Menu {
 	return m
 }
 
-// replaced reports whether a failed order is followed by one in another shape.
+// replaced reports whether a failed order is followed by one in another form.
 func (o order) replaced(err error) bool {
 	refused, ok := errors.AsType[*refusedError](err)
 	return ok && o.fallback && refusesButtons(refused.ack)

@@ -43,10 +43,10 @@ type quotedID struct {
 // failure is a final outcome in the ledger.
 type failure struct {
 	Problem *sdk.Problem `json:"problem"`
-	Ack     int          `json:"ack"` // the number WhatsApp refused with
+	Ack     int          `json:"ack"` // the code of WhatsApp's refusal
 }
 
-// refusedError is a message that WhatsApp refused for good.
+// refusedError is the error of a message that WhatsApp refused for good.
 type refusedError struct {
 	*sdk.Problem
 	ack int
@@ -55,7 +55,7 @@ type refusedError struct {
 // Unwrap lets the sdk find the Problem.
 func (e *refusedError) Unwrap() error { return e.Problem }
 
-// answer is the output of a message that arrived at the server.
+// answer returns the output for a message that arrived at the server.
 func (o order) answer(id string, chat recipient.Chat, went types.JID, at time.Time) (sdk.JSON, error) {
 	out := o.output
 	out.MessageID, out.Status, out.Instance, out.SentAt = id, "sent", o.instance, at.UTC()
@@ -67,7 +67,7 @@ func (o order) answer(id string, chat recipient.Chat, went types.JID, at time.Ti
 	return body, nil
 }
 
-// replay answers with the stored outcome.
+// replay returns the stored outcome.
 func replay(e ledger.Entry, o order) (sdk.JSON, error) {
 	if e.State == ledger.Failed {
 		var f failure
@@ -79,14 +79,14 @@ func replay(e ledger.Entry, o order) (sdk.JSON, error) {
 	if len(e.Outcome) > 0 {
 		return sdk.JSON(e.Outcome), nil
 	}
-	to, err := e.Chat.Addressee() // no answer came, but a receipt proved the delivery
+	to, err := e.Chat.Addressee() // WhatsApp did not answer, but a receipt proved the delivery
 	if err != nil {
 		return nil, err
 	}
 	return o.answer(e.MessageID, e.Chat, to, e.UpdatedAt)
 }
 
-// fingerprint tells requests under one key apart.
+// fingerprint distinguishes requests under the same key.
 func fingerprint(request any) (string, error) {
 	b, err := json.Marshal(request)
 	if err != nil {
@@ -103,7 +103,7 @@ func quoted(id string) *quotedID {
 	return &quotedID{MessageID: id}
 }
 
-// text is nil for a value that is not known.
+// text returns nil for an unknown value.
 func text(s string) *string {
 	if s == "" {
 		return nil
@@ -111,14 +111,14 @@ func text(s string) *string {
 	return &s
 }
 
-// sentAsText is the warning that comes with a menu whose buttons WhatsApp refused.
+// sentAsText is the warning for a menu whose buttons WhatsApp refused.
 func sentAsText(ack int) sdk.Warning {
 	return sdk.Warning{Pointer: "/buttons", Code: "sent_as_text",
 		Message: fmt.Sprintf("WhatsApp refused the buttons (%d); the menu went out as numbered text.", ack)}
 }
 
-// warnPartial gives the caller, and what is stored, the warning that some devices of the
-// recipient do not have the message yet.
+// warnPartial adds the warning that some of the recipient's devices do not have the message yet,
+// for the caller and for the stored warnings.
 func warnPartial(call *sdk.Call, stored []byte, ack pool.Ack) ([]byte, error) {
 	var all []sdk.Warning
 	if stored != nil {
@@ -132,14 +132,14 @@ func warnPartial(call *sdk.Call, stored []byte, ack pool.Ack) ([]byte, error) {
 	return marshalWarnings(append(all, w))
 }
 
-// warn gives a warning to the caller and to the ledger.
+// warn records a warning for the caller and for the ledger.
 func (o *order) warn(call *sdk.Call, w sdk.Warning) {
 	call.Warn(w)
 	o.warnings = append(o.warnings, w)
 }
 
-// warnAgain gives a repeated call the warnings of the first that the request alone
-// does not show.
+// warnAgain gives a repeated call those warnings of the first call that do not follow from the
+// request alone.
 func (o order) warnAgain(call *sdk.Call, e ledger.Entry) error {
 	if e.Warnings == nil {
 		return nil
@@ -156,7 +156,7 @@ func (o order) warnAgain(call *sdk.Call, e ledger.Entry) error {
 	return nil
 }
 
-// marshalWarnings is nil for none.
+// marshalWarnings returns nil for an empty list.
 func marshalWarnings(list []sdk.Warning) ([]byte, error) {
 	if len(list) == 0 {
 		return nil, nil

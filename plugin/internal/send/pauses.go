@@ -19,57 +19,56 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// CodePaused is the code of a message that waits for the end of a pause.
+// CodePaused is the code for a message refused during a pause.
 const CodePaused = "new_contacts_paused"
 
-// Why new contacts are paused; the codes of the refusals that begin it.
+// Reasons for which new contacts are paused: the codes of the refusals that start the pause.
 var (
 	pausedByLock = Refusals[ackNewChatsLocked].Code
 	pausedByCap  = Refusals[ackNewChatsCapped].Code
 )
 
-// pausedBecause are the reasons in words.
+// pausedBecause describes each reason.
 var pausedBecause = map[string]string{
 	pausedByLock: "WhatsApp locked new chats of this account (463)",
 	pausedByCap:  "the account's monthly quota of new chats is used up (475)",
 }
 
-// PauseOptions configure Pauses. Those not called optional are required.
+// PauseOptions configure Pauses. Fields not marked optional are required.
 type PauseOptions struct {
 	Store *store.Store
 	Log   *slog.Logger
-	Lock  time.Duration // of a lock whose end WhatsApp did not say
-	Cap   time.Duration // of a used-up quota; 0: until the month is over, in UTC
-	// Changed hears of every pause that begins or changes, and with nil of its end. It
-	// must not block. Optional.
+	Lock  time.Duration // length of a lock whose end WhatsApp did not give
+	Cap   time.Duration // length of the pause after a used-up quota; 0: until the end of the month, in UTC
+	// Changed is called when a pause starts or changes, and with nil when it ends. It must not
+	// block. Optional.
 	Changed func(instance string, p *registry.Pause)
 }
 
-// Pauses are the times in which instances write only to people who wrote first. They
-// are stored; what is in memory is what the store said last. Its methods are safe for
-// concurrent use.
+// Pauses tracks the periods in which instances write only to people who wrote first. Pauses are
+// stored; the copy in memory is the store's last answer. The methods are safe for concurrent use.
 type Pauses struct {
 	PauseOptions
 
 	mu     sync.Mutex
-	now    map[string]*pause // as many as there are instances
+	now    map[string]*pause // by instance; at most one each
 	closed bool
 }
 
-// pause is the one of an instance that ends last.
+// pause is the pause of an instance that ends last.
 type pause struct {
 	registry.Pause
 	end *time.Timer
 }
 
-// OpenPauses reads the pauses that are on. The caller closes them.
+// OpenPauses reads the active pauses. The caller must close the result.
 func OpenPauses(ctx context.Context, o PauseOptions) (*Pauses, error) {
 	p := &Pauses{PauseOptions: o, now: map[string]*pause{}}
 	all, err := o.Store.Registry.Pauses(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	for i, one := range all { // the last to end comes first
+	for i, one := range all { // sorted: the pause that ends last comes first
 		if i == 0 || all[i-1].Instance != one.Instance {
 			p.set(one.Instance, &one)
 		}
@@ -77,7 +76,7 @@ func OpenPauses(ctx context.Context, o PauseOptions) (*Pauses, error) {
 	return p, nil
 }
 
-// Close ends the timers.
+// Close stops the timers.
 func (p *Pauses) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +86,7 @@ func (p *Pauses) Close() {
 	}
 }
 
-// Now is the instance's pause; nil for none.
+// Now returns the instance's pause, or nil.
 func (p *Pauses) Now(instance string) *registry.Pause {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +97,7 @@ func (p *Pauses) Now(instance string) *registry.Pause {
 	return nil
 }
 
-// Reload takes what is stored: another process may have begun a pause, or ended it.
+// Reload reads the stored pauses again: another process may have started or ended one.
 func (p *Pauses) Reload(ctx context.Context, instance string) {
 	stored, err := p.Store.Registry.Pauses(ctx, instance)
 	if err != nil {
@@ -112,7 +111,7 @@ func (p *Pauses) Reload(ctx context.Context, instance string) {
 	p.set(instance, &stored[0])
 }
 
-// Resume ends the instance's pauses before their time.
+// Resume ends the instance's pauses early.
 func (p *Pauses) Resume(ctx context.Context, instance string) error {
 	err := p.Store.Registry.EndPause(ctx, instance, "")
 	if err == nil {
@@ -124,8 +123,8 @@ func (p *Pauses) Resume(ctx context.Context, instance string) error {
 // Remove forgets a deleted instance.
 func (p *Pauses) Remove(instance string) { p.set(instance, nil) }
 
-// Timelock is pool.Options.OnTimelock: WhatsApp says that new chats are locked, until
-// when, or that they are not any more.
+// Timelock is pool.Options.OnTimelock: WhatsApp reports that new chats are locked and until when,
+// or that the lock is over.
 func (p *Pauses) Timelock(ctx context.Context, i *pool.Instance, l *events.NotifyAccountReachoutTimelock) {
 	var err error
 	if l.IsActive {
@@ -144,8 +143,8 @@ func (p *Pauses) Timelock(ctx context.Context, i *pool.Instance, l *events.Notif
 	p.Reload(ctx, i.Name())
 }
 
-// begin begins a pause when WhatsApp refused a message because it opened a chat: the
-// next one would be refused too, and counted against the account.
+// begin starts a pause after WhatsApp refused a message because it opened a new chat: the next such
+// message would be refused too, and count against the account.
 func (p *Pauses) begin(ctx context.Context, instance string, ack int) {
 	now := time.Now()
 	next := registry.Pause{Instance: instance, Since: now}
@@ -162,7 +161,7 @@ func (p *Pauses) begin(ctx context.Context, instance string, ack int) {
 	}
 	stored, err := p.Store.Registry.Pauses(ctx, instance)
 	for _, known := range stored {
-		if known.Reason == next.Reason { // WhatsApp may have said until when
+		if known.Reason == next.Reason { // keep the end that WhatsApp may have given
 			return
 		}
 	}
@@ -175,13 +174,13 @@ func (p *Pauses) begin(ctx context.Context, instance string, ack int) {
 	p.Reload(ctx, instance)
 }
 
-// endOfMonth is when the next month begins, in UTC.
+// endOfMonth returns when the next month starts, in UTC.
 func endOfMonth(now time.Time) time.Time {
 	y, m, _ := now.UTC().Date()
 	return time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// set replaces what is known of an instance, and forgets it when its time is over.
+// set replaces the known pause of an instance, and removes it when its time is over.
 func (p *Pauses) set(instance string, next *registry.Pause) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -211,8 +210,8 @@ func (p *Pauses) over(instance string, one *pause) {
 	}
 }
 
-// mayWrite refuses to open a chat while new contacts are paused. A reply is a message
-// to somebody who wrote first; groups and channels are no contacts.
+// mayWrite refuses to open a new chat while new contacts are paused. A reply is a message to
+// someone who wrote first; groups and channels are not contacts.
 func (p *Pauses) mayWrite(ctx context.Context, instance string, chat recipient.Chat) error {
 	now := p.Now(instance)
 	if now == nil || !chat.Person() {
@@ -229,7 +228,7 @@ func (p *Pauses) mayWrite(ctx context.Context, instance string, chat recipient.C
 		PausedMessage(*now)+", and this person has not written first"), time.Until(now.Until))
 }
 
-// mayRepeat is mayWrite for a message of which an earlier attempt may have left.
+// mayRepeat is mayWrite for a message whose earlier attempt may have left.
 func (p *Pauses) mayRepeat(ctx context.Context, instance string, chat recipient.Chat) error {
 	err := p.mayWrite(ctx, instance, chat)
 	if paused, ok := errors.AsType[*sdk.Problem](err); ok {
@@ -239,7 +238,7 @@ func (p *Pauses) mayRepeat(ctx context.Context, instance string, chat recipient.
 	return err
 }
 
-// PausedMessage is a pause in words, without a full stop.
+// PausedMessage describes a pause, without a full stop.
 func PausedMessage(p registry.Pause) string {
 	return fmt.Sprintf("New contacts are paused until %s, because %s; replies go through", p.Until.UTC().Format(time.RFC3339), pausedBecause[p.Reason])
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// prepare does everything before the message may leave, but for its encryption, with whose
-// ratchets the intent goes to the disk.
+// prepare does everything that must precede the message except its encryption; the intent is
+// written to disk together with the ratchets of that encryption.
 func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instance, claim *ledger.Claim, o order) (pool.Outgoing, error) {
 	to, chat, err := s.resolve(ctx, call, inst, &o)
 	if err != nil {
@@ -91,8 +91,8 @@ func (s *Sender) prepare(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 	return out, nil
 }
 
-// timer is how long messages of the chat live. A person's phone tells it when it is set
-// and with every message; a group's is asked for once and told from then on.
+// timer returns how long messages of the chat live. A person's phone reports it when it is set and
+// with every message; for a group WhatsApp is asked once and reports changes from then on.
 func (s *Sender) timer(ctx context.Context, inst *pool.Instance, o order, to types.JID, chat recipient.Chat) (inbox.Timer, error) {
 	t, err := s.Store.Inbox.Timer(ctx, o.instance, chat)
 	if err == nil || !errors.Is(err, sqldb.ErrNotFound) {
@@ -105,14 +105,14 @@ func (s *Sender) timer(ctx context.Context, inst *pool.Instance, o order, to typ
 	if err != nil {
 		return t, problem.Disconnected()
 	}
-	// whatsmeow asks the same before its first message to a group, and remembers this answer.
+	// whatsmeow sends the same query before its first message to a group, and reuses this answer.
 	asking, cancel := context.WithTimeout(ctx, s.QueryTime)
 	defer cancel()
 	group, err := cli.GetGroupInfo(asking, to)
 	if err != nil {
 		return t, resolveProblem(o.what, err)
 	}
-	t = inbox.Timer{} // WhatsApp does not say since when; whatever comes later is newer
+	t = inbox.Timer{} // WhatsApp does not say since when, so any later report counts as newer
 	if group.IsEphemeral {
 		t.Seconds = group.DisappearingTimer
 	}
@@ -132,14 +132,14 @@ type header struct {
 	kind buttons.MediaType
 }
 
-// upload fetches the header and hands it to WhatsApp's media servers, or finds that
-// it did so for the same file before.
+// upload fetches the header and uploads it to WhatsApp's media servers, or reuses an earlier upload
+// of the same file.
 func (s *Sender) upload(ctx context.Context, call *sdk.Call, inst *pool.Instance, o order, to types.JID) (*buttons.Media, error) {
 	cli, err := inst.Client()
 	if err != nil {
 		return nil, problem.Disconnected()
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*s.MediaTime) // to fetch, and to upload
+	ctx, cancel := context.WithTimeout(ctx, 2*s.MediaTime) // one for the download, one for the upload
 	defer cancel()
 	progress := func(stage string, done, total int64) {
 		call.Progress(stage, "", map[string]int64{"bytes": done, "total": total})

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// quote finds the message to quote, and where the answer goes.
+// quote finds the message to quote and the chat where the answer goes.
 func (s *Sender) quote(ctx context.Context, o order, to types.JID, chat recipient.Chat) (types.JID, recipient.Chat, *waE2E.ContextInfo, error) {
 	m, err := s.quotable(ctx, o, chat)
 	if errors.Is(err, sqldb.ErrNotFound) {
@@ -24,7 +24,7 @@ func (s *Sender) quote(ctx context.Context, o order, to types.JID, chat recipien
 		return to, chat, nil, problem.Storage(err)
 	}
 	if to.Server == types.NewsletterServer {
-		// Everybody reads a channel: nothing of other chats, and nobody's number, goes there.
+		// A channel is public: content of other chats and phone numbers must not be quoted there.
 		if m.Chat.JID != to.String() {
 			return to, chat, nil, problem.Invalid("/replyTo", "ReplyTo: a channel can only quote its own posts", "leave replyTo out, or name a post of this channel")
 		}

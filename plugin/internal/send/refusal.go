@@ -14,25 +14,25 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// Refusal is what the number in a message acknowledgement means (facts/wire.md §6.1).
+// Refusal is the meaning of the code in a message acknowledgement (facts/wire.md §6.1).
 type Refusal struct {
-	Code   string // of the problem in events; callers of a send see send_failed
+	Code   string // the problem's code in events; callers of a send see send_failed
 	Reason string
 	Next   string        // what to do
 	Retry  time.Duration // 0: not with the same message
 	Fault  sdk.Fault
 }
 
-// String is the reason and what to do.
+// String returns the reason and what to do.
 func (r Refusal) String() string { return r.Reason + "; " + r.Next }
 
 const (
 	ackNewChatsLocked = 463
 	ackNewChatsCapped = 475
-	ackNotUnderstood  = 479 // the shape, or nobody is at that address
+	ackNotUnderstood  = 479 // bad shape, or no account at that address
 )
 
-// Refusals are the numbers that mean something to a caller.
+// Refusals are the codes that mean something to a caller.
 var Refusals = map[int]Refusal{
 	405: {Code: "shape_refused", Reason: "WhatsApp does not take this shape of message (405)",
 		Next: "set fallback to text", Fault: sdk.FaultDownstream},
@@ -50,13 +50,13 @@ var Refusals = map[int]Refusal{
 		Next: "set fallback to text", Fault: sdk.FaultDownstream},
 }
 
-// refusesButtons reports whether the number speaks of the message's shape, so that
-// the same words as plain text may still pass.
+// refusesButtons reports whether the code refuses the message's shape, so that the same content as
+// plain text may still be accepted.
 func refusesButtons(code int) bool { return code == 405 || code == 473 || code == ackNotUnderstood }
 
-// sendProblem is a message that did not go out, or may not have: the one place where
-// what WhatsApp said becomes what a caller is told. what is "buttons" or "text", as in
-// the seed's sentence.
+// sendProblem is the problem of a message that was not sent, or may not have been. It is the only
+// place that translates WhatsApp's errors for callers. what is "buttons" or "text", as in the
+// seed's sentence.
 func sendProblem(what string, err error) *sdk.Problem {
 	p := problem.New(http.StatusInternalServerError, "send_failed", sdk.FaultDownstream, "")
 	p.Err = err
@@ -72,17 +72,17 @@ func sendProblem(what string, err error) *sdk.Problem {
 	}
 	reason := failed.Error()
 	switch {
-	case sqldb.Failed(err): // below whatsmeow, whose text repeats the database's
+	case sqldb.Failed(err): // not failed.Error(): whatsmeow's text repeats the database's
 		reason, p.Fault = "the node's database failed: "+sqldb.Reason(err), sdk.FaultNode
 		p.Retryable, p.RetryAfter = true, time.Second
-	case failed.Code != 0: // about the message
+	case failed.Code != 0: // WhatsApp refused the message
 		if r, known := Refusals[failed.Code]; known {
 			reason, p.Fault = r.String(), r.Fault
 			p.Retryable, p.RetryAfter = r.Retry > 0, r.Retry
 		}
 	case errors.Is(failed.Err, pool.ErrNotConnected):
 		return problem.Disconnected()
-	case failed.Query != 0: // about a question before it: the message stayed here
+	case failed.Query != 0: // WhatsApp refused a query before the message left
 		reason = fmt.Sprintf("WhatsApp refused a question before the message (%d); nothing was sent: %s", failed.Query, reason)
 		p.Retryable = momentary(failed.Query)
 		if p.Retryable {
@@ -104,8 +104,8 @@ func sendProblem(what string, err error) *sdk.Problem {
 
 const tooManyQueries = 429
 
-// momentary reports whether the number of a refused query speaks of WhatsApp's state
-// and not of what was asked.
+// momentary reports whether the code of a refused query is about WhatsApp's state and not about the
+// content of the query.
 func momentary(code int) bool {
 	return code >= 500 || code == http.StatusRequestTimeout || code == tooManyQueries
 }

@@ -17,8 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Finder makes pool.Options.Find of a ledger: what a message of ours looked like when
-// it left.
+// Finder returns a pool.Options.Find that reads our sent messages from a ledger.
 func Finder(l *ledger.Ledger) func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*pool.Sent, error) {
 	return func(ctx context.Context, instance string, chat types.JID, id types.MessageID) (*pool.Sent, error) {
 		e, err := l.MessageForRetry(ctx, instance, chat.ToNonAD().String(), id)
@@ -33,8 +32,8 @@ func Finder(l *ledger.Ledger) func(ctx context.Context, instance string, chat ty
 	}
 }
 
-// outgoing rebuilds a message of the ledger. The stanza nodes depend on the profile,
-// the id and the time only, so they are made again rather than stored.
+// outgoing rebuilds a message from the ledger. The stanza nodes depend only on the profile, the id
+// and the time, so they are rebuilt rather than stored.
 func outgoing(e ledger.Entry) (pool.Outgoing, error) {
 	out := pool.Outgoing{ID: e.MessageID, Message: &waE2E.Message{}}
 	if len(e.Message) == 0 {

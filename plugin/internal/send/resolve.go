@@ -13,10 +13,10 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// resolve finds the account a request is for, and the names of its chat.
+// resolve finds the account a request is addressed to, and the addresses of its chat.
 func (s *Sender) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instance, o *order) (types.JID, recipient.Chat, error) {
 	r, err := recipient.Parse(o.number)
-	if err != nil { // Check has let it through; a number by expression has not been there
+	if err != nil { // Check has accepted literal numbers, but not numbers from an expression
 		return types.JID{}, recipient.Chat{}, problem.Number(err)
 	}
 	cli, err := inst.Client()
@@ -34,8 +34,9 @@ func (s *Sender) resolve(ctx context.Context, call *sdk.Call, inst *pool.Instanc
 	return to, chat, nil
 }
 
-// moved asks WhatsApp anew for a number and reports whether it is somewhere else than it
-// was: a message to nobody is refused like one of a bad shape.
+// moved asks WhatsApp again about a number and reports whether it now belongs to another account:
+// WhatsApp refuses a message to an address without an account with the same code as a malformed
+// message.
 func (s *Sender) moved(ctx context.Context, inst *pool.Instance, number string, was recipient.Chat) bool {
 	r, err := recipient.Parse(number)
 	cli, gone := inst.Client()
@@ -47,7 +48,7 @@ func (s *Sender) moved(ctx context.Context, inst *pool.Instance, number string, 
 	return err == nil && bad == nil && now.JID.Server == to.Server && now.JID != to
 }
 
-// ownNumber is the warning of a menu that nobody else sees.
+// ownNumber is the warning for a menu that only the instance's own account sees.
 var ownNumber = sdk.Warning{
 	Pointer: "/number", Code: "own_number",
 	Message: "This is the instance's own number: what its owner taps is no click, so no button leads anywhere.",
@@ -63,19 +64,18 @@ func resolveProblem(what string, err error) error {
 		return problem.Number(&recipient.Error{Detail: err.Error(), Suggestion: "check the number; it needs its country code"})
 	}
 	p := sendProblem(what, err)
-	p.Effect = sdk.EffectNone // nothing but a question was sent
+	p.Effect = sdk.EffectNone // only a query was sent
 	return p
 }
 
-// admit finds the accounts of the people whose clicks a menu takes, with one question
-// for all of them. It gives every address they are known under, because a click comes
-// from any.
+// admit finds the accounts of the people whose clicks a menu accepts, with one query for all of
+// them. It returns every address of each person, because a click may come from any of them.
 func (s *Sender) admit(ctx context.Context, inst *pool.Instance, o order) ([]string, error) {
 	var people []recipient.Recipient
 	var candidates []string
 	for i, sender := range o.rules.AllowedSenders {
 		who, err := recipient.Parse(sender)
-		if err != nil { // Check has let it through
+		if err != nil { // Check has accepted it
 			return nil, notAdmitted(i, "it is not a phone number or JID", "")
 		}
 		people = append(people, who)

@@ -14,11 +14,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// TypeStatus is the event that a message of ours came a step further.
+// TypeStatus is the event that one of our messages reached a further state.
 const TypeStatus = "whatsapp.message.status.v1"
 
-// Status is the data of whatsapp.message.status.v1; the schema of that name
-// describes every member.
+// Status is the data of whatsapp.message.status.v1; the schema of that name describes every field.
 type Status struct {
 	Instance    string         `json:"instance"`
 	MessageID   string         `json:"messageId"`
@@ -32,15 +31,15 @@ type Status struct {
 	Correlation string         `json:"correlation"`
 	Problem     *statusProblem `json:"problem"`
 
-	// Told once, when it is known that WhatsApp has the message.
+	// Set once, when WhatsApp is known to have the message.
 	Sender  *outputChat `json:"sender"`
 	Content *string     `json:"content"`
 }
 
-// statusProblem is why a message failed, and what to do.
+// statusProblem describes why a message failed, and what to do.
 type statusProblem struct {
 	Code     string `json:"code"`
-	Ack      int    `json:"ack"` // the number WhatsApp refused with; 0: none
+	Ack      int    `json:"ack"` // the code of WhatsApp's refusal; 0: none
 	Message  string `json:"message"`
 	NextStep string `json:"nextStep"`
 }
@@ -48,8 +47,8 @@ type statusProblem struct {
 // StatusEvents is store.Options.Status.
 var StatusEvents = ledger.Events{Type: TypeStatus, New: statusEvent}
 
-// statusEvent is the event of a change. It answers no call: its correlation is
-// in the data only, so that it can start a flow and never takes a waiting menu's exit.
+// statusEvent is the event of a change. It answers no call: its correlation is only in the data, so
+// the event can start a flow but never takes the exit of a waiting menu.
 func statusEvent(c ledger.Change) (outbox.Event, error) {
 	e := c.Entry
 	s := Status{
@@ -85,8 +84,8 @@ func statusEvent(c ledger.Change) (outbox.Event, error) {
 	}, nil
 }
 
-// introduce says what the message is. Of an account or a message that the store does not have
-// any more it says nothing.
+// introduce adds the sender and the content of the message, as far as the store still has the
+// account and the message.
 func (s *Status) introduce(c ledger.Change) error {
 	if c.Account != (recipient.Chat{}) {
 		names := chatNames(c.Account)
@@ -104,7 +103,7 @@ func (s *Status) introduce(c ledger.Change) error {
 	return nil
 }
 
-// operationOf is the operation that a caller knows.
+// operationOf returns the operation as callers know it.
 func operationOf(e ledger.Entry) string {
 	if e.Operation == scopeFallback {
 		return OpButtons
@@ -125,7 +124,8 @@ func whyFailed(e ledger.Entry) (*statusProblem, error) {
 	return &statusProblem{Code: r.Code, Ack: f.Ack, Message: f.Problem.Message, NextStep: r.Next}, nil
 }
 
-// chatNames are the names of a stored chat: the LID is where WhatsApp keeps it.
+// chatNames returns the addresses of a stored chat. The LID takes precedence, because WhatsApp
+// keeps the chat under it.
 func chatNames(c recipient.Chat) outputChat {
 	out := outputChat{JID: c.JID, LID: text(c.LID), Phone: text(c.Phone())}
 	if c.LID != "" {

@@ -21,8 +21,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// strict is a body of one JSON document, read to the letter into in. Embed it in the input of a route.
-// An empty body is one without members.
+// strict is a body of one JSON document, read strictly into in. Embed it in the input of a route. An
+// empty body counts as {}.
 type strict[T any] struct{ in T }
 
 // bodied is an input with a body.
@@ -37,7 +37,7 @@ func (b *strict[T]) describe(schemas huma.Registry) *huma.RequestBody {
 	return &huma.RequestBody{Content: map[string]*huma.MediaType{jsonType: {Schema: schemas.Schema(reflect.TypeFor[T](), true, "")}}}
 }
 
-// bounds of a body, its size aside, which the route limits.
+// bounds are the limits of every body besides its size, which the route limits.
 var bounds = jsonstrict.Limits{Depth: 64, Values: 100_000, Digits: 100, NoNUL: true}
 
 func (b *strict[T]) read(body []byte) *problem {
@@ -56,17 +56,17 @@ func (b *strict[T]) read(body []byte) *problem {
 }
 
 const (
-	// smallBody is for requests that are a handful of members.
+	// smallBody is the limit for requests of a few members.
 	smallBody = 64 << 10
-	// bodyTime is how long a body may take.
+	// bodyTime is how long a body may take to arrive.
 	bodyTime = 30 * time.Second
-	// bodyRoom is how many bytes of bodies above smallBody there are at the same time.
+	// bodyRoom limits the bytes that all bodies above smallBody take at the same time.
 	bodyRoom = 128 << 20
 )
 
 var errBusy = errors.New("there is no room for another large body")
 
-// read reads a body, taking room for what is beyond smallBody. leave gives it back.
+// read reads a body. One above smallBody takes its size from bodyRoom; leave gives that back.
 func (a *API) read(from io.Reader, size int64) (body []byte, leave func(), err error) {
 	leave = func() {}
 	body, err = io.ReadAll(io.LimitReader(from, smallBody))
@@ -82,15 +82,15 @@ func (a *API) read(from io.Reader, size int64) (body []byte, leave func(), err e
 	return all.Bytes(), leave, err
 }
 
-// readBody reads the body of a request within its limits; leave is to be called when it is done with.
-// Without a body in the route there may be none, or {}.
+// readBody reads the body of a request within its limits; call leave once the body is no longer used.
+// A route without a body accepts an empty one or {}.
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, rt route) (body []byte, leave func(), p *problem) {
 	control := http.NewResponseController(w)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		_ = control.SetReadDeadline(time.Time{})
 		return nil, func() {}, nil
 	}
-	_ = control.SetReadDeadline(time.Now().Add(a.bodyTime)) // where there is none, the server's holds
+	_ = control.SetReadDeadline(time.Now().Add(a.bodyTime)) // a writer without deadlines keeps the server's
 	limit := max(rt.body, 2)
 	size := limit
 	if r.ContentLength >= 0 {
@@ -100,7 +100,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, rt route) (body [
 	if p := a.unreadable(err, rt, limit); p != nil {
 		return nil, leave, p
 	}
-	_ = control.SetReadDeadline(time.Time{}) // it would end the context of a long answer
+	_ = control.SetReadDeadline(time.Time{}) // or it would cancel the context of a long answer
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, leave, nil
 	}
@@ -110,7 +110,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, rt route) (body [
 	return body, leave, checkType(r, rt)
 }
 
-// unreadable words why a body could not be read; nil if it could.
+// unreadable turns an error of reading a body into a problem; nil stays nil.
 func (a *API) unreadable(err error, rt route, limit int64) *problem {
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	slow, _ := errors.AsType[net.Error](err)
@@ -129,7 +129,7 @@ func (a *API) unreadable(err error, rt route, limit int64) *problem {
 	return refuse(http.StatusBadRequest, "invalid_body", "the body ended early, or its encoding is broken").with("Connection", "close")
 }
 
-// checkType refuses what is not said to be what the route takes. A client may say nothing.
+// checkType refuses a content type that the route does not take. A client may leave the header out.
 func checkType(r *http.Request, rt route) *problem {
 	types := rt.types
 	if len(types) == 0 {
@@ -157,19 +157,19 @@ func checkType(r *http.Request, rt route) *problem {
 
 type bodyKey struct{}
 
-// withBody is a request whose body was read.
+// withBody returns the request with its body, already read, in the context.
 func withBody(r *http.Request, body []byte) *http.Request {
-	r.Body = http.NoBody // huma reads bodies into memory of its own
+	r.Body = http.NoBody // huma would copy the body once more
 	return r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
 }
 
-// bodyIn is the body that was read.
+// bodyIn returns the body that withBody stored.
 func bodyIn(ctx context.Context) []byte {
 	body, _ := ctx.Value(bodyKey{}).([]byte)
 	return body
 }
 
-// parseQuery refuses what url.ParseQuery would pass over.
+// parseQuery parses a query and refuses every semicolon.
 func parseQuery(raw string) (url.Values, error) {
 	if strings.Contains(raw, ";") {
 		return nil, errors.New("there is a ; in it, write %3B")
@@ -177,10 +177,10 @@ func parseQuery(raw string) (url.Values, error) {
 	return url.ParseQuery(raw)
 }
 
-// object is a JSON object that somebody else reads.
+// object is a JSON object that is passed on undecoded.
 type object struct{ sdk.JSON }
 
-// UnmarshalJSON is json.Unmarshaler's.
+// UnmarshalJSON implements json.Unmarshaler.
 func (o *object) UnmarshalJSON(b []byte) error {
 	if len(b) == 0 || b[0] != '{' {
 		return errors.New("it must be an object")
@@ -188,7 +188,7 @@ func (o *object) UnmarshalJSON(b []byte) error {
 	return o.JSON.UnmarshalJSON(b)
 }
 
-// Schema is huma.SchemaProvider's.
+// Schema implements huma.SchemaProvider.
 func (object) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }

@@ -12,8 +12,8 @@ import (
 
 const (
 	typeClicked = "whatsapp.button.clicked.v1"
-	// lookAt is how many events one read of the outbox looks at, and maxLooks how many reads a page is
-	// worth.
+	// lookAt is how many events one read of the outbox examines, and maxLooks how many reads are spent
+	// on filling a page.
 	lookAt   = 500
 	maxLooks = 20
 )
@@ -27,7 +27,7 @@ type clickQuery struct {
 	Reveal   bool   `query:"reveal" doc:"With who tapped. The token must allow it."`
 }
 
-// click is what is told of a tap: schemas/whatsapp.button.clicked.v1.json has it whole.
+// click is the listed part of a tap's event; schemas/whatsapp.button.clicked.v1.json has all of it.
 type click struct {
 	Sequence  uint64          `json:"sequence" doc:"Of the event, as in GET /v1/events."`
 	ID        string          `json:"id" doc:"Of the event: the same wherever it is told."`
@@ -47,7 +47,7 @@ type clickList struct {
 	more
 }
 
-// clicks serves the taps of the last days, as the outbox keeps them.
+// clicks serves the taps of the last days that the outbox still keeps.
 func (a *API) clicks(s *events.Service) {
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/clicks", id: "listClicks", tag: "events", summary: "Who tapped which button, the oldest that is kept first",
@@ -59,7 +59,7 @@ func (a *API) clicks(s *events.Service) {
 			return nil, err
 		}
 		want := events.Filter{Types: []string{typeClicked}, Instances: a.caller(ctx).Instances}
-		if want.Instances != nil && len(want.Instances) == 0 { // an empty list would be all
+		if want.Instances != nil && len(want.Instances) == 0 { // the filter would take an empty list for all instances
 			return nil, refuse(http.StatusForbidden, "forbidden", "the token is of no instance")
 		}
 		if in.Instance != "" {
@@ -96,7 +96,8 @@ func (a *API) clicks(s *events.Service) {
 	})
 }
 
-// known refuses a position that the outbox has not come to: nothing would ever follow it.
+// known refuses a position beyond the newest in the outbox: it is from another database, and the caller
+// would wait in vain for what follows it.
 func (a *API) known(ctx context.Context, s *events.Service, position uint64) error {
 	newest, err := s.Newest(ctx)
 	if err != nil {
@@ -109,7 +110,7 @@ func (a *API) known(ctx context.Context, s *events.Service, position uint64) err
 	return nil
 }
 
-// clickOf is an event as a click, if that is wanted.
+// clickOf returns an event as a click, and whether it matches the query.
 func clickOf(ev events.Event, in *clickQuery, reveal bool) (click, bool) {
 	var told struct {
 		Button struct {

@@ -21,13 +21,13 @@ type undeliveredIn struct {
 	Event   string `path:"event" example:"6085e3de3831d37e77b591295ee2f769"`
 }
 
-// tried is an attempt that somebody asked for.
+// tried is a delivery attempt that the caller asked for.
 type tried struct {
 	Delivered bool           `json:"delivered"`
 	Attempt   events.Attempt `json:"attempt"`
 }
 
-// deliveries serves what became of the events of webhooks.
+// deliveries serves the delivery attempts and the dead letters of webhooks.
 func (a *API) deliveries(s *events.Service) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/webhooks/{webhook}/test", id: "testWebhook", tag: "webhooks", summary: "Call a webhook with an event that says nothing",
@@ -66,7 +66,7 @@ func (a *API) deliveries(s *events.Service) {
 			out.Next = all[in.Limit-1].ID
 		}
 		for i := range all {
-			all[i].Data = nil // one is shown with it, to those who may see it
+			all[i].Data = nil // only getUndelivered shows it, to callers who may see it
 		}
 		return &one[undeliveredList]{out}, nil
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// saved says what became of a draft.
+// saved is the outcome of saving a draft.
 type saved struct {
 	engine.Version
 	New      bool           `json:"new" doc:"False when it is as it was, or what is published."`
@@ -28,7 +28,7 @@ type draftIn struct {
 	source
 }
 
-// drafts serves the drafts of flows, as whoever edits them needs it.
+// drafts serves the drafts of flows to their editors.
 func (a *API) drafts(f Flows, e *engine.Engine) {
 	serve(a, a.takesFile(saved{}, http.MethodPut, "/v1/flows/{flow}/draft", "saveDraft", "Keep a draft of a flow",
 		"It starts no runs. What cannot run yet, or is no YAML at all, is kept, too, and the findings say why. Two that edit at the same time: the second gets a 412 if it sends the ETag it began with.",
@@ -59,7 +59,7 @@ func (a *API) drafts(f Flows, e *engine.Engine) {
 	})
 }
 
-// flowID is how flows may be called, as schemas/flow.json has it.
+// flowID matches a valid id of a flow, as schemas/flow.json defines it.
 var flowID = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 
 func (a *API) saveDraft(ctx context.Context, f Flows, e *engine.Engine, in *draftIn) (*made[saved], error) {
@@ -87,7 +87,7 @@ func (a *API) saveDraft(ctx context.Context, f Flows, e *engine.Engine, in *draf
 	return out, nil
 }
 
-// draft is that of a flow with its file.
+// draft returns the draft of a flow with its file.
 func (a *API) draft(ctx context.Context, e *engine.Engine, id string) (engine.Version, error) {
 	all, err := e.Versions(ctx, id)
 	if err != nil {
@@ -100,7 +100,8 @@ func (a *API) draft(ctx context.Context, e *engine.Engine, id string) (engine.Ve
 	return e.Version(ctx, id, draft.Number)
 }
 
-// seen refuses a change of a draft that is not as whoever asks has seen it.
+// seen refuses a change when the draft has changed since the caller read it (If-Match), or when there
+// already is one (If-None-Match: *).
 func (a *API) seen(ctx context.Context, e *engine.Engine, id, ifMatch, ifNoneMatch string) error {
 	if ifMatch == "" && ifNoneMatch == "" {
 		return nil
@@ -120,7 +121,7 @@ func (a *API) seen(ctx context.Context, e *engine.Engine, id, ifMatch, ifNoneMat
 		draft.Changed.Format(time.RFC3339), cmp.Or(draft.By, "somebody"))).with("ETag", tag)
 }
 
-// by is whom a change is said to be of.
+// by returns the name to record as the author of a change.
 func (a *API) by(ctx context.Context) string {
 	if a.opt.HolderOf == nil {
 		return ""

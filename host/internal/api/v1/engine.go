@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// refused words an error of the engine; nil of none.
+// refused turns an error of the engine into a problem for the caller; nil stays nil.
 func (a *API) refused(err error) error {
 	if err == nil {
 		return nil
@@ -42,10 +42,11 @@ func (a *API) refused(err error) error {
 	return refuse(status, code, err.Error())
 }
 
-// mostFaults in a refusal: a document of nothing but mistakes is not answered with many times its size.
+// mostFaults limits the faults in a refusal, so that the answer to a document full of mistakes is not
+// many times its size.
 const mostFaults = 250
 
-// faultsIn are the first findings in a flow file, or in the variables of a run.
+// faultsIn converts the first mostFaults findings in a flow file or in the variables of a run.
 func faultsIn(findings []flow.Finding) []fault {
 	findings = findings[:min(len(findings), mostFaults)]
 	out := make([]fault, 0, len(findings))

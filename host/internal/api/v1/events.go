@@ -15,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/feed"
 )
 
-// maxNames bounds the lists of a filter.
+// maxNames limits the length of each list in a filter.
 const maxNames = 50
 
 type eventsIn struct {
@@ -30,7 +30,7 @@ type eventsIn struct {
 	Upgrade   string   `header:"Upgrade" doc:"websocket for a socket."`
 }
 
-// eventPage is a piece of the outbox.
+// eventPage is a page of the outbox.
 type eventPage struct {
 	Events []json.RawMessage `json:"events" nullable:"false" doc:"Each as schemas/events/cloudevent.json or seed.json says. One of type stream.gap.v1 stands for those that are gone."`
 	Next   string            `json:"next" doc:"Go on after this. It is there at the end, too: ask again later."`
@@ -69,7 +69,7 @@ func (a *API) events(tail *feed.Tail) {
 	})
 }
 
-// wanted is what a request asks for, if its caller may have it.
+// wanted returns the events that a request asks for, or a refusal if the caller may not have them.
 func (a *API) wanted(ctx context.Context, in *eventsIn) (feed.Want, *problem) {
 	bad := func(parameter, format string, args ...any) *problem {
 		message := fmt.Sprintf(format, args...)
@@ -118,7 +118,7 @@ func (a *API) wanted(ctx context.Context, in *eventsIn) (feed.Want, *problem) {
 	return w, nil
 }
 
-// unread words an error of the outbox.
+// unread logs an error of the outbox and returns a problem for the caller.
 func (a *API) unread(err error) *problem {
 	a.logger.Error("the outbox cannot be read", "err", err)
 	return refuse(http.StatusServiceUnavailable, "unavailable", "the events cannot be read now; try again").with("Retry-After", "1")
@@ -137,7 +137,7 @@ func (a *API) eventPage(tail *feed.Tail, w feed.Want, limit int) *streaming {
 			page.Events[i] = f.Body
 		}
 		hc.SetHeader("Content-Type", jsonType)
-		_ = a.huma.Marshal(hc.BodyWriter(), jsonType, page) // the client is gone: nobody to tell
+		_ = a.huma.Marshal(hc.BodyWriter(), jsonType, page) // fails only when the client is gone
 	}}
 }
 
@@ -167,7 +167,7 @@ func (a *API) eventStream(tail *feed.Tail, w feed.Want) *streaming {
 	}}
 }
 
-// farewell says to whoever reads why the stream ends, and when to come back.
+// farewell tells the reader why the stream ends and when to reconnect.
 func (s *stream) farewell(err error) {
 	code, reason, retryAfter := feed.Farewell(err)
 	if code == "" {

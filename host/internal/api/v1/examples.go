@@ -23,7 +23,7 @@ type exampleList struct {
 	Examples []example `json:"examples" nullable:"false"`
 }
 
-// examples serves flows to begin with.
+// examples serves the example flows.
 func (a *API) examples() {
 	list := exampleList{Examples: []example{}}
 	for _, e := range flows.All() {

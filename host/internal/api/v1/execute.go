@@ -18,21 +18,20 @@ import (
 )
 
 const (
-	// maxInput bounds a body with an input so that it fits, with everything around it, into one
-	// message of the contract.
+	// maxInput limits a body so that its input, with the envelope, fits into one message of the contract.
 	maxInput = sdk.MaxMessage - 64<<10
-	// callTime bounds a call: the longest delay a caller can ask for, and a send.
+	// callTime limits a call: the longest delay a caller can ask for, plus the send.
 	callTime = 6 * time.Minute
 )
 
-// Calls reach the operations of the nodes.
+// Calls makes calls of the operations of the nodes.
 type Calls interface {
 	// Offers says whether a node has the operation.
 	Offers(operation string) bool
-	// Execute makes a call. progress, which may be nil, is called until it returns. The error is a
-	// *sdk.Problem, or any other when nobody knows what became of the call.
+	// Execute makes a call. progress, which may be nil, is called only before Execute returns. The error
+	// is a *sdk.Problem, or any other error when the outcome of the call is unknown.
 	Execute(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
-	// Validate says what is wrong with an input; nothing happens.
+	// Validate returns what is wrong with an input. It has no effect.
 	Validate(ctx context.Context, operation string, input []byte) ([]sdk.Violation, []sdk.Warning, error)
 }
 
@@ -43,7 +42,7 @@ type executeIn struct {
 	strict[inputBody]
 }
 
-// result is what a call that worked gave.
+// result is the outcome of a successful call.
 type result struct {
 	Output   json.RawMessage `json:"output" doc:"As the operation's outputSchema says."`
 	Warnings []sdk.Warning   `json:"warnings,omitempty" doc:"What works and may still surprise."`
@@ -61,7 +60,7 @@ func (a *API) execution(c *flow.Catalogue, calls Calls) {
 		about: "As JSON the answer is the outcome. With Accept: text/event-stream it is the call as it goes: events named progress, then one named result or problem, " +
 			"each with the same members as otherwise. A problem says in effect whether anything happened.",
 		access: Access{Send, Any}, body: maxInput, example: exampleInput, refusals: callRefusals,
-		acts: func(r *http.Request) bool { // a KEYED operation keeps its outcomes itself, a PURE one has no effect
+		acts: func(r *http.Request) bool { // a KEYED operation keeps its own outcomes, and a PURE one has no effect
 			op, ok := c.Operation(r.PathValue("operation"))
 			return ok && op.Replay != sdk.Keyed && op.Replay != sdk.Pure
 		},
@@ -97,7 +96,7 @@ func (a *API) execution(c *flow.Catalogue, calls Calls) {
 
 var callRefusals = []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable}
 
-// called is the call that a request asks for, if its caller may make it.
+// called returns the call that a request asks for, or a refusal if the caller may not make it.
 func (a *API) called(ctx context.Context, c *flow.Catalogue, calls Calls, id string, body inputBody) (client.Request, error) {
 	op, ok := c.Operation(id)
 	if !ok || !calls.Offers(id) || op.Kind == sdk.KindTrigger {
@@ -119,16 +118,18 @@ func (a *API) called(ctx context.Context, c *flow.Catalogue, calls Calls, id str
 	return client.Request{Operation: id, Input: body.input()}, nil
 }
 
-// instanceOf is the instance that an input is about; the member's name to the letter, as nodes read it.
+// instanceOf returns the instance that an input is about. The member's name is case-sensitive, as it is
+// for the nodes.
 func instanceOf(input []byte) (name string) {
-	var members map[string]json.RawMessage // a struct would take other cases, too
+	var members map[string]json.RawMessage // a struct would match the name in any case
 	if json.Unmarshal(input, &members) != nil || json.Unmarshal(members["instance"], &name) != nil {
 		return ""
 	}
 	return name
 }
 
-// outcome makes a call and answers with what show makes of its result, or with the call as it goes.
+// outcome makes a call and answers with the result as show converts it; with events, it answers with a
+// stream of the call's progress that ends in the result.
 func (a *API) outcome(ctx context.Context, calls Calls, call client.Request, events bool, show func(client.Result) any) (*streaming, error) {
 	if !events {
 		ctx, cancel := context.WithTimeout(ctx, callTime)
@@ -142,7 +143,7 @@ func (a *API) outcome(ctx context.Context, calls Calls, call client.Request, eve
 				hc.SetHeader("Idempotent-Replayed", "true")
 			}
 			hc.SetHeader("Content-Type", jsonType)
-			_ = a.huma.Marshal(hc.BodyWriter(), jsonType, show(r)) // the client is gone: nobody to tell
+			_ = a.huma.Marshal(hc.BodyWriter(), jsonType, show(r)) // fails only when the client is gone
 		}}, nil
 	}
 	return a.stream(false, func(ctx context.Context, s *stream) {
@@ -157,7 +158,7 @@ func (a *API) outcome(ctx context.Context, calls Calls, call client.Request, eve
 	}), nil
 }
 
-// failed words the failure of a call. Pointers lead into the request's body.
+// failed turns the error of a call into a problem. Its pointers are into the request's body.
 func (a *API) failed(err error) *problem {
 	own, ok := errors.AsType[*sdk.Problem](err)
 	if !ok {
@@ -187,7 +188,7 @@ func (a *API) failed(err error) *problem {
 	return p
 }
 
-// describeOutcome says what execute answers.
+// describeOutcome describes the answers of execute.
 func describeOutcome(a *API) func(*huma.Operation) {
 	return func(op *huma.Operation) {
 		schema := a.schemaOf(result{})

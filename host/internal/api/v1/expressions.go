@@ -8,7 +8,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// maxEvaluate bounds an expression with the values of a run that it is tried on.
+// maxEvaluate limits an expression together with the values of the run that it is tried on.
 const maxEvaluate = 1 << 20
 
 type evaluateBody struct {
@@ -22,7 +22,7 @@ type evaluated struct {
 	Finding *fault          `json:"finding,omitempty" doc:"Why there is no value."`
 }
 
-// expressions serves what a field that computes its value shows while somebody types.
+// expressions serves the evaluation of an expression, which an input field shows while its user types.
 func (a *API) expressions() {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/expressions/evaluate", id: "evaluateExpression", tag: "flows", summary: "What an expression gives with the values of a run",

@@ -11,30 +11,30 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// Published says what became of a flow file that somebody published, or kept as a draft.
+// Published is the outcome of publishing a flow file or of keeping it as a draft.
 type Published struct {
 	engine.Version
-	// New is false for what was so already.
+	// New is false if nothing had to change.
 	New      bool           `json:"new"`
 	Findings []flow.Finding `json:"findings,omitempty"` // warnings
 }
 
-// Flows changes which versions of flows there are, and which start runs.
+// Flows changes which versions of flows exist, and which of them start runs.
 type Flows interface {
-	// Publish keeps a flow file as a version that starts runs from now on. A
-	// *flow.InvalidError says what is wrong with the file.
+	// Publish keeps a flow file as a version that starts runs from now on. A *flow.InvalidError says what
+	// is wrong with the file.
 	Publish(ctx context.Context, source []byte) (Published, error)
-	// Draft keeps a flow file that starts no runs, in the place of the flow's draft, and says what is
-	// wrong with it. The program is nil when it cannot run. Only one that is too large is refused.
+	// Draft keeps a flow file as the flow's draft, which starts no runs, and says what is wrong with it.
+	// The program is nil if the file cannot run. Only a file that is too large is refused.
 	Draft(ctx context.Context, id, by string, source []byte) (engine.Version, *flow.Program, []flow.Finding, error)
-	// Check reads a flow file and keeps nothing. A *flow.InvalidError says what is wrong with it;
+	// Check reads a flow file and keeps nothing. A *flow.InvalidError says what is wrong with the file;
 	// the findings are warnings.
 	Check(source []byte) (*flow.Program, []flow.Finding, error)
-	// Restore publishes a version that is kept.
+	// Restore publishes a version that is already kept.
 	Restore(ctx context.Context, id string, number int) (Published, error)
 	// Retire makes a flow start no more runs.
 	Retire(ctx context.Context, id string) error
-	// Diff compares two versions; the older 0 is the published one, the newer 0 the newest.
+	// Diff compares two versions. 0 as older means the published version, 0 as newer the newest one.
 	Diff(ctx context.Context, id string, older, newer int) ([]flow.Change, error)
 }
 
@@ -100,7 +100,7 @@ type diff struct {
 	Changes []flow.Change `json:"changes" nullable:"false"`
 }
 
-// versions of a flow, with the ETag of what they are.
+// versions returns the versions of a flow with their ETag.
 func (a *API) versions(ctx context.Context, e *engine.Engine, id string) ([]engine.Version, string, error) {
 	all, err := e.Versions(ctx, id)
 	return all, versionsTag(all), a.refused(err)
@@ -117,7 +117,7 @@ func versionsTag(all []engine.Version) string {
 	return tagOf(parts...)
 }
 
-// states serves what decides which version starts runs.
+// states serves the changes of which version starts runs.
 func (a *API) states(f Flows, e *engine.Engine) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/flows/{flow}/versions/{version}/publish", id: "publishVersion", tag: "flows", summary: "Publish a version that is kept, the draft or an older one",
@@ -151,7 +151,8 @@ type retired struct {
 	State engine.VersionState `json:"state"`
 }
 
-// change changes the versions of a flow if they are as the caller has seen them.
+// change calls do to change the versions of a flow, and refuses if they have changed since the caller
+// read them (If-Match).
 func (a *API) change(ctx context.Context, e *engine.Engine, id, ifMatch string, do func() error) error {
 	a.changing.Lock()
 	defer a.changing.Unlock()
@@ -167,7 +168,7 @@ func (a *API) change(ctx context.Context, e *engine.Engine, id, ifMatch string, 
 	return a.refused(do())
 }
 
-// draftOf is the draft among versions.
+// draftOf returns the draft among the versions.
 func draftOf(all []engine.Version) (engine.Version, error) {
 	at := slices.IndexFunc(all, func(v engine.Version) bool { return v.State == engine.Draft })
 	if at < 0 {
@@ -176,7 +177,7 @@ func draftOf(all []engine.Version) (engine.Version, error) {
 	return all[at], nil
 }
 
-// orNone makes an empty list [] in JSON.
+// orNone makes a nil list [] in JSON.
 func orNone[T any](list []T) []T {
 	if list == nil {
 		return []T{}

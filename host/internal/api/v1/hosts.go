@@ -8,12 +8,13 @@ import (
 	"github.com/tapnode/tapnode/host/internal/cluster"
 )
 
-// Hosts are those that share the database with this one.
+// Hosts are the hosts that share a database, this one included.
 type Hosts interface {
-	// Hosts are all that were heard of in the last day; one that is alone is the only one.
+	// Hosts returns every host that has reported within the last day; a host that shares with no other
+	// returns itself alone.
 	Hosts(ctx context.Context) ([]cluster.Host, error)
-	// MoveInstance gives an instance to a host, by its id or name. cluster.ErrUnknown: there is no such
-	// instance, or no such host that can take it.
+	// MoveInstance moves an instance to the host with the given id or name. cluster.ErrUnknown: there is
+	// no such instance, or no such host that can take it.
 	MoveInstance(ctx context.Context, instance, host string) (cluster.Host, error)
 }
 

@@ -29,7 +29,7 @@ type insightQuery struct {
 	Accept   string    `header:"Accept" doc:"text/csv for a table; otherwise all of them as JSON."`
 }
 
-// insights are figures, made of what was counted.
+// insights are figures computed from the engine's counts.
 type insights struct {
 	From     time.Time     `json:"from"`
 	To       time.Time     `json:"to"`
@@ -49,7 +49,7 @@ type point struct {
 	Failed int64     `json:"failed" doc:"Calls of nodes."`
 }
 
-// menuFigures are those of a node whose messages wait for an answer.
+// menuFigures are the figures of a node whose messages wait for an answer.
 type menuFigures struct {
 	Flow     string          `json:"flow"`
 	Node     string          `json:"node"`
@@ -89,7 +89,7 @@ type publication struct {
 	Version int       `json:"version"`
 }
 
-// typed is an answer of one of several types.
+// typed is an answer in one of several content types.
 type typed struct {
 	Type string `header:"Content-Type"`
 	Body []byte
@@ -173,13 +173,13 @@ func (f *insights) series(slots []engine.Count) {
 	}
 }
 
-// tables reads counts in the order of flow and node.
+// tables expects the counts sorted by flow and node.
 func (f *insights) tables(all []engine.Count) {
 	failed := map[failures]int{}
 	for _, c := range all {
 		switch c.Kind {
 		case engine.CountPublished:
-			number, _ := strconv.Atoi(c.Key) // the host has written it
+			number, _ := strconv.Atoi(c.Key) // always a number: the host wrote it
 			f.Versions = append(f.Versions, publication{hourTime(c.Hour), c.Flow, number})
 		case engine.CountFailed:
 			operation, code, _ := strings.Cut(c.Key, " ")
@@ -223,7 +223,7 @@ func (m *menuFigures) add(c engine.Count) {
 	case engine.CountSilent:
 		m.NoAnswer += c.N
 	case engine.CountTook:
-		bound, _ := strconv.Atoi(c.Key) // "" is the last, which has none
+		bound, _ := strconv.Atoi(c.Key) // "" is the last bar, which has no bound
 		for i := range m.Took.Histogram {
 			if m.Took.Histogram[i].UpTo == bound {
 				m.Took.Histogram[i].N += c.N
@@ -247,7 +247,8 @@ func ratio(part, whole int64) float64 {
 	return float64(part) / float64(whole)
 }
 
-// median lies in the bar where half of all has come, as far along as half of its own has.
+// median interpolates linearly in the bar that contains the middle of all values. It is nil if there are
+// no values or that bar has no upper bound.
 func median(bars []bar) *float64 {
 	var all, before int64
 	for _, b := range bars {
@@ -266,7 +267,7 @@ func median(bars []bar) *float64 {
 	return nil
 }
 
-// table is one of the tables, with a line of names.
+// table returns one of the tables; its first row has the column names.
 func (f *insights) table(name string) [][]string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	part := func(r float64) string { return strconv.FormatFloat(r, 'f', 4, 64) }

@@ -14,13 +14,13 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// Instances keeps what the host, and not the node, has of an instance.
+// Instances keeps the data of an instance that the host, and not the node, stores.
 type Instances interface {
-	// Renew begins anew for an instance that was made now, and gives its token.
+	// Renew starts from scratch for an instance that has just been created, and returns its token.
 	Renew(ctx context.Context, name string) (token string, err error)
-	// Rotate gives an instance another token; the one it had is good for nothing any more.
+	// Rotate gives an instance a new token; the old one stops working.
 	Rotate(ctx context.Context, name string) (token string, err error)
-	// Forget removes everything of an instance that is gone.
+	// Forget removes all data of a deleted instance.
 	Forget(ctx context.Context, name string) error
 }
 
@@ -40,16 +40,16 @@ type instanceIn struct {
 	Instance string `path:"instance" example:"demo"`
 }
 
-// instance is one as the node describes it: schemas/whatsapp.instance.list.output.json.
+// instance is an instance as the node describes it: schemas/whatsapp.instance.list.output.json.
 type instance json.RawMessage
 
-// MarshalJSON is json.Marshaler's.
+// MarshalJSON implements json.Marshaler.
 func (i instance) MarshalJSON() ([]byte, error) { return json.RawMessage(i).MarshalJSON() }
 
-// UnmarshalJSON is json.Unmarshaler's.
+// UnmarshalJSON implements json.Unmarshaler.
 func (i *instance) UnmarshalJSON(b []byte) error { return (*json.RawMessage)(i).UnmarshalJSON(b) }
 
-// Schema is huma.SchemaProvider's.
+// Schema implements huma.SchemaProvider.
 func (instance) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "As schemas/whatsapp.instance.list.output.json has it: name, state, jid, lid, phone, pushName, createdAt, connectedAt, newContacts, lastError."}
 }
@@ -123,7 +123,7 @@ func (a *API) instances(calls Calls, keeps Instances) {
 		if err := a.ask(ctx, calls, opCreate, about(in.in.Name), &out); err != nil {
 			return nil, at(err, "/input/instance", "/name")
 		}
-		token, err := keeps.Renew(context.WithoutCancel(ctx), in.in.Name) // the instance is there
+		token, err := keeps.Renew(context.WithoutCancel(ctx), in.in.Name) // the instance exists now, even if the client is gone
 		if err != nil {
 			return nil, a.failed(err)
 		}
@@ -140,7 +140,7 @@ func (a *API) instances(calls Calls, keeps Instances) {
 		if p, ok := errors.AsType[*problem](err); err != nil && (!ok || p.Status != http.StatusNotFound) {
 			return nil, err
 		}
-		if lost := keeps.Forget(context.WithoutCancel(ctx), in.Instance); lost != nil { // also when it was gone already
+		if lost := keeps.Forget(context.WithoutCancel(ctx), in.Instance); lost != nil { // even if the node had deleted it already
 			return nil, a.failed(lost)
 		}
 		return nil, err
@@ -175,7 +175,7 @@ func (a *API) instances(calls Calls, keeps Instances) {
 	a.pairing(calls)
 }
 
-// about is the input of an operation on an instance; "" is all of them.
+// about returns the input of an operation on an instance; "" stands for all instances.
 func about(name string) any {
 	if name == "" {
 		return struct{}{}
@@ -204,7 +204,7 @@ func (a *API) ask(ctx context.Context, calls Calls, op string, input, into any) 
 	return nil
 }
 
-// instance is one, or a problem that it is not there.
+// instance returns an instance as the node describes it, or a problem if there is none.
 func (a *API) instance(ctx context.Context, calls Calls, name string) (instance, error) {
 	var out instanceList
 	if err := a.ask(ctx, calls, opList, about(name), &out); err != nil {
@@ -216,7 +216,7 @@ func (a *API) instance(ctx context.Context, calls Calls, name string) (instance,
 	return out.Instances[0], nil
 }
 
-// at moves what a problem says about the input of a call to where it stands in the body.
+// at rewrites the pointers of a problem from the input of a call to the request's body.
 func at(err error, from, to string) error {
 	if p, ok := errors.AsType[*problem](err); ok {
 		for i := range p.Errors {

@@ -15,15 +15,15 @@ import (
 
 const (
 	keyHeader = "Idempotency-Key"
-	// maxKey bounds an Idempotency-Key, in bytes.
+	// maxKey limits an Idempotency-Key, in bytes.
 	maxKey = 200
 )
 
-// keyParameter describes the header where the handler does not read it itself.
+// keyParameter describes the header for routes whose input does not have it.
 var keyParameter = &huma.Param{Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
 	Description: "Makes the request safe to repeat: a repeat with the same key and body within a day is answered as the first was, and does not act again. A key is its token's own; with another body it is a 422."}
 
-// checkKey says what is wrong with the Idempotency-Key of a request.
+// checkKey refuses an invalid Idempotency-Key.
 func checkKey(r *http.Request) *problem {
 	keys := r.Header.Values(keyHeader)
 	var mistake string
@@ -44,11 +44,11 @@ func checkKey(r *http.Request) *problem {
 	return refuse(http.StatusBadRequest, "invalid_key", "the Idempotency-Key cannot be used: "+mistake, fault{Parameter: keyHeader, Code: "invalid", Message: mistake})
 }
 
-// always is for requests that act whatever they say.
+// always is route.acts of requests whose every repeat would act again.
 func always(*http.Request) bool { return true }
 
-// key is a caller's key as nobody else can have it: the same key of two callers is two keys. Those of
-// the host's owner are as they are, since tapnode call uses them also where no host runs.
+// key binds an Idempotency-Key to its caller, so that the same key of two callers counts as two keys.
+// The owner's keys stay unchanged, since tapnode call uses them also without a running host.
 func (a *API) key(ctx context.Context, given string) string {
 	caller := a.caller(ctx).ID
 	if caller == "" || given == "" {

@@ -13,21 +13,21 @@ type Node struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	process.Status
-	// Crashes are the newest, oldest first; lists leave them out.
+	// Crashes are the latest crashes, oldest first; lists leave them out.
 	Crashes []process.Crash `json:"crashes,omitempty"`
 }
 
 // Nodes are the node processes of the host.
 type Nodes interface {
-	// Nodes are all of them, in the order of nodes.lock.
+	// Nodes returns all nodes in the order of nodes.lock.
 	Nodes() []Node
-	// RestartNode ends the process in order if it runs, forgives its crashes and starts it. It
-	// returns when the node takes calls, or why it is not. An unknown name gives
-	// ErrUnknownNode; a node that somebody else restarts now, process.ErrRunning.
+	// RestartNode stops the process gracefully if it runs, disregards its past crashes and starts it. It
+	// returns nil once the node takes calls, or else the reason why it does not. An unknown name gives
+	// ErrUnknownNode; a node that is being restarted already, process.ErrRunning.
 	RestartNode(ctx context.Context, name string) error
 }
 
-// ErrUnknownNode is a name that no node has.
+// ErrUnknownNode means that no node has the given name.
 var ErrUnknownNode = errors.New("there is no such node")
 
 type nodeIn struct {
@@ -61,7 +61,7 @@ func (a *API) nodes(n Nodes) {
 		about:  "Answers when the node takes calls again. A client that goes away does not stop it.",
 		access: Access{Right: Manage}, refusals: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, in *nodeIn) (*one[Node], error) {
-		err := n.RestartNode(context.WithoutCancel(ctx), in.Name) // half a restart would leave it stopped
+		err := n.RestartNode(context.WithoutCancel(ctx), in.Name) // an interrupted restart would leave the node stopped
 		switch {
 		case errors.Is(err, ErrUnknownNode), err == nil:
 			return find(in.Name)

@@ -15,11 +15,11 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// keepTime bounds the writing of an answer into the store.
+// keepTime limits storing an answer.
 const keepTime = 5 * time.Second
 
 // once lets a request with an Idempotency-Key act once and answers its repeats as the first was
-// answered. The key is one of the caller's and of the instance's in the path.
+// answered. Each caller has its own keys for each instance in the path.
 func (a *API) once(w http.ResponseWriter, r *http.Request, rt route, body []byte, next http.Handler) {
 	key, owner := r.Header.Get(keyHeader), a.caller(r.Context()).ID+"\x00"+r.PathValue("instance")
 	owner = hashed(owner)
@@ -37,7 +37,7 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, rt route, body []byte
 		}
 		h.Set("Idempotent-Replayed", "true")
 		w.WriteHeader(known.Status)
-		_, _ = w.Write(known.Body) // the client is gone: nobody to tell
+		_, _ = w.Write(known.Body) // fails only when the client is gone
 		return
 	}
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK, secret: rt.secret}
@@ -49,7 +49,8 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, rt route, body []byte
 	}
 }
 
-// notAgain says why a request with a key that is known neither acts nor is answered.
+// notAgain returns the refusal of a request whose key prevents it from acting and for which no answer
+// can be repeated.
 func (a *API) notAgain(known *answers.Answer, err error) *problem {
 	switch {
 	case errors.Is(err, answers.ErrRunning):
@@ -83,13 +84,13 @@ type recorder struct {
 	secret bool
 }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write is http.ResponseWriter's.
+// Write implements http.ResponseWriter.
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.cut = r.cut || len(r.body)+len(b) > answers.MaxBody; !r.cut {
 		r.body = append(r.body, b...)
@@ -97,11 +98,11 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.ResponseWriter.Write(b)
 }
 
-// Unwrap lets an http.ResponseController find what the writer can do.
+// Unwrap gives http.ResponseController the underlying writer.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// answer is what to keep; nil when nothing has happened and a repeat may act: of a refusal, unless it
-// says that there was an effect, or that nobody knows.
+// answer returns the answer to keep, or nil when nothing has happened and a repeat may act. That is the
+// case for a refusal, unless it says that there was an effect or that the effect is unknown.
 func (r *recorder) answer() *answers.Answer {
 	a := &answers.Answer{Status: r.status, Type: r.Header().Get("Content-Type"), Location: r.Header().Get("Location"), Body: r.body, Cut: r.cut}
 	if r.secret && r.status < http.StatusBadRequest {

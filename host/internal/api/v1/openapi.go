@@ -14,8 +14,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// config is how huma describes and writes. It serves no page of its own: those load scripts from
-// elsewhere.
+// config configures how huma describes and encodes. Huma's own documentation pages stay off, because
+// they load scripts from other servers.
 func config() huma.Config {
 	format := huma.Format{Marshal: func(w io.Writer, v any) error {
 		enc := json.NewEncoder(w)
@@ -42,16 +42,16 @@ func config() huma.Config {
 		Formats:       map[string]huma.Format{jsonType: format, "json": format},
 		DefaultFormat: jsonType,
 	}
-	c.AllowAdditionalPropertiesByDefault = true // answers get more members inside version 1
+	c.AllowAdditionalPropertiesByDefault = true // answers may gain members inside version 1
 	return c
 }
 
-// schemaOf describes a Go value's type.
+// schemaOf returns the schema of a value's Go type.
 func (a *API) schemaOf(v any) *huma.Schema {
 	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
 }
 
-// describe serves the descriptions of all routes, which everybody may read.
+// describe serves the descriptions of all routes, which need no token.
 func (a *API) describe() {
 	a.open("/v1/openapi.json", "application/openapi+json; version=3.1", a.openAPI)
 	a.open("/v1/asyncapi.json", "application/vnd.aai.asyncapi+json; version=3.0.0", feed.AsyncAPI)
@@ -69,8 +69,8 @@ func (a *API) openAPI() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// open serves a document that needs no token. Nothing in it loads or runs anything. It is made when it is first asked for,
-// which a host that starts does not wait for.
+// open serves a document that needs no token and that loads and runs nothing. The document is made on
+// the first request, so that it does not delay the start of the host.
 func (a *API) open(path, kind string, document func() ([]byte, error)) {
 	document = sync.OnceValues(document)
 	a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
@@ -84,6 +84,6 @@ func (a *API) open(path, kind string, document func() ([]byte, error)) {
 		h.Set("Content-Type", kind)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		_, _ = (&answer{ResponseWriter: w}).Write(made) // the client is gone: nobody to tell
+		_, _ = (&answer{ResponseWriter: w}).Write(made) // fails only when the client is gone
 	})
 }

@@ -28,7 +28,7 @@ type operationList struct {
 	Operations []summary `json:"operations" nullable:"false"`
 }
 
-// operation is all there is to know of one: enough to draw its form and its ports.
+// operation describes an operation completely: enough to draw its form and its ports.
 type operation struct {
 	summary
 	Input     json.RawMessage `json:"inputSchema,omitempty" doc:"JSON Schema 2020-12 of the input; of a trigger: of its filter."`
@@ -48,7 +48,7 @@ type inputBody struct {
 	Input *object  `json:"input,omitempty" doc:"As the operation's inputSchema says; left out, {}."`
 }
 
-// input is {} when there was none.
+// input returns the input, or {} if the body has none.
 func (b inputBody) input() []byte {
 	if b.Input == nil {
 		return []byte("{}")
@@ -120,7 +120,7 @@ func (a *API) operations(c *flow.Catalogue, calls Calls) {
 	})
 }
 
-// exampleInput is one of whatsapp.sendButtons@1.
+// exampleInput is a body for whatsapp.sendButtons@1.
 const exampleInput = `{"input":{"instance":"demo","number":"5511999990001","contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Sales"},{"id":"support","displayText":"Support"}]}}`
 
 func summed(op flow.Operation, calls Calls) summary {
@@ -129,7 +129,7 @@ func summed(op flow.Operation, calls Calls) summary {
 
 func raw(doc sdk.JSON) json.RawMessage { return json.RawMessage(doc) }
 
-// unknown says that there is no such operation, and which may be meant.
+// unknown refuses an unknown operation and suggests similar ones.
 func unknown(id string, c *flow.Catalogue) error {
 	var known []string
 	for _, op := range c.Operations() {

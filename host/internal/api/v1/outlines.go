@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// flowSteps are those of one flow.
+// flowSteps are the steps of one flow.
 type flowSteps struct {
 	Flow    string          `json:"flow"`
 	Name    string          `json:"name,omitempty"`
@@ -24,7 +24,8 @@ type stepList struct {
 	more
 }
 
-// outlines serves what the flows are made of: where a word stands, which of them name an instance.
+// outlines serves the steps of all flows, so that a client can find the ones that contain a word or name
+// an instance.
 func (a *API) outlines(e *engine.Engine) {
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/steps", id: "listSteps", tag: "flows", summary: "The steps of all flows, flow by flow",

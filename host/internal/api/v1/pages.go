@@ -19,7 +19,7 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// shown is an operation on the page.
+// shown is an operation of the API as the page shows it.
 type shown struct {
 	ID, Method, Path, Summary, About, Example string
 	Right                                     Right
@@ -27,7 +27,7 @@ type shown struct {
 	Answers                                   []string
 }
 
-// readable makes the page for people of the description: one document without scripts.
+// readable turns the OpenAPI description into a page for people: one document without scripts.
 func readable(d *huma.OpenAPI) ([]byte, error) {
 	byTag := map[string][]shown{}
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {

@@ -34,7 +34,7 @@ type passkeyBody struct {
 	Confirm  bool     `json:"confirm,omitempty" doc:"The phone shows the code of the stage confirm."`
 }
 
-// pairing serves the way of an instance to its phone.
+// pairing serves connecting an instance to WhatsApp and pairing it with a phone.
 func (a *API) pairing(calls Calls) {
 	stages := "As server-sent events: progress with a stage (qr: draw the text in qr; code: type it on the phone; passkey: answer it at …/passkey; confirm: compare the code; paired; connecting), " +
 		"then result with the instance, or problem. As JSON only the outcome. A client that goes away ends a pairing; an instance that is paired needs nobody."

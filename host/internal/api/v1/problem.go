@@ -56,16 +56,16 @@ func (p *problem) with(name, value string) *problem {
 	return p
 }
 
-// Error is the detail.
+// Error returns the detail.
 func (p *problem) Error() string { return p.Detail }
 
-// GetStatus is huma.StatusError's.
+// GetStatus implements huma.StatusError.
 func (p *problem) GetStatus() int { return p.Status }
 
-// GetHeaders is huma.HeadersError's.
+// GetHeaders implements huma.HeadersError.
 func (p *problem) GetHeaders() http.Header { return p.header }
 
-// ContentType is huma.ContentTypeFilter's.
+// ContentType implements huma.ContentTypeFilter.
 func (p *problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
@@ -76,9 +76,9 @@ func write(w http.ResponseWriter, p *problem) {
 		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Type", problemType)
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // not every writer has one
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // not every writer supports deadlines
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(p) // fails only when the client is gone
 }
 
 // Refuse answers a request that Options.Authorize does not let pass.
@@ -86,7 +86,8 @@ func Refuse(w http.ResponseWriter, status int, code, detail string) {
 	write(w, refuse(status, code, detail))
 }
 
-// problems makes huma speak in our problems. Its hook is a variable of the package, so it is set once.
+// problems makes huma report errors as our problems. The hook is a package variable of huma, so it is
+// set once.
 var problems = sync.OnceFunc(func() {
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		if len(errs) == 1 {
@@ -105,7 +106,7 @@ var problems = sync.OnceFunc(func() {
 	}
 })
 
-// faultOf words what huma says about a parameter: huma reads no bodies here.
+// faultOf converts an error of huma. It is always about a parameter, since huma reads no bodies here.
 func faultOf(err error) fault {
 	f := fault{Code: "invalid", Message: err.Error()}
 	if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
@@ -118,7 +119,7 @@ func faultOf(err error) fault {
 	return f
 }
 
-// faultsOf are those that the strict reader found.
+// faultsOf converts the errors of the strict JSON reader.
 func faultsOf(errs ...jsonstrict.Error) []fault {
 	var out []fault
 	for _, e := range errs {

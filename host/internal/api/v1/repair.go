@@ -29,7 +29,7 @@ type resumeBody struct {
 	Visit int      `json:"visit,omitempty" doc:"Of one visit of a node; left out, of all."`
 }
 
-// repairs are what people do to runs. Each answers with how the run is then.
+// repairs serves the manual interventions in a run. Each answers with the run's history afterwards.
 func (a *API) repairs(e *engine.Engine) {
 	repair := func(verb, summary string) route {
 		return route{

@@ -25,7 +25,7 @@ const (
 	Read   Right = "read"   // look
 	Send   Right = "send"   // make calls of actions, start runs
 	Manage Right = "manage" // everything else
-	// Anybody is for requests of any token, and Nobody for those that need none.
+	// Anybody is the right of every token, and Nobody that of routes which need no token.
 	Anybody Right = "any token"
 	Nobody  Right = "none"
 )
@@ -36,28 +36,28 @@ type Access struct {
 	Reach Reach
 }
 
-// Reach says of which instances a token must be.
+// Reach says which instances a token must be for.
 type Reach int
 
 // The reaches.
 const (
-	ByPath Reach = iota // of the {instance} in the path; of all when the path has none
-	Any                 // of any: the handler looks which instance the request is about
-	All                 // of all, also when the path names one
+	ByPath Reach = iota // the {instance} in the path; all when the path has none
+	Any                 // any one: the handler checks which instance the request is about
+	All                 // all, even when the path names one
 )
 
 // Caller is who makes a request.
 type Caller struct {
-	ID        string   // of the token; what is stored under it is nobody else's. Empty: the host's owner
-	Instances []string // that it may work with; nil: all
-	Rights    []Right  // that it has; nil: all
+	ID        string   // of the token; data stored under it belongs to this caller alone. Empty: the host's owner
+	Instances []string // that the caller may work with; nil: all
+	Rights    []Right  // that the caller has; nil: all
 	Reveal    bool     // may see the numbers and texts of customers
 }
 
 // can says whether the caller has a right.
 func (c Caller) can(r Right) bool { return c.Rights == nil || slices.Contains(c.Rights, r) }
 
-// full says whether the caller may see the token of an instance, which may send, read and manage.
+// full says whether the caller may see the token of an instance, which itself may send, read and manage.
 func (c Caller) full() bool { return c.can(Read) && c.can(Send) && c.can(Manage) }
 
 // may says whether the caller may work with an instance.
@@ -65,7 +65,6 @@ func (c Caller) may(instance string) bool {
 	return c.Instances == nil || slices.Contains(c.Instances, instance)
 }
 
-// caller is who makes the request.
 func (a *API) caller(ctx context.Context) Caller { return a.opt.CallerOf(ctx) }
 
 // A route is one method of one path.
@@ -78,18 +77,19 @@ type route struct {
 	access       Access
 	status       int   // of success; 0 is 200, or 204 without a body
 	refusals     []int // statuses of problems, beyond those that every route may have
-	// body is how large the request's may be; 0: there is none. types are its content types, JSON
-	// when there are none.
+	// body limits the size of the request's body; 0: the route takes none. types are its content types;
+	// none means JSON.
 	body  int64
 	types []string
-	// acts says whether a repeat of the request would act again: then its answer is kept by its
+	// acts says whether a repeat of the request would act again; the answer is then kept under its
 	// Idempotency-Key. Nil: no.
 	acts func(*http.Request) bool
-	// secret means that the answer has a secret in it and is not kept: a repeat hears that it has happened.
+	// secret means that the answer contains a secret and is not kept: a repeat is only told that the
+	// request has been carried out.
 	secret bool
-	// example is a body that works.
+	// example is a valid body.
 	example string
-	// change may complete the description before the Go types do.
+	// change may edit the description before package huma completes it from the Go types.
 	change func(*huma.Operation)
 }
 
@@ -97,7 +97,7 @@ type route struct {
 const answerTime = time.Minute
 
 // serve registers a route. The fields of I with tags path, query and header are parameters; an I that
-// embeds strict or source has a body. O is what package huma makes of it: a field Body and headers.
+// embeds strict or source has a body. O follows package huma: a field Body, and headers.
 func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (*O, error)) {
 	schemas := a.huma.OpenAPI().Components.Schemas
 	op := huma.Operation{
@@ -125,7 +125,7 @@ func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (
 		}
 		return handle(ctx, in)
 	})
-	if b, ok := any(new(I)).(bodied); ok { // only now, or huma would read it, too
+	if b, ok := any(new(I)).(bodied); ok { // only after Register, or huma would read the body, too
 		body := b.describe(schemas)
 		for kind, content := range body.Content {
 			content.Example = exampleOf(kind, rt.example)
@@ -134,7 +134,7 @@ func serve[I, O any](a *API, rt route, handle func(ctx context.Context, in *I) (
 	}
 }
 
-// exampleOf is a body as OpenAPI shows it: JSON as what it means, anything else as text.
+// exampleOf returns a body as OpenAPI shows it: JSON as a decoded value, anything else as text.
 func exampleOf(kind, body string) any {
 	var value any
 	switch {
@@ -152,38 +152,38 @@ func described(at *huma.PathItem, method string) *huma.Operation {
 	return map[string]*huma.Operation{http.MethodGet: at.Get, http.MethodPost: at.Post, http.MethodPut: at.Put, http.MethodDelete: at.Delete}[method]
 }
 
-// refusal describes an answer with a problem.
+// refusal describes a response that is a problem.
 func refusal(schemas huma.Registry, what string) *huma.Response {
 	return &huma.Response{Description: what, Content: map[string]*huma.MediaType{
 		problemType: {Schema: schemas.Schema(reflect.TypeFor[problem](), true, "")},
 	}}
 }
 
-// entered is huma's API with our own way in before the handler.
+// entered is huma's API with our own checks before each handler.
 type entered struct {
 	huma.API
 	mux   *http.ServeMux
 	enter func(next http.Handler) http.Handler
 }
 
-// Adapter is huma.API's.
+// Adapter implements huma.API.
 func (e entered) Adapter() huma.Adapter { return adapter(e) }
 
 type adapter entered
 
-// Handle is huma.Adapter's.
+// Handle implements huma.Adapter.
 func (e adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	e.mux.Handle(op.Method+" "+op.Path, e.enter(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler(humago.NewContext(op, r, w))
 	})))
 }
 
-// ServeHTTP is huma.Adapter's.
+// ServeHTTP implements huma.Adapter.
 func (e adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.ServeHTTP(w, r) }
 
 var inPath = regexp.MustCompile(`\{(\w+)\}`)
 
-// enter checks what huma does not, and reads the body.
+// enter makes the checks that huma leaves out, and reads the body.
 func (a *API) enter(rt route, next http.Handler) http.Handler {
 	var params []string
 	for _, m := range inPath.FindAllStringSubmatch(rt.path, -1) {
@@ -221,10 +221,10 @@ func (a *API) enter(rt route, next http.Handler) http.Handler {
 	})
 }
 
-// text says whether a value can be stored as one.
+// text says whether a value can be stored as text: UTF-8 without NUL.
 func text(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// checkQuery wants each parameter once, and as text.
+// checkQuery refuses a parameter that is repeated or is not text.
 func checkQuery(r *http.Request) *problem {
 	query, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -242,19 +242,19 @@ func checkQuery(r *http.Request) *problem {
 	return nil
 }
 
-// answer gives whoever reads it a time to do so.
+// answer sets a deadline for the client to read the response, once the response begins.
 type answer struct {
 	http.ResponseWriter
 	begun bool
 }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (w *answer) WriteHeader(status int) {
 	w.begin()
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write is http.ResponseWriter's.
+// Write implements http.ResponseWriter.
 func (w *answer) Write(b []byte) (int, error) {
 	w.begin()
 	return w.ResponseWriter.Write(b)
@@ -263,20 +263,20 @@ func (w *answer) Write(b []byte) (int, error) {
 func (w *answer) begin() {
 	if !w.begun {
 		w.begun = true
-		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime)) // not every writer has one
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime)) // not every writer supports deadlines
 	}
 }
 
-// Unwrap lets an http.ResponseController find what the writer can do.
+// Unwrap gives http.ResponseController the underlying writer.
 func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// more is the rest of a list's answer. Lists have the parameters after and limit; each says so itself,
-// since package huma does not look into types that are not exported.
+// more is the paging part of a list's answer. Lists have the parameters after and limit; each input
+// declares them itself, since package huma does not look into types that are not exported.
 type more struct {
 	Next string `json:"next,omitempty" doc:"Give it back as after, with the same other parameters; left out, the list ends here."`
 }
 
-// one is an answer with one thing.
+// one is an answer with one value as its body.
 type one[T any] struct {
 	Body T
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// maxRunBody bounds the body of a request for a run, in bytes.
+// maxRunBody limits the body of a request that starts a run, in bytes.
 const maxRunBody = 1 << 20
 
 type runIn struct {
@@ -200,7 +200,7 @@ func (a *API) steps(e *engine.Engine) {
 			if err != nil {
 				return nil, a.refused(err)
 			}
-			if told { // a browser would come again and again
+			if told { // after any other answer a browser would reconnect again and again
 				return &streaming{func(hc huma.Context) { hc.SetStatus(http.StatusNoContent) }}, nil
 			}
 		}

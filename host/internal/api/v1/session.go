@@ -8,7 +8,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/access"
 )
 
-// Visitor is who makes a request.
+// Visitor describes the caller of a request.
 type Visitor struct {
 	Token     string         `json:"token" doc:"The id of the token; control is the host's owner, who came by a link."`
 	Name      string         `json:"name,omitempty" doc:"The token's, for people."`
@@ -21,7 +21,7 @@ type Visitor struct {
 	Version   string         `json:"version" doc:"Of the host."`
 }
 
-// Seated is a browser that is signed in.
+// Seated is the session of a browser that is signed in.
 type Seated struct {
 	ID        string         `json:"id"`
 	Token     string         `json:"token" doc:"The id of the token that it began with; control is a link."`
@@ -48,12 +48,12 @@ type Link struct {
 	Until time.Time `json:"until"`
 }
 
-// Sessions are those of browsers. Whose request it is, they find in its context.
+// Sessions keeps the sessions of browsers. Its methods find the caller in the context of the request.
 type Sessions interface {
-	// SignIn begins a session by one of the two, and gives it to the browser as a cookie.
+	// SignIn begins a session with a code or a token, whichever is given, and sets it as a cookie.
 	SignIn(ctx context.Context, code, token string) (Visitor, error)
 	Visitor(ctx context.Context) Visitor
-	// All are the sessions that who makes the request may end: those that began with the same token, or all.
+	// All returns the sessions that the caller may end: those that began with the same token, or all.
 	All(ctx context.Context) ([]Seated, error)
 	// EndOf ends one of them, and EndOthers all but that of the request.
 	EndOf(ctx context.Context, session string) error
@@ -74,7 +74,7 @@ type linkRights struct {
 	Scopes []access.Scope `json:"scopes,omitempty" nullable:"false" enum:"send,read,manage,reveal" doc:"What the session may do; left out, send, read and manage."`
 }
 
-// sessions serves how browsers sign in and out.
+// sessions serves the signing in and out of browsers.
 func (a *API) sessions(s Sessions) {
 	serve(a, route{
 		method: http.MethodPost, path: "/v1/session", id: "signIn", tag: "sessions", summary: "Sign in: begin a session of a browser",
@@ -114,7 +114,7 @@ func (a *API) sessions(s Sessions) {
 	a.seated(s)
 }
 
-// seated serves who is signed in.
+// seated serves the list of signed-in browsers, and the ending of their sessions.
 func (a *API) seated(s Sessions) {
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/sessions", id: "listSessions", tag: "sessions", summary: "Who is signed in",

@@ -43,18 +43,18 @@ triggers: [{id: start, type: manual, to: hello}]
 nodes: [{id: hello, type: log@1, with: {message: hello}}]
 `
 
-// takesFile is a route whose body is a flow file; fresh is what it answers when that was new.
+// takesFile returns a route whose body is a flow file; fresh is of the type of its answer to a new file.
 func (a *API) takesFile(fresh any, method, path, id, summary, about string, refusals ...int) route {
 	return route{
 		method: method, path: path, id: id, tag: "flows", summary: summary, about: about, access: Access{Right: Manage},
-		body: flow.MaxSize + 1, example: exampleFlow, types: fileTypes, refusals: append(refusals, http.StatusUnprocessableEntity), // one more is a finding
+		body: flow.MaxSize + 1, example: exampleFlow, types: fileTypes, refusals: append(refusals, http.StatusUnprocessableEntity), // a file one byte too large is read, and reported as a finding
 		change: func(op *huma.Operation) {
 			op.Responses["201"] = &huma.Response{Description: "It is new", Content: map[string]*huma.MediaType{jsonType: {Schema: a.schemaOf(fresh)}}}
 		},
 	}
 }
 
-// sources serves the files of flows, on their way in and out.
+// sources serves publishing, checking and reading flow files.
 func (a *API) sources(f Flows, e *engine.Engine) {
 	publish := a.takesFile(Published{}, http.MethodPost, "/v1/flows", "publishFlow", "Publish a flow file", "It starts runs at once; runs of earlier versions go on as they began. With draft=true it is only kept.")
 	publish.acts = always
@@ -109,7 +109,7 @@ type checked struct {
 	Findings []flow.Finding `json:"findings" nullable:"false"`
 }
 
-// made is an answer of something new (201), or that was there already (200).
+// made is an answer with a resource that is new (201) or was there already (200).
 type made[T any] struct {
 	Status int
 	ETag   string `header:"ETag"`

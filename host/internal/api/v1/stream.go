@@ -23,7 +23,7 @@ const (
 	streamPatience = 10 * time.Second
 )
 
-// streaming is an answer that huma leaves to us.
+// streaming is an answer that this package writes itself, not huma.
 type streaming struct {
 	Body func(huma.Context)
 }
@@ -50,8 +50,8 @@ func wantsEvents(accept string) bool {
 	return false
 }
 
-// stream begins a stream in the place of an answer and lets tell send, with a context that ends with
-// the request, with the server and when the reader is gone.
+// stream answers with a stream and calls tell to send on it. The context of tell ends with the request,
+// with the server and when the reader is gone.
 func (a *API) stream(lines bool, tell func(ctx context.Context, s *stream)) *streaming {
 	return &streaming{func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
@@ -63,7 +63,7 @@ func (a *API) stream(lines bool, tell func(ctx context.Context, s *stream)) *str
 		defer leave()
 		s := &stream{lines: lines, patience: a.patience, w: w, control: http.NewResponseController(w)}
 		w.Header().Set("Content-Type", map[bool]string{true: jsonLines, false: eventStream}[lines])
-		w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back
+		w.Header().Set("X-Accel-Buffering", "no") // or nginx would buffer the events
 		if !s.put("") {
 			return
 		}
@@ -73,7 +73,8 @@ func (a *API) stream(lines bool, tell func(ctx context.Context, s *stream)) *str
 	}}
 }
 
-// session is what a stream lives by.
+// session returns the session of a stream, which ends with the server or when Options.Valid says that
+// the request's token is no longer valid.
 func (a *API) session(r *http.Request) feed.Session {
 	if a.opt.Valid == nil {
 		return feed.NewSession(a.opt.Places, nil)
@@ -81,7 +82,7 @@ func (a *API) session(r *http.Request) feed.Session {
 	return feed.NewSession(a.opt.Places, func(ctx context.Context) bool { return a.opt.Valid(ctx, r) })
 }
 
-// join takes a place for a stream, which leave gives back, or says why there is none.
+// join takes one of the places for streams, which leave gives back, or returns a refusal if none is free.
 func (a *API) join(r *http.Request) (leave func(), p *problem) {
 	leave, err := a.opt.Places.Join(a.caller(r.Context()).ID)
 	if full, ok := errors.AsType[*feed.FullError](err); ok {
@@ -94,7 +95,7 @@ func (a *API) join(r *http.Request) (leave func(), p *problem) {
 	return leave, nil
 }
 
-// beat shows that the stream lives. Lines of JSON have no form for that.
+// beat sends a sign of life. Lines of JSON have no form for that.
 func (s *stream) beat(context.Context) error {
 	if !s.lines && !s.put(": alive\n\n") {
 		return errGone
@@ -104,12 +105,12 @@ func (s *stream) beat(context.Context) error {
 
 var errGone = errors.New("nobody reads any more")
 
-// send sends a value under the name of its kind; id, if any, is where a reader may go on. It is false
-// when nobody reads any more.
+// send sends a value as an event named kind; id, if any, lets a reader resume after it. It returns false
+// when the reader is gone.
 func (s *stream) send(kind, id string, value any) bool {
 	raw, err := json.Marshal(value)
 	if err != nil {
-		raw = []byte(`{"code":"internal"}`) // unreachable: what is sent was read as JSON or is made of Go types
+		raw = []byte(`{"code":"internal"}`) // unreachable: every value was read as JSON or consists of Go types that marshal
 	}
 	if s.lines {
 		return s.put(string(raw) + "\n")
@@ -142,7 +143,7 @@ func (s *stream) put(text string) bool {
 	return !s.failed
 }
 
-// describeStream says what a stream is made of, which OpenAPI 3.1 has no words for.
+// describeStream describes the content of a stream in words, since OpenAPI 3.1 has no schema for it.
 func describeStream(what string, lines bool) func(*huma.Operation) {
 	return func(op *huma.Operation) {
 		text := &huma.MediaType{Schema: &huma.Schema{Type: "string"}}

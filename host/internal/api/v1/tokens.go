@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Tokens are those of the host, with what was done by them.
+// Tokens keeps the tokens of the host and the audit log of their use.
 type Tokens interface {
 	List(ctx context.Context) ([]access.Token, error)
 	Create(ctx context.Context, by access.Caller, like access.Token) (secret string, made access.Token, err error)
@@ -74,7 +74,7 @@ func (a *API) tokens(t Tokens) {
 		Token string `path:"token" example:"1f9a0c5be2d7" doc:"The id, and not the secret."`
 		strict[rotation]
 	}) (*one[Made], error) {
-		grace := min(max(in.in.GraceSeconds, -1), int(access.MaxGrace/time.Second)+1) // before it is multiplied
+		grace := min(max(in.in.GraceSeconds, -1), int(access.MaxGrace/time.Second)+1) // so that the product does not overflow
 		secret, made, err := t.Rotate(ctx, a.opt.HolderOf(ctx), in.Token, time.Duration(grace)*time.Second)
 		return a.shown(ctx, secret, made, err)
 	})
@@ -116,7 +116,7 @@ func (a *API) shown(ctx context.Context, secret string, t access.Token, err erro
 	return &one[Made]{Made{secret, t}}, nil
 }
 
-// unstored words what package access refuses, and what its database does; nil of none.
+// unstored turns an error of package access or of its database into a problem; nil stays nil.
 func (a *API) unstored(err error) error {
 	if err == nil {
 		return nil

@@ -2,15 +2,15 @@
 //
 // What it guarantees:
 //
-//   - The OpenAPI 3.1 document at /v1/openapi.json is made from the Go types and routes that serve the
-//     requests, so it describes them; a test runs its examples.
-//   - Requests are read to the letter: a member, a query parameter or a value that is not described is
-//     refused and named by its JSON Pointer or its name, and nothing has happened then.
+//   - The OpenAPI 3.1 document at /v1/openapi.json is generated from the Go types and routes that serve
+//     the requests, so the two agree; a test runs its examples.
+//   - Requests are read strictly: a member, a query parameter or a value that is not described is refused
+//     before the request has any effect, and the refusal names it by JSON Pointer or by name.
 //   - Every refusal is an RFC 9457 problem with a stable code.
-//   - A body has a limit and a deadline before it reaches a handler, an answer a deadline for whoever
-//     reads it; streams are counted.
-//   - Who may call a route is asked in one place, Options.Authorize, before anything of the request but
-//     its head is read.
+//   - A body is limited in size and time before it reaches a handler, the client has a deadline to read
+//     an answer, and the number of streams is limited.
+//   - Options.Authorize alone decides who may call a route, before anything of the request but its head
+//     is read.
 package v1
 
 import (
@@ -34,14 +34,14 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// Options configure an API. What is nil is left out, Authorize and Caller aside.
+// Options configure an API. The routes of a nil field are left out; Authorize and CallerOf are required.
 type Options struct {
-	// Authorize lets those requests pass to next that have a token for the access, and answers the
-	// others with Refuse. CallerOf is then who asks.
+	// Authorize passes a request on to next if its token grants the access, and answers any other with
+	// Refuse. CallerOf returns the caller of an authorized request.
 	Authorize func(access Access, next http.Handler) http.Handler
 	CallerOf  func(ctx context.Context) Caller
-	// HolderOf is the same caller as package access knows it, and Note tells its audit log what the path
-	// of a request does not say; with Tokens.
+	// HolderOf returns the same caller as package access knows it, and Note records in the audit log what
+	// the path of a request does not say; both come with Tokens.
 	HolderOf  func(ctx context.Context) access.Caller
 	Note      func(ctx context.Context, what string)
 	Tokens    Tokens
@@ -59,12 +59,12 @@ type Options struct {
 	Feed      *feed.Tail      // for events
 	Origins   []string        // of web pages that may open sockets
 	Places    *feed.Places    // of streams; required
-	// Valid says whether the token of a request, which has a stream, still is.
+	// Valid says whether the token of a request with an open stream is still valid.
 	Valid  func(ctx context.Context, r *http.Request) bool
 	Logger *slog.Logger
 }
 
-// API serves the routes. New makes it; it holds nothing that has to be stopped.
+// API serves the routes. New makes it; it holds no resource that has to be released.
 type API struct {
 	opt      Options
 	mux      *http.ServeMux
@@ -72,7 +72,7 @@ type API struct {
 	logger   *slog.Logger
 	bodies   *semaphore.Weighted
 	bodyTime time.Duration
-	patience time.Duration // of a stream with its reader
+	patience time.Duration // how long a stream waits for a slow reader
 	changing sync.Mutex    // held while the versions of a flow change
 }
 
@@ -127,7 +127,7 @@ func New(opt Options) (*API, error) {
 	return a, nil
 }
 
-// ServeHTTP answers also where no route is: with a problem, and never with a redirect.
+// ServeHTTP serves the routes and answers a path without a route with a problem, never with a redirect.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if asked := r.URL.EscapedPath(); asked != "/v1/" && path.Clean(asked) != asked {
 		write(w, refuse(http.StatusNotFound, "not_found", "there is no such resource: the path is not clean"))
@@ -149,7 +149,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	write(w, refuse(http.StatusNotFound, "not_found", "there is no such resource; GET /v1/openapi.json describes those there are"))
 }
 
-// listener hears what ServeMux says about a request that no route takes.
+// listener records how ServeMux answers a request that matches no route.
 type listener struct {
 	header http.Header
 	status int
@@ -159,7 +159,8 @@ func (l *listener) Header() http.Header         { return l.header }
 func (l *listener) Write(b []byte) (int, error) { return len(b), nil }
 func (l *listener) WriteHeader(status int)      { l.status = status }
 
-// revealed says whether a request asks for what customers and flows said, and may have it.
+// revealed says whether to show the numbers and texts of customers and flows. It refuses a request that
+// asks for them without a token that may see them.
 func (a *API) revealed(ctx context.Context, asked bool) (bool, error) {
 	if asked && !a.caller(ctx).Reveal {
 		return false, refuse(http.StatusForbidden, "not_revealed", "numbers and texts need a token with the scope reveal")

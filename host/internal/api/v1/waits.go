@@ -36,7 +36,7 @@ type waitList struct {
 	more
 }
 
-// waits serves what runs wait for.
+// waits serves the places at which runs wait.
 func (a *API) waits(e *engine.Engine) {
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/waits", id: "listWaits", tag: "runs", summary: "What runs wait for, those of the newest runs first",
@@ -57,7 +57,7 @@ func (a *API) waits(e *engine.Engine) {
 				continue
 			}
 			s, err := e.State(ctx, found.Run)
-			if errors.Is(err, engine.ErrNotFound) { // forgotten meanwhile
+			if errors.Is(err, engine.ErrNotFound) { // deleted meanwhile
 				continue
 			}
 			if err != nil {
@@ -72,7 +72,7 @@ func (a *API) waits(e *engine.Engine) {
 	})
 }
 
-// waitsOf are the waits of a run, at one node if it is named.
+// waitsOf returns the waits of a run; if node is not empty, only those at that node.
 func waitsOf(found engine.Found, s run.State, node string) []wait {
 	var out []wait
 	for _, v := range s.Visits {

@@ -22,7 +22,7 @@ import (
 const (
 	// maxWatched is how many runs, and how many flows, one stream watches.
 	maxWatched = 20
-	// lookAtFlows is how often a stream looks whether flows have changed, on whatever host.
+	// lookAtFlows is how often a stream checks whether flows have changed, on any host.
 	lookAtFlows = time.Second
 )
 
@@ -34,7 +34,8 @@ type watchIn struct {
 	Reveal bool     `query:"reveal" doc:"Show numbers and texts, which are masked otherwise. The token must allow it."`
 }
 
-// watch serves all that a page watches as one stream: browsers open no more than six connections to a host.
+// watch serves everything that a page watches as one stream, because browsers open no more than six
+// connections to a host.
 func (a *API) watch(e *engine.Engine) {
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/watch", id: "watch", tag: "events", summary: "Everything that a page watches, as one stream of server-sent events",
@@ -64,7 +65,7 @@ func (a *API) watch(e *engine.Engine) {
 	})
 }
 
-// watcher is one such stream.
+// watcher serves one stream of GET /v1/watch.
 type watcher struct {
 	api    *API
 	engine *engine.Engine
@@ -88,7 +89,7 @@ func (w watcher) serve(hc huma.Context) {
 		var parts sync.WaitGroup
 		part := func(tell func(context.Context, *stream) error) {
 			parts.Go(func() {
-				defer cancel() // what a part cannot tell, nobody hears: the reader comes again
+				defer cancel() // a stream without one of its parts ends, and the reader reconnects
 				if err := tell(ctx, s); err != nil && ctx.Err() == nil {
 					w.api.logger.Warn("a watched stream ends", "err", err)
 				}
@@ -111,7 +112,7 @@ func (w watcher) serve(hc huma.Context) {
 	}).Body(hc)
 }
 
-// steps tells those of the runs, in the order of their sequences.
+// steps sends the steps of the watched runs and flows in the order of their sequences.
 func (w watcher) steps(ctx context.Context, s *stream) error {
 	one := ""
 	if len(w.in.Runs) == 1 && len(w.in.Flows) == 0 {
@@ -138,14 +139,14 @@ func (w watcher) steps(ctx context.Context, s *stream) error {
 	return nil
 }
 
-// flowState is how a flow's versions stand.
+// flowState is the state of a flow's versions.
 type flowState struct {
 	Flow     string           `json:"flow"`
-	ETag     string           `json:"etag"` // as that of its versions
+	ETag     string           `json:"etag"` // the same as that of the list of its versions
 	Versions []engine.Version `json:"versions"`
 }
 
-// flows tells how they stand.
+// flows sends the state of each watched flow at the beginning and after each change.
 func (w watcher) flows(ctx context.Context, s *stream) error {
 	told := map[string]string{}
 	tick := time.NewTicker(lookAtFlows)
@@ -170,7 +171,7 @@ func (w watcher) flows(ctx context.Context, s *stream) error {
 	}
 }
 
-// instancesTo tells the states of instances.
+// instancesTo sends the new state of an instance whenever it changes.
 func instancesTo(ctx context.Context, s *stream, states *feed.Reader) error {
 	for {
 		frames, err := states.Next(ctx)

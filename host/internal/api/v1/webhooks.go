@@ -9,7 +9,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/events"
 )
 
-// webhook is one as callers see it.
+// webhook is a webhook as callers see it.
 type webhook struct {
 	ID        string          `json:"id"`
 	Owner     string          `json:"owner,omitempty" doc:"The instance for which POST /api/events/webhook/{instance} set it. It changes there only."`
@@ -35,7 +35,7 @@ func shownHook(w *events.Webhook) webhook {
 		Unordered: w.Unordered, Parallel: w.Parallel, Token: w.Token, Enabled: w.Enabled, Reason: w.Reason, CreatedAt: w.Created, Lost: w.Lost}
 }
 
-// webhookSettings are what callers set.
+// webhookSettings are the settings that callers can change.
 type webhookSettings struct {
 	_         struct{} `additionalProperties:"false"`
 	Label     string   `json:"label,omitempty"`
@@ -84,7 +84,7 @@ type eventTypes struct {
 	Types []events.Catalogued `json:"types" nullable:"false"`
 }
 
-// catalogue serves what events there are.
+// catalogue serves the types of events.
 func (a *API) catalogue() error {
 	all, err := events.Catalogue()
 	serve(a, route{
@@ -96,7 +96,7 @@ func (a *API) catalogue() error {
 	return err
 }
 
-// webhooks serves who is told of events.
+// webhooks serves the webhooks that receive events.
 func (a *API) webhooks(s *events.Service) {
 	serve(a, route{
 		method: http.MethodGet, path: "/v1/webhooks", id: "listWebhooks", tag: "webhooks", summary: "The webhooks of the host, or of an instance",
@@ -172,7 +172,7 @@ func (a *API) webhooks(s *events.Service) {
 	})
 }
 
-// unhooked words a refusal about webhooks. Pointers lead into the request's body.
+// unhooked turns an error about webhooks into a problem. Its pointers are into the request's body.
 func (a *API) unhooked(err error) *problem {
 	p := a.failed(err)
 	for i := range p.Errors {

@@ -1,9 +1,10 @@
-// Package duequeue hands out what is due, from memory: the earliest first, to one holder at a
-// time, and so many of a lane at once.
+// Package duequeue is a queue in memory that hands out entries when they are due: the earliest
+// first, each to one holder at a time, and a limited number of each lane at once.
 //
-// What is handed out is held under a token until its lease ends, and is due again then. A
-// lane that has handed out as many as it may holds up its own entries and no others: taking
-// costs the logarithm of the lanes that have something to hand out, however long they are.
+// An entry that is handed out is held under a token until its lease ends, and is due again then. A
+// lane that has handed out as many entries as it may holds up only its own entries: Take costs the
+// logarithm of the number of lanes that have something to hand out and of the entries of one lane,
+// however many entries wait in the others.
 //
 // A Queue is not safe for several goroutines.
 package duequeue
@@ -13,13 +14,13 @@ import (
 	"time"
 )
 
-// Queue is what is due and what is handed out. V is what it is about.
+// Queue holds the entries that wait and those that are handed out. V is the type of their values.
 type Queue[V any] struct {
 	width  int
 	byID   map[string]*entry[V]
 	lanes  map[string]*lane[V]
-	ready  heap[*lane[V]]  // lanes with something to hand out, by their first
-	leases heap[*entry[V]] // what is handed out, by the end of its lease
+	ready  heap[*lane[V]]  // lanes with something to hand out, by their first entry
+	leases heap[*entry[V]] // entries that are handed out, by the end of their lease
 }
 
 // Place orders entries by their time, in microseconds since 1970, and then by their id.
@@ -66,7 +67,8 @@ func (q *Queue[V]) Len() int { return len(q.byID) }
 // Has says whether there is an entry.
 func (q *Queue[V]) Has(id string) bool { return q.byID[id] != nil }
 
-// Add makes an entry due at a time. One of the same id goes, with its lease.
+// Add adds an entry that is due at a time. It replaces an entry with the same id and ends the lease
+// of that one.
 func (q *Queue[V]) Add(id, laneName string, at int64, v V) {
 	q.Remove(id)
 	l := q.lanes[laneName]
@@ -80,8 +82,8 @@ func (q *Queue[V]) Add(id, laneName string, at int64, v V) {
 	q.place(l)
 }
 
-// Remove takes an entry out, also one that is handed out. opened says that others of its lane
-// had to wait for it.
+// Remove removes an entry, even one that is handed out. opened says that others of its lane had to
+// wait for it.
 func (q *Queue[V]) Remove(id string) (opened bool) {
 	e := q.byID[id]
 	if e == nil {
@@ -99,7 +101,7 @@ func (q *Queue[V]) Remove(id string) (opened bool) {
 	return opened
 }
 
-// Take hands out the first entry that is due, until a time, under a new token.
+// Take hands out the first entry that is due, under a new token, with a lease until a time.
 func (q *Queue[V]) Take(now, until int64) (v V, token string, ok bool) {
 	q.expire(now)
 	if len(q.ready.items) == 0 || q.ready.items[0].waiting.items[0].At > now {
@@ -115,8 +117,7 @@ func (q *Queue[V]) Take(now, until int64) (v V, token string, ok bool) {
 	return e.value, e.token, true
 }
 
-// Next is the earliest time at which Take may have something. ok is false when nothing is
-// there to wait for.
+// Next is the earliest time at which Take may have something. ok is false when the queue is empty.
 func (q *Queue[V]) Next() (at Place, ok bool) {
 	if len(q.ready.items) > 0 {
 		at, ok = q.ready.items[0].waiting.items[0].Place, true
@@ -133,14 +134,14 @@ func (q *Queue[V]) Held(id, token string) bool {
 	return e != nil && token != "" && e.token == token
 }
 
-// Hold moves the end of a lease that is Held.
+// Hold moves the end of the lease of an entry, which must be Held.
 func (q *Queue[V]) Hold(id string, until int64) {
 	e := q.byID[id]
 	e.At = until
 	q.leases.fix(e.index)
 }
 
-// expire gives back what is not held any more.
+// expire ends the leases whose time has passed; their entries are due again.
 func (q *Queue[V]) expire(now int64) {
 	for len(q.leases.items) > 0 && q.leases.items[0].At <= now {
 		e := q.leases.items[0]
@@ -152,7 +153,7 @@ func (q *Queue[V]) expire(now int64) {
 	}
 }
 
-// place puts a lane where it belongs after a change of its entries.
+// place updates the position of a lane after a change of its entries.
 func (q *Queue[V]) place(l *lane[V]) {
 	open := len(l.waiting.items) > 0 && (l.name == "" || l.out < q.width)
 	switch {

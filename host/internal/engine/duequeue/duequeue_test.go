@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/duequeue"
 )
 
-// model says the same in the plainest way.
+// model is the simplest implementation with the same behaviour.
 type model struct {
 	width   int
 	entries map[string]*modelEntry
@@ -104,7 +104,8 @@ func TestAgainstModel(t *testing.T) {
 	}
 }
 
-// Of ten thousand in one lane, each costs what one costs: the others are not looked at.
+// With ten thousand entries in one lane, taking an entry costs as much as with one: the others are
+// not looked at.
 func BenchmarkBesideAFullLane(b *testing.B) {
 	for _, crowd := range []int{0, 10_000} {
 		b.Run(fmt.Sprint(crowd), func(b *testing.B) {

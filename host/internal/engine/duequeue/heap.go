@@ -25,7 +25,7 @@ func (h *heap[T]) remove(i int) {
 	}
 }
 
-// fix moves an item that has changed.
+// fix moves an item that has changed to its new place.
 func (h *heap[T]) fix(i int) {
 	if !h.down(i) {
 		h.up(i)

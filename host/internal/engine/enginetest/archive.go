@@ -40,7 +40,8 @@ func (s suite) found(t *testing.T, q engine.Query) string {
 	}
 }
 
-// runsFound: every run is found by what it is, was about and waits at, newest first.
+// runsFound: every run is found by its properties, its subjects and the nodes it waits at, newest
+// first.
 func runsFound(t *testing.T, s suite) {
 	for _, digest := range []string{"d1", "d2"} {
 		if err := s.PutFlow(s.ctx, engine.Version{Digest: digest, Flow: "menu", Source: []byte(digest)}); err != nil {
@@ -117,7 +118,8 @@ func runsFound(t *testing.T, s suite) {
 	}
 }
 
-// published: versions are numbered, one of a flow is published, and a draft is none.
+// published: versions are numbered, one version of a flow is published, and a draft is not
+// published.
 func published(t *testing.T, s suite) {
 	a := s.archive(t)
 	put := func(digest, flow string, state engine.VersionState) {
@@ -188,7 +190,7 @@ func published(t *testing.T, s suite) {
 	if err := a.Changed(s.ctx, before); err != nil {
 		t.Error(err)
 	}
-	other := a // one who hears of it in the same process, or in another
+	other := a // notices the change in the same process, or in another
 	if s.place.Shared {
 		other, _ = s.place.Open(t).(engine.Archive)
 	}

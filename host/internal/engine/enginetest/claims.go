@@ -8,8 +8,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// claims: of runs with one claim, one begins at a time if it asks for that, those that are
-// queued begin in their order, and whoever does not ask begins at once.
+// claims: runs that ask to be alone with a claim begin one at a time, queued runs begin in order,
+// and runs that do not ask begin at once.
 func claims(t *testing.T, s suite) {
 	begin := func(id string, turn engine.Turn) error {
 		_, err := s.Append(s.ctx, engine.Batch{Run: id, State: []byte("{}"), Claim: "ana", Turn: turn})
@@ -77,7 +77,7 @@ func claims(t *testing.T, s suite) {
 		s = s.reopen(t)
 	}
 	s.append(t, engine.Batch{Run: "f", Expect: 1, State: []byte("{}"), Over: true})
-	for task = s.next(t, engine.Timers); task.Kind != engine.TaskStart; { // markers, whose leases are gone
+	for task = s.next(t, engine.Timers); task.Kind != engine.TaskStart; { // skips markers whose leases have ended
 		task = s.next(t, engine.Timers)
 	}
 	if task.Run != "q0" {

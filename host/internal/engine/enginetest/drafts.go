@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// drafts: a draft keeps its number until runs began with it; then the next gets another one, and that of the
-// runs stays.
+// drafts: a draft keeps its number until runs begin with it. Then the next draft gets another
+// number, and the version of the runs is kept.
 func drafts(t *testing.T, s suite) {
 	a := s.archive(t)
 	version := func(digest, source string, state engine.VersionState) engine.Version {

@@ -34,7 +34,7 @@ func (s suite) reopen(t *testing.T) suite {
 	return s
 }
 
-// reopened: a Log that was closed is there again as it was.
+// reopened: a Log that was closed and opened again has the same data.
 func reopened(t *testing.T, s suite) {
 	now := time.Now()
 	w := engine.Wait{Correlation: "r:ask:1", Run: "r", Node: "ask", Visit: 1, Expires: now.Add(time.Hour).UTC().Truncate(time.Second)}
@@ -72,8 +72,8 @@ func reopened(t *testing.T, s suite) {
 	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Ends: call})
 }
 
-// Write appends runs from several goroutines, without end, and says of each on w that it is
-// stored: what a Place.Child does.
+// Write appends runs from several goroutines, without end, and reports each stored run on w. It is
+// what a Place.Child does.
 func Write(log engine.Log, w io.Writer) error {
 	var mu sync.Mutex
 	errs := make(chan error)
@@ -108,7 +108,7 @@ func writeRun(log engine.Log, id string) error {
 	return err
 }
 
-// killed: what a Log has confirmed is there after kill -9, whole, and once.
+// killed: everything that a Log has confirmed is there after kill -9, complete and once.
 func killed(t *testing.T, s suite) {
 	if s.place.Child == nil {
 		t.Skip("its data lasts no longer than the Log")
@@ -202,8 +202,8 @@ func (s suite) drain(t *testing.T, q engine.Queue) []engine.Task {
 	}
 }
 
-// twoHosts: two Logs hand each task to one, and one of two changes wins. A Place that cannot
-// be shared does not open twice.
+// twoHosts: two Logs hand out each task to only one of them, and of two conflicting changes one
+// wins. A Place that cannot be shared does not open twice.
 func twoHosts(t *testing.T, s suite) {
 	if !s.place.Shared {
 		t.Skip("one Log at a time")
@@ -246,7 +246,7 @@ func twoHosts(t *testing.T, s suite) {
 	if _, err := other.Append(s.ctx, engine.Batch{Run: "r", Expect: rev, State: []byte(`{"there":1}`)}); !errors.Is(err, engine.ErrConflict) {
 		t.Errorf("the other host's change: %v, want ErrConflict", err)
 	}
-	// A task that one gives back is the other's, and no longer the first one's.
+	// A task that one Log gives back goes to the other, and the first no longer holds it.
 	s.append(t, engine.Batch{Run: "q", State: []byte(`{}`), Tasks: []engine.Task{task("q", "q", engine.TaskRetry, time.Now())}})
 	mine := s.next(t, engine.Timers)
 	s.hold(t, mine, 0)

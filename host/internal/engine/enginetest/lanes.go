@@ -8,7 +8,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// lanes: a lane hands out so many and no more, in the order of time, and holds up no other.
+// lanes: a lane hands out a limited number of tasks, in the order they are due, and holds up no
+// other lane.
 func lanes(t *testing.T, s suite) {
 	now := time.Now().Add(-time.Minute)
 	b := engine.Batch{Run: "r", State: []byte(`{}`)}
@@ -34,7 +35,8 @@ func lanes(t *testing.T, s suite) {
 	}
 	s.nothing(t, engine.Calls)
 
-	// Each way of giving a place back makes room for one: an outcome, a drop, the task given back.
+	// Each way of giving a place back makes room for one task: an outcome, a drop, and giving the
+	// task back.
 	want := engine.LaneWidth
 	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Ends: out[0]})
 	if got := s.next(t, engine.Calls); got.ID != fmt.Sprintf("busy%02d", want) {
@@ -53,7 +55,7 @@ func lanes(t *testing.T, s suite) {
 	s.nothing(t, engine.Calls)
 }
 
-// laneWakes: who waits for a task gets one when its lane has room again.
+// laneWakes: a worker that waits for a task gets one when its lane has room again.
 func laneWakes(t *testing.T, s suite) {
 	b := engine.Batch{Run: "r", State: []byte(`{}`)}
 	for i := range engine.LaneWidth + 1 {

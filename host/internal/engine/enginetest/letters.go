@@ -10,7 +10,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// cursors are stored with what they led to, or alone, and last.
+// cursors are stored with the changes that their events led to, or alone, and the last one stored
+// counts.
 func cursors(t *testing.T, s suite) {
 	cursor := func(subscription, want string) {
 		t.Helper()

@@ -1,5 +1,5 @@
-// Package enginetest holds what every engine.Log must pass, so that the engine
-// means the same on each of them.
+// Package enginetest has the tests that every engine.Log must pass, so that the engine behaves the
+// same on each of them.
 package enginetest
 
 import (
@@ -15,15 +15,15 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// waitLimit is how long a thing that must happen may take.
+// waitLimit is how long to wait for something that must happen.
 const waitLimit = 2 * time.Minute
 
-// Place is where Logs live that see the same data.
+// Place is a store in which all Logs see the same data.
 type Place struct {
 	// Open opens a Log there. It lasts as long as the test, or until it is closed.
 	Open func(t *testing.T) engine.Log
-	// Child is a process that opens a Log there and calls Write, not started. nil: the
-	// data lasts no longer than the Log, so there is one Log only.
+	// Child is a process, not yet started, that opens a Log there and calls Write. nil: the data
+	// lasts only as long as the Log, so there can be only one Log.
 	Child func(t *testing.T) *exec.Cmd
 	// Shared means that several Logs may be open at once.
 	Shared bool
@@ -70,7 +70,7 @@ func Log(t *testing.T, place func(t *testing.T) Place) {
 	}
 }
 
-// suite is a Log with what every test needs.
+// suite is a Log with what every test uses.
 type suite struct {
 	engine.Log
 	place Place

@@ -72,8 +72,8 @@ func watchOne(t *testing.T, s suite) {
 	}
 }
 
-// watchWriters: of many that write at once, on two hosts if the data can be shared, a
-// reader misses nothing and sees each sequence once, in order.
+// watchWriters: while many writers write at once, on two hosts if the data can be shared, a reader
+// misses nothing and sees each sequence once, in order.
 func watchWriters(t *testing.T, s suite) {
 	const writers, each = 8, 25
 	logs := []engine.Log{s.Log}

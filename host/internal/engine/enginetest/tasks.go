@@ -28,7 +28,7 @@ func tasksInTime(t *testing.T, s suite) {
 	s.nothing(t, engine.Timers)
 }
 
-// tasksInOrder: those that were due first come first, however many there are.
+// tasksInOrder: tasks that were due first come first, however many there are.
 func tasksInOrder(t *testing.T, s suite) {
 	const n = 1200 // more than a Log reads at once
 	begin := time.Now().Add(-time.Hour)
@@ -96,8 +96,8 @@ func held(t *testing.T, s suite) {
 	}
 }
 
-// staleLease: who has lost a task can neither hold it, drop it, nor store what came of
-// it; who has it can.
+// staleLease: a worker that has lost a task can neither hold it, drop it, nor store its outcome;
+// the new holder can.
 func staleLease(t *testing.T, s suite) {
 	rev := s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskCall, time.Now())}})
 	old := s.next(t, engine.Calls)
@@ -163,7 +163,7 @@ func replaced(t *testing.T, s suite) {
 	rev = s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Tasks: []engine.Task{again}})
 	s.nothing(t, engine.Timers)
 	again.Due, again.Visit = now, 9
-	// Ending and asking for the same task in one batch leaves the task.
+	// A batch that ends a task and adds the same task leaves the task.
 	s.append(t, engine.Batch{Run: "r", Expect: rev, State: []byte(`{}`), Done: []string{"a"}, Tasks: []engine.Task{again}})
 	if got := s.next(t, engine.Timers); got.ID != "a" || got.Visit != 9 {
 		t.Errorf("got %+v, want the newest a", got)
@@ -198,7 +198,7 @@ func nextEnds(t *testing.T, s suite) {
 	case <-s.ctx.Done():
 		t.Fatal("Next did not end with its context")
 	}
-	// The one that went away took no task with it.
+	// The caller that went away took no task with it.
 	s.append(t, engine.Batch{Run: "r", State: []byte(`{}`), Tasks: []engine.Task{task("r", "a", engine.TaskCall, time.Now())}})
 	if got := s.next(t, engine.Calls); got.ID != "a" {
 		t.Errorf("got %s, want a", got.ID)

@@ -41,23 +41,23 @@ func (l *Log) Append(ctx context.Context, b engine.Batch) (uint64, error) {
 	return b.Expect + 1, nil
 }
 
-// change is a batch on its way into the database.
+// change is a batch that is being stored.
 type change struct {
 	log   *Log
 	batch engine.Batch
-	token string // of the lease of batch.Ends, as its row has it
-	state []byte // as the row has it
+	token string // of the lease of batch.Ends, as in its row
+	state []byte // as in the row
 	steps []byte
 	next  []engine.Task // begins the queued run whose turn has come
 
-	// Of a run that is new.
+	// For a new run.
 	seq   int64
 	row   indexed
 	end   ending
 	terms []string
 
-	// refused is why nothing was stored. It is no error of the transaction, which
-	// other batches share.
+	// refused is why nothing was stored. It is not an error of the transaction, because other
+	// batches share that.
 	refused error
 }
 
@@ -74,8 +74,8 @@ func (l *Log) newChange(b engine.Batch) (c *change, err error) {
 	return c, err
 }
 
-// apply writes everything, now or with the others of its group, or nothing and says why in
-// refused.
+// apply writes the whole batch, now or with the others of its group, or it writes nothing and says
+// why in refused.
 func (c *change) apply(t *sqldb.Tx) error {
 	c.refused, c.next = nil, nil
 	g, err := c.log.group(t)
@@ -84,7 +84,7 @@ func (c *change) apply(t *sqldb.Tx) error {
 	}
 	if c.batch.Expect == 0 && c.batch.Claim == "" && c.batch.Ends.ID == "" {
 		if full, err := g.full(t); err != nil || !full {
-			return errors.Join(err, c.begin(t, g, "")) // the group sees whether there is such a run
+			return errors.Join(err, c.begin(t, g, "")) // flush notices if the run exists already
 		}
 	}
 	var revision, bytes int64
@@ -97,7 +97,7 @@ func (c *change) apply(t *sqldb.Tx) error {
 	if err != nil && !fresh {
 		return err
 	}
-	if uint64(revision) != c.batch.Expect { // a run that is there has at least 1
+	if uint64(revision) != c.batch.Expect { // an existing run has at least 1
 		c.refused = engine.ErrConflict
 		return nil
 	}
@@ -109,7 +109,7 @@ func (c *change) apply(t *sqldb.Tx) error {
 			return err
 		}
 	}
-	if c.refused, err = c.ends(t); err != nil || c.refused != nil { // the last that may refuse: it changes something
+	if c.refused, err = c.ends(t); err != nil || c.refused != nil { // the last check, because it changes something
 		return err
 	}
 	if fresh {
@@ -118,7 +118,7 @@ func (c *change) apply(t *sqldb.Tx) error {
 	return c.goOn(t, g, was, end, bytes, claim)
 }
 
-// begin makes a new run. One without a claim is stored with the others of the group.
+// begin makes a new run. A run without a claim is stored later, with the others of the group.
 func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
 	seq, now, err := c.count(t, g, total{1, int64(len(c.state))})
 	if err != nil {
@@ -143,7 +143,7 @@ func (c *change) begin(t *sqldb.Tx, g *group, claim string) error {
 	return c.pass(t, g, claim, seq)
 }
 
-// goOn changes a run that is there.
+// goOn changes an existing run.
 func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int64, claim string) error {
 	seq, now, err := c.count(t, g, total{0, int64(len(c.state)) - bytes})
 	if err != nil {
@@ -164,8 +164,8 @@ func (c *change) goOn(t *sqldb.Tx, g *group, was indexed, end ending, bytes int6
 	return err
 }
 
-// count takes the sequences of the change, with which its steps are stored, its cursor, and what
-// it tells.
+// count takes the sequences of the change and gives the group its steps, its cursor, its figures
+// and its events.
 func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err error) {
 	now = sqldb.Millis(c.log.now())
 	seq, err = g.count(t, c.taken(), grown)
@@ -186,7 +186,7 @@ func (c *change) count(t *sqldb.Tx, g *group, grown total) (seq, now int64, err 
 // taken is how many sequences the change takes.
 func (c *change) taken() int { return max(1, len(c.batch.Steps)) }
 
-// rest gives the group what belongs to the change beside the run's row and the steps.
+// rest gives the group the tasks and waits of the change.
 func (c *change) rest(g *group) {
 	for _, id := range c.batch.Done {
 		g.endTask(id)
@@ -199,7 +199,7 @@ func (c *change) rest(g *group) {
 	}
 }
 
-// ends removes the task that led to the change; ErrStale when it is not its holder's any more.
+// ends removes the task that led to the change; ErrStale when the caller no longer holds it.
 func (c *change) ends(t *sqldb.Tx) (refused, err error) {
 	if c.batch.Ends.ID == "" {
 		return nil, nil

@@ -12,10 +12,10 @@ const (
 	columns = `r.id, r.flow, coalesce(f.number, 0), r.status, r.started_at, r.ended_at, r.error, r.waits, r.subjects, r.trial <> 0`
 	// withVersion follows FROM engine_runs AS r.
 	withVersion = ` LEFT JOIN engine_flows AS f ON f.digest = r.digest`
-	// newest reads from a place on; $1 to $3 are the first that is not wanted and how many are.
+	// newest selects, newest first, the runs after the place $1, $2, and $3 of them at most.
 	newest = ` AND (r.started_at, r.id) < ($1, $2) ORDER BY r.started_at DESC, r.id DESC LIMIT $3`
 
-	// The one condition that an index serves; the others are looked at run by run.
+	// One query for each condition that has an index; the other conditions are checked run by run.
 	allRuns    = `SELECT ` + columns + ` FROM engine_runs AS r` + withVersion + ` WHERE true` + newest
 	ofFlow     = `SELECT ` + columns + ` FROM engine_runs AS r` + withVersion + ` WHERE r.flow = $4` + newest
 	ofVersion  = `SELECT ` + columns + ` FROM engine_runs AS r` + withVersion + ` WHERE r.digest = $4` + newest
@@ -25,9 +25,10 @@ const (
 )
 
 const (
-	// maxLooked is how many runs one page looks at: what bounds its time.
+	// maxLooked is how many runs one page looks at, which bounds its time.
 	maxLooked = 5000
-	// lookPage is how many rows are read at once when not every one is wanted.
+	// lookPage is how many rows are read at once after the first read, when not every row is
+	// wanted.
 	lookPage = 500
 )
 
@@ -56,7 +57,7 @@ func (l *Log) Runs(ctx context.Context, q engine.Query) (page engine.Page, err e
 			return engine.Page{}, sqldb.Wrap("find runs", err)
 		}
 		for _, f := range rows {
-			if !q.Since.IsZero() && f.Started.Before(q.Since) { // so are all behind it
+			if !q.Since.IsZero() && f.Started.Before(q.Since) { // and so are all after it
 				return page, nil
 			}
 			if len(page.Runs) == q.Limit {
@@ -77,7 +78,7 @@ func (l *Log) Runs(ctx context.Context, q engine.Query) (page engine.Page, err e
 	}
 }
 
-// lead chooses the condition that leads to the fewest runs.
+// lead chooses the query whose condition leads to the fewest runs.
 func (l *Log) lead(ctx context.Context, q engine.Query) (query string, args []any, err error) {
 	switch {
 	case q.About != "":

@@ -9,8 +9,9 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// turn says whether a batch may be stored beside the other runs of its claim. One that is to
-// begin asks those that have begun and, if it is new, those that are queued.
+// turn says whether a batch may be stored beside the other runs with its claim that are not over. A
+// run that is to begin must wait for those that have begun and, if it is new, for those that are
+// queued.
 func (c *change) turn(t *sqldb.Tx, claim string, fresh bool) (refused, err error) {
 	if c.batch.Turn == engine.TurnShared || claim == "" {
 		return nil, nil
@@ -41,8 +42,8 @@ func (c *change) turn(t *sqldb.Tx, claim string, fresh bool) (refused, err error
 	return nil, err
 }
 
-// pass notes whether the run is queued, and lets the first that is begin when none that has
-// begun is left.
+// pass records whether the run is queued. When no run that has begun is left, it lets the first
+// queued run begin.
 func (c *change) pass(t *sqldb.Tx, g *group, claim string, seq int64) error {
 	if c.batch.Turn != engine.TurnQueued {
 		seq = 0
@@ -65,5 +66,5 @@ func (c *change) pass(t *sqldb.Tx, g *group, claim string, seq int64) error {
 	return err
 }
 
-// all are the tasks of the batch, and the one that it makes for another run.
+// all returns the tasks of the batch, and the one that it makes for another run.
 func (c *change) all() []engine.Task { return slices.Concat(c.batch.Tasks, c.next) }

@@ -9,8 +9,9 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// The machine's clock jumps. Nothing is lost or done twice to a run's state: a task comes
-// late by what the clock went back, and a lease that a jump ended is somebody else's.
+// When the machine's clock jumps, nothing is lost and no change of a run's state is made twice: a
+// task is late by as much as the clock went back, and a task whose lease a jump ended goes to
+// another holder.
 func TestClockJumps(t *testing.T) {
 	onEach(t, func(t *testing.T, place func(t *testing.T) Options) {
 		start := time.Now().Truncate(time.Microsecond) // as exact as a row

@@ -7,7 +7,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Counts are how much of everything there is. With Postgres they are of all hosts, but for
+// Counts are the numbers of what is stored. With Postgres they are those of all hosts, except for
 // Stats.
 type Counts struct {
 	Runs, Over  int64 // all, and of those the ones that are over
@@ -18,7 +18,8 @@ type Counts struct {
 	Stats       sqldb.Stats
 }
 
-// Counts counts. It reads whole indexes: some ten milliseconds for a million runs.
+// Counts counts what is stored. It reads whole indexes, which takes some ten milliseconds for a
+// million runs.
 func (l *Log) Counts(ctx context.Context) (Counts, error) {
 	c := Counts{Due: map[engine.Queue]int64{}, Stats: l.db.Stats()}
 	err := l.db.Row(ctx, `SELECT runs, bytes, (SELECT count(*) FROM engine_runs WHERE ended > 0), (SELECT count(*) FROM engine_waits),

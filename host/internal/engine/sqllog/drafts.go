@@ -9,7 +9,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// kept is a version as its row is found.
+// kept is a version as it is read from its row.
 type kept struct {
 	engine.Version
 	tried bool
@@ -20,7 +20,7 @@ func keptRow(row sqldb.Scanner) (k kept, err error) {
 	return k, err
 }
 
-// find is a version of a flow by a condition on $1; ok says that there is one.
+// find returns the version that meets a condition on $1; ok says that there is one.
 func find(t *sqldb.Tx, condition, arg string) (k kept, ok bool, err error) {
 	k, err = sqldb.One(t.Context(), t, keptRow, `SELECT digest, number, state, manifests, source, name, tried <> 0 FROM engine_flows WHERE `+condition, arg)
 	if errors.Is(err, sqldb.ErrNotFound) {
@@ -33,7 +33,7 @@ func draftOf(t *sqldb.Tx, flow string) (k kept, ok bool, err error) {
 	return find(t, `flow = $1 AND state = 'draft'`, flow)
 }
 
-// putDraft keeps a draft in the place of the one before.
+// putDraft keeps a draft in place of the one before.
 func (l *Log) putDraft(t *sqldb.Tx, v engine.Version) error {
 	old, isOld, err := draftOf(t, v.Flow)
 	if err != nil {
@@ -45,14 +45,14 @@ func (l *Log) putDraft(t *sqldb.Tx, v engine.Version) error {
 	} else if same, known, err := find(t, `digest = $1`, key); err != nil {
 		return err
 	} else if known && same.State == engine.Published && string(same.Source) == string(v.Source) {
-		return dropDraft(t, old, isOld) // nothing is left to keep
+		return dropDraft(t, old, isOld) // the published version says the same
 	} else if known && same.State != engine.Draft {
 		key = engine.DraftKey(v.Flow)
 	}
 	if v.Name == "" {
 		v.Name = old.Name
 	}
-	if v.Source == nil { // an empty file is one, too
+	if v.Source == nil { // NULL is not allowed, and an empty file is a file, too
 		v.Source = []byte{}
 	}
 	if isOld && (!old.tried || old.Digest == key) {
@@ -82,7 +82,8 @@ func room(t *sqldb.Tx) error {
 	return err
 }
 
-// dropDraft forgets a draft, if it is one. That of runs stays with them.
+// dropDraft removes a draft, if there is one. A draft that runs have tried is kept for them as a
+// trial.
 func dropDraft(t *sqldb.Tx, old kept, is bool) (err error) {
 	switch {
 	case is && old.tried:
@@ -121,11 +122,11 @@ func (l *Log) Try(ctx context.Context, v engine.Version) error {
 		}
 		if draft, is, err := draftOf(t, v.Flow); err != nil {
 			return err
-		} else if is && string(draft.Source) == string(v.Source) { // it did not fit the nodes when it was kept
+		} else if is && string(draft.Source) == string(v.Source) { // the draft did not fit the nodes when it was kept
 			_, err := t.Exec(`UPDATE engine_flows SET digest = $2, manifests = $3, tried = 1 WHERE digest = $1`, draft.Digest, v.Digest, v.Manifests)
 			return err
 		}
-		v.State = engine.Trial // it was replaced meanwhile
+		v.State = engine.Trial // the draft was replaced meanwhile
 		return l.insertFlow(t, v)
 	}))
 }

@@ -18,7 +18,7 @@ const (
 var putCounts = newRows(`INSERT INTO engine_counts (hour, flow, node, kind, key, instance, n) VALUES`, 7,
 	`ON CONFLICT (hour, flow, node, kind, key, instance) DO UPDATE SET n = engine_counts.n + excluded.n`)
 
-// addCount gathers what counts for figures, a row for all that is alike.
+// addCount collects figures, and adds up those that differ in nothing but N.
 func (g *group) addCount(c engine.Count) {
 	key := strconv.FormatInt(c.Hour, 10) + "\x00" + c.Flow + "\x00" + c.Node + "\x00" + string(c.Kind) + "\x00" + c.Key + "\x00" + c.Instance
 	c.N += g.counts[key].N
@@ -74,7 +74,7 @@ func (l *Log) removeCounts(t *sqldb.Tx) (more bool, err error) {
 	return n == sqldb.SweepBatch, err
 }
 
-// removeManyCounts removes the oldest over the limit, which are those of whole hours.
+// removeManyCounts removes the oldest figures over the limit.
 func (l *Log) removeManyCounts(ctx context.Context) error {
 	var rows int64
 	err := l.db.Row(ctx, `SELECT count(*) FROM engine_counts WHERE hour <= $1`, []any{engine.HourOf(l.now())}, &rows)

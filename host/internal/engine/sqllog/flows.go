@@ -23,7 +23,7 @@ func (l *Log) PutFlow(ctx context.Context, v engine.Version) error {
 	return err
 }
 
-// putFlow says whether what is published has changed.
+// putFlow keeps a version, and says whether what is published has changed.
 func (l *Log) putFlow(t *sqldb.Tx, v engine.Version) (told bool, err error) {
 	if v.State == engine.Draft {
 		return false, l.putDraft(t, v)
@@ -147,7 +147,7 @@ func (l *Log) Flows(ctx context.Context) (all []engine.Version, waiting map[stri
 
 // Published implements engine.Archive.
 func (l *Log) Published(ctx context.Context) (generation uint64, all []engine.Version, err error) {
-	if generation, err = l.generation(ctx); err != nil { // before the rows: what comes between is seen again
+	if generation, err = l.generation(ctx); err != nil { // before the rows, so that a change in between is noticed later
 		return 0, nil, err
 	}
 	all, err = sqldb.All(ctx, l.db, sourceRow, `SELECT `+versionColumns+`, source FROM engine_flows WHERE state = 'published' ORDER BY flow`)
@@ -173,10 +173,11 @@ func (l *Log) Changed(ctx context.Context, generation uint64) error {
 	}
 }
 
-// flowPoll is how long what another host publishes may go unseen.
+// flowPoll is how long a change by another host of what is published may go unnoticed.
 const flowPoll = time.Second
 
-// removeFlows removes versions that are neither published any more, for long, nor a draft, and have no run.
+// removeFlows removes versions that no run belongs to and that were retired or only tried, long
+// ago.
 func (l *Log) removeFlows(t *sqldb.Tx) (more bool, err error) {
 	n, err := t.Exec(`DELETE FROM engine_flows WHERE digest IN (
 		SELECT digest FROM engine_flows AS old WHERE deployed_at < $1 AND state NOT IN ('published', 'draft')

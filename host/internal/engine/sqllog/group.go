@@ -9,32 +9,32 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// group is the changes that share a transaction. What they add is written together, when the
-// last of them has been looked at: a statement for many rows in place of many.
+// group is the changes that share a transaction. The rows that they add are written together after
+// the last change was processed, many rows with one statement.
 type group struct {
 	log   *Log
-	known bool  // what seq and have are
-	seq   int64 // of the newest step, or begun
+	known bool  // seq and have were read
+	seq   int64 // the newest that was given out, at least Log.begun
 	was   int64 // seq before this transaction
 	have  total
-	grown total // of have, what the row in engine_totals does not have yet
-	taken bool  // of seq likewise
+	grown total // the part of have that the row in engine_totals does not have yet
+	taken bool  // seq has moved since the row in engine_totals was written
 	fresh []*change
-	gone  []string               // ids of tasks that end
-	tasks map[string]engine.Task // by id, that begin after those have ended
+	gone  []string               // ids of tasks to delete
+	tasks map[string]engine.Task // by id; inserted after those in gone were deleted
 	waits map[string]engine.Wait // by correlation
 	terms [][3]any
 	steps []stepsRow
 	// cursors are in the order of their changes: the last of a subscription counts.
 	cursors []cursorRow
-	counted []*change // that count for figures
+	counted []*change // changes with figures
 	counts  map[string]engine.Count
 	told    []toldRow
-	bytes   int64 // of what was told, which the row in engine_totals does not have yet
+	bytes   int64 // of the data in told that the row in engine_totals does not count yet
 }
 
-// stepsRow is a row of engine_steps. Like a cursor it is not written if its change is refused
-// meanwhile.
+// stepsRow is a row of engine_steps. Like a cursor, it is not written if its change has been
+// refused meanwhile.
 type stepsRow struct {
 	of        *change // may be nil
 	seq       int64
@@ -48,7 +48,8 @@ type cursorRow struct {
 	engine.Cursor
 }
 
-// group is that of a transaction; on Postgres it holds the lock of all hosts.
+// group returns the group of a transaction; on Postgres the transaction then holds the lock of all
+// hosts.
 func (l *Log) group(t *sqldb.Tx) (*group, error) {
 	return sqldb.Join(t, func() (*group, error) {
 		g := &group{log: l, tasks: map[string]engine.Task{}, waits: map[string]engine.Wait{}, counts: map[string]engine.Count{}}
@@ -59,8 +60,9 @@ func (l *Log) group(t *sqldb.Tx) (*group, error) {
 	})
 }
 
-// look reads the totals once. Sequences go on from the time at which this life of the Log began: a copy
-// that was restored would give those again that readers have from what came after it was made.
+// look reads the totals once. Sequences continue from the time at which this Log was opened, if
+// that is higher: otherwise a restored backup would give out sequences again that readers already
+// have from the time after the backup.
 func (g *group) look(t *sqldb.Tx) error {
 	if g.known {
 		return nil
@@ -84,7 +86,7 @@ func (g *group) count(t *sqldb.Tx, n int, grown total) (seq int64, err error) {
 	return g.seq, nil
 }
 
-// endTask ends a task, also one that begins in this transaction.
+// endTask ends a task, even one that was added in this transaction.
 func (g *group) endTask(id string) {
 	delete(g.tasks, id)
 	g.gone = append(g.gone, id)
@@ -96,7 +98,7 @@ func (g *group) addTerms(run string, startedAt int64, terms []string) {
 	}
 }
 
-// newestCursors are the last of each subscription.
+// newestCursors returns the last cursor of each subscription.
 func (g *group) newestCursors() map[string]engine.Cursor {
 	newest := map[string]engine.Cursor{}
 	for _, c := range g.cursors {
@@ -112,7 +114,7 @@ func (a *total) add(b total) { a.runs, a.bytes = a.runs+b.runs, a.bytes+b.bytes 
 // End implements sqldb.Joint.
 func (g *group) End(t *sqldb.Tx) error { return g.flush(t) }
 
-// flush writes what has gathered, so that statements see it.
+// flush writes the rows that were collected, so that later statements see them.
 func (g *group) flush(t *sqldb.Tx) error {
 	if err := putRuns.each(t, len(g.fresh), g.runRow, g.begun); err != nil {
 		return err
@@ -157,7 +159,7 @@ func (g *group) flush(t *sqldb.Tx) error {
 		return nil
 	}
 	newest := g.seq
-	if newest == g.log.begun { // all that was numbered was refused
+	if newest == g.log.begun { // every change that took a sequence was refused
 		newest = g.was
 	}
 	_, err := t.Exec(`UPDATE engine_totals SET seq = $1, runs = runs + $2, bytes = bytes + $3, event_bytes = event_bytes + $4 WHERE id = 1`,
@@ -168,7 +170,7 @@ func (g *group) flush(t *sqldb.Tx) error {
 
 // putAll inserts the values of a map, and empties it.
 func putAll[V any](t *sqldb.Tx, into *rows, all map[string]V, row func(V) []any) error {
-	names := slices.Sorted(maps.Keys(all)) // two hosts lock rows in one order
+	names := slices.Sorted(maps.Keys(all)) // sorted, so that all hosts lock rows in the same order
 	err := into.put(t, len(names), func(i int) []any { return row(all[names[i]]) })
 	clear(all)
 	return err
@@ -215,8 +217,10 @@ func whole(b bool) int {
 	return 0
 }
 
-// begun hears how many of some runs are new. Which one is not shows when each is alone in its
-// transaction, as after an error; then its sequences are given back, since the newest is one of a step.
+// begun is told how many of n inserted runs were new. If one of several was not, the transaction
+// fails, because it is unknown which; the changes are then repeated, each alone in its transaction.
+// A change that is alone is refused and gives its sequences back, because the newest sequence must
+// be that of a step.
 func (g *group) begun(t *sqldb.Tx, first, n int, added int64) error {
 	if added == int64(n) {
 		return nil

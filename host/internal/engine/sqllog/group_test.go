@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Changes that share a transaction, and so statements, have each its own answer; one that is
-// refused leaves nothing, and what a neighbour does to the same tables counts.
+// Changes that share a transaction, and so statements, each get their own result. A change that is
+// refused leaves nothing behind, and each sees what the others do to the same tables.
 func TestGroup(t *testing.T) {
 	onEach(t, func(t *testing.T, place func(t *testing.T) Options) {
 		l, ctx := open(t, place(t)), t.Context()

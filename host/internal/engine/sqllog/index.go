@@ -15,7 +15,7 @@ type indexed struct {
 	flow, status, error, waits, subjects string
 }
 
-// next is the row after a change, and the terms that come and go with it.
+// next returns the row after a change, and the terms to add and to remove.
 func (r indexed) next(x engine.Index) (after indexed, add, remove []string) {
 	had := lines(r.subjects)
 	all := engine.AddSubjects(had, x.Subjects)
@@ -37,22 +37,23 @@ func (r indexed) next(x engine.Index) (after indexed, add, remove []string) {
 	return after, add, remove
 }
 
-// ending is when a run was over, as its row has it.
+// ending is when a run was over, as its row has it; zero while it is not over.
 type ending struct{ seq, at int64 }
 
-// update changes the run's row and its terms. goesOn says that the ending has not changed.
+// update changes the run's row and its terms. goesOn says that the run is not over, before and
+// after.
 func (c *change) update(t *sqldb.Tx, g *group, was indexed, end ending, goesOn bool) (err error) {
 	b := c.batch
 	x, add, remove := was.next(b.Index)
 	if goesOn && x.flow == was.flow && x.status == was.status && x.error == was.error {
-		// SQLite writes an index anew when a statement names its column, whatever the value.
+		// SQLite rewrites an index when a statement sets its column, even to the same value.
 		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5 WHERE id = $1`,
 			b.Run, len(c.state), c.state, x.waits, x.subjects)
 	} else {
 		_, err = t.Exec(`UPDATE engine_runs SET revision = revision + 1, bytes = $2, state = $3, waits = $4, subjects = $5,
 			ended = $6, ended_at = $7, status = $8, error = $9 WHERE id = $1`,
 			b.Run, len(c.state), c.state, x.waits, x.subjects, end.seq, end.at, x.status, x.error)
-		if err == nil && x.flow != was.flow { // a run of an older host
+		if err == nil && x.flow != was.flow { // a run that an older host has stored
 			_, err = t.Exec(`UPDATE engine_runs SET flow = $2 WHERE id = $1`, b.Run, x.flow)
 		}
 	}
@@ -70,7 +71,7 @@ func lines(s string) []string {
 	return strings.Split(s, "\n")
 }
 
-// Terms of one kind are never those of another.
+// The first letter keeps terms of different kinds apart.
 func subjectTerm(s string) string    { return "s" + s }
 func nodeTerm(flow, n string) string { return "n" + flow + "/" + n }
 
@@ -104,7 +105,7 @@ func forgetTerms(t *sqldb.Tx, run string) error {
 	return changeTerms(t, run, r.startedAt, nil, terms)
 }
 
-// indexOldRuns fills in the rows of a host that wrote no index data, some at a time.
+// indexOldRuns fills in the rows of older hosts, which wrote no index data, some at a time.
 func (l *Log) indexOldRuns(ctx context.Context) error {
 	type old struct {
 		id        string
@@ -116,7 +117,7 @@ func (l *Log) indexOldRuns(ctx context.Context) error {
 			err = row.Scan(&r.id, &r.startedAt, &r.state)
 			r.state = unpack(r.state)
 			return r, err
-		}, `SELECT id, started_at, state FROM engine_runs WHERE status = '' AND status <> 'succeeded' ORDER BY started_at, id LIMIT $1`, runsBatch) // the index is of such runs alone
+		}, `SELECT id, started_at, state FROM engine_runs WHERE status = '' AND status <> 'succeeded' ORDER BY started_at, id LIMIT $1`, runsBatch) // the second condition selects the partial index
 		if err != nil || len(runs) == 0 {
 			return err
 		}

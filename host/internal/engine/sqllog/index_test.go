@@ -98,7 +98,7 @@ func TestOlderDatabase(t *testing.T) {
 	})
 }
 
-// TestForgottenTerms: a run that goes takes with it what it was found by.
+// TestForgottenTerms: the terms of a run are removed with it.
 func TestForgottenTerms(t *testing.T) {
 	onEach(t, func(t *testing.T, place func(t *testing.T) Options) {
 		o, ctx := place(t), t.Context()

@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// Of two hosts on a database one leaves the tasks of a version to the other, whatever waits beside them and however
-// full their lanes are. What nobody takes for LeftToOthers it takes after all.
+// Of two hosts on a database, one leaves the tasks of a version to the other, whatever else is due
+// and however full the lanes are. It takes the tasks that nobody has taken for LeftToOthers.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	if sqldbtest.Server() == "" {

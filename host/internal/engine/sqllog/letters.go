@@ -98,15 +98,15 @@ func (l *Log) DropDeadLetter(ctx context.Context, id string) error {
 	}))
 }
 
-// removeCursors removes those of subscriptions that stand still for long, or are no more: one
-// that comes back goes on where the node's acknowledgements ended.
+// removeCursors removes the cursors of subscriptions that have not moved for long, or no longer
+// exist. A subscription that comes back continues where the node's acknowledgements ended.
 func (l *Log) removeCursors(t *sqldb.Tx) (more bool, err error) {
 	n, err := t.Exec(`DELETE FROM engine_cursors WHERE subscription IN (
 		SELECT subscription FROM engine_cursors WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)`, l.before(), sqldb.SweepBatch)
 	return n == sqldb.SweepBatch, err
 }
 
-// removeLetters removes those that nobody saw to in time.
+// removeLetters removes dead letters that nobody has dealt with in time.
 func (l *Log) removeLetters(t *sqldb.Tx) (more bool, err error) {
 	n, err := t.Exec(`DELETE FROM engine_dead WHERE seq IN (SELECT seq FROM engine_dead WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)`, l.before(), sqldb.SweepBatch)
 	return n == sqldb.SweepBatch, err

@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// A full Log forgets the run that was over first, with all that belongs to it, and never
-// one that goes on.
+// A full Log removes the run that was over first, with all that belongs to it, and never a run that
+// is not over.
 func TestFull(t *testing.T) {
 	onEach(t, func(t *testing.T, place func(t *testing.T) Options) {
 		o := place(t)
@@ -39,8 +39,8 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// What is old goes: runs that are over with their versions, waits and steps; who reads
-// steps that are gone is told so.
+// Old data is removed: runs that are over with their versions, waits and steps. A reader that
+// wanted removed steps gets ErrLagged.
 func TestSweep(t *testing.T) {
 	onEach(t, func(t *testing.T, place func(t *testing.T) Options) {
 		now := time.Now()

@@ -7,14 +7,14 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Told is closed when something was put into the outbox in this process after the call. Package
-// events reads the outbox.
+// Told returns a channel that is closed when this process puts something into the outbox after the
+// call. Package events reads the outbox.
 func (l *Log) Told() <-chan struct{} { return l.outgoing.next() }
 
-// Tell puts events into the outbox behind everything that this process is storing already, and
-// returns how to wait for that: it survives a crash of the process, and one of the machine with
-// the next Append. What is told later is behind it, and what is appended later is not on the
-// disk without it.
+// Tell puts events into the outbox behind everything that this process is already storing. wait
+// returns when they are stored: they then survive a crash of the process, and a crash of the
+// machine with the next Append. Events told later come after them, and no later Append is on the
+// disk without them.
 func (l *Log) Tell(ctx context.Context, out ...engine.Outgoing) (wait func() error) {
 	committed := l.db.Begin(ctx, "tell events", func(t *sqldb.Tx) error {
 		g, err := l.group(t)
@@ -54,7 +54,7 @@ func (g *group) tell(t *sqldb.Tx, of *change, out []engine.Outgoing) error {
 
 var putEvents = newRows(`INSERT INTO engine_events (seq, id, type, instance, run, at, stored_at, data) VALUES`, 8, `ON CONFLICT (id) DO NOTHING`)
 
-// putTold writes what was told. An event that is there already stays as it is.
+// putTold writes the events of told. An event that exists already stays as it is.
 func (g *group) putTold(t *sqldb.Tx) error {
 	var kept []toldRow
 	for _, r := range g.told {
@@ -67,7 +67,7 @@ func (g *group) putTold(t *sqldb.Tx) error {
 		r := kept[i]
 		return []any{r.seq, r.ID, r.Type, r.Instance, r.Run, sqldb.Millis(r.Time), r.now, []byte(r.Data)}
 	}, func(t *sqldb.Tx, first, n int, added int64) error {
-		if added < int64(n) { // some were there: these bear the sequences they got now
+		if added < int64(n) { // some existed already: only the new ones have the sequences given out here
 			var bytes int64
 			err := t.Row(`SELECT coalesce(sum(length(data)), 0) FROM engine_events WHERE seq BETWEEN $1 AND $2`, []any{kept[first].seq, kept[first+n-1].seq}, &bytes)
 			g.bytes += bytes

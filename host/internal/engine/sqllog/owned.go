@@ -21,15 +21,15 @@ type owned struct {
 	soon map[engine.Queue]*soonDue
 }
 
-// soonDue is the tasks of a queue that are in memory.
+// soonDue has the tasks of a queue that are in memory.
 type soonDue struct {
 	*duequeue.Queue[engine.Task]
-	// read is the place up to which every task of the file is here.
+	// read is the place up to which all tasks of the file are in memory.
 	read duequeue.Place
 }
 
 const (
-	// horizon is how early a task is read from the file.
+	// horizon is how long before its time a task is read from the file.
 	horizon = time.Minute
 	// taskPage is how many tasks are read at once.
 	taskPage = 1000
@@ -43,7 +43,7 @@ func newOwned(db *sqldb.DB, now func() time.Time) *owned {
 	return o
 }
 
-// leave leaves nothing: nobody else is there.
+// leave does nothing: no other process uses the file.
 func (o *owned) leave([]string) {}
 
 func (o *owned) take(ctx context.Context, q engine.Queue) (engine.Task, time.Duration, error) {
@@ -53,7 +53,7 @@ func (o *owned) take(ctx context.Context, q engine.Queue) (engine.Task, time.Dur
 	micro := now.UnixMicro()
 	for soon.read.At <= micro {
 		if next, some := soon.Next(); some && next.Before(soon.read) {
-			break // there is something to do before
+			break // a task in memory comes first
 		}
 		if err := o.load(ctx, q, duequeue.Micros(now.Add(horizon))); err != nil {
 			return engine.Task{}, 0, err
@@ -71,7 +71,7 @@ func (o *owned) take(ctx context.Context, q engine.Queue) (engine.Task, time.Dur
 	return engine.Task{}, time.Duration(next-micro) * time.Microsecond, nil
 }
 
-// load reads the tasks behind those that were read, up to a time.
+// load reads the tasks after those that were read before, up to a time.
 func (o *owned) load(ctx context.Context, q engine.Queue, until int64) error {
 	soon := o.soon[q]
 	tasks, err := sqldb.All(ctx, o.db, scanTask, `SELECT id, run, kind, visit, attempt, due, lane FROM engine_tasks
@@ -113,7 +113,7 @@ func (o *owned) token(t engine.Task) (string, error) {
 	return "", nil
 }
 
-func (o *owned) crowded(string) bool { return false } // it costs nothing
+func (o *owned) crowded(string) bool { return false } // looking costs nothing
 
 func (o *owned) changed(b engine.Batch) (opened bool) {
 	o.mu.Lock()
@@ -124,7 +124,7 @@ func (o *owned) changed(b engine.Batch) (opened bool) {
 		}
 	}
 	for _, t := range b.Tasks {
-		for _, soon := range o.soon { // its like, which it replaces
+		for _, soon := range o.soon { // the task that it replaces
 			opened = soon.Remove(t.ID) || opened
 		}
 		if soon := o.soon[t.Queue()]; !soon.read.Before(duequeue.Place{At: duequeue.Micros(t.Due), ID: t.ID}) {

@@ -6,12 +6,13 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// A state is JSON, which begins with {, and is packed when it would take more than a page of the
-// database. The state of a run with hundreds of calls on their way says hundreds of times nearly the same,
-// and is written whole with each change: packed it is a tenth, in the log, in the file and on the disk.
+// A state is JSON, which begins with {, and is compressed when it would take more than a page of
+// the database. The state of a run with hundreds of pending calls repeats itself hundreds of times
+// and is written whole with each change: compressed, it takes a tenth of the space in the log, in
+// the file and on the disk.
 const (
 	packFrom = 4 << 10
-	packed   = 1 // the first byte of one that is; s2 follows
+	packed   = 1 // the first byte of a packed state; s2 follows
 	// maxUnpacked bounds what a broken row may ask for. A state is about 1 MiB at most.
 	maxUnpacked = 64 << 20
 )
@@ -26,11 +27,12 @@ func pack(state []byte) []byte {
 	return append([]byte{packed}, *room...)
 }
 
-// rooms are as large as the largest state that was packed in them lately, which is mostly air.
+// rooms are buffers for packing. Each is as large as the largest state packed in it lately needs,
+// and mostly unused.
 var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
-// unpack gives a row that cannot be unpacked as it is: it is no JSON, and the engine says that the run
-// cannot be read.
+// unpack returns a row that cannot be unpacked as it is: it is not JSON, so the engine reports that
+// the run cannot be read.
 func unpack(row []byte) []byte {
 	if len(row) == 0 || row[0] != packed {
 		return row

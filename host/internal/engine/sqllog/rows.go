@@ -8,8 +8,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// rows inserts many rows with few statements, of which there are few kinds: each for a power
-// of two, so that each is compiled once.
+// rows inserts many rows with few statements. There is one kind of statement for each power of two,
+// so that each is compiled once.
 type rows struct {
 	columns int
 	of      func() [6 + 1]string // by the logarithm of the number of rows
@@ -37,7 +37,7 @@ func (r *rows) put(t *sqldb.Tx, n int, row func(i int) []any) error {
 	return r.each(t, n, row, func(*sqldb.Tx, int, int, int64) error { return nil })
 }
 
-// each inserts n rows and tells of each statement how many of its rows it has added.
+// each inserts n rows, and calls told after each statement with how many of its rows it has added.
 func (r *rows) each(t *sqldb.Tx, n int, row func(i int) []any, told func(t *sqldb.Tx, first, n int, added int64) error) error {
 	of := r.of()
 	for first, size := 0, len(of)-1; first < n; {

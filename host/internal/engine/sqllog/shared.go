@@ -13,15 +13,15 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// shared is the desk of Postgres: a lease is a token and a time in the task's row. Lanes are
-// counted for this process alone.
+// shared is the desk of Postgres: a lease is a token and a time in the task's row. Each process
+// counts only its own tasks in a lane.
 type shared struct {
 	db  *sqldb.DB
 	now func() time.Time
 
 	mu   sync.Mutex
 	out  map[string]handed // by task id
-	left []string          // versions whose tasks others do
+	left []string          // versions whose tasks are left to other processes
 }
 
 // handed is the lane of a task that this process holds, until its lease ends.
@@ -40,14 +40,14 @@ func (s *shared) leave(versions []string) {
 	s.left = versions
 }
 
-// others are the versions that are left to them.
+// others returns the versions whose tasks are left to other processes.
 func (s *shared) others() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.left
 }
 
-// full lists the lanes of which this process holds as many tasks as it may.
+// full lists the lanes in which this process holds as many tasks as it may.
 func (s *shared) full(now time.Time) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,29 +81,29 @@ func (s *shared) keep(t engine.Task, until time.Time) {
 const (
 	// askTime bounds one statement about leases.
 	askTime = 10 * time.Second
-	// soon is when to look again for a task that somebody is just taking.
+	// soon is when to look again for a task that another process is just taking.
 	soon = 5 * time.Millisecond
-	// relaxed makes the commit of the statement it stands in not wait for the disk: a
-	// lease that is lost with the server runs out earlier, no more.
+	// relaxed makes the commit of its statement not wait for the disk: a lease that is lost in a
+	// crash of the server runs out earlier, and nothing worse.
 	relaxed = `(SELECT set_config('synchronous_commit', 'off', true)) = 'off'`
 )
 
-// allowed is the condition that a task t may be done here: others do those of some versions, unless nobody has
-// taken it since a time.
+// allowed is the condition that this process may take a task t. Tasks of some versions are left to
+// other processes, unless they have been due since before a time and nobody took them.
 func allowed(since, versions string) string {
 	return ` AND (t.at <= ` + since + ` OR NOT EXISTS (SELECT 1 FROM engine_runs AS r WHERE r.id = t.run AND r.digest = ANY(` + versions + `)))`
 }
 
-// takeOf makes the statement that leases the task of a selection: $1 is the token, $2 the end
-// of the lease, $3 the queue, $4 now, $5 the full lanes, and $6 and $7 those of allowed.
+// takeOf makes the statement that leases the task of a selection: $1 is the token, $2 the end of
+// the lease, $3 the queue, $4 now, $5 the full lanes, and $6 and $7 the parameters of allowed.
 func takeOf(selection string) string {
 	return `UPDATE engine_tasks SET token = $1, at = $2 WHERE id = (` + selection + ` FOR UPDATE SKIP LOCKED) AND ` + relaxed + `
 		RETURNING id, run, kind, visit, attempt, due, lane`
 }
 
-// besideFull are the first tasks of the lanes of a queue that are not full. What waits in a full
-// lane, however much, is stepped over by an index on (queue, lane, at, id): with lane = lane
-// in place of BETWEEN, Postgres may take the order of another index and filter the queue.
+// besideFull selects the first task of each lane of a queue that is not full. With the index on
+// (queue, lane, at, id), it skips a full lane however many tasks wait there. With lane = lane in
+// place of BETWEEN, Postgres may take the order of another index and filter the queue.
 func besideFull(queue, full, condition string) string {
 	return `WITH RECURSIVE lanes (lane) AS (
 			(SELECT lane FROM engine_tasks WHERE queue = ` + queue + ` ORDER BY lane LIMIT 1)
@@ -116,10 +116,12 @@ func besideFull(queue, full, condition string) string {
 		WHERE lanes.lane <> ALL(` + full + `)`
 }
 
-// asking are the statements of take: the one that leases a task, and when there will be one.
+// asking is the two statements of take: one leases a task, the other finds when the next one is
+// due.
 type asking struct{ take, next string }
 
-// ask are those while some lanes are full, or none, and while some versions are left to others, or none.
+// ask returns the statements for when some lanes are full or none are, and some versions are left
+// to others or none are.
 func ask(full, left bool) asking {
 	mine, soon := "", ""
 	if left {
@@ -143,7 +145,7 @@ var asks = map[[2]bool]asking{
 }
 
 func (s *shared) take(ctx context.Context, q engine.Queue) (engine.Task, time.Duration, error) {
-	// A claim that was made and not heard of would rest until its lease ends.
+	// Not cancelled with ctx: a task whose lease nobody learns of would rest until the lease ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
 	now, token := s.now(), rand.Text()

@@ -1,20 +1,21 @@
-// Package sqllog is the engine.Log that outlives the process: runs, waits, tasks, steps and
-// versions of flows in a database, a SQLite file or Postgres, over one text of SQL.
+// Package sqllog is an engine.Log that outlives the process: it keeps runs, waits, tasks, steps and
+// versions of flows in a database, a SQLite file or Postgres, with the same SQL for both.
 //
 // What the package guarantees:
 //
-//   - What Append has confirmed is on the disk: a crash of the process, of the machine or
-//     of Postgres takes nothing of it, and leaves nothing half done.
-//   - One host owns a SQLite file: a second is refused with [ErrInUse]. Any number of hosts
-//     may share a Postgres database.
-//   - A task is handed out to one holder, under a token. Leases of a host that died run out
-//     after engine.Lease on Postgres; on SQLite, where they live in the process, its tasks
-//     are there again at once.
-//   - Steps are numbered in the order of their commits: who reads after a sequence never
-//     finds a smaller one later, nor, after an older copy was restored, another one under it.
-//   - Everything ends. Runs that are over, steps, waits and versions that no run belongs to
-//     go after [Limits.Keep], and the oldest of them earlier when there are too many. A run
-//     that goes on is never removed; when those alone are too many, Append says ErrFull.
+//   - What Append has confirmed is on the disk: a crash of the process, of the machine or of
+//     Postgres loses none of it, and leaves nothing half done.
+//   - One host owns a SQLite file: a second is refused with [ErrInUse]. Any number of hosts may
+//     share a Postgres database.
+//   - A task is handed out to one holder, under a token. On Postgres, the leases of a host that
+//     died run out after engine.Lease; on SQLite, where leases live in the process, its tasks are
+//     available again at once.
+//   - Steps are numbered in the order of their commits: a reader that reads after a sequence never
+//     finds a smaller one later, nor, after an older copy was restored, another step under the same
+//     sequence.
+//   - Everything is bounded. Runs that are over, steps, waits and versions that no run belongs to
+//     are removed after [Limits.Keep], and the oldest of them earlier when there are too many. A
+//     run that is not over is never removed; when those alone are too many, Append returns ErrFull.
 package sqllog
 
 import (
@@ -39,7 +40,7 @@ import (
 //go:embed schema/*.sql
 var files embed.FS
 
-// The SQLite file in Options.Dir, and its table that says of which version the others are.
+// The SQLite file in Options.Dir, and the table that has the schema version of the others.
 const (
 	FileName  = "engine.db"
 	MetaTable = "engine_meta"
@@ -47,7 +48,7 @@ const (
 
 // SchemaVersion is the newest version of the tables that this program knows.
 func SchemaVersion() int {
-	names, _ := fs.Glob(files, "schema/*.sql") // the pattern is a good one
+	names, _ := fs.Glob(files, "schema/*.sql") // the pattern is valid
 	return len(names)
 }
 
@@ -58,7 +59,8 @@ type Options struct {
 	// Postgres is a connection string; empty means SQLite.
 	Postgres string
 	Limits   Limits
-	// Logger hears of rows that could not be removed; nil is slog.Default.
+	// Logger is for failures in the background, such as rows that could not be removed; nil is
+	// slog.Default.
 	Logger *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -69,7 +71,7 @@ type Limits struct {
 	Runs  int           // 1,000,000
 	Bytes int64         // of all states: 4 GiB
 	Steps int           // rows, one for each change of a run: 2,000,000
-	Keep  time.Duration // what is over: 30 days, for as long a late answer finds its run
+	Keep  time.Duration // of what is over: 30 days, in which a late answer still finds its run
 }
 
 func (l Limits) withDefaults() Limits {
@@ -91,22 +93,22 @@ func (l Limits) withDefaults() Limits {
 // Log is an engine.Log in a database.
 type Log struct {
 	db       *sqldb.DB
-	begun    int64 // when, in microseconds; see [group.look]
+	begun    int64 // when it was opened, in microseconds; see [group.look]
 	limits   Limits
 	now      func() time.Time
 	desk     desk
 	queues   map[engine.Queue]*queue
-	flows    news // of what is published
+	flows    news // changes of what is published
 	outgoing news // of the outbox
 	sweeper  *sqldb.Sweeper
 	monitor  *sqldb.Monitor
-	owned    *flock.Flock // of SQLite; nil with Postgres
+	owned    *flock.Flock // the lock of a SQLite file; nil with Postgres
 
 	watchers watchers.Set // of steps
-	scout    scout        // for them
+	scout    scout        // wakes watchers after changes by other hosts
 
 	seed    maphash.Seed
-	stripes [4096]sync.Mutex // keep the changes of one run in order; a thousand runs at once seldom meet
+	stripes [4096]sync.Mutex // keep the changes of one run in order; with so many, a thousand runs at once seldom share one
 
 	close sync.Once
 	done  chan struct{}
@@ -162,11 +164,12 @@ func (l *Log) prepare(ctx context.Context, o Options) (err error) {
 	})
 }
 
-// DB is the database, for the tables of the host that are not the engine's and are made with its.
+// DB returns the database, for those tables of the host that are not the engine's but are made with
+// them.
 func (l *Log) DB() *sqldb.DB { return l.db }
 
-// Start begins to remove old rows in the background and to look whether the database can
-// be written, until Stop. It is idempotent.
+// Start begins to remove old rows in the background and to check whether the database can be
+// written, until Stop. It is idempotent.
 func (l *Log) Start() {
 	l.sweeper.Start()
 	l.monitor.Start()
@@ -193,13 +196,13 @@ func (l *Log) Close() error {
 	return err
 }
 
-// writers is held on Postgres by the one transaction at a time that changes runs, steps or
-// several tasks: so none waits for another that waits for it, and steps are numbered in the
-// order of the commits.
+// writers is the lock on Postgres of the one transaction at a time that changes runs, steps or
+// several tasks. It keeps such transactions from deadlocks, and makes the numbers of steps follow
+// the order of the commits.
 const writers = 7391562842
 
-// change makes fn a job of the writer, under the lock of all hosts. It sees what the writes
-// before it have added.
+// change makes fn a job of the writer, under the lock of all hosts. fn sees what the writes before
+// it have added.
 func (l *Log) change(fn func(*sqldb.Tx) error) func(*sqldb.Tx) error {
 	return func(t *sqldb.Tx) error {
 		g, err := l.group(t)
@@ -218,15 +221,15 @@ func lockWriters(t *sqldb.Tx) error {
 	return err
 }
 
-// only keeps other changes of a run in this process waiting.
+// only makes other changes of a run in this process wait until unlock.
 func (l *Log) only(run string) (unlock func()) {
 	m := &l.stripes[maphash.String(l.seed, run)%uint64(len(l.stripes))]
 	m.Lock()
 	return m.Unlock
 }
 
-// wrap names what was done, but for the absence of a row: that has the engine's name and no
-// other, since where it was looked for is nobody's business.
+// wrap adds to an error what was being done. The absence of a row becomes engine.ErrNotFound alone,
+// because callers need not know where the row was looked for.
 func wrap(what string, err error) error {
 	if errors.Is(err, sqldb.ErrNotFound) {
 		return engine.ErrNotFound
@@ -234,11 +237,11 @@ func wrap(what string, err error) error {
 	return sqldb.Wrap(what, err)
 }
 
-// ErrInUse is a SQLite file that another Log has open.
+// ErrInUse means that another Log has the SQLite file open.
 var ErrInUse = errors.New("the engine's database is in use by another process")
 
-// own keeps every other Log off the SQLite file in dir until the lock that it returns is closed, at the latest until this
-// process ends in whatever way.
+// own locks the SQLite file in dir against every other Log until the returned lock is closed, at
+// the latest until this process ends in whatever way.
 func own(dir string) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(dir, FileName+".lock"), flock.SetPermissions(0o600))
 	ours, err := lock.TryLock()
@@ -257,12 +260,12 @@ func (l *Log) newMonitor(log *slog.Logger) *sqldb.Monitor {
 		log.Error("the database of the runs cannot be written; runs rest until it can", "reason", sqldb.Reason(err), "err", err)
 	})
 	if l.db.Dialect() == "postgres" {
-		m.First = lockWriters // as every writer does: two hosts must not wait for each other
+		m.First = lockWriters // like every writer, so that two hosts cannot deadlock
 	}
 	return m
 }
 
-// Storage says why the database cannot be written now, in words that name nobody; nil: it
+// Storage returns why the database cannot be written now, in words that reveal no names; nil if it
 // can, as far as is known since Start.
 func (l *Log) Storage() error {
 	if err := l.monitor.Err(); err != nil {
@@ -271,7 +274,8 @@ func (l *Log) Storage() error {
 	return nil
 }
 
-// seen has the monitor look at once when a write has failed for want of a database.
+// seen makes the monitor check at once after a write that failed because of the database. It
+// returns the error.
 func (l *Log) seen(err error) error {
 	if err != nil && sqldb.Failed(err) && !errors.Is(err, sqldb.ErrClosed) {
 		l.monitor.Suspect()

@@ -85,7 +85,7 @@ func TestLog(t *testing.T) {
 	})
 }
 
-// A SQLite file has one owner, and is nobody else's to read.
+// A SQLite file has one owner, and other users cannot read it.
 func TestOneOwner(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	first := open(t, Options{Dir: dir})

@@ -10,10 +10,11 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// page is how many rows are read at once. No transaction stays open between two.
+// page is how many rows are read at once. No transaction stays open between two pages.
 const page = 200
 
-// stored is a step as its row has it: the row knows the run, the flow and the sequence.
+// stored is a step as its row has it: without the run, the flow and the sequence, which have
+// columns.
 type stored struct {
 	*engine.Step
 	Sequence uint64 `json:"sequence,omitempty"`
@@ -43,7 +44,7 @@ func scanSteps(row sqldb.Scanner) ([]engine.Step, error) {
 	steps := make([]engine.Step, len(rows))
 	for i, r := range rows {
 		s := &steps[i]
-		if r.Step != nil { // it had a member
+		if r.Step != nil { // nil if the step had no member
 			*s = *r.Step
 		}
 		s.Sequence, s.Run, s.Flow = last-uint64(len(rows)-1-i), run, name
@@ -52,8 +53,8 @@ func scanSteps(row sqldb.Scanner) ([]engine.Step, error) {
 	return steps, nil
 }
 
-// read returns steps after a sequence: of a run, or of all runs (an empty run). more says
-// that there may be others behind them.
+// read returns steps after a sequence, of a run or (with an empty run) of all runs. more says that
+// there may be others after them.
 func (l *Log) read(ctx context.Context, run string, after uint64) (out []engine.Step, more bool, err error) {
 	query, args := `SELECT seq, run, flow, data FROM engine_steps WHERE seq > $1 ORDER BY seq LIMIT $2`, []any{int64(after), page}
 	if run != "" {

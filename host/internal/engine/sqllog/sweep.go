@@ -7,7 +7,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// sweep removes what is past its time, and steps that are too many.
+// sweep removes what is past its time and, with count, steps and figures over their limits.
 func (l *Log) sweep(ctx context.Context, count bool) error {
 	errs := []error{
 		l.indexOldRuns(ctx),
@@ -28,8 +28,8 @@ func (l *Log) sweep(ctx context.Context, count bool) error {
 // runsBatch is how many runs one transaction forgets: each has some dozen rows.
 const runsBatch = 50
 
-// repeat runs a job in transactions of its own until it says that it has done less than
-// it may.
+// repeat runs a job again and again, in transactions of its own, until the job says that there is
+// no more to do.
 func (l *Log) repeat(ctx context.Context, what string, job func(*sqldb.Tx) (more bool, err error)) error {
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
@@ -46,7 +46,7 @@ func (l *Log) repeat(ctx context.Context, what string, job func(*sqldb.Tx) (more
 	return nil
 }
 
-// before is the time from which on things are kept.
+// before is the time before which things are removed.
 func (l *Log) before() int64 { return sqldb.Millis(l.now().Add(-l.limits.Keep)) }
 
 func (l *Log) forgetRuns(t *sqldb.Tx) (more bool, err error) {
@@ -76,7 +76,7 @@ func (l *Log) removeWaits(t *sqldb.Tx) (more bool, err error) {
 	return n == sqldb.SweepBatch, err
 }
 
-// removeOldSteps looks at the oldest, which are in front.
+// removeOldSteps looks only at the steps with the lowest sequences, which are the oldest.
 func (l *Log) removeOldSteps(t *sqldb.Tx) (more bool, err error) {
 	type row struct{ seq, storedAt int64 }
 	rows, err := sqldb.All(t.Context(), t, func(s sqldb.Scanner) (r row, err error) {
@@ -96,12 +96,12 @@ func (l *Log) removeOldSteps(t *sqldb.Tx) (more bool, err error) {
 	return n == sqldb.SweepBatch, removeSteps(t, last)
 }
 
-// removeManySteps removes the oldest over the limit. They are counted outside the transactions:
-// that reads a whole index, and others want to write meanwhile.
+// removeManySteps removes the oldest steps over the limit. It counts them outside of the
+// transactions, because counting reads a whole index and would keep other writers waiting.
 func (l *Log) removeManySteps(ctx context.Context) error {
 	var span int64
 	err := l.db.Row(ctx, `SELECT coalesce((SELECT max(seq) FROM engine_steps) - (SELECT min(seq) FROM engine_steps), 0)`, nil, &span)
-	if err != nil || span < int64(l.limits.Steps) { // the sequences have gaps: there are no more rows than that
+	if err != nil || span < int64(l.limits.Steps) { // there are no more rows than sequences
 		return sqldb.Wrap("count the steps", err)
 	}
 	excess, err := l.db.Excess(ctx, "engine_steps", l.limits.Steps)
@@ -118,7 +118,7 @@ func (l *Log) removeManySteps(ctx context.Context) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// removeSteps removes all up to a sequence, and notes it for those who watch.
+// removeSteps removes all steps up to a sequence, and records that for watchers.
 func removeSteps(t *sqldb.Tx, last int64) error {
 	if last == 0 {
 		return nil

@@ -13,26 +13,27 @@ import (
 // desk hands out tasks and keeps their leases: in the process that owns a SQLite file, or
 // in the rows that hosts share on Postgres.
 type desk interface {
-	// take leases the first task that is due; without one (its ID is empty) it says how
-	// long there is none for sure.
+	// take leases the first task that is due. If there is none, the task has no ID and the duration
+	// says how long to wait before the next look.
 	take(ctx context.Context, q engine.Queue) (engine.Task, time.Duration, error)
-	// hold moves the end of a lease. ErrStale if it is not t's any more.
+	// hold moves the end of a lease. ErrStale if the caller no longer holds the task.
 	hold(ctx context.Context, t engine.Task, d time.Duration) error
-	// token is what the row of a leased task says. ErrStale as far as that is known.
+	// token is the token in the row of a leased task. ErrStale if the lease is known to be lost.
 	token(t engine.Task) (string, error)
-	// leave says of which versions no task is taken here for a while.
+	// leave says for which versions no tasks are taken here for a while.
 	leave(versions []string)
-	// changed hears of every batch that was stored. opened says that a lane which was full
-	// has room again.
+	// changed is called with every batch that was stored. opened says that a lane that was full has
+	// room again.
 	changed(b engine.Batch) (opened bool)
-	// crowded says that looking for another task of a lane is in vain and costs something.
+	// crowded says that looking for another task of a lane would find none and costs something.
 	crowded(lane string) bool
 }
 
-// queue lets one worker at a time look for a task, so that an idle host asks once.
+// queue lets one worker at a time look for a task, so that an idle host does not ask once for each
+// worker.
 type queue struct {
 	turn  chan struct{} // holds one token: the right to look
-	again chan struct{} // holds one token when somebody should look again
+	again chan struct{} // holds one token when the worker should look again
 }
 
 func newQueue() *queue {

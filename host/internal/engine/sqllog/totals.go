@@ -10,19 +10,19 @@ import (
 // total is how many runs there are, and the bytes of their states.
 type total struct{ runs, bytes int64 }
 
-// full says whether there is no room for another run without forgetting one that is over.
+// full says whether another run has no room unless one that is over is removed.
 func (g *group) full(t *sqldb.Tx) (bool, error) {
 	err := g.look(t)
 	return g.have.runs >= int64(g.log.limits.Runs) || g.have.bytes > g.log.limits.Bytes, err
 }
 
-// makeRoom forgets runs that are over, over first first, until there is room for another.
-// Without such runs it refuses.
+// makeRoom removes runs that are over, the one that was over first before the others, until there
+// is room for another. It refuses when there are no such runs.
 func (l *Log) makeRoom(t *sqldb.Tx, g *group) (refused, err error) {
 	for {
 		full, err := g.full(t)
 		if err == nil && full {
-			err = g.flush(t) // the runs that the group makes are among them
+			err = g.flush(t) // so that the new runs of the group can be removed, too
 		}
 		if err != nil || !full {
 			return nil, err

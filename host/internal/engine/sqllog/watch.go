@@ -10,14 +10,14 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// breath is how long whoever watches all runs rests between two reads: one for every append
-// would cost more than the append.
+// breath is how long a watcher of all runs rests between two reads: one read for every append would
+// cost more than the append.
 const breath = 20 * time.Millisecond
 
 // Watch implements engine.Log.
 func (l *Log) Watch(ctx context.Context, run string, after uint64) iter.Seq2[engine.Step, error] {
 	return func(yield func(engine.Step, error) bool) {
-		woken, leave := l.watchers.Join(run) // before reading: what comes while we read wakes
+		woken, leave := l.watchers.Join(run) // before reading, so that a step that comes meanwhile ends the wait below
 		defer leave()
 		for ctx.Err() == nil {
 			steps, more, gone, err := l.look(ctx, run, after)
@@ -47,7 +47,8 @@ func (l *Log) Watch(ctx context.Context, run string, after uint64) iter.Seq2[eng
 	}
 }
 
-// look reads steps and then what is gone: a gap before them is seen.
+// look reads steps, and after them up to where steps were removed, so that a gap before them is
+// noticed.
 func (l *Log) look(ctx context.Context, run string, after uint64) (steps []engine.Step, more bool, gone uint64, err error) {
 	if steps, more, err = l.read(ctx, run, after); err != nil {
 		return nil, false, 0, err
@@ -56,8 +57,7 @@ func (l *Log) look(ctx context.Context, run string, after uint64) (steps []engin
 	return steps, more, gone, sqldb.Wrap("read steps", err)
 }
 
-// await returns true when there is something new to watch, and false when nobody wants it any
-// more.
+// await returns true when there may be something new, and false when ctx or the Log has ended.
 func (l *Log) await(ctx context.Context, run string, woken <-chan struct{}) bool {
 	if run == "" {
 		rest := time.NewTimer(breath)
@@ -82,7 +82,7 @@ func (l *Log) await(ctx context.Context, run string, woken <-chan struct{}) bool
 			return true
 		case <-ticks:
 			if l.scout.look(ctx, l) != nil {
-				return true // reading says what is wrong
+				return true // reading returns the error
 			}
 		case <-ctx.Done():
 			return false
@@ -93,14 +93,14 @@ func (l *Log) await(ctx context.Context, run string, woken <-chan struct{}) bool
 }
 
 const (
-	// poll is how long what another host stores in the same Postgres may go unseen.
+	// poll is how long a change by another host in the same Postgres may go unnoticed.
 	poll = 250 * time.Millisecond
-	// scouted is how many appends of other hosts are told apart; more wake everybody.
+	// scouted is how many appends of other hosts are read at once; when there are as many, every
+	// watcher is woken.
 	scouted = 1000
 )
 
-// scout finds the runs that other hosts have changed. It asks once in a poll for everybody
-// who watches.
+// scout finds the runs that other hosts have changed. It asks once per poll for all watchers.
 type scout struct {
 	mu    sync.Mutex
 	asked time.Time
@@ -138,7 +138,8 @@ func (s *scout) look(ctx context.Context, l *Log) error {
 	return nil
 }
 
-// sleepAtMost waits for news, and on Postgres a moment at most: other hosts bring some, too.
+// sleepAtMost waits until more is closed. On Postgres it waits a moment at most, because changes by
+// other hosts do not close it. It returns false when ctx or the Log has ended.
 func (l *Log) sleepAtMost(ctx context.Context, more <-chan struct{}, moment time.Duration) bool {
 	var others <-chan time.Time
 	if l.owned == nil {
@@ -157,7 +158,7 @@ func (l *Log) sleepAtMost(ctx context.Context, more <-chan struct{}, moment time
 	return true
 }
 
-// news wakes everybody who waits for them.
+// news wakes all goroutines that wait for it.
 type news struct {
 	mu   sync.Mutex
 	more chan struct{} // nil: nobody waits

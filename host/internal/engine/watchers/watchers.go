@@ -1,20 +1,20 @@
-// Package watchers wakes those who watch runs: a change of a run those who watch it, and
-// those who watch all runs.
+// Package watchers wakes the watchers of runs: a change of a run wakes the watchers of that run and
+// the watchers of all runs.
 //
-// Whoever has joined before looking misses nothing: what comes afterwards wakes. Waking
-// waits for nobody, and costs as much as there are watchers of that run.
+// A watcher that has joined before it looks misses nothing: every later change wakes it. Waking
+// never blocks, and costs as much as there are watchers of that run.
 package watchers
 
 import "sync"
 
-// Set is everybody who watches. Its zero value is nobody. It is safe for several goroutines.
+// Set is a set of watchers. Its zero value is empty. It is safe for several goroutines.
 type Set struct {
 	mu    sync.Mutex
-	byRun map[string]map[chan struct{}]struct{} // of all runs: ""
+	byRun map[string]map[chan struct{}]struct{} // "" has the watchers of all runs
 }
 
-// Join adds somebody who watches a run, or with an empty run all, until leave is called.
-// woken gets a token when there is something new since the last one.
+// Join adds a watcher of a run or (with an empty run) of all runs, until leave is called. woken
+// gets a token when something has changed since the last token.
 func (s *Set) Join(run string) (woken <-chan struct{}, leave func()) {
 	c := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -35,7 +35,7 @@ func (s *Set) Join(run string) (woken <-chan struct{}, leave func()) {
 	}
 }
 
-// Wake wakes those who watch the run or all.
+// Wake wakes the watchers of the run and those of all runs.
 func (s *Set) Wake(run string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +45,7 @@ func (s *Set) Wake(run string) {
 	}
 }
 
-// WakeAll wakes everybody.
+// WakeAll wakes every watcher.
 func (s *Set) WakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
