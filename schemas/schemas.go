@@ -1,29 +1,24 @@
-// Package schemas holds the product's forms and events as JSON Schema 2020-12
-// files. They are the only description of an input, output, filter, event or
-// setting: the node serves them byte for byte, the UI draws its forms from them
-// and the documentation is generated from them.
+// Package schemas holds the product's forms and events as JSON Schema 2020-12 files. They are the
+// only description of an input, output, filter, event or setting: the node serves them byte for
+// byte, the UI builds its forms from them, and the documentation is generated from them.
 //
-// Every file keeps to a profile that a validator without eval and a form
-// generator both understand: references stay inside the file, conditions are
-// if/then, formats are uri, email, date-time and uuid only. Beyond the standard
-// keywords there are two of ours:
+// Every file keeps to a profile that both a validator without eval and a form generator understand:
+// references stay inside the file, conditions are if/then, and the only formats are uri, email,
+// date-time and uuid. Beyond the standard keywords there are two of ours:
 //
-//   - x-ui on a property is only about drawing: order (its place, ascending),
-//     widget, group (heading to stand under), advanced (folded away), expression
-//     (may hold ${ … } instead), placeholder, help, labels (texts of enum values),
-//     unit, rows (of a textarea), softMaxLength (what clients show; warn beyond),
-//     itemTitle and addLabel (of a list), icons (of enum values). On the whole
-//     schema it may have preview: the kind of answer that a dry run gives. The
-//     widgets are text, textarea, number, switch, select, url, tel, tags, list,
-//     map, json, code, section, secret, and instance, instances, recipient and
-//     passkey, for which text is a fair stand-in. A form generator that knows
-//     none of this still gets a usable form.
-//   - x-uniqueBy on an array: JSON Pointers whose values must differ between the
-//     items (uniqueItems compares whole items and cannot say it).
+//   - x-ui on a property only affects how it is drawn: order (its place, ascending), widget, group
+//     (the heading it is under), advanced (folded away), expression (may contain ${ … } instead),
+//     placeholder, help, labels (texts of enum values), unit, rows (of a textarea), softMaxLength
+//     (the length that clients show; warn beyond it), itemTitle and addLabel (of a list), icons (of
+//     enum values). On the whole schema it may have preview: the kind of answer that a dry run
+//     gives. The widgets are text, textarea, number, switch, select, url, tel, tags, list, map,
+//     json, code, section, secret, and instance, instances, recipient and passkey, for which text
+//     is a fair substitute. A form generator that knows none of these still produces a usable form.
+//   - x-uniqueBy on an array: JSON Pointers whose values must differ between the items (uniqueItems
+//     compares whole items and cannot express this).
 //
-// A schema is what a form should let through. The node is the authority and is
-// more forgiving where the HTTP API always was: it also takes a lower-case
-// mediaType, and null or "" for an optional member.
+// A schema describes what a form should accept. The node is the authority and accepts more where
+// the HTTP API always has: also a lower-case mediaType, and null or "" for an optional member.
 package schemas
 
 import (
@@ -35,7 +30,7 @@ import (
 // Base is the prefix of every $id; the rest of the $id is the file's path here.
 const Base = "https://tapnode.github.io/schemas/"
 
-// Files.
+// The names of the files.
 const (
 	SendButtonsInput   = "whatsapp.sendButtons.input.json"
 	SendButtonsOutput  = "whatsapp.sendButtons.output.json"
@@ -80,7 +75,7 @@ const (
 	InstanceResumeNewContactsInput  = "whatsapp.instance.resumeNewContacts.input.json"
 	InstanceResumeNewContactsOutput = "whatsapp.instance.resumeNewContacts.output.json"
 
-	// Events that the host makes, and the forms in which events are told.
+	// Events that the host creates, and the formats in which events are delivered.
 	MessageSent   = "events/whatsapp.message.sent.v1.json"
 	InstanceState = "events/whatsapp.instance.state.v1.json"
 	RunStarted    = "events/flow.run.started.v1.json"
@@ -99,7 +94,7 @@ const (
 	Config = "tapnode.config.json"
 )
 
-// FS is all of them, for those who list or serve the files.
+// FS holds all files, for code that lists or serves them.
 //
 //go:embed *.json events/*.json
 var FS embed.FS

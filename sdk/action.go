@@ -2,8 +2,8 @@ package sdk
 
 import "context"
 
-// Action is a step of a flow. In and Out are the Go shapes of the input and
-// output schemas. It is the value an author writes; [Node.Operations] takes it.
+// Action is a step of a flow, as its author writes it; [Node.Operations] takes it. In and Out are
+// the Go types of the input and output schemas.
 type Action[In, Out any] struct {
 	ID      string // name@major, e.g. "demo.echo@1"
 	Title   string
@@ -19,21 +19,21 @@ type Action[In, Out any] struct {
 	Replay    Replay      // empty means Unsafe
 	HTTP      *Route
 
-	// Check reads and checks an input: the value, everything wrong with it, and
-	// what may surprise. It gets the bytes as they came, at most 16 MiB, and so
-	// decides how a broken document is answered. Without Check the input is held to the
-	// contract's limits, validated against Input and decoded strictly into In.
+	// Check decodes and checks an input. It returns the value, everything wrong with the input, and
+	// warnings about what may surprise. It gets the bytes as they came, at most 16 MiB, and so
+	// decides how a broken document is answered. Without Check the input must keep the contract's
+	// limits, is validated against Input and decoded strictly into In.
 	Check func(input []byte) (In, []Violation, []Warning)
 
-	// Preview answers a dry run: the exact picture of what Run would do, without
-	// doing it. Without Preview a dry run is Failed{code: "dry_run_unsupported"}.
+	// Preview answers a dry run: it describes exactly what Run would do, without doing it. Without
+	// Preview a dry run is Failed{code: "dry_run_unsupported"}.
 	Preview func(ctx context.Context, call *Call, in In) (any, error)
 
 	// Run does the work. It returns a *Problem to fail precisely.
 	Run func(ctx context.Context, call *Call, in In) (Out, error)
 }
 
-// Operation is administration: like an Action, but not part of a flow.
+// Operation is an administrative call: like an Action, but not part of a flow.
 type Operation[In, Out any] struct {
 	ID      string
 	Title   string
@@ -52,8 +52,8 @@ type Operation[In, Out any] struct {
 	Run func(ctx context.Context, call *Call, in In) (Out, error)
 }
 
-// Call is one Execute: what the caller said about it, and the way back to him.
-// Its methods are safe for concurrent use and do nothing after Run returned.
+// Call is one Execute: what the caller said about it, and a way to report to the caller. Its
+// methods are safe for concurrent use and do nothing once Run has returned.
 type Call struct {
 	Operation   string // operation id
 	Key         string // idempotency key; never empty
@@ -72,9 +72,8 @@ type callSink interface {
 	replayed()
 }
 
-// Progress reports a stage of the work. data is marshalled to JSON, at most 256
-// KiB, and may be nil. It never waits: of what a slow host has not read, the
-// newest 64 reports are kept.
+// Progress reports a stage of the work. data is marshalled to JSON, at most 256 KiB, and may be
+// nil. Progress never blocks: of the reports that a slow host has not read, the newest 64 are kept.
 func (c *Call) Progress(stage, message string, data any) {
 	if c.sink != nil {
 		c.sink.progress(stage, message, data)

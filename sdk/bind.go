@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// handlers are an operation's functions without their types: In travels as any
-// from check to run. check gets inputs that have passed [schema.Document].
+// handlers are an operation's functions without their types: a value of type In is passed as any
+// from check to run. check gets inputs that have passed [schema.Document], unless ownCheck is set.
 type handlers struct {
 	ownCheck bool // check reads the document itself
 	check    func(s *schema.Schema, input []byte) (any, []Violation, []Warning)
@@ -35,7 +35,7 @@ func (a Action[In, Out]) bind() handlers {
 	h := handlers{ownCheck: a.Check != nil, check: checkWith(a.Check), run: runWith(a.Run)}
 	if a.Preview != nil {
 		h.preview = func(ctx context.Context, call *Call, in any) (any, error) {
-			typed, _ := in.(In) // a nil In loses its type on the way
+			typed, _ := in.(In) // a nil interface value loses its type on the way
 			return a.Preview(ctx, call, typed)
 		}
 	}
@@ -106,8 +106,8 @@ func checkWith[In any](own func([]byte) (In, []Violation, []Warning)) func(*sche
 	}
 }
 
-// decodeStrict reads a document that its schema has let through. What it still
-// refuses is what the schema permits and the Go type does not.
+// decodeStrict decodes a document that its schema has accepted. It refuses only what the schema
+// permits and the Go type does not.
 func decodeStrict(document []byte, v any) *Violation {
 	dec := json.NewDecoder(bytes.NewReader(document))
 	dec.DisallowUnknownFields()
@@ -125,8 +125,8 @@ func decodeStrict(document []byte, v any) *Violation {
 	return &Violation{Code: "invalid", Message: strings.TrimPrefix(err.Error(), "json: ")}
 }
 
-// maxViolations is how many violations of one document are told, and one more that
-// counts the rest: a document can have a hundred thousand, and nobody reads them.
+// maxViolations is how many violations of one document are reported, plus one that counts the rest:
+// a document can have a hundred thousand, and nobody reads them all.
 const maxViolations = 1000
 
 func violationsOf(findings []schema.Finding) []Violation {

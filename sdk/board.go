@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// maxSubjects bounds a Board; a node that looks after more has lost count.
+// maxSubjects bounds a Board, as a guard against a node that adds subjects without end.
 const maxSubjects = 10_000
 
-// Board holds the health of a process and of what it looks after. Writers never
-// wait: a slow watcher sees the latest state of each subject, not every step on
-// the way. Its methods are safe for concurrent use.
+// Board holds the health of a process and of the subjects it looks after. Writers never wait: a
+// slow watcher sees the latest state of each subject, not every state in between. Its methods are
+// safe for concurrent use.
 type Board struct {
 	mu       sync.Mutex
 	subjects map[string]Health
 	watchers map[*watcher]struct{}
 }
 
-// watcher is one reader of the board: what it has not seen yet, oldest first.
+// watcher is one reader of the board, with the states it has not seen yet, oldest first.
 type watcher struct {
 	pending map[string]Health
 	order   []string
@@ -34,10 +34,9 @@ func NewBoard() *Board {
 	return &Board{subjects: map[string]Health{}, watchers: map[*watcher]struct{}{}}
 }
 
-// Set records the state of a subject; "" is the process. A zero Since means now,
-// or, when the State stays the same, the time it already has. Nobody is told
-// when nothing changes. The board takes 10 000 subjects; more are logged and
-// left out.
+// Set records the state of a subject; "" is the process. A zero Since means now or, if the State
+// stays the same, the time it already has. Watchers are not notified when nothing changes. The
+// board takes 10 000 subjects; further ones are logged and left out.
 func (b *Board) Set(h Health) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -114,7 +113,7 @@ func (b *Board) Watch(ctx context.Context) iter.Seq[Health] {
 	}
 }
 
-// ensure puts the process on a board whose owner has not.
+// ensure adds the process to a board whose owner has not done so.
 func (b *Board) ensure(h Health) {
 	b.mu.Lock()
 	_, known := b.subjects[h.Subject]
@@ -143,7 +142,7 @@ func (b *Board) tell(h Health) {
 	}
 }
 
-// add keeps the latest state of a subject in the place of its oldest unseen one.
+// add queues the latest state of a subject, in the place of an unseen older one.
 func (w *watcher) add(h Health) {
 	if _, waiting := w.pending[h.Subject]; !waiting {
 		w.order = append(w.order, h.Subject)
@@ -173,13 +172,13 @@ const (
 	Unhealthy HealthState = "UNHEALTHY" // does not work until somebody acts
 )
 
-// Health is the state of one subject: the process ("") or what the node looks
-// after, e.g. a WhatsApp instance.
+// Health is the state of one subject: the process ("") or something the node looks after, e.g. a
+// WhatsApp instance.
 type Health struct {
 	Subject string      `json:"subject"`
 	State   HealthState `json:"state"`
 	Reason  string      `json:"reason,omitempty"`  // stable, snake_case
-	Message string      `json:"message,omitempty"` // what is the matter and what to do
+	Message string      `json:"message,omitempty"` // what is wrong and what to do
 	Since   time.Time   `json:"since"`
 	Removed bool        `json:"removed,omitempty"` // the subject is gone
 }

@@ -7,22 +7,22 @@
 //
 // What the package guarantees to the author:
 //
-//   - The functions of an operation may run at the same time as each other; they
-//     run only between Configure and Close.
-//   - Their context ends when the caller cancels, when the deadline passes, when
-//     the drain's grace is over and when the host is gone.
-//   - A panic fails that call with fault NODE; the process lives.
-//   - Nothing that is printed can disturb the host: stdout is guarded before the
-//     handshake, and the log goes to stderr as JSON. A host that does not read it
-//     loses lines; the node goes on.
-//   - The process never outlives its host: it ends with its parent process, and with
-//     its stdin if the host says that it holds that ([LifelineKey]); otherwise it does
-//     not touch stdin. SIGTERM drains; SIGINT is left to the host.
-//   - The state directory is the process's alone: another one that is configured with
-//     it is refused until this one has ended.
-//   - Every input is one JSON object, UTF-8, at most 64 deep, no member twice,
-//     before any function of the author sees it.
+//   - The functions of an operation may run concurrently; they run only between Configure and
+//     Close.
+//   - Their context ends when the caller cancels, when the deadline passes, when the grace period
+//     of the drain is over, and when the host is gone.
+//   - A panic fails that call with fault NODE; the process keeps running.
+//   - Nothing that is printed can disturb the host: stdout is guarded before the handshake, and the
+//     log goes to stderr as JSON. If the host does not read it, lines are lost, but the node keeps
+//     running.
+//   - The process never outlives its host: it ends with its parent process, and with its stdin if
+//     the host says that it holds the other end ([LifelineKey]); otherwise it does not touch stdin.
+//     SIGTERM drains; SIGINT is left to the host.
+//   - The state directory belongs to this process alone: another process that is configured with it
+//     is refused until this one has ended.
+//   - Every input is one JSON object in UTF-8, nested at most 64 deep and without duplicate
+//     members, before any function of the author sees it.
 //
-// Package client is the other side of the same calls, package schema the JSON
-// Schema checks, and package nodetest proves that a node keeps the contract.
+// Package client is the host's side of the same calls, package schema the JSON Schema checks, and
+// package nodetest proves that a node keeps the contract.
 package sdk

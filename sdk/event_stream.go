@@ -12,7 +12,7 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// eventStream is the state of one subscription: what was sent and what was acked.
+// eventStream is the state of one subscription: which events were sent and which were acknowledged.
 // Only the stream's handler touches it, except credits.
 type eventStream struct {
 	stream  nodepb.NodeService_SubscribeServer
@@ -22,8 +22,8 @@ type eventStream struct {
 	sent    uint64
 	acked   uint64
 	cursors [][]byte // of the events acked+1 … sent
-	cursor  []byte   // of the last acked event, or of the progress behind it
-	skipped []byte   // progress behind the last sent event; nil: none
+	cursor  []byte   // of the last acked event, or of the progress after it
+	skipped []byte   // cursor of progress after the last sent event; nil: none
 }
 
 func newEventStream(stream nodepb.NodeService_SubscribeServer, reader Reader, window int, cursor []byte) *eventStream {
@@ -34,7 +34,7 @@ func newEventStream(stream nodepb.NodeService_SubscribeServer, reader Reader, wi
 	return s
 }
 
-// next is what one Reader.Next gave.
+// next is the result of one Reader.Next.
 type next struct {
 	event Event
 	err   error
@@ -69,8 +69,8 @@ func (s *eventStream) pump(ctx context.Context) <-chan next {
 	return events
 }
 
-// run sends events and takes acks until the subscription ends: errStop in order,
-// anything else as the stream's status.
+// run sends events and takes acks until the subscription ends. It returns errStop for an orderly
+// end, and any other error as the stream's status.
 func (s *eventStream) run(ctx context.Context, drain <-chan struct{}, events <-chan next, in <-chan incoming) error {
 	for {
 		select {
@@ -93,7 +93,7 @@ func (s *eventStream) run(ctx context.Context, drain <-chan struct{}, events <-c
 	}
 }
 
-// endOf says why ctx ended: the host went away, or a newer stream took over.
+// endOf returns why ctx ended: the host went away, or a newer stream took over.
 func endOf(ctx context.Context) error {
 	if cause := context.Cause(ctx); status.Code(cause) != codes.Unknown {
 		return cause
@@ -118,7 +118,7 @@ func (s *eventStream) send(ctx context.Context, n next) error {
 	if n.event.ID == "" || n.event.Type == "" {
 		return status.Error(codes.Internal, "the trigger has an event without id or type")
 	}
-	s.skipped = nil // the event's own cursor is behind it
+	s.skipped = nil // the event's own cursor is after it
 	s.sent++
 	n.event.Sequence = s.sent
 	s.cursors = append(s.cursors, n.event.Cursor)
@@ -139,8 +139,8 @@ func (s *eventStream) take(ctx context.Context, in incoming) error {
 	return status.Error(codes.InvalidArgument, "after start only ack and stop may come")
 }
 
-// ack hands the cursor of a sequence to the reader and frees the window. A
-// sequence acked before is no news.
+// ack hands the cursor of a sequence to the reader and frees the window. A sequence that was
+// acknowledged before changes nothing.
 func (s *eventStream) ack(ctx context.Context, sequence uint64) error {
 	if sequence > s.sent {
 		return status.Errorf(codes.InvalidArgument, "ack of sequence %d, but only %d were sent", sequence, s.sent)
@@ -160,8 +160,8 @@ func (s *eventStream) ack(ctx context.Context, sequence uint64) error {
 	return s.progress(ctx)
 }
 
-// progress acknowledges what the filter left out, once nothing before it is open, and
-// tells the host.
+// progress acknowledges the events that the filter left out, once no event before them is
+// unacknowledged, and tells the host.
 func (s *eventStream) progress(ctx context.Context) error {
 	if s.skipped == nil || s.acked != s.sent {
 		return nil

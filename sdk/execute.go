@@ -18,8 +18,8 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// Execute runs one call in a goroutine of its own, so that a call that ignores
-// its context cannot keep its caller.
+// Execute runs one call in a goroutine of its own, so that a call that ignores its context cannot
+// block its caller.
 func (s *server) Execute(req *nodepb.ExecuteRequest, stream nodepb.NodeService_ExecuteServer) error {
 	op, err := s.lookup(req.GetOperation())
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *server) Execute(req *nodepb.ExecuteRequest, stream nodepb.NodeService_E
 	return err
 }
 
-// checkExecute refuses what breaks the contract, before anything runs.
+// checkExecute refuses requests that break the contract, before anything runs.
 func checkExecute(op *operation, req *nodepb.ExecuteRequest) error {
 	switch {
 	case op.manifest.Kind == KindTrigger:
@@ -66,8 +66,7 @@ func checkExecute(op *operation, req *nodepb.ExecuteRequest) error {
 	return nil
 }
 
-// deliver sends the progress as it comes and then the completion, all from one
-// goroutine.
+// deliver sends progress as it arrives and then the completion, all from one goroutine.
 func deliver(ctx context.Context, stream nodepb.NodeService_ExecuteServer, out *report, done <-chan *nodepb.ExecuteResponse) (*nodepb.ExecuteResponse, error) {
 	var last *nodepb.ExecuteResponse
 	for last == nil {
@@ -87,7 +86,7 @@ func deliver(ctx context.Context, stream nodepb.NodeService_ExecuteServer, out *
 	return last, stream.Send(last)
 }
 
-// late gives a cancelled call a moment to answer for itself.
+// late gives a cancelled call a moment to return its own result.
 func late(ctx context.Context, done <-chan *nodepb.ExecuteResponse) *nodepb.ExecuteResponse {
 	timer := time.NewTimer(cutGrace)
 	defer timer.Stop()
@@ -99,7 +98,7 @@ func late(ctx context.Context, done <-chan *nodepb.ExecuteResponse) *nodepb.Exec
 	}
 }
 
-// attempt takes a call from its input to its outcome.
+// attempt runs a call from its input to its outcome.
 func (op *operation) attempt(ctx context.Context, call *Call, input []byte) (output []byte, warnings []Warning, problem *Problem) {
 	in, violations, warnings, err := op.examine(input)
 	switch {
@@ -122,13 +121,13 @@ func (op *operation) attempt(ctx context.Context, call *Call, input []byte) (out
 		}
 	}
 	if problem != nil {
-		problem.Effect = EffectNone // nothing ran, or nothing that acts
+		problem.Effect = EffectNone // nothing ran, or nothing that has an effect
 	}
 	return output, warnings, problem
 }
 
-// perform runs work and writes down what it returned. The two are guarded apart,
-// because after the first the effect is known.
+// perform runs work and encodes its result. The two are guarded separately, because once work has
+// returned the effect is known.
 func (op *operation) perform(ctx context.Context, call *Call, in any, work func(context.Context, *Call, any) (any, error)) (output []byte, problem *Problem) {
 	var result any
 	err := guard(op.manifest.ID, func() (err error) {
@@ -149,7 +148,7 @@ func (op *operation) perform(ctx context.Context, call *Call, in any, work func(
 	return output, problem
 }
 
-// failure names what a call returned and logs what only the node can mend.
+// failure turns the error of a call into a Problem, and logs those that only the node can fix.
 func (op *operation) failure(ctx context.Context, err error) *Problem {
 	_, precise := errors.AsType[*Problem](err)
 	if ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); ended && !precise && ctx.Err() != nil {
@@ -162,7 +161,7 @@ func (op *operation) failure(ctx context.Context, err error) *Problem {
 	return p
 }
 
-// encode writes an output. What is JSON already is not read again.
+// encode encodes an output as JSON. Output that is JSON already is passed on unchecked.
 func encode(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case JSON:

@@ -12,15 +12,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// cutGrace is how long a call may take to notice that it was cancelled; after
-// that its caller gets an answer without it.
+// cutGrace is how long a cancelled call may take to end; after that its caller gets an answer
+// without it.
 const cutGrace = time.Second
 
 // errCut is the cause in the context of a call that a drain or Close ended.
 var errCut = errors.New("the node is draining")
 
-// life is the order of calls: unconfigured, open, draining, ended. It knows every
-// running call, so that a drain can wait for them and cut them.
+// life is the life cycle of a node: unconfigured, open, draining, ended. It tracks every running
+// call, so that a drain can wait for the calls and cut them.
 type life struct {
 	mu    sync.Mutex
 	phase phase
@@ -32,9 +32,9 @@ type life struct {
 	close    context.CancelFunc
 
 	answering tally         // calls whose caller waits for an answer
-	working   tally         // goroutines inside the author's functions
+	working   tally         // goroutines that run the author's functions
 	drained   chan struct{} // closed when the drain has its result
-	cut       []string      // that result
+	cut       []string      // the result of the drain
 }
 
 type phase int
@@ -60,7 +60,7 @@ func newLife() *life {
 	return l
 }
 
-// serving is nil while Describe, Validate and Configure are answered.
+// serving returns nil while Describe, Validate and Configure are answered.
 func (l *life) serving() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +70,7 @@ func (l *life) serving() error {
 	return nil
 }
 
-// running is nil while work is taken.
+// running returns nil while the node accepts work.
 func (l *life) running() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +88,7 @@ func (l *life) refusal() error {
 	}
 }
 
-// open lets work in, unless the end came first.
+// open makes the node accept work, unless a drain began first.
 func (l *life) open() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,7 +98,7 @@ func (l *life) open() error {
 	return l.refusal()
 }
 
-// enter admits work of the author's; working.done ends it.
+// enter admits work of the author's functions; working.done marks its end.
 func (l *life) enter() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,7 +109,7 @@ func (l *life) enter() error {
 	return nil
 }
 
-// begin admits a call: finish ends its answer, working.done its work.
+// begin admits a call. finish marks the end of its answer, working.done the end of its work.
 func (l *life) begin(parent context.Context, key string) (context.Context, *running, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,9 +133,8 @@ func (l *life) finish(r *running, lost bool) {
 	l.answering.done()
 }
 
-// drain stops work from coming in, waits up to grace for what runs, cuts the
-// rest and returns the keys of what did not complete. Everybody who calls it
-// gets the result of the first.
+// drain stops the node from accepting work, waits up to grace for running calls, cuts the rest, and
+// returns the keys of the calls that did not complete. Later callers get the result of the first.
 func (l *life) drain(ctx context.Context, grace time.Duration) []string {
 	l.mu.Lock()
 	first := l.phase < draining
@@ -178,8 +177,8 @@ func (l *life) drain(ctx context.Context, grace time.Duration) []string {
 	return l.cut
 }
 
-// end drains without grace and waits until no function of the author runs, or
-// ctx ends.
+// end drains without a grace period and waits until no function of the author is running, or ctx
+// ends.
 func (l *life) end(ctx context.Context) {
 	l.drain(ctx, 0)
 	l.mu.Lock()

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// LogLevelEnv names the variable with the level of the log: DEBUG, INFO, WARN or
-// ERROR. INFO is the default.
+// LogLevelEnv names the environment variable that sets the log level: DEBUG, INFO, WARN or ERROR.
+// INFO is the default.
 const LogLevelEnv = "PLUGIN_LOG_LEVEL"
 
-// maxLogLine is where a host cuts a line; a cut line is no JSON any more.
+// maxLogLine is the length at which a host cuts a line; a cut line is not valid JSON.
 const maxLogLine = 64 << 10
 
 var logger atomic.Pointer[slog.Logger]
@@ -46,7 +46,7 @@ func newLogHandler(w io.Writer, level string) slog.Handler {
 
 // hclogNames gives slog's own attributes the names and forms of hclog.
 func hclogNames(groups []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration { // JSON would have it in nanoseconds
+	if a.Value.Kind() == slog.KindDuration { // JSON would write nanoseconds
 		return slog.String(a.Key, a.Value.Duration().String())
 	}
 	if len(groups) > 0 {
@@ -63,14 +63,14 @@ func hclogNames(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// linesDropped is the line that says what the log lacks.
+// linesDropped returns the log line that says how many lines are missing.
 func linesDropped(n int) []byte {
 	var line bytes.Buffer
 	slog.New(newLogHandler(&line, "")).Warn("log lines were lost: nobody read stderr in time", "lost", n)
 	return line.Bytes()
 }
 
-// lineLimit replaces a line that a host would cut.
+// lineLimit replaces lines that a host would cut.
 type lineLimit struct{ w io.Writer }
 
 func (l lineLimit) Write(line []byte) (int, error) {

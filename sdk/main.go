@@ -21,10 +21,10 @@ const (
 	exitEnvironment = 3
 )
 
-// Main is the main function of a node binary. Started by a host it serves n and
-// exits 0 when the host is done with it, when the host has died (see [LifelineKey]) or
-// after a drain of at most 10 s on SIGTERM. Without a host it answers the commands describe, version and help;
-// anything else exits 2. It does not return.
+// Main is the main function of a node binary. Started by a host, it serves n and exits 0 when the
+// host shuts it down, when the host has died (see [LifelineKey]) or after a drain of at most 10 s
+// on SIGTERM. Without a host it answers the commands describe, version and help; anything else
+// exits 2. It does not return.
 func Main(n *Node) { os.Exit(run(n, os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(n *Node, args []string, stdout, stderr io.Writer) int {
@@ -83,26 +83,25 @@ usage:
 
 // Constants of the contract that a host needs before the first call.
 const (
-	// ProtocolVersion is go-plugin's, and the major of the proto package flownode.v1.
+	// ProtocolVersion is that of go-plugin, and the major version of the proto package flownode.v1.
 	ProtocolVersion = 1
-	// HandshakeCookieKey and HandshakeCookieValue tell a node binary, in its
-	// environment, that a host has started it. They are no secret.
+	// HandshakeCookieKey and HandshakeCookieValue tell a node binary, in its environment, that a
+	// host has started it. They are not secret.
 	HandshakeCookieKey   = "FLOWNODE_PLUGIN"
 	HandshakeCookieValue = "9b1f6e0c5d0f4f3aa2f0f7f5c1f4e6d8"
 	// PluginName is the name of the one entry in go-plugin's plugin set.
 	PluginName = "node"
-	// MaxMessage is the largest message in either direction, in bytes. go-plugin's
-	// own defaults differ per side, so each side has to set it.
+	// MaxMessage is the largest message in either direction, in bytes. go-plugin's own defaults
+	// differ per side, so each side has to set it.
 	MaxMessage = 16 << 20
 )
 
-// maxStreams bounds the calls of one connection that run at the same time; more
-// wait on the host's side.
+// maxStreams bounds the concurrent calls of one connection; further calls wait on the host's side.
 const maxStreams = 1024
 
-// Serve serves the node on lis until ctx ends, then drains without grace and
-// closes it. It is what [Main] does without a process around it: for tests and
-// for a host that has a node built in.
+// Serve serves the node on lis until ctx ends, then drains without a grace period and closes the
+// node. It is [Main] without the process handling: for tests, and for a host that has a node built
+// in.
 func Serve(ctx context.Context, n *Node, lis net.Listener) error {
 	s, err := newServer(n)
 	if err != nil {

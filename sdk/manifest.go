@@ -40,7 +40,7 @@ type EventType struct {
 	Type   string `json:"type"`             // e.g. "whatsapp.button.clicked.v1"
 	Title  string `json:"title,omitempty"`  // for people
 	Schema JSON   `json:"schema,omitempty"` // of the event's data
-	// Port by which an event that answers an action leaves it, with {pointer}
+	// Port is the port through which an event that answers an action leaves it, with {pointer}
 	// placeholders into the event's data, e.g. "reply:{/button/id}".
 	Port string `json:"port,omitempty"`
 }
@@ -68,7 +68,7 @@ type OperationManifest struct {
 	HTTP      *Route      `json:"http,omitempty"`
 }
 
-// Manifest is what Describe answers and what the describe command prints.
+// Manifest is the answer of Describe and the output of the describe command.
 type Manifest struct {
 	Name       string              `json:"name"`
 	Version    string              `json:"version"`
@@ -91,7 +91,7 @@ func (j JSON) MarshalJSON() ([]byte, error) {
 	return j, nil
 }
 
-// UnmarshalJSON keeps a copy of the document; null is no document.
+// UnmarshalJSON keeps a copy of the document; null means no document.
 func (j *JSON) UnmarshalJSON(b []byte) error {
 	*j = nil
 	if string(b) != "null" {

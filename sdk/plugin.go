@@ -12,13 +12,13 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// served is go-plugin at work.
+// served is a running go-plugin server.
 type served struct {
 	server atomic.Pointer[grpc.Server] // nil before it listens
 	served chan struct{}               // closed when it has ended
 }
 
-// servePlugin gives the process to go-plugin: handshake, AutoMTLS, socket.
+// servePlugin has go-plugin serve the process: handshake, AutoMTLS, socket.
 func servePlugin(s *server, stdio *stdioGuard) *served {
 	p := &served{served: make(chan struct{})}
 	go func() {

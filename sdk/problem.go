@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Effect says what is known about the world after a failure.
+// Effect says what is known about the outside effect of a call that failed.
 type Effect string
 
 // The effects of flownode.v1.
@@ -28,9 +28,9 @@ const (
 	FaultNode       Fault = "NODE"       // the node itself
 )
 
-// Problem is a call that failed, as the contract's Failed message says it. An
-// operation returns one to be precise; any other error becomes a Problem with
-// code "internal", fault NODE and effect UNKNOWN.
+// Problem describes a call that failed, as the contract's Failed message does. An operation returns
+// one to be precise; any other error becomes a Problem with code "internal", fault NODE and effect
+// UNKNOWN.
 type Problem struct {
 	Code       string        `json:"code"`       // stable, snake_case
 	HTTPStatus int           `json:"httpStatus"` // 400 to 599
@@ -43,8 +43,8 @@ type Problem struct {
 	Err        error         `json:"-"` // cause, for the node's own log
 }
 
-// Error returns the message. A nil Problem returned as an error is not nil, the
-// known trap of Go, and says so.
+// Error returns the message. A nil *Problem returned as an error is not a nil error, a known trap
+// of Go; its message says so.
 func (p *Problem) Error() string {
 	if p == nil {
 		return "a nil *sdk.Problem was returned as an error"
@@ -68,15 +68,15 @@ type Violation struct {
 	Suggestion string `json:"suggestion,omitempty"`
 }
 
-// Warning is something that works and may still surprise.
+// Warning is about something that works but may surprise.
 type Warning struct {
 	Pointer string `json:"pointer,omitempty"`
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// Invalid is the Problem of an input with violations: the caller's, without
-// effect, not retryable. Its message is the first violation's.
+// Invalid returns the Problem of an input with violations: the caller's fault, without effect, not
+// retryable. Its code and message are those of the first violation.
 func Invalid(violations ...Violation) *Problem {
 	p := &Problem{
 		Code: "invalid_request", HTTPStatus: http.StatusBadRequest, Message: "the request is invalid",
@@ -91,7 +91,7 @@ func Invalid(violations ...Violation) *Problem {
 // codeCancelled is the contract's name for a call that was cut.
 const codeCancelled = "cancelled"
 
-// problemOf makes any error a complete Problem. The author's value stays as it is.
+// problemOf turns any error into a complete Problem. The author's value is not changed.
 func problemOf(err error) *Problem {
 	own, ok := errors.AsType[*Problem](err)
 	if !ok || own == nil {

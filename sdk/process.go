@@ -10,30 +10,30 @@ import (
 	"time"
 )
 
-// LifelineKey names the variable by which a host says that it holds a pipe to the node
-// for as long as it lives. [LifelineStdin] is the only value: the pipe is the node's
-// stdin, and its end is the host's. Without the variable stdin is not read: it may be
-// somebody else's, as under a plain go-plugin host, which shares its own.
+// LifelineKey names the environment variable by which a host says that it keeps a pipe to the node
+// open for as long as the host lives. [LifelineStdin] is the only value: the pipe is the node's
+// stdin, and when it ends the host has ended. Without the variable stdin is not read, because it
+// may belong to another program: a plain go-plugin host shares its own.
 const (
 	LifelineKey   = "FLOWNODE_LIFELINE"
 	LifelineStdin = "stdin"
 )
 
-// parentEvery is how often a process looks whether its parent still lives.
+// parentEvery is how often a process checks whether its parent still lives.
 const parentEvery = 200 * time.Millisecond
 
-// parent is who started the process: as soon as it has another one, its host has died.
+// parent is the process that started this one. When the parent process changes, the host has died.
 var parent = os.Getppid()
 
-// How long the end of a process may take.
+// Time limits for the end of a process.
 const (
 	termGrace   = 10 * time.Second       // for running calls, after SIGTERM
 	orphanLimit = 800 * time.Millisecond // for closing, when the host is gone
 	closeLimit  = 1500 * time.Millisecond
 )
 
-// serveHost is the life of a process that a host started: it ends with the host's
-// shutdown, the host's death, or SIGTERM.
+// serveHost runs a process that a host started, until the host's shutdown, the host's death, or
+// SIGTERM.
 func serveHost(s *server) int {
 	stdio, err := takeStdio()
 	if err != nil {
@@ -42,8 +42,8 @@ func serveHost(s *server) int {
 	}
 	defer stdio.close()
 	setLogger(stdio.log)
-	signal.Ignore(os.Interrupt) // the terminal sends it to the whole group; the host decides
-	// A write to a stderr that nobody has open then fails, instead of ending the process.
+	signal.Ignore(os.Interrupt) // the terminal sends it to the whole process group; the host decides
+	// A write to a stderr that nobody reads then fails, instead of ending the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	term := make(chan os.Signal, 2)
 	signal.Notify(term, syscall.SIGTERM)
@@ -54,7 +54,7 @@ func serveHost(s *server) int {
 	select {
 	case <-p.served:
 		if p.server.Load() == nil {
-			return exitEnvironment // go-plugin found no place for its socket, and said so
+			return exitEnvironment // go-plugin found no place for its socket, and has printed an error
 		}
 	case <-alive.Done():
 		limit = orphanLimit
@@ -62,7 +62,7 @@ func serveHost(s *server) int {
 		limit = orphanLimit
 	case <-term:
 		go func() {
-			<-term // somebody is in a hurry
+			<-term // a second SIGTERM: exit at once
 			os.Exit(128 + int(syscall.SIGTERM))
 		}()
 		slog.Info("draining", "grace", termGrace)
@@ -73,8 +73,7 @@ func serveHost(s *server) int {
 	return exitOK
 }
 
-// finish closes the node, for at most limit: a Close that hangs does not keep the
-// process.
+// finish closes the node within limit: a Close that hangs does not keep the process alive.
 func finish(s *server, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -90,8 +89,8 @@ func finish(s *server, limit time.Duration) {
 	}
 }
 
-// whileHostLives ends when the parent of this process does, and when stdin does if the
-// host has said that it holds it.
+// whileHostLives returns a context that ends when the parent of this process does and, if the host
+// has said that it holds stdin, when stdin does.
 func whileHostLives() context.Context {
 	alive, gone := context.WithCancel(context.Background())
 	go func() { // until the process ends
@@ -103,7 +102,7 @@ func whileHostLives() context.Context {
 	if os.Getenv(LifelineKey) == LifelineStdin {
 		go func() {
 			defer gone()
-			_, _ = io.Copy(io.Discard, os.Stdin) // any end is the end
+			_, _ = io.Copy(io.Discard, os.Stdin) // EOF and an error both mean that the host is gone
 		}()
 	}
 	return alive

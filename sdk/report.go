@@ -16,9 +16,8 @@ const (
 	maxWarnings     = 100
 )
 
-// report holds what a running call has reported and its host has not read.
-// Progress is dropped, oldest first, when the host is slower than the node; the
-// completion never is.
+// report holds what a running call has reported and its host has not read. When the host is slower
+// than the node, the oldest progress is dropped; the completion never is.
 type report struct {
 	wake chan struct{}
 
@@ -70,7 +69,7 @@ func (r *report) replayed() {
 	r.repeated = !r.completed || r.repeated
 }
 
-// complete closes the report and makes the completion.
+// complete closes the report and returns the completion.
 func (r *report) complete(output []byte, warnings []Warning, problem *Problem) *nodepb.ExecuteResponse {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +89,7 @@ func (r *report) complete(output []byte, warnings []Warning, problem *Problem) *
 	return resp
 }
 
-// flush sends the progress that waits.
+// flush sends the pending progress.
 func (r *report) flush(stream nodepb.NodeService_ExecuteServer) error {
 	r.mu.Lock()
 	batch := r.pending

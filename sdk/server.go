@@ -19,11 +19,11 @@ import (
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// Times the contract gives a node.
+// Time limits that the contract gives a node.
 const (
 	configureTimeout = 30 * time.Second
 	closeTimeout     = 10 * time.Second
-	endTimeout       = 5 * time.Second // of it, for functions that ignore their context; half of it if the host gives less
+	endTimeout       = 5 * time.Second // part of closeTimeout, for functions that ignore their context; half of the host's limit if that is less
 )
 
 // server answers the calls of one host for one [Node].
@@ -44,15 +44,15 @@ type server struct {
 	stateDir   *os.File // the lock on it, while configured
 }
 
-// operation is an Offer made ready to be called.
+// operation is an Offer prepared for calls.
 type operation struct {
 	handlers
 	manifest OperationManifest
 	input    lazySchema
 }
 
-// lazySchema compiles a schema when it is first needed: all of a node's take a fifth of the CPU of its start, and most
-// of its calls need none or one.
+// lazySchema compiles a schema when it is first needed: compiling all of a node's schemas takes a
+// fifth of the CPU time of its start, and most of its calls need none or one.
 type lazySchema func() (*schema.Schema, error)
 
 func lazily(what string, text []byte) lazySchema {
@@ -68,7 +68,7 @@ func lazily(what string, text []byte) lazySchema {
 // operationID is name@major; the name has dots and camelCase parts.
 var operationID = regexp.MustCompile(`^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*@[1-9][0-9]*$`)
 
-// newServer refuses what the author has built wrongly, except for schemas, which [server.compile] does.
+// newServer refuses a node that is built wrongly. Its schemas are checked by [server.compile] only.
 func newServer(n *Node) (*server, error) {
 	s := &server{
 		node: n, board: n.Health, life: newLife(),
@@ -104,7 +104,7 @@ func newServer(n *Node) (*server, error) {
 	return s, err
 }
 
-// compile refuses a schema that is none.
+// compile refuses a node with an invalid schema.
 func (s *server) compile() error {
 	schemas := []lazySchema{s.settings}
 	for _, m := range s.manifest.Operations {
@@ -121,9 +121,9 @@ func (s *server) compile() error {
 	return nil
 }
 
-// Check says what is wrong with how the node is built: ids, functions, schemas. The command describe refuses what it
-// refuses, and so does a host that is to accept the binary. [Main] and [Serve], which a host waits for at each start,
-// compile a schema when a call first needs it.
+// Check returns an error if the node is built wrongly: ids, functions, schemas. The command
+// describe refuses such a node, and so does a host that is about to accept the binary. [Main] and
+// [Serve], which a host waits for at each start, compile a schema only when a call first needs it.
 func (n *Node) Check() error {
 	s, err := newServer(n)
 	if err != nil {
@@ -145,8 +145,8 @@ func newOperation(offer Offer) (*operation, error) {
 	return op, nil
 }
 
-// Describe answers with the same bytes every time: marshalled once, they travel
-// as the response's unknown fields, which protobuf copies verbatim.
+// Describe answers with the same bytes every time: they are marshalled once and sent as the
+// response's unknown fields, which protobuf copies verbatim.
 func (s *server) Describe(_ context.Context, req *nodepb.DescribeRequest) (*nodepb.DescribeResponse, error) {
 	if err := s.life.serving(); err != nil {
 		return nil, err
@@ -173,9 +173,9 @@ func (s *server) Validate(_ context.Context, req *nodepb.ValidateRequest) (*node
 	return &nodepb.ValidateResponse{Violations: violationsToProto(violations), Warnings: warningsToProto(warnings)}, nil
 }
 
-// examine opens the door for an input: the document's limits, then its schema; or
-// the operation's own check, whose words for a broken document are then the ones
-// the caller gets. The error is the author's mistake.
+// examine checks an input against the document limits and the schema, or with the operation's own
+// check, which then also decides how a broken document is reported. The error is a mistake of the
+// author.
 func (op *operation) examine(input []byte) (in any, violations []Violation, warnings []Warning, err error) {
 	if len(input) == 0 {
 		input = []byte("{}")
@@ -203,7 +203,7 @@ func (s *server) lookup(id string) (*operation, error) {
 	return nil, status.Errorf(codes.NotFound, "%s has no operation %q", s.node.Name, id)
 }
 
-// Configure opens the process.
+// Configure configures the process.
 func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*nodepb.ConfigureResponse, error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
@@ -227,7 +227,7 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 	}
 	setup := Setup{Settings: settings, Secrets: req.GetSecrets(), StateDir: req.GetStateDir(), Leased: req.GetLeased() && s.node.Claim != nil}
 	if violations := s.open(ctx, setup); len(violations) > 0 {
-		_ = lock.Close() // it was only locked
+		_ = lock.Close() // nothing was written to it that could be lost
 		return &nodepb.ConfigureResponse{Violations: violationsToProto(violations)}, nil
 	}
 	s.configured, s.stateDir = true, lock
@@ -239,7 +239,7 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 	return &nodepb.ConfigureResponse{Shared: setup.Leased && s.node.Shared()}, nil
 }
 
-// Claim runs the author's.
+// Claim runs the author's Claim.
 func (s *server) Claim(ctx context.Context, req *nodepb.ClaimRequest) (*nodepb.ClaimResponse, error) {
 	if s.node.Claim == nil {
 		return nil, status.Errorf(codes.Unimplemented, "%s knows no leases", s.node.Name)
@@ -257,7 +257,7 @@ func (s *server) Claim(ctx context.Context, req *nodepb.ClaimRequest) (*nodepb.C
 	return &nodepb.ClaimResponse{}, nil
 }
 
-// open runs the author's Configure and says what it did not like.
+// open runs the author's Configure and returns its violations.
 func (s *server) open(ctx context.Context, setup Setup) []Violation {
 	if s.node.Configure == nil {
 		return nil
@@ -277,7 +277,7 @@ func (s *server) open(ctx context.Context, setup Setup) []Violation {
 	return []Violation{{Code: p.Code, Message: p.Message}}
 }
 
-// WatchHealth follows the board until the host or the node closes.
+// WatchHealth streams the board until the host ends the stream or the node closes.
 func (s *server) WatchHealth(_ *nodepb.WatchHealthRequest, stream nodepb.NodeService_WatchHealthServer) error {
 	if err := s.life.running(); err != nil {
 		return err
@@ -293,12 +293,12 @@ func (s *server) WatchHealth(_ *nodepb.WatchHealthRequest, stream nodepb.NodeSer
 	return nil
 }
 
-// Drain stops the work. A repeated call waits for the first and gets its answer.
+// Drain stops the work. A repeated call waits for the first one and gets its result.
 func (s *server) Drain(ctx context.Context, req *nodepb.DrainRequest) (*nodepb.DrainResponse, error) {
 	return &nodepb.DrainResponse{CutKeys: s.life.drain(ctx, req.GetGrace().AsDuration())}, nil
 }
 
-// Close releases everything, in the order Configure did not build it.
+// Close ends running work and then releases what Configure opened.
 func (s *server) Close(ctx context.Context, _ *nodepb.CloseRequest) (*nodepb.CloseResponse, error) {
 	s.close(ctx)
 	return &nodepb.CloseResponse{}, nil

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// takeOver is how long Configure waits for the state directory: a process whose host has
-// died may still be closing.
+// takeOver is how long Configure waits for the state directory, because a process whose host has
+// died may still be closing, and takeOverEvery how often it tries.
 const (
 	takeOver      = 5 * time.Second
 	takeOverEvery = 20 * time.Millisecond
 )
 
-// errHeld is a lock that another process has.
+// errHeld is returned when another process holds the lock.
 var errHeld = errors.New("another process holds the lock")
 
-// claimStateDir makes the directory if need be and keeps other nodes out of it until the
-// returned file is closed, at the latest until this process ends in whatever way.
+// claimStateDir creates the directory if need be and keeps other nodes out of it until the returned
+// file is closed, which happens at the latest when this process ends, in whatever way.
 func claimStateDir(ctx context.Context, dir string) (*os.File, []Violation) {
 	if dir == "" {
 		return nil, []Violation{{Code: "state_dir_missing", Message: "no state directory: the host has to name one in state_dir, for this node alone",
@@ -49,7 +49,7 @@ func claimStateDir(ctx context.Context, dir string) (*os.File, []Violation) {
 		}
 	}
 	if err == nil {
-		if f.Truncate(0) == nil { // on a full disk the lock counts all the same
+		if f.Truncate(0) == nil { // on a full disk the lock is valid without the number
 			_, _ = fmt.Fprintln(f, os.Getpid())
 		}
 		return f, nil
@@ -59,7 +59,7 @@ func claimStateDir(ctx context.Context, dir string) (*os.File, []Violation) {
 		return unusable(err)
 	}
 	holder := make([]byte, 20)
-	n, _ := f.Read(holder) // the number only helps to find the process
+	n, _ := f.Read(holder) // the process number only helps to find the process
 	return nil, []Violation{{Code: "state_dir_in_use",
 		Message:    fmt.Sprintf("process %s works in the state directory %s", strings.TrimSpace(string(holder[:n])), dir),
 		Suggestion: "stop that node, or give this one a directory of its own"}}

@@ -4,5 +4,5 @@ package sdk
 
 import "os"
 
-// tryLock has no lock to take here: the host alone keeps two nodes apart.
+// tryLock takes no lock on this system: only the host keeps two nodes apart.
 func tryLock(*os.File) error { return nil }

@@ -14,20 +14,20 @@ import (
 	"github.com/tapnode/tapnode/internal/lossy"
 )
 
-// stdioGuard keeps everything but the handshake line away from the real stdout, and the
-// process from waiting for whoever reads its stderr.
+// stdioGuard keeps everything but the handshake line away from the real stdout, and keeps the
+// process from waiting for the reader of its stderr.
 type stdioGuard struct {
 	log      *lossy.Writer // to the real stderr
-	unheard  chan struct{} // closed when nobody was there to take the handshake
-	out      *os.File      // what os.Stdout is; it ends in log
+	unheard  chan struct{} // closed when the handshake could not be written because nobody reads stdout
+	out      *os.File      // the value of os.Stdout; what is written to it ends in log
 	err      *os.File      // the real stderr
 	copied   chan struct{} // closed when everything written to out is in log
 	restored sync.Once
 }
 
-// takeStdio moves stdout away before anything can print: file descriptor 1
-// becomes stderr, and os.Stdout a pipe of which only the handshake line reaches
-// the real stdout. It holds for C code and for those who kept os.Stdout.
+// takeStdio moves stdout away before anything can print: file descriptor 1 becomes stderr, and
+// os.Stdout a pipe from which only the handshake line reaches the real stdout. This also covers C
+// code and code that has kept the old os.Stdout.
 func takeStdio() (*stdioGuard, error) {
 	stdout, stderr, err := splitStdio()
 	if err != nil {
@@ -46,19 +46,18 @@ func takeStdio() (*stdioGuard, error) {
 	return g, nil
 }
 
-// close waits a moment until what was printed and logged has reached stderr.
+// close waits a moment until everything printed and logged has reached stderr.
 func (g *stdioGuard) close() {
 	_ = g.out.Close()
 	select {
 	case <-g.copied:
-	case <-time.After(lossy.MaxWait): // a process that the author started has it, too
+	case <-time.After(lossy.MaxWait): // a process that the author started may hold it open, too
 	}
 	g.log.Close()
 }
 
-// passHandshake gives the first line that is go-plugin's handshake to stdout and
-// everything else to the log. It calls unheard if nobody has stdout open any more, and
-// ends with from.
+// passHandshake writes the first line that is go-plugin's handshake to stdout and everything else
+// to the log. It calls unheard if nobody has stdout open any more, and returns when from ends.
 func passHandshake(from io.Reader, stdout io.WriteCloser, log io.Writer, unheard func()) {
 	lines := bufio.NewReader(from)
 	for {
@@ -78,15 +77,14 @@ func passHandshake(from io.Reader, stdout io.WriteCloser, log io.Writer, unheard
 	_, _ = io.Copy(log, lines)
 }
 
-// isHandshake knows go-plugin's line: core|version|network|address|protocol|cert.
+// isHandshake recognizes go-plugin's line: core|version|network|address|protocol|cert.
 func isHandshake(line string) bool {
 	fields := strings.Split(line, "|")
 	return len(fields) >= 5 && fields[0] == "1" && (fields[2] == "unix" || fields[2] == "tcp") && strings.TrimSpace(fields[4]) == "grpc"
 }
 
-// restore puts the standard streams back on stderr. go-plugin replaces them, after its
-// handshake, with pipes that block when no host reads them; the first call comes after
-// that.
+// restore sets the standard streams back to stderr. After its handshake go-plugin replaces them
+// with pipes that block when no host reads them; the first call arrives after that.
 func (g *stdioGuard) restore() {
 	g.restored.Do(func() { os.Stdout, os.Stderr = g.out, g.err })
 }

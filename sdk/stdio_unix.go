@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// splitStdio returns the real stdout and stderr under other descriptors, and
-// lets descriptor 1 write to stderr.
+// splitStdio returns the real stdout and stderr under other descriptors, and makes descriptor 1
+// write to stderr.
 func splitStdio() (stdout, stderr *os.File, err error) {
 	out, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {

@@ -16,22 +16,21 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// Window of a subscription: events in flight.
+// Window of a subscription: the number of events in flight.
 const (
 	defaultWindow = 100
 	maxWindow     = 1000
 )
 
-// startTimeout is how long a stream may say nothing before its start.
+// startTimeout is how long a stream may wait before it sends start.
 const startTimeout = 10 * time.Second
 
-// errStop ends a subscription in order.
+// errStop marks the orderly end of a subscription.
 var errStop = errors.New("stop")
 
-// Subscribe serves one subscriber of one trigger. Three goroutines: receive
-// reads the host's messages, pump reads the author's events, and this one does
-// everything else. All of them end with the handler; the author's Reader is
-// closed when its Next has returned.
+// Subscribe serves one subscriber of one trigger with three goroutines: receive reads the host's
+// messages, pump reads the author's events, and this one does everything else. All of them end with
+// the handler; the author's Reader is closed once its Next has returned.
 func (s *server) Subscribe(stream nodepb.NodeService_SubscribeServer) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
@@ -179,7 +178,7 @@ func (op *operation) openReader(ctx context.Context, sub Subscription) (reader R
 	p := problemOf(err)
 	level := slog.LevelError
 	if ctx.Err() != nil {
-		level = slog.LevelDebug // the host has gone, or the node closes
+		level = slog.LevelDebug // the host is gone, or the node is closing
 	}
 	slog.Log(ctx, level, "subscription cannot be opened", "operation", op.manifest.ID, "code", p.Code, "error", err)
 	code := codes.Internal
@@ -195,7 +194,7 @@ func closeReader(reader Reader) {
 	}
 }
 
-// errSuperseded ends a stream whose subscriber opened another.
+// errSuperseded ends a stream whose subscriber has opened another one.
 var errSuperseded = status.Error(codes.Canceled, "another stream of this subscriber took over")
 
 // streams holds the one open stream of each (operation, subscriber).
@@ -204,14 +203,14 @@ type streams struct {
 	open map[[2]string]*holder
 }
 
-// holder is the stream that has a place, until gone is closed.
+// holder is the stream that occupies a place, until gone is closed.
 type holder struct {
 	cancel context.CancelCauseFunc
 	gone   chan struct{}
 }
 
-// claim takes the place of (operation, subscriber): it ends the stream that has
-// it, waits until its reader is closed, and gives back what releases it.
+// claim takes the place of (operation, subscriber): it ends the stream that occupies it, waits
+// until that stream's reader is closed, and returns the function that releases the place.
 func (s *streams) claim(ctx context.Context, operation, subscriber string, cancel context.CancelCauseFunc) (release func(), err error) {
 	place := [2]string{operation, subscriber}
 	for {

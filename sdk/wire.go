@@ -9,10 +9,9 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// The node's half of the translation between this package's types and the
-// contract's messages; the host's half is in sdk/client. A value of an enum is
-// its name in the proto without the enum's prefix, so neither half has a table,
-// and client's TestNothingIsLost drives every field through both.
+// The node's half of the translation between this package's types and the contract's messages; the
+// host's half is in sdk/client. An enum value is its name in the proto without the enum's prefix,
+// so neither half has a table. TestNothingIsLost of package client sends every field through both.
 
 func manifestToProto(m Manifest) *nodepb.DescribeResponse {
 	out := &nodepb.DescribeResponse{

@@ -48,11 +48,12 @@ type aheadWord struct {
 	err  error
 }
 
-// WriteAhead is Write for a write that reads nothing and that concerns only what about names: it returns when the
-// write cannot be lost any more, and its rows follow. Whoever reads one of the names without waiting for all
-// rows says so with [Concerning]. fn runs once, but for [Tx.Revised], and learns of each of its statements that it has touched a row.
-// A statement that the database refuses in the end, as with a row that refers to one that is gone,
-// takes the others of its write along, and [Options.Ahead] hears of that. Without it WriteAhead is Write.
+// WriteAhead is Write for a write that reads nothing and concerns only the names in about. It
+// returns when the write can no longer be lost; its rows are written to the database afterwards. A
+// reader of one of the names that does not want to wait for all rows uses [Concerning]. fn runs
+// once, except for [Tx.Revised], and each of its statements reports that it touched one row. If the
+// database later refuses a statement, such as a row that refers to a deleted one, the whole write
+// is dropped and [Options.Ahead] is called. Without Options.Ahead, WriteAhead is Write.
 func (db *DB) WriteAhead(ctx context.Context, what string, about []string, fn func(*Tx) error) error {
 	a := db.ahead
 	if a == nil {

@@ -2,8 +2,8 @@
 // text copied from a page contains invisible characters, and one keyboard has digits, spaces and
 // accents that another does not.
 //
-//	Clean    the text without the signs that nobody sees
-//	Visible  whether there is anything to see
+//	Clean    the text without invisible characters
+//	Visible  whether the text has anything visible
 //	Fold     equal for texts that look the same, whatever their case
 //	Loose    equal for texts that are meant to be the same
 //	Digits   the digits of every script as 0 to 9

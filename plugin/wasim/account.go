@@ -28,21 +28,21 @@ type Account struct {
 	jid, lid types.JID
 	cfg      accountConfig
 	keys     *store.Device // of the phone: device 0, and the signer of every linked device
-	foreign  bool          // the phone is somebody else's program
-	made     int           // counts the server's accounts
+	foreign  bool          // the phone is an external program (NewForeignPhone)
+	made     int           // the account's place in order of creation
 
 	state *appstate.Account
 	peer  sync.Mutex // held while the server sends in the phone's name
 
-	list  atomic.Pointer[[]*Device] // replaced, never changed: read on every message
-	lists lists                     // what leaves through broadcast lists now
+	list  atomic.Pointer[[]*Device] // replaced, never modified, because every message reads it
+	lists lists                     // messages now being sent through broadcast lists
 
 	mu       sync.Mutex
 	pushName string
 	next     uint16 // index of the next linked device
 	failure  *LoginFailure
 	online   map[*Device]bool      // devices that have sent presence available
-	watchers map[*Device]types.JID // devices that want to know, and under which name they asked
+	watchers map[*Device]types.JID // devices subscribed to the presence, and the JID under which they asked
 	tokens   map[string][]byte     // privacy tokens this account has given, by the user part of the other's LID
 	signal   chan struct{}         // closed and replaced at every change
 	settings map[types.PrivacySettingType]string
@@ -60,21 +60,21 @@ type accountConfig struct {
 // Option sets up an account or a phone.
 type Option func(*accountConfig)
 
-// PushName is the name others see with a message. The default is "Sim" and the last four digits of the number.
+// PushName sets the name that others see with a message. The default is "Sim" and the last four digits of the number.
 func PushName(name string) Option { return func(c *accountConfig) { c.pushName = name } }
 
 // Aliases are further ways to write the number, digits only: the server answers queries for them with the account's
 // own number, as WhatsApp does for Brazilian numbers with and without the ninth digit.
 func Aliases(phones ...string) Option { return func(c *accountConfig) { c.aliases = phones } }
 
-// HiddenNumber keeps the number out of what others receive: they know the LID only.
+// HiddenNumber hides the number from others: they receive only the LID.
 func HiddenNumber() Option { return func(c *accountConfig) { c.hidden = true } }
 
-// RequireToken refuses (463) messages of accounts that do not hold this account's privacy token, which it gives with
-// its own first message to them.
+// RequireToken refuses (463) messages from accounts that do not hold this account's privacy token, which the account
+// gives them with its own first message.
 func RequireToken() Option { return func(c *accountConfig) { c.needsTokens = true } }
 
-// Business makes the account a WhatsApp Business account in the eyes of a client that pairs with it.
+// Business makes the account appear as a WhatsApp Business account to a client that pairs with it.
 func Business() Option { return func(c *accountConfig) { c.business = true } }
 
 // Errors of accounts.
@@ -130,7 +130,7 @@ func (s *Server) newAccount(phone string, options []Option) (*Account, error) {
 	return a, nil
 }
 
-// register makes the account known.
+// register adds the account to the server's tables.
 func (s *Server) register(a *Account) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +179,7 @@ func (s *Server) find(jid types.JID) *Account {
 	return nil
 }
 
-// digits brings a number to the form of JIDs.
+// digits converts a number to the form used in JIDs.
 func digits(phone string) (string, error) {
 	n := strings.NewReplacer("+", "", " ", "", "-", "", "(", "", ")", "").Replace(phone)
 	if len(n) < 5 || len(n) > 15 || n[0] == '0' || strings.Trim(n, "0123456789") != "" {
@@ -195,10 +195,10 @@ func lidOf(number string) types.JID {
 	return types.NewJID(strconv.FormatUint(low+binary.BigEndian.Uint64(sum[:])%(9*low), 10), types.HiddenUserServer)
 }
 
-// JID is the account's number.
+// JID is the account's address by number.
 func (a *Account) JID() types.JID { return a.jid }
 
-// LID is the account's hidden identity: what messages are addressed to since 2026.
+// LID is the account's hidden identity, to which messages have been addressed since 2026.
 func (a *Account) LID() types.JID { return a.lid }
 
 // Phone is the account's number, digits only.
@@ -212,7 +212,7 @@ func (a *Account) Linked() []*Device {
 	return slices.DeleteFunc(a.Devices(), func(d *Device) bool { return d.jid.Device == 0 })
 }
 
-// WaitDevices waits until so many devices are linked.
+// WaitDevices waits until the given number of devices is linked.
 func (a *Account) WaitDevices(ctx context.Context, linked int) error {
 	return a.wait(ctx, func() bool { return len(a.Linked()) == linked })
 }
@@ -224,7 +224,7 @@ func (a *Account) Logout() {
 	}
 }
 
-// RefuseLogin answers every login of the account's devices with a failure until it is given nil.
+// RefuseLogin answers every login of the account's devices with f, until it is called with nil.
 func (a *Account) RefuseLogin(f *LoginFailure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -248,10 +248,10 @@ func (a *Account) addDevice(d *Device) {
 	a.changed()
 }
 
-// remove takes a device off the account and ends its connection with last, if that is not empty.
+// remove deletes a device from the account and ends its connection with last, if last is not empty.
 func (a *Account) remove(d *Device, last waBinary.Node) {
 	if d.jid.Device == 0 {
-		return // the phone is the account
+		return // the phone cannot be removed from its account
 	}
 	a.mu.Lock()
 	list := slices.DeleteFunc(a.Devices(), func(other *Device) bool { return other == d })
@@ -271,7 +271,7 @@ func (a *Account) certify(identity *[32]byte, index uint32) (*waAdv.ADVSignedDev
 	return signDevice(a.keys.IdentityKey, identity, index)
 }
 
-// changed wakes everybody in wait.
+// changed wakes every caller of wait.
 func (a *Account) changed() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

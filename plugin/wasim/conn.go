@@ -24,19 +24,19 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	out    *frameQueue
-	deaf   atomic.Bool // incoming stanzas are thrown away
+	deaf   atomic.Bool // incoming stanzas are discarded
 
 	dev  *Device       // nil until the client is paired
 	reg  *registration // what an unpaired client has said about itself
 	refs []string      // its QR references
 
-	passkey atomic.Pointer[passkeyPairing] // its exchange after a scan that asks for one
+	passkey atomic.Pointer[passkeyPairing] // the exchange after a scan that requires a passkey
 
 	mu      sync.Mutex
 	replies map[string]chan *waBinary.Node // our queries that the client has not answered yet
 }
 
-// read handles stanzas in the order they come in until the connection ends.
+// read handles stanzas in order of arrival until the connection ends.
 func (c *conn) read() error {
 	for {
 		ctx, cancel := context.WithTimeout(c.ctx, idleTimeout)
@@ -62,9 +62,9 @@ func (c *conn) handle(n *waBinary.Node) {
 	case n.Tag == "iq":
 		c.onIQ(n)
 	case n.Tag == "ib": // telemetry
-	case c.dev == nil && n.Tag == "ack": // of a link code's notification
+	case c.dev == nil && n.Tag == "ack": // acknowledges a link code's notification
 	case c.dev == nil:
-		c.s.record.unhandled(n) // an unpaired client has nothing else to say
+		c.s.record.unhandled(n) // an unpaired client has no reason to send anything else
 	case n.Tag == "message":
 		c.onMessage(n)
 	case n.Tag == "receipt":
@@ -94,7 +94,7 @@ func (c *conn) send(n waBinary.Node) {
 	}
 }
 
-// bye sends the last stanza of a connection and closes it behind the grace.
+// bye sends the last stanza of a connection and closes it after Options.CloseGrace.
 func (c *conn) bye(n waBinary.Node) {
 	c.send(n)
 	c.out.end()
@@ -165,7 +165,7 @@ func (c *conn) ask(ctx context.Context, content waBinary.Node, attrs waBinary.At
 	}
 }
 
-// answered hands the client's answer to the query it belongs to. Others are of no interest.
+// answered passes the client's answer to the query it belongs to. Answers to no known query are dropped.
 func (c *conn) answered(n *waBinary.Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,7 +175,7 @@ func (c *conn) answered(n *waBinary.Node) {
 	}
 }
 
-// frameQueue is the frames that wait for a socket.
+// frameQueue holds the frames queued for a socket.
 type frameQueue struct {
 	mu     sync.Mutex
 	frames [][]byte
@@ -188,7 +188,7 @@ func newFrameQueue(limit int) *frameQueue {
 	return &frameQueue{limit: limit, wake: make(chan struct{}, 1)}
 }
 
-// put reports false when the queue is full. Behind end, frames are dropped.
+// put reports false when the queue is full. Frames put after end are dropped.
 func (q *frameQueue) put(data []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -217,7 +217,7 @@ func (q *frameQueue) signal() {
 	}
 }
 
-// take waits for frames and returns them all; last says that none will follow.
+// take waits for frames and returns all of them; last reports that none will follow.
 func (q *frameQueue) take(ctx context.Context) (frames [][]byte, last bool) {
 	select {
 	case <-q.wake:

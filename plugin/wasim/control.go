@@ -13,13 +13,13 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
 )
 
-// ControlPath is where the control API lives on the server's address. GET on it lists the endpoints.
+// ControlPath is the path of the control API on the server's address. GET on it lists the endpoints.
 const ControlPath = "/sim/v1/"
 
-// actionTimeout bounds what a phone does for a request.
+// actionTimeout bounds the action that a phone performs for a request.
 const actionTimeout = 30 * time.Second
 
-// controlHandler is the control API: everything a person or a script without Go needs to play the customers.
+// controlHandler is the control API: everything that a person, or a script in any language, needs to play the customers.
 func (s *Server) controlHandler() http.Handler {
 	var all []jsonapi.Endpoint
 	all = append(all, s.accountEndpoints()...)
@@ -37,7 +37,7 @@ func (s *Server) controlHandler() http.Handler {
 	return s.tracked(jsonapi.Handler(ControlPath, "WhatsApp simulator: control API", all))
 }
 
-// asProblem finds the status for an error of this package; others stay as they are.
+// asProblem adds the HTTP status to an error of this package; other errors stay as they are.
 func asProblem(err error) error {
 	for status, group := range map[int][]error{
 		http.StatusBadRequest:         {ErrPhone, ErrQR, ErrCodeShape, ErrNotThisPasskey},
@@ -56,7 +56,7 @@ func asProblem(err error) error {
 	return err
 }
 
-// account finds the account that a path names.
+// pathAccount finds the account that a path names.
 func (s *Server) pathAccount(r *jsonapi.Request) (*Account, error) {
 	a := s.Account(r.PathValue("number"))
 	if a == nil {
@@ -112,15 +112,15 @@ func (s *Server) deleteFault(r *jsonapi.Request) (any, error) {
 	return nil, nil
 }
 
-// builtIn is the revision that whatsmeow presents until somebody calls store.SetWAVersion.
+// builtIn is the revision that whatsmeow presents unless store.SetWAVersion is called.
 var builtIn = store.GetWAVersion()[2]
 
-// page is web.whatsapp.com as far as whatsmeow.GetLatestVersion reads it.
+// page serves the part of web.whatsapp.com that whatsmeow.GetLatestVersion reads.
 func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 	s.pages.Add(1)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = fmt.Fprintf(w, `<!doctype html><title>Simulator</title><script>{"client_revision":%d,"simulated":true}</script>`, s.opts.Revision)
 }
 
-// Pages counts how often the page at / was asked for.
+// Pages is the number of requests for the page at /.
 func (s *Server) Pages() int { return int(s.pages.Load()) }

@@ -53,7 +53,7 @@ func (s *Server) answerPasskey(r *jsonapi.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var raw json.RawMessage // the server's own words, which may grow: read as whatsmeow reads them
+	var raw json.RawMessage // the server's own format, which may grow: read as whatsmeow reads it
 	if err := r.Decode(&raw); err != nil {
 		return nil, err
 	}

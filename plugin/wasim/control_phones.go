@@ -14,10 +14,11 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
 )
 
-// maxInboxPage is how many messages one answer carries.
+// maxInboxPage is the most messages in one answer.
 const maxInboxPage = 500
 
-// messageView is a message in the control API. Numbers stand where the server knows them, JIDs elsewhere.
+// messageView is a message in the control API. Users appear as numbers where the server knows them, as
+// JIDs elsewhere.
 type messageView struct {
 	ID      string       `json:"id"`
 	Time    time.Time    `json:"time"`
@@ -62,7 +63,7 @@ func (s *Server) nameOfText(text string) string {
 	return s.nameOf(jid)
 }
 
-// nameOf writes a user as the number, anything else as the JID.
+// nameOf returns the number of a user, and the JID of anything else.
 func (s *Server) nameOf(jid types.JID) string {
 	if a := s.find(jid); a != nil {
 		return a.phone
@@ -134,7 +135,7 @@ func (s *Server) showInbox(r *jsonapi.Request) (any, error) {
 	beyond := after(p.Inbox(), q["after"])
 	if len(beyond) == 0 && wait > 0 {
 		passed := q["after"] == ""
-		// An expired wait is no error: the inbox is as it is.
+		// An expired wait is not an error: the answer is the inbox as it stands.
 		_, _ = p.Wait(ctx, func(m Message) bool {
 			was := passed
 			passed = passed || m.ID == q["after"]
@@ -149,13 +150,13 @@ func (s *Server) showInbox(r *jsonapi.Request) (any, error) {
 	return views, nil
 }
 
-// after returns the messages behind the one of that id, all if there is none.
+// after returns the messages after the one with the given id, or all if there is no such message.
 func after(inbox []Message, id string) []Message {
 	i := slices.IndexFunc(inbox, func(m Message) bool { return m.ID == id })
 	return inbox[i+1:]
 }
 
-// sent is the answer to what makes a message.
+// sent is the answer to a request that sends a message.
 type sent struct {
 	MessageID string `json:"messageId"`
 }
@@ -214,14 +215,14 @@ func (s *Server) clickButton(r *jsonapi.Request) (any, error) {
 	return sent{id}, err
 }
 
-// lost is what a person knows of a message that the phone has no more.
+// lost is what a person knows of a message that the phone no longer has.
 type lost struct {
 	Chat        string `json:"chat"`
 	DisplayText string `json:"displayText"`
 }
 
-// remembered is a message that the phone does not show any more, as far as a click needs it: phones that were set up
-// anew bring old chats with them, and their buttons still work.
+// remembered rebuilds the part of a message that a click needs, for a message the phone no longer shows: a phone that
+// was set up anew keeps its old chats, and their buttons still work.
 func (s *Server) remembered(id, button string, l lost) (Message, error) {
 	if id == "" {
 		return Message{}, jsonstrict.Errorf("/messageId", "must name the message that the phone has no more")
@@ -237,7 +238,7 @@ func (s *Server) remembered(id, button string, l lost) (Message, error) {
 	return Message{ID: id, Chat: chat, From: chat, Buttons: []Button{{Type: ButtonReply, ID: button, DisplayText: l.DisplayText}}}, nil
 }
 
-// newest returns the last message of the inbox that is accepted, or else waits for the first.
+// newest returns the last message of the inbox that accept accepts, or else waits for the first such message.
 func (p *Phone) newest(ctx context.Context, wait time.Duration, accept func(Message) bool) (Message, error) {
 	for _, m := range slices.Backward(p.Inbox()) {
 		if accept(m) {
@@ -274,7 +275,7 @@ func (s *Server) sendText(r *jsonapi.Request) (any, error) {
 	return sent{id}, err
 }
 
-// recipient reads a number or the JID of a group.
+// recipient parses a number or the JID of a group.
 func (s *Server) recipient(text string) (types.JID, error) {
 	if jid, err := types.ParseJID(text); err == nil && jid.Server == types.GroupServer && s.group(jid) != nil {
 		return jid, nil
@@ -312,7 +313,7 @@ func (s *Server) readMessage(r *jsonapi.Request) (any, error) {
 	return nil, p.Read(ctx, inbox[i])
 }
 
-// chatOf is how phones name the chat with a recipient.
+// chatOf returns the JID under which phones keep the chat with a recipient.
 func (s *Server) chatOf(to types.JID) types.JID {
 	if a := s.find(to); a != nil {
 		return a.lid
@@ -320,7 +321,7 @@ func (s *Server) chatOf(to types.JID) types.JID {
 	return to
 }
 
-// changePhone changes the settings that are named, and leaves the others.
+// changePhone changes the settings that the request names, and leaves the others.
 func (s *Server) changePhone(r *jsonapi.Request) (any, error) {
 	var in struct {
 		ReadReceipts *bool `json:"readReceipts"`

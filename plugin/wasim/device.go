@@ -18,21 +18,21 @@ type Device struct {
 	jid     types.JID // number and index
 	lid     types.JID
 	static  [32]byte // the only Noise key that may log in as this device
-	played  bool     // the server plays this phone: what is sent to it is taken at once
+	played  bool     // the server plays this phone: stanzas to it count as delivered at once
 	keys    keyring
 
 	mu       sync.Mutex
 	conn     *conn
-	active   bool // asked for its stanzas on this connection
+	active   bool // it has asked for its stanzas on this connection
 	held     bool
 	removed  bool
 	logins   int
 	pending  []*queued
 	inFlight int
-	backlog  int // stanzas of the queue at activation that have not left yet
-	offline  int // number of the next one
+	backlog  int // stanzas queued at activation that have not been sent yet
+	offline  int // number of the next backlog stanza
 	welcomed bool
-	watching map[*Account]struct{} // whose presence it has subscribed to
+	watching map[*Account]struct{} // accounts whose presence it has subscribed to
 }
 
 // queued is a stanza that waits in a device's queue until the device acknowledges it.
@@ -43,7 +43,7 @@ type queued struct {
 	node  waBinary.Node
 	fault Fault // decided when the message came in
 	sent  bool  // on the current connection
-	hold  int   // leaves once so many later ones have left
+	hold  int   // sent once this many later ones have been sent
 }
 
 // JID is the device's number and index.
@@ -59,7 +59,7 @@ func (d *Device) Online() bool {
 	return d.conn != nil
 }
 
-// RemoteAddr is where the device is logged in from, and empty while it is not.
+// RemoteAddr is the address the device is logged in from, empty while it is offline.
 func (d *Device) RemoteAddr() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -83,7 +83,7 @@ func (d *Device) Pending() int {
 	return len(d.pending)
 }
 
-// WaitActive waits until the device is logged in and takes its stanzas.
+// WaitActive waits until the device is logged in and has asked for its stanzas.
 func (d *Device) WaitActive(ctx context.Context) error {
 	return d.account.wait(ctx, func() bool {
 		d.mu.Lock()
@@ -92,7 +92,7 @@ func (d *Device) WaitActive(ctx context.Context) error {
 	})
 }
 
-// attach makes c the device's connection; an older one is told that it was replaced.
+// attach makes c the device's connection; an older connection is told that it was replaced.
 func (d *Device) attach(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -128,7 +128,7 @@ func (d *Device) unsend() {
 	}
 }
 
-// activate starts delivery on a fresh connection: preview, queue, end of queue, and from then on what comes in.
+// activate starts delivery on a fresh connection: preview, queue, end of queue, then new stanzas as they arrive.
 func (d *Device) activate(c *conn) {
 	d.mu.Lock()
 	if d.conn != c || d.active {
@@ -169,7 +169,7 @@ func inband(tag string, attrs waBinary.Attrs) waBinary.Node {
 	return waBinary.Node{Tag: "ib", Attrs: waBinary.Attrs{"from": types.ServerJID}, Content: []waBinary.Node{{Tag: tag, Attrs: attrs}}}
 }
 
-// deliver queues a stanza and sends it if the device is there.
+// deliver queues a stanza and sends it if the device is active.
 func (d *Device) deliver(p *queued) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -187,7 +187,7 @@ func (d *Device) deliver(p *queued) {
 	}
 }
 
-// pump sends what may leave, in order.
+// pump sends the queued stanzas that may be sent, in order.
 func (d *Device) pump() {
 	if d.conn == nil || !d.active || d.held {
 		return
@@ -201,7 +201,7 @@ func (d *Device) pump() {
 			d.pending = slices.Delete(d.pending, i, i+1)
 			i--
 		}
-		if p.class == "message" { // nothing else counts as later than a message that is held back
+		if p.class == "message" { // only messages count as later than a message that is held back
 			for _, earlier := range d.pending[:min(i+1, len(d.pending))] {
 				if earlier.hold > 0 {
 					if earlier.hold--; earlier.hold == 0 {
@@ -216,7 +216,7 @@ func (d *Device) pump() {
 	}
 }
 
-// transmit sends one stanza; false means that it leaves the queue unseen.
+// transmit sends one stanza; false means that the stanza leaves the queue without reaching the client.
 func (d *Device) transmit(p *queued) bool {
 	f := p.fault
 	if p.class == "message" {
@@ -262,7 +262,7 @@ func (d *Device) transmit(p *queued) bool {
 	return true
 }
 
-// acked takes a stanza from the queue. The client names it by class, id and whom it answers.
+// acked removes a stanza from the queue. The client identifies it by class, id and sender.
 func (d *Device) acked(class, id string, from types.JID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -270,7 +270,7 @@ func (d *Device) acked(class, id string, from types.JID) {
 		if p.sent && p.id == id && p.class == class && p.from == from {
 			d.pending = slices.Delete(d.pending, i, i+1)
 			if len(d.pending) == 0 {
-				d.pending = nil // a long queue's memory goes with it
+				d.pending = nil // frees the memory of a long queue
 			}
 			d.inFlight--
 			d.pump()
@@ -279,7 +279,7 @@ func (d *Device) acked(class, id string, from types.JID) {
 	}
 }
 
-// now sends a stanza that is worth nothing later, if the device is there.
+// now sends a stanza that is worthless later, if the device is active.
 func (d *Device) now(n waBinary.Node) {
 	d.mu.Lock()
 	c := d.conn
@@ -300,7 +300,7 @@ func with(n waBinary.Node, key string, value any) waBinary.Node {
 	return n
 }
 
-// merge lets the fault of a message and the one of a delivery act together.
+// merge combines the fault of a message with that of a delivery.
 func merge(a, b Fault) Fault {
 	a.Delay += b.Delay
 	a.Duplicate += b.Duplicate

@@ -7,7 +7,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// onMessage takes a <message> of a client: refuse or relay it, then acknowledge.
+// onMessage handles a <message> from a client: it refuses or relays the message, then acknowledges it.
 func (c *conn) onMessage(n *waBinary.Node) {
 	to := address(n, "to")
 	recipient := to.User
@@ -63,7 +63,7 @@ func (c *conn) ackMessage(m *message, code int) {
 	c.send(waBinary.Node{Tag: "ack", Attrs: attrs})
 }
 
-// message is one on its way through the server.
+// message is a message on its way through the server.
 type message struct {
 	conn   *conn
 	node   *waBinary.Node
@@ -72,20 +72,20 @@ type message struct {
 	target *Account // nil for a group or a newsletter
 	time   time.Time
 	fault  Fault
-	phash  string // of the devices it should have gone to, if it did not go to all
+	phash  string // hash of the devices it should have gone to, if it did not go to all of them
 
-	serverID types.MessageServerID // of a newsletter's post
+	serverID types.MessageServerID // set for a newsletter's post
 
 	rest []waBinary.Node // children that every device gets
 }
 
-// Codes of refusing acks, as clients know them from WhatsApp.
+// Error codes of acks that refuse a message, as WhatsApp uses them.
 const (
-	nackStanza = 479 // the stanza makes no sense: no such recipient, no ciphertext
+	nackStanza = 479 // the stanza is invalid: no such recipient, no ciphertext
 	nackToken  = 463 // the recipient's privacy token is missing
 )
 
-// refusal returns the error of the ack, 0 for a message that is relayed.
+// refusal returns the error code for the ack, or 0 for a message that is relayed.
 func (m *message) refusal() int {
 	switch m.to.Server {
 	case types.GroupServer:
@@ -147,7 +147,7 @@ func (m *message) fanOut() {
 	}
 }
 
-// everyDevice lists where the message belongs, in the namespace it was addressed in.
+// everyDevice lists the devices the message belongs on, in the namespace it was addressed in.
 func (m *message) everyDevice() []types.JID {
 	devices := *m.target.list.Load()
 	own := *m.conn.dev.account.list.Load()

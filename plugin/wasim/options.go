@@ -11,37 +11,38 @@ import (
 // Options configure a Server. Zero members take the defaults.
 type Options struct {
 	// Listen is the address to listen on, "127.0.0.1:0" by default. Only loopback addresses are accepted: there is no
-	// authentication, and whoever reaches the server can be any customer.
+	// authentication, and anyone who can reach the server can act as any customer.
 	Listen string
-	// Logger gets one line per noteworthy event, without numbers and without content. Nothing by default.
+	// Logger gets one line per noteworthy event, without phone numbers or message content. By default nothing is
+	// logged.
 	Logger *slog.Logger
 	Limits Limits
-	// CloseGrace is how long a connection stays open behind its last stanza, for the client to handle it: whatsmeow
-	// forgets a <failure> when the socket closes right behind it. Default 250 ms; negative closes at once.
+	// CloseGrace is how long a connection stays open after its last stanza, so that the client can handle it:
+	// whatsmeow loses a <failure> when the socket closes immediately after it. Default 250 ms; negative closes at once.
 	CloseGrace time.Duration
-	// Revision is the WhatsApp Web version that the page at / announces, the last of its three numbers. 0: the one
-	// whatsmeow has built in.
+	// Revision is the last of the three numbers of the WhatsApp Web version that the page at / announces. 0: the one
+	// built into whatsmeow.
 	Revision uint32
-	// Oldest is the oldest such revision that may log in or pair; older clients are refused as outdated (405). 0: any.
+	// Oldest is the oldest revision that may log in or pair; older clients are refused as outdated (405). 0: any.
 	Oldest uint32
-	// OnFault is asked before the rules of AddFault at every stage; the zero Fault is «carry on». It must neither block
-	// nor call the server, its accounts or devices: a device is locked while it is asked.
+	// OnFault is called before the rules of AddFault at every stage; the zero Fault means «carry on». It must neither
+	// block nor call the server, its accounts or devices, because a device is locked during the call.
 	OnFault func(FaultEvent) Fault
 }
 
-// Limits bound what a Server keeps. Zero members take the defaults given.
+// Limits bound what a Server keeps. Zero members take the defaults given below.
 type Limits struct {
 	Accounts    int // numbers, 20,000
 	Devices     int // linked devices of one account, 32
 	Connections int // at once, 20,000
 	Frame       int // bytes of one incoming frame, 4 MiB
 	PreKeys     int // one-time keys kept per device, 5,000
-	Queue       int // stanzas that wait for one device, 20,000; the ones behind are lost, and counted
+	Queue       int // stanzas queued for one device, 20,000; further ones are dropped and counted (Server.Lost)
 	Window      int // stanzas sent to a device and not yet acknowledged, 1,024
-	Frames      int // frames that wait for one socket, 4,096; a client that lets it fill is disconnected
-	Stanzas     int // recorded stanzas, 4,096; the oldest make room
-	Messages    int // recorded messages, 16,384; the oldest make room
-	Inbox       int // messages a Phone shows, 10,000; the oldest make room
+	Frames      int // frames queued for one socket, 4,096; a client that lets the queue fill is disconnected
+	Stanzas     int // recorded stanzas, 4,096; the oldest are dropped first
+	Messages    int // recorded messages, 16,384; the oldest are dropped first
+	Inbox       int // messages a Phone shows, 10,000; the oldest are dropped first
 }
 
 func (o Options) withDefaults() (Options, error) {

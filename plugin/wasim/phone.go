@@ -18,7 +18,7 @@ import (
 // phoneKeys is how many one-time keys a phone starts with; it uploads more when they run low.
 const phoneKeys = 20
 
-// Phone is a customer's phone: a whatsmeow client, device 0 of its own account, with what the person sees.
+// Phone is a customer's phone: a whatsmeow client, device 0 of its own account, and the messages the person sees.
 type Phone struct {
 	s       *Server
 	account *Account
@@ -29,26 +29,26 @@ type Phone struct {
 
 	mu      sync.Mutex
 	inbox   []*Message // oldest first
-	own     []*Message // what was sent from here, oldest first
-	changes int        // of what the person sees, counted
+	own     []*Message // messages sent from this phone, oldest first
+	changes int        // number of changes to what the person sees
 	seen    map[messageKey]*Message
 	typing  map[types.JID]bool
 	timers  map[types.JID]timer // of chats whose messages disappear
 	expiry  *time.Timer         // runs expire at next
 	next    time.Time
-	away    bool          // off the net by Disconnect
-	waiting []outgoing    // what is sent when it is back
-	secret  bool          // whom the person reads is not told
+	away    bool          // taken offline by Disconnect
+	waiting []outgoing    // to be sent after Connect
+	secret  bool          // read receipts are off
 	signal  chan struct{} // closed and replaced at every change
 }
 
-// messageKey is what makes two copies the same message to a person.
+// messageKey identifies a message: copies with the same key are one message to a person.
 type messageKey struct {
 	chat, sender types.JID
 	id           types.MessageID
 }
 
-// NewPhone makes a customer and connects it. The process must trust the server (Trust) before.
+// NewPhone makes a customer and connects it. The process must already trust the server (Trust).
 func (s *Server) NewPhone(ctx context.Context, phone string, options ...Option) (*Phone, error) {
 	a, err := s.newAccount(phone, options)
 	if err != nil {
@@ -101,7 +101,8 @@ func (s *Server) adopt(p *Phone) bool {
 	return true
 }
 
-// firstKeys puts the first one-time keys on the server without a query: a client makes 812 on its first login.
+// firstKeys stores the first one-time keys on the server without a query, because a client would make 812 on its first
+// login.
 func (d *Device) firstKeys(ctx context.Context) error {
 	store := d.account.keys.PreKeys
 	keys, err := store.GetOrGenPreKeys(ctx, phoneKeys)
@@ -114,7 +115,7 @@ func (d *Device) firstKeys(ctx context.Context) error {
 	return store.MarkPreKeysAsUploaded(ctx, keys[len(keys)-1].KeyID)
 }
 
-// JID is the phone's number.
+// JID is the phone's address by number.
 func (p *Phone) JID() types.JID { return p.account.jid }
 
 // LID is the phone's hidden identity.
@@ -123,13 +124,13 @@ func (p *Phone) LID() types.JID { return p.account.lid }
 // Account is the phone's account.
 func (p *Phone) Account() *Account { return p.account }
 
-// Device is the phone as the server sees it, for disturbing its connection.
+// Device is the phone as the server sees it, for faults on its connection.
 func (p *Phone) Device() *Device { return p.account.device(0) }
 
-// Client is the whatsmeow client itself, for what Phone has no method for.
+// Client is the whatsmeow client itself, for operations that Phone has no method for.
 func (p *Phone) Client() *whatsmeow.Client { return p.cli }
 
-// Close disconnects the phone. Its account stays, and messages for it wait.
+// Close disconnects the phone. Its account stays, and messages for it are queued.
 func (p *Phone) Close() {
 	p.s.mu.Lock()
 	delete(p.s.phones, p)
@@ -149,17 +150,18 @@ func (p *Phone) stop() {
 	})
 }
 
-// Disconnect takes the phone off the net until Connect. What the person sends meanwhile waits in the phone, and what they
-// are sent waits at the server, which has seen it: nothing is on its way to a connection that is over.
+// Disconnect takes the phone offline until Connect. Meanwhile, messages the person sends wait in the phone and messages
+// to the person wait at the server. The server has registered the disconnection when Disconnect returns, so no message
+// is sent to the dead connection.
 func (p *Phone) Disconnect() {
 	p.nowAway(true)
 	p.cli.Disconnect()
 	ctx, cancel := context.WithTimeout(p.s.ctx, writeTimeout)
 	defer cancel()
-	_ = p.account.wait(ctx, func() bool { return !p.Device().Online() }) // a server that ends has it no more, either
+	_ = p.account.wait(ctx, func() bool { return !p.Device().Online() }) // a server that closes has also lost the device
 }
 
-// Connect brings the phone back, waits until it takes its messages, and sends what has waited.
+// Connect brings the phone back, waits until it receives messages, and sends the messages that have waited.
 func (p *Phone) Connect(ctx context.Context) error {
 	if err := p.cli.Connect(); err != nil && !errors.Is(err, whatsmeow.ErrAlreadyConnected) {
 		return fmt.Errorf("connect phone: %w", err)
@@ -198,7 +200,7 @@ func (p *Phone) Read(ctx context.Context, m Message) error {
 	return p.read(ctx, m.Chat, m.From, []types.MessageID{m.ID})
 }
 
-// ReadReceipts says whether senders learn that the person has read their messages. They do, if nothing is said.
+// ReadReceipts says whether senders learn that the person has read their messages. By default they do.
 func (p *Phone) ReadReceipts(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,7 +226,7 @@ func (p *Phone) read(ctx context.Context, chat, from types.JID, ids []types.Mess
 	return p.cli.MarkRead(ctx, ids, time.Now(), chat, from, kind)
 }
 
-// ReadChat reads everything in a chat that is not read yet.
+// ReadChat reads every unread message in a chat.
 func (p *Phone) ReadChat(ctx context.Context, chat types.JID) error {
 	unread := map[types.JID][]types.MessageID{}
 	p.mu.Lock()
@@ -272,14 +274,14 @@ func (p *Phone) handle(raw any) {
 	}
 }
 
-// changed wakes everybody who waits for a change. p.mu is held.
+// changed wakes every caller that waits for a change. The caller holds p.mu.
 func (p *Phone) changed() {
 	close(p.signal)
 	p.signal = make(chan struct{})
 	p.s.stir()
 }
 
-// await waits until done, asked with p.mu held, is true.
+// await waits until done, called with p.mu held, returns true.
 func (p *Phone) await(ctx context.Context, done func() bool) error {
 	for {
 		p.mu.Lock()

@@ -18,7 +18,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/internal/noise"
 )
 
-// Server is a running simulator. Its methods may be used by many goroutines.
+// Server is a running simulator. Its methods are safe for concurrent use.
 type Server struct {
 	opts     Options
 	log      *slog.Logger
@@ -37,9 +37,9 @@ type Server struct {
 	dropped atomic.Int64
 	pages   atomic.Int64
 
-	id       string // of this run of the server
+	id       string // identifies this run of the server
 	stirring sync.Mutex
-	stirred  chan struct{} // closed at the next change that a watcher sees; nil: nobody waits
+	stirred  chan struct{} // closed at the next change that a watcher sees; nil if nobody waits
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -57,7 +57,7 @@ type Server struct {
 	newsletters map[string]*Newsletter // by the user part of the newsletter's JID
 }
 
-// ErrClosed says that the server is closed.
+// ErrClosed means that the server is closed.
 var ErrClosed = errors.New("simulator is closed")
 
 // Start listens and serves until Close.
@@ -104,19 +104,19 @@ func Start(opts Options) (*Server, error) {
 	return s, nil
 }
 
-// URL is where the server listens, as the node's setting server.url wants it.
+// URL is the server's address in the form that the node's setting server.url takes.
 func (s *Server) URL() string { return "http://" + s.address }
 
-// RootKey is the public key clients must trust, 64 hex digits: the node's setting server.rootKey.
+// RootKey is the public key that clients must trust, as 64 hex digits, for the node's setting server.rootKey.
 func (s *Server) RootKey() string {
 	key := s.root.Public()
 	return hex.EncodeToString(key[:])
 }
 
-// Lost counts stanzas that a full queue has refused (Limits.Queue).
+// Lost is the number of stanzas dropped because a queue was full (Limits.Queue).
 func (s *Server) Lost() int64 { return s.dropped.Load() }
 
-// Close disconnects everybody, closes every Phone and waits for all goroutines. A second call does nothing.
+// Close disconnects every client, closes every Phone and waits for all goroutines. A second call does nothing.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -140,7 +140,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// run starts a goroutine that Close waits for; it reports whether the server still runs.
+// run starts a goroutine that Close waits for; it reports false, and starts nothing, once the server is closed.
 func (s *Server) run(f func()) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

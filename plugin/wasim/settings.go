@@ -14,7 +14,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/internal/appstate"
 )
 
-// syncSettings answers a query for the account's settings and tells its other devices what the query has changed.
+// syncSettings answers a query for the account's settings and notifies its other devices of what the query changed.
 func (a *Account) syncSettings(ctx context.Context, asking *Device, sync waBinary.Node) []waBinary.Node {
 	answer, changes := a.state.Sync(ctx, sync)
 	for _, change := range changes {
@@ -31,7 +31,7 @@ func (a *Account) announceChange(change appstate.Change, except *Device) {
 	}
 }
 
-// welcome is the phone sending a device that was just linked the key to the account's settings, from which the device
+// welcome sends a newly linked device, in the phone's name, the key to the account's settings, from which the device
 // learns the push name.
 func (a *Account) welcome(d *Device) {
 	if err := a.sendPeer(a.s.ctx, d, a.state.KeyShare()); err != nil {
@@ -39,8 +39,8 @@ func (a *Account) welcome(d *Device) {
 	}
 }
 
-// sendPeer sends a message in the phone's name to one device of the same account. Where a Phone runs, both use its
-// sessions; should they ever meet on the same one, the device asks for the message again, as after any lost session.
+// sendPeer sends a message in the phone's name to one device of the same account. If a Phone runs, both it and the
+// server use its sessions; if they collide on one, the device asks for the message again, as after any lost session.
 func (a *Account) sendPeer(ctx context.Context, d *Device, msg *waE2E.Message) error {
 	plain, err := proto.Marshal(msg)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *Account) sendPeer(ctx context.Context, d *Device, msg *waE2E.Message) e
 			return fmt.Errorf("start session: %w", err)
 		}
 	}
-	const padding = 1 // one byte that says one byte
+	const padding = 1 // one byte of padding, with the value 1
 	sealed, err := session.NewCipher(builder, to).Encrypt(ctx, append(plain, padding))
 	if err != nil {
 		return fmt.Errorf("encrypt: %w", err)

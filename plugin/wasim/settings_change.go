@@ -10,14 +10,14 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// SetPushName is the owner changing the name on the phone. The account's linked devices are told, and so learn it by
-// themselves; others see it with the next message.
+// SetPushName changes the account's name, as its owner does on the phone. The account's linked devices are notified;
+// others see the name with the next message.
 func (a *Account) SetPushName(ctx context.Context, name string) error {
 	return a.ChangeSettings(ctx, appstate.BuildSettingPushName(name))
 }
 
-// ChangeSettings is the owner changing something else that WhatsApp keeps in app state: whatsmeow's appstate.Build…
-// functions make the patch. A played phone has no other use for it than to tell the linked devices.
+// ChangeSettings changes another setting that WhatsApp keeps in app state, as the owner does on the phone. whatsmeow's
+// appstate.Build… functions make the patch. A played phone only passes it to the linked devices.
 func (a *Account) ChangeSettings(ctx context.Context, patch appstate.PatchInfo) error {
 	change, err := a.state.Put(ctx, patch)
 	if err != nil {
@@ -35,9 +35,9 @@ func (a *Account) ChangeSettings(ctx context.Context, patch appstate.PatchInfo) 
 	return nil
 }
 
-// LockNewChats tells the account's linked devices that WhatsApp locks new chats until
-// a time, or, with the zero time, that it does not any more. The server itself goes on
-// relaying: add a fault with the ack error 463 to have messages refused.
+// LockNewChats tells the account's linked devices that WhatsApp locks new chats until the given time or, with the zero
+// time, that the lock is lifted. The server itself keeps relaying: add a fault with the ack error 463 to have messages
+// refused.
 func (a *Account) LockNewChats(until time.Time) {
 	lock := `"is_active":false`
 	if !until.IsZero() {

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	watchBeat     = 15 * time.Second // after so long a silence a watcher hears that the stream lives
+	watchBeat     = 15 * time.Second // after this much silence a watcher is sent a heartbeat
 	watchPatience = 10 * time.Second // how long a watcher may take for one event
-	maxWatched1st = 1_000            // messages of one phone that a stream begins with
+	maxWatched1st = 1_000            // most messages of one phone at the start of a stream
 )
 
-// stir wakes those who watch the server.
+// stir wakes the watchers of the server.
 func (s *Server) stir() {
 	s.stirring.Lock()
 	defer s.stirring.Unlock()
@@ -28,7 +28,7 @@ func (s *Server) stir() {
 	}
 }
 
-// nextStir is closed when something changes that a watcher sees.
+// nextStir returns a channel that is closed at the next change that a watcher sees.
 func (s *Server) nextStir() <-chan struct{} {
 	s.stirring.Lock()
 	defer s.stirring.Unlock()
@@ -38,10 +38,10 @@ func (s *Server) nextStir() <-chan struct{} {
 	return s.stirred
 }
 
-// The events of a stream, by their names.
+// The events of a stream.
 type (
 	openedEvent struct {
-		Simulator string `json:"simulator"` // another one after a restart
+		Simulator string `json:"simulator"` // changes with every restart
 	}
 	accountEvent struct {
 		Number string `json:"number"`
@@ -59,25 +59,25 @@ type (
 		Online       bool              `json:"online"`
 		ReadReceipts bool              `json:"readReceipts"`
 		Disappearing map[string]uint32 `json:"disappearing,omitempty"` // seconds, by chat
-		Typing       []string          `json:"typing,omitempty"`       // the chats whose other side types
+		Typing       []string          `json:"typing,omitempty"`       // chats whose other side is typing
 	}
 	messageEvent struct {
 		Phone string `json:"phone"`
 		messageView
-		Status  string     `json:"status,omitempty"` // of the phone's own: waiting, failed, sent, delivered, read
+		Status  string     `json:"status,omitempty"` // of messages the phone sent: waiting, failed, sent, delivered, read
 		Read    bool       `json:"read,omitempty"`
 		Expires *time.Time `json:"expires,omitempty"`
 	}
 )
 
-// watcher is one reader of what the people see. It is told how things are, and not each step to
-// it: one that reads slowly misses nothing that lasts, and nothing is kept for it.
+// watcher is one reader of what the simulated people see. It is sent the current state, not every intermediate step, so
+// a slow reader misses no lasting change and nothing is queued for it.
 type watcher struct {
 	s     *Server
 	out   *jsonapi.Events
 	limit int
-	told  map[string]string // the last of each account, group and phone
-	seen  map[*Phone]int    // the change up to which a phone was told
+	told  map[string]string // the state last sent of each account, group and phone
+	seen  map[*Phone]int    // the last change of each phone that was sent
 }
 
 func (s *Server) watch(r *jsonapi.Request) (any, error) {
@@ -95,7 +95,7 @@ func (s *Server) watch(r *jsonapi.Request) (any, error) {
 		defer beat.Stop()
 		ok := watch.out.Send("opened", openedEvent{s.id})
 		for first := true; ok; first = false {
-			stirred := s.nextStir() // before looking: what comes meanwhile wakes
+			stirred := s.nextStir() // before looking, so that a change made meanwhile wakes the watcher
 			ok = watch.look() && (!first || watch.out.Send("ready", struct{}{}))
 			if !ok {
 				return
@@ -113,7 +113,7 @@ func (s *Server) watch(r *jsonapi.Request) (any, error) {
 	}), nil
 }
 
-// look tells what is new. It is false when nobody reads any more.
+// look sends what is new. It returns false when the reader is gone.
 func (w *watcher) look() bool {
 	s := w.s
 	s.mu.RLock()
@@ -153,7 +153,7 @@ func (w *watcher) look() bool {
 	return true
 }
 
-// lookAt tells what is new on a phone: how it is, then its messages in the order of their last change.
+// lookAt sends what is new on a phone: its state, then its messages in the order of their last change.
 func (w *watcher) lookAt(p *Phone) bool {
 	since, known := w.seen[p]
 	p.mu.Lock()
@@ -206,11 +206,11 @@ func (w *watcher) lookAt(p *Phone) bool {
 	return true
 }
 
-// tell sends how something is, unless it was told so before.
+// tell sends the state of something, unless the same state was sent last.
 func (w *watcher) tell(kind, name string, value any) bool {
 	raw, err := json.Marshal(value)
 	if err != nil {
-		return false // unreachable: these are strings and numbers
+		return false // unreachable: the values hold only strings and numbers
 	}
 	key := fmt.Sprint(kind, " ", name)
 	if w.told[key] == string(raw) {

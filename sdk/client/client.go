@@ -1,15 +1,14 @@
 // Package client is the host's side of the flownode.v1 contract, in the types of
 // package sdk.
 //
-// It guarantees that every call has an end: a context without a deadline gets the
-// one documented at the method. The two streams that live as long as the host
-// wants, Subscribe and WatchHealth, end with their context; only their opening
-// is timed.
+// It guarantees that every call ends: a context without a deadline gets the one documented at the
+// method. The two streams that live as long as the host wants, Subscribe and WatchHealth, end with
+// their context; only their opening has a time limit.
 //
-// There are two kinds of failure. What the operation said is a *[sdk.Problem].
-// What the transport or the contract said is a *[TransportError], and its Effect
-// tells whether the call may have acted. A Client is safe for concurrent use and
-// holds nothing but the connection, which stays the caller's.
+// There are two kinds of failure. A failure of the operation is a *[sdk.Problem]. A failure of the
+// transport or a breach of the contract is a *[TransportError], whose Effect tells whether the call
+// may have acted. A Client is safe for concurrent use and holds nothing but the connection, which
+// still belongs to the caller.
 package client
 
 import (
@@ -25,14 +24,14 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// Deadlines of calls whose context has none. Drain has its grace and 5 s more.
+// Default deadlines of calls whose context has none. Drain gets its grace period and 5 s more.
 const (
 	DescribeTimeout  = 5 * time.Second
 	ValidateTimeout  = 10 * time.Second
 	ConfigureTimeout = 30 * time.Second
 	ClaimTimeout     = 10 * time.Second
 	ExecuteTimeout   = 5 * time.Minute
-	ReadyTimeout     = 30 * time.Second // from Subscribe to its ready
+	ReadyTimeout     = 30 * time.Second // from Subscribe to the ready message
 	CloseTimeout     = 10 * time.Second
 	drainSlack       = 5 * time.Second
 )
@@ -40,20 +39,20 @@ const (
 // Client calls one node process.
 type Client struct{ rpc nodepb.NodeServiceClient }
 
-// New returns the client of the node at the other end of cc. The connection has
-// to allow messages of [sdk.MaxMessage] both ways; [DialOptions] does.
+// New returns a client for the node at the other end of cc. The connection must allow messages of
+// [sdk.MaxMessage] in both directions; [DialOptions] does.
 func New(cc grpc.ClientConnInterface) *Client {
 	return &Client{rpc: nodepb.NewNodeServiceClient(cc)}
 }
 
-// DialOptions are the message limits of the contract.
+// DialOptions returns the message limits of the contract.
 func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{grpc.WithDefaultCallOptions(
 		grpc.MaxCallRecvMsgSize(sdk.MaxMessage), grpc.MaxCallSendMsgSize(sdk.MaxMessage),
 	)}
 }
 
-// Describe says what the node offers. Default deadline: [DescribeTimeout].
+// Describe returns what the node offers. Default deadline: [DescribeTimeout].
 func (c *Client) Describe(ctx context.Context) (sdk.Manifest, error) {
 	ctx, cancel := within(ctx, DescribeTimeout)
 	defer cancel()
@@ -76,15 +75,15 @@ func (c *Client) Validate(ctx context.Context, operation string, input []byte) (
 	return violationsOf(resp.GetViolations()), warningsOf(resp.GetWarnings()), nil
 }
 
-// Configure opens the process. Settings it does not take come back as a
+// Configure configures the process. Settings that it does not accept are returned as a
 // *[sdk.Problem] with every violation. Default deadline: [ConfigureTimeout].
 func (c *Client) Configure(ctx context.Context, setup sdk.Setup) error {
 	_, err := c.ConfigureLeased(ctx, setup)
 	return err
 }
 
-// ConfigureLeased is Configure for a host that may lease what the node looks after.
-// shared: the subjects wait for Claim.
+// ConfigureLeased is Configure for a host that may lease the node's subjects. shared means that the
+// subjects wait for Claim.
 func (c *Client) ConfigureLeased(ctx context.Context, setup sdk.Setup) (shared bool, err error) {
 	ctx, cancel := within(ctx, ConfigureTimeout)
 	defer cancel()
@@ -100,8 +99,8 @@ func (c *Client) ConfigureLeased(ctx context.Context, setup sdk.Setup) (shared b
 	return resp.GetShared(), nil
 }
 
-// Claim makes the node's process act for a subject under a lease. A *[sdk.Problem] says
-// why it does not: stale_epoch or not_found. Default deadline: [ClaimTimeout].
+// Claim makes the node's process act for a subject under a lease. A *[sdk.Problem] says why it does
+// not: stale_epoch or not_found. Default deadline: [ClaimTimeout].
 func (c *Client) Claim(ctx context.Context, subject string, epoch uint64) error {
 	ctx, cancel := within(ctx, ClaimTimeout)
 	defer cancel()
@@ -115,9 +114,8 @@ func (c *Client) Claim(ctx context.Context, subject string, epoch uint64) error 
 	return nil
 }
 
-// WatchHealth gives the state of every subject and then each change to see, in
-// order and one at a time, until ctx ends (its error) or the node closes (nil).
-// It has no default deadline.
+// WatchHealth calls see with the state of every subject and then with each change, in order and one
+// at a time, until ctx ends (its error) or the node closes (nil). It has no default deadline.
 func (c *Client) WatchHealth(ctx context.Context, see func(sdk.Health)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -137,8 +135,8 @@ func (c *Client) WatchHealth(ctx context.Context, see func(sdk.Health)) error {
 	}
 }
 
-// Drain stops the node's work, waits up to grace for what runs, and returns the
-// idempotency keys of calls that were cut. Default deadline: grace and 5 s.
+// Drain stops the node's work, waits up to grace for running calls, and returns the idempotency
+// keys of the calls that were cut. Default deadline: grace and 5 s.
 func (c *Client) Drain(ctx context.Context, grace time.Duration) ([]string, error) {
 	ctx, cancel := within(ctx, grace+drainSlack)
 	defer cancel()

@@ -25,7 +25,7 @@ type Request struct {
 	LeaseEpoch  uint64 // 0: not leased
 }
 
-// Progress is news from a running call.
+// Progress is a progress report of a running call.
 type Progress struct {
 	Stage   string   `json:"stage"`
 	Message string   `json:"message,omitempty"`
@@ -36,14 +36,13 @@ type Progress struct {
 type Result struct {
 	Output   sdk.JSON // with DryRun, the preview
 	Warnings []sdk.Warning
-	Replayed bool // the outcome of an earlier call with the same key
+	Replayed bool // the result is that of an earlier call with the same key
 }
 
-// Execute runs one call. onProgress, which may be nil, gets what the node reports,
-// one at a time, before Execute returns. The error is a *[sdk.Problem] when the
-// operation failed and a *[TransportError] when no outcome came. Cancelling ctx
-// cancels the work; the outcome is then unknown. Default deadline:
-// [ExecuteTimeout].
+// Execute runs one call. onProgress, which may be nil, is called with what the node reports, one
+// report at a time, before Execute returns. The error is a *[sdk.Problem] when the operation failed
+// and a *[TransportError] when no outcome was received. Cancelling ctx cancels the work; the
+// outcome is then unknown. Default deadline: [ExecuteTimeout].
 func (c *Client) Execute(ctx context.Context, r Request, onProgress func(Progress)) (Result, error) {
 	ctx, cancel := within(ctx, ExecuteTimeout)
 	defer cancel()
@@ -79,11 +78,11 @@ func (c *Client) Execute(ctx context.Context, r Request, onProgress func(Progres
 		case *nodepb.ExecuteResponse_Failed:
 			readEnd(stream)
 			return Result{}, problemOf(m.Failed)
-		} // a message this client does not know is a feature it did not ask for
+		} // a message unknown to this client belongs to a feature it did not ask for
 	}
 }
 
-// sendable says why a request cannot travel, which no repetition changes.
+// sendable returns why a request cannot be sent, which no retry would change.
 func sendable(r *nodepb.ExecuteRequest) error {
 	for name, text := range map[string]string{
 		"operation": r.GetOperation(), "idempotency key": r.GetIdempotencyKey(), "correlation": r.GetCorrelation(), "traceparent": r.GetTraceparent(),
@@ -98,6 +97,6 @@ func sendable(r *nodepb.ExecuteRequest) error {
 	return nil
 }
 
-// readEnd takes the end of a stream after its completion, which spares both sides
-// the reset of a stream that is left. Whatever comes, the outcome stands.
+// readEnd reads the end of a stream after its completion, which saves both sides the reset of an
+// abandoned stream. Whatever it reads, the outcome stands.
 func readEnd(stream nodepb.NodeService_ExecuteClient) { _, _ = stream.Recv() }

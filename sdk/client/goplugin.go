@@ -12,26 +12,26 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Handshake is go-plugin's handshake of every node binary.
+// Handshake is the go-plugin handshake of every node binary.
 var Handshake = plugin.HandshakeConfig{
 	ProtocolVersion: sdk.ProtocolVersion, MagicCookieKey: sdk.HandshakeCookieKey, MagicCookieValue: sdk.HandshakeCookieValue,
 }
 
-// Plugins is go-plugin's set for a node binary. Its one entry, [sdk.PluginName], is
-// dispensed as a *[Client].
+// Plugins is the go-plugin set of a node binary. Its one entry, [sdk.PluginName], is dispensed as a
+// *[Client].
 var Plugins = plugin.PluginSet{sdk.PluginName: nodePlugin{}}
 
-// PluginConfig is all that go-plugin needs to start the node binary that cmd runs:
-// gRPC, mutual TLS, the message limits of the contract. The node sees the environment
-// in cmd.Env and nothing of the host's.
+// PluginConfig returns all that go-plugin needs to start the node binary that cmd runs: gRPC,
+// mutual TLS, the message limits of the contract. The node sees the environment in cmd.Env and
+// nothing of the host's environment.
 //
-// A Go host is three lines with it:
+// With it a Go host takes three lines:
 //
 //	process := plugin.NewClient(client.PluginConfig(exec.Command("./whatsapp-send-buttons")))
 //	defer process.Kill()
 //	node, err := client.Dispense(process)
 //
-// Kill cuts running calls: Drain and Close the node before it.
+// Kill cuts running calls: call Drain and Close on the node first.
 func PluginConfig(cmd *exec.Cmd) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		Cmd: cmd, HandshakeConfig: Handshake, Plugins: Plugins, SkipHostEnv: true,
@@ -39,7 +39,7 @@ func PluginConfig(cmd *exec.Cmd) *plugin.ClientConfig {
 	}
 }
 
-// Dispense starts the node's process if it does not run and returns its client.
+// Dispense starts the node's process, unless it is running, and returns its client.
 func Dispense(process *plugin.Client) (*Client, error) {
 	protocol, err := process.Client()
 	if err != nil {
@@ -56,7 +56,7 @@ func Dispense(process *plugin.Client) (*Client, error) {
 	return c, nil
 }
 
-// nodePlugin is the host's half of go-plugin's plugin.
+// nodePlugin is the host's half of the go-plugin plugin.
 type nodePlugin struct{ plugin.NetRPCUnsupportedPlugin }
 
 func (nodePlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error {

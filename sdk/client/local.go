@@ -11,9 +11,9 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Local serves a node inside this process, over the same gRPC as a node of its
-// own process, and returns its client. stop drains it without grace, closes it
-// and waits; it is idempotent. It refuses what [sdk.Serve] refuses.
+// Local serves a node inside this process, over the same gRPC as a node in its own process, and
+// returns its client. stop drains the node without a grace period, closes it and waits; it is
+// idempotent. Local refuses the nodes that [sdk.Serve] refuses.
 func Local(n *sdk.Node) (c *Client, stop func(), err error) {
 	lis := &memory{conns: make(chan net.Conn), accepting: make(chan struct{}), closed: make(chan struct{})}
 	options := append(DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -34,12 +34,12 @@ func Local(n *sdk.Node) (c *Client, stop func(), err error) {
 	}
 	return New(conn), sync.OnceFunc(func() {
 		cancel()
-		<-served         // the end of ctx, which is no error
+		<-served         // ended by ctx, which is not an error
 		_ = conn.Close() // nothing is left to lose
 	}), nil
 }
 
-// memory is a listener whose connections are pipes inside the process.
+// memory is a listener whose connections are in-process pipes.
 type memory struct {
 	conns             chan net.Conn
 	accepting, closed chan struct{}

@@ -14,7 +14,7 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// Start opens a subscription.
+// Start describes a subscription to open.
 type Start struct {
 	Operation  string // TRIGGER operation id
 	Subscriber string // one stream per (operation, subscriber); a new one ends the old
@@ -22,29 +22,30 @@ type Start struct {
 	Cursor     []byte // of the last event stored; empty: the oldest kept
 	Window     int    // events in flight, 1 to 1000; 0 means 100
 
-	// Subscribers are all names under which the host subscribes to the operation: the node
-	// forgets every other one. Empty: it forgets none.
+	// Subscribers are all names under which the host subscribes to the operation: the node forgets
+	// every other one. If it is empty, the node forgets none.
 	Subscribers []string
-	// Progress hears, from within Recv, that the filter lets through nothing more up to a
-	// cursor: resume after it. Everything before it is acked. Optional.
+	// Progress is called by Recv with a cursor up to which the filter lets through no further
+	// event; the host can resume after it. Everything before it is acknowledged. Optional.
 	Progress func(cursor []byte)
-	// CaughtUp hears, from within Recv, that all that had happened when the stream began has
-	// been received. Only nodes with the feature [sdk.FeatureCaughtUp] say so. Optional.
+	// CaughtUp is called by Recv when all events from before the stream began have been received.
+	// Only nodes with the feature [sdk.FeatureCaughtUp] report it. Optional.
 	CaughtUp func()
-	// Behind hears, from within Recv, that something which happened to a subject may be missing,
-	// and with false that all of it has been received. CaughtUp then leaves out the subjects
-	// that are behind. Only nodes with the feature [sdk.FeatureSubjects] say so. Those subjects may
-	// leave a part of the window to the others, so Ack must not wait for a full one. Optional.
+	// Behind is called by Recv with true when events of a subject may be missing, and with false
+	// when all of them have been received. CaughtUp then does not cover the subjects that are
+	// behind. Only nodes with the feature [sdk.FeatureSubjects] report it. Subjects that are behind
+	// may leave a part of the window to the others, so Ack must not wait for a full window.
+	// Optional.
 	Behind func(subject string, behind bool)
 }
 
-// Ready is the node's first word.
+// Ready is the node's first message.
 type Ready struct {
-	Resumed bool // false: events after the cursor are gone
+	Resumed bool // false: events after the cursor have been deleted
 }
 
-// Subscription is one open stream of events. Recv belongs to one goroutine; Ack
-// and Stop may be called from any.
+// Subscription is one open stream of events. Recv must be called from one goroutine only; Ack and
+// Stop may be called from any.
 type Subscription struct {
 	Ready Ready
 
@@ -52,7 +53,7 @@ type Subscription struct {
 	progress func(cursor []byte)
 	caughtUp func()
 	behind   func(subject string, behind bool)
-	ctx      context.Context // ends when this side wants the end
+	ctx      context.Context // ends when this side ends the stream
 	cancel   context.CancelFunc
 
 	sending   sync.Mutex
@@ -61,8 +62,8 @@ type Subscription struct {
 	cursor    []byte
 }
 
-// Subscribe opens a subscription and waits for it to stand, at most
-// [ReadyTimeout]. The stream lives until ctx ends, Stop, or the node's drain.
+// Subscribe opens a subscription and waits until it is ready, at most [ReadyTimeout]. The stream
+// lives until ctx ends, Stop, or the node's drain.
 func (c *Client) Subscribe(ctx context.Context, start Start) (*Subscription, error) {
 	s := &Subscription{progress: start.Progress, caughtUp: start.CaughtUp, behind: start.Behind}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -102,8 +103,8 @@ func (s *Subscription) open(rpc nodepb.NodeServiceClient, start Start) (*nodepb.
 	return first.GetReady(), nil
 }
 
-// Recv waits for the next event. It returns io.EOF after the orderly end (Stop,
-// or the node's drain), and then the same error for ever.
+// Recv waits for the next event. It returns io.EOF after the orderly end (Stop, or the node's
+// drain), and keeps returning the same error.
 func (s *Subscription) Recv() (sdk.Event, error) {
 	s.receiving.Lock()
 	defer s.receiving.Unlock()
@@ -126,7 +127,7 @@ func (s *Subscription) Recv() (sdk.Event, error) {
 	return sdk.Event{}, s.end
 }
 
-// hear passes on what is no event.
+// hear passes on a message that is not an event.
 func (s *Subscription) hear(p *nodepb.SubscribeProgress) {
 	if len(p.GetCursor()) > 0 && s.progress != nil {
 		s.progress(p.GetCursor())
@@ -141,20 +142,20 @@ func (s *Subscription) hear(p *nodepb.SubscribeProgress) {
 	}
 }
 
-// Ack tells the node that everything up to sequence is stored. Store first: an
-// acked event does not come again.
+// Ack tells the node that everything up to sequence is stored. Store first: an acknowledged event
+// is not delivered again.
 func (s *Subscription) Ack(sequence uint64) error {
 	return s.send(&nodepb.SubscribeRequest{Message: &nodepb.SubscribeRequest_Ack{Ack: &nodepb.Ack{Sequence: sequence}}})
 }
 
-// Stop ends the subscription in order and returns the cursor of the last acked
-// event. Events that are still on their way are dropped here; not acked, they come
-// again. ctx bounds the wait.
+// Stop ends the subscription in order and returns the cursor of the last acknowledged event. Events
+// still in flight are dropped here; they were not acknowledged, so they are delivered again. ctx
+// bounds the wait.
 func (s *Subscription) Stop(ctx context.Context) ([]byte, error) {
 	defer s.cancel()
 	defer context.AfterFunc(ctx, s.cancel)()
 	err := s.send(&nodepb.SubscribeRequest{Message: &nodepb.SubscribeRequest_Stop{Stop: &nodepb.SubscribeStop{}}})
-	for err == nil || errors.Is(err, io.EOF) { // a stream that has ended says why at Recv
+	for err == nil || errors.Is(err, io.EOF) { // Recv returns why a stream has ended
 		if _, err = s.Recv(); err != nil {
 			break
 		}
@@ -173,10 +174,10 @@ func (s *Subscription) send(m *nodepb.SubscribeRequest) error {
 	if err := s.stream.Send(m); err != nil && !errors.Is(err, io.EOF) {
 		return transport("subscribe", err)
 	}
-	return nil // io.EOF: the stream is over, and Recv knows why
+	return nil // io.EOF: the stream has ended, and Recv returns why
 }
 
-// ended names the end of the stream.
+// ended returns the error for the end of the stream.
 func (s *Subscription) ended(err error) error {
 	if status.Code(err) == codes.Canceled && s.ctx.Err() == nil {
 		return &TransportError{Op: "subscribe", Code: codes.Canceled, Err: ErrSuperseded}

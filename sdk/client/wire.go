@@ -10,10 +10,10 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// The host's half of the translation between the contract's messages and the
-// types of package sdk; the node's half is sdk/wire.go. An enum's value is its
-// name in the proto without the enum's prefix. What is unspecified, or newer than
-// this client, becomes what the contract says to treat it as.
+// The host's half of the translation between the contract's messages and the types of package sdk;
+// the node's half is sdk/wire.go. An enum's value is its name in the proto without the enum's
+// prefix. A value that is unspecified, or newer than this client, becomes the value that the
+// contract prescribes for it.
 
 func manifestOf(r *nodepb.DescribeResponse) sdk.Manifest {
 	out := sdk.Manifest{
@@ -90,8 +90,8 @@ func healthOf(h *nodepb.WatchHealthResponse) sdk.Health {
 	}
 }
 
-// name is the Go value of an enum: its proto name without the prefix, or the
-// fallback for unspecified and for numbers that have no name here.
+// name returns the Go value of an enum: its proto name without the prefix, or the fallback for
+// unspecified and for numbers that have no name here.
 func name(e interface{ String() string }, prefix, fallback string) string {
 	n, known := strings.CutPrefix(e.String(), prefix)
 	if !known || n == "UNSPECIFIED" {

@@ -12,26 +12,26 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// waitLimit bounds everything that has to happen, and promiseLimit what a promise takes
-// in all. Promised times are shorter and checked where they are promised.
+// waitLimit bounds each wait for something that must happen, and promiseLimit the time to prove one
+// promise. Times that the contract promises are shorter and are checked by the promise itself.
 var (
 	waitLimit    = 30 * time.Second
 	promiseLimit = 5 * time.Minute
 )
 
-// ends are the times at which the promises under way have to be proven, by *testing.T.
+// ends holds the deadlines of the promises being proven, by *testing.T.
 var ends sync.Map
 
-// begin starts the time of the promise that t proves.
+// begin sets the deadline of the promise that t proves.
 func begin(t *testing.T) {
 	ends.Store(t, time.Now().Add(promiseLimit))
 	t.Cleanup(func() { ends.Delete(t) })
 }
 
-// limitKey is the key of a bounded context's deadline, for hung.
+// limitKey is the context key of the limit set by bounded, which hung reads.
 type limitKey struct{}
 
-// bounded is the context of one wait: it ends after waitLimit, or with the time of the
+// bounded returns the context of one wait: it ends after waitLimit, or at the deadline of the
 // promise.
 func bounded(t *testing.T) context.Context {
 	t.Helper()
@@ -44,7 +44,7 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// await waits for c, for at most waitLimit; if that is in vain it says what hangs.
+// await waits for c, for at most waitLimit; if nothing comes it reports what hangs.
 func await[T any](t *testing.T, c <-chan T, what string) (v T, ok bool) {
 	t.Helper()
 	timer := time.NewTimer(waitLimit)
@@ -58,7 +58,7 @@ func await[T any](t *testing.T, c <-chan T, what string) (v T, ok bool) {
 	}
 }
 
-// name is the node's, for people.
+// name returns the node's name for messages.
 func (s *suite) name() string {
 	if s.Binary != "" {
 		return filepath.Base(s.Binary)
@@ -66,8 +66,8 @@ func (s *suite) name() string {
 	return s.Node().Name
 }
 
-// hung says whether a call ended because nothing came within the limit of bounded, and
-// not within a deadline that the suite has set to see it kept.
+// hung reports whether a call ended because nothing came within the limit of bounded, and not
+// because of a deadline that the suite set to see whether it is kept.
 func hung(ctx context.Context, err error) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && status.Code(err) == codes.DeadlineExceeded && deadline.Equal(limitOf(ctx))
@@ -78,7 +78,7 @@ func limitOf(ctx context.Context) time.Time {
 	return limit
 }
 
-// nameHangingCall reports a call that nobody answers.
+// nameHangingCall reports a call that is not answered.
 func (s *suite) nameHangingCall(t *testing.T) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		err := call(ctx, method, req, reply, cc, opts...)

@@ -10,8 +10,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// claims proves that the highest epoch has a subject, and that the node says why not when it
-// does not take one. A node without the feature knows no claims.
+// claims proves that the highest epoch holds a subject, and that the node says why when it refuses
+// a claim. A node without the feature does not implement Claim.
 func (s *suite) claims(t *testing.T) {
 	l := s.open(t)
 	m, err := l.Describe(bounded(t))

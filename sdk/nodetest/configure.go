@@ -64,7 +64,7 @@ func (s *suite) configureBad(t *testing.T) {
 	l := s.start(t, t.TempDir())
 	for _, bad := range hostile() {
 		if schema.Document(bad.Bytes) == nil || len(bad.Bytes) == 0 {
-			continue // as a document it is good, or means the defaults: the schema may take it
+			continue // it is a valid document, or empty and means the defaults: the schema may accept it
 		}
 		setup := s.setup(l.dir)
 		setup.Settings = bad.Bytes

@@ -19,8 +19,8 @@ const (
 	crashKeys   = 60
 )
 
-// ledger is what a careful host would have on disk: which calls have an answer,
-// which events it has stored, and where to resume.
+// ledger is what a careful host would have on disk: which calls were answered, which events it has
+// stored, and where to resume.
 type ledger struct {
 	mu      sync.Mutex
 	settled map[int]bool
@@ -28,10 +28,10 @@ type ledger struct {
 	cursor  []byte
 }
 
-// processKill runs keyed calls and a subscription, kills the process at random
-// points, reopens it on the same state, and repeats what has no answer, as the
-// contract lets a host do. In the end each key has one effect, and each effect
-// was delivered as an event.
+// processKill runs keyed calls and a subscription, kills the process at random points, reopens it
+// on the same state, and repeats the calls that were not answered, as the contract allows a host to
+// do. In the end each key must have one effect, and each effect must have been delivered as an
+// event.
 func (s *suite) processKill(t *testing.T) {
 	if s.Binary == "" || s.Keyed == nil || s.Effects == nil {
 		t.Skip("needs a binary, Keyed and Effects")
@@ -60,7 +60,7 @@ func (s *suite) processKill(t *testing.T) {
 	}
 	if s.Trigger != nil && s.Trigger.Emit == nil {
 		for book.count() < effects && ctx.Err() == nil {
-			time.Sleep(time.Millisecond) // events come in their own time
+			time.Sleep(time.Millisecond) // events arrive asynchronously
 		}
 		if n := book.count(); n != effects {
 			t.Errorf("%d events for %d effects", n, effects)
@@ -76,8 +76,8 @@ func (b *ledger) count() int {
 	return len(b.events)
 }
 
-// live works until the process dies under it: at the latest after so many
-// answers, while other calls are on their way.
+// live makes calls until the process is killed, at the latest after a number of answers while other
+// calls are in flight.
 func (s *suite) live(t *testing.T, l *live, book *ledger, answers int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(bounded(t))
@@ -92,8 +92,8 @@ func (s *suite) live(t *testing.T, l *live, book *ledger, answers int) {
 	await(t, followed, "the subscription outlives its context")
 }
 
-// call runs every call that has no answer yet, four at a time, until all have
-// one or the process is gone. It kills the process after so many answers.
+// call makes every call that is not answered yet, four at a time, until all are answered or the
+// process is gone. It kills the process after a number of answers.
 func (s *suite) call(t *testing.T, l *live, book *ledger, answers int) {
 	t.Helper()
 	var open []int
@@ -130,7 +130,7 @@ func (s *suite) call(t *testing.T, l *live, book *ledger, answers int) {
 	wg.Wait()
 }
 
-// follow stores events, then acks them, until the process is gone.
+// follow stores events and then acknowledges them, until the process is gone.
 func (s *suite) follow(ctx context.Context, l *live, book *ledger) {
 	if s.Trigger == nil {
 		return
@@ -139,7 +139,7 @@ func (s *suite) follow(ctx context.Context, l *live, book *ledger) {
 		Operation: s.Trigger.Operation, Subscriber: "nodetest", Filter: s.Trigger.Filter, Cursor: book.cursor, Window: 5,
 	})
 	if err != nil {
-		return // the process was killed before
+		return // the process was already killed
 	}
 	for {
 		e, err := sub.Recv()

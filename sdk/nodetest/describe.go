@@ -67,7 +67,7 @@ func (s *suite) describeOffline(t *testing.T) {
 	}
 }
 
-// manifestJSON writes a manifest with its schemas compacted.
+// manifestJSON encodes a manifest with its schemas compacted.
 func manifestJSON(t *testing.T, m sdk.Manifest) []byte {
 	t.Helper()
 	b, err := json.Marshal(m)

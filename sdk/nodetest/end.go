@@ -68,7 +68,7 @@ func (s *suite) drain(t *testing.T) {
 	}
 }
 
-// onFirst calls f at the first progress: the call is then surely under way.
+// onFirst calls f at the first progress, when the call is certain to be running.
 func onFirst(f func()) func(client.Progress) {
 	var once sync.Once
 	return func(client.Progress) { once.Do(f) }

@@ -50,7 +50,7 @@ func (s *suite) executeOnce(t *testing.T) {
 	}
 }
 
-// complete reads a whole Execute stream and insists on its grammar.
+// complete reads a whole Execute stream and checks that it keeps the contract's order of messages.
 func complete(t *testing.T, l *live, req *nodepb.ExecuteRequest) (*nodepb.Succeeded, *nodepb.Failed) {
 	t.Helper()
 	stream, err := l.rpc.Execute(bounded(t), req)
@@ -100,8 +100,8 @@ func (s *suite) executeRefuses(t *testing.T) {
 	}
 }
 
-// executeHostile gives every operation every hostile document: Execute refuses
-// what Validate refuses, for the same reasons, and has done nothing.
+// executeHostile sends every hostile document to every operation: Execute must refuse what Validate
+// refuses, for the same reasons, and without effect.
 func (s *suite) executeHostile(t *testing.T) {
 	l := s.open(t)
 	m, err := l.Describe(bounded(t))
@@ -118,7 +118,7 @@ func (s *suite) executeHostile(t *testing.T) {
 				t.Fatalf("%s: %s: %v", op.ID, input.Name, err)
 			}
 			if len(violations) == 0 {
-				continue // it is a good input, by chance
+				continue // it happens to be a valid input
 			}
 			_, failed := complete(t, l, &nodepb.ExecuteRequest{Operation: op.ID, Input: input.Bytes, IdempotencyKey: fmt.Sprint("hostile-", i)})
 			if failed.GetEffect() != nodepb.Effect_EFFECT_NONE || failed.GetFault() != nodepb.Fault_FAULT_CALLER || len(failed.GetViolations()) != len(violations) {
@@ -153,7 +153,7 @@ func (s *suite) executeCancel(t *testing.T) {
 	defer cancel()
 	_, err = l.Execute(ctx, request(*s.Slow, "cancel"), onFirst(cancel))
 	wantCode(t, err, codes.Canceled)
-	// Cancelled work is no longer there: a drain has nothing to wait for or to cut.
+	// Cancelled work has ended: a drain has nothing to wait for or to cut.
 	cut, err := l.Drain(bounded(t), 10*time.Second)
 	if err != nil || len(cut) > 0 {
 		t.Errorf("after the cancel %v still runs (%v)", cut, err)
@@ -218,7 +218,7 @@ func (s *suite) executeMany(t *testing.T) {
 		g.Go(func() error {
 			_, err := l.Execute(bounded(t), request(s.Samples[i%len(s.Samples)], fmt.Sprint("many-", i)), nil)
 			if p, ok := errors.AsType[*sdk.Problem](err); ok && p.Fault == sdk.FaultCaller {
-				return nil // e.g. already there: an answer
+				return nil // e.g. already exists: that is an answer
 			}
 			return err
 		})

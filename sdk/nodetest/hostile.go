@@ -9,18 +9,18 @@ import (
 	"testing"
 )
 
-// HostileInput is a document that comes from outside by mistake or on purpose.
+// HostileInput is a bad document that comes from outside, by mistake or on purpose.
 type HostileInput struct {
 	Name  string
 	Bytes []byte
 }
 
-// Hostile is the table of documents that no reader of JSON may choke on: neither a
-// node, which gets them from the suite at every operation, nor a host. None is a
-// good request of any operation with required members. The largest has 4 MiB.
+// Hostile is the table of documents that must not harm any reader of JSON: neither a node, to which
+// the suite sends them at every operation, nor a host. None is a valid request of any operation
+// with required members. The largest has 4 MiB.
 func Hostile() []HostileInput { return hostile() }
 
-// hostile is made when it is asked for: programs that have it in them start often.
+// hostile is built on first use, because programs that contain it start often.
 var hostile = sync.OnceValue(func() []HostileInput {
 	widest := many
 	if testing.Short() {

@@ -29,10 +29,10 @@ type live struct {
 	rpc nodepb.NodeServiceClient
 	dir string // its state directory
 
-	process *process // nil in process
+	process *process // nil if the node runs in this process
 }
 
-// process is a node binary that runs.
+// process is a running node binary.
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
@@ -41,17 +41,18 @@ type process struct {
 	exited chan struct{}
 }
 
-// kill ends the process and waits until its output is read, or left to a grandchild.
+// kill ends the process and waits until its output is read, except for output that a grandchild
+// still holds open.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may be gone already
 	<-p.exited
 }
 
-// lastWords is how long the output of a process that has ended is waited for, which a
-// grandchild may hold open.
+// lastWords is how long to wait for the output of a process that has ended, because a grandchild
+// may hold it open.
 const lastWords = 5 * time.Second
 
-// record keeps what a stream has carried, for reading while it goes on.
+// record keeps what a stream has carried, and can be read while the stream is still open.
 type record struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -69,7 +70,7 @@ func (r *record) String() string {
 	return r.buf.String()
 }
 
-// start runs the target on a state directory, unconfigured.
+// start runs the target on a state directory, without configuring it.
 func (s *suite) start(t *testing.T, dir string) *live {
 	t.Helper()
 	if s.Binary != "" {
@@ -98,7 +99,7 @@ func (s *suite) open(t *testing.T) *live {
 	return s.reopen(t, t.TempDir())
 }
 
-// reopen runs the target on a state directory of an earlier life.
+// reopen runs the target on the state directory of an earlier process and configures it.
 func (s *suite) reopen(t *testing.T, dir string) *live {
 	t.Helper()
 	l := s.start(t, dir)
@@ -140,7 +141,7 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 	}
 	_ = w.Close()
 	lines := bufio.NewReader(out)
-	_ = out.SetReadDeadline(time.Now().Add(waitLimit)) // pipes can
+	_ = out.SetReadDeadline(time.Now().Add(waitLimit)) // pipes support deadlines
 	first, err := lines.ReadString('\n')
 	_ = out.SetReadDeadline(time.Time{})
 	read := make(chan struct{})
@@ -151,7 +152,7 @@ func (s *suite) startBinary(t *testing.T, dir string) *live {
 	}()
 	go func() {
 		defer close(p.exited)
-		_ = cmd.Wait() // its code is in ProcessState
+		_ = cmd.Wait() // its exit code is in ProcessState
 		_ = out.SetReadDeadline(time.Now().Add(lastWords))
 		<-read
 	}()
@@ -181,7 +182,7 @@ func (s *suite) dial(t *testing.T, socket, dir string) *live {
 	return &live{Client: client.New(conn), rpc: nodepb.NewNodeServiceClient(conn), dir: dir}
 }
 
-// socketDir is short, because a socket's path must be.
+// socketDir returns a directory with a short path, because the path of a socket must be short.
 func socketDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "node")

@@ -2,5 +2,5 @@
 
 package nodetest
 
-// many is how many members or elements the widest hostile documents have, without -short.
+// many is how many members or elements the widest hostile documents have without -short.
 const many = 100_000

@@ -1,13 +1,12 @@
 // Package nodetest proves that a node keeps the flownode.v1 contract: any node,
 // in process or as a binary, written with package sdk or in another language.
 //
-// [Run] makes one subtest per promise, each on a fresh process with a state
-// directory of its own. What the [Target] gives no means for is skipped, by name,
-// so that a report shows what was not proven. The suite speaks gRPC over a unix
-// socket and does a binary's handshake by hand, without AutoMTLS: it sees the
-// very bytes. It never waits for ever: a call has 30 s, a promise 5 min, and what hangs
-// is named. Whether a host survives a bad node is another question; badnode is
-// there to ask it.
+// [Run] runs one subtest per promise, each on a fresh process with a state directory of its own. A
+// promise that the [Target] does not provide the means to prove is skipped by name, so that a
+// report shows what was not proven. The suite speaks gRPC over a unix socket and does a binary's
+// handshake itself, without AutoMTLS, so it sees the exact bytes. It never waits for ever: a call
+// has 30 s, a promise 5 min, and whatever hangs is named. Whether a host survives a bad node is a
+// different question, which badnode is for.
 package nodetest
 
 import (
@@ -17,36 +16,36 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// Target is the node to prove. Either Node or Binary is set.
+// Target is the node to test. Set either Node or Binary.
 type Target struct {
-	// Node returns the node to serve in this process, a new one for each call.
+	// Node returns the node to serve in this process, a new one on each call.
 	Node func() *sdk.Node
-	// Binary is the path of a node binary. Args and Env are for test binaries that
-	// are a node on demand; a real one needs none.
+	// Binary is the path of a node binary. Args and Env are for test binaries that act as a node on
+	// demand; a real node binary needs none.
 	Binary string
 	Args   []string
 	Env    []string
 
-	// Settings and Secrets configure it. The suite chooses the state directory.
+	// Settings and Secrets configure the node. The suite chooses the state directory.
 	Settings []byte
 	Secrets  map[string][]byte
 
-	// Prepare brings a configured node to where its samples work, e.g. logs it in.
-	// It follows each Configure, also that of an earlier life's state directory.
+	// Prepare brings a configured node into the state in which its samples work, e.g. logs it in.
+	// It is called after each Configure, including one on the state directory of an earlier
+	// process.
 	Prepare func(t *testing.T, c *client.Client, stateDir string)
 
-	// Samples are inputs that work, at least one for each operation that the test
-	// can call. They may run in any number and at the same time.
+	// Samples are inputs that work, at least one for each operation that the test can call. They
+	// may be run any number of times and concurrently.
 	Samples []Sample
 	// Slow is a call that reports progress and then runs until it is cancelled.
 	Slow *Sample
-	// Keyed is the i-th of many calls of one KEYED operation, each with another
-	// input.
+	// Keyed returns the i-th of many calls of one KEYED operation, each with a different input.
 	Keyed func(i int) Sample
-	// Effects counts what the node has done to the world outside, in its life or
-	// in an earlier one on this state directory.
+	// Effects counts the node's effects on the outside world on this state directory, those of
+	// earlier processes included.
 	Effects func(t *testing.T, stateDir string) int
-	// Trigger is a subscription to prove.
+	// Trigger is a subscription to test.
 	Trigger *Trigger
 }
 
@@ -56,21 +55,21 @@ type Sample struct {
 	Input     []byte
 }
 
-// Trigger is a TRIGGER operation and the way to make its events happen.
+// Trigger is a TRIGGER operation and the means to make its events happen.
 type Trigger struct {
 	Operation string
 	Filter    []byte
-	// Emit makes the i-th event happen. Without it Target.Keyed does, with one
-	// event for each effect.
+	// Emit makes the i-th event happen. Without it Target.Keyed does so, with one event for each
+	// effect.
 	Emit func(t *testing.T, c *client.Client, i int)
-	// EmitOn makes the i-th event of a subject happen, of two subjects that the node looks
-	// after. It is for nodes with the feature [sdk.FeatureSubjects]. Those with
-	// [sdk.FeatureLeases] are claimed the first of them.
+	// EmitOn makes the i-th event of a subject happen; the node looks after two Subjects. It is for
+	// nodes with the feature [sdk.FeatureSubjects]. On nodes with [sdk.FeatureLeases] the first of
+	// them is claimed.
 	EmitOn   func(t *testing.T, c *client.Client, subject string, i int)
 	Subjects [2]string
 }
 
-// Run proves the target.
+// Run tests whether the target keeps every promise.
 func Run(t *testing.T, target Target) {
 	t.Helper()
 	if (target.Node == nil) == (target.Binary == "") {
@@ -85,7 +84,7 @@ func Run(t *testing.T, target Target) {
 	}
 }
 
-// suite is what the promises are proven with.
+// suite holds the target for the functions that prove the promises.
 type suite struct{ Target }
 
 // promises are the subtests, in the order a node's author would fix them.

@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// exitLimit is what the contract gives a process that lost its host: a second,
-// and as much again for a busy machine.
+// exitLimit is the time the contract gives a process that lost its host, a second, doubled for a
+// busy machine.
 const exitLimit = 2 * time.Second
 
 func (s *suite) openProcess(t *testing.T) (*live, *process) {
@@ -67,8 +67,8 @@ func (s *suite) processStdin(t *testing.T) {
 	p.wantExit(t, exitLimit)
 }
 
-// processParent starts the node as the child of a shell, with a stdin that says nothing,
-// and kills the shell: the node goes, too.
+// processParent starts the node as the child of a shell, with a stdin that carries nothing, and
+// kills the shell: the node must end, too.
 func (s *suite) processParent(t *testing.T) {
 	if s.Binary == "" {
 		t.Skip("needs a binary")
@@ -107,12 +107,12 @@ func (s *suite) processParent(t *testing.T) {
 	for end := time.Now().Add(exitLimit); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := new(net.Dialer).DialContext(bounded(t), "unix", fields[3])
 		if err != nil {
-			return // nobody listens there any more
+			return // the node no longer listens there
 		}
 		_ = conn.Close()
 		if time.Now().After(end) {
 			if node, err := os.FindProcess(pid); err == nil {
-				_ = node.Kill() // it would stay for ever
+				_ = node.Kill() // otherwise it would stay for ever
 			}
 			t.Fatalf("%s outlives its parent by %v", s.name(), exitLimit)
 		}
@@ -124,7 +124,7 @@ func (s *suite) processSignals(t *testing.T) {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	s.work(t, l) // it took the signal before, and still works
+	s.work(t, l) // it received the signal before this, and must still work
 	if _, err := l.Describe(bounded(t)); err != nil {
 		t.Errorf("after SIGINT: %v", err)
 	}

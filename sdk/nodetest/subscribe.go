@@ -83,7 +83,7 @@ func (s *suite) subscribeFlow(t *testing.T) {
 		t.Fatalf("stopped at %q, %v; the last acked event has %q", cursor, err, first.Cursor)
 	}
 
-	// What was not acked comes again, as the same thing.
+	// Unacknowledged events are delivered again, with the same id.
 	sub = s.subscribe(t, l, cursor, 10)
 	if !sub.Ready.Resumed {
 		t.Error("ready says that events are lost")
@@ -93,7 +93,7 @@ func (s *suite) subscribeFlow(t *testing.T) {
 		t.Errorf("resumed with %q as sequence %d, want %q as 1", again.ID, again.Sequence, second.ID)
 	}
 	receive(t, sub)
-	s.emit(t, l, 3, 4) // and what happens while it stands
+	s.emit(t, l, 3, 4) // an event that happens while the stream is open
 	if e := receive(t, sub); e.ID == first.ID || e.ID == second.ID {
 		t.Errorf("a new event has the old id %q", e.ID)
 	}
@@ -103,7 +103,7 @@ func (s *suite) subscribeFlow(t *testing.T) {
 	s.windowHolds(t, l, cursor)
 }
 
-// windowHolds takes a window of 1 and a drain: only one event may have come.
+// windowHolds subscribes with a window of 1 and drains: only one event may have been delivered.
 func (s *suite) windowHolds(t *testing.T, l *live, cursor []byte) {
 	t.Helper()
 	sub := s.subscribe(t, l, cursor, 1)

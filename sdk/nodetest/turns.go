@@ -9,8 +9,9 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// subscribeTurns lets much happen to one subject and then one thing to another: that comes after
-// a few, each subject keeps its order, and a cursor from the midst of it leads to exactly the rest.
+// subscribeTurns makes many events happen to one subject and then one to another. The one must come
+// after a few of the many, each subject must keep its order, and a cursor from the middle must lead
+// to exactly the rest.
 func (s *suite) subscribeTurns(t *testing.T) {
 	if s.Trigger == nil || s.Trigger.EmitOn == nil {
 		t.Skip("needs a Trigger with EmitOn")
@@ -29,8 +30,8 @@ func (s *suite) subscribeTurns(t *testing.T) {
 		s.Trigger.EmitOn(t, l.Client, busy, i)
 	}
 	s.Trigger.EmitOn(t, l.Client, quiet, 0)
-	// All of it has happened when somebody else has seen all of it, and not acknowledged it: a
-	// new subscriber begins behind that.
+	// All events have happened once another subscriber has received all of them. It does not
+	// acknowledge them, because a new subscriber begins after acknowledged events.
 	other, err := l.Subscribe(bounded(t), client.Start{Operation: s.Trigger.Operation, Subscriber: "nodetest-other", Filter: s.Trigger.Filter, Window: 1000})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func take(t *testing.T, sub *client.Subscription, n int) (events []sdk.Event) {
 	return events
 }
 
-// bySubject are the ids of each subject's events, in their order.
+// bySubject returns the ids of each subject's events, in order.
 func bySubject(events []sdk.Event) map[string][]string {
 	out := map[string][]string{}
 	for _, e := range events {

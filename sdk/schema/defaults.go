@@ -6,9 +6,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// fill puts the schema's defaults where the value has nothing, and reports
-// whether it did. It follows $ref, allOf, properties and items; oneOf and anyOf
-// are left alone, because before validation nobody knows the branch.
+// fill sets the schema's defaults where the value has no member, and reports whether it did. It
+// follows $ref, allOf, properties and items. oneOf and anyOf are left alone, because before
+// validation the branch is unknown.
 func fill(s *jsonschema.Schema, value any, depth int) (changed bool) {
 	if s == nil || depth > MaxDepth {
 		return false

@@ -13,14 +13,14 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// explainer words what a validator found.
+// explainer describes what a validator found.
 type explainer struct {
 	schema   any // the source of the schema, for its examples
 	document any
 }
 
-// explain turns the validator's tree into a flat list. Inner nodes only group;
-// of alternatives the branch that was meant speaks.
+// explain turns the validator's tree into a flat list. Inner nodes only group; of several
+// alternatives, only the branch that was meant is reported.
 func (x explainer) explain(e *jsonschema.ValidationError) []Finding {
 	at := pointer(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
@@ -55,7 +55,7 @@ func (x explainer) explain(e *jsonschema.ValidationError) []Finding {
 	return []Finding{{Pointer: at, Code: code, Message: message, Suggestion: x.example(e)}}
 }
 
-// example is what the schema itself gives as one, where a value does not fit it.
+// example returns the example that the schema itself gives for a value that does not fit it.
 func (x explainer) example(e *jsonschema.ValidationError) string {
 	_, fragment, _ := strings.Cut(e.SchemaURL, "#")
 	at, _ := jsonstrict.Resolve(x.schema, fragment)
@@ -78,8 +78,8 @@ func missing(at string, names []string, because string) []Finding {
 	return out
 }
 
-// explainBranches picks the branch whose constants and types fit best: that is
-// the one the writer meant. Two that fit equally well cannot be told apart.
+// explainBranches picks the branch whose constants and types fit best, because that is the one the
+// writer meant. If two fit equally well, neither is picked.
 func (x explainer) explainBranches(at string, branches []*jsonschema.ValidationError) []Finding {
 	var best *jsonschema.ValidationError
 	least, tie := 0, false
@@ -98,7 +98,7 @@ func (x explainer) explainBranches(at string, branches []*jsonschema.ValidationE
 	return x.explain(best)
 }
 
-// mismatches counts what says "another branch was meant".
+// mismatches counts the errors that suggest that another branch was meant.
 func mismatches(e *jsonschema.ValidationError) int {
 	n := 0
 	switch e.ErrorKind.(type) {
@@ -128,15 +128,15 @@ func pointer(location []string) string {
 	return b.String()
 }
 
-// comparePointers orders by document position as far as a pointer shows it:
-// array elements by number, members by name and behind them, a parent before its children. It
-// allocates nothing: a document may have a million things wrong with it.
+// comparePointers orders by document position as far as a pointer shows it: array elements by
+// number, members by name and after them, a parent before its children. It allocates nothing,
+// because a document may have a million things wrong with it.
 func comparePointers(a, b string) int {
 	same := 0
 	for same < min(len(a), len(b)) && a[same] == b[same] {
 		same++
 	}
-	token := strings.LastIndexByte(a[:same], '/') + 1 // the first that may differ
+	token := strings.LastIndexByte(a[:same], '/') + 1 // the first token that may differ
 	x, _, _ := strings.Cut(a[token:], "/")
 	y, _, _ := strings.Cut(b[token:], "/")
 	m, n := isIndex(x), isIndex(y)
@@ -153,13 +153,13 @@ func comparePointers(a, b string) int {
 	return strings.Compare(x, y)
 }
 
-// isIndex reports whether a reference token is the number of an array's element (RFC 6901, 4):
-// digits without a leading zero, of which the longer number is the larger one.
+// isIndex reports whether a reference token is the index of an array element (RFC 6901, 4): digits
+// without a leading zero, so that the longer of two is the larger number.
 func isIndex(token string) bool {
 	return token == "0" || token != "" && token[0] != '0' && strings.Trim(token, "0123456789") == ""
 }
 
-// literals writes the schema's own values, never the document's.
+// literals lists values of the schema, never of the document.
 func literals(values ...any) string {
 	var out []string
 	for _, v := range values {
@@ -172,9 +172,9 @@ func literals(values ...any) string {
 	return strings.Join(out, ", ")
 }
 
-// whereNamed finds the one member of a name, anywhere in a value; "" when there
-// are several. It stands in for the location of a failed propertyNames, which
-// jsonschema v6.0.3 reports in a slice that it goes on writing to.
+// whereNamed returns the pointer to the only member with a name, anywhere in a value; "" when there
+// are several. It replaces the location of a failed propertyNames, which jsonschema v6.0.3 reports
+// in a slice that it later overwrites.
 func whereNamed(value any, name string) string {
 	if found := membersNamed(value, name, ""); len(found) == 1 {
 		return found[0]

@@ -22,8 +22,8 @@ type Finding struct {
 	Suggestion string // what to do; may be empty
 }
 
-// Schema is a compiled JSON Schema. The nil Schema and that of an empty text
-// accept every document.
+// Schema is a compiled JSON Schema. The nil Schema and the Schema of an empty text accept every
+// document.
 type Schema struct {
 	root     *jsonschema.Schema
 	source   any  // what root was compiled from
@@ -33,11 +33,10 @@ type Schema struct {
 // Option changes how a schema is read.
 type Option struct{ apply func(*jsonschema.Compiler) }
 
-// AssertFormats makes format a rule instead of an annotation.
+// AssertFormats makes format an assertion instead of an annotation.
 func AssertFormats() Option { return Option{(*jsonschema.Compiler).AssertFormat} }
 
-// Compile reads a JSON Schema 2020-12. An empty text is the schema that accepts
-// every document.
+// Compile compiles a JSON Schema 2020-12. An empty text is the schema that accepts every document.
 func Compile(text []byte, options ...Option) (*Schema, error) {
 	if len(text) == 0 {
 		return &Schema{}, nil
@@ -54,9 +53,9 @@ func Compile(text []byte, options ...Option) (*Schema, error) {
 	return s, nil
 }
 
-// CompileValue is Compile for a schema that is decoded already, into
-// map[string]any, []any, string, bool, nil and any type of number. It must not
-// change afterwards. Defaults have the numbers of source.
+// CompileValue is Compile for a schema that is already decoded into map[string]any, []any, string,
+// bool, nil and any type of number. source must not change afterwards. Defaults have the number
+// types of source.
 func CompileValue(source any, options ...Option) (*Schema, error) {
 	const here = "tapnode:schema" // a path would show up in errors
 	c := jsonschema.NewCompiler()
@@ -82,10 +81,9 @@ func (noLoader) Load(url string) (any, error) {
 	return nil, fmt.Errorf("%s: a schema may only refer to itself", url)
 }
 
-// Check checks a document against the contract's limits and the schema. It
-// returns the document with the schema's defaults filled in (the same bytes if
-// there was nothing to fill in), or everything wrong with it. An empty document
-// is {}.
+// Check checks a document against the contract's limits and the schema. It returns the document
+// with the schema's defaults filled in (the same bytes if there was nothing to fill in), or
+// everything wrong with it. An empty document counts as {}.
 func (s *Schema) Check(document []byte) ([]byte, []Finding) {
 	if len(document) == 0 {
 		document = []byte("{}")
@@ -118,8 +116,8 @@ func (s *Schema) CheckValue(document []byte) ([]byte, []Finding) {
 	return document, nil
 }
 
-// Findings is everything wrong with a value that is decoded already, into the
-// types CompileValue takes; nil if it fits. Nothing is filled in.
+// Findings returns everything wrong with a value that is already decoded into the types
+// CompileValue takes; nil if it fits. No defaults are filled in.
 func (s *Schema) Findings(value any) []Finding {
 	if s == nil || s.root == nil {
 		return nil
@@ -136,12 +134,12 @@ func (s *Schema) Findings(value any) []Finding {
 		return cmp.Or(comparePointers(a.Pointer, b.Pointer), strings.Compare(a.Code, b.Code))
 	})
 	return slices.CompactFunc(out, func(b, a Finding) bool { // a comes before b
-		// That a text is too short says more than the pattern it does not match.
+		// That a text is too short says more than that it does not match a pattern.
 		return a == b || a.Pointer == b.Pointer && a.Code == "min_length" && b.Code == "pattern"
 	})
 }
 
-// WithDefaults is a copy of a decoded value with the schema's defaults filled in.
+// WithDefaults returns a copy of a decoded value with the schema's defaults filled in.
 func (s *Schema) WithDefaults(value any) any {
 	value = clone(value)
 	if s != nil && s.root != nil && s.defaults {
@@ -153,15 +151,15 @@ func (s *Schema) WithDefaults(value any) any {
 // Limits of a document.
 const (
 	MaxBytes = 16 << 20 // the contract's message limit
-	MaxDepth = 64       // objects and arrays inside each other
+	MaxDepth = 64       // nested objects and arrays
 )
 
 var limits = jsonstrict.Limits{Bytes: MaxBytes, Depth: MaxDepth, Digits: 1000}
 
-// Document checks that b is a document of the contract: one JSON object, UTF-8,
-// within the limits, no member twice, no number beyond a float64 or a thousand digits. It answers with at most one finding,
-// because after the first nothing else can be read reliably. It does not look at
-// any schema.
+// Document checks that b is a document of the contract: one JSON object, UTF-8, within the limits,
+// without duplicate members, and without numbers that exceed a float64 or a thousand digits. It
+// returns at most one finding, because after the first fault nothing else can be read reliably. It
+// does not look at any schema.
 func Document(b []byte) *Finding {
 	if e := jsonstrict.Check(b, limits); e != nil {
 		return &Finding{Pointer: e.Pointer, Code: string(e.Code), Message: "the document cannot be read: " + e.Message, Suggestion: e.Suggestion}

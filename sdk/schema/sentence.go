@@ -9,7 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// sentence names a failed keyword: a code and what is wrong, without the value.
+// sentence describes a failed keyword: a code and what is wrong, without the value.
 func sentence(k jsonschema.ErrorKind) (code, message string) {
 	switch k := k.(type) {
 	case *kind.Type:

@@ -12,9 +12,8 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// CheckSettings is [Schema.Check] for settings whose writeOnly members travel
-// apart, as secrets by JSON Pointer. Both are validated together; what it returns
-// has the defaults and no secrets.
+// CheckSettings is [Schema.Check] for settings whose writeOnly members are passed separately, as
+// secrets by JSON Pointer. Both are validated together; the result has the defaults and no secrets.
 func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]byte, []Finding) {
 	if len(settings) == 0 {
 		settings = []byte("{}")
@@ -29,7 +28,7 @@ func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]by
 	if err != nil {
 		return nil, []Finding{{Code: "not_json", Message: "the settings are not JSON"}}
 	}
-	out := plainSecrets([]*jsonschema.Schema{s.root}, value, "") // before fill: a default is nobody's secret
+	out := plainSecrets([]*jsonschema.Schema{s.root}, value, "") // before fill: a default is not a secret
 	fill(s.root, value, 0)
 	for _, pointer := range sortedKeys(secrets) {
 		if !s.isSecret(pointer) || !put(value, pointer, string(secrets[pointer])) {
@@ -49,7 +48,7 @@ func (s *Schema) CheckSettings(settings []byte, secrets map[string][]byte) ([]by
 	return settings, nil
 }
 
-// isSecret reports whether the schema marks what the pointer names writeOnly.
+// isSecret reports whether the schema marks the value at the pointer as writeOnly.
 func (s *Schema) isSecret(pointer string) bool {
 	names, ok := jsonstrict.Tokens(pointer)
 	if !ok || len(names) == 0 {
@@ -62,7 +61,7 @@ func (s *Schema) isSecret(pointer string) bool {
 	return anyWriteOnly(at)
 }
 
-// plainSecrets finds the secrets somebody wrote into the settings themselves.
+// plainSecrets finds secrets that were written into the settings themselves.
 func plainSecrets(at []*jsonschema.Schema, value any, pointer string) []Finding {
 	if pointer != "" && anyWriteOnly(at) {
 		return []Finding{{Pointer: pointer, Code: "secret_in_settings", Message: "this is a secret", Suggestion: "pass it as a secret, not in the settings"}}
@@ -82,8 +81,8 @@ func plainSecrets(at []*jsonschema.Schema, value any, pointer string) []Finding 
 	return out
 }
 
-// children are the schemas that can apply to a member or element of what at
-// describes, by whichever branch.
+// children returns the schemas that can apply, through any branch, to a member or element of a
+// value described by at.
 func children(at []*jsonschema.Schema, name string) []*jsonschema.Schema {
 	var out []*jsonschema.Schema
 	index, err := strconv.Atoi(name)
@@ -102,7 +101,7 @@ func children(at []*jsonschema.Schema, name string) []*jsonschema.Schema {
 	return out
 }
 
-// alternatives adds every schema that can speak about the same value.
+// alternatives adds every schema that can apply to the same value.
 func alternatives(at []*jsonschema.Schema) []*jsonschema.Schema {
 	var out []*jsonschema.Schema
 	seen := map[*jsonschema.Schema]bool{nil: true}
@@ -123,7 +122,7 @@ func anyWriteOnly(at []*jsonschema.Schema) bool {
 	return slices.ContainsFunc(alternatives(at), func(s *jsonschema.Schema) bool { return s.WriteOnly })
 }
 
-// put sets a member at a pointer, making objects on the way.
+// put sets a member at a pointer and creates missing objects on the way.
 func put(value any, pointer, secret string) bool {
 	names, _ := jsonstrict.Tokens(pointer)
 	for i, name := range names {
@@ -177,10 +176,10 @@ func sortedKeys[V any](m map[string]V) []string {
 	return names
 }
 
-// SplitSecrets takes the writeOnly members out of settings, for a host whose users write both
-// into one file: the secrets are by JSON Pointer, as [Schema.CheckSettings] wants them.
-// Only text in an object can travel as a secret; anything else stays where it is, and CheckSettings
-// says what is wrong with it. The error is that settings is not JSON.
+// SplitSecrets takes the writeOnly members out of settings, for a host whose users write both into
+// one file. The secrets are keyed by JSON Pointer, as [Schema.CheckSettings] expects them. Only
+// text in an object can be passed as a secret; anything else stays where it is, and CheckSettings
+// says what is wrong with it. The error says that settings is not JSON.
 func (s *Schema) SplitSecrets(settings []byte) (plain []byte, secrets map[string][]byte, err error) {
 	if s == nil || s.root == nil || len(settings) == 0 {
 		return settings, nil, nil
@@ -204,7 +203,7 @@ func (s *Schema) SplitSecrets(settings []byte) (plain []byte, secrets map[string
 	return plain, secrets, err
 }
 
-// takeText removes a text from the object it is a member of.
+// takeText removes a text from the object that contains it.
 func takeText(value any, pointer string) (string, bool) {
 	names, _ := jsonstrict.Tokens(pointer)
 	for i, name := range names {

@@ -7,9 +7,9 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// duplicates applies the keyword x-uniqueBy of this project's schemas: a list of
-// JSON Pointers whose texts must differ between the elements of an array. It stands
-// at the properties of the schema's top level, which is where forms have lists.
+// duplicates applies the keyword x-uniqueBy of this project's schemas: a list of JSON Pointers
+// whose texts must differ between the elements of an array. It is supported on the properties of
+// the schema's top level, which is where forms have lists.
 func duplicates(schema, document any) (out []Finding) {
 	properties, _ := member(schema, "properties").(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
@@ -36,7 +36,7 @@ func duplicates(schema, document any) (out []Finding) {
 	return out
 }
 
-// member is a member of an object; nil if there is none or value is no object.
+// member returns a member of an object; nil if there is none or value is not an object.
 func member(value any, name string) any {
 	object, _ := value.(map[string]any)
 	return object[name]

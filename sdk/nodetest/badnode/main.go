@@ -1,15 +1,14 @@
 //go:build linux
 
-// Command badnode is a node that misbehaves on demand, to test hosts with: every
-// trap that a stock go-plugin host is known to fall into.
+// Command badnode is a node that misbehaves on demand, for testing hosts: it sets every trap that a
+// stock go-plugin host is known to fall into.
 //
-//	PLUGIN_BADNODE=WHEN:WHAT[,WHEN:WHAT]…   or the same as first argument
+//	PLUGIN_BADNODE=WHEN:WHAT[,WHEN:WHAT]…   or the same as the first argument
 //
-// WHEN is start (before the handshake) or configure (in Configure). WHAT is a
-// name below. The operation bad.do@1 does the same at a call, {"what": WHAT};
-// bad.echo@1 behaves; bad.flood@1 is a trigger that never runs dry. Without
-// instructions it is a good node. Whatever hangs gives up after ten minutes, so
-// that a failed test leaves nothing behind.
+// WHEN is start (before the handshake) or configure (in Configure). WHAT is a name below. The
+// operation bad.do@1 does the same during a call, {"what": WHAT}; bad.echo@1 behaves; bad.flood@1
+// is a trigger with endless events. Without instructions it is a good node. Everything that hangs
+// gives up after ten minutes, so that a failed test leaves nothing behind.
 //
 //	print         a line on stdout, past the SDK's guard
 //	long-stdout   1 MiB without a newline on stdout
@@ -17,16 +16,16 @@
 //	bad-log       a log line whose @message is a number, and half a JSON object
 //	flood-log     100 000 lines on stderr
 //	hang          never returns, whatever the context says
-//	exit          exits with code 3, no word
+//	exit          exits with code 3, without a message
 //	crash         panics in a goroutine of its own: text on stderr, exit code 2
-//	panic         panics where it stands
-//	stop          SIGSTOP to itself: alive and silent
+//	panic         panics in the calling goroutine
+//	stop          sends SIGSTOP to itself: alive and silent
 //	grandchild    leaves a child that holds stdout and stderr
-//	deaf          ignores SIGTERM and the end of stdin (start, to ignore both)
+//	deaf          ignores SIGTERM and the end of stdin (only with start both)
 //	unlink        removes its socket
-//	large         answers with 5 MiB (at a call)
-//	huge          answers with 17 MiB, more than a message may have (at a call)
-//	progress      reports 100 000 times (at a call)
+//	large         answers with 5 MiB (in a call)
+//	huge          answers with 17 MiB, more than a message may have (in a call)
+//	progress      reports 100 000 times (in a call)
 package main
 
 import (

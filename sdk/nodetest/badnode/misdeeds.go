@@ -16,10 +16,10 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// grandchildEnv turns a copy of the binary into a process that only lives.
+// grandchildEnv makes a copy of the binary do nothing but stay alive.
 const grandchildEnv = "BADNODE_GRANDCHILD"
 
-// The real streams, kept before sdk.Main puts its guard on stdout.
+// The real streams, kept before sdk.Main guards stdout.
 var (
 	realStdout = dup(1, "stdout")
 	realStderr = dup(2, "stderr")
@@ -79,8 +79,8 @@ func grandchild() {
 	}
 }
 
-// deaf forgets that the host holds stdin, and takes SIGTERM away from whoever asks for
-// it later.
+// deaf ignores that the host holds stdin, and disables SIGTERM again if other code asks for it
+// later.
 func deaf() {
 	_ = os.Unsetenv(sdk.LifelineKey)
 	go func() {
@@ -105,8 +105,8 @@ func unlink() {
 	}
 }
 
-// ours reports whether this process listens on the socket: with a directory of
-// its own it does; in a shared one the kernel has to say.
+// ours reports whether this process listens on the socket: in a directory of its own it does; in a
+// shared one it asks the kernel.
 func ours(path string) bool {
 	if os.Getenv("PLUGIN_UNIX_SOCKET_DIR") != "" {
 		return true

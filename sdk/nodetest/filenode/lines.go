@@ -19,7 +19,7 @@ type line struct {
 	Correlation string `json:"correlation,omitempty"`
 }
 
-// lines is the file: what is in memory is what is on disk.
+// lines is the file, with its content also in memory.
 type lines struct {
 	mu    sync.Mutex
 	file  *os.File
@@ -43,7 +43,7 @@ func openLines(dir string) (*lines, error) {
 	return l, nil
 }
 
-// load reads every whole line and cuts off what a crash has left half.
+// load reads every whole line and cuts off a partial line that a crash has left.
 func (l *lines) load() error {
 	b, err := os.ReadFile(l.file.Name())
 	if err != nil {
@@ -70,7 +70,7 @@ func (l *lines) remember(one line, length int64) {
 	l.all, l.ends = append(l.all, one), append(l.ends, l.size)
 }
 
-// append writes a line unless its key has one already; before is that one.
+// append writes a line unless its key already has one, which it returns as before.
 func (l *lines) append(one line) (end int64, before *line, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +128,7 @@ func (l *lines) close() error { return l.file.Close() }
 
 func cursorOf(offset int64) []byte { return strconv.AppendInt(nil, offset, 10) }
 
-// marshal writes structs of strings and numbers, which cannot fail.
+// marshal encodes structs of strings and numbers, which cannot fail.
 func marshal(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
