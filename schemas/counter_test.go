@@ -8,7 +8,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// TestCounterExamples: what must not pass fails where a form can show it.
+// TestCounterExamples: invalid input fails at a place where a form can show it.
 func TestCounterExamples(t *testing.T) {
 	const good = `"instance":"shop-1","number":"5511999999999","contentText":"Hi"`
 	const button = `"buttons":[{"id":"a","displayText":"A"}]`
@@ -69,7 +69,7 @@ func TestCounterExamples(t *testing.T) {
 	}
 }
 
-// leaves are the places, without repeats, where a validation really failed.
+// leaves returns the places, without duplicates, at which a validation failed.
 func leaves(err *jsonschema.ValidationError) []string {
 	seen := map[string]bool{}
 	var found []string

@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// walk calls visit for every object below value that stands where a schema can,
-// with its JSON Pointer; sample data and drawing hints are left out.
+// walk calls visit with every object below value that is where a schema can be, and with its JSON
+// Pointer. Sample data and drawing hints are left out.
 func walk(value any, pointer string, visit func(string, map[string]any)) {
 	switch v := value.(type) {
 	case map[string]any:

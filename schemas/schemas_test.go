@@ -11,7 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// names are all files of the package, ours and the flow's.
+// names returns all files of the package, events included.
 func names(t *testing.T) []string {
 	t.Helper()
 	found, err := fs.Glob(FS, "*.json")
@@ -34,14 +34,14 @@ func document(t *testing.T, name string) map[string]any {
 	return doc.(map[string]any)
 }
 
-// refuse stands in for every loader: a schema that needs another file is an error.
+// refuse replaces every loader: a schema that needs another file is an error.
 type refuse struct{}
 
 func (refuse) Load(url string) (any, error) {
 	return nil, errors.New("a schema may not load " + url)
 }
 
-// compile checks the file against the metaschema on its way.
+// compile compiles the file, which also checks it against the metaschema.
 func compile(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()
 	c := jsonschema.NewCompiler()
@@ -81,8 +81,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestProfile keeps the files inside what every form generator and validator
-// we know of understands.
+// TestProfile: the files use only what all form generators and validators known to us understand.
 func TestProfile(t *testing.T) {
 	forbidden := []string{"$dynamicRef", "$dynamicAnchor", "unevaluatedProperties", "unevaluatedItems", "$anchor"}
 	formats := []string{"uri", "email", "date-time", "uuid"}
@@ -103,8 +102,8 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// TestForms: an input, a filter and the settings must be drawable without other
-// knowledge, so each property has a title and a place.
+// TestForms: a form for an input, a filter or the settings needs no other knowledge, so each
+// property has a title and a place.
 func TestForms(t *testing.T) {
 	for _, name := range names(t) {
 		form := strings.HasSuffix(name, ".input.json") || strings.HasSuffix(name, ".filter.json") || name == Settings
@@ -128,8 +127,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestHints: a form generator has to know only the hints and widgets that the
-// package comment names.
+// TestHints: a form generator needs to know only the hints and widgets that the package comment
+// names.
 func TestHints(t *testing.T) {
 	hints := []string{"order", "widget", "group", "advanced", "expression", "placeholder", "help", "labels", "unit", "rows", "softMaxLength", "itemTitle", "addLabel", "icons", "preview"}
 	widgets := []string{"text", "textarea", "number", "switch", "select", "url", "tel", "tags", "list", "map", "json", "code", "section", "secret", "instance", "instances", "recipient", "passkey"}

@@ -18,8 +18,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// underShell is a node whose parent is a shell that does nothing but wait for it, and
-// whose stdin says nothing. Its stdout ends with it.
+// underShell starts a node whose parent is a shell that only waits for it, and whose stdin carries
+// nothing. When the node ends, its stdout ends.
 func underShell(t *testing.T) (shell *exec.Cmd, stdout *bufio.Reader) {
 	t.Helper()
 	shell = exec.CommandContext(within(t), "/bin/sh", "-c", `"$0" </dev/null & wait`, os.Args[0])
@@ -62,8 +62,8 @@ func zombie(pid int) bool {
 	return err == nil && strings.Contains(string(stat), ") Z ")
 }
 
-// A host that dies before the handshake, so early that the node never saw it as its
-// parent, is noticed by the handshake that nobody takes.
+// A host that dies before the handshake, so early that the node never saw it as its parent, is
+// noticed because nobody reads the handshake.
 func TestEndsWhenNobodyTakesTheHandshake(t *testing.T) {
 	cmd := exec.CommandContext(within(t), os.Args[0])
 	cmd.Env = []string{sdk.HandshakeCookieKey + "=" + sdk.HandshakeCookieValue, "PLUGIN_UNIX_SOCKET_DIR=" + shortDir(t)}
@@ -80,7 +80,7 @@ func TestEndsWhenNobodyTakesTheHandshake(t *testing.T) {
 	}
 }
 
-// A host that does not read stderr, or has closed it, neither stalls nor ends the node.
+// A host that does not read stderr, or has closed it, neither blocks nor ends the node.
 func TestStderrThatNobodyReads(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		t.Run("closed "+strconv.FormatBool(closed), func(t *testing.T) {
@@ -133,8 +133,8 @@ func TestStderrThatNobodyReads(t *testing.T) {
 	}
 }
 
-// Two processes never share a state directory; the second one comes in when the first
-// has ended, however it ended.
+// Two processes never share a state directory. The second one gets it when the first has ended, in
+// whatever way.
 func TestStateDirectoryHasOneOwner(t *testing.T) {
 	dir := t.TempDir()
 	setup := sdk.Setup{Settings: []byte(`{"name":"x"}`), StateDir: dir}
@@ -167,7 +167,7 @@ func TestStateDirectoryIsRequired(t *testing.T) {
 	}
 }
 
-// shortDir leaves room for a socket's name.
+// shortDir returns a directory whose path leaves room for the name of a socket.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sdk")

@@ -15,7 +15,7 @@ import (
 	nodepb "github.com/tapnode/tapnode/sdk/nodepb/flownode/v1"
 )
 
-// bare answers a unary call with nothing: the price of gRPC itself.
+// bare answers a unary call with nothing, to measure gRPC itself.
 type bare struct {
 	nodepb.UnimplementedNodeServiceServer
 }
@@ -40,8 +40,8 @@ func unix(b *testing.B) (net.Listener, *grpc.ClientConn) {
 	return lis, conn
 }
 
-// BenchmarkExecute is one call with 1 KiB of input over a unix socket: bare gRPC,
-// an action with its own check, and one whose input goes through a schema.
+// BenchmarkExecute measures one call with 1 KiB of input over a unix socket: bare gRPC, an action
+// with its own check, and one whose input is checked against a schema.
 func BenchmarkExecute(b *testing.B) {
 	payload := append(append([]byte(`{"do":"nothing","text":"`), bytes.Repeat([]byte("a"), 1000)...), `"}`...)
 	b.Run("bare", func(b *testing.B) {

@@ -42,7 +42,7 @@ func TestBoardCoalescesForSlowWatchers(t *testing.T) {
 			}
 			close(next)
 		}()
-		synctest.Wait() // the watcher holds the process's state
+		synctest.Wait() // the watcher is processing the state of the process
 		for i := range 1000 {
 			b.Set(sdk.Health{Subject: "b", State: sdk.Healthy, Message: fmt.Sprint(i)})
 			b.Set(sdk.Health{Subject: "c", State: sdk.Healthy, Message: fmt.Sprint(i)})

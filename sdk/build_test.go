@@ -74,7 +74,8 @@ func TestCheckRefusesWhatIsBuiltWrongly(t *testing.T) {
 	}
 }
 
-// TestBrokenSchema: a node is served before its schemas are compiled, and says at the call which one is none.
+// TestBrokenSchema: a node is served before its schemas are compiled; a call reports which of them
+// is invalid.
 func TestBrokenSchema(t *testing.T) {
 	broken := []byte(`{"type":7}`)
 	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{
@@ -108,7 +109,7 @@ func TestBrokenSchema(t *testing.T) {
 	}
 }
 
-// A schema may let through what the Go type cannot hold.
+// A schema may accept what the Go type cannot hold.
 func TestWhatTheSchemaPermitsAndTheTypeDoesNot(t *testing.T) {
 	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{echoAction(func(*sdk.Action[doing, doing]) {})}})
 	tests := []struct{ input, pointer, code string }{

@@ -11,7 +11,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// TestClaim: a node is told of leases if it knows them, and says why it does not take one.
+// TestClaim: a node that supports leases is given them, and says why it refuses a claim.
 func TestClaim(t *testing.T) {
 	t.Parallel()
 	var told sdk.Setup

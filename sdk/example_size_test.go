@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The example is the promise that a node is small: everything up to the host's
-// side of it, which a real node does not have.
+// The example shows that a node is small. Counted is everything before the host's part, which a
+// real node does not have.
 func TestTheExampleIsACompleteNodeInUnder40Lines(t *testing.T) {
 	b, err := os.ReadFile("example_test.go")
 	if err != nil {

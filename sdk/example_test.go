@@ -31,7 +31,7 @@ func Example() {
 		panic(err)
 	}
 	defer stop()
-	state, _ := os.MkdirTemp("", "state") // a real host keeps it
+	state, _ := os.MkdirTemp("", "state") // a real host keeps this directory
 	defer os.RemoveAll(state)
 	fmt.Println(host.Configure(context.Background(), sdk.Setup{StateDir: state}))
 	out, err := host.Execute(context.Background(), client.Request{Operation: "demo.shout@1", Input: []byte(`{"text":"hello"}`)}, nil)

@@ -165,7 +165,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// A document with more violations than anybody reads gets the first thousand, and the number of the rest.
+// A document with more violations than anybody reads gets the first thousand, and the number of the
+// remaining ones.
 func TestValidateTellsNoMoreThanAnybodyReads(t *testing.T) {
 	_, c := serve(t)
 	var b strings.Builder

@@ -18,8 +18,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// TestMain lets the test binary be a node binary too: started with the cookie of
-// a host, or with a node's command, it is one.
+// TestMain makes the test binary act as a node binary when it is started with the cookie of a host,
+// or with a node's command.
 func TestMain(m *testing.M) {
 	if os.Getenv(sdk.HandshakeCookieKey) != "" || os.Getenv(asNode) != "" {
 		n := newDemo().node()
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 const asNode, brokenNode = "SDK_TEST_AS_NODE", "broken"
 
-// testTimeout is how long a test waits for what has to happen.
+// testTimeout bounds each wait of a test.
 const testTimeout = 30 * time.Second
 
 func within(t testing.TB) context.Context {
@@ -65,7 +65,7 @@ type done struct {
 	Text string `json:"text"`
 }
 
-// panicking cannot even be written as JSON.
+// panicking panics when it is encoded as JSON.
 type panicking struct{}
 
 func (panicking) MarshalJSON() ([]byte, error) { panic("marshal") }
@@ -131,11 +131,10 @@ func (d *demo) node() *sdk.Node {
 	}
 }
 
-// keptStdout is what a logger built at start-up would hold.
+// keptStdout is the stdout that a logger built at program start would hold.
 var keptStdout = os.Stdout
 
-// printNoise prints in every way that dependencies do, if this is a process of a
-// host.
+// printNoise prints in every way that dependencies do, if a host started this process.
 func printNoise() {
 	if os.Getenv(sdk.HandshakeCookieKey) == "" {
 		return
@@ -237,7 +236,7 @@ func (r *tickReader) Ack(_ context.Context, cursor []byte) error {
 
 func (r *tickReader) Close() error { return nil }
 
-// serve starts a demo in process, unconfigured.
+// serve starts a demo in this process, without configuring it.
 func serve(t testing.TB) (*demo, *client.Client) {
 	t.Helper()
 	d := newDemo()
@@ -249,7 +248,7 @@ func serve(t testing.TB) (*demo, *client.Client) {
 	return d, c
 }
 
-// serveOpen starts a demo in process, configured.
+// serveOpen starts a demo in this process and configures it.
 func serveOpen(t testing.TB) (*demo, *client.Client) {
 	t.Helper()
 	d, c := serve(t)

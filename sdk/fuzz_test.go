@@ -10,8 +10,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// FuzzRequestDoor sends any bytes as input through Validate and Execute: the node
-// lives, both agree, and what gets in is what the action can read.
+// FuzzRequestDoor sends any bytes as input through Validate and Execute: the node survives, both
+// agree, and accepted input is what the action can read.
 func FuzzRequestDoor(f *testing.F) {
 	for _, seed := range []string{``, `{}`, `{"do":"warn"}`, `{"do":"x","text":"y"}`, `{"do":1}`, `[`, `{"Do":"x","do":"y"}`, "{\"do\":\"\xff\"}", `{"do":"\ud800"}`, `{"do":"x","do":"y"}`} {
 		f.Add([]byte(seed))

@@ -115,7 +115,7 @@ func TestClose(t *testing.T) {
 		}
 	}
 	select {
-	case <-d.closed: // a second close of the channel would have panicked
+	case <-d.closed: // closing the channel twice would have panicked
 	default:
 		t.Error("the node's Close was not called")
 	}
@@ -155,7 +155,7 @@ func TestWatchHealth(t *testing.T) {
 func TestExecuteDeadline(t *testing.T) {
 	d, c := serveOpen(t)
 	var err error
-	for limit, begun := 50*time.Millisecond, false; !begun; limit *= 2 { // until the call gets there in time
+	for limit, begun := 50*time.Millisecond, false; !begun; limit *= 2 { // until the call reaches the node in time
 		ctx, cancel := context.WithTimeout(within(t), limit)
 		_, err = c.Execute(ctx, behave("wait"), nil)
 		cancel()

@@ -45,7 +45,7 @@ func commandOf(t *testing.T, node string, args ...string) (stdout, stderr string
 func TestCommands(t *testing.T) {
 	tests := []struct {
 		args           []string
-		stdout, stderr string // a part of it
+		stdout, stderr string // a part of the output
 		code           int
 	}{
 		{[]string{"version"}, "demo 1.2.3 (sdk " + sdk.Version + ", contract flownode.v1)", "", 0},
@@ -62,7 +62,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestBrokenNodeIsNotDescribed: nor is it accepted by a host, which asks for that.
+// TestBrokenNodeIsNotDescribed: describe refuses a broken node, so a host, which asks for the
+// description, does not accept it.
 func TestBrokenNodeIsNotDescribed(t *testing.T) {
 	stdout, stderr, code := commandOf(t, brokenNode, "describe")
 	if code != 1 || stdout != "" || !strings.Contains(stderr, "demo: this node is built wrongly: settings schema: ") {
@@ -89,7 +90,7 @@ func TestDescribeCommandSaysWhatDescribeSays(t *testing.T) {
 	}
 }
 
-// plain is a manifest without the white space of its schemas.
+// plain returns a manifest without the white space of its schemas.
 func plain(t *testing.T, m sdk.Manifest) string {
 	t.Helper()
 	b, err := json.Marshal(m)
@@ -133,7 +134,7 @@ func TestServesAStockHost(t *testing.T) {
 	}
 }
 
-// process is a node started by hand, as far as its handshake line.
+// process starts a node by hand and reads its handshake line.
 func process(t *testing.T) (cmd *exec.Cmd, stdin io.Closer, stdout *bufio.Reader, socket string) {
 	t.Helper()
 	dir := shortDir(t)
@@ -198,7 +199,7 @@ func TestProcessEnds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd, stdin, stdout, socket := process(t)
-			if err := cmd.Process.Signal(os.Interrupt); err != nil { // must not matter
+			if err := cmd.Process.Signal(os.Interrupt); err != nil { // must have no effect
 				t.Fatal(err)
 			}
 			if err := tt.end(cmd, stdin); err != nil {

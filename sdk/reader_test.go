@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// scripted is a reader with one event and whatever else the test says.
+// scripted is a reader with one event and the behaviour that the test sets.
 type scripted struct {
 	event sdk.Event
 	next  func() error
@@ -82,7 +82,7 @@ func TestAReaderThatFailsEndsItsStreamOnly(t *testing.T) {
 	}
 }
 
-// filtering is a reader that gives what it is told, and notes the acks.
+// filtering is a reader that returns what the test gives it, and records the acks.
 type filtering struct {
 	events chan sdk.Event
 	acked  chan string
@@ -103,8 +103,8 @@ func (f *filtering) Next(ctx context.Context) (sdk.Event, error) {
 	}
 }
 
-// What a filter leaves out is acknowledged as soon as every event before it is, and the
-// host hears how far that is.
+// Events that a filter leaves out are acknowledged as soon as every event before them is, and the
+// host is told how far that is.
 func TestProgress(t *testing.T) {
 	f := &filtering{events: make(chan sdk.Event, 10), acked: make(chan string, 10)}
 	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Operations: []sdk.Offer{sdk.Trigger{
@@ -145,7 +145,7 @@ func TestProgress(t *testing.T) {
 			got <- e
 		}
 	}()
-	f.events <- skipped("3") // nothing is open: at once
+	f.events <- skipped("3") // nothing is unacknowledged: at once
 	want(f.acked, "ack", "3")
 	want(progress, "progress", "3")
 	f.events <- event("4")
@@ -154,12 +154,12 @@ func TestProgress(t *testing.T) {
 	if e.ID != "4" || e.Sequence != 1 {
 		t.Errorf("got %+v", e)
 	}
-	f.events <- skipped("7") // and the newest counts
+	f.events <- skipped("7") // and the newest replaces the others
 	if err := s.Ack(1); err != nil {
 		t.Fatal(err)
 	}
 	want(f.acked, "ack", "4")
-	for last := ""; last != "7"; { // 6 may come by itself
+	for last := ""; last != "7"; { // 6 may come separately
 		select {
 		case last = <-f.acked:
 		case <-within(t).Done():
@@ -175,8 +175,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// A reader that has caught up says so once, and of subjects as often as it likes, in the order
-// of its events; that acknowledges nothing and takes no place in the window.
+// A reader that has caught up says so once, and for single subjects any number of times, in the
+// order of its events. That acknowledges nothing and takes no place in the window.
 func TestCaughtUp(t *testing.T) {
 	f := &filtering{events: make(chan sdk.Event, 10), acked: make(chan string, 10)}
 	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Features: []string{sdk.FeatureCaughtUp}, Operations: []sdk.Offer{sdk.Trigger{

@@ -227,7 +227,7 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 	}
 	setup := Setup{Settings: settings, Secrets: req.GetSecrets(), StateDir: req.GetStateDir(), Leased: req.GetLeased() && s.node.Claim != nil}
 	if violations := s.open(ctx, setup); len(violations) > 0 {
-		_ = lock.Close() // nothing was written to it that could be lost
+		_ = lock.Close() // it only held the lock
 		return &nodepb.ConfigureResponse{Violations: violationsToProto(violations)}, nil
 	}
 	s.configured, s.stateDir = true, lock

@@ -58,7 +58,7 @@ func TestSubscribe(t *testing.T) {
 		e, _ := s.Recv()
 		third <- e
 	}()
-	for range 2 { // the same ack again is no news
+	for range 2 { // a repeated ack changes nothing
 		if err := s.Ack(2); err != nil {
 			t.Fatal(err)
 		}

@@ -26,29 +26,26 @@ type Subscription struct {
 	Subscriber string // one open stream per (operation, subscriber)
 	Filter     []byte // JSON, valid against Trigger.Filter; may be empty
 	Cursor     []byte // of the last event the host has stored; empty: the oldest kept
-	// Subscribers are all names under which the host subscribes to the operation; empty: the host
-	// does not say. Every other subscriber can be forgotten.
+	// Subscribers are all names under which the host subscribes to the operation; empty: it
+	// does not say. Every other one can be forgotten.
 	Subscribers []string
-	Window      int // how many events may be sent and not yet acknowledged
-	// BySubject means that the host wants to know for each subject whether it is behind; see
-	// Event.Behind. Such a host acknowledges events once it has stored them. Subjects that are
-	// behind may therefore leave a part of the window to the others; a reader for another host may
-	// wait for a full window.
+	Window      int // how many events may be on their way and not acknowledged
+	// BySubject means that the host wants to know of each subject whether it is behind; see
+	// Event.Behind. It acknowledges events when it has stored them, so those that are behind may
+	// leave a part of the window to the others; another may wait for a window that is full.
 	BySubject bool
 }
 
-// Reader reads stored events after the subscription's cursor; events of one subject come in their
-// order. The cursor of an event stands for everything that Next has returned up to it: the host
-// acknowledges it once all of that is stored. Ack may be called while Next waits; apart from that
-// no two calls overlap.
+// Reader reads stored events from after the subscription's cursor, those of one subject in
+// their order. The cursor of an event says that everything which Next has given up to it is
+// stored. Ack may be called while Next waits; beyond that no two calls overlap.
 type Reader interface {
-	// Resumed is false when events after the cursor have been deleted.
+	// Resumed is false when events after the cursor are gone.
 	Resumed() bool
-	// Next waits for the next event. It ends with ctx's error. An event with a Cursor and nothing
-	// else is progress: the filter lets through no further event up to that cursor. A reader that
-	// filters returns progress now and then, so that the events it left out do not stay
-	// unacknowledged for ever. An event with CaughtUp or Behind and possibly a Subject is progress,
-	// too.
+	// Next waits for the next event. It ends with ctx's error. An event with a Cursor and
+	// nothing else is progress: the filter lets through nothing more up to there. A reader
+	// that filters gives one now and then, so that what it left out does not stay for ever
+	// unacknowledged. So is an event with CaughtUp or Behind and maybe a Subject.
 	Next(ctx context.Context) (Event, error)
 	// Ack says that the host has stored everything up to cursor.
 	Ack(ctx context.Context, cursor []byte) error
@@ -56,33 +53,34 @@ type Reader interface {
 	Close() error
 }
 
-// Event is one thing that happened, delivered at least once. The server sets Sequence.
+// Event is one thing that happened, delivered at least once. Sequence is set by
+// the server.
 type Event struct {
 	Sequence    uint64    `json:"sequence,omitempty"`
-	ID          string    `json:"id"`   // the same for every delivery of one event
+	ID          string    `json:"id"`   // the same for every delivery of the same thing
 	Type        string    `json:"type"` // EventType.Type
 	Subject     string    `json:"subject,omitempty"`
 	Time        time.Time `json:"time"`
 	Data        JSON      `json:"data"`
 	Cursor      []byte    `json:"cursor,omitempty"` // opaque; resume after it
 	Correlation string    `json:"correlation,omitempty"`
-	Traceparent string    `json:"traceparent,omitempty"` // W3C trace context of the cause, such as the call that this event answers
-	// CaughtUp says, in an event of its own and once per Reader, that every event from before the
-	// Reader was opened has been returned. A node whose triggers do so has FeatureCaughtUp; hosts
-	// let no wait time out before that.
+	Traceparent string    `json:"traceparent,omitempty"` // W3C trace context of what led here, such as the call this answers
+	// CaughtUp says, in an event of its own and once per Reader, that all that had happened
+	// when the Reader was opened has been given. A node whose triggers do so has
+	// FeatureCaughtUp; hosts let no wait time out before.
 	CaughtUp bool `json:"-"`
-	// Behind says, in an event of its own, that events of the Subject may be missing until a
-	// CaughtUp with that Subject. It is for subscriptions with BySubject, where a CaughtUp without
-	// a Subject does not cover the subjects that are behind.
+	// Behind says, in an event of its own, that something which happened to the Subject may be
+	// missing, until CaughtUp is said of the Subject. It is for subscriptions with BySubject: there
+	// CaughtUp without a Subject leaves out those that are behind.
 	Behind bool `json:"-"`
 }
 
 // Features of a node's triggers.
 const (
-	// FeatureCaughtUp is the feature of a node whose readers send CaughtUp.
+	// FeatureCaughtUp is the feature of a node whose readers say CaughtUp.
 	FeatureCaughtUp = "caught_up"
-	// FeatureSubjects is the feature of a node whose readers send Behind and return events of
-	// different subjects in turns, so that many events of one subject do not delay the others.
+	// FeatureSubjects is the feature of a node whose readers give events of different subjects
+	// in turns, so that many of one hold up no other, and say Behind.
 	FeatureSubjects = "subjects"
 )
 

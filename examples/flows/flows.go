@@ -1,4 +1,4 @@
-// Package flows holds the example flows, each a file that a newcomer can run on a simulated phone.
+// Package flows holds the example flows, each a file that a newcomer runs on a simulated phone.
 package flows
 
 import (
@@ -13,25 +13,25 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// Example is one example flow.
+// Example is a flow to begin with.
 type Example struct {
 	ID      string          // of the flow, and the name of its file
-	Summary string          // what the flow shows
-	Source  string          // the content of the file
-	People  []string        // the phone numbers it writes to
-	Start   json.RawMessage // the input of a run, as POST /v1/flows/{flow}/runs takes it
+	Summary string          // what it shows
+	Source  string          // the file
+	People  []string        // the numbers it writes to
+	Start   json.RawMessage // what a run of it begins with, as POST /v1/flows/{flow}/runs takes it
 }
 
-// starts are the inputs of the flows that have no trigger of type manual.
+// starts are what those begin with that have no trigger of type manual.
 var starts = map[string]string{
 	"webhook": `{"trigger":"paid","event":{"method":"POST","path":"order-paid","query":{},"headers":{"content-type":"application/json"},"body":{"id":17,"status":"paid","customer":{"phone":"5511999990001"}}}}`,
 }
 
-// All returns the examples in the order of their ids.
+// All are the examples by their ids.
 func All() []Example {
 	entries, err := files.ReadDir(".")
 	if err != nil {
-		panic(err) // the files are embedded in this build
+		panic(err) // they are in this build
 	}
 	var out []Example
 	for _, entry := range entries {
@@ -62,7 +62,7 @@ func people(text string) []string {
 	return out
 }
 
-// summary returns the first paragraph of the comment at the beginning of a file.
+// summary is the first paragraph of the comment that a file begins with.
 func summary(source string) string {
 	var words []string
 	for line := range strings.Lines(source) {

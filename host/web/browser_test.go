@@ -12,8 +12,8 @@ import (
 )
 
 // TestBrowser runs test/*.test.mjs: the page in a real Chromium, served by the real binary with the
-// simulated WhatsApp. It is the Chromium that has no window to draw, which costs a quarter less. It is
-// left out where there is no Chromium, Node or npm ci.
+// simulated WhatsApp. It uses the headless shell of Chromium, which costs a quarter less because it
+// draws no window. The test is skipped where there is no Chromium or Node, or where npm ci has not run.
 func TestBrowser(t *testing.T) {
 	chromium := os.Getenv("CHROMIUM")
 	if chromium == "" {
@@ -36,7 +36,7 @@ func TestBrowser(t *testing.T) {
 	for file, source := range map[string]string{
 		"tapnode":                     "host",
 		"nodes/whatsapp-send-buttons": "plugin",
-		"nodes/hours":                 "examples/nodes/hours", // a third party's, which the page has never heard of
+		"nodes/hours":                 "examples/nodes/hours", // a third party's node, which the page does not know
 	} {
 		if err := buildtest.Program(t.Context(), source, filepath.Join(dir, file)); err != nil {
 			t.Fatal(err)

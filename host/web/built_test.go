@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestBuilt builds the page from its sources and the lockfile, and wants what is committed in dist to the
-// byte: what is served is what the sources say. It also runs the type check and the unit tests.
+// TestBuilt builds the page from its sources and the lockfile, and checks that the result is identical,
+// byte for byte, to the files committed in dist. It also runs the type check and the unit tests.
 func TestBuilt(t *testing.T) {
 	if !exists("node_modules/vite") || !onPath("node") {
 		t.Skip("left out: there is no Node, or npm ci has not run in host/web")

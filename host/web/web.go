@@ -1,8 +1,8 @@
-// Package web is the builder: a page, embedded as it was built from src by vite, and served under /ui/.
+// Package web serves the builder under /ui/: a page that vite builds from src and that is embedded here.
 //
 // It guarantees that the page is served without Node or a network, under a Content-Security-Policy that
-// allows nothing inline and nothing from elsewhere, and that a browser asks again before it uses what it
-// has kept: the names of the built files never change, their digests do.
+// allows nothing inline and nothing from other origins, and that a browser revalidates its cached files
+// before it uses them: the names of the built files never change, but their entity tags do.
 package web
 
 import (
@@ -20,21 +20,22 @@ import (
 //go:embed all:dist
 var built embed.FS
 
-// policy is for the page and everything below it. Styles are set by scripts (CSSOM), never in markup.
+// policy applies to the page and everything below it. Scripts set styles (CSSOM); markup never does.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// file is one of the built files. It is text, a font or a picture, and small.
+// file is one of the built files: a small text, font or picture.
 type file struct {
 	kind, tag string
 	body      []byte
 	shared    bool // pages of other origins may load it
 }
 
-// Prefix is where the page is.
+// Prefix is the path of the page.
 const Prefix = "/ui/"
 
-// Handler serves the page below Prefix. Addresses inside the page, such as /ui/flows/menu, get the page itself.
+// Handler serves the page below Prefix. Addresses inside the page, such as /ui/flows/menu, return the
+// page itself.
 func Handler() (http.Handler, error) {
 	files := map[string]file{}
 	err := fs.WalkDir(built, "dist", func(name string, entry fs.DirEntry, err error) error {
@@ -70,7 +71,7 @@ func Handler() (http.Handler, error) {
 }
 
 func kindOf(name string) string {
-	if path.Ext(name) == ".ts" { // types, not a film
+	if path.Ext(name) == ".ts" { // TypeScript types; the MIME table may map .ts to video
 		return "text/plain; charset=utf-8"
 	}
 	return mime.TypeByExtension(path.Ext(name))
@@ -83,7 +84,7 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if f.shared { // code without a secret in it, for pages of any origin; what it may ask for, --origin says
+	if f.shared { // code without secrets, for pages of any origin; --origin limits the requests that it may make
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		h.Set("Access-Control-Allow-Origin", "*")
 	}
@@ -97,5 +98,5 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	_, _ = w.Write(f.body) // a reader that has gone wants nothing
+	_, _ = w.Write(f.body) // it fails only if the client has disconnected
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // memory is how long another user is remembered: a user with little to do comes seldom, and must
-// not then have to wait behind one that was taken to be alone.
+// not have to wait each time behind one that counts as alone.
 const memory = time.Hour
 
 // Crowd records who has work. Its zero value has recorded nobody.

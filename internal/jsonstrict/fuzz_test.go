@@ -13,9 +13,9 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// FuzzCheck compares the reader with slow ones that are plainly right: without
-// limits it takes exactly what encoding/json takes, less what the package promises
-// to refuse. What is taken makes the same tree.
+// FuzzCheck compares the reader with slow ones that are obviously correct: without limits it
+// accepts exactly what encoding/json accepts, minus what the package promises to refuse. Accepted
+// input makes the same tree.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":1,"a":2}`, `{"a":[{"b":"\u0062"}],"c":-1.5e3}`, `{"\\\"":{"x":1e999}}`, `[]`, `{"a":"`, "{\"\xff\":0}", `"\ud83d\ude00\ud83d"`, "[[[", ` 1 2`, `{"\u`} {
 		f.Add([]byte(seed))
@@ -51,7 +51,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// same follows a tree through a second reading by encoding/json.
+// same compares a tree with a second reading by encoding/json.
 func same(t *testing.T, document []byte, v *jsonstrict.Value) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(document))
@@ -90,14 +90,14 @@ func same(t *testing.T, document []byte, v *jsonstrict.Value) {
 	walk(v)
 }
 
-// halfSurrogate finds \ud800 to \udfff outside a pair. A backslash in JSON stands
-// only inside a string, so the escapes can be read without parsing.
+// halfSurrogate finds \ud800 to \udfff outside a pair. In JSON a backslash occurs only inside a
+// string, so the escapes can be read without parsing.
 func halfSurrogate(data []byte) bool {
 	for i := 0; i < len(data); i++ {
 		if data[i] != '\\' {
 			continue
 		}
-		i++ // whatever is escaped, it is not the start of an escape
+		i++ // the escaped character does not begin another escape
 		unit, ok := escaped(data[i-1:])
 		if !ok || unit < 0xd800 || unit > 0xdfff {
 			continue
@@ -120,7 +120,7 @@ func escaped(data []byte) (uint64, bool) {
 	return unit, err == nil
 }
 
-// duplicates reads tokens and keeps a set per object.
+// duplicates reads tokens and keeps a set of names per object.
 func duplicates(document []byte) bool {
 	type frame struct {
 		names  map[string]bool

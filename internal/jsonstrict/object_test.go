@@ -140,7 +140,7 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
-		// What passes is JSON, and means the same to encoding/json.
+		// Accepted input is JSON, and means the same to encoding/json.
 		var same struct {
 			Name string `json:"name"`
 			Pets []struct {

@@ -11,7 +11,7 @@ type tests func() int
 
 func (t tests) Run() int { return t() }
 
-// What ends by itself is waited for, longer than goleak does.
+// Goroutines that end by themselves are waited for, longer than goleak does.
 func TestWaits(t *testing.T) {
 	options := []goleak.Option{goleak.IgnoreCurrent()}
 	code := waiting{tests(func() int {

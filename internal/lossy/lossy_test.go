@@ -15,7 +15,7 @@ import (
 
 func notice(n int) []byte { return fmt.Appendf(nil, "%d dropped\n", n) }
 
-// Whoever ends the program right after a Write has lost nothing.
+// A program that ends right after a Write has lost nothing.
 func TestWriteArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got bytes.Buffer
@@ -32,8 +32,8 @@ func TestWriteArrives(t *testing.T) {
 	})
 }
 
-// One write waits, the others do not; what does not fit is counted, and told to the
-// reader when it reads again.
+// One write waits, the others do not. Writes that do not fit are counted, and the reader is told
+// when it reads again.
 func TestNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, to := io.Pipe()

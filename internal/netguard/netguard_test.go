@@ -41,8 +41,8 @@ func TestDial(t *testing.T) {
 	}
 }
 
-// A name that changes its mind between two answers, or gives a good and a bad
-// address at once, never leads to the bad one.
+// A name that resolves differently on the second lookup, or gives a good and a bad address at once,
+// never leads to the bad one.
 func TestRebinding(t *testing.T) {
 	port := portOf(listen(t, "127.0.0.1:0"))
 	var turns atomic.Int32
@@ -78,7 +78,8 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// TestCheckHost: what can never be dialled is known before; what a name leads to is not.
+// TestCheckHost: a host that can never be dialled is refused in advance; names are not resolved for
+// that.
 func TestCheckHost(t *testing.T) {
 	for host, want := range map[string]struct{ public, private bool }{
 		"crm.example": {true, true}, "8.8.8.8": {true, true}, "2606:4700::1111": {true, true}, "2852039166": {true, true},
@@ -95,7 +96,7 @@ func TestCheckHost(t *testing.T) {
 	}
 }
 
-// Errors of every stage name what the caller wrote, and nothing it did not know.
+// Errors of every stage name what the caller wrote, and nothing that the caller did not know.
 func TestErrorsNameNoAddress(t *testing.T) {
 	closed := listen(t, "127.0.0.1:0")
 	closedPort := portOf(closed)
@@ -171,8 +172,8 @@ func portOf(l net.Listener) string {
 	return port
 }
 
-// nameserver is a resolver that asks a DNS server of its own, which answers each
-// query for an IPv4 address with what answer gives; nothing is "no such host".
+// nameserver is a resolver that asks a DNS server of its own, which answers each query for an IPv4
+// address with the result of answer; an empty result is "no such host".
 func nameserver(t *testing.T, answer func(name string) []string) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")

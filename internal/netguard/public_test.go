@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// special are the ranges that are no public hosts: IANA's special-purpose registries
-// (2025-10), multicast, deprecated and reserved space, and the clouds' own services.
+// special are the ranges that are not public hosts: IANA's special-purpose registries (2025-10),
+// multicast, deprecated and reserved space, and the clouds' own services.
 var special = []string{
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
 	"192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
@@ -34,7 +34,7 @@ func TestSpecialRangesAreRefused(t *testing.T) {
 	}
 }
 
-// TestPrivateGuard: what is private passes, and no other special range does, in whatever form.
+// TestPrivateGuard: private addresses pass, and no other special range does, in any form.
 func TestPrivateGuard(t *testing.T) {
 	g := &Guard{Private: true}
 	open := []string{"10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "::1/128", "fc00::/7"}
@@ -62,7 +62,7 @@ func TestPublicAddresses(t *testing.T) {
 	}
 }
 
-// No way of writing an IPv4 address into an IPv6 address makes it better than it is.
+// Writing an IPv4 address into an IPv6 address never makes it more acceptable.
 func FuzzEmbedded(f *testing.F) {
 	for _, s := range special {
 		if prefix := netip.MustParsePrefix(s); prefix.Addr().Is4() {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// openAhead opens a database whose writes may go ahead, with a table of things.
+// openAhead opens a database with a table of things, whose writes may go ahead.
 func openAhead(t *testing.T, dir string) *DB {
 	t.Helper()
 	return openHearing(t, dir, func(err error) { t.Errorf("a write was refused: %v", err) })
@@ -62,7 +62,8 @@ func number(ctx context.Context, t *testing.T, db *DB, name string) int {
 	return n
 }
 
-// What went ahead is there for whoever reads, and in its place among all writes; but for who does not ask for it.
+// Every reader sees the rows of a write that went ahead, and they are in their place among all
+// writes. Only a reader that does not ask for them may miss them.
 func TestAheadIsSeen(t *testing.T) {
 	ctx, db := t.Context(), openAhead(t, t.TempDir())
 	before := db.Stats()
@@ -93,11 +94,12 @@ func TestAheadIsSeen(t *testing.T) {
 	}
 }
 
-// Many at once, more than the log holds: all are there, each at its last number, and the log is as large as ever.
+// Many concurrent writes, more than the log holds: all rows are there, each with its last number,
+// and the log has not grown.
 func TestAheadOfMany(t *testing.T) {
 	dir := t.TempDir()
 	db := openAhead(t, dir)
-	const writers, each = 16, 600 // some 7 MiB of records
+	const writers, each = 16, 600 // about 7 MiB of records
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
@@ -127,8 +129,8 @@ func TestAheadOfMany(t *testing.T) {
 	}
 }
 
-// A write that goes to the disk takes the rows with it that are only in the file, also when it changes nothing: SQLite
-// would not sync it then.
+// A write that goes to the disk also takes the rows there that are only in the file. It does so
+// even if it changes nothing, although SQLite does not sync such a commit.
 func TestAheadReachesTheDisk(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	db := openAhead(t, dir)
@@ -154,7 +156,8 @@ func TestAheadReachesTheDisk(t *testing.T) {
 	}
 }
 
-// A database of the first version that had a log, whose table has no turns, opens with its rows and goes on.
+// A database of the first version with a log, whose table has no turns, opens with its rows and
+// keeps working.
 func TestAheadOfTheFirstVersion(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	db := openAhead(t, dir)
@@ -174,9 +177,9 @@ func TestAheadOfTheFirstVersion(t *testing.T) {
 	}
 }
 
-// A statement that the database refuses is told of, takes its own write along, and no other.
+// A statement that the database refuses is reported. It undoes its own write, and no other.
 func TestAheadRefused(t *testing.T) {
-	var told []error // before number returns, below
+	var told []error // complete before number returns, below
 	ctx, db := t.Context(), openHearing(t, t.TempDir(), func(err error) { told = append(told, err) })
 	check(t, put(ctx, db, "before", 1))
 	check(t, db.WriteAhead(ctx, "write two", []string{"half"}, func(tx *Tx) error {
@@ -197,8 +200,8 @@ func TestAheadRefused(t *testing.T) {
 	}
 }
 
-// A write that goes ahead reads nothing, has arguments of the database's kinds, and leaves nothing when its
-// function fails.
+// A write that goes ahead reads nothing, takes only arguments of the database's types, and leaves
+// nothing when its function fails.
 func TestAheadTakesChangesOnly(t *testing.T) {
 	ctx, db := t.Context(), openAhead(t, t.TempDir())
 	wrong := errors.New("wrong")
@@ -228,8 +231,8 @@ func TestAheadTakesChangesOnly(t *testing.T) {
 	}
 }
 
-// While rows cannot be written nothing more goes ahead, nobody takes them for missing, other tables can be read, and
-// afterwards the rows come before all that is written then.
+// While rows cannot be written, no further write goes ahead, no reader takes the rows for missing,
+// and other tables can be read. Afterwards the rows come before all writes made then.
 func TestAheadWhileTheFileIsLocked(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	db := openAhead(t, dir)
@@ -272,7 +275,7 @@ func TestAheadWhileTheFileIsLocked(t *testing.T) {
 	}
 }
 
-// copyOf is the files of a database as a process that is killed now leaves them.
+// copyOf returns a copy of a database's files as a process that is killed now would leave them.
 func copyOf(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
@@ -285,8 +288,8 @@ func copyOf(t *testing.T, dir string) string {
 	return to
 }
 
-// The next process brings the rows of one that was killed: all behind those that are there, in their order, up to
-// a record that is damaged or missing, and each once.
+// The next process writes the rows of one that was killed: after those already there, in order, up
+// to a record that is damaged or missing, and each once.
 func TestAheadOfAKilledProcess(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	db := openHearing(t, dir, func(error) {})
@@ -341,7 +344,7 @@ func TestAheadOfAKilledProcess(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(short, fileName+"-ahead0"), raw[:at], 0o600))
 	found(short, map[string]int{"there": 7, "row1": 1, "row2": -1})
 
-	older := copyOf(t, killed) // a database from before the first record
+	older := copyOf(t, killed) // the database as it was before the first record
 	fresh := t.TempDir()
 	check(t, openAhead(t, fresh).Close())
 	for _, end := range []string{"", "-wal"} {
@@ -352,10 +355,11 @@ func TestAheadOfAKilledProcess(t *testing.T) {
 			check(t, os.RemoveAll(filepath.Join(older, fileName+end)))
 		}
 	}
-	found(older, map[string]int{"there": 1, "row4": 4, "last": 1}) // they follow what it has
+	found(older, map[string]int{"there": 1, "row4": 4, "last": 1}) // the rows are added to those it has
 }
 
-// FuzzLog: whatever is in a file of the log, it is read or left, and what is read is a list of statements or no list.
+// FuzzLog: any file content is read or ignored, and what is read either decodes to a list of
+// statements or is refused.
 func FuzzLog(f *testing.F) {
 	one, err := statements{{query: `INSERT INTO things VALUES ($1, $2, $3, $4, $5, $6)`, args: []any{nil, int64(-1), 1.5, "text", []byte{0}, true}}}.encode(nil)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Records of every size, alone and in groups, are read as they were written as soon as append has returned, whichever block
-// of whichever file they are in; on a file system that is in memory, too.
+// Records of every size, alone and in groups, can be read back as soon as append has returned, in
+// any block of either file, also on an in-memory file system.
 func TestLogBlocks(t *testing.T) {
 	dirs := []string{t.TempDir()}
 	if dir, err := os.MkdirTemp("/dev/shm", "log"); err == nil {
@@ -24,7 +24,7 @@ func TestLogBlocks(t *testing.T) {
 			var group [][]byte
 			for range 1 + rand.IntN(3) {
 				size := 1 + rand.IntN(3*aheadBlock)
-				if rand.IntN(4) == 0 { // the block is full then, or nearly so
+				if rand.IntN(4) == 0 { // the block is then full, or nearly so
 					size = max(1, aheadBlock-aheadHead-len(l.buf)+rand.IntN(3)-1)
 				}
 				group = append(group, bytes.Repeat([]byte{byte(len(all) + len(group))}, size))

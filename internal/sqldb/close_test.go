@@ -14,7 +14,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// Close waits for whoever uses a connection: until then the file is not its owner's alone.
+// Close waits until no connection is in use: until then its owner must not remove the file.
 func TestCloseWaitsForTheLast(t *testing.T) {
 	db := openTest(t, Options{Dir: t.TempDir()})
 	tx, err := db.SQL().BeginTx(t.Context(), nil)
@@ -35,7 +35,8 @@ func TestCloseWaitsForTheLast(t *testing.T) {
 	}
 }
 
-// A connection that was asked for before the close and is opened after it does not make the file anew.
+// A connection that was requested before the close and is opened after it does not create the file
+// again.
 func TestNoConnectionAfterClose(t *testing.T) {
 	path := filepath.Join(t.TempDir(), fileName)
 	lite, err := sqlite.NewConnector(dsn(path, false))
@@ -54,7 +55,7 @@ func TestNoConnectionAfterClose(t *testing.T) {
 	}
 }
 
-// What is asked of a closed database says so, in our words.
+// A read of a closed database returns this package's error.
 func TestReadAfterClose(t *testing.T) {
 	for name, options := range map[string]func(t *testing.T) Options{
 		"sqlite":   func(t *testing.T) Options { return Options{Dir: t.TempDir()} },

@@ -153,8 +153,8 @@ func (s *Signals) send(ctx context.Context, payload string) error {
 	return err
 }
 
-// hear wakes the waiters for each notification of another process, until the payload until arrives
-// or the limit is over.
+// hear wakes the waiters for each notification of another process. It returns when a notification
+// with the payload until arrives or the limit is over.
 func (s *Signals) hear(ctx context.Context, conn *pgx.Conn, limit time.Duration, until string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

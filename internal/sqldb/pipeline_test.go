@@ -11,7 +11,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// What nobody waits for goes to the server with what somebody waits for, or with the commit, and in its order.
+// Statements that nobody waits for are sent together with one that somebody waits for, or with the
+// commit, in order.
 func TestPipelineGoesTogether(t *testing.T) {
 	t.Parallel()
 	db := openTest(t, Options{Postgres: sqldbtest.Postgres(t)})
@@ -57,7 +58,8 @@ func TestPipelineGoesTogether(t *testing.T) {
 	}
 }
 
-// Whatever fails, when it is told and by whom, undoes its own write and no other, on both databases.
+// Every failure, no matter which statement fails and when it is reported, undoes its own write and
+// no other, on both databases.
 func TestLateFailures(t *testing.T) {
 	t.Parallel()
 	mine := errors.New("mine")
@@ -78,7 +80,7 @@ func TestLateFailures(t *testing.T) {
 		"a statement": {func(tx *Tx) error { return tx.Later(`INSERT INTO notes (id) VALUES (NULL), ('x'), ('x')`) }, nil},
 		"a lost error": {func(tx *Tx) error {
 			if _, err := tx.Exec(`DELETE FROM no_such_table`); err != nil && tx.pipe == nil {
-				return err // SQLite undoes the statement only
+				return err // SQLite undoes only the statement
 			}
 			return nil
 		}, nil},
@@ -127,8 +129,8 @@ func TestLateFailures(t *testing.T) {
 	}
 }
 
-// A server that was started anew while nothing was written is met with a new connection, and one that goes away in a
-// transaction fails only that.
+// After a restart of the server while nothing was written, a new connection is used. A server that
+// goes away during a transaction makes only that one fail.
 func TestLostPipeline(t *testing.T) {
 	t.Parallel()
 	dsn := sqldbtest.Postgres(t)
@@ -166,7 +168,7 @@ func TestLostPipeline(t *testing.T) {
 	}
 }
 
-// A write that did nothing asks the server for nothing.
+// A write that did nothing sends nothing to the server.
 func TestEmptyPipeline(t *testing.T) {
 	t.Parallel()
 	db := openTest(t, Options{Postgres: sqldbtest.Postgres(t)})

@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// Of several servers the one that works is found, also behind one that says nothing, within the time of one
-// look of the hosts at each other.
+// Of several servers the one that works is found, also after one that does not answer, within the
+// time in which hosts check each other.
 func TestPostgresOfSeveral(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(sqldbtest.Postgres(t))
@@ -44,7 +44,7 @@ func TestPostgresOfSeveral(t *testing.T) {
 	}
 }
 
-// A server that only reads is none, whether the connection string says so or not.
+// A read-only server is not used, whether or not the connection string says so.
 func TestPostgresThatOnlyReads(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(sqldbtest.Postgres(t))
@@ -64,8 +64,8 @@ func TestPostgresThatOnlyReads(t *testing.T) {
 	}
 }
 
-// Two processes each want what the other has changed: the database ends one transaction, which is made again, and nobody hears
-// of it.
+// Two processes each want a row that the other has changed. The database ends one transaction,
+// which is retried, and neither caller gets an error.
 func TestCrossingWrites(t *testing.T) {
 	t.Parallel()
 	dsn := sqldbtest.Postgres(t)
@@ -102,7 +102,8 @@ func TestCrossingWrites(t *testing.T) {
 	}
 }
 
-// A process that is stopped in a transaction holds up the others for less time than they wait.
+// A process that is stopped in a transaction blocks the others for less time than they wait for a
+// lock.
 func TestFrozenTransaction(t *testing.T) {
 	t.Parallel()
 	dsn := sqldbtest.Postgres(t)

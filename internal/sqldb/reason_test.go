@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// TestReason: what is wrong and what to do is said without a name.
+// TestReason: a reason says what is wrong and what to do, without naming anything.
 func TestReason(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "s3cret")
 	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, fileName), []byte(strings.Repeat("no database ", 100)), 0o600)); err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// hold keeps rows from being written until the function that it returns is called.
+// hold keeps rows from being written until release is called.
 func hold(t *testing.T, db *DB) (release func()) {
 	t.Helper()
 	held, goOn := make(chan struct{}), make(chan struct{})
@@ -22,8 +22,8 @@ func hold(t *testing.T, db *DB) (release func()) {
 
 const putThing = `INSERT INTO things (name, n) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET n = excluded.n`
 
-// Of what leaves nothing of the one before it only the last is done, as far as nobody could see it and all of
-// them come to be written.
+// Of several statements that each overwrite the one before, only the last runs, provided that
+// nobody could have read in between and all are written together.
 func TestLast(t *testing.T) {
 	refused := 0
 	ctx, db := t.Context(), openHearing(t, t.TempDir(), func(error) { refused++ })
@@ -68,7 +68,7 @@ func TestLast(t *testing.T) {
 	}
 	puts("row3 session3 row4 session4")
 
-	// One that is refused takes nobody else's along: what it would have replaced is there.
+	// A refused statement does not take others along: the row that it would have replaced is there.
 	release = hold(t, db)
 	last(5, "row")
 	last(6, "wrong")
@@ -79,7 +79,7 @@ func TestLast(t *testing.T) {
 	}
 }
 
-// What is known when rows are written is in them; the log has what was known before.
+// Rows contain what is known when they are written; the log has what was known before.
 func TestRevised(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	db := openAhead(t, dir)
@@ -89,7 +89,7 @@ func TestRevised(t *testing.T) {
 			if err == nil {
 				err = tx.Revised(func(tx *Tx, final bool) error {
 					if !final {
-						return tx.Later(putThing, "revised", 1) // and one more, which final does not have
+						return tx.Later(putThing, "revised", 1) // one more statement, which final does not have
 					}
 					return tx.Later(putThing, "revised", *n)
 				})

@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// TestSignals: what is told in a transaction wakes those who wait for it in another process,
-// and nobody else. Where notifications do not arrive somebody looks instead.
+// TestSignals: a topic announced in a transaction wakes its waiters in another process, and no
+// others. Where notifications do not arrive, polling replaces them.
 func TestSignals(t *testing.T) {
 	dsn := sqldbtest.Postgres(t)
 	open := func(dsn string) (*DB, *Signals) {
@@ -49,7 +49,7 @@ func TestSignals(t *testing.T) {
 	_, ear := open(dsn)
 	other := ear.Wait("other")
 	ear.Start()
-	soon("the end of deafness", other) // who begins to hear wakes everybody
+	soon("the end of deafness", other) // starting to receive notifications wakes all waiters
 	other = ear.Wait("other")
 	one, two := ear.Wait("one"), ear.Wait("two")
 	err := speaker.Write(t.Context(), "tell", func(t *Tx) error {
@@ -84,8 +84,8 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// withoutNotifications is the way to the server through somebody who passes on no
-// notification, as pgbouncer does in transaction mode.
+// withoutNotifications returns the address of a proxy to the server that passes on no
+// notifications, as pgbouncer does in transaction mode.
 func withoutNotifications(t *testing.T, dsn string) string {
 	t.Helper()
 	u, err := url.Parse(dsn)

@@ -54,7 +54,7 @@ func count(t *testing.T, db *DB) (n int) {
 	return n
 }
 
-// pragma sets something on the writing connection.
+// pragma runs a PRAGMA on the writing connection.
 func pragma(t *testing.T, db *DB, p string) {
 	t.Helper()
 	if _, err := db.writer.conn.ExecContext(t.Context(), "PRAGMA "+p); err != nil {
@@ -104,7 +104,7 @@ func TestLockedByAnotherProcess(t *testing.T) {
 	}
 }
 
-// One write that fails in a batch does not take the others with it.
+// One write that fails in a batch does not make the others fail.
 func TestBatchIsolatesItsWrites(t *testing.T) {
 	db := openTest(t, Options{Dir: t.TempDir()})
 	hold := make(chan struct{})
@@ -188,8 +188,8 @@ func TestOpenExplainsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A connection whose transaction cannot be ended is not used again: what is
-// written on it would never be committed.
+// A connection whose transaction cannot be ended is not used again: a write on it would never be
+// committed.
 func TestBrokenConnectionIsGivenUp(t *testing.T) {
 	db := openTest(t, Options{Dir: t.TempDir()})
 	err := db.Write(t.Context(), "break", func(t *Tx) error {
@@ -209,7 +209,7 @@ func TestBrokenConnectionIsGivenUp(t *testing.T) {
 	}
 }
 
-// What a commit syncs cannot be seen without a power cut, so this asks the connection
+// Whether a commit is synced cannot be observed without a power cut, so this asks the connection
 // that is about to commit for its PRAGMA synchronous: 2 is FULL, 1 is NORMAL.
 func TestSynchronous(t *testing.T) {
 	ctx := t.Context()

@@ -260,7 +260,7 @@ func (w *writer) loop() {
 		case <-w.turn:
 		case <-w.alone.C:
 			if !w.lead() {
-				continue // the one who commits calls pass for the waiting writes
+				continue // the committing goroutine calls pass for the waiting writes
 			}
 		case <-w.quit:
 			if open = false; !w.lead() {

@@ -23,8 +23,8 @@ func TestLoneWriteIsCommittedByItsCaller(t *testing.T) {
 	}
 }
 
-// Writes that come while somebody commits are committed in the order they came in, however they are
-// waited for, and also when the database closes meanwhile.
+// Writes that arrive during a commit are committed in the order of their arrival, however their
+// callers wait for them, and also when the database closes meanwhile.
 func TestOrderOfWrites(t *testing.T) {
 	for _, closes := range []bool{false, true} {
 		db := openTest(t, Options{Dir: t.TempDir()})
@@ -46,7 +46,7 @@ func TestOrderOfWrites(t *testing.T) {
 		closed := make(chan error, 1)
 		if closes {
 			go func() { closed <- db.Close() }()
-			<-db.writer.quit // from here on nothing is taken
+			<-db.writer.quit // from here on no write is accepted
 			if err := note(t.Context(), db, "late", 1); !errors.Is(err, ErrClosed) {
 				t.Errorf("a write after the close: %v", err)
 			}
@@ -63,7 +63,7 @@ func TestOrderOfWrites(t *testing.T) {
 	}
 }
 
-// A connection that is lost in a transaction does not keep the right to write.
+// A connection that is lost in a transaction gives up the right to write.
 func TestLostConnectionWritesNoMore(t *testing.T) {
 	db := openTest(t, Options{Dir: t.TempDir()})
 	c, err := db.SQL().Conn(t.Context())

@@ -11,7 +11,7 @@ import (
 
 const given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-// TestOff: a process that records nothing hands on what it was given, and invents nothing.
+// TestOff: a process that records nothing passes on the traceparent it was given, and creates none.
 func TestOff(t *testing.T) {
 	for _, env := range []map[string]string{
 		{},
@@ -42,7 +42,7 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// TestOf: two processes name the same trace for a run, and another one for another run.
+// TestOf: two processes name the same trace for the same run, and a different one for another run.
 func TestOf(t *testing.T) {
 	c := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(t.Context(), propagation.MapCarrier{"traceparent": Of("r1")}))
 	if !c.IsValid() || !c.IsSampled() || Of("r1") == Of("r2") {
@@ -54,7 +54,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// BenchmarkOff is what a call costs without traces.
+// BenchmarkOff measures a call without traces.
 func BenchmarkOff(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -18,7 +18,7 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// Texts of one line are equal to Fold; of two lines, they are not.
+// Texts on the same line are equal to Fold; texts on different lines are not.
 func TestFold(t *testing.T) {
 	groups := [][]string{
 		{"Yes", " yes ", "YES", "Yes\u200b", "\u202aYes\u202c", "Y\u00ades", "Yes\ufeff", "Yes\x00", "\u3164Yes", "Ｙｅｓ", "Yes\u2800"},
@@ -27,7 +27,7 @@ func TestFold(t *testing.T) {
 		{"Straße", "STRASSE", "strasse"},
 		{"Ꮳ", "ꮳ"},
 		{"❤️", "❤"},
-		{"❤️‍🔥", "❤\u200d🔥"}, // not the two one after the other
+		{"❤️‍🔥", "❤\u200d🔥"}, // one picture, not two
 		{"❤🔥", "❤\ufe0f🔥"},
 		{"👍", "👍\u200d", "\u200d👍"},
 		{"👍🏽"},
@@ -64,7 +64,7 @@ func TestLoose(t *testing.T) {
 		"٣": "3", "۳": "3", "३": "3", "３": "3", "𝟛": "3", "③": "3", "3️⃣": "3", "᠓": "3", "𞥓": "3",
 		"3.": "3", "3)": "3", "(3)": "3", "⒊": "3", "⑶": "3", "« 3 »": "3", "*3*": "3", "３．": "3", "3!": "3", "3।": "3",
 		"3?": "3?", "-3": "-3", "1 3": "1 3", "3%": "3%", "#3": "#3", "+3": "+3", "...": "...", "": "",
-		"हिन्दी": "हिन्दी", "が": "が", "ที่": "ที่", // their marks make the word
+		"हिन्दी": "हिन्दी", "が": "が", "ที่": "ที่", // the marks are part of the word
 	} {
 		if got := Loose(text); got != want {
 			t.Errorf("Loose(%q) = %q, want %q", text, got, want)
@@ -89,7 +89,7 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// digitsOf wants whole tens, so that the place in the run is the value.
+// digitsOf requires complete groups of ten, so that the position in the run is the value.
 func digitsOf(t *testing.T, first, last rune, stride uint32) int {
 	t.Helper()
 	if n := last - first + 1; n%10 != 0 || stride != 1 {

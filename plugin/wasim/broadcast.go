@@ -13,7 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// lists are the broadcast lists under which messages of an account leave, by message id.
+// lists holds the broadcast lists through which messages of an account are sent, by message id.
 type lists struct{ sync.Map }
 
 func (l *lists) of(id types.MessageID) (types.JID, bool) {
@@ -24,8 +24,8 @@ func (l *lists) of(id types.MessageID) (types.JID, bool) {
 	return list.(types.JID), true
 }
 
-// Broadcast sends a message to several people through a broadcast list: each gets a private copy, all under the one id
-// that is returned, and their devices are told that it came from the list. The server has acknowledged every copy.
+// Broadcast sends a message to several people through a broadcast list: each gets a private copy under the same id, which
+// is returned, and their devices are told that it came from the list. Every copy is acknowledged when it returns.
 func (p *Phone) Broadcast(ctx context.Context, to []types.JID, msg *waE2E.Message) (types.MessageID, error) {
 	id, sent := p.cli.GenerateMessageID(), &p.account.lists
 	sent.Store(id, types.NewJID(strconv.FormatInt(time.Now().Unix(), 10), types.BroadcastServer))

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Shape is the form in which a phone reports a click. Which one it is depends on the app and on the message.
+// Shape is the form in which a phone reports a click. It depends on the app and on the message.
 type Shape string
 
 // The shapes.
@@ -28,7 +28,7 @@ func Shapes() []Shape {
 	return []Shape{ShapeInteractive, ShapeButtons, ShapeTemplate, ShapeList, ShapeText}
 }
 
-// ErrNoButton says that the message has no such button, or one whose press makes no message (URL, CALL, COPY).
+// ErrNoButton means that the message has no such button, or that pressing it sends no message (URL, CALL, COPY).
 var ErrNoButton = errors.New("no such reply button")
 
 // ClickOption changes what a click looks like.
@@ -36,14 +36,14 @@ type ClickOption func(*clickConfig)
 
 type clickConfig struct{ noQuote, ephemeral bool }
 
-// NoQuote leaves out which message was clicked, as some apps do after forwarding.
+// NoQuote omits the reference to the clicked message, as some apps do after forwarding.
 func NoQuote() ClickOption { return func(c *clickConfig) { c.noQuote = true } }
 
-// Ephemeral wraps the click as in a chat with disappearing messages.
+// Ephemeral wraps the click as phones do in a chat with disappearing messages.
 func Ephemeral() ClickOption { return func(c *clickConfig) { c.ephemeral = true } }
 
 // Click presses a button of a message in the given shape ("" is ShapeInteractive) and returns the id of the message
-// that tells of it.
+// that reports the click.
 func (p *Phone) Click(ctx context.Context, m Message, buttonID string, shape Shape, options ...ClickOption) (types.MessageID, error) {
 	var cfg clickConfig
 	for _, o := range options {

@@ -28,7 +28,7 @@ type codePairing struct {
 
 	mu       sync.Mutex // guards the exchange
 	exchange *linkcode.Pairing
-	done     chan codeOutcome // of the present EnterCode
+	done     chan codeOutcome // for the EnterCode in progress
 }
 
 type codeOutcome struct {
@@ -36,8 +36,8 @@ type codeOutcome struct {
 	err    error
 }
 
-// EnterCode is the phone's owner typing the code that a client shows after «link with phone number». It returns when
-// the client was told to reconnect as a device of this account. After ErrWrongCode it can be called again.
+// EnterCode types the code that a client shows after «link with phone number», as the phone's owner does. It returns
+// when the client was told to reconnect as a device of this account. After ErrWrongCode it can be called again.
 func (a *Account) EnterCode(ctx context.Context, code string) error {
 	p := a.waitingForCode()
 	if p == nil {
@@ -61,7 +61,7 @@ func (a *Account) EnterCode(ctx context.Context, code string) error {
 	}
 }
 
-// waitingForCode returns the client that asked last.
+// waitingForCode returns the client that asked for a code last.
 func (a *Account) waitingForCode() *codePairing {
 	a.s.mu.RLock()
 	defer a.s.mu.RUnlock()
@@ -85,7 +85,7 @@ func (p *codePairing) enter(a *Account, code string) (waBinary.Node, <-chan code
 	return hello, p.done, nil
 }
 
-// onLinkCode answers the queries of a client that wants to be linked with a code.
+// onLinkCode answers the queries of a client that is linking with a code.
 func onLinkCode(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	reg := first(iq)
 	if reg.Tag != linkcode.Tag || c.reg == nil {

@@ -19,7 +19,7 @@ const (
 
 // Button is one button of a message.
 type Button struct {
-	Type        string // one of the constants, or the native flow's name where none fits
+	Type        string // one of the constants, or the native flow's name if none fits
 	ID          string // of REPLY and ROW
 	DisplayText string
 	URL         string // of URL
@@ -28,7 +28,7 @@ type Button struct {
 	Params      string // the native flow's JSON, as sent
 }
 
-// parse fills what the person sees from the message.
+// parse fills the fields that the person sees from the message.
 func (m *Message) parse() {
 	msg := m.Message
 	switch {
@@ -70,7 +70,7 @@ func plainText(msg *waE2E.Message) string {
 	)
 }
 
-// shows reports whether there is anything in the message for a person.
+// shows reports whether the message has anything to show to a person.
 func shows(msg *waE2E.Message) bool {
 	return plainText(msg) != "" || msg.GetInteractiveMessage() != nil || msg.GetButtonsMessage() != nil ||
 		msg.GetTemplateMessage() != nil || msg.GetListMessage() != nil || msg.GetImageMessage() != nil ||
@@ -97,7 +97,7 @@ func (m *Message) parseInteractive(i *waE2E.InteractiveMessage) {
 	}
 }
 
-// parseFlowButton reads a button leniently, as phones do: what is not there stays empty.
+// parseFlowButton reads a button leniently, as phones do: missing fields stay empty.
 func parseFlowButton(name, params string) Button {
 	var p struct {
 		ID      string `json:"id"`

@@ -11,8 +11,8 @@ import (
 
 const maxSubject = 100 // characters of a group's name
 
-// createGroup makes a group for a client: its account and whom it names, each of whom is told. Who has no account is
-// left out, and named with an error in the answer. Of the settings the subject is kept.
+// createGroup makes a group of a client's account and the users it names, and notifies each of them. A user without an
+// account is left out and reported with an error in the answer. Of the settings only the subject is kept.
 func (c *conn) createGroup(create *waBinary.Node) ([]waBinary.Node, *IQError) {
 	members := []*Account{c.dev.account}
 	var left []waBinary.Node
@@ -44,7 +44,7 @@ func (c *conn) createGroup(create *waBinary.Node) ([]waBinary.Node, *IQError) {
 	return []waBinary.Node{answer}, nil
 }
 
-// announce tells every device of every member but the maker's own that there is a new group.
+// announce notifies every device of every member, except the maker, of the new group.
 func (g *Group) announce(maker *Device) {
 	extra := waBinary.Attrs{"participant": maker.in(g.server()).ToNonAD(), "notify": maker.account.name()}
 	if g.mode == types.AddressingModeLID && !maker.account.cfg.hidden {

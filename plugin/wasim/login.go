@@ -12,7 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// login decides who the client is; false means that it is being sent away.
+// login identifies the client; false means that the client is being refused.
 func (c *conn) login(static [32]byte, who *waWa6.ClientPayload) bool {
 	if who.GetUserAgent().GetAppVersion().GetTertiary() < c.s.opts.Oldest {
 		c.fail(LoginFailure{Reason: 405})
@@ -60,7 +60,7 @@ func (c *conn) login(static [32]byte, who *waWa6.ClientPayload) bool {
 	return true
 }
 
-// entrance applies a fault of the login stage and reports whether the client comes in.
+// entrance applies a fault of the login stage and reports whether the client is admitted.
 func (c *conn) entrance(f Fault) bool {
 	if !c.pause(f) {
 		c.cancel()
@@ -100,7 +100,7 @@ type registration struct {
 	keys     *keyring
 }
 
-// registering lets an unpaired client in: it gets six references to show as QR codes.
+// registering admits an unpaired client, which gets six references to show as QR codes.
 func (c *conn) registering(static [32]byte, data *waWa6.ClientPayload_DevicePairingRegistrationData) bool {
 	if !c.entrance(c.s.fault(FaultEvent{Stage: StageLogin, Type: "register"})) {
 		return false

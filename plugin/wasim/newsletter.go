@@ -32,14 +32,14 @@ type Newsletter struct {
 type Post struct {
 	ID       types.MessageID
 	ServerID types.MessageServerID // counts from 1 in each newsletter
-	From     types.JID             // the admin's number and device, which followers do not learn
+	From     types.JID             // the admin's number and device, hidden from followers
 	Time     time.Time
 	Type     string         // of the stanza: text or media
-	MediaID  string         // the handle of the upload; media that is posted without one is shown to nobody
+	MediaID  string         // the handle of the upload; media posted without one is not shown to anybody
 	Message  *waE2E.Message // shared; do not change it
 }
 
-// maxPosts is how many posts a newsletter keeps; the oldest make room.
+// maxPosts is the most posts a newsletter keeps; the oldest are dropped first.
 const maxPosts = 4_096
 
 // NewNewsletter makes a channel that belongs to an account. Nobody is notified.
@@ -60,7 +60,7 @@ func (s *Server) NewNewsletter(name string, owner *Account, followers ...*Accoun
 // JID is the newsletter's address.
 func (n *Newsletter) JID() types.JID { return n.jid }
 
-// Follow lets an account read what is posted from now on.
+// Follow lets an account read the posts made from now on.
 func (n *Newsletter) Follow(a *Account) { n.join(&n.followers, a) }
 
 // Promote lets an account post.
@@ -74,7 +74,7 @@ func (n *Newsletter) join(list *[]*Account, a *Account) {
 	}
 }
 
-// Posts returns what was posted, oldest first.
+// Posts returns the posts, oldest first.
 func (n *Newsletter) Posts() []Post {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *Server) newsletter(jid types.JID) *Newsletter {
 	return s.newsletters[jid.User]
 }
 
-// role of an account, in the words of WhatsApp; empty for a stranger.
+// role returns the role of an account in WhatsApp's terms, empty for a stranger.
 func (n *Newsletter) role(a *Account) types.NewsletterRole {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -105,10 +105,10 @@ func (n *Newsletter) role(a *Account) types.NewsletterRole {
 	return ""
 }
 
-// nackForbidden answers a post of somebody who is no admin. WhatsApp's own number for it is not known.
+// nackForbidden answers a post by an account that is not an admin. WhatsApp's own code for it is not known.
 const nackForbidden = 403
 
-// newsletterRefusal returns the error of the ack of a post.
+// newsletterRefusal returns the error code for the ack of a post.
 func (m *message) newsletterRefusal() int {
 	n := m.conn.s.newsletter(m.to)
 	if n == nil || m.id == "" || payload(m.node, "plaintext") == nil {
@@ -121,8 +121,8 @@ func (m *message) newsletterRefusal() int {
 	return nackForbidden
 }
 
-// publish keeps the post and gives it, as it is, to every device of everybody who reads the newsletter. A post that
-// is no message is refused by nobody and read by nobody, as everywhere.
+// publish keeps the post and delivers it unchanged to every device of every reader of the newsletter. A post that does
+// not decode as a message is not refused, but no client can read it.
 func (m *message) publish() {
 	n, plain := m.conn.s.newsletter(m.to), child(m.node, "plaintext")
 	post := Post{

@@ -10,11 +10,11 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Ids of the GraphQL queries about newsletters that are answered. They are whatsmeow's (newsletter.go); WhatsApp
+// Ids of the GraphQL queries about newsletters that the server answers. They are whatsmeow's (newsletter.go); WhatsApp
 // changes them from time to time.
 const (
-	mexNewsletter  = "6563316087068696" // one of them, by its JID
-	mexNewsletters = "6388546374527196" // those that the account has to do with
+	mexNewsletter  = "6563316087068696" // one newsletter, by its JID
+	mexNewsletters = "6388546374527196" // the newsletters in which the account has a role
 )
 
 // onMex answers the two queries by which a client finds the newsletters it may post to.

@@ -13,29 +13,29 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// What the ticks beside a message of the phone's own say.
+// States of a message that the phone sent, shown as ticks beside it.
 const (
-	ownWaiting   = "waiting"   // the phone is off the net
-	ownFailed    = "failed"    // the server has not taken it
+	ownWaiting   = "waiting"   // the phone is offline
+	ownFailed    = "failed"    // the server has not accepted it
 	ownSent      = "sent"      // one tick
 	ownDelivered = "delivered" // two
 	ownRead      = "read"      // two in colour
 )
 
-// ownOrder is in which order the ticks come: none is taken back.
+// ownOrder is the order of the states: a message never returns to an earlier one.
 var ownOrder = []string{ownWaiting, ownFailed, ownSent, ownDelivered, ownRead}
 
-// maxWaiting bounds what a phone that is off the net keeps for later.
+// maxWaiting bounds the messages that an offline phone keeps for later.
 const maxWaiting = 1_000
 
-// outgoing is what a phone off the net sends when it is back.
+// outgoing is a message that an offline phone sends after Connect.
 type outgoing struct {
 	to  types.JID
 	msg *waE2E.Message
 	req whatsmeow.SendRequestExtra
 }
 
-// send sends a message, or keeps it for Connect while the phone is off the net, as people's phones do.
+// send sends a message, or keeps it for Connect while the phone is offline, as real phones do.
 func (p *Phone) send(ctx context.Context, to types.JID, msg *waE2E.Message, req whatsmeow.SendRequestExtra) (types.MessageID, error) {
 	if req.ID == "" {
 		req.ID = p.cli.GenerateMessageID()
@@ -69,7 +69,7 @@ func (p *Phone) transmit(ctx context.Context, o outgoing) error {
 	return err
 }
 
-// catchUp sends what has waited, in its order.
+// catchUp sends the messages that have waited, in order.
 func (p *Phone) catchUp(ctx context.Context) error {
 	p.mu.Lock()
 	waiting := p.waiting
@@ -82,7 +82,7 @@ func (p *Phone) catchUp(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// showOwn puts a message of the phone's own in its chat.
+// showOwn shows a message that the phone sent in its chat.
 func (p *Phone) showOwn(to types.JID, id types.MessageID, msg *waE2E.Message) {
 	if inner := msg.GetEphemeralMessage().GetMessage(); inner != nil {
 		msg = inner
@@ -95,7 +95,7 @@ func (p *Phone) showOwn(to types.JID, id types.MessageID, msg *waE2E.Message) {
 	}
 	m := &Message{ID: id, Time: time.Now(), Chat: to.ToNonAD(), From: p.account.lid, FromMe: true, Message: msg, Copies: 1, status: ownWaiting}
 	m.parse()
-	m.Message = nil // it is shown as text, and nobody answers it
+	m.Message = nil // it is shown as text, and cannot be answered
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.changes++
@@ -108,7 +108,7 @@ func (p *Phone) showOwn(to types.JID, id types.MessageID, msg *waE2E.Message) {
 	p.changed()
 }
 
-// tick notes how far messages of the phone's own have come.
+// tick records a new state of messages that the phone sent.
 func (p *Phone) tick(ids []types.MessageID, status string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,15 +14,15 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Errors of pairing, as the owner would see them on the phone.
+// Errors of pairing, as the phone would show them to the owner.
 var (
 	ErrQR        = errors.New("not a WhatsApp code; scan the one the client shows now")
 	ErrQRExpired = errors.New("no client shows this code any more")
 )
 
-// Scan is the phone's owner scanning the QR code that a client shows. It returns when the client has proved its
-// device signature and was told to reconnect as a device of this account; with RequirePasskey that takes the owner's
-// answer (AnswerPasskey), given to the client meanwhile.
+// Scan scans the QR code that a client shows, as the phone's owner does. It returns when the client has proved its
+// device signature and was told to reconnect as a device of this account. With RequirePasskey, the client must be given
+// the owner's answer (AnswerPasskey) while Scan waits.
 func (a *Account) Scan(ctx context.Context, qr string) error {
 	code := qr[strings.IndexByte(qr, '#')+1:] // older clients show it without a URL in front
 	parts := strings.Split(code, ",")
@@ -39,7 +39,7 @@ func (a *Account) Scan(ctx context.Context, qr string) error {
 	a.s.mu.RLock()
 	c := a.s.waiting[parts[0]]
 	a.s.mu.RUnlock()
-	if c == nil || c.ctx.Err() != nil { // it has ended, and is about to be forgotten
+	if c == nil || c.ctx.Err() != nil { // the connection has ended and is about to be removed
 		return ErrQRExpired
 	}
 	if subtle.ConstantTimeCompare(raw[0], c.reg.static[:]) != 1 || subtle.ConstantTimeCompare(raw[1], c.reg.identity[:]) != 1 {
@@ -51,7 +51,7 @@ func (a *Account) Scan(ctx context.Context, qr string) error {
 	return a.link(ctx, c, raw[2])
 }
 
-// link makes the client of a connection a device of the account. secret is what only the client and the phone know.
+// link makes the client of a connection a device of the account. Only the client and the phone know secret.
 func (a *Account) link(ctx context.Context, c *conn, secret []byte) error {
 	d, err := a.newLinked(c.reg)
 	if err != nil {
@@ -111,8 +111,8 @@ func (a *Account) newLinked(reg *registration) (*Device, error) {
 	return d, nil
 }
 
-// announceDevices tells the account's linked devices, except one, which devices there are now. Other accounts learn it
-// from the phash of their next message's ack.
+// announceDevices sends the current device list to the account's linked devices, except one. Other accounts learn of
+// the change from the phash in the ack of their next message.
 func (a *Account) announceDevices(except *Device) {
 	devices := *a.list.Load()
 	jids := make([]types.JID, len(devices))
@@ -140,8 +140,8 @@ func (d *Device) notify(kind string, from types.JID, extra waBinary.Attrs, conte
 	d.deliver(&queued{class: "notification", id: id, from: from, node: waBinary.Node{Tag: "notification", Attrs: attrs, Content: content}})
 }
 
-// Adopt links a device that its program has made (sqlstore.Container.NewDevice), without the conversation of a pairing:
-// for those who need hundreds. It fills the device as a pairing would, stores it with its Save, and puts a few one-time
+// Adopt links a device that the calling program has made (sqlstore.Container.NewDevice) without the pairing exchange,
+// for tests that need hundreds of devices. It fills the device as a pairing would, stores it with its Save, and puts a few one-time
 // keys on the server, so that the first login does not make 812.
 func (a *Account) Adopt(ctx context.Context, client *store.Device) (*Device, error) {
 	ring := keyringOf(client)

@@ -18,7 +18,7 @@ import (
 var (
 	ErrNoPasskey = errors.New("the account has no passkey; make it with RequirePasskey")
 	ErrLinking   = errors.New("the client is being linked already")
-	// ErrNotThisPasskey says that the request is not for the account's passkey, or not from WhatsApp.
+	// ErrNotThisPasskey means that the request is not for the account's passkey, or not from WhatsApp.
 	ErrNotThisPasskey = passkey.ErrNoCredential
 )
 
@@ -27,15 +27,15 @@ type ownerPasskey struct {
 	key *passkey.Key
 
 	mu       sync.Mutex
-	overlook int    // so many requests on the phone
-	code     string // that the phone shows
+	overlook int    // number of valid answers the phone still ignores
+	code     string // the code that the phone shows
 }
 
-// RequirePasskey makes the account one whose owner has to answer with a passkey when a client is linked by QR code.
+// RequirePasskey makes the account's owner answer with a passkey whenever a client is linked by QR code.
 func RequirePasskey() Option { return func(c *accountConfig) { c.passkey = &ownerPasskey{} } }
 
-// AnswerPasskey is the owner touching the authenticator in a browser that WhatsApp's page has given these options. The
-// answer is that of navigator.credentials.get.
+// AnswerPasskey touches the authenticator, as the owner does in a browser to which WhatsApp's page has given these
+// options. It returns the result of navigator.credentials.get.
 func (a *Account) AnswerPasskey(options *types.WebAuthnPublicKey) (*types.WebAuthnResponse, error) {
 	if a.cfg.passkey == nil {
 		return nil, ErrNoPasskey
@@ -43,7 +43,7 @@ func (a *Account) AnswerPasskey(options *types.WebAuthnPublicKey) (*types.WebAut
 	return a.cfg.passkey.key.Answer(options)
 }
 
-// OverlookPasskey lets the phone not go on after the next n valid answers, so that the client has to answer anew.
+// OverlookPasskey makes the phone ignore the next n valid answers, so that the client has to answer again.
 func (a *Account) OverlookPasskey(n int) {
 	if k := a.cfg.passkey; k != nil {
 		k.mu.Lock()
@@ -52,8 +52,8 @@ func (a *Account) OverlookPasskey(n int) {
 	}
 }
 
-// PasskeyCode waits for the code that the phone shows, for its owner to compare with the client's. There is one only
-// when the client could not prove that the QR code scanned was its own, as after an answer that was overlooked.
+// PasskeyCode waits for the code that the phone shows, for its owner to compare with the client's. The phone
+// shows one only when the client could not prove that the scanned QR code was its own, as after an ignored answer.
 func (a *Account) PasskeyCode(ctx context.Context) (string, error) {
 	k := a.cfg.passkey
 	if k == nil {
@@ -69,7 +69,7 @@ func (a *Account) PasskeyCode(ctx context.Context) (string, error) {
 	return code, err
 }
 
-// overlooked uses up one of OverlookPasskey.
+// overlooked reports whether to ignore this answer, and counts it against OverlookPasskey.
 func (k *ownerPasskey) overlooked() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -80,7 +80,7 @@ func (k *ownerPasskey) overlooked() bool {
 	return true
 }
 
-// passkeyPairing is a client that is to answer with a passkey. It ends with Scan, at the latest with the connection.
+// passkeyPairing is a client that must answer with a passkey. It ends with Scan, at the latest with the connection.
 type passkeyPairing struct {
 	account *Account
 
@@ -147,7 +147,7 @@ func onUnpaired(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 		return onLinkCode(c, iq)
 	}
 	if text(iq, "xmlns") == "w:p" {
-		return onPing(c, iq) // whoever takes long to be paired says that it is still there
+		return onPing(c, iq) // keep-alive of a client whose pairing takes long
 	}
 	p := c.passkey.Load()
 	if p == nil {
@@ -155,7 +155,7 @@ func onUnpaired(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	}
 	content, err := p.answer(iq, what)
 	switch {
-	case errors.Is(err, passkey.ErrAssertion): // WhatsApp's own number for it is not known
+	case errors.Is(err, passkey.ErrAssertion): // WhatsApp's own code for it is not known
 		c.s.log.Warn("passkey refused", "err", err)
 		return nil, &IQError{Code: 401, Text: "not-authorized"}
 	case err != nil:

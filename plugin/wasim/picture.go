@@ -11,14 +11,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/internal/jsonapi"
 )
 
-// mediaView is what a message shows above its text.
+// mediaView describes the file that a message shows above its text.
 type mediaView struct {
 	Type     string `json:"type"` // IMAGE, VIDEO or DOCUMENT
 	MIMEType string `json:"mimeType"`
 	FileName string `json:"fileName,omitempty"`
 }
 
-// header is the file of a message, and what there is to say about it.
+// file returns the file of a message and its description.
 func (m *Message) file() (whatsmeow.DownloadableMessage, *mediaView) {
 	msg := m.Message
 	image, video, document := msg.GetImageMessage(), msg.GetVideoMessage(), msg.GetDocumentMessage()
@@ -62,8 +62,8 @@ func (s *Server) showMedia(r *jsonapi.Request) (any, error) {
 	return nil, jsonapi.Refuse(http.StatusNotFound, "the inbox has no message of this id with a file")
 }
 
-// sendFile sends what somebody sent to the phone. Nothing in it gets to run: only pictures and videos are shown by a
-// browser, everything else is kept as a file.
+// sendFile writes a file that was sent to the phone, so that nothing in it can run: a browser shows only pictures and
+// videos, and saves everything else.
 func sendFile(w http.ResponseWriter, view *mediaView, body []byte) {
 	h := w.Header()
 	kind := "application/octet-stream"
@@ -77,5 +77,5 @@ func sendFile(w http.ResponseWriter, view *mediaView, body []byte) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Cache-Control", "private, max-age=3600")
-	_, _ = w.Write(body) // a reader that has gone wants nothing
+	_, _ = w.Write(body) // an error means that the reader is gone
 }

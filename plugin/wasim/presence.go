@@ -10,14 +10,14 @@ import (
 
 const maxWatched = 5_000 // presences one device may subscribe to per connection
 
-// name is what others see as the account's name.
+// name is the account's name as others see it.
 func (a *Account) name() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.pushName
 }
 
-// onPresence takes «available», «unavailable» and subscriptions. Nothing of it is queued: presence is of the moment.
+// onPresence handles «available», «unavailable» and subscriptions. Presence is momentary, so it is never queued.
 func (c *conn) onPresence(n *waBinary.Node) {
 	a := c.dev.account
 	switch kind := text(n, "type"); kind {
@@ -45,7 +45,7 @@ func (c *conn) onPresence(n *waBinary.Node) {
 	}
 }
 
-// offline forgets what a device has said and asked for on a connection that ended.
+// offline discards a device's presence and subscriptions when its connection ends.
 func (a *Account) offline(d *Device) {
 	a.mu.Lock()
 	was := len(a.online) > 0
@@ -66,7 +66,7 @@ func (a *Account) offline(d *Device) {
 	}
 }
 
-// watch subscribes a device to the account's presence and tells it the present one.
+// watch subscribes a device to the account's presence and sends it the current presence.
 func (a *Account) watch(d *Device, as types.JID) {
 	d.mu.Lock()
 	if d.watching == nil {
@@ -104,7 +104,7 @@ func presence(from types.JID, online bool) waBinary.Node {
 	return waBinary.Node{Tag: "presence", Attrs: attrs}
 }
 
-// onChatState relays «composing» and «paused» to those devices that are there.
+// onChatState relays «composing» and «paused» to the devices that are active.
 func (c *conn) onChatState(n *waBinary.Node) {
 	to := address(n, "to")
 	if g := c.s.group(to); g != nil && g.has(c.dev.account) {

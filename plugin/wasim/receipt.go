@@ -8,7 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// onReceipt takes a <receipt>: it acknowledges the message to the server, and the server passes it on.
+// onReceipt handles a <receipt>, which acknowledges the message to the server; the server passes the receipt on.
 func (c *conn) onReceipt(n *waBinary.Node) {
 	id, kind, to := text(n, "id"), text(n, "type"), address(n, "to")
 	switch kind {
@@ -30,13 +30,13 @@ func (c *conn) onReceipt(n *waBinary.Node) {
 	}
 	a := c.s.find(to)
 	if a == nil || strings.HasSuffix(kind, "-self") {
-		return // who hides that something was read tells it to nobody
+		return // read receipts are off: the receipt goes to nobody
 	}
 	for _, d := range *a.list.Load() {
 		if d == c.dev {
 			continue
 		}
-		// What concerns one copy goes to the device that made it; ticks are for all.
+		// A receipt about one copy goes to the device that made the copy; ticks go to every device.
 		if own := a == c.dev.account; (own || kind == "retry") && d.jid.Device != to.Device {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Direction is the way of a stanza, seen from the server.
+// Direction is the direction of a stanza, as seen from the server.
 type Direction string
 
 // The directions.
@@ -28,11 +28,11 @@ type Stanza struct {
 	Node      *waBinary.Node
 }
 
-// MessageRecord is what became of one message id.
+// MessageRecord is the history of one message id.
 type MessageRecord struct {
 	ID         types.MessageID
-	Attempts   []Attempt  // every <message> of that id that came in, retries included
-	Deliveries []Delivery // every <message> of that id that left
+	Attempts   []Attempt  // every incoming <message> with that id, retries included
+	Deliveries []Delivery // every outgoing <message> with that id
 	Receipts   []ReceiptRecord
 }
 
@@ -42,7 +42,7 @@ type Attempt struct {
 	From  types.JID // number and device
 	To    types.JID
 	Retry bool           // answers a retry receipt: for one device, without <participants>
-	Error int            // of the ack; 0 is accepted
+	Error int            // error code of the ack; 0 if accepted
 	Node  *waBinary.Node // shared: do not change it
 }
 
@@ -53,10 +53,10 @@ func (a Attempt) Biz() int { return len(a.Node.GetChildrenByTag("biz")) }
 type Delivery struct {
 	Time    time.Time
 	To      types.JID // number and device
-	Offline bool      // from the queue of a device that was away
+	Offline bool      // queued while the device was offline
 	Biz     int
 	EncType string // pkmsg, msg, skmsg
-	Played  bool   // a phone that the server plays has taken it; nothing went over a wire
+	Played  bool   // received by a phone that the server plays; nothing was sent
 }
 
 // ReceiptRecord is one <receipt> for the message. Type "" is delivered.
@@ -118,7 +118,7 @@ func (r *recorder) unhandled(n *waBinary.Node) {
 	}
 }
 
-// message changes the record of an id, making one where there is none.
+// message changes the record of an id, creating the record if there is none.
 func (r *recorder) message(id types.MessageID, change func(*MessageRecord)) {
 	r.messages.Lock()
 	defer r.messages.Unlock()
@@ -132,8 +132,7 @@ func (r *recorder) message(id types.MessageID, change func(*MessageRecord)) {
 	change(rec)
 }
 
-// amend changes the record of an id if there is one: what comes late for a message
-// that is forgotten does not bring it back.
+// amend changes the record of an id only if there is one, so that a late event does not revive a dropped record.
 func (r *recorder) amend(id types.MessageID, change func(*MessageRecord)) {
 	r.messages.Lock()
 	defer r.messages.Unlock()
@@ -149,7 +148,7 @@ func add[T any](list []T, item T) []T {
 	return append(list, item)
 }
 
-// delivered notes that a message leaves for a device.
+// delivered records that a message is sent to a device.
 func (r *recorder) delivered(d *Device, p *queued, offline bool) {
 	if p.class != "message" {
 		return
@@ -167,7 +166,7 @@ func (r *recorder) delivered(d *Device, p *queued, offline bool) {
 	r.message(p.id, func(m *MessageRecord) { m.Deliveries = add(m.Deliveries, e) })
 }
 
-// lastBiz counts the <biz> nodes of the last copy that left for a device.
+// lastBiz counts the <biz> nodes of the last copy sent to a device.
 func (r *recorder) lastBiz(id types.MessageID, to types.JID) int {
 	r.messages.Lock()
 	defer r.messages.Unlock()
@@ -197,7 +196,7 @@ func (s *Server) Stanzas(keep func(Stanza) bool) []Stanza {
 	return slices.DeleteFunc(all, func(st Stanza) bool { return !keep(st) })
 }
 
-// Record returns what became of a message, as of now.
+// Record returns the history of a message up to now.
 func (s *Server) Record(id types.MessageID) (MessageRecord, bool) {
 	r := s.record
 	r.messages.Lock()

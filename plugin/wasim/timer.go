@@ -12,17 +12,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxTimer is the longest that messages of a chat with disappearing messages live.
+// maxTimer is the longest lifetime of disappearing messages.
 const maxTimer = 90 * 24 * time.Hour
 
-// timer says how long the messages of a chat live, and since when that is so.
+// timer is the lifetime of a chat's messages and the time at which it was set.
 type timer struct {
 	seconds uint32
 	set     int64 // unix seconds
 }
 
-// SetTimer lets the person have the messages of a chat disappear after a while, in whole seconds; 0: they stay. The
-// other side is told, as by a phone; in a group, everybody.
+// SetTimer makes the messages of a chat disappear after the given time, in whole seconds; 0 keeps them. As with a real
+// phone, the other side is notified, or every member of a group.
 func (p *Phone) SetTimer(ctx context.Context, chat types.JID, life time.Duration) error {
 	if life < 0 || life > maxTimer || life%time.Second != 0 {
 		return fmt.Errorf("messages live for whole seconds up to %s, or for ever (0)", maxTimer)
@@ -46,7 +46,7 @@ func (p *Phone) SetTimer(ctx context.Context, chat types.JID, life time.Duration
 	return nil
 }
 
-// timerIs notes the timer of a chat. p.mu is held.
+// timerIs records the timer of a chat. The caller holds p.mu.
 func (p *Phone) timerIs(chat types.JID, t timer) {
 	if a := p.s.find(chat); a != nil {
 		chat = a.lid
@@ -60,7 +60,7 @@ func (p *Phone) timerIs(chat types.JID, t timer) {
 	p.changed()
 }
 
-// timed is the message as a phone sends it in its chat: with the chat's timer, if that has one.
+// timed adds the chat's timer, if there is one, to a message, as a phone does.
 func (p *Phone) timed(to types.JID, msg *waE2E.Message) *waE2E.Message {
 	if a := p.s.find(to); a != nil {
 		to = a.lid
@@ -76,7 +76,7 @@ func (p *Phone) timed(to types.JID, msg *waE2E.Message) *waE2E.Message {
 		return msg
 	}
 	msg = proto.CloneOf(msg)
-	if words := msg.GetConversation(); words != "" { // the plain form has no place for it
+	if words := msg.GetConversation(); words != "" { // the plain form has no field for the timer
 		msg.Conversation, msg.ExtendedTextMessage = nil, &waE2E.ExtendedTextMessage{Text: &words, ContextInfo: &waE2E.ContextInfo{}}
 	}
 	inner := msg
@@ -92,7 +92,7 @@ func (p *Phone) timed(to types.JID, msg *waE2E.Message) *waE2E.Message {
 	return msg
 }
 
-// expireLater takes the message away when its time is over. p.mu is held.
+// expireLater schedules the removal of the message when its time is over. The caller holds p.mu.
 func (p *Phone) expireLater(m *Message) {
 	if m.expires.IsZero() {
 		return
@@ -107,7 +107,7 @@ func (p *Phone) expireLater(m *Message) {
 	p.next = m.expires
 }
 
-// expire takes away what has lived its time, and waits for the next.
+// expire removes the expired messages and schedules the next run.
 func (p *Phone) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/internal/noise"
 )
 
-// theRoot signs every server of this process, because a process trusts one root: whatsmeow keeps it in a package
-// variable. So several servers can be used side by side.
+// theRoot signs for every server of this process, so that several servers can run at the same time: a process can
+// trust only one root, because whatsmeow keeps it in a package variable.
 var theRoot = sync.OnceValue(noise.NewRoot)
 
 var trusting sync.Mutex
@@ -24,12 +24,12 @@ var trusting sync.Mutex
 func (s *Server) Trust() {
 	trusting.Lock()
 	defer trusting.Unlock()
-	if whatsmeow.WACertPubKey != s.root.Public() { // else clients may be reading it
+	if whatsmeow.WACertPubKey != s.root.Public() { // no needless write: clients may be reading the variable
 		whatsmeow.WACertPubKey = s.root.Public()
 	}
 }
 
-// Attach leads a client's connections to this server, websocket and media alike. Call it before Connect, and after
+// Attach directs a client's connections, websocket and media, to this server. Call it before Connect, and after
 // any SetProxy.
 func (s *Server) Attach(cli *whatsmeow.Client) {
 	cli.SetPreLoginHTTPClient(s.client)
@@ -37,10 +37,11 @@ func (s *Server) Attach(cli *whatsmeow.Client) {
 	cli.SetMediaHTTPClient(s.client)
 }
 
-// HTTPClient returns a client whose every request, whatever its URL, ends at this server.
+// HTTPClient returns a client that sends every request to this server, whatever its URL.
 func (s *Server) HTTPClient() *http.Client { return s.client }
 
-// clientFor dials address for every host. A TLS dial gives a bare connection too, so https URLs are spoken in plain.
+// clientFor dials address for every host. A TLS dial returns a plain connection too, so https URLs are served
+// without TLS.
 func clientFor(address string) *http.Client {
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, address)
@@ -48,8 +49,8 @@ func clientFor(address string) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: dial, DialTLSContext: dial, IdleConnTimeout: time.Minute}}
 }
 
-// libsignal prints to standard output until it is given a logger, which must happen before the first session: at
-// once. A program that wants its lines sets its own, which stays.
+// libsignal prints to standard output until it is given a logger, which must happen before the first session,
+// hence in init. A program that wants the log sets its own logger, which is kept.
 func init() {
 	if logger.Logger == nil {
 		logger.Logger = silent{}

@@ -7,7 +7,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// onUsync answers what clients ask about numbers: whether they exist, their LID, their devices.
+// onUsync answers queries about numbers: whether they exist, their LID, their devices.
 func onUsync(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	usync := first(iq)
 	query, list := child(usync, "query"), child(usync, "list")
@@ -59,7 +59,7 @@ func (s *Server) usyncUser(query, asked *waBinary.Node) (waBinary.Node, bool) {
 		case "devices":
 			content = append(content, waBinary.Node{Tag: "devices", Content: deviceList(a)})
 		case "lid":
-			// A LID is not given as the LID of itself: some clients take that for a broken mapping.
+			// A LID is not reported as its own LID: some clients take that for a broken mapping.
 			if a != nil && jid.Server != types.HiddenUserServer {
 				content = append(content, waBinary.Node{Tag: "lid", Attrs: waBinary.Attrs{"val": a.lid}})
 			}

@@ -17,7 +17,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// shouter is the node that this test binary is when a host starts it.
+// shouter is the node that this test binary serves when a host starts it.
 var shouter = &sdk.Node{Name: "shouter", Version: "1.0.0", Operations: []sdk.Offer{
 	sdk.Action[map[string]string, map[string]string]{
 		ID: "demo.shout@1", Replay: sdk.Pure, Input: []byte(`{"type":"object"}`), Output: []byte(`{"type":"object"}`),
@@ -27,7 +27,7 @@ var shouter = &sdk.Node{Name: "shouter", Version: "1.0.0", Operations: []sdk.Off
 	},
 }}
 
-// A host of its own in Go: go-plugin starts the node, the client speaks to it.
+// A complete host in Go: go-plugin starts the node, and the client calls it.
 func Example() {
 	ctx := context.Background()
 	config := client.PluginConfig(exec.Command(os.Args[0])) // the path of a node binary
@@ -38,7 +38,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	state, err := os.MkdirTemp("", "state") // a real host keeps it
+	state, err := os.MkdirTemp("", "state") // a real host keeps this directory
 	if err != nil {
 		panic(err)
 	}
@@ -54,8 +54,8 @@ func Example() {
 	// <nil>
 }
 
-// A plain go-plugin host gives the node its own stdin. The node leaves it alone: it
-// neither takes the host's lines nor ends with them.
+// A plain go-plugin host gives the node its own stdin. The node does not use it: it neither reads
+// the host's input nor ends when the input does.
 func TestStdinStaysTheHosts(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -63,7 +63,7 @@ func TestStdinStaysTheHosts(t *testing.T) {
 	}
 	defer r.Close()
 	old := os.Stdin
-	os.Stdin = r // go-plugin hands it on
+	os.Stdin = r // go-plugin passes it on to the node
 	defer func() { os.Stdin = old }()
 	const lines = "a line of the host's\n"
 	if _, err := w.WriteString(lines); err != nil {
@@ -100,7 +100,7 @@ func TestStdinStaysTheHosts(t *testing.T) {
 	}
 }
 
-// What cannot travel is refused here and has no effect: no repetition changes it.
+// A request that cannot be sent is refused here and has no effect: no retry would change that.
 func TestWhatCannotTravel(t *testing.T) {
 	c, stop, err := client.Local(shouter)
 	if err != nil {

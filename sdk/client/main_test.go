@@ -9,7 +9,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// TestMain lets the test binary be a node binary too, when a host starts it.
+// TestMain makes the test binary act as a node binary when a host starts it.
 func TestMain(m *testing.M) {
 	if os.Getenv(sdk.HandshakeCookieKey) != "" {
 		sdk.Main(shouter)

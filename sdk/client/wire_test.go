@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// full is a node and what it says, with every field of every type set.
+// full is a node that returns messages with every field of every type set.
 type full struct {
 	problem sdk.Problem
 	health  sdk.Health
@@ -64,7 +64,7 @@ func (f *full) node() *sdk.Node {
 	}
 }
 
-// once reads one event.
+// once is a reader with one event.
 type once struct {
 	*full
 	given bool
@@ -85,8 +85,8 @@ func (o *once) Next(ctx context.Context) (sdk.Event, error) {
 	return sdk.Event{}, ctx.Err()
 }
 
-// TestNothingIsLost drives every field of every type through both halves of the
-// translation. noZero makes it fail for a new field that it does not know.
+// TestNothingIsLost sends every field of every type through both halves of the translation. noZero
+// makes it fail for a new field that it does not cover.
 func TestNothingIsLost(t *testing.T) {
 	at := time.Date(2026, 11, 22, 13, 0, 0, 5, time.UTC)
 	f := &full{
@@ -160,7 +160,7 @@ func TestNothingIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := event
-	whole.CaughtUp, whole.Behind = true, true // which are said in events of their own
+	whole.CaughtUp, whole.Behind = true, true // these are sent in events of their own
 	noZero(t, whole)
 	f.event.Sequence = 1
 	same(t, event, f.event)

@@ -14,8 +14,8 @@ import (
 // corruptEnv names the promise that the node of TestCorruptNode breaks.
 const corruptEnv = "NODETEST_CORRUPT"
 
-// TestTheSuiteCatches runs the suite, in a process of its own, on a node that
-// breaks one promise, and wants that promise to fail for that reason.
+// TestTheSuiteCatches runs the suite, in a process of its own, on a node that breaks one promise,
+// and requires that this promise fails for that reason.
 func TestTheSuiteCatches(t *testing.T) {
 	tests := []struct{ corruption, promise, says string }{
 		{"describe-changes", "describe/twice", "two answers differ"},
@@ -77,7 +77,7 @@ func TestTheSuiteCatches(t *testing.T) {
 	}
 }
 
-// TestCorruptNode is the inner half of TestTheSuiteCatches.
+// TestCorruptNode is the part of TestTheSuiteCatches that runs in that process.
 func TestCorruptNode(t *testing.T) {
 	corruption := os.Getenv(corruptEnv)
 	if corruption == "" {

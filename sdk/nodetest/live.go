@@ -93,7 +93,7 @@ func (s *suite) start(t *testing.T, dir string) *live {
 	return s.dial(t, socket, dir)
 }
 
-// open runs the target on a new state directory, configured.
+// open runs the target on a new state directory and configures it.
 func (s *suite) open(t *testing.T) *live {
 	t.Helper()
 	return s.reopen(t, t.TempDir())

@@ -21,7 +21,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/nodetest/filenode"
 )
 
-// proxy stands before a good node and breaks one promise of the contract.
+// proxy is placed in front of a good node and breaks one promise of the contract.
 type proxy struct {
 	nodepb.UnimplementedNodeServiceServer
 	corruption string
@@ -29,8 +29,8 @@ type proxy struct {
 	calls      int
 }
 
-// serveCorrupt is the main function of a corrupt node binary: filenode behind a
-// proxy, with a handshake by hand.
+// serveCorrupt is the main function of a corrupt node binary: filenode behind a proxy, with a
+// handshake of its own.
 func serveCorrupt(corruption string) {
 	dir := os.Getenv("PLUGIN_UNIX_SOCKET_DIR")
 	if dir == "" {
@@ -66,7 +66,7 @@ func serveCorrupt(corruption string) {
 	panic(g.Serve(outer))
 }
 
-// hangIn never returns, whatever the context says, if the method is the one to hang in.
+// hangIn hangs, whatever the context says, if method is the one that corruption names.
 func hangIn(method, corruption string) {
 	if corruption == "hang-"+path.Base(method) {
 		time.Sleep(10 * time.Minute)

@@ -7,8 +7,8 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// FuzzCheck wants no panic, pointers that are pointers, and a filled document
-// that passes again unchanged.
+// FuzzCheck requires that nothing panics, that pointers are valid, and that a filled document
+// passes again unchanged.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{`{"kind":"A"}`, `{"kind":"B","list":[{"type":"URL"}]}`, `{"n":1e30}`, `{"list":[[[1]]]}`} {
 		f.Add([]byte(seed))

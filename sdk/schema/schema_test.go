@@ -69,7 +69,7 @@ func TestCheckFindsEverything(t *testing.T) {
 	}
 }
 
-// The messages are for people and part of what a host shows.
+// The messages are for people, and hosts show them.
 func TestMessages(t *testing.T) {
 	s := compile(t, shape)
 	_, findings := s.Check([]byte(`{"kind":"C","n":9,"list":[],"a/b~c":"secret-0151","x":5}`))
@@ -273,7 +273,7 @@ func TestCheckSettings(t *testing.T) {
 	}
 }
 
-// BenchmarkCheck is 1 KiB: the door alone, and the door with a schema.
+// BenchmarkCheck measures 1 KiB: the document check alone, and with a schema.
 func BenchmarkCheck(b *testing.B) {
 	document := []byte(`{"kind":"A","list":[{"type":"URL","url":"` + strings.Repeat("a", 900) + `"},{"type":"CALL","phone":"1"}]}`)
 	b.Run("document", func(b *testing.B) {
@@ -296,7 +296,7 @@ func BenchmarkCheck(b *testing.B) {
 	})
 }
 
-// What is wrong is told in the order of the document as far as a pointer shows it.
+// Findings are in the order of the document as far as a pointer shows it.
 func TestOrder(t *testing.T) {
 	s := compile(t, `{"additionalProperties":{"type":"array","items":{"additionalProperties":{"type":"string"}}}}`)
 	wrong := `[{},{},{"b":1,"a":2},{},{},{},{},{},{},{},{"10":1,"9":2,"09":3,"1a":6,"a/b":4,"a":5}]`

@@ -1,5 +1,5 @@
-// Command go is a complete host of the tapnode node on plain go-plugin: it pairs an instance, sends
-// a menu and reads the click. A simulator plays the people:
+// Command go is a complete host of our node on plain go-plugin: it pairs an instance,
+// sends a menu and reads the click. The people are a simulator's:
 //
 //	go run ./examples/hosts/go NODE SIMULATOR ROOTKEY
 package main
@@ -35,7 +35,7 @@ func main() {
 		request := client.Request{Operation: operation, Key: key, Correlation: "order 17", Input: []byte(input)}
 		fmt.Printf("%s: %s\n", operation, must(node.Execute(ctx, request, progress)).Output)
 	}
-	people := func(path, body string) { // what the people do, through the simulator's HTTP API
+	people := func(path, body string) { // what the people do, by the simulator's HTTP API
 		post := must(http.NewRequestWithContext(ctx, http.MethodPost, simulator+"/sim/v1"+path, strings.NewReader(body)))
 		answer, err := http.DefaultClient.Do(post)
 		check(err)
@@ -63,7 +63,7 @@ func main() {
 	var click struct{ Button struct{ ID string } }
 	check(json.Unmarshal(event.Data, &click))
 	fmt.Printf("%q was tapped for %s\n", click.Button.ID, event.Correlation)
-	check(clicks.Ack(event.Sequence)) // a real host first stores the result of its work and event.Cursor in one transaction
+	check(clicks.Ack(event.Sequence)) // a real host first stores what it does, with event.Cursor, in one transaction
 	must(clicks.Stop(ctx))
 	must(node.Drain(ctx, 10*time.Second))
 	check(node.Close(ctx))

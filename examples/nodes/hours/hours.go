@@ -12,7 +12,7 @@ import (
 
 type node struct{ zone *time.Location }
 
-// configure gets settings that are valid against their schema, with the defaults filled in.
+// configure gets settings that their schema has let through, with its defaults filled in.
 func (n *node) configure(_ context.Context, setup sdk.Setup) (err error) {
 	var settings struct{ Zone string }
 	if err := json.Unmarshal(setup.Settings, &settings); err != nil {
@@ -22,7 +22,7 @@ func (n *node) configure(_ context.Context, setup sdk.Setup) (err error) {
 	return err
 }
 
-// check gets an input that is valid against its schema.
+// check gets an input that its schema has let through.
 func (n *node) check(_ context.Context, _ *sdk.Call, in input) (output, error) {
 	zone, at := n.zone, time.Now()
 	var err error
@@ -55,12 +55,12 @@ func load(zone string) (*time.Location, error) {
 	return location, nil
 }
 
-// opening reports whether a week of opening hours is open at a time, and when that changes; it
-// never does if until is zero.
+// opening says whether a week of opening hours is open at a time, and when that
+// changes: never if the time is zero.
 func opening(week map[string][]string, at time.Time) (open bool, until time.Time) {
 	type span struct{ from, to time.Time }
 	var spans []span
-	for offset := -1; offset <= 8; offset++ { // yesterday's hours may last until today
+	for offset := -1; offset <= 8; offset++ { // yesterday's may last until today
 		year, month, date := at.AddDate(0, 0, offset).Date()
 		day := time.Date(year, month, date, 0, 0, 0, 0, at.Location())
 		for _, hours := range week[strings.ToLower(day.Weekday().String()[:3])] {
@@ -87,7 +87,7 @@ func opening(week map[string][]string, at time.Time) (open bool, until time.Time
 	return open, time.Time{} // all week, or never
 }
 
-// on returns the time "15:04" of a day.
+// on is the time "15:04" of a day.
 func on(day time.Time, clock string) time.Time {
 	t, err := time.Parse("15:04", clock)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Command hours is an example of a third-party node: it tells a flow whether a shop is open.
+// Command hours is a node of a third party: it tells a flow whether a shop is open.
 // docs/nodes.md builds it step by step.
 package main
 
 import (
-	_ "time/tzdata" // the time zones, also on machines that have none installed
+	_ "time/tzdata" // the time zones, on machines without them, too
 
 	"github.com/tapnode/tapnode/sdk"
 )

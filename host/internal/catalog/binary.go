@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// maxBinary is the largest binary that is read.
+// maxBinary is the maximum size of a binary in bytes.
 const maxBinary = 1 << 30
 
-// MismatchError says that a binary or its manifest is not what was locked.
+// MismatchError means that a binary or its manifest differs from the locked one.
 type MismatchError struct {
 	Node string // name in the lock file
 	Path string // of the binary

@@ -65,8 +65,8 @@ func TestLockSaveLoad(t *testing.T) {
 	}
 }
 
-// TestOffersWhatIsWrittenDown: a binary whose offers are written down beside nodes.lock does not run to tell them, as long as
-// they are what was accepted.
+// TestOffersWhatIsWrittenDown: a binary whose manifest is written down beside nodes.lock is not run
+// to get it, as long as it is the accepted one.
 func TestOffersWhatIsWrittenDown(t *testing.T) {
 	dir := t.TempDir()
 	path, entry := demo(t, dir)
@@ -147,7 +147,8 @@ func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	// A copy that is as it was is not hashed again, and this one looks so: the same file, as large and as old.
+	// An unchanged copy is not hashed again. This one is changed but looks unchanged: the same
+	// file, size and modification time.
 	t.Run("also one that hides it", func(t *testing.T) {
 		if err := copied.Ensure(); err != nil {
 			t.Fatal(err)
@@ -156,7 +157,7 @@ func TestInstallRunsOnlyWhatWasLocked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(50 * time.Millisecond) // so coarse are the times of some file systems
+		time.Sleep(50 * time.Millisecond) // the timestamps of some file systems are this coarse
 		bad := strings.Repeat("#", int(before.Size()))
 		if err := errors.Join(os.Chmod(copied.Path, 0o700), os.WriteFile(copied.Path, []byte(bad), 0o700),
 			os.Chmod(copied.Path, before.Mode()), os.Chtimes(copied.Path, time.Time{}, before.ModTime())); err != nil {
@@ -232,7 +233,7 @@ func TestDescribeIsBounded(t *testing.T) {
 	}
 }
 
-// A binary that hangs is killed with everything it started, also what keeps stdout.
+// A binary that hangs is killed with all its descendants, including one that keeps stdout open.
 func TestDescribeCanBeCancelled(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
@@ -245,7 +246,7 @@ func TestDescribeCanBeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var grandchild *os.File
 	go func() {
-		grandchild, _ = os.Open(fifo) // returns when the grandchild has opened it
+		grandchild, _ = os.Open(fifo) // blocks until the grandchild has opened it
 		cancel(reason)
 	}()
 	if _, err := catalog.Describe(ctx, path); !errors.Is(err, reason) {

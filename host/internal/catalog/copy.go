@@ -11,16 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Copy is the private copy of a binary, which is what may be run.
+// Copy is the private copy of a binary, which is the one that runs.
 type Copy struct {
 	Path string // <stateDir>/bin/<sha256>
 
 	entry Entry // of the binary
 	mu    sync.Mutex
-	good  mark // of the copy, when it was last hashed; zero before
+	good  mark // of the copy when it was last hashed; zero before that
 }
 
-// mark tells a file from another one in its place, and from itself after a change: its ctime is the kernel's alone.
+// mark identifies a file and its contents: it differs for another file in its place, and for the
+// same file after a change, because only the kernel sets the ctime.
 type mark unix.Stat_t
 
 func markOf(path string) mark {
@@ -32,8 +33,8 @@ func markOf(path string) mark {
 	return mark(s)
 }
 
-// Install verifies the binary and makes its private copy in stateDir. A good copy is used again. The
-// error is a *MismatchError if the binary is not the locked one.
+// Install verifies the binary and makes its private copy in stateDir. An existing good copy is
+// reused. The error is a *MismatchError if the binary is not the locked one.
 func (e Entry) Install(stateDir string) (*Copy, error) {
 	bin, err := filepath.Abs(filepath.Join(stateDir, "bin"))
 	if err != nil {
@@ -52,9 +53,9 @@ func (e Entry) Install(stateDir string) (*Copy, error) {
 	return c, c.Ensure()
 }
 
-// Ensure hashes the copy, unless it is as it was when that was last done. A copy that is damaged or
-// gone is made again from the binary, as Install makes it; while it is good, the binary
-// does not matter. Call it before each start: the copy may have been replaced since.
+// Ensure hashes the copy, unless it has not changed since it was last hashed. A copy that is
+// damaged or missing is made again from the binary, as by Install; while the copy is good, the
+// binary is not used. Call Ensure before each start, because the copy may have been replaced since.
 func (c *Copy) Ensure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +71,7 @@ func (c *Copy) Ensure() error {
 	}
 	err := c.entry.copyTo(filepath.Dir(c.Path), c.Path)
 	if _, is := errors.AsType[*MismatchError](err); is {
-		return err // it is about the binary
+		return err // the binary is at fault, not the copy
 	}
 	if err != nil {
 		return fmt.Errorf("copy of node %s: %w", c.entry.Name, err)
@@ -79,8 +80,8 @@ func (c *Copy) Ensure() error {
 	return nil
 }
 
-// copyTo copies what it hashes: a change since Verify is noticed here. It does not wait for the disk: a copy that a power
-// cut has damaged is noticed before it is run.
+// copyTo hashes the binary while copying it, and so detects a change since Verify. It does not sync
+// to disk: Ensure detects a copy that a power failure has damaged before it runs.
 func (e Entry) copyTo(dir, path string) error {
 	// A process forked now would hold the copy open for writing until its exec, and
 	// ours would fail with "text file busy" (golang.org/issue/22315).

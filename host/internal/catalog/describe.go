@@ -25,7 +25,8 @@ const (
 	maxComplaint    = 4 << 10
 )
 
-// Lock describes and hashes a binary: the entry that lets it run as it is now, and what it offers.
+// Lock hashes a binary and asks it for its manifest. It returns the entry that lets the binary run
+// as it is now, and the manifest.
 func Lock(ctx context.Context, path string) (Entry, sdk.Manifest, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -51,9 +52,9 @@ func Lock(ctx context.Context, path string) (Entry, sdk.Manifest, error) {
 	return Entry{Name: m.Name, Path: path, Version: m.Version, Size: size, SHA256: sum, Manifest: digest}, m, nil
 }
 
-// describe runs "<path> describe" and reads the manifest it prints. The binary sees
-// no environment and no stdin, and has 10 s and 4 MiB; its process group is killed
-// at the end of either.
+// describe runs "<path> describe" and reads the manifest it prints. The binary gets no environment
+// and no stdin, and may take 10 s and print 4 MiB; when it exceeds either, its process group is
+// killed.
 func describe(ctx context.Context, path string) (sdk.Manifest, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, describeTimeout, fmt.Errorf("no answer in %v", describeTimeout))
 	defer cancel()
@@ -84,8 +85,7 @@ func describe(ctx context.Context, path string) (sdk.Manifest, error) {
 	return m, nil
 }
 
-// parseManifest reads a printed manifest. Members it does not know are ignored: a
-// newer sdk may have more.
+// parseManifest parses a printed manifest. Unknown members are ignored: a newer sdk may have more.
 func parseManifest(data []byte) (sdk.Manifest, error) {
 	if fault := jsonstrict.Check(data, manifestLimits); fault != nil {
 		return sdk.Manifest{}, join(data, []jsonstrict.Error{*fault})
@@ -103,8 +103,8 @@ func parseManifest(data []byte) (sdk.Manifest, error) {
 	return m, nil
 }
 
-// manifestDigest is the SHA-256 of a manifest in compact JSON, in hex. It is the same
-// for a printed manifest and for the one that Describe answers over gRPC.
+// manifestDigest returns the SHA-256 of a manifest in compact JSON, in hex. It is the same for a
+// printed manifest and for the one that Describe returns over gRPC.
 func manifestDigest(m sdk.Manifest) (string, error) {
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -114,8 +114,8 @@ func manifestDigest(m sdk.Manifest) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Accept refuses a manifest other than the locked one with a *MismatchError. It is
-// made for process.Spec.Accept.
+// Accept refuses a manifest other than the locked one with a *MismatchError. It is meant for
+// process.Spec.Accept.
 func (e Entry) Accept(m sdk.Manifest) error {
 	digest, err := manifestDigest(m)
 	if err != nil {
@@ -127,8 +127,8 @@ func (e Entry) Accept(m sdk.Manifest) error {
 	return nil
 }
 
-// bounded keeps the first max bytes and calls full when there are more. The buffer is
-// not embedded: io.Copy would find its ReadFrom and go round the bound.
+// bounded keeps the first max bytes and calls full when there are more. The buffer is not embedded,
+// because io.Copy would find its ReadFrom and bypass the bound.
 type bounded struct {
 	kept bytes.Buffer
 	max  int
@@ -136,7 +136,7 @@ type bounded struct {
 	full func()
 }
 
-// Write takes everything, so that the writer is not disturbed, and keeps what fits.
+// Write accepts all bytes, so that the writer sees no error, and keeps those that fit.
 func (b *bounded) Write(p []byte) (int, error) {
 	keep := min(len(p), b.max-b.kept.Len())
 	b.kept.Write(p[:keep])

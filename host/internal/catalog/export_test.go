@@ -1,6 +1,6 @@
 package catalog
 
-// What only tests look at from outside.
+// Internals that external tests use.
 var (
 	Parse          = parse
 	ParseManifest  = parseManifest

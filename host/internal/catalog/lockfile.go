@@ -35,8 +35,8 @@ type Lockfile struct {
 	Nodes   []Entry `json:"nodes"`
 }
 
-// Load reads a lock file of at most 1 MiB. Relative paths in it start at its
-// directory. An error for a bad file names every mistake by its JSON Pointer.
+// Load reads a lock file of at most 1 MiB. Relative paths in it are relative to its directory. An
+// error for an invalid file names every mistake with its JSON Pointer.
 func Load(path string) (Lockfile, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator's own file
 	if err != nil {
@@ -63,8 +63,8 @@ func Load(path string) (Lockfile, error) {
 	return lock, nil
 }
 
-// Save replaces a lock file in one step. Paths below its directory become relative,
-// so that the tree can move.
+// Save replaces a lock file atomically. Paths below its directory become relative, so that the tree
+// can be moved.
 func (l Lockfile) Save(path string) error {
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
@@ -87,7 +87,7 @@ func (l Lockfile) Save(path string) error {
 	return replace(path, append(data, '\n'))
 }
 
-// replace replaces a file in one step.
+// replace replaces a file atomically.
 func replace(path string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
@@ -111,7 +111,7 @@ func (l Lockfile) Find(name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// checkName keeps names usable in paths, URLs and logs.
+// checkName accepts only names that can be used in paths, URLs and logs.
 func checkName(name string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 	if name == "" || len(name) > 64 || strings.Trim(name, allowed) != "" || name[0] == '.' {
@@ -120,8 +120,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// Discover lists the executable files of a directory, such as bin/nodes, in order of
-// their names. A directory that does not exist has none.
+// Discover lists the executable files of a directory, such as bin/nodes, in the order of their
+// names. The list is empty if the directory does not exist.
 func Discover(dir string) ([]string, error) {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {

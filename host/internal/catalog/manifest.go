@@ -12,8 +12,9 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// WriteDown writes what the binary offers to <dir>/<name>.manifest.json, beside nodes.lock in dir: a host that starts does not have to
-// run the binary for it, and people see what a new version changes.
+// WriteDown writes the manifest of the binary to <dir>/<name>.manifest.json, where dir is the
+// directory of nodes.lock. A host that starts need not run the binary to get it, and people can see
+// what a new version changes.
 func (e Entry) WriteDown(dir string, m sdk.Manifest) error {
 	var data bytes.Buffer
 	enc := json.NewEncoder(&data)
@@ -27,8 +28,8 @@ func (e Entry) WriteDown(dir string, m sdk.Manifest) error {
 
 func (e Entry) writtenDown(dir string) string { return filepath.Join(dir, e.Name+".manifest.json") }
 
-// WrittenDown is what WriteDown wrote for e, if it is there and what was accepted: a file of another version, or one that
-// somebody has changed, is none.
+// WrittenDown returns the manifest that WriteDown wrote for e. ok is false if there is none, or if
+// it is not the accepted one: a file of another version, or one that was edited.
 func (e Entry) WrittenDown(dir string) (m sdk.Manifest, ok bool) {
 	f, err := os.Open(e.writtenDown(dir)) //nolint:gosec // its hash is in nodes.lock
 	if err != nil {
@@ -45,7 +46,8 @@ func (e Entry) WrittenDown(dir string) (m sdk.Manifest, ok bool) {
 	return m, true
 }
 
-// Offers is what e was accepted with: as it is written down in dir, or else as its installed binary describes itself.
+// Offers returns the manifest that e was accepted with: the one written down in dir or, without
+// that, the one that the installed binary prints.
 func (e Entry) Offers(ctx context.Context, dir, binary string) (sdk.Manifest, error) {
 	if m, ok := e.WrittenDown(dir); ok {
 		return m, nil

@@ -10,14 +10,14 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// Limits of what is read: nodes.lock, and what a binary prints about itself.
+// Limits for reading nodes.lock and the manifest that a binary prints.
 var (
 	lockfileLimits = jsonstrict.Limits{Bytes: maxLockfile, Depth: 8}
-	manifestLimits = jsonstrict.Limits{Bytes: maxManifest, Depth: 128} // it has whole schemas in it
+	manifestLimits = jsonstrict.Limits{Bytes: maxManifest, Depth: 128} // it contains whole schemas
 )
 
-// parse reads the contents of a lock file strictly: every member known, present and
-// used once. The error joins the mistakes (at most 20), each led by its JSON Pointer.
+// parse parses the contents of a lock file strictly: every member must be known, present and used
+// once. The error joins the mistakes (at most 20), each preceded by its JSON Pointer.
 func parse(data []byte) (Lockfile, error) {
 	var lock Lockfile
 	faults := jsonstrict.Read(data, lockfileLimits, func(o *jsonstrict.Object) {
@@ -86,8 +86,8 @@ func checkDigest(s string) error {
 	return nil
 }
 
-// join makes one error of the mistakes in data. People edit these files: an error of
-// grammar comes with its line and column.
+// join makes one error of the mistakes in data. People edit these files, so a syntax error is
+// reported with its line and column.
 func join(data []byte, faults []jsonstrict.Error) error {
 	all := make([]error, len(faults))
 	for i := range faults {

@@ -42,7 +42,7 @@ func TestFlowsPage(t *testing.T) {
 	switch {
 	case made == string(src):
 	case *update:
-		if err := os.WriteFile(page, []byte(made), 0o644); err != nil { //nolint:gosec // everybody may read the page
+		if err := os.WriteFile(page, []byte(made), 0o644); err != nil { //nolint:gosec // a page for everybody
 			t.Fatal(err)
 		}
 	default:

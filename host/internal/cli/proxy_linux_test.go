@@ -234,7 +234,7 @@ func throughProxy(t *testing.T, proxy func(dir, port, upstream, cert, key string
 	} else {
 		_ = res.Body.Close()
 	}
-	foreign := tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: "evil.example", InsecureSkipVerify: true}} //nolint:gosec // it must fail for another reason
+	foreign := tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: "evil.example", InsecureSkipVerify: true}} //nolint:gosec // it has to fail for another reason
 	if conn, err := foreign.DialContext(t.Context(), "tcp", "127.0.0.1:"+port); err == nil {
 		_ = conn.Close()
 		t.Error("the proxy has a certificate for every name")

@@ -19,8 +19,8 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// TestBreaker: it opens after failures in a row, lets one attempt through after a pause, and everything
-// when that works.
+// TestBreaker: the breaker opens after failures in a row, lets one attempt through after a pause, and
+// closes if that succeeds.
 func TestBreaker(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	b := breaker{}
@@ -38,7 +38,7 @@ func TestBreaker(t *testing.T) {
 		t.Error("it is closed")
 	}
 	first := b.until
-	fail(5) // those that were under way
+	fail(5) // attempts that were in progress
 	if b.until != first {
 		t.Error("those that were under way make the pause longer")
 	}

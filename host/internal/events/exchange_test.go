@@ -19,7 +19,7 @@ func example(t *testing.T, name string) []byte {
 	return s.Examples[0]
 }
 
-// TestClickInTheSeedsForm holds the members that the seed's integrators read.
+// TestClickInTheSeedsForm checks the members that the seed's integrators read.
 func TestClickInTheSeedsForm(t *testing.T) {
 	detail := example(t, schemas.ButtonClicked)
 	raw, err := json.Marshal(InSeed(Event{Outgoing: engine.Outgoing{ID: "e1", Type: "whatsapp.button.clicked.v1", Instance: "shop-1", Data: detail}}))
@@ -57,7 +57,8 @@ func TestClickInTheSeedsForm(t *testing.T) {
 	}
 }
 
-// TestOwnSendInTheSeedsForm: from whom, what and for what reason, as clients tell own sends from people who write.
+// TestOwnSendInTheSeedsForm: a sent message has the sender, the content and the source by which clients
+// tell it from a message that a person wrote.
 func TestOwnSendInTheSeedsForm(t *testing.T) {
 	for _, told := range FromNode(nodeEvent(example(t, schemas.MessageStatus))) {
 		x, ok := InSeed(Event{Outgoing: told}).Data.(exchange)
@@ -75,8 +76,8 @@ func TestOwnSendInTheSeedsForm(t *testing.T) {
 	}
 }
 
-// TestUnknownInTheSeedsForm: a state that no client knows is no message.status, and has no member that
-// makes a client take it for a message.
+// TestUnknownInTheSeedsForm: a status that clients do not know does not become a message.status, and has
+// no member that makes a client take it for a message.
 func TestUnknownInTheSeedsForm(t *testing.T) {
 	data := bytes.Replace(example(t, schemas.MessageStatus), []byte(`"to": "sent"`), []byte(`"to": "unknown"`), 1)
 	e := InSeed(Event{Outgoing: engine.Outgoing{Type: typeStatus, Data: data}})

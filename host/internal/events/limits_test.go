@@ -14,9 +14,9 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// TestExpired: what a receiver did not take for a day is a dead letter, with what it said, also what
-// was never tried because the receiver answered nothing; and it can be delivered then. So it is
-// for a host that goes on, and for one that starts then.
+// TestExpired: events that a receiver has not accepted for a day become dead letters with the last
+// error, including those that were never tried because the breaker was open. They can still be
+// redelivered. This holds with and without a restart of the host.
 func TestExpired(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) { expired(t, p, false) })
 	onBoth(t, func(t *testing.T, p *place) { expired(t, p, true) })
@@ -38,7 +38,7 @@ func expired(t *testing.T, p *place, restart bool) {
 	w, _ := p.create(t, Settings{URL: r.URL})
 	p.Start()
 	var ids []string
-	for n := range 30 { // more than the breaker lets through
+	for n := range 30 { // more than it takes to open the breaker
 		ids = append(ids, p.tell(t, fmt.Sprint("i", n), 1))
 	}
 	r.until(t, "the breaker is open", func() bool {
@@ -75,15 +75,16 @@ func expired(t *testing.T, p *place, restart bool) {
 			t.Fatal(err)
 		}
 	}
-	// A call that was given up after postTime may reach a receiver that was slow all the same, so one may
-	// come twice.
+	// A call that timed out after postTime may still have reached a slow receiver, so an event may arrive
+	// twice.
 	if s, err := p.Find(t.Context(), w.ID); err != nil || s.DeadLetters != 0 || s.Waiting != 0 || !r.has(ids...)() {
 		t.Errorf("left are %+v, %v; taken %v", s, err, r.ids())
 	}
 }
 
-// TestOutboxLimits: the oldest events go when they are old and everybody has them, or when there are
-// too many; who has not got them counts them, and who reads by position is told of the gap.
+// TestOutboxLimits: the oldest events are removed when they are old and every webhook has them, or when
+// there are too many. A webhook that has not got them counts them as lost, and a reader by position
+// learns of the gap.
 func TestOutboxLimits(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		start, err := p.Newest(t.Context())
@@ -98,7 +99,7 @@ func TestOutboxLimits(t *testing.T) {
 		if err != nil || len(page.Events) != 10 || page.Gone > start {
 			t.Fatalf("%d events, %+v, %v", len(page.Events), page, err)
 		}
-		tenth := page.Events[4].Position // the ninth of all
+		tenth := page.Events[4].Position // the ninth event of both instances
 		old := trimming{floor: tenth, before: time.Now().Add(time.Hour), events: 100, bytes: 1 << 20}
 		if lost, err := p.box.trim(t.Context(), old); lost != 0 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
@@ -108,7 +109,7 @@ func TestOutboxLimits(t *testing.T) {
 		if lost, err := p.box.trim(t.Context(), many); lost != 6 || err != nil {
 			t.Errorf("%d lost, %v", lost, err)
 		}
-		p.counts(t, 5, w.ID, 3) // half of them were its
+		p.counts(t, 5, w.ID, 3) // half of the events were of its instance
 		large := trimming{before: time.Now().Add(-time.Hour), events: 100, bytes: 2 * int64(len(`{"n":1}`)), floor: tenth}
 		if _, err := p.box.trim(t.Context(), large); err != nil {
 			t.Error(err)
@@ -137,7 +138,7 @@ func (p *place) counts(t *testing.T, events int, webhook string, lost int64) {
 	}
 }
 
-// TestDeadLimits: dead letters go when they are old or too many.
+// TestDeadLimits: dead letters are removed when they are too old or too many.
 func TestDeadLimits(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		w, _ := p.create(t, Settings{URL: "https://crm.example"})
@@ -164,12 +165,12 @@ func TestDeadLimits(t *testing.T) {
 	})
 }
 
-// TestQueriesHaveIndexes: nothing that is asked while events come reads a whole table.
+// TestQueriesHaveIndexes: no query that runs for every event scans a whole table.
 func TestQueriesHaveIndexes(t *testing.T) {
 	dir := t.TempDir()
 	made, err := sqllog.Open(t.Context(), sqlite(dir))
 	if err == nil {
-		err = made.Close() // what made the tables cannot be explained
+		err = made.Close() // the statements that create the tables cannot be explained
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +190,7 @@ func TestQueriesHaveIndexes(t *testing.T) {
 	if err != nil || len(plans) < 10 {
 		t.Errorf("%d queries were seen: %v", len(plans), err)
 	}
-	whole := []string{"FROM engine_webhooks", "count(*) FROM engine_events", "GROUP BY webhook", "engine_meta", "SET settings"} // few rows, or once a minute
+	whole := []string{"FROM engine_webhooks", "count(*) FROM engine_events", "GROUP BY webhook", "engine_meta", "SET settings"} // tables of few rows, or queries that run once a minute
 	for query, plan := range plans {
 		for _, step := range plan {
 			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && !strings.Contains(step, "CONSTANT") && !strings.Contains(step, "VALUES") && !containsAny(query, whole) {
@@ -208,8 +209,8 @@ func containsAny(text string, parts []string) bool {
 	return false
 }
 
-// TestEnabledAgain: a webhook that is enabled again gets what comes from then on, at once, and
-// what waited when it was disabled are dead letters.
+// TestEnabledAgain: a webhook that is enabled again gets new events at once. The events that waited
+// when it was disabled are dead letters.
 func TestEnabledAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		bad, good := receive(t, func(string) int { return http.StatusInternalServerError }), receive(t, nil)

@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine"
 )
 
-// TestMasked: what is left of the catalogue's examples names nobody and says nothing, and still says
-// what happened to what.
+// TestMasked: the masked examples of the catalogue identify nobody and contain no text that anybody
+// wrote, but still show what happened.
 func TestMasked(t *testing.T) {
 	all, err := Catalogue()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// TestKeptWebhooksAreCalled: what the seed's API had kept before webhooks were called is called from
-// then on, as it was set.
+// TestKeptWebhooksAreCalled: webhooks that the seed's API stored before this host could call any are
+// called after the migration, with the settings that they had.
 func TestKeptWebhooksAreCalled(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { keptWebhooks(t, sqlite(t.TempDir())) })
 	t.Run("postgres", func(t *testing.T) { keptWebhooks(t, sqllog.Options{Postgres: sqldbtest.Postgres(t)}) })
@@ -19,7 +19,7 @@ func TestKeptWebhooksAreCalled(t *testing.T) {
 
 func keptWebhooks(t *testing.T, o sqllog.Options) {
 	r := receive(t, nil)
-	before := t.TempDir() // the migrations of then
+	before := t.TempDir() // the migrations up to that version
 	for _, name := range []string{"001_initial.sql", "002_seam.sql", "003_runs.sql", "004_instances.sql"} {
 		raw, err := os.ReadFile(filepath.Join("../engine/sqllog/schema", name))
 		if err == nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// TestPublicOnly: without leave no event goes to an address that is not public, by number or by
-// name, however it is written; the error does not say what is there.
+// TestPublicOnly: unless private addresses are allowed, no event is sent to an address that is not
+// public, given as an IP in any notation or as a name. The error does not reveal what is at the address.
 func TestPublicOnly(t *testing.T) {
 	p := open(t, sqlite(t.TempDir()))
 	r := receive(t, nil)
@@ -37,7 +37,7 @@ func TestPublicOnly(t *testing.T) {
 		if a.ok() || a.Status != 0 || strings.Contains(a.Error, "secret") || strings.Contains(a.Error, port) {
 			t.Errorf("%s: %+v", host, a)
 		}
-		if host != "127.1" && host != "2130706433" && !strings.Contains(a.Error, "not public") { // these are no addresses here
+		if host != "127.1" && host != "2130706433" && !strings.Contains(a.Error, "not public") { // Go does not parse these as IP addresses
 			t.Errorf("%s: %s", host, a.Error)
 		}
 	}
@@ -63,7 +63,7 @@ func TestPublicOnly(t *testing.T) {
 	}
 }
 
-// TestNoRedirect: a redirect is a failure that says what to do, and is not followed.
+// TestNoRedirect: a redirect is not followed. It is a failure whose message says what to do.
 func TestNoRedirect(t *testing.T) {
 	p := open(t, sqlite(t.TempDir()))
 	r := receive(t, nil)
@@ -106,7 +106,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestBodiesFitTheirSchemas: the examples of the catalogue in both forms.
+// TestBodiesFitTheirSchemas checks the examples of the catalogue in both forms.
 func TestBodiesFitTheirSchemas(t *testing.T) {
 	s := New(Options{DB: open(t, sqlite(t.TempDir())).opt.DB})
 	forms := map[string]*jsonschema.Schema{}
@@ -154,7 +154,7 @@ func TestBodiesFitTheirSchemas(t *testing.T) {
 			}
 		}
 	}
-	first := example(t, schemas.MessageStatus) // from intent to sent
+	first := example(t, schemas.MessageStatus) // a status change from intent to sent
 	if told := FromNode(nodeEvent(first)); len(told) != 2 || told[0].Type != typeSent || InSeed(Event{Outgoing: told[0]}).Event != exchanged || told[0].ID == told[1].ID {
 		t.Errorf("the first step is told as %+v", told)
 	}

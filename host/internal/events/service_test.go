@@ -21,7 +21,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// place is a database with a service that may be started again.
+// place is a database with a service that can be restarted.
 type place struct {
 	*Service
 	log  *sqllog.Log
@@ -74,7 +74,7 @@ func (p *place) stop(t *testing.T) {
 	}
 }
 
-// again is another life of the service.
+// again restarts the service.
 func (p *place) again(t *testing.T) {
 	t.Helper()
 	p.stop(t)
@@ -82,7 +82,7 @@ func (p *place) again(t *testing.T) {
 	p.Start()
 }
 
-// tell puts an event of an instance into the outbox.
+// tell puts an event of an instance into the outbox and returns its id.
 func (p *place) tell(t *testing.T, instance string, n int) string {
 	t.Helper()
 	ev := engine.Outgoing{ID: fmt.Sprintf("%s-%04d", instance, n), Type: "whatsapp.button.clicked.v1", Instance: instance, Time: time.Now(), Data: json.RawMessage(`{"n":1}`)}
@@ -116,7 +116,7 @@ type call struct {
 	body   string
 }
 
-// receive starts one; answer says with which status it answers a call.
+// receive starts a receiver. answer returns the status for a call; nil means 200.
 func receive(t *testing.T, answer func(id string) int) *receiver {
 	t.Helper()
 	r := &receiver{more: make(chan struct{}, 1)}
@@ -159,7 +159,7 @@ func (r *receiver) until(t *testing.T, what string, holds func() bool) {
 	for !holds() {
 		select {
 		case <-r.more:
-		case <-time.After(20 * time.Millisecond): // what follows a call has no signal of its own
+		case <-time.After(20 * time.Millisecond): // some conditions hold only some time after the call
 		case <-late:
 			t.Fatalf("%s: it never came to that; taken %v", what, r.ids())
 		}
@@ -173,8 +173,8 @@ func (r *receiver) has(ids ...string) func() bool {
 	}
 }
 
-// inOrder checks that what belongs to an instance came in its order. What came again after an
-// answer that was lost is passed over.
+// inOrder checks that the events of each instance arrived in order. It ignores events that arrived
+// again because the answer was lost.
 func inOrder(t *testing.T, ids []string) {
 	t.Helper()
 	last, seen := map[string]string{}, map[string]bool{}
@@ -188,8 +188,8 @@ func inOrder(t *testing.T, ids []string) {
 	}
 }
 
-// TestFailingReceiver: every event reaches a receiver that fails a third of its calls and is away for a
-// while, in the order of its instance, although the service stops and starts meanwhile.
+// TestFailingReceiver: every event reaches a receiver that fails a third of its calls and is down for a
+// while, in the order of its instance, although the service restarts meanwhile.
 func TestFailingReceiver(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		var away sync.Map
@@ -199,7 +199,7 @@ func TestFailingReceiver(t *testing.T) {
 			_, down := away.Load("down")
 			mu.Lock()
 			defer mu.Unlock()
-			// Chance fails no event often: the pauses double, of the event and of all when ten calls failed.
+			// Fail no event often: its pauses double, and ten failures in a row also open the breaker.
 			if down || failed[id] < 2 && rand.IntN(3) == 0 {
 				failed[id]++
 				return http.StatusServiceUnavailable
@@ -235,8 +235,8 @@ func TestFailingReceiver(t *testing.T) {
 	})
 }
 
-// TestSignature: the receiver can check each call with the secret that it was told once, and with
-// either while it changes.
+// TestSignature: the receiver can verify each call with the secret from Create, and after a rotation
+// with the old or the new one.
 func TestSignature(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		r := receive(t, nil)
@@ -280,8 +280,8 @@ func TestSignature(t *testing.T) {
 	})
 }
 
-// TestGone: a receiver that answers 410 is called no more; what waited for it are dead letters,
-// which can be delivered later.
+// TestGone: a receiver that answers 410 is not called any more. The events that wait for it become dead
+// letters, which can be redelivered later.
 func TestGone(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		var gone sync.Map
@@ -315,13 +315,13 @@ func TestGone(t *testing.T) {
 		}
 		next := p.tell(t, "shop", 3)
 		r.until(t, "called again", r.has(next))
-		if got := r.ids(); !slices.Equal(got, []string{id, next}) { // what came meanwhile is not kept for it
+		if got := r.ids(); !slices.Equal(got, []string{id, next}) { // it does not get the event that was stored while it was disabled
 			t.Errorf("taken %v", got)
 		}
 	})
 }
 
-// TestOnlyWanted: a webhook gets its instances and types alone, in its form.
+// TestOnlyWanted: a webhook gets only events of its instances and types, in its form.
 func TestOnlyWanted(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		p.opt.Token = func(_ context.Context, instance string) (string, error) { return "token of " + instance, nil }
@@ -357,8 +357,8 @@ func TestOnlyWanted(t *testing.T) {
 	})
 }
 
-// TestSlowInstance: an instance whose event fails holds up no other, and a webhook that does not
-// care for the order no event at all.
+// TestSlowInstance: a failing event holds up no other instance, and in an unordered webhook no other
+// event at all.
 func TestSlowInstance(t *testing.T) {
 	onBoth(t, func(t *testing.T, p *place) {
 		bad := func(id string) int {

@@ -8,47 +8,46 @@ import (
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// Operation is what a flow needs to know of one operation, whether a node binary
-// or the host itself offers it: its manifest and two things that only built-in
-// nodes use.
+// Operation is what a flow needs to know about one operation, which a node binary or the host
+// itself offers: its manifest, and properties that only built-in nodes use.
 type Operation struct {
 	sdk.OperationManifest
-	// Exit is the port a success leaves by, with {/pointer} placeholders into the
-	// output, e.g. "{/port}". Empty: by "out" and "sent".
+	// Exit is the port that a successful call leaves by, with {/pointer} placeholders into the
+	// output, e.g. "{/port}". If empty, the call leaves by "out" and "sent".
 	Exit string
-	// Replays says more precisely than the manifest's Replay who may repeat a call with a
-	// certain input; nil: the manifest holds.
+	// Replays refines the manifest's Replay for a particular input; if nil, the manifest applies.
 	Replays func(input map[string]any) sdk.Replay
-	// Constant are members of the input that may hold no expression, such as a program.
+	// Constant names the members of the input that must not contain an expression, such as a
+	// program.
 	Constant []string
-	// Check finds what is wrong with the members of an input that hold no expression,
-	// beyond its schema; may be nil.
+	// Check reports violations, beyond those of the schema, in the members of an input that contain
+	// no expression; may be nil.
 	Check func(constants map[string]any) []sdk.Violation
 	// Assigns means that the members of the output become variables of the run.
 	Assigns bool
 }
 
-// Catalogue is the set of operations a flow may use. It does not change.
+// Catalogue is the set of operations that a flow may use. It is immutable.
 type Catalogue struct {
 	ids    []string
 	ops    map[string]*operation
-	events map[string]any // schemas of the types of events
+	events map[string]any // schemas by event type
 }
 
-// operation is an Operation with its schemas read.
+// operation is an Operation with its schemas parsed.
 type operation struct {
 	Operation
 	input     *schema.Schema
 	outputDoc map[string]any
-	// answers maps the types of the events that may answer a call to the template
-	// of the port they take.
+	// answers maps each event type that may answer a call to the template of the port that it
+	// takes.
 	answers map[string]string
 	shown   map[string]any // the input's schema
-	secrets applied        // the same for Conceal
+	secrets applied        // the same, for Conceal
 }
 
-// NewCatalogue reads the schemas of the operations, to which it adds those of Hosted.
-// Every schema must stand alone; an id may appear once.
+// NewCatalogue parses the schemas of the operations and adds the operations of Hosted. Every schema
+// must be self-contained, and every id unique.
 func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 	c := &Catalogue{ops: map[string]*operation{}, events: map[string]any{}}
 	for _, op := range slices.Concat(Hosted(), ops) {
@@ -78,7 +77,8 @@ func NewCatalogue(ops ...Operation) (*Catalogue, error) {
 	return c, nil
 }
 
-// answeredBy notes that an event may answer the operation; the first word holds.
+// answeredBy records that an event may answer the operation. For each event type the first port
+// recorded is kept.
 func (o *operation) answeredBy(e sdk.EventType) {
 	if e.Port != "" && o.answers[e.Type] == "" {
 		o.answers[e.Type] = e.Port
@@ -102,8 +102,8 @@ func (c *Catalogue) routeTriggers() {
 	}
 }
 
-// compileInputSchema reads a schema by way of the values flows work with, so that
-// its defaults are such values.
+// compileInputSchema compiles a schema from the values of DecodeJSON, so that its defaults have the
+// types that flows work with.
 func compileInputSchema(src []byte) (*schema.Schema, error) {
 	v, err := DecodeJSON(src)
 	if err != nil {
@@ -122,7 +122,7 @@ func schemaDoc(src []byte) map[string]any {
 	return m
 }
 
-// Operations lists the operations by id.
+// Operations lists the operations in the order of their ids.
 func (c *Catalogue) Operations() []Operation {
 	out := make([]Operation, 0, len(c.ids))
 	for _, id := range c.ids {
@@ -139,7 +139,7 @@ func (c *Catalogue) Operation(id string) (Operation, bool) {
 	return Operation{}, false
 }
 
-// ids of one kind, for suggestions.
+// kind lists the ids of the operations of one kind, for suggestions.
 func (c *Catalogue) kind(k sdk.Kind) []string {
 	var out []string
 	for _, id := range c.ids {

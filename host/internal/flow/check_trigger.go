@@ -7,7 +7,7 @@ import (
 
 const kindAction = sdk.KindAction
 
-// triggers checks what starts runs. Only event and run are known before one.
+// triggers checks the triggers. Before a run, only event and run are known.
 func (c *compilation) triggers() {
 	called := ""
 	for i, t := range c.flow.Triggers {
@@ -57,7 +57,7 @@ func (c *compilation) triggerExpressions(t *trigger, ptr string) {
 	t.key = key
 }
 
-// triggerType checks what the trigger waits for.
+// triggerType checks the type of a trigger and its filter.
 func (c *compilation) triggerType(t *trigger, ptr string) {
 	op, ok := c.cat.ops[t.Type]
 	if !ok {

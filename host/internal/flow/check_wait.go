@@ -40,10 +40,10 @@ func (c *compilation) waits() {
 	}
 }
 
-// maxCollect is how long a writer may pause at most.
+// maxCollect is the maximum of Wait.Collect.
 const maxCollect = 5 * time.Minute
 
-// collects checks how long words are gathered.
+// collects checks how long answers in words are collected.
 func (c *compilation) collects(n *CompiledNode, ptr string) {
 	n.Collect = time.Duration(n.Wait.Collect)
 	if n.Collect == 0 {
@@ -58,7 +58,7 @@ func (c *compilation) collects(n *CompiledNode, ptr string) {
 	}
 }
 
-// reminds checks the times before the timeout.
+// reminds checks the times of the reminders.
 func (c *compilation) reminds(n *CompiledNode, ptr string) {
 	if n.Wait == nil {
 		return
@@ -78,7 +78,7 @@ func (c *compilation) reminds(n *CompiledNode, ptr string) {
 	}
 }
 
-// wired warns of answers that lead nowhere.
+// wired warns if the timeout or a port on offer leads nowhere.
 func (c *compilation) wired(n *CompiledNode, ptr string) {
 	if len(n.edges[PortTimeout]) == 0 {
 		c.report(SeverityWarning, ptr, "no_timeout_edge", fmt.Sprintf("add an edge from %s.timeout", n.ID),

@@ -35,9 +35,8 @@ func compile(f *Flow, cat *Catalogue) (*Program, []Finding) {
 	return c.program, c.findings
 }
 
-// Load reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks it
-// against a catalogue. The error is an *InvalidError with all that was found;
-// warnings come with the Program.
+// Load reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks it against a
+// catalogue. The error is an *InvalidError with all findings; warnings come with the Program.
 func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
 	f, err := parse(src)
 	if err != nil {
@@ -50,7 +49,7 @@ func Load(src []byte, cat *Catalogue) (*Program, []Finding, error) {
 	return p, findings, nil
 }
 
-// LoadAs is Load of a file that must be one of the flow with this id.
+// LoadAs is Load for a file that must belong to the flow with this id.
 func LoadAs(src []byte, cat *Catalogue, id string) (*Program, []Finding, error) {
 	p, findings, err := Load(src, cat)
 	doc, syntax := read(src)
@@ -72,7 +71,7 @@ func LoadAs(src []byte, cat *Catalogue, id string) (*Program, []Finding, error) 
 	return nil, findings, &InvalidError{Findings: findings}
 }
 
-// Name is what a flow file calls its flow, as far as it can be read.
+// Name returns the name in the metadata of a flow file; empty if the file cannot be read.
 func Name(src []byte) string {
 	doc, syntax := read(src)
 	if syntax != nil {
@@ -176,7 +175,7 @@ func (c *compilation) inputs() {
 	}
 }
 
-// expression reports one that does not compile, or only with a doubt. roots are
+// expression reports an expression that does not compile, or that compiles with a doubt. roots are
 // the names it may begin with.
 func (c *compilation) expression(ptr string, err error, roots ...string) {
 	severity, code := SeverityError, "expression"
@@ -187,8 +186,8 @@ func (c *compilation) expression(ptr string, err error, roots ...string) {
 	c.report(severity, ptr, code, c.hint(err, roots), "%v", err)
 }
 
-// checkInput holds an input against the operation's schema. Below an expression
-// whose kind is open nothing is known; of one whose kind is known only the type.
+// checkInput checks an input against the operation's schema. Of an expression only the type is
+// checked, and nothing if its kind is unknown.
 func (c *compilation) checkInput(op *operation, in *input, ptr string) {
 	open, typed := map[string]bool{}, map[string]bool{}
 	v := in.outline("", open, typed)
@@ -200,7 +199,7 @@ func (c *compilation) checkInput(op *operation, in *input, ptr string) {
 	}
 }
 
-// checkConstants checks what an operation knows better than its schema.
+// checkConstants applies the checks of an operation that go beyond its schema.
 func (c *compilation) checkConstants(op *operation, with map[string]any, ptr string) {
 	for _, name := range op.Constant {
 		if isTemplate(with[name]) {
@@ -284,8 +283,8 @@ func (c *compilation) port(n *CompiledNode, port, ptr string) {
 	c.fail(ptr, "unknown_port", DidYouMean(port, ids), "node %q has no port %q", n.ID, port)
 }
 
-// reserved refuses choices whose port is one that the node has anyway, such as a
-// button with the id "*": an edge from there would not say which of them it means.
+// reserved refuses choices whose port the node already has for another purpose, such as a button
+// with the id "*": an edge from that port would be ambiguous.
 func (c *compilation) reserved(n *CompiledNode, ptr string) {
 	input := n.op.input.WithDefaults(withoutEmpty(n.input.mask()))
 	for _, r := range n.op.PortRules {

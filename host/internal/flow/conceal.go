@@ -10,13 +10,13 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// concealed stands for a value that watchers must not see.
+// concealed replaces a value that watchers must not see.
 const concealed = "(concealed)"
 
-// Conceal returns a call's input as watchers may see it: concealed in place of
-// everything that the operation's schema marks writeOnly or of format "password",
-// whatever node it belongs to, and of what Conceal takes for a secret without a
-// schema. The input itself does not change.
+// Conceal returns a call's input as watchers may see it. It replaces by concealed every value that
+// the operation's schema marks writeOnly or of format "password", whichever node the operation
+// belongs to, and every value that the function Conceal takes for a secret without a schema. The
+// input itself does not change.
 func (p *Program) Conceal(node string, input any) any {
 	n := p.nodes[node]
 	if n == nil || n.op == nil {
@@ -25,7 +25,7 @@ func (p *Program) Conceal(node string, input any) any {
 	return conceal(input, n.op.secrets, "")
 }
 
-// ConcealVars is Conceal for the variables of a run, by the flow's own schema.
+// ConcealVars is Conceal for the variables of a run, with the flow's own schema.
 func (p *Program) ConcealVars(vars any) any {
 	return conceal(vars, p.secrets, "")
 }
@@ -46,21 +46,21 @@ func ConcealText(s string) string {
 var (
 	userinfo   = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#"]*@`)
 	credential = regexp.MustCompile(`(?i)([?&](?:sig|key|[\w.~%-]*(?:token|secret|passw|pwd|api[-_]?key|signature|credential)[\w.~%-]*)=)[^&#\s"]*`)
-	// secretNames is of headers and parameters: see isSecret.
+	// secretNames matches names of headers and parameters: see isSecret.
 	secretNames = regexp.MustCompile(`(?i)authoriz|^auth$|[-_]auth|auth[-_]|cookie|token|secret|passw|pwd|api-?_?key|[-_]key$|^key$|signature|^sig$|credential|session`)
 )
 
-// isSecret says whether a header or parameter with this name holds a credential.
+// isSecret reports whether a header or parameter with this name holds a credential.
 func isSecret(name string) bool { return hinted(name) && secretNames.MatchString(name) }
 
 // hints are parts of the names that secretNames matches.
 var hints = []string{"auth", "key", "tok", "sec", "sig", "pass", "pwd", "coo", "cred", "sess"}
 
-// hinted is false for most names, and for none that secretNames matches. It takes a tenth of
-// the pattern's time, which is asked of each header of each call.
+// hinted is false for most names, and never for a name that secretNames matches. It takes a tenth
+// of the time of the pattern, which would otherwise run for each header of each call.
 func hinted(name string) bool {
 	for i := range len(name) {
-		if name[i] >= utf8.RuneSelf { // such as the sign for Kelvin, which the pattern takes for a k
+		if name[i] >= utf8.RuneSelf { // such as the Kelvin sign, which the pattern matches as a k
 			return true
 		}
 	}
@@ -68,13 +68,14 @@ func hinted(name string) bool {
 	return slices.ContainsFunc(hints, func(hint string) bool { return strings.Contains(lower, hint) })
 }
 
-// conceal gives v with its secrets replaced. in is the member that v is.
+// conceal returns v with its secrets replaced. in is the name of the member whose value v is.
 func conceal(v any, s applied, in string) any {
 	shown, _ := withoutSecrets(v, s, in)
 	return shown
 }
 
-// withoutSecrets copies what has a secret in it, and gives everything else as it is.
+// withoutSecrets copies the parts of v that contain a secret, and returns everything else
+// unchanged.
 func withoutSecrets(v any, s applied, in string) (shown any, changed bool) {
 	s = s.all()
 	if v != nil && s.secret() {
@@ -117,13 +118,13 @@ func withoutSecrets(v any, s applied, in string) (shown any, changed bool) {
 	return v, false
 }
 
-// applied are the schemas that hold for one value, parts of one document.
+// applied holds the schemas that apply to one value, all of them parts of one document.
 type applied struct {
 	document map[string]any
 	list     []any
 }
 
-// secretsOf is a schema as conceal wants it: nothing, if no part of it is of a secret.
+// secretsOf returns a schema for conceal; empty if no part of it marks a secret.
 func secretsOf(document map[string]any) applied {
 	if !marksSecret(document) {
 		return applied{}
@@ -131,7 +132,7 @@ func secretsOf(document map[string]any) applied {
 	return applied{document, []any{document}}
 }
 
-// marksSecret says whether anything in a document may make applied.secret true.
+// marksSecret reports whether any part of a document can make applied.secret true.
 func marksSecret(v any) bool {
 	switch v := v.(type) {
 	case map[string]any:
@@ -149,12 +150,12 @@ func marksSecret(v any) bool {
 	return false
 }
 
-// maxSchemas is how many schemas of one value are looked at.
+// maxSchemas is how many schemas are considered for one value.
 const maxSchemas = 64
 
-// all adds what the schemas refer to and are made of.
+// all adds the schemas that those in the list refer to or are composed of.
 func (s applied) all() applied {
-	if len(s.list) == 0 { // of most data
+	if len(s.list) == 0 { // true of most data
 		return s
 	}
 	out := applied{document: s.document}
@@ -202,7 +203,7 @@ func (s applied) member(name string) applied {
 		}
 		patterns, _ := m["patternProperties"].(map[string]any)
 		for pattern, v := range patterns {
-			if matches, err := regexp.MatchString(pattern, name); matches || err != nil { // in doubt it holds
+			if matches, err := regexp.MatchString(pattern, name); matches || err != nil { // a faulty pattern counts as a match
 				out.list = append(out.list, v)
 			}
 		}

@@ -32,7 +32,7 @@ const shownSchema = `{
 	}
 }`
 
-// What a schema marks as secret is concealed for any node, and the input stays as it is.
+// Values that a schema marks as secret are concealed for any node, and the input is not changed.
 func TestConcealBySchema(t *testing.T) {
 	cat, err := flow.NewCatalogue(flow.Operation{OperationManifest: sdk.OperationManifest{ID: "x@1", Kind: sdk.KindAction, Input: []byte(shownSchema), Ports: []sdk.Port{{ID: flow.PortOut}}}})
 	if err != nil {
@@ -68,7 +68,7 @@ func TestConcealBySchema(t *testing.T) {
 	}
 }
 
-// Without a schema, names and URLs tell.
+// Without a schema, secrets are recognized by names and in URLs.
 func TestConcealByName(t *testing.T) {
 	for in, secret := range map[string]bool{
 		`{"headers":{"Authorization":"Bearer s3cret"}}`:             true,
@@ -103,7 +103,7 @@ func TestConcealByName(t *testing.T) {
 	}
 }
 
-// FuzzHinted: the quick look at a name lets none pass that the pattern would stop.
+// FuzzHinted: hinted rejects no name that the pattern matches.
 func FuzzHinted(f *testing.F) {
 	for _, name := range []string{"Authorization", "auth", "X-Auth", "auth_by", "COOKIE", "To\u212aen", "\u017fecret", "passwd", "PWD", "api-_key", "a_key", "Key", "x-signature", "sig",
 		"credentials", "PHPSESSION", "content-type", "monkey", "assign"} {

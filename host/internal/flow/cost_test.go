@@ -16,7 +16,7 @@ import (
 // mostBytes is what one evaluation may allocate: maxWork units, a few bytes each.
 const mostBytes = 16 * maxWork
 
-// evaluate compiles a template and says what evaluating it allocates.
+// evaluate compiles a template and measures the bytes that its evaluation allocates.
 func evaluate(t *testing.T, src string, vars map[string]any) (v any, bytes uint64, err error) {
 	t.Helper()
 	tmpl, err := compileUntyped(src, vars)
@@ -52,7 +52,7 @@ func TestEveryFunctionHasAPrice(t *testing.T) {
 	}
 }
 
-// What would take all memory, or hours, is refused before it begins.
+// Expressions that would take all memory, or hours, are refused before they do.
 func TestExpressionsThatCostTooMuch(t *testing.T) {
 	big := strings.Repeat("a", 90_000)
 	list := make([]any, 9_000)
@@ -131,7 +131,7 @@ func doubling(form, start string) string {
 	return b.String() + "x40"
 }
 
-// What flows do every day is far from the bound.
+// Expressions of everyday flows stay far below the bound.
 func TestExpressionsThatAreFine(t *testing.T) {
 	people := make([]any, 2_000)
 	for i := range people {
@@ -154,8 +154,8 @@ func TestExpressionsThatAreFine(t *testing.T) {
 	}
 }
 
-// Whatever a function, a loop or an operator is given, it stays within the bound,
-// and what it gives was paid for.
+// Every function, loop and operator stays within the bound for any operands, and its result was
+// paid for.
 func TestCostOfEveryFunction(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a test's seed
 	vars := map[string]any{}
@@ -213,7 +213,7 @@ func TestCostOfEveryFunction(t *testing.T) {
 	}
 }
 
-// hostileValues are large in one way each, and a few that are small.
+// hostileValues are values that are large in one way each, and a few small ones.
 func hostileValues() []any {
 	deep := any("x")
 	for range MaxDepth - 2 {

@@ -7,12 +7,12 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// Delays reports whether the node is a delay, which is no call: the run goes on at Due.
+// Delays reports whether the node is a delay, which makes no call: the run continues at Due.
 func (n *CompiledNode) Delays() bool { return n.Type == operationDelay }
 
-// Due is when a run goes on that came to a delay@1 with this input at a time. A length
-// that only the run knows counts as one second at least, so that a circle with a delay
-// in it never runs hot; an end that has passed goes on at once.
+// Due returns when a run continues that came to a delay@1 with this input at now. A length that is
+// computed in the run counts as at least one second, so that a cycle with a delay in it never runs
+// without waiting. An end that has passed is due at once.
 func (n *CompiledNode) Due(input map[string]any, now time.Time) (time.Time, error) {
 	if length, given := input["for"]; given {
 		var d Duration
@@ -37,7 +37,7 @@ func (n *CompiledNode) Due(input map[string]any, now time.Time) (time.Time, erro
 	return until, nil
 }
 
-// shortest is the least time that a branch spends at the node before it leaves by out.
+// shortest returns the least time that a branch spends at the node before it leaves by out.
 func (n *CompiledNode) shortest() time.Duration {
 	if !n.Delays() {
 		return 0
@@ -51,7 +51,7 @@ func (n *CompiledNode) shortest() time.Duration {
 	}
 	d, err := duration(text(length), 0)
 	if err != nil {
-		return leastDelay // said elsewhere
+		return leastDelay // reported elsewhere
 	}
 	return d
 }
@@ -59,7 +59,7 @@ func (n *CompiledNode) shortest() time.Duration {
 // leastDelay is the shortest delay that counts as a wait.
 const leastDelay = time.Second
 
-// delays checks what is known of the delays before the run.
+// delays checks the parts of delays that are known before the run.
 func (c *compilation) delays() {
 	for i := range c.flow.Nodes {
 		n := &c.flow.Nodes[i]
@@ -78,7 +78,7 @@ func (c *compilation) delays() {
 			c.fail(ptr, "required", "", "a delay needs one of for and until")
 		}
 		if length, known := with["for"].(string); known {
-			if d, err := duration(length, 0); err == nil && d > MaxWait { // its form is the schema's
+			if d, err := duration(length, 0); err == nil && d > MaxWait { // the schema checks its form
 				c.fail(ptr+"/for", "out_of_range", "", "a delay has at most 90d")
 			}
 		}

@@ -14,12 +14,12 @@ import (
 
 // Change is one difference between two versions of a flow.
 type Change struct {
-	// Pointer is the JSON Pointer to the place, in the file that has it: the newer one unless
-	// the thing was removed.
+	// Pointer is the JSON Pointer to the place in the newer file, or in the older file if the thing
+	// was removed.
 	Pointer string `json:"pointer"`
-	// What is added, removed or changed.
+	// What is "added", "removed" or "changed".
 	What string `json:"what"`
-	// Text says it in the words of the form.
+	// Text describes the change in the words of the form.
 	Text string `json:"text"`
 }
 
@@ -29,9 +29,9 @@ const (
 	changed = "changed"
 )
 
-// Diff says in words how two flow files differ: which nodes, triggers, edges and fields. Nodes,
-// triggers and what else has an id are matched by it, so that their order does not matter, and
-// layout is no difference. Secrets are not told.
+// Diff describes in words how two flow files differ in nodes, triggers, edges and fields. Nodes,
+// triggers and everything else with an id are matched by id, so that their order does not matter;
+// layout is ignored. The values of secrets are left out.
 func Diff(c *Catalogue, older, newer []byte) ([]Change, error) {
 	a, err := parse(older)
 	if err != nil {
@@ -66,7 +66,7 @@ func (d *differ) root(f *Flow) map[string]any {
 	return root
 }
 
-// place is where a value stands, in words and by pointer.
+// place is the place of a value, in words and as a pointer.
 type place struct{ words, pointer string }
 
 func (p place) under(words, name string) place {
@@ -118,7 +118,7 @@ func (d *differ) members(from, to place, a, b map[string]any, s applied) {
 	maps.Copy(both, b)
 	for _, name := range slices.Sorted(maps.Keys(both)) {
 		m := s.member(name)
-		if name == "with" { // the form of the operation, if both call the same
+		if name == "with" { // described by the form of the operation
 			from, to = place{from.words, jsonstrict.Pointer(from.pointer, name)}, place{to.words, jsonstrict.Pointer(to.pointer, name)}
 			x, _ := a[name].(map[string]any)
 			y, _ := b[name].(map[string]any)
@@ -131,7 +131,7 @@ func (d *differ) members(from, to place, a, b map[string]any, s applied) {
 	}
 }
 
-// input is the schema of what an operation is given.
+// input returns the schema of the input of an operation.
 func (d *differ) input(operation string) applied {
 	if op := d.catalogue.ops[operation]; op != nil {
 		return applied{op.shown, []any{op.shown}}
@@ -192,13 +192,14 @@ func (d *differ) edges(a, b *Flow) {
 	}
 }
 
-// element is one of a list, with its place there.
+// element is an element of a list, with its index.
 type element struct {
 	value any
 	index int
 }
 
-// byID are the elements of a list by their ids; nil if it is none, or one has no id of its own.
+// byID returns the elements of a list by id; nil if v is not a list, or if an element has no id of
+// its own.
 func byID(v any) map[string]element {
 	list, ok := v.([]any)
 	if !ok {
@@ -215,7 +216,8 @@ func byID(v any) map[string]element {
 	return out
 }
 
-// ids are those of two lists, in the order of the newer, what is gone last.
+// ids returns the ids of two lists, in the order of the newer list, followed by those that were
+// removed.
 func ids(older, newer any) []string {
 	var out []string
 	for _, v := range []any{newer, older} {
@@ -229,7 +231,7 @@ func ids(older, newer any) []string {
 	return out
 }
 
-// title is what the form calls a value; empty if it has no name for it.
+// title returns the title of a value in the form; empty if it has none.
 func (s applied) title() string {
 	for _, m := range s.all().list {
 		m, _ := m.(map[string]any)
@@ -246,7 +248,7 @@ func equal(a, b any) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-// shown is a value behind a word, or nothing of a secret.
+// shown returns word followed by the value; empty for a secret.
 func shown(v any, s applied, word string) string {
 	if s.all().secret() {
 		return ""
@@ -254,7 +256,7 @@ func shown(v any, s applied, word string) string {
 	return word + brief(v)
 }
 
-// maxBrief is how many characters of a value are told.
+// maxBrief is how many characters of a value are shown.
 const maxBrief = 80
 
 func brief(v any) string {

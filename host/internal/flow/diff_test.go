@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
 )
 
-// TestDiff: each kind of change is told once, in the words of the form; order and layout are
-// no change.
+// TestDiff: each kind of change is reported once, in the words of the form; order and layout are
+// ignored.
 func TestDiff(t *testing.T) {
 	src, err := os.ReadFile("../../../examples/flows/menu.yaml")
 	if err != nil {

@@ -26,7 +26,7 @@ type document struct {
 	lines map[string]int
 }
 
-// line finds the line of a pointer, or that of the nearest thing around it.
+// line returns the line of a pointer, or else of its nearest ancestor that has one; 0 if none has.
 func (d *document) line(ptr string) int {
 	for {
 		if n, ok := d.lines[ptr]; ok {
@@ -40,7 +40,7 @@ func (d *document) line(ptr string) int {
 	}
 }
 
-// syntaxError is a place a file cannot be read beyond.
+// syntaxError is a fault at which reading a file stops.
 type syntaxError struct {
 	line, column             int
 	pointer                  string
@@ -53,8 +53,8 @@ func (e *syntaxError) finding() Finding {
 	return Finding{Pointer: e.pointer, Line: e.line, Column: e.column, Severity: SeverityError, Code: e.code, Message: e.message, Suggestion: e.suggested}
 }
 
-// read checks the outer limits and picks the notation: what begins with a brace
-// is JSON, everything else is YAML.
+// read checks the size and the encoding, and picks the notation: a file that begins with a brace is
+// JSON, any other is YAML.
 func read(src []byte) (*document, *syntaxError) {
 	if len(src) > MaxSize {
 		return nil, &syntaxError{code: "too_large",
@@ -102,7 +102,7 @@ func invalidUTF8(src []byte) int {
 	return -1
 }
 
-// columnOf counts the characters of a line up to an offset, from 1.
+// columnOf returns the column of an offset, in characters, counted from 1.
 func columnOf(src []byte, offset int) int {
 	offset = min(offset, len(src))
 	return 1 + utf8.RuneCount(src[bytes.LastIndexByte(src[:offset], '\n')+1:offset])
@@ -123,7 +123,7 @@ func duplicateKey(line, column int, ptr string) *syntaxError {
 		message: fmt.Sprintf("key %q is given twice", names[len(names)-1]), suggested: "keep one of the two"}
 }
 
-// nameNodes says of findings which node they are about.
+// nameNodes sets the Node of each finding whose place is in a node.
 func (d *document) nameNodes(findings []Finding) []Finding {
 	nodes := asList(member(d.root, "nodes"))
 	for i, f := range findings {

@@ -1,9 +1,9 @@
 package flow
 
-// For tests.
+// Concealed is concealed, for tests.
 const Concealed = concealed
 
-// SecretNames and Hinted are the two halves of what takes a name for that of a credential.
+// SecretNames and Hinted are the two steps that recognize the name of a credential.
 var (
 	SecretNames = secretNames
 	Hinted      = hinted
@@ -12,8 +12,7 @@ var (
 // Parse is parse, for tests.
 var Parse = parse
 
-// EvalTemplate compiles and evaluates a template over untyped vars, the way a
-// node's input is.
+// EvalTemplate compiles and evaluates a template over untyped vars, as for the input of a node.
 func EvalTemplate(s string, vars map[string]any) (any, error) {
 	in, err := compileUntyped(s, vars)
 	if err != nil {
@@ -22,7 +21,7 @@ func EvalTemplate(s string, vars map[string]any) (any, error) {
 	return in.eval(bindingsOf(vars))
 }
 
-// compileUntyped compiles a template over vars whose types nothing says.
+// compileUntyped compiles a template over vars of unknown types.
 func compileUntyped(s string, vars map[string]any) (*input, error) {
 	schema := map[string]any{}
 	for k := range vars {

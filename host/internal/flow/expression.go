@@ -22,9 +22,9 @@ import (
 // Bounds of one expression.
 const (
 	maxExpressionNodes = 500
-	maxElements        = 100_000 // that the lists and objects it writes have together
+	maxElements        = 100_000 // in all lists and objects that it creates
 	maxText            = 256 << 10
-	maxMessage         = 500 // bytes of an error
+	maxMessage         = 500 // bytes of an error message
 )
 
 // template is a compiled string value.
@@ -37,9 +37,9 @@ type compiledPart struct {
 	program *vm.Program // nil: text is literal
 }
 
-// compileTemplate compiles every expression of s against what env declares. A
-// template that is exactly one expression has the kind of its value; every other
-// one is a string. An unknown type is reflect.Interface.
+// compileTemplate compiles every expression of s against the names that env declares. A template
+// that is exactly one expression has the kind of its value; any other template is a string. An
+// unknown type is reflect.Interface.
 func compileTemplate(s string, env environment) (*template, reflect.Kind, []error) {
 	parts, err := splitTemplate(s)
 	if err != nil {
@@ -69,8 +69,8 @@ func compileTemplate(s string, env environment) (*template, reflect.Kind, []erro
 	return t, kind, errs
 }
 
-// doubt is an expression that compiles and still may not do what is meant. code is
-// the finding's.
+// doubt reports an expression that compiles but may not do what its author meant. code is that of
+// the finding.
 type doubt struct {
 	error
 	code string
@@ -78,8 +78,8 @@ type doubt struct {
 
 func (d *doubt) Unwrap() error { return d.error }
 
-// doubts says what an expression names that no schema knows, or that the event of
-// one of the ways to it does not have.
+// doubts reports a name in an expression that no schema lists, or that one of the events that can
+// lead to the node does not have.
 func doubts(src string, env environment) error {
 	if _, err := checkExpression(src, env.strict); err != nil {
 		return &doubt{fmt.Errorf("${ %s }: %w", src, oneLine(err)), "unknown_name"}
@@ -99,11 +99,11 @@ func doubts(src string, env environment) error {
 	return nil
 }
 
-// absence finds expressions that reckon with something not being there.
+// absence matches expressions that allow for a missing value.
 var absence = regexp.MustCompile(`\?\.|\?\?|\bnil\b`)
 
-// compileExpression checks an expression as it is written and compiles it with
-// its costs metered. doubtful says what strict does not know.
+// compileExpression checks an expression as it is written, and compiles it with metering. doubtful
+// is the result of doubts.
 func compileExpression(src string, env environment) (p *vm.Program, kind reflect.Kind, doubtful, err error) {
 	kind, err = checkExpression(src, env.lenient)
 	if err == nil {
@@ -115,7 +115,7 @@ func compileExpression(src string, env environment) (p *vm.Program, kind reflect
 	return p, kind, doubts(src, env), nil
 }
 
-// config is that of all expressions.
+// config returns the configuration of all expressions.
 func config() *conf.Config {
 	c := conf.CreateNew()
 	c.MaxNodes = maxExpressionNodes
@@ -147,8 +147,8 @@ func checkExpression(src string, env expr.Option) (reflect.Kind, error) {
 	return t.Kind(), nil
 }
 
-// compileMetered compiles an expression that was checked. Types play no part any
-// more: a run may hold other values than the schemas promise.
+// compileMetered compiles an expression that was checked, this time without types: the values of a
+// run may differ from what the schemas promise.
 func compileMetered(src string) (*vm.Program, error) {
 	c := config()
 	c.Functions = hiddenFunctions()
@@ -168,7 +168,7 @@ func compileMetered(src string) (*vm.Program, error) {
 	return compiler.Compile(tree, c)
 }
 
-// guard refuses what the checker would let pass, before the checker works on it.
+// guard refuses constructs that the checker would accept, before the checker runs.
 type guard struct{ err error }
 
 // Visit implements ast.Visitor.
@@ -191,7 +191,7 @@ func (g *guard) Visit(n *ast.Node) {
 	}
 }
 
-// oneLine keeps the message of a compile error and drops its drawing.
+// oneLine keeps the message of a compile error and drops the excerpt of the source.
 func oneLine(err error) error {
 	var fe *file.Error
 	if errors.As(err, &fe) {
@@ -201,7 +201,7 @@ func oneLine(err error) error {
 	return errors.New(short(first))
 }
 
-// short keeps a message from carrying a whole value.
+// short truncates a message, which might otherwise carry a whole value.
 func short(message string) string {
 	if len(message) <= maxMessage {
 		return message

@@ -10,7 +10,7 @@ import (
 // Severity grades a Finding.
 type Severity string
 
-// The two severities: a flow with an error does not run, one with warnings does.
+// The two severities: a flow with an error does not run, a flow with only warnings does.
 const (
 	SeverityError   Severity = "error"
 	SeverityWarning Severity = "warning"
@@ -22,8 +22,8 @@ type Finding struct {
 	Pointer string `json:"pointer"`
 	// Node is the id of the node that the place is in, if it is in one.
 	Node string `json:"node,omitempty"`
-	// Line counts from 1; 0 when the place has no line of its own. Column does, too, in characters, and is
-	// known of faults of syntax.
+	// Line counts from 1; it is 0 if unknown. Column counts characters from 1 and is set for syntax
+	// errors only.
 	Line   int `json:"line,omitempty"`
 	Column int `json:"column,omitempty"`
 	// Severity says whether the flow can run.
@@ -52,8 +52,8 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// InvalidError is a flow that cannot run, or variables it does not take, with
-// everything that was found.
+// InvalidError reports a flow that cannot run, or variables that a flow does not accept, with all
+// findings.
 type InvalidError struct {
 	Findings []Finding
 }

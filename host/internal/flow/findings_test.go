@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/schemas"
 )
 
-// What is found in each file of testdata/findings, to the letter.
+// Each file of testdata/findings gives exactly the findings that it lists.
 func TestFindings(t *testing.T) {
 	cat := flowtest.Catalogue(t)
 	flowtest.Golden(t, "findings", func(t *testing.T, parts map[string]string) string {
@@ -40,7 +40,7 @@ func TestFindings(t *testing.T) {
 	})
 }
 
-// The example in the published schema is a flow, too.
+// The example in the published schema is a valid flow.
 func TestSchemaExample(t *testing.T) {
 	var schema struct {
 		Examples []json.RawMessage `json:"examples"`
@@ -55,7 +55,7 @@ func TestSchemaExample(t *testing.T) {
 	}
 }
 
-// The flows a newcomer runs have nothing to find, not even a warning.
+// The flows that a newcomer runs have no findings, not even a warning.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../../examples/flows/*.yaml")
 	if err != nil || len(files) == 0 {

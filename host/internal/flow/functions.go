@@ -14,10 +14,9 @@ import (
 	"github.com/expr-lang/expr/vm/runtime"
 )
 
-// A function of expressions is expr-lang's own, or ours in its place, behind a
-// price that is paid before it works. What has no price cannot be called, so a
-// function that a later expr-lang brings is refused until somebody thinks about
-// its cost.
+// A function can be called by expressions: it is one of expr-lang or our replacement, with a price
+// that is paid before it runs. A function without a price cannot be called, so that a function
+// which a later expr-lang adds is refused until its cost has been considered.
 type function struct {
 	// price says what a call with these arguments costs.
 	price func(m *meter, args []any) (int, error)
@@ -42,7 +41,7 @@ var functions = map[string]function{
 	"split": {price: splitPrice}, "splitAfter": {price: splitPrice},
 	"replace": {price: replacePrice}, "repeat": {price: repeatPrice}, "join": {price: joinPrice},
 	"max": {price: deep(1)}, "min": {price: deep(1)}, "mean": {price: deep(1)},
-	"median": {price: deep(8)}, "flatten": {price: deep(8)}, // they copy at each depth
+	"median": {price: deep(8)}, "flatten": {price: deep(8)}, // they copy at each level
 	"sort":   {price: sortPrice},
 	"toJSON": {price: deep(8)}, "fromJSON": {price: shallow(16)},
 	"toBase64": {price: deep(2)}, "fromBase64": {price: deep(2)},
@@ -51,7 +50,7 @@ var functions = map[string]function{
 	"toPairs": {price: keysPrice, call: sortedPairs}, "fromPairs": {price: deep(4)},
 }
 
-// missing are functions of expr-lang that expressions do not have.
+// missing holds the functions of expr-lang that expressions do not have, and why.
 var missing = map[string]string{
 	"now":      "an expression reads no clock",
 	"timezone": "it reads files",
@@ -63,7 +62,7 @@ var missing = map[string]string{
 var loops = []string{"all", "none", "any", "one", "filter", "map", "find", "findIndex", "findLast", "findLastIndex", "count", "sum",
 	"groupBy", "sortBy", "reduce"}
 
-// paid is the function behind its price.
+// paid returns the function with its price charged first.
 func (f function) paid(name string) func(m *meter, args []any) (any, error) {
 	call := f.call
 	if call == nil {
@@ -81,7 +80,7 @@ func (f function) paid(name string) func(m *meter, args []any) (any, error) {
 	}
 }
 
-// callBuiltin is expr-lang's function of a name.
+// callBuiltin returns expr-lang's function of a name.
 func callBuiltin(name string) func(args ...any) (any, error) {
 	b := builtin.Builtins[builtin.Index[name]]
 	switch {
@@ -99,7 +98,8 @@ func callBuiltin(name string) func(args ...any) (any, error) {
 
 func constant(*meter, []any) (int, error) { return 1, nil }
 
-// shallow costs a factor for every byte or member of the arguments.
+// shallow charges factor for every byte or member of the arguments, but not for what members
+// contain.
 func shallow(factor int) func(*meter, []any) (int, error) {
 	return func(_ *meter, args []any) (int, error) {
 		sum := 1
@@ -110,7 +110,7 @@ func shallow(factor int) func(*meter, []any) (int, error) {
 	}
 }
 
-// deep costs a factor for all that the arguments hold.
+// deep charges factor for everything that the arguments contain.
 func deep(factor int) func(*meter, []any) (int, error) {
 	return func(m *meter, args []any) (int, error) {
 		n, err := m.measure(args...)
@@ -118,7 +118,7 @@ func deep(factor int) func(*meter, []any) (int, error) {
 	}
 }
 
-// texts are the lengths of arguments that must be texts.
+// texts returns the first n arguments, which must be texts.
 func texts(args []any, n int) ([]string, error) {
 	if len(args) < n {
 		return nil, errors.New("an argument is missing")
@@ -190,7 +190,7 @@ func joinPrice(m *meter, args []any) (int, error) {
 	return add(mul(2, n), mul(length(args[0]), length(args[1]))), nil
 }
 
-// compared is what it costs to sort n things that have a size together.
+// compared is the cost of sorting n items of the given total size.
 func compared(n, size int) int { return mul(size, 2*bits.Len(uint(n))) }
 
 func sortPrice(_ *meter, args []any) (int, error) {
@@ -213,7 +213,7 @@ func sortPrice(_ *meter, args []any) (int, error) {
 	return add(mul(perItem, n), compared(n, size)), nil
 }
 
-// keysPrice covers a sorted list of the names of an object.
+// keysPrice is the price of a sorted list of the names of an object.
 func keysPrice(_ *meter, args []any) (int, error) {
 	n := 0
 	size := 0
@@ -228,7 +228,8 @@ func keysPrice(_ *meter, args []any) (int, error) {
 	return add(mul(perMember, 1+n), compared(n, size)), nil
 }
 
-// object is the argument of keys and its like. Groups are what groupBy gives.
+// object returns the argument of keys and similar functions. A map[any][]any is the result of
+// groupBy.
 func object(args []any) (map[string]any, error) {
 	if len(args) != 1 {
 		return nil, errors.New("it takes one object")
@@ -247,8 +248,7 @@ func object(args []any) (map[string]any, error) {
 	}
 }
 
-// The order of an object's members is that of their names, so that equal runs
-// give equal results.
+// The members of an object are ordered by name, so that equal runs give equal results.
 
 func sortedKeys(args ...any) (any, error) {
 	o, err := object(args)
@@ -277,7 +277,7 @@ func sortedPairs(args ...any) (any, error) {
 	return out, err
 }
 
-// get is a member of an object or a list, nil if there is none.
+// get returns a member of an object or a list; nil if there is none.
 func get(args ...any) (any, error) {
 	if len(args) != 2 {
 		return nil, errors.New("it takes a value and the name or number of a member")
@@ -306,7 +306,7 @@ func get(args ...any) (any, error) {
 	return list.Index(i).Interface(), nil
 }
 
-// date reads a time in UTC; the zone of the machine plays no part.
+// date parses a time in UTC, whatever the zone of the machine.
 func date(args ...any) (any, error) {
 	layouts := []string{"2006-01-02", "15:04:05", "2006-01-02 15:04:05", time.RFC3339, time.RFC822, time.RFC850, time.RFC1123}
 	s, err := texts(args, len(args))

@@ -10,8 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/flowtest"
 )
 
-// FuzzParse: whatever the bytes, there is a program or an InvalidError that says
-// why not.
+// FuzzParse: any bytes give a program or an InvalidError that says why not.
 func FuzzParse(f *testing.F) {
 	for _, src := range flowtest.Sources(f, "../../../examples/flows/*.yaml", "testdata/findings/*.txt", "run/testdata/runs/*.txt") {
 		f.Add(src)
@@ -29,8 +28,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzTemplate: a template compiles and runs within its bounds, or says why not;
-// what it gives is JSON.
+// FuzzTemplate: a template compiles and runs within its bounds, or the error says why not; the
+// result is JSON.
 func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{
 		"plain", "${ vars.n }", "a ${ vars.s } b ${ vars.n + 1 }", "$${ literal }", "${ \"}\" }", "${ {'a': {}} }", "${", "${}", "$", "${ `}` }",

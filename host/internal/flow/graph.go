@@ -9,7 +9,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// graph looks for nodes no run can reach, and for circles that never wait.
+// graph reports nodes that no run can reach, and cycles that never wait.
 func (c *compilation) graph() {
 	reached := map[string]bool{}
 	var queue []string
@@ -40,8 +40,9 @@ func (c *compilation) graph() {
 	}
 }
 
-// hotLoops finds one circle per node that closes one, over edges that are taken
-// at once: all but those from ports an answer or a timeout takes.
+// hotLoops finds one cycle for each edge that closes one, following only edges that are taken at
+// once: it skips the ports that an answer, a reminder or the timeout takes, and those behind a
+// delay of at least leastDelay.
 func (c *compilation) hotLoops() [][]string {
 	const (
 		unseen = iota
@@ -83,16 +84,16 @@ func (c *compilation) hotLoops() [][]string {
 	return loops
 }
 
-// Types of events beside those of the catalogue.
+// Event types in addition to those of the catalogue.
 const (
-	anyEvent = ""  // nothing is known of it
-	noEvent  = "-" // there is none: somebody starts the run by hand
+	anyEvent = ""  // nothing is known about the event
+	noEvent  = "-" // there is none: the run is started by hand or by another flow
 )
 
-// collected ends the type of an event that stands for several messages.
+// collected is the suffix of an event type that stands for several messages.
 const collected = ", collected"
 
-// eventSchema is the schema of a type of event; nil if nothing is known of it.
+// eventSchema returns the schema of an event type; nil if nothing is known about it.
 func (c *compilation) eventSchema(event string) any {
 	typ, several := strings.CutSuffix(event, collected)
 	schema, _ := c.cat.events[typ].(map[string]any)
@@ -106,9 +107,9 @@ func (c *compilation) eventSchema(event string) any {
 	return schema
 }
 
-// eventTypes works out, for every node that can be reached, the types of the
-// events that expressions there may see. An answer brings its own event; every
-// other port passes on the one that led to its node.
+// eventTypes returns, for every reachable node, the types of the events that its expressions may
+// see. A port that an answer takes carries the event of the answer; every other port passes on the
+// event that led to its node.
 func (c *compilation) eventTypes() map[string][]string {
 	types := map[string]map[string]bool{}
 	var queue []string
@@ -125,7 +126,7 @@ func (c *compilation) eventTypes() map[string][]string {
 	for _, t := range c.flow.Triggers {
 		reach(t.To, c.cat.triggerEvent(t.Type))
 	}
-	for len(queue) > 0 { // a node comes once for each type
+	for len(queue) > 0 { // a node is queued once for each type
 		n, ok := c.program.nodes[queue[0]]
 		queue = queue[1:]
 		if !ok {
@@ -166,7 +167,8 @@ func (c *Catalogue) triggerEvent(trigger string) string {
 	return anyEvent
 }
 
-// answerTo is the type of the events that take a port, if events do.
+// answerTo returns the type of the events that take a port, anyEvent if there are several types; ok
+// is false if no event takes it.
 func (o *operation) answerTo(port string) (event string, ok bool) {
 	for typ, template := range o.answers {
 		switch {

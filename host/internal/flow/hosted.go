@@ -8,16 +8,16 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// OperationFlow is the call that the engine itself carries out: it runs another flow, under
-// the key of the call, and answers with its run, vars and outputs.
+// OperationFlow is the call that the engine itself executes: it runs another flow under the
+// idempotency key of the call, and returns the id, the variables and the outputs of that run.
 const OperationFlow = "flow@1"
 
-// operationDelay is no call: a run that comes to it waits in its state.
+// operationDelay is not a call: a run that reaches it waits, and its state says until when.
 const operationDelay = "delay@1"
 
-// Hosted are the steps and triggers every catalogue has because the host itself carries
-// them out, rather than a built-in node or a node binary. Triggers of type manual, http
-// and flow are among them, although they have neither a filter nor a type of event.
+// Hosted returns the steps and triggers that every catalogue has because the host itself executes
+// them, rather than a built-in node or a node binary. The triggers of type manual, http and flow
+// are among them, although they have neither a filter nor an event type.
 func Hosted() []Operation {
 	action := func(m sdk.OperationManifest) Operation {
 		m.Kind, m.Ports = sdk.KindAction, []sdk.Port{{ID: PortOut, Label: "Next"}}
@@ -44,7 +44,7 @@ func Hosted() []Operation {
 //go:embed schema/*.json
 var schemaFiles embed.FS
 
-// schemaFile is one embedded file; the names are constants of this package.
+// schemaFile returns an embedded file; the names are constants of this package.
 func schemaFile(name string) []byte {
 	b, err := schemaFiles.ReadFile("schema/" + name + ".json")
 	if err != nil {

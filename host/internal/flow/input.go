@@ -7,8 +7,8 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// input is a value with expressions in it, compiled. At most one of names, items
-// and text is set; with none of them it is the literal.
+// input is a compiled value that may contain expressions. At most one of names, items and text is
+// set; if none is, the value is literal.
 type input struct {
 	literal any
 	names   []string // of members, sorted
@@ -16,16 +16,16 @@ type input struct {
 	items   []*input
 	text    *template
 	kind    reflect.Kind // of text's value
-	escaped bool         // the literal is not as it was written
+	escaped bool         // literal differs from what was written
 }
 
-// inputError is an expression that does not compile, or only with a doubt.
+// inputError reports an expression that does not compile, or that compiles with a doubt.
 type inputError struct {
 	pointer string
 	err     error
 }
 
-// compileInput compiles every expression in v. ptr is where v stands.
+// compileInput compiles every expression in v. ptr is the place of v.
 func compileInput(v any, ptr string, env environment) (*input, []inputError) {
 	in := &input{literal: v}
 	var errs []inputError
@@ -106,7 +106,7 @@ func (in *input) eval(env bindings) (any, error) {
 	}
 }
 
-// evalError is an expression that failed at a place in the input.
+// evalError reports an expression that failed, and its place in the input.
 type evalError struct {
 	pointer string
 	err     error
@@ -115,7 +115,7 @@ type evalError struct {
 func (e *evalError) Error() string { return e.pointer + ": " + e.err.Error() }
 func (e *evalError) Unwrap() error { return e.err }
 
-// within says that an error happened inside a member or an item.
+// within adds the enclosing member or item to the place of an error.
 func within(token any, err error) error {
 	var e *evalError
 	if errors.As(err, &e) {
@@ -124,9 +124,9 @@ func within(token any, err error) error {
 	return err
 }
 
-// outline is the value as far as it is known before a run: expressions are
-// replaced by a sample of their kind, or by their source when the kind is open.
-// open and typed receive the pointers of both.
+// outline returns the value as far as it is known before a run: an expression is replaced by a
+// sample of its kind, or by its source if it is a text or its kind is unknown. open receives the
+// pointers of expressions of unknown kind, typed those of all others.
 func (in *input) outline(ptr string, open, typed map[string]bool) any {
 	switch {
 	case in.text != nil:
@@ -157,7 +157,7 @@ func (in *input) outline(ptr string, open, typed map[string]bool) any {
 	}
 }
 
-// mask is the value with unknown in place of every expression.
+// mask returns the value with unknown in place of every expression.
 func (in *input) mask() any {
 	switch {
 	case in.text != nil:

@@ -6,11 +6,11 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// joins checks the nodes that gather branches, and works out from where each can be
-// reached.
+// joins checks the nodes that have a join, and records for each with join all the nodes that it can
+// be reached from.
 func (c *compilation) joins() {
-	from := map[string][]string{} // nodes with an edge to a node
-	ways := map[string]int{}      // edges and triggers that lead to it
+	from := map[string][]string{} // by node, the nodes with an edge to it
+	ways := map[string]int{}      // by node, how many edges and triggers lead to it
 	for _, t := range c.flow.Triggers {
 		ways[t.To]++
 	}
@@ -48,7 +48,7 @@ func (c *compilation) joins() {
 	}
 }
 
-// ancestors are the nodes from which a run can come to a node.
+// ancestors returns the nodes from which a run can reach a node.
 func ancestors(id string, from map[string][]string) map[string]bool {
 	found := map[string]bool{}
 	queue := slices.Clone(from[id])
@@ -63,9 +63,8 @@ func ancestors(id string, from map[string][]string) map[string]bool {
 	return found
 }
 
-// LeadsTo reports whether a branch at node n can still come to a node with join all.
-// answered means that the call is over, so that only an answer, a reminder or the
-// timeout leads on.
+// LeadsTo reports whether a branch at node n can still reach a node with join all. answered means
+// that the call has ended, so that only an answer, a reminder or the timeout can lead on.
 func (p *Program) LeadsTo(n *CompiledNode, join string, answered bool) bool {
 	for port, targets := range n.edges {
 		if answered && !n.op.byAnswer(port) {
@@ -80,5 +79,5 @@ func (p *Program) LeadsTo(n *CompiledNode, join string, answered bool) bool {
 	return false
 }
 
-// Before reports whether a branch at the node earlier can come to a node with join all.
+// Before reports whether a branch at the node earlier can reach a node with join all.
 func (p *Program) Before(earlier, join string) bool { return p.before[join][earlier] }

@@ -38,8 +38,8 @@ func (d *document) readJSON(src []byte) error {
 	return err
 }
 
-// readStrict reads JSON that is no flow file as strictly as one. Nothing may nest more than
-// depth deep.
+// readStrict parses JSON that is not a flow file as strictly as a flow file. Nothing may nest more
+// than depth deep.
 func readStrict(src []byte, depth int) (any, error) {
 	v, fault := jsonstrict.Plain(src, jsonstrict.Limits{Depth: depth}, func(literal string) (any, error) { return number(json.Number(literal)) })
 	if fault != nil {
@@ -54,14 +54,14 @@ func jsonFault(fault *jsonstrict.Error, line, column int) *syntaxError {
 		return tooDeep(line, column, fault.Pointer)
 	case jsonstrict.DuplicateMember:
 		return duplicateKey(line, column, fault.Pointer)
-	case jsonstrict.NotUTF8: // read has looked at the bytes: it is the escapes
+	case jsonstrict.NotUTF8: // read has checked the bytes, so an escape is at fault
 		return &syntaxError{line: line, column: column, pointer: fault.Pointer, code: "invalid_utf8", message: fault.Message, suggested: "write the character itself, or both escapes"}
 	default:
 		return &syntaxError{line: line, column: column, code: "syntax", message: "not JSON: " + fault.Message}
 	}
 }
 
-// note keeps the line of every value, which is for a member that of its key.
+// note records the line of every value; for a member, that of its key.
 func (d *document) note(v *jsonstrict.Value, ptr string, ends lineIndex) {
 	d.lines[ptr] = ends.line(v.Start)
 	for i := range v.Items {
@@ -73,7 +73,7 @@ func (d *document) note(v *jsonstrict.Value, ptr string, ends lineIndex) {
 	}
 }
 
-// valueOf gives a value as flows work with it. The error is an *evalError.
+// valueOf converts a value to the types that flows work with. The error is an *evalError.
 func valueOf(v *jsonstrict.Value) (any, error) {
 	var err error
 	switch v.Kind {

@@ -7,9 +7,9 @@ import (
 	"reflect"
 )
 
-// maxWork is what all expressions of one node may cost together. A unit is about
-// a byte read or written, or one step of a loop; a pattern costs its size for
-// every byte of the text. It bounds both memory and time, by counting.
+// maxWork is the maximum cost of all expressions of one node together. A unit is about a byte read
+// or written, or one step of a loop; a pattern costs its size for every byte of the text. Counting
+// units bounds both memory and time.
 const maxWork = 4 << 20
 
 var (
@@ -22,7 +22,7 @@ type meter struct{ left int }
 
 func newMeter() *meter { return &meter{left: maxWork} }
 
-// spend takes units before the work is done.
+// spend charges units before the work is done.
 func (m *meter) spend(units int) error {
 	if units < 0 || units > m.left {
 		m.left = 0
@@ -32,8 +32,8 @@ func (m *meter) spend(units int) error {
 	return nil
 }
 
-// measure is what it costs to go through values to their end. A value that would
-// cost more than is left is not gone through to its end.
+// measure returns the cost of walking values completely. It stops when the cost exceeds what is
+// left.
 func (m *meter) measure(values ...any) (int, error) {
 	c := meter{left: m.left}
 	for _, v := range values {
@@ -47,7 +47,7 @@ func (m *meter) measure(values ...any) (int, error) {
 	return m.left - c.left, nil
 }
 
-// Costs of holding a member of a list and of an object.
+// Costs of an item of a list and of a member of an object.
 const (
 	perItem   = 16
 	perMember = 64
@@ -90,8 +90,8 @@ func (m *meter) walk(v any, depth int) error {
 	}
 }
 
-// walkOther goes through what expr-lang makes beside the values of JSON, such as
-// []string and map[any][]any.
+// walkOther walks the values that expr-lang creates in addition to those of JSON, such as []string
+// and map[any][]any.
 func (m *meter) walkOther(v reflect.Value, depth int) error {
 	switch v.Kind() {
 	case reflect.Slice, reflect.Array:
@@ -122,7 +122,7 @@ func (m *meter) walkOther(v reflect.Value, depth int) error {
 	}
 }
 
-// length is the number of bytes or members of a value, without going through it.
+// length returns the number of bytes or members of a value, without walking it.
 func length(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -138,7 +138,7 @@ func length(v any) int {
 	}
 }
 
-// mul multiplies counts; what does not fit is the largest number.
+// mul multiplies counts; on overflow it returns the largest int.
 func mul(a, b int) int {
 	if a > 0 && b > math.MaxInt/a {
 		return math.MaxInt
@@ -146,7 +146,7 @@ func mul(a, b int) int {
 	return a * b
 }
 
-// add adds counts; what does not fit is the largest number.
+// add adds counts; on overflow it returns the largest int.
 func add(a, b int) int {
 	if b > math.MaxInt-a {
 		return math.MaxInt

@@ -14,25 +14,25 @@ import (
 	"github.com/expr-lang/expr/vm/runtime"
 )
 
-// hidden begins the names that only metering writes: no expression can spell them.
+// hidden is the prefix of the names that only metering writes: no expression can spell them.
 const hidden = "@"
 
-// meterName is the place of the meter among the values of an expression.
+// meterName is the name of the meter among the values of an expression.
 const meterName = hidden + "meter"
 
-// metering rewrites an expression so that everything in it whose cost depends on
-// a value pays before it works: loops, functions, and operators on texts and lists.
-// The cost of all the rest is bounded by the length of the expression.
+// metering rewrites an expression so that every part whose cost depends on a value is charged
+// before it runs: loops, functions, and operators on texts and lists. The cost of everything else
+// is bounded by the length of the expression.
 type metering struct{ err error }
 
-// Visit implements ast.Visitor; the parts of a node come before it.
+// Visit implements ast.Visitor. The children of a node are visited before it.
 func (r *metering) Visit(n *ast.Node) {
 	switch x := (*n).(type) {
 	case *ast.BinaryNode:
 		r.operator(n, x)
 	case *ast.MemberNode:
 		x.Property = touched(x.Property)
-	case *ast.SliceNode: // a message of expr-lang may hold its ends
+	case *ast.SliceNode: // an error of expr-lang may contain the bounds
 		x.From, x.To = touched(x.From), touched(x.To)
 	case *ast.PairNode:
 		x.Key = touched(x.Key)
@@ -70,7 +70,7 @@ func (r *metering) operator(n *ast.Node, x *ast.BinaryNode) {
 	}
 }
 
-// touched pays for a part that is no literal.
+// touched charges for a part that is not a literal.
 func touched(n ast.Node) ast.Node {
 	if _, text := n.(*ast.StringNode); n == nil || text || scalar(n) {
 		return n
@@ -78,8 +78,8 @@ func touched(n ast.Node) ast.Node {
 	return pay("touch", n)
 }
 
-// scalar reports whether a node is a literal next to which every operator is
-// cheap: it takes no other text or list beside it.
+// scalar reports whether a node is a literal next to which every operator is cheap, because it
+// combines with no text or list.
 func scalar(n ast.Node) bool {
 	switch n.(type) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode:
@@ -126,13 +126,13 @@ type counter int
 // Visit implements ast.Visitor.
 func (c *counter) Visit(*ast.Node) { *c++ }
 
-// pay calls a hidden function with the meter and arguments.
+// pay returns a call of a hidden function with the meter and arguments.
 func pay(name string, args ...ast.Node) ast.Node {
 	return &ast.CallNode{Callee: &ast.IdentifierNode{Value: hidden + name},
 		Arguments: append([]ast.Node{&ast.IdentifierNode{Value: meterName}}, args...)}
 }
 
-// hiddenFunctions are those that metering calls.
+// hiddenFunctions returns the functions that metered expressions call.
 var hiddenFunctions = sync.OnceValue(func() map[string]*builtin.Function {
 	out := map[string]*builtin.Function{}
 	add := func(name string, call func(m *meter, args []any) (any, error)) {
@@ -151,15 +151,15 @@ var hiddenFunctions = sync.OnceValue(func() map[string]*builtin.Function {
 			})
 		}
 	}
-	for _, name := range []string{"date", "parseTime"} { // they have methods
+	for _, name := range []string{"date", "parseTime"} { // their results have methods
 		out[hidden+name].Types = []reflect.Type{reflect.TypeFor[func(...any) time.Time]()}
 	}
 	same := func(args ...any) (any, error) { return args[0], nil }
-	// touch is its argument, paid for as a whole.
+	// touch charges for the whole of its argument and returns it.
 	add("touch", function{deep(1), same}.paid("touch"))
-	// loop is a list whose members a loop goes through at a cost each.
+	// loop charges a cost for each member of the list that a loop walks, and returns the list.
 	add("loop", function{func(_ *meter, args []any) (int, error) { return mul(args[1].(int), length(args[0])), nil }, same}.paid("loop"))
-	// sortKey is what sortBy compares, with as many others as there can be.
+	// sortKey charges for comparing one key of sortBy with the largest possible number of others.
 	add("sortKey", function{deep(compared(maxWork, 1)), same}.paid("sortKey"))
 	add("range", function{rangePrice, makeRange}.paid("range"))
 	add("matches", matches)
@@ -172,7 +172,7 @@ func rangePrice(_ *meter, args []any) (int, error) {
 		return 1, nil
 	}
 	n := to - from + 1
-	if n <= 0 { // more than an int holds
+	if n <= 0 { // it overflowed
 		return 0, errWork
 	}
 	return mul(perItem, n), nil
@@ -182,8 +182,8 @@ func makeRange(args ...any) (any, error) {
 	return runtime.MakeRange(runtime.ToInt(args[0]), runtime.ToInt(args[1])), nil
 }
 
-// maxPattern is the size of a pattern: about the number of its characters after
-// its repetitions are written out.
+// maxPattern is the maximum size of a pattern: about the number of its characters with all
+// repetitions expanded.
 const maxPattern = 10_000
 
 // pattern is a regular expression and its size.
@@ -223,8 +223,9 @@ func patternSize(re *syntax.Regexp) int {
 	return n
 }
 
-// matches costs the product of pattern and text: Go's expressions take linear
-// time. A pattern that only the run knows costs its compilation, too.
+// matches costs the size of the pattern times the length of the text, because Go's regular
+// expressions take linear time. A pattern that is known only during the run also costs its
+// compilation.
 func matches(m *meter, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return false, nil

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Flow is a flow file that has the right shape. Whether it makes sense is for
-// compile to say. It does not change.
+// Flow is a parsed flow file of the right shape; compile checks what it means. It is immutable.
 type Flow struct {
 	Metadata Metadata
 	// Vars is the JSON Schema of the run's variables; nil when there are none.
@@ -24,7 +23,7 @@ type Flow struct {
 	doc *document
 }
 
-// Metadata says what the flow is called.
+// Metadata names and describes the flow.
 type Metadata struct {
 	ID          string            `json:"id"`
 	Name        string            `json:"name"`
@@ -36,7 +35,7 @@ type Metadata struct {
 // Trigger says what starts a run.
 type Trigger struct {
 	ID string `json:"id"`
-	// Type is one of the host's own, below, or a TRIGGER operation.
+	// Type is one of the host's own types, below, or the id of a TRIGGER operation.
 	Type        string         `json:"type"`
 	With        map[string]any `json:"with"`
 	Match       *Match         `json:"match"`
@@ -46,7 +45,7 @@ type Trigger struct {
 	To          string         `json:"to"`
 }
 
-// Types of a Trigger that are the host's own.
+// Types of a Trigger that the host itself provides.
 const (
 	TriggerManual   = "manual"
 	TriggerHTTP     = "http"
@@ -55,22 +54,21 @@ const (
 	TriggerFlow     = "flow" // a step of another flow
 )
 
-// Policy says what becomes of a run that is to start while others with its key are not
-// over yet.
+// Policy decides what happens to a new run while other runs with its key have not ended.
 type Policy string
 
 // The policies of schemas/flow.json.
 const (
-	PolicyParallel Policy = "parallel" // it starts beside them
-	PolicyQueue    Policy = "queue"    // it starts when they are over
-	PolicyReplace  Policy = "replace"  // they are cancelled, and it starts
+	PolicyParallel Policy = "parallel" // it starts alongside them
+	PolicyQueue    Policy = "queue"    // it starts when they have ended
+	PolicyReplace  Policy = "replace"  // they are cancelled and it starts
 	PolicyIgnore   Policy = "ignore"   // it does not start
 )
 
-// Concurrency says which runs of a flow get into each other's way, and what then.
+// Concurrency says which runs of a flow conflict, and how the conflict is resolved.
 type Concurrency struct {
-	// Key is a template in a Flow, and its value in what Program.Concurrency returns.
-	// All triggers of a flow share their keys.
+	// Key is a template in a Flow, and the template's value in the result of Program.Concurrency.
+	// All triggers of a flow share one set of keys.
 	Key    string `json:"key"`
 	Policy Policy `json:"policy"`
 }
@@ -87,13 +85,13 @@ type Node struct {
 	Deadline Duration       `json:"deadline"`
 }
 
-// Join says how often a node is entered that several branches lead to.
+// Join says how often a run enters a node that several branches lead to.
 type Join string
 
 // The joins of schemas/flow.json. Without one, every branch enters the node.
 const (
-	JoinAll Join = "all" // once, when no other branch can still come
-	JoinAny Join = "any" // once, by the branch that comes first
+	JoinAll Join = "all" // once, when no further branch can arrive
+	JoinAny Join = "any" // once, by the first branch to arrive
 )
 
 // Late says what to do with an answer to a wait that has ended.
@@ -109,9 +107,10 @@ const (
 // Wait says how long to wait for an answer.
 type Wait struct {
 	Timeout Duration `json:"timeout"`
-	// Remind are times before the timeout at which the ports remind:1, remind:2 … are taken.
+	// Remind lists the times, counted from the message and before the timeout, at which the ports
+	// remind:1, remind:2 … are taken.
 	Remind []Duration `json:"remind"`
-	// Collect is how long a writer may pause before the text port is taken.
+	// Collect is how long the sender may pause between messages before the text port is taken.
 	Collect Duration `json:"collect"`
 	Late    Late     `json:"late"`
 }

@@ -7,22 +7,23 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Outlined is a step of a flow file, or what starts it, as a list of those of all flows shows it.
+// Outlined is a step or a trigger of a flow file, as a list across all flows shows it.
 type Outlined struct {
 	ID       string `json:"id"`
 	Name     string `json:"name,omitempty"`
 	Type     string `json:"type"`
 	Trigger  bool   `json:"trigger,omitempty" doc:"It starts runs."`
 	Instance string `json:"instance,omitempty" doc:"Which it names, or a variable's default that it takes."`
-	// Choices have the labels that an author has written; those that a run computes have none.
+	// Choices are the exits whose labels are written in the file; exits with computed labels are
+	// left out.
 	Choices []sdk.Port `json:"choices,omitempty" doc:"The exits that an answer chooses from, such as buttons, with what they say."`
 }
 
-// ofVariable is a value that is a variable and nothing else.
+// ofVariable matches a value that is one variable and nothing else.
 var ofVariable = regexp.MustCompile(`^\$\{\s*vars\.(\w+)\s*\}$`)
 
-// Outline lists the triggers and steps of a flow file, also of one that cannot run yet. It is empty for a file
-// that cannot be read.
+// Outline lists the triggers and steps of a flow file, even if it cannot run yet. The list is empty
+// for a file that cannot be read.
 func (c *Catalogue) Outline(src []byte) []Outlined {
 	doc, syntax := read(src)
 	if syntax != nil {

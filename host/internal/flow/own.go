@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/internal/typed"
 )
 
-// own are the functions that expr-lang does not have. What each costs follows from the
-// size of what it is given.
+// own holds the functions that expr-lang does not have. The cost of each depends on the size of its
+// arguments.
 var own = map[string]function{
 	"urlEncode": {price: deep(8), call: urlEncode}, "urlQuery": {price: queryPrice, call: urlQuery},
 	"jsonEncode": {price: deep(8), call: jsonEncode},
@@ -38,7 +38,7 @@ func ownFunctions() map[string]*builtin.Function {
 	return out
 }
 
-// jsonEncode is a value as JSON on one line.
+// jsonEncode formats a value as JSON on one line.
 func jsonEncode(args ...any) (any, error) {
 	v, err := Plain(args[0])
 	if err != nil {
@@ -48,15 +48,15 @@ func jsonEncode(args ...any) (any, error) {
 	return string(raw), err
 }
 
-// findingZone is about what it costs to read the table of a zone.
+// findingZone is the approximate cost of reading the table of a zone.
 const findingZone = 4 << 10
 
 func timePrice(m *meter, args []any) (int, error) {
 	n, err := m.measure(args...)
-	return add(findingZone, mul(8, n)), err // a layout of nothing but months grows by half
+	return add(findingZone, mul(8, n)), err // the result can be longer than the layout
 }
 
-// formatTime writes a time, or the text of one, by a layout and on the clock of a zone.
+// formatTime formats a time, or the text of one, with a layout and on the clock of a zone.
 func formatTime(args ...any) (any, error) {
 	if len(args) < 2 || len(args) > 3 {
 		return nil, errors.New("it takes a time, a layout and perhaps a zone")
@@ -98,8 +98,8 @@ func readTime(args ...any) (any, error) {
 	return nil, errors.New("it takes a text and perhaps a zone")
 }
 
-// phone is the digits of a phone number, however it is punctuated and in whatever script,
-// or of the JID of a person; empty for everything else.
+// phone returns the digits of a phone number, in any punctuation and script, or of the JID of a
+// person; empty for everything else.
 func phone(args ...any) (any, error) {
 	written, server, jid := strings.Cut(typed.Clean(text(args[0])), "@")
 	if jid {
@@ -124,6 +124,6 @@ func phone(args ...any) (any, error) {
 	return digits, nil
 }
 
-// fold is a text as people mean it, for comparing: without regard to case, accents,
-// spaces, invisible signs, the script of digits and the punctuation around it.
+// fold reduces a text to what people mean by it, for comparison: without case, accents, spaces,
+// invisible characters, the script of digits and surrounding punctuation.
 func fold(args ...any) (any, error) { return typed.Loose(text(args[0])), nil }

@@ -12,8 +12,8 @@ import (
 	"github.com/expr-lang/expr/types"
 )
 
-// TestPage evaluates every example of docs/flows.md and wants one of each function that
-// expressions have, and a word on each that they lack.
+// TestPage evaluates every example of docs/flows.md. The page must have an example of each function
+// that expressions have, and the reason for each that they lack.
 func TestPage(t *testing.T) {
 	src, err := os.ReadFile("../../../docs/flows.md")
 	if err != nil {
@@ -55,14 +55,14 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// Names that groupBy makes of a list's members may collide, which is an error.
+// The names that groupBy makes of the members of a list may collide, which is an error.
 func TestObjectWithTwoOfAName(t *testing.T) {
 	if got := evaluated(t, `groupBy([1, "1"], #)`); !strings.Contains(got, `two members of the result have the name "1"`) {
 		t.Error(got)
 	}
 }
 
-// evaluated is the value of an expression as JSON.
+// evaluated returns the value of an expression as JSON.
 func evaluated(t *testing.T, expression string) string {
 	t.Helper()
 	env := declare(types.Map{})

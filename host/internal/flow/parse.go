@@ -34,9 +34,9 @@ var shape = sync.OnceValue(func() *schema.Schema {
 	return s
 })
 
-// parse reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks
-// its shape against schemas/flow.json. The error is an *InvalidError; after a
-// fault of syntax it holds one finding, after faults of shape all of them.
+// parse reads a flow file, YAML or JSON, of at most MaxSize bytes, and checks its shape against
+// schemas/flow.json. The error is an *InvalidError: it holds one finding for a syntax error, or
+// every finding about the shape.
 func parse(src []byte) (*Flow, error) {
 	doc, syntax := read(src)
 	if syntax != nil {
@@ -60,8 +60,8 @@ func parse(src []byte) (*Flow, error) {
 	return f, nil
 }
 
-// withoutFlood leaves out what is wrong with the members of a list that is too long: that
-// it is, is what has to be said.
+// withoutFlood drops findings about the members of a list that is too long; the finding about its
+// length is enough.
 func withoutFlood(findings []Finding) []Finding {
 	var long []string
 	for _, f := range findings {

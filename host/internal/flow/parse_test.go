@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// Whatever a file is, it gets an answer that names what is wrong.
+// Every faulty file gives an error that names what is wrong.
 func TestParseLimits(t *testing.T) {
 	repeat := strings.Repeat
 	for name, c := range map[string]struct{ src, code string }{
@@ -49,8 +49,8 @@ func TestParseLimits(t *testing.T) {
 	}
 }
 
-// A text that needs quotes is the commonest slip in YAML; the finding says so, at
-// the line where it is.
+// A text that needs quotes is the commonest mistake in YAML; the finding says so, at the line of
+// the text.
 func TestYAMLSlips(t *testing.T) {
 	const head = "apiVersion: flow/v1\nkind: Flow\nmetadata: {id: f}\nnodes:\n"
 	for name, c := range map[string]struct {
@@ -98,8 +98,8 @@ func blocks(n int) string {
 	return b.String()
 }
 
-// YAML and JSON are one model, so the same flow has the same digest, wherever
-// its keys stand and whatever its layout is.
+// YAML and JSON give the same model, so a flow has the same digest in both, whatever its layout and
+// the order of its keys.
 func TestDigest(t *testing.T) {
 	digest := func(src string) string {
 		f, err := flow.Parse([]byte(src))

@@ -9,20 +9,20 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Ports the interpreter knows by name. The others are the operations' own.
+// Ports that the interpreter knows by name. Operations define all others.
 const (
 	PortOut     = "out"
 	PortSent    = "sent"
 	PortError   = "error"
 	PortTimeout = "timeout"
-	// PortRemind is the kind of the ports of reminders; see RemindPort.
+	// PortRemind is the kind of the reminder ports; see RemindPort.
 	PortRemind = "remind"
 )
 
 // RemindPort is the port of the n-th reminder, counted from 1.
 func RemindPort(n int) string { return PortRemind + ":" + strconv.Itoa(n) }
 
-// reminders are the ports of the node's reminders.
+// reminders returns the reminder ports of the node, with their wildcard.
 func (n *CompiledNode) reminders() []string {
 	if n.Wait == nil || len(n.Wait.Remind) == 0 {
 		return nil
@@ -34,13 +34,11 @@ func (n *CompiledNode) reminders() []string {
 	return out
 }
 
-// ports lists the exits of a node of this operation with this input, in drawing
-// order: the operation's own, those its rules derive from the input, the
-// wildcard of each rule ("reply:*"), and the host's error and timeout. The
-// schema's defaults are filled in first, also for null and "", which nodes take
-// for absent. offered are those that the rules derived,
-// the choices an answer picks from. Elements with unknown members have no port of
-// their own yet; open is then true.
+// ports lists the exits of a node with this operation and this input, in drawing order: the
+// operation's own, those its rules derive from the input, the wildcard of each rule ("reply:*"),
+// and the host's timeout and error. The schema's defaults are filled in first, also in place of
+// null and "", which nodes treat as absent. offered are the derived ports, from which an answer
+// chooses. Elements with unknown members have no port yet; open is then true.
 func (o *operation) ports(input any) (ports []sdk.Port, offered []string, open bool) {
 	input = o.input.WithDefaults(withoutEmpty(input))
 	ports = slices.Clone(o.Ports)
@@ -72,8 +70,8 @@ func (o *operation) ports(input any) (ports []sdk.Port, offered []string, open b
 	return ports, offered, open
 }
 
-// wildcard is the port that takes what has no edge of its own: "reply:*" for
-// ids such as "reply:{id}".
+// wildcard returns the port for answers whose own port has no edge: "reply:*" for ids such as
+// "reply:{id}".
 func wildcard(r sdk.PortRule) string {
 	if kind, _, ok := strings.Cut(r.ID, ":"); ok && !strings.Contains(kind, "{") {
 		return kind + ":*"
@@ -81,7 +79,7 @@ func wildcard(r sdk.PortRule) string {
 	return ""
 }
 
-// derives reports whether a rule can give this port.
+// derives reports whether a rule can produce this port.
 func (o *operation) derives(port string) bool {
 	return slices.ContainsFunc(o.PortRules, func(r sdk.PortRule) bool { return portKind(r.ID) == portKind(port) })
 }
@@ -89,8 +87,8 @@ func (o *operation) derives(port string) bool {
 // waits reports whether events may answer the operation.
 func (o *operation) waits() bool { return len(o.answers) > 0 }
 
-// byAnswer reports whether a port is taken by an answer or for want of one, not
-// by the call itself.
+// byAnswer reports whether a port is taken by an answer or by the lack of one, rather than by the
+// call itself.
 func (o *operation) byAnswer(port string) bool {
 	if port == PortTimeout || portKind(port) == PortRemind {
 		return o.waits()
@@ -114,7 +112,7 @@ func portKind(port string) string {
 	return kind
 }
 
-// unknown stands for a value that only a run will have.
+// unknown stands for a value that is known only during a run.
 type unknown struct{}
 
 func isUnknown(v any) bool {
@@ -155,9 +153,10 @@ func derive(r sdk.PortRule, input any) (ports []sdk.Port, open bool) {
 	return ports, open
 }
 
-// Ports are the exits of a node of an operation with an input, as its author has written it so far.
-// offered are the ids of those that an answer chooses from; open means that elements whose members
-// only a run will know have ports, too. False: there is no such operation.
+// Ports lists the exits of a node with this operation and this input, which may be unfinished.
+// offered are the ids of the ports that an answer chooses from. open means that there are more
+// ports, of elements whose members are known only during a run. ok is false if there is no such
+// operation.
 func (c *Catalogue) Ports(operation string, input any) (ports []sdk.Port, offered []string, open, ok bool) {
 	o, ok := c.ops[operation]
 	if !ok {
@@ -167,7 +166,7 @@ func (c *Catalogue) Ports(operation string, input any) (ports []sdk.Port, offere
 	return ports, offered, open, true
 }
 
-// untold has unknown in the place of expressions.
+// untold returns v with unknown in place of every expression.
 func untold(v any) any {
 	switch v := v.(type) {
 	case string:

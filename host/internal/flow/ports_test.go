@@ -65,7 +65,7 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// The operations of a catalogue are told apart, and a schema must stand alone.
+// The operations of a catalogue have different ids, and each schema must be self-contained.
 func TestNewCatalogue(t *testing.T) {
 	op := func(id, schema string) Operation {
 		return Operation{OperationManifest: sdk.OperationManifest{ID: id, Kind: sdk.KindAction, Input: []byte(schema)}}

@@ -12,15 +12,15 @@ import (
 	"github.com/tapnode/tapnode/sdk/schema"
 )
 
-// Program is a Flow that was checked and can run; package run interprets it. It
-// does not change and may be used from several goroutines.
+// Program is a Flow that was checked and can run; package run interprets it. It is immutable and
+// safe for concurrent use.
 type Program struct {
 	flow     *Flow
 	vars     *schema.Schema // nil: no variables
 	secrets  applied        // among the variables
 	nodes    map[string]*CompiledNode
 	triggers map[string]*trigger
-	// before are, for each node with join all, the nodes from which a run can come there.
+	// before holds, for each node with join all, the nodes from which a run can reach it.
 	before    map[string]map[string]bool
 	manifests string
 }
@@ -34,7 +34,7 @@ type CompiledNode struct {
 	Timeout time.Duration
 	Late    Late
 	Remind  []time.Duration
-	Collect time.Duration // 0: an answer in words counts at once
+	Collect time.Duration // 0: an answer in words is taken at once
 
 	index int
 	op    *operation
@@ -42,7 +42,7 @@ type CompiledNode struct {
 	edges map[string][]string // targets by port, in the order of the file
 }
 
-// Scope is what expressions see. Its values are those DecodeJSON gives.
+// Scope holds the values that expressions see, of the types that DecodeJSON returns.
 type Scope struct {
 	Run     string         // id of the run
 	Vars    map[string]any // of the run
@@ -61,8 +61,8 @@ func (p *Program) bind(s Scope) bindings {
 	return b
 }
 
-// bindTrigger gives the expressions of a trigger theirs: before a run there is
-// nothing but the event.
+// bindTrigger gives the expressions of a trigger their values: before a run there are only event
+// and run.
 func (p *Program) bindTrigger(s Scope) bindings {
 	return bindings{"event": s.Event, meterName: newMeter(),
 		"run": map[string]any{"id": s.Run, "flow": p.flow.Metadata.ID, "version": p.flow.Metadata.Version}}
@@ -75,14 +75,14 @@ func orEmpty(m map[string]any) map[string]any {
 	return m
 }
 
-// Flow is what was compiled.
+// Flow returns the flow that was compiled.
 func (p *Program) Flow() *Flow { return p.flow }
 
 // Node finds a node by its id; nil if there is none.
 func (p *Program) Node(id string) *CompiledNode { return p.nodes[id] }
 
-// Input evaluates what a node's call is given. The error begins with the place
-// of the expression that failed.
+// Input evaluates the input of a node's call. The error begins with the place of the expression
+// that failed.
 func (p *Program) Input(n *CompiledNode, s Scope) (map[string]any, error) {
 	v, err := n.input.eval(p.bind(s))
 	if err != nil {
@@ -91,10 +91,10 @@ func (p *Program) Input(n *CompiledNode, s Scope) (map[string]any, error) {
 	return v.(map[string]any), nil // with is an object
 }
 
-// Operation is what the node calls.
+// Operation returns the operation that the node calls.
 func (n *CompiledNode) Operation() *Operation { return &n.op.Operation }
 
-// Replay says who may repeat a call with this input whose outcome is unknown.
+// Replay says whether a call with this input may be repeated when its outcome is unknown.
 func (n *CompiledNode) Replay(input map[string]any) sdk.Replay {
 	if n.op.Replays != nil {
 		return n.op.Replays(input)
@@ -102,7 +102,7 @@ func (n *CompiledNode) Replay(input map[string]any) sdk.Replay {
 	return n.Operation().Replay
 }
 
-// Targets are the nodes an edge from port leads to, by its own edges or else by
+// Targets returns the nodes that a port leads to: by its own edges or, if it has none, by those of
 // the wildcard of its kind.
 func (n *CompiledNode) Targets(port string) []string {
 	if to := n.edges[port]; len(to) > 0 {
@@ -111,28 +111,28 @@ func (n *CompiledNode) Targets(port string) []string {
 	return n.edges[portKind(port)+":*"]
 }
 
-// Leaf says that no edge leads on from the node.
+// Leaf reports whether the node has no outgoing edge.
 func (n *CompiledNode) Leaf() bool { return len(n.edges) == 0 }
 
-// Offered are the ports among which an answer to a call with this input chooses.
+// Offered returns the ports from which an answer to a call with this input chooses.
 func (n *CompiledNode) Offered(input map[string]any) []string {
 	_, offered, _ := n.op.ports(input)
 	return offered
 }
 
-// AnswerPort is the port that an event asks for; empty if events of its type do
-// not answer the node. Whether that port was offered is another question.
+// AnswerPort returns the port that an event selects; empty if events of its type do not answer the
+// node. The port may be one that was not offered.
 func (n *CompiledNode) AnswerPort(eventType string, data any) string {
 	port, _ := fill(n.op.answers[eventType], data)
 	return port
 }
 
-// TakesWords reports whether a port takes answers that are no choice among the
-// offered, such as typed text.
+// TakesWords reports whether a port takes answers other than the offered choices, such as typed
+// text.
 func (n *CompiledNode) TakesWords(port string) bool { return n.op.static(port) && n.op.byAnswer(port) }
 
-// Exit is the port that a call which worked leaves by, when its output decides
-// that. Without chosen it leaves by PortSent and PortOut.
+// Exit returns the port by which a successful call leaves, if its output decides that. If chosen is
+// false, the call leaves by PortSent and PortOut.
 func (n *CompiledNode) Exit(output any) (port string, chosen bool) {
 	if n.op.Exit == "" {
 		return "", false
@@ -141,9 +141,9 @@ func (n *CompiledNode) Exit(output any) (port string, chosen bool) {
 	return port, true
 }
 
-// Manifests is a digest, in hex, of the manifests of all operations that the program
-// uses: what it was checked against. It changes when an operation's ports, schemas or
-// replay class do, and not with those that the program does not use.
+// Manifests returns a digest, in hex, of the manifests of all operations that the program uses and
+// was checked against. It changes when the ports, schemas or replay class of one of these
+// operations change, and not with operations that the program does not use.
 func (p *Program) Manifests() string { return p.manifests }
 
 func (c *compilation) digestManifests() {
@@ -157,7 +157,7 @@ func (c *compilation) digestManifests() {
 	sum := sha256.New()
 	for _, id := range slices.Sorted(maps.Keys(used)) {
 		if used[id] == nil {
-			return // the program is none
+			return // an unknown type: there will be no program
 		}
 		raw, err := json.Marshal(used[id].digested())
 		if err != nil {

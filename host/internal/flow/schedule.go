@@ -9,19 +9,18 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// Bounds of how long after its time a missed start is made up for.
+// Default and maximum of Schedule.Misfire.
 const (
 	defaultMisfire = time.Hour
 	maxMisfire     = 7 * 24 * time.Hour
 )
 
-// Schedule says when a trigger of type schedule starts runs. A time is one of the
-// clock on the wall of its zone: one that the clock skips comes at the moment it
-// jumps, and one that it shows twice comes the first time. Only where every hour
-// counts (the hour is *) do the minutes of a repeated hour come again, and those of a
-// skipped hour not at all.
+// Schedule says when a trigger of type schedule starts runs. Its times are wall-clock times of its
+// zone: a time that a clock change skips is due at the moment of the change, and a time that occurs
+// twice is due the first time. Only in a schedule for every hour (the hour is *) are the times of a
+// repeated hour due again, and those of a skipped hour not at all.
 type Schedule struct {
-	// Misfire is how long after its time one that was missed still starts.
+	// Misfire is how long after its time a missed start is still made up for.
 	Misfire time.Duration
 
 	times  *cron.SpecSchedule
@@ -31,7 +30,7 @@ type Schedule struct {
 
 var cronFields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
-// newSchedule reads the five fields of cron. A schedule that never comes is an error.
+// newSchedule parses the five fields of cron. A schedule that is never due is an error.
 func newSchedule(fields, zone string, misfire time.Duration) (*Schedule, error) {
 	if strings.Contains(fields, "=") || strings.HasPrefix(strings.TrimSpace(fields), "@") {
 		return nil, errors.New("write five fields: minute, hour, day of the month, month, day of the week")
@@ -40,7 +39,7 @@ func newSchedule(fields, zone string, misfire time.Duration) (*Schedule, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Schedule{Misfire: misfire, times: parsed.(*cron.SpecSchedule)} // nothing else has five fields
+	s := &Schedule{Misfire: misfire, times: parsed.(*cron.SpecSchedule)} // five fields always give this type
 	s.times.Location = time.UTC
 	s.hourly = strings.Fields(fields)[1] == "*"
 	if s.zone, err = zoneOf(zone); err != nil {
@@ -52,8 +51,8 @@ func newSchedule(fields, zone string, misfire time.Duration) (*Schedule, error) 
 	return s, nil
 }
 
-// Next is the first time after another, in the schedule's zone; zero if there is none
-// in the next years.
+// Next returns the first time after another, in the schedule's zone; zero if there is none in the
+// next years.
 func (s *Schedule) Next(after time.Time) time.Time {
 	after = after.In(s.zone)
 	if s.hourly {
@@ -69,8 +68,8 @@ func (s *Schedule) Next(after time.Time) time.Time {
 	}
 }
 
-// nextOfEveryHour goes from one change of the clock to the next: between two of them
-// the clock only goes forward.
+// nextOfEveryHour is Next for a schedule for every hour. It searches from one clock change to the
+// next, because between two changes the clock only moves forward.
 func (s *Schedule) nextOfEveryHour(after time.Time) time.Time {
 	for base, wall := after, wallClock(after); ; {
 		next := s.times.Next(wall)
@@ -82,12 +81,12 @@ func (s *Schedule) nextOfEveryHour(after time.Time) time.Time {
 		if end.IsZero() || t.Before(end) {
 			return t
 		}
-		base, wall = end, wallClock(end).Add(-1) // the change itself may be a time
+		base, wall = end, wallClock(end).Add(-1) // the moment of the change may be due itself
 	}
 }
 
-// Missed is the last time after since and not after now, if it is not older than
-// Misfire: what a host that was not running makes up for, once.
+// Missed returns the last time after since and not after now, if it is not older than Misfire. A
+// host that was not running makes up for this one start.
 func (s *Schedule) Missed(since, now time.Time) (time.Time, bool) {
 	if oldest := now.Add(-s.Misfire); since.Before(oldest) {
 		since = oldest.Add(-1)
@@ -99,13 +98,13 @@ func (s *Schedule) Missed(since, now time.Time) (time.Time, bool) {
 	return last, !last.IsZero()
 }
 
-// Event is what the expressions of a run see that starts at one of the times. missed
-// means that the host makes up for it.
+// Event returns the event of a run that starts at one of the times. missed means that the host
+// makes up for a missed start.
 func (s *Schedule) Event(at time.Time, missed bool) map[string]any {
 	return map[string]any{"at": at.In(s.zone).Format(time.RFC3339), "zone": s.zone.String(), "missed": missed}
 }
 
-// wallClock is what the clock on the wall shows, as a time in UTC.
+// wallClock returns the wall-clock reading of a time, as a time in UTC.
 func wallClock(t time.Time) time.Time {
 	return time.Unix(t.Unix()+int64(offset(t)), int64(t.Nanosecond())).UTC()
 }
@@ -115,7 +114,7 @@ func offset(t time.Time) int {
 	return seconds
 }
 
-// firstShown is the first moment at which the clock of a zone shows a time or a later one.
+// firstShown returns the first moment at which the clock of a zone shows wall or a later time.
 func firstShown(wall time.Time, zone *time.Location) time.Time {
 	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, zone)
 	start, end := t.ZoneBounds()
@@ -133,7 +132,7 @@ func firstShown(wall time.Time, zone *time.Location) time.Time {
 	return t
 }
 
-// duration reads a Duration that the schema has let through.
+// duration parses a Duration that the schema has checked; otherwise is the value of an empty one.
 func duration(written string, otherwise time.Duration) (time.Duration, error) {
 	if written == "" {
 		return otherwise, nil

@@ -17,8 +17,8 @@ func scheduleOf(t *testing.T, fields, zone string) *Schedule {
 	return s
 }
 
-// What the clock skips comes when it jumps, what it shows twice comes once, and where
-// every hour counts the minutes are those of the clock as it runs.
+// A time that the clock skips is due when the clock jumps, and a time that it shows twice is due
+// once. In a schedule for every hour, the minutes are those of the clock as it runs.
 func TestScheduleWhereTheClockIsSet(t *testing.T) {
 	for name, c := range map[string]struct {
 		fields, zone, after, want string
@@ -53,7 +53,7 @@ func TestScheduleWhereTheClockIsSet(t *testing.T) {
 	}
 }
 
-// Next gives the same as a walk over every minute that looks at the clock on the wall.
+// Next gives the same times as checking the wall clock at every minute.
 func TestScheduleMinuteByMinute(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(11, 7)) //nolint:gosec // a test's seed
 	pick := func(of ...string) string { return of[rnd.IntN(len(of))] }
@@ -87,11 +87,11 @@ func TestScheduleMinuteByMinute(t *testing.T) {
 	}
 }
 
-// walked are the times of a schedule between two others, found by looking at the clock.
+// walked returns the times of a schedule between two others, found by checking the wall clock.
 func walked(s *Schedule, from, until time.Time) []time.Time {
 	is := func(wall time.Time) bool { return s.times.Next(wall.Add(-time.Minute)).Equal(wall) }
 	var out []time.Time
-	latest := wallClock(from) // that the clock has shown
+	latest := wallClock(from) // the latest time that the clock has shown
 	for at := from.Add(time.Minute); at.Before(until); at = at.Add(time.Minute) {
 		shown := wallClock(at)
 		if s.hourly {
@@ -111,7 +111,7 @@ func walked(s *Schedule, from, until time.Time) []time.Time {
 	return out
 }
 
-// The last time that a stopped host missed is made up for once, if it is not too old.
+// The last start that a stopped host missed is made up for once, if it is not too old.
 func TestScheduleMissed(t *testing.T) {
 	s, err := newSchedule("0 9 * * *", "UTC", 2*time.Hour)
 	if err != nil {
@@ -146,8 +146,8 @@ func TestScheduleMissed(t *testing.T) {
 	}
 }
 
-// FuzzSchedule: whatever the fields, there is a schedule whose next time lies ahead and
-// is one of its own, or an error.
+// FuzzSchedule: any fields give an error, or a schedule whose next time is in the future and
+// matches the schedule.
 func FuzzSchedule(f *testing.F) {
 	for _, s := range []string{"0 9 * * 1-5", "*/5 0-6/2 1,15 JAN-MAR SUN", "@daily", "TZ=UTC 0 0 * * *", "TZ=", "0 0 30 2 *", "? ? ? ? ?", "60 * * * *", "1/2/3 * * * *", "9223372036854775808 * * * *", "* * * * 7"} {
 		f.Add(s, "Europe/Berlin", int64(1_770_000_000))

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// DidYouMean names the candidate that a name is most likely a slip of, else lists
-// a few.
+// DidYouMean suggests the candidate that a name is most likely a misspelling of, or else lists a
+// few candidates.
 func DidYouMean(name string, candidates []string) string {
 	if len(candidates) == 0 {
 		return ""
@@ -33,9 +33,8 @@ func DidYouMean(name string, candidates []string) string {
 	return "known are " + strings.Join(sorted, ", ")
 }
 
-// slips counts the slips of the pen between a name and a candidate, as long as
-// they are few for its length; otherwise the result is large. Upper and lower case
-// are one slip together, leading dashes are not part of a name.
+// slips counts the typing errors between a name and a candidate, if they are few for its length;
+// otherwise the result is large. Case and leading dashes are ignored.
 func slips(name, candidate string) int {
 	const far = 1 << 10
 	a, b := strings.TrimLeft(name, "-"), strings.TrimLeft(candidate, "-")
@@ -51,9 +50,8 @@ func slips(name, candidate string) int {
 	}
 }
 
-// distance is how many bytes differ, are missing, are too many, or have changed
-// places with their neighbour (optimal string alignment). Long names count as far
-// apart.
+// distance counts the bytes that differ, are missing, are extra, or are swapped with their
+// neighbour (optimal string alignment). Long names count as far apart.
 func distance(a, b string) int {
 	if max(len(a), len(b)) > 128 {
 		return 128
@@ -83,8 +81,8 @@ func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 var unknownName = regexp.MustCompile(`unknown (name|field) (\w+)`)
 
-// hint helps with a name an expression does not know. roots are what it may
-// begin with.
+// hint suggests what to do about a name that an expression does not have. roots are the names it
+// may begin with.
 func (c *compilation) hint(err error, roots []string) string {
 	var d *doubt
 	if errors.As(err, &d) && d.code == "not_on_every_way" {

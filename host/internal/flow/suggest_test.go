@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A suggestion is a likely slip of the pen, never just the nearest name there is.
+// A suggestion is a name that was probably mistyped, not just the nearest name there is.
 func TestDidYouMean(t *testing.T) {
 	for _, c := range []struct{ name, candidates, want string }{
 		{"mneu", "menu phone", "menu"},

@@ -115,7 +115,7 @@ func fill(template string, v any) (out string, dynamic bool) {
 	}
 }
 
-// text is a scalar as people write it; objects and lists are empty.
+// text formats a scalar for people; objects and lists give the empty string.
 func text(v any) string {
 	switch v := v.(type) {
 	case nil, map[string]any, []any, unknown:

@@ -5,18 +5,18 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // flows know every zone also where the system has no tables
+	_ "time/tzdata" // so that flows know every zone even if the system has no tables
 )
 
 // layouts of times as people write them, without an offset.
 var layouts = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly}
 
-// maxTime is the length of a written time in bytes.
+// maxTime is the maximum length of a written time in bytes.
 const maxTime = 64
 
-// parseTime reads a time: one with an offset as it is, any other on the clock of a zone.
-// A time that the clock skips is the moment at which it jumps, and of one that it shows
-// twice the first is meant.
+// parseTime parses a time. A time without an offset is one of the clock of a zone: if the clock
+// skips it, it means the moment of the change, and if the clock shows it twice, the first of the
+// two.
 func parseTime(written, zone string) (time.Time, error) {
 	if len(written) > maxTime {
 		return time.Time{}, fmt.Errorf("%.40q is no time", written)
@@ -37,9 +37,8 @@ func parseTime(written, zone string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%.40q is no time such as 2026-12-24T18:00:00 or 2026-12-24T18:00:00-03:00", written)
 }
 
-// Span writes a length of time for people, in the units of flow files: "3d", "1h30m",
-// "2s". What has no place in its two largest units is rounded away; below a second it is
-// in milliseconds.
+// Span formats a length of time for people, in the units of flow files: "3d", "1h30m", "2s". It is
+// rounded to its two largest units; below a second it is in milliseconds.
 func Span(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%dms", max(d, 0).Milliseconds())
@@ -60,7 +59,8 @@ func Span(d time.Duration) string {
 	return b.String()
 }
 
-// zones keeps what was read: there are about 600 names, and only those are kept.
+// zones caches the zones that were loaded. Only existing zones are kept, of which there are about
+// 600.
 var zones zoneTable
 
 type zoneTable struct{ known sync.Map }

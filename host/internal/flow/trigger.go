@@ -11,9 +11,9 @@ import (
 // trigger is a Trigger ready to start runs.
 type trigger struct {
 	Trigger
-	events   []string  // types it takes
+	events   []string  // event types it accepts
 	event    any       // the schema of the first of them; nil if there is none
-	words    *words    // nil: any
+	words    *words    // nil: any words
 	when     *template // nil: always
 	vars     *input
 	key      *template // of Concurrency; nil: one for the whole flow
@@ -38,7 +38,7 @@ func (p *Program) trigger(id string) (*trigger, error) {
 	return t, nil
 }
 
-// Events are the types of events that a trigger takes.
+// Events returns the event types that a trigger accepts.
 func (p *Program) Events(triggerID string) []string {
 	if t, ok := p.triggers[triggerID]; ok {
 		return t.events
@@ -46,7 +46,7 @@ func (p *Program) Events(triggerID string) []string {
 	return nil
 }
 
-// Match reports whether an event has the words of a trigger and passes its condition.
+// Match reports whether an event matches the words of a trigger and passes its condition.
 func (p *Program) Match(triggerID string, data any) (bool, error) {
 	t, err := p.trigger(triggerID)
 	if err != nil {
@@ -65,23 +65,23 @@ func (p *Program) Match(triggerID string, data any) (bool, error) {
 	return v == true, nil
 }
 
-// Interrupts reports that an event which Match lets through starts a run even if it
-// would answer a wait: a word that begins the conversation anew, whatever was asked last.
-// That is so for a trigger with match and the policy replace.
+// Interrupts reports whether an event that Match lets through starts a run even if it would answer
+// a wait: such a word restarts the conversation, whatever was asked last. This holds for a trigger
+// with match and the policy replace.
 func (p *Program) Interrupts(triggerID string) bool {
 	t, ok := p.triggers[triggerID]
 	return ok && t.words != nil && t.Concurrency != nil && t.Concurrency.Policy == PolicyReplace
 }
 
-// maxKey is the length of a concurrency key in bytes; the digest of a longer one takes
-// its place.
+// maxKey is the maximum length of a concurrency key in bytes; a longer key is replaced by its
+// digest.
 const maxKey = 256
 
-// Concurrency is the key of a run that is about to start, and what becomes of it while
-// runs of the flow with the same key are not over. s holds the run's id, its event and
-// the Variables it begins with. A key that comes out empty is nobody's: the policy is
-// then parallel. A trigger that has a policy but no key gives the empty key, which is
-// that of the whole flow.
+// Concurrency returns the key of a run that is about to start, and the policy that applies while
+// other runs of the flow with the same key have not ended. s holds the run's id, its event and the
+// Variables it begins with. If the key evaluates to the empty string, the run conflicts with no
+// other: the policy is then parallel. A trigger that has a policy but no key gives the empty key,
+// which is that of the whole flow.
 func (p *Program) Concurrency(triggerID string, s Scope) (Concurrency, error) {
 	t, err := p.trigger(triggerID)
 	if err != nil || t.Concurrency == nil || t.key == nil {
@@ -107,7 +107,7 @@ func (p *Program) Concurrency(triggerID string, s Scope) (Concurrency, error) {
 	return Concurrency{Key: key, Policy: t.Concurrency.Policy}, nil
 }
 
-// Webhook is how a trigger of type webhook is called; nil for every other.
+// Webhook says how a trigger of type webhook is called; nil for every other type.
 func (p *Program) Webhook(triggerID string) *Webhook {
 	if t, ok := p.triggers[triggerID]; ok {
 		return t.webhook
@@ -115,7 +115,7 @@ func (p *Program) Webhook(triggerID string) *Webhook {
 	return nil
 }
 
-// Schedule says when a trigger of type schedule starts runs; nil for every other.
+// Schedule says when a trigger of type schedule starts runs; nil for every other type.
 func (p *Program) Schedule(triggerID string) *Schedule {
 	if t, ok := p.triggers[triggerID]; ok {
 		return t.schedule
@@ -123,8 +123,8 @@ func (p *Program) Schedule(triggerID string) *Schedule {
 	return nil
 }
 
-// EventFindings is what is wrong with an event that somebody makes up for a trigger, by its place in a
-// request.
+// EventFindings checks an event that a caller made up for a trigger. The pointers of the findings
+// are those of the request, which has the event at /event.
 func (p *Program) EventFindings(triggerID string, data any) []Finding {
 	const place = "/event"
 	t, ok := p.triggers[triggerID]
@@ -135,7 +135,7 @@ func (p *Program) EventFindings(triggerID string, data any) []Finding {
 		return []Finding{{Pointer: place, Severity: SeverityError, Code: "no_event", Message: fmt.Sprintf("a trigger of type %s has no event", t.Type), Suggestion: "leave it out"}}
 	}
 	s, err := schema.CompileValue(t.event, schema.AssertFormats())
-	if err != nil { // a node's, which no flow can be refused for
+	if err != nil { // the node's schema is at fault, not the event
 		return nil
 	}
 	var out []Finding

@@ -100,8 +100,8 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
-// The digest of what a program was checked against changes with the operations it uses,
-// and only with those.
+// The digest of the manifests that a program was checked against changes with the operations that
+// it uses, and only with those.
 func TestManifests(t *testing.T) {
 	digest := func(change func(*flow.Operation)) string {
 		ops := flowtest.Operations()
@@ -124,14 +124,14 @@ func TestManifests(t *testing.T) {
 		t.Errorf("the digest is %q, and not always", before)
 	}
 	if digest(func(o *flow.Operation) { o.Summary += strings.Repeat("x", len(o.ID)-len("whatsapp.sendText@1")) }) != before {
-		t.Error("it changes with an operation that is not used") // names at least as long as this one
+		t.Error("it changes with an operation that is not used") // only longer ids get an x
 	}
 	if digest(func(o *flow.Operation) { o.Replay = "UNSAFE" }) == before {
 		t.Error("it does not change with the replay class")
 	}
 }
 
-// A flow that is far too large is refused with few words, and quickly.
+// A flow that is far too large is refused quickly and with a short message.
 func TestTenThousandNodes(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("apiVersion: flow/v1\nkind: Flow\nmetadata: {id: f}\ntriggers: [{id: s, type: manual, to: n0}]\nnodes:\n")

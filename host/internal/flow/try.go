@@ -4,9 +4,9 @@ import (
 	"github.com/expr-lang/expr/types"
 )
 
-// Try evaluates a text with expressions in it over values whose types nothing says, such as those of a
-// run that has happened. data has the members vars, nodes, event, error and run; what it leaves out is
-// nil. The result is what a step would be given there; nothing is kept.
+// Try evaluates a text that contains expressions, over values of unknown types such as those of a
+// past run. data has the members vars, nodes, event, error and run; a member that is missing is
+// empty. The result is the value that a step would receive; nothing is stored.
 func Try(template string, data map[string]any) (any, error) {
 	in, bad := compileInput(template, "", untyped())
 	for _, b := range bad {
@@ -25,7 +25,7 @@ func Try(template string, data map[string]any) (any, error) {
 	return in.text.eval(values)
 }
 
-// untyped lets expressions name everything there is, and any member of it.
+// untyped lets expressions use every name and any member of it.
 func untyped() environment {
 	all := declare(types.Map{"vars": types.Any, "nodes": types.Any, "event": types.Any, "error": types.Any})
 	return environment{lenient: all, strict: all}

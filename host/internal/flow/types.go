@@ -9,11 +9,11 @@ import (
 	"github.com/expr-lang/expr/types"
 )
 
-// environment declares what expressions may name. strict also refuses members
-// that a schema does not list but allows: such a name is most likely a slip.
+// environment declares the names that expressions may use. strict also refuses members that a
+// schema allows without listing them: such a name is most likely a typo.
 type environment struct {
 	lenient, strict expr.Option
-	// ways are strict for one event each, when several can lead to the node.
+	// ways hold one strict declaration per event, when several events can lead to the node.
 	ways []way
 }
 
@@ -23,9 +23,9 @@ type way struct {
 	expr.Option
 }
 
-// environments returns what the expressions of a node may name: the run's
-// variables, the output of every node, the error that led here, and the event,
-// whose type depends on the way to the node.
+// environments returns a function that declares the names for a node's expressions: the run's
+// variables, the output of every node, the error that led to the node, and the event, whose type
+// depends on the path to the node.
 func (c *compilation) environments() func(node string) environment {
 	types := c.eventTypes()
 	byEvents := map[string]environment{}
@@ -78,8 +78,8 @@ func (c *compilation) declare(event string, strict bool) expr.Option {
 	})
 }
 
-// beforeRun declares what the expressions of a trigger may name: its event, and the
-// variables of the run for those that come after them.
+// beforeRun declares the names that a trigger's expressions may use: its event and, if withVars,
+// the run's variables, for expressions that are evaluated after these are set.
 func (c *compilation) beforeRun(trigger string, withVars bool) environment {
 	of := func(strict bool) expr.Option {
 		env := types.Map{"event": typeOf(c.cat.events[c.cat.triggerEvent(trigger)], strict)}
@@ -95,8 +95,8 @@ func (c *compilation) beforeRun(trigger string, withVars bool) environment {
 	return environment{lenient: of(false), strict: of(true)}
 }
 
-// declare adds what is always there. The result may be used for any number of
-// expressions; expr.Env would work the types out again for each.
+// declare adds the names that are always available. The result can be shared by any number of
+// expressions, whereas expr.Env would derive the types again for each.
 func declare(env types.Map) expr.Option {
 	env["run"] = types.Map{"id": types.String, "flow": types.String, "version": types.Int}
 	nature := env.Nature()
@@ -108,9 +108,9 @@ func properties(schema map[string]any) map[string]any {
 	return p
 }
 
-// typeOf is the expression type of a JSON Schema; Any where the schema leaves
-// the choice open. An object has no other members than those listed if the
-// schema says so or, when strict, if it lists any.
+// typeOf returns the expression type of a JSON Schema; Any where the schema does not fix the type.
+// An object is limited to the members listed if the schema says so or, when strict, if it lists
+// any.
 func typeOf(schema any, strict bool) types.Type {
 	s, _ := schema.(map[string]any)
 	switch s["type"] {
@@ -138,8 +138,8 @@ func typeOf(schema any, strict bool) types.Type {
 	}
 }
 
-// sample is a value of a kind, to check a place that holds an expression. ok is
-// false when the kind says nothing.
+// sample returns a value of a kind, to stand in for an expression when its place is checked. ok is
+// false if the kind is unknown.
 func sample(k reflect.Kind) (v any, ok bool) {
 	switch k {
 	case reflect.String:

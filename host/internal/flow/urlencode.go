@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// urlEncode gives a text, number or boolean as it may stand anywhere in an address:
-// as a path's segment or a query's value.
+// urlEncode escapes a text, number or boolean for any place in a URL, such as a path segment or a
+// query value.
 func urlEncode(args ...any) (any, error) {
 	switch args[0].(type) {
 	case nil, string, bool, int, float64:
@@ -19,7 +19,7 @@ func urlEncode(args ...any) (any, error) {
 	return nil, errors.New("it takes a text, a number or a boolean")
 }
 
-// queryPrice covers a sorted list of the names, beside what is written.
+// queryPrice covers sorting the names and writing the query.
 func queryPrice(m *meter, args []any) (int, error) {
 	sorted, err := keysPrice(m, args)
 	if err != nil {
@@ -29,8 +29,8 @@ func queryPrice(m *meter, args []any) (int, error) {
 	return add(sorted, mul(8, n)), err
 }
 
-// urlQuery is the members of an object as the query of an address, in the order of their
-// names. A list repeats its parameter, and what is nil is left out.
+// urlQuery encodes the members of an object as the query of a URL, in the order of their names. A
+// list repeats its parameter, and nil values are left out.
 func urlQuery(args ...any) (any, error) {
 	members, err := object(args)
 	if err != nil {
@@ -53,18 +53,18 @@ func urlQuery(args ...any) (any, error) {
 			if b.Len() > 0 {
 				b.WriteByte('&')
 			}
-			encodedName, _ := urlEncode(name) // a text always has an encoding
+			encodedName, _ := urlEncode(name) // never fails for a text
 			b.WriteString(text(encodedName) + "=" + text(encoded))
 		}
 	}
 	return b.String(), nil
 }
 
-// address is the beginning of a URL, up to where text in it can do harm.
+// address matches the beginning of a URL up to a place where unescaped text can do harm.
 var address = regexp.MustCompile(`^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]*[/?]\S*$`)
 
-// unencoded doubts an expression in the path or the query of a URL whose text may
-// add parameters, cut the rest off or break the request.
+// unencoded reports an unescaped expression in the path or the query of a URL: its text may add
+// parameters, cut off the rest or break the request.
 func unencoded(before []part, src string, kind reflect.Kind) error {
 	var b strings.Builder
 	for _, part := range before {

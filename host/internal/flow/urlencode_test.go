@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// What urlEncode gives arrives as it was, and changes nothing around it.
+// A value escaped by urlEncode arrives unchanged, and changes nothing around it.
 func FuzzURLEncode(f *testing.F) {
 	for _, s := range []string{"São Paulo", "a&admin=1", "a#b", "100%", "a+b", "/../x", "?", "", "\x00\r\nHost: x", "é\xff"} {
 		f.Add(s)
@@ -45,7 +45,7 @@ func TestURLEncodeTakes(t *testing.T) {
 	}
 }
 
-// Text that goes into an address without being encoded is a warning.
+// Unescaped text in a URL gives a warning.
 func TestUnencodedText(t *testing.T) {
 	cat, err := flow.NewCatalogue(flow.Operation{OperationManifest: sdk.OperationManifest{ID: "x@1", Kind: sdk.KindAction, Ports: []sdk.Port{{ID: flow.PortOut}}}})
 	if err != nil {

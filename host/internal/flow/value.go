@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-// DecodeJSON reads one JSON document into the values that flows work with:
-// map[string]any, []any, string, bool, nil, int for whole numbers that are exact,
-// and float64 for all others. Nothing may nest more than MaxDepth deep. It is for what programs answer, and of two members of
-// one name takes the last, as encoding/json does; what people write goes through Parse.
+// DecodeJSON reads one JSON document into the values that flows work with: map[string]any, []any,
+// string, bool, nil, int for whole numbers that are exact, and float64 for all others. Nothing may
+// nest more than MaxDepth deep. It is meant for the output of programs: of two members with the
+// same name it keeps the last, as encoding/json does. Flow files, which people write, are read by
+// Load.
 func DecodeJSON(src []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
@@ -53,8 +54,8 @@ func exact(v any, depth int) (any, error) {
 	return v, nil
 }
 
-// Normalize gives a value that encoding/json decoded the types DecodeJSON gives,
-// throughout and in place.
+// Normalize converts a value that encoding/json decoded to the types that DecodeJSON returns,
+// recursively and in place.
 func Normalize(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -98,7 +99,7 @@ func normal(v any) any {
 	return v
 }
 
-// member is a member of an object, nil if there is none or v is no object.
+// member returns a member of an object; nil if there is none or v is not an object.
 func member(v any, key string) any {
 	m, _ := v.(map[string]any)
 	return m[key]
@@ -110,9 +111,8 @@ func asList(v any) []any {
 	return l
 }
 
-// Plain turns a Go value into the values an Event carries: what came from an
-// expression or a built-in node into what would come back from JSON. Objects and
-// lists are copied.
+// Plain converts a Go value, such as the result of an expression or of a built-in node, to the
+// value that would come back from JSON, as an Event carries it. Objects and lists are copied.
 func Plain(v any) (any, error) { return plain(v, 0) }
 
 func plain(v any, depth int) (any, error) {
@@ -150,7 +150,7 @@ func plain(v any, depth int) (any, error) {
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Func:
 		return nil, errors.New("the result is a function, not a value")
-	case reflect.Map: // of groupBy or fromPairs: its keys may be of any kind
+	case reflect.Map: // from groupBy or fromPairs: its keys may be of any kind
 		out := make(map[string]any, r.Len())
 		for it := r.MapRange(); it.Next(); {
 			name := strings.ToValidUTF8(text(it.Key().Interface()), "\ufffd")
@@ -170,7 +170,7 @@ func plain(v any, depth int) (any, error) {
 	return DecodeJSON(raw)
 }
 
-// Size is about the length of a value as JSON, without writing it.
+// Size estimates the length of a value as JSON without encoding it.
 func Size(v any) int {
 	switch v := v.(type) {
 	case string:

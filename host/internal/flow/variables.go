@@ -8,9 +8,9 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// Variables are those a run begins with: the schema's defaults, then what the
-// trigger takes from the event, then what the caller gives. The error is an
-// *InvalidError if they do not fit the flow's schema.
+// Variables returns the variables that a run begins with: the schema's defaults, then what the
+// trigger takes from the event, then what the caller gives; later values replace earlier ones. The
+// error is an *InvalidError if they do not fit the flow's schema.
 func (p *Program) Variables(triggerID string, s Scope, given map[string]any) (map[string]any, error) {
 	t, err := p.trigger(triggerID)
 	if err != nil {
@@ -45,8 +45,8 @@ func (p *Program) Variables(triggerID string, s Scope, given map[string]any) (ma
 	return vars, nil
 }
 
-// ParseVars reads variables written as text, as on a command line, by the types
-// of the flow's schema. What cannot be read stays text, for Variables to refuse.
+// ParseVars parses variables that are written as text, as on a command line, by the types of the
+// flow's schema. A value that cannot be parsed stays a text, which Variables refuses.
 func (f *Flow) ParseVars(texts map[string]string) map[string]any {
 	out := make(map[string]any, len(texts))
 	known := properties(f.Vars)

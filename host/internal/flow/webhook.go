@@ -18,8 +18,8 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// Webhook says under which name the host listens for a trigger, and how it knows who
-// calls.
+// Webhook says at which address the host listens for a trigger, and how it authenticates the
+// caller.
 type Webhook struct {
 	// Path is the last part of the address; Method is POST or GET, and nothing else.
 	Path   string      `json:"path"`
@@ -27,7 +27,7 @@ type Webhook struct {
 	Auth   WebhookAuth `json:"auth"`
 }
 
-// WebhookAuth is how a call shows that it is genuine.
+// WebhookAuth says how a call proves that it is genuine.
 type WebhookAuth struct {
 	// Type is "none", "secret" or "hmac-sha256".
 	Type string `json:"type"`
@@ -38,15 +38,15 @@ type WebhookAuth struct {
 	Encoding string `json:"encoding"`
 }
 
-// ErrForged is a call of a webhook without the secret or the signature it must have.
+// ErrForged means that a call of a webhook lacks the secret or the signature that it must have.
 var ErrForged = errors.New("the call does not carry the webhook's secret or signature")
 
-// ErrBody is a body that expressions could not see.
+// ErrBody means that the body of a call cannot be decoded for expressions.
 var ErrBody = errors.New("the body cannot be read")
 
-// Verify reports ErrForged unless a call carries what Auth asks for. secret is the
-// value of Auth.Secret; an empty one verifies nothing. header are all values of
-// Auth.Header. Comparisons take the same time whatever the call holds.
+// Verify returns ErrForged unless a call carries what Auth requires. secret is the value of
+// Auth.Secret; if it is empty, the call is refused. header are all values of Auth.Header.
+// Comparisons take the same time whatever the call holds.
 func (w *Webhook) Verify(secret []byte, header []string, body []byte) error {
 	if w.Auth.Type == "none" {
 		return nil
@@ -59,7 +59,7 @@ func (w *Webhook) Verify(secret []byte, header []string, body []byte) error {
 		return ErrForged
 	}
 	if w.Auth.Type == "secret" {
-		want, got := sha256.Sum256(secret), sha256.Sum256([]byte(given)) // of one length
+		want, got := sha256.Sum256(secret), sha256.Sum256([]byte(given)) // of equal length
 		if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 			return ErrForged
 		}
@@ -88,9 +88,9 @@ const (
 	maxWebhookQuery   = 100  // parameters
 )
 
-// Event is what the expressions of a run see of a call: method, path, query, headers
-// without credentials, and body. The error is ErrBody for a body that is not what its
-// Content-Type says, or no text.
+// Event returns what the expressions of a run see of a call: method, path, query, headers without
+// credentials, and body. The error is ErrBody if the body does not match its Content-Type, or is
+// not text.
 func (w *Webhook) Event(query url.Values, header map[string][]string, body []byte) (map[string]any, error) {
 	contentType := ""
 	headers := map[string]any{}
@@ -121,7 +121,7 @@ func webhookBody(contentType string, body []byte) (any, error) {
 		return nil, nil
 	}
 	media := contentType
-	if media != mediaJSON { // which most say, and no more
+	if media != mediaJSON { // the usual value, which needs no parsing
 		var err error
 		if media, _, err = mime.ParseMediaType(contentType); err != nil {
 			media = ""
@@ -129,7 +129,7 @@ func webhookBody(contentType string, body []byte) (any, error) {
 	}
 	switch {
 	case media == mediaJSON || strings.HasSuffix(media, "+json"):
-		seen, err := readStrict(body, MaxDepth-1) // the event is around it
+		seen, err := readStrict(body, MaxDepth-1) // the event encloses it
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBody, err)
 		}
@@ -146,7 +146,7 @@ func webhookBody(contentType string, body []byte) (any, error) {
 	return string(body), nil
 }
 
-// parameters are the values by name: a text, or a list of those that are repeated.
+// parameters maps each name to its value: a text, or a list of texts if the name is repeated.
 func parameters(values url.Values) map[string]any {
 	out := map[string]any{}
 	for _, name := range keys(values) {
@@ -169,7 +169,7 @@ func parameters(values url.Values) map[string]any {
 	return out
 }
 
-// checkWebhook compiles how a trigger is called.
+// checkWebhook compiles the Webhook of a trigger.
 func (c *compilation) checkWebhook(t *trigger, with map[string]any, ptr string) {
 	w := &Webhook{}
 	raw, err := json.Marshal(with)

@@ -91,8 +91,8 @@ func TestWebhookEvent(t *testing.T) {
 	}
 }
 
-// FuzzWebhook: whoever does not know the secret is refused, and every body is an ErrBody or
-// what comes back when it is written as JSON and read again.
+// FuzzWebhook: a caller without the secret is refused, and every body gives ErrBody or a value that
+// survives a round trip through JSON.
 func FuzzWebhook(f *testing.F) {
 	f.Add("sha256=00", []byte(`{"a":1}`), "application/json")
 	f.Add("sha256=", []byte("a=%zz"), "application/x-www-form-urlencoded")
@@ -118,7 +118,7 @@ func FuzzWebhook(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(again, any(event)) { // cmp.Diff takes forever for what is nested deep
+		if !reflect.DeepEqual(again, any(event)) { // cmp.Diff takes forever for deeply nested values
 			t.Fatalf("%v became %v", event, again)
 		}
 	})

@@ -16,28 +16,28 @@ type Match struct {
 	// Part means that a keyword may stand anywhere in the text, between other words.
 	Part    bool   `json:"part"`
 	Pattern string `json:"pattern"`
-	// CaseSensitive is about the pattern; keywords never are.
+	// CaseSensitive applies to the pattern; keywords never are case-sensitive.
 	CaseSensitive bool `json:"caseSensitive"`
 }
 
-// Bounds of a Match: together they keep it under some milliseconds.
+// Bounds of a Match, which together keep matching below a few milliseconds.
 const (
-	maxMatchPattern = 1_000  // size of a pattern, its repetitions written out
-	maxMatchText    = 4_096  // bytes; a longer text matches nothing
+	maxMatchPattern = 1_000  // size of a pattern with its repetitions expanded
+	maxMatchText    = 4_096  // bytes; a longer text never matches
 	wordsMember     = "text" // of the event
 )
 
-// words is a Match ready to use.
+// words is a compiled Match.
 type words struct {
-	keywords []string // folded, with a blank on either side
+	keywords []string // folded, with a space on either side
 	part     bool
 	pattern  *pattern
 }
 
-// match reports whether a text has one of the keywords or the pattern. Keywords are
-// compared as people mean them: without regard to case, accents, spaces, invisible signs
-// and the punctuation around them. The pattern sees the text without invisible signs,
-// and with one blank for every run of spaces.
+// match reports whether a text matches one of the keywords or the pattern. Keywords are compared
+// without regard to case, accents, spaces, invisible characters and surrounding punctuation. The
+// pattern is matched against the text without invisible characters, with every run of spaces
+// reduced to one space.
 func (w *words) match(said string) bool {
 	if len(said) > maxMatchText {
 		return false
@@ -55,7 +55,7 @@ func (w *words) match(said string) bool {
 	return w.pattern != nil && w.pattern.re.MatchString(strings.Join(strings.Fields(typed.Clean(said)), " "))
 }
 
-// apart puts blanks in the place of punctuation, so that each word stands alone.
+// apart replaces punctuation by spaces, so that each word stands alone.
 func apart(folded string) string {
 	return " " + strings.Join(strings.FieldsFunc(folded, func(r rune) bool { return strings.ContainsRune(" .,;:!?\"'()*_~¡¿…", r) }), " ") + " "
 }
@@ -87,7 +87,7 @@ func newWords(m Match) (*words, string, error) {
 	return w, "/pattern", err
 }
 
-// checkWords compiles what a trigger listens for.
+// checkWords compiles the Match of a trigger.
 func (c *compilation) checkWords(t *trigger, ptr string) {
 	if t.Match == nil {
 		return

@@ -51,8 +51,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// FuzzWords: whatever pattern and text, there is an answer or an error; a keyword is
-// found in itself, and where it is found whole it is found as a part.
+// FuzzWords: any pattern and text give a result or an error. A keyword matches itself, and a
+// keyword that matches as the whole text also matches as a part.
 func FuzzWords(f *testing.F) {
 	f.Add("menu", "menu", "m.*u")
 	f.Add("início", "INICIO!", `(?i)\bx{2,3}`)

@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/internal/jsonstrict"
 )
 
-// readYAML reads the part of YAML 1.2 that says the same as JSON: one document,
-// string keys, no anchors, aliases, merge keys or tags. Dates stay strings.
+// readYAML reads the subset of YAML 1.2 that is equivalent to JSON: one document, string keys, no
+// anchors, aliases, merge keys or tags. Dates stay strings.
 func (d *document) readYAML(src []byte) error {
 	var first yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(src))
@@ -45,11 +45,11 @@ func (d *document) readYAML(src []byte) error {
 
 var (
 	yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-	// yamlParser are the faults whose lines the library counts from 0.
+	// yamlParser matches the errors whose lines the library counts from 0.
 	yamlParser = regexp.MustCompile(`^(did not find expected (<document|<stream|node content|key|'-'|',')|found incompatible)`)
 )
 
-// yamlSyntax explains a fault of syntax. Most are texts that need quotes.
+// yamlSyntax explains a syntax error. Most are caused by texts that need quotes.
 func yamlSyntax(src []byte, err error) *syntaxError {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	if m == nil {
@@ -61,7 +61,7 @@ func yamlSyntax(src []byte, err error) *syntaxError {
 	}
 	se := &syntaxError{line: line, code: "syntax", message: "not YAML: " + m[2]}
 	lines := bytes.Split(src, []byte("\n"))
-	if line > 0 && line <= len(lines) { // the library does not tell the column: it is where the line's text begins
+	if line > 0 && line <= len(lines) { // the library gives no column: take the one where the line's text begins
 		text := lines[line-1]
 		se.column = 1 + len(text) - len(bytes.TrimLeft(text, " "))
 	}

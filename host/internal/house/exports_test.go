@@ -20,27 +20,26 @@ var awaited = map[string]string{}
 var byInterface = strings.Fields(`Error Unwrap Is As String Format GoString ServeHTTP Read Write Close Visit Len Less Swap
 	MarshalJSON UnmarshalJSON MarshalText UnmarshalText LogValue Scan Value Load Enabled Handle WithAttrs WithGroup RoundTrip`)
 
-// An export is an exported name of a package under an internal directory, and the
-// names that its declaration shows to others.
+// An export is an exported name of a package under an internal directory, with the
+// names that its declaration mentions.
 type export struct {
 	at     token.Position
-	of     string    // the type of a constant, or of a method's receiver
+	of     string    // the type of a constant or of a method's receiver
 	list   token.Pos // the declaration of a constant
 	method bool
 	shows  []string
 }
 
-// TestExports wants a name of an internal package to be exported only if another
-// package uses it. Tests of other packages count, the package's own do not: what
-// they need beyond the rest belongs into an export_test.go. A name is also used
-// when a used one shows it, in a signature or a field. Constants of one type, or of
-// one declaration, are a list and stay together. An error is how a caller tells one
-// failure from another, so it may wait for the first who wants to. Methods are told
-// apart by name only.
+// TestExports checks that an internal package exports a name only if another package
+// uses it. Uses in tests of other packages count; the package's own tests do not: names
+// that only they need belong in an export_test.go. A name also counts as used if a used
+// name mentions it in a signature or a field. Constants of one type or of one
+// declaration count together. Exported errors need no use, because callers may need
+// them to distinguish failures. Methods are identified by their name only.
 func TestExports(t *testing.T) {
 	exports := map[string]map[string]*export{} // by package and name; a method is Type.Name
 	uses := map[string]map[string]bool{}       // by package
-	selected := map[string]map[string]bool{}   // packages that select a name, of whatever
+	selected := map[string]map[string]bool{}   // packages that select a name from anything
 	interfaces := map[string]bool{}            // methods of the module's interfaces
 	fset := token.NewFileSet()
 	for _, file := range goFiles(t) {
@@ -74,7 +73,7 @@ func TestExports(t *testing.T) {
 			for _, n := range e.shows {
 				use(n)
 			}
-			for n, other := range names { // what belongs to it
+			for n, other := range names { // its constants and methods
 				if other.of != name && (other.list == 0 || other.list != e.list) {
 					continue
 				}
@@ -187,7 +186,7 @@ func noteExports(f *ast.File, fset *token.FileSet, into map[string]*export) {
 }
 
 func noteSpecs(d *ast.GenDecl, add func(*ast.Ident, export)) {
-	var of string // constants without a type have that of the one before
+	var of string // a constant without a type has the type of the previous one
 	for _, s := range d.Specs {
 		switch s := s.(type) {
 		case *ast.TypeSpec:
@@ -217,8 +216,8 @@ func noteSpecs(d *ast.GenDecl, add func(*ast.Ident, export)) {
 	}
 }
 
-// shown are the exported names of its own package that a type mentions; fields
-// that are not exported show nothing.
+// shown are the exported names of its own package that a type mentions, except in
+// unexported fields.
 func shown(t ast.Expr) []string {
 	var out []string
 	ast.Inspect(t, func(n ast.Node) bool {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-const maxFile = 25 << 10 // bytes; a file above it holds more than one idea
+const maxFile = 25 << 10 // bytes; a larger file contains more than one idea
 
 func TestFileSize(t *testing.T) {
 	var sizes []int
@@ -35,8 +35,8 @@ func TestFileSize(t *testing.T) {
 	t.Logf("%d files, median %d bytes, largest %d", len(sizes), sizes[len(sizes)/2], sizes[len(sizes)-1])
 }
 
-// TestPackageComments wants exactly one package comment per package that starts
-// with the package's name, so that a stranger can say what it promises.
+// TestPackageComments checks that each package has exactly one package comment, which
+// starts with the package's name, so that a newcomer can see what the package promises.
 func TestPackageComments(t *testing.T) {
 	comments := map[string][]string{}
 	names := map[string]string{}
@@ -73,7 +73,7 @@ func packageDoc(f *ast.File) string {
 	return f.Doc.Text()
 }
 
-// TestLinks wants every relative link of the documentation to lead somewhere.
+// TestLinks checks that the target of every relative link in the documentation exists.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#\s]+)`)
 	code := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
@@ -109,21 +109,21 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestSeedPage holds docs/seed.md to the code: every row names a proof, and every test
-// it names exists.
+// TestSeedPage checks docs/seed.md against the code: every row names a proof, and every
+// test that it names exists.
 func TestSeedPage(t *testing.T) { proved(t, "docs/seed.md", "# The seed", "## The error table", 30) }
 
-// TestSeedClients does the same for what clients of the seed's product do.
+// TestSeedClients does the same for the table of what clients of the seed's product do.
 func TestSeedClients(t *testing.T) {
 	proved(t, "docs/seed.md", "## What its clients do", "## What is not here", 25)
 }
 
-// TestProofs does the same for what docs/operations.md promises.
+// TestProofs does the same for the promises of docs/operations.md.
 func TestProofs(t *testing.T) {
 	proved(t, "docs/operations.md", "## What holds when something fails", "## What a power cut", 12)
 }
 
-// proved looks at the rows of the table between two headings of a page.
+// proved checks the rows of the table between two headings of a page.
 func proved(t *testing.T, name, from, to string, atLeast int) {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join(root, name))
@@ -147,7 +147,7 @@ func proved(t *testing.T, name, from, to string, atLeast int) {
 	named := regexp.MustCompile("`(Test\\w+)`")
 	_, table, _ := strings.Cut(string(page), from)
 	table, _, _ = strings.Cut(table, to)
-	_, table, _ = strings.Cut(table, "|---") // behind the names of the columns
+	_, table, _ = strings.Cut(table, "|---") // after the row of column names
 	rows := 0
 	for line := range strings.Lines(table) {
 		if !strings.HasPrefix(line, "| ") {

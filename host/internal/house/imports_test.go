@@ -16,8 +16,8 @@ const module = "github.com/tapnode/tapnode/"
 // root is the repository, seen from this package.
 const root = "../../.."
 
-// A rule forbids imports with one of the prefixes to every package under one of
-// from, except under one of the except prefixes.
+// A rule forbids packages under a prefix in from to import packages that match forbid.
+// It does not apply to packages under a prefix in except.
 type rule struct {
 	from, except, forbid []string
 	tests                bool // the rule holds for test files too
@@ -184,9 +184,9 @@ func TestImportDirection(t *testing.T) {
 	}
 }
 
-// broken reports whether a package in dir may not import imp. What a rule forbids
-// by a wide name, such as the whole module, it does not forbid inside the tree it
-// is about.
+// broken reports whether the rule forbids a package in dir to import imp. A wide pattern,
+// such as the whole module, does not forbid imports within the tree that the rule is
+// about.
 func (r rule) broken(dir, imp string) bool {
 	for _, f := range r.forbid {
 		if !matches(imp, f) {
@@ -203,8 +203,9 @@ func (r rule) broken(dir, imp string) bool {
 	return false
 }
 
-// matches takes a pattern that ends in "/" or has a dot, as module paths do, as a
-// prefix, and any other as a whole import path; one that begins with "=", too.
+// matches treats a pattern that ends in "/" or has a dot, as module paths do, as a
+// prefix, and any other as a whole import path. A pattern that begins with "=" is always
+// a whole import path.
 func matches(imp, pattern string) bool {
 	switch {
 	case strings.HasPrefix(pattern, "="):
@@ -225,7 +226,7 @@ func under(dir string, prefixes []string) bool {
 	return false
 }
 
-// TestRules holds the reading of the rules themselves to examples.
+// TestRules checks with examples how rules are interpreted.
 func TestRules(t *testing.T) {
 	for _, c := range []struct {
 		rule     rule

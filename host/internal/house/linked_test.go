@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestLinked runs a test with .ci/linked: it is linked once, and anew when something has changed.
+// TestLinked runs a test with .ci/linked: its binary is linked once, and again after a change.
 func TestLinked(t *testing.T) {
 	t.Parallel()
 	linked, err := filepath.Abs(filepath.Join(root, ".ci", "linked"))
@@ -54,7 +54,7 @@ func TestLinked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What is kept is what runs: here it says something else of the same length.
+	// Patch the cached binary, keeping its length, to show that the cached binary is the one that runs.
 	if err := os.WriteFile(first, []byte(strings.ReplaceAll(string(binary), "the first", "as linked")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestLinked(t *testing.T) {
 	if out := run(keeps); !strings.Contains(out, "the second") || len(kept()) != 2 {
 		t.Errorf("%d are kept of two:\n%s", len(kept()), out)
 	}
-	for _, file := range kept() { // as a power cut leaves them
+	for _, file := range kept() { // as a power cut may leave them
 		if err := os.Truncate(file, 0); err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// machine is a directory to be all of PATH: the programs that every machine has, and
-// what a test adds.
+// machine simulates a machine by a directory that is the whole PATH: it has the programs
+// that every machine has, and those that a test adds.
 type machine struct {
 	t   *testing.T
 	bin string
@@ -41,8 +41,7 @@ func (m *machine) add(name, script string) {
 	}
 }
 
-// run runs one of the scripts in .ci on the machine and returns its output and how it
-// ended.
+// run runs one of the scripts in .ci on the machine and returns its output and error.
 func (m *machine) run(script string, env ...string) (string, error) {
 	cmd := exec.CommandContext(m.t.Context(), filepath.Join(root, ".ci", script))
 	cmd.Env = append([]string{"PATH=" + m.bin, "TAPNODE_LINKED=" + m.t.TempDir(), "TAPNODE_POSTGRES_BIN=" + m.bin, "CHROMIUM=" + filepath.Join(m.bin, "chromium-headless-shell")}, env...)
@@ -78,7 +77,7 @@ func TestSetUp(t *testing.T) {
 	deploy := []string{"nginx", "caddy", "haproxy", "pgbouncer", "systemd-analyze", "buildah"}
 	tools := []string{"curl", "openssl", "python3", "chromium-headless-shell"}
 	everything := slices.Concat([]string{"cc"}, server, deploy, js, tools)
-	// apt-get as it is called, and what it brings.
+	// apt adds an apt-get that checks how it is called and installs the given programs.
 	apt := func(m *machine, brings ...string) {
 		script := `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 1; [ "$1" = install ] || exit 0; echo "apt $*";`
 		for _, name := range brings {
@@ -132,8 +131,8 @@ func TestSetUp(t *testing.T) {
 	})
 }
 
-// TestLeftOut runs .ci/test on a machine that lacks everything: it passes and says at
-// last what it left out; in CI it fails and says what is missing.
+// TestLeftOut runs .ci/test on a machine that lacks every tool: it passes, and its last
+// line says what it left out; in CI it fails and says what is missing.
 func TestLeftOut(t *testing.T) {
 	m := newMachine(t)
 	out, err := m.run("test")
@@ -159,8 +158,8 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// TestRacesOfOthers runs .ci/test with a program in which the race detector finds something, and which a test kills, so that
-// its exit code tells nobody.
+// TestRacesOfOthers runs .ci/test with a program in which the race detector finds a race, but whose exit
+// code nobody sees, because a test kills it.
 func TestRacesOfOthers(t *testing.T) {
 	m := newMachine(t)
 	m.add("cc", "exit 0")
@@ -170,8 +169,8 @@ func TestRacesOfOthers(t *testing.T) {
 	}
 }
 
-// TestCrashesThatFail wants make crash to fail when its tests do, though their output
-// goes through a filter.
+// TestCrashesThatFail checks that "make crash" fails when its tests fail, although their
+// output goes through a filter.
 func TestCrashesThatFail(t *testing.T) {
 	m := newMachine(t)
 	for _, name := range []string{"make", "grep"} {

@@ -12,13 +12,13 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// maxAddress is the length of a URL with its query, in bytes.
+// maxAddress is the maximum length of a URL with its query, in bytes.
 const maxAddress = 16 << 10
 
 // query holds the parameters of a URL as JSON scalars, or lists of them.
 type query map[string]json.RawMessage
 
-// encode is the query, or form, in the order of the names. at is where it stands.
+// encode returns the query, or form, in the order of the names. at is its place in the input.
 func (q query) encode(at string) (string, error) {
 	values := url.Values{}
 	for name, raw := range q {
@@ -44,11 +44,11 @@ func (q query) encode(at string) (string, error) {
 			}
 		}
 	}
-	return strings.ReplaceAll(values.Encode(), "+", "%20"), nil // "+" is a blank in forms only
+	return strings.ReplaceAll(values.Encode(), "+", "%20"), nil // "+" is a space in forms only
 }
 
-// address is the URL that is requested. It refuses what would not arrive as it was
-// written: text that somebody put into the URL without encoding it.
+// address returns the URL to request. It refuses a URL that would not arrive as it was written
+// because text was put into it without encoding.
 func (in request) address() (*url.URL, error) {
 	const encode = "put text into query, or write ${ urlEncode(…) }"
 	refuse := func(format string, args ...any) error {
@@ -83,7 +83,7 @@ func (in request) address() (*url.URL, error) {
 	return u, nil
 }
 
-// asciiOnly encodes the letters of other alphabets, as browsers do.
+// asciiOnly escapes the bytes that are not ASCII, as browsers do.
 func asciiOnly(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {

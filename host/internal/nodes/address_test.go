@@ -16,7 +16,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// What is in query arrives as it was, whatever it is, and changes nothing else.
+// Any value in query arrives unchanged, and changes nothing else.
 func TestQuery(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

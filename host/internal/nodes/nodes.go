@@ -1,10 +1,9 @@
-// Package nodes holds the steps the host itself brings: log, set, switch, fail, respond,
-// transform and http.request. They have the same shape as those of a node binary: an
-// operation with its major version, JSON Schemas, ports, and Execute.
+// Package nodes contains the steps that are built into the host: log, set, switch, fail, respond,
+// transform and http.request. They have the same shape as those of a node binary: an operation with
+// its major version, JSON Schemas, ports, and Execute.
 //
-// A built-in never reaches further than it says: http.request dials no address
-// that is not public unless the host's owner allows it. A panic is contained by
-// the engine.
+// A built-in step reaches no further than it declares: http.request dials no address that is not
+// public unless the host's owner allows it. The engine contains panics.
 package nodes
 
 import (
@@ -20,12 +19,12 @@ import (
 
 // Node is one built-in step.
 type Node interface {
-	// Operation describes it to flows.
+	// Operation describes the step to flows.
 	Operation() flow.Operation
-	// Execute runs it. The input has passed the operation's schema as far as it was
-	// known before the run; what expressions added is for Execute to check. key is the
-	// same for every attempt of a call. The output is a value encoding/json can write. To
-	// fail precisely it returns a *sdk.Problem.
+	// Execute runs the step. The input was checked against the operation's schema as far as it was
+	// known before the run; Execute must check the values that expressions added. key is the same
+	// for every attempt of a call. The output is a value that encoding/json can encode. To report a
+	// failure precisely, Execute returns a *sdk.Problem.
 	Execute(ctx context.Context, key string, input map[string]any) (any, error)
 }
 
@@ -45,7 +44,7 @@ func All(o Options) []Node {
 	return []Node{logNode{o.Log}, setNode{}, switchNode{}, failNode{}, respondNode{}, transformNode{}, newRequestNode(o.AllowPrivate)}
 }
 
-// decode reads an input into the shape a node works with.
+// decode converts an input to the type that a node works with.
 func decode(input map[string]any, into any) error {
 	raw, err := json.Marshal(input)
 	if err == nil {
@@ -57,7 +56,7 @@ func decode(input map[string]any, into any) error {
 	return nil
 }
 
-// misshapen is an input that expressions gave another shape than the schema's.
+// misshapen reports an input to which expressions gave another shape than that of the schema.
 func misshapen(pointer, message string) error {
 	return sdk.Invalid(sdk.Violation{Pointer: pointer, Code: "invalid_request", Message: message})
 }
@@ -65,7 +64,7 @@ func misshapen(pointer, message string) error {
 //go:embed schema/*.json
 var files embed.FS
 
-// schema is one embedded file; the names are constants of this package.
+// schema returns an embedded file; the names are constants of this package.
 func schema(name string) []byte {
 	b, err := files.ReadFile("schema/" + name + ".json")
 	if err != nil {

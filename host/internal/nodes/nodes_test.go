@@ -24,8 +24,8 @@ func node(t *testing.T, id string, o nodes.Options) nodes.Node {
 	return nil
 }
 
-// Every built-in describes itself as a node binary would: schemas that compile,
-// with examples that they accept.
+// Every built-in node describes itself as a node binary would: its schemas compile and accept their
+// own examples.
 func TestOperations(t *testing.T) {
 	for _, n := range nodes.All(nodes.Options{}) {
 		op := n.Operation()

@@ -32,7 +32,7 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// errRedirect is a redirect that is not followed.
+// errRedirect means that a redirect was not followed.
 var errRedirect = errors.New("redirect refused")
 
 // requestNode is http.request@1.
@@ -42,7 +42,7 @@ func newRequestNode(allowPrivate bool) requestNode {
 	guard := &netguard.Guard{Private: allowPrivate}
 	return requestNode{&http.Client{
 		Transport: &http.Transport{
-			Proxy:                  nil, // a proxy would dial for us, past the guard
+			Proxy:                  nil, // a proxy would dial for us and bypass the guard
 			DialContext:            guard.DialContext,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  time.Minute,
@@ -79,7 +79,7 @@ func (requestNode) Operation() flow.Operation {
 	}}
 }
 
-// repeatable are the methods of which HTTP says that doing it twice is doing it once.
+// repeatable holds the methods that HTTP defines as idempotent.
 var repeatable = []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete}
 
 // request is the input of http.request@1.
@@ -168,8 +168,8 @@ func (in request) build(ctx context.Context, key string) (*http.Request, error) 
 	return req, nil
 }
 
-// unreachable is an exchange without an answer. The request may have arrived,
-// unless the connection was never made.
+// unreachable reports an exchange without a response. The request may have arrived, unless the
+// connection was never made.
 func unreachable(err error, method string) *sdk.Problem {
 	p := &sdk.Problem{Code: "unreachable", HTTPStatus: http.StatusBadGateway, Effect: sdk.EffectUnknown, Retryable: true,
 		Fault: sdk.FaultDownstream, Message: "the service cannot be reached: " + cause(err), Err: err}
@@ -190,7 +190,7 @@ func unreachable(err error, method string) *sdk.Problem {
 	return p
 }
 
-// cause drops the address from an error, which may carry secrets.
+// cause removes the address, which may contain secrets, from an error.
 func cause(err error) string {
 	var ue *url.Error
 	if errors.As(err, &ue) {
@@ -199,7 +199,7 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// refused is an answer with a status that says no.
+// refused reports a response with an error status.
 func refused(res *http.Response) *sdk.Problem {
 	p := &sdk.Problem{Code: "http_status", HTTPStatus: res.StatusCode, Effect: sdk.EffectNone, Fault: sdk.FaultCaller,
 		Message: "the service answered " + res.Status}

@@ -18,7 +18,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// service answers in every way a service can.
+// service gives every kind of response that a service can.
 func service(t *testing.T) string {
 	t.Helper()
 	release := make(chan struct{})
@@ -74,7 +74,7 @@ func TestRequest(t *testing.T) {
 	n := node(t, "http.request@1", nodes.Options{AllowPrivate: true})
 	for name, c := range map[string]struct {
 		in   map[string]any
-		body any // of the output
+		body any // the one in the output
 	}{
 		"json both ways": {map[string]any{"method": "POST", "url": base + "/echo", "body": map[string]any{"a": 1}, "headers": map[string]any{"X-Key": "k"}},
 			map[string]any{"method": "POST", "body": `{"a":1}`, "type": "application/json", "key": "k", "idempotencyKey": "key"}},

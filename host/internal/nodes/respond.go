@@ -15,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// respondNode is respond@1. Its output is the answer that whoever serves the webhook gives.
+// respondNode is respond@1. Its output is the response that the server of the webhook sends.
 type respondNode struct{}
 
 func (respondNode) Operation() flow.Operation {
@@ -25,7 +25,8 @@ func (respondNode) Operation() flow.Operation {
 	}}
 }
 
-// ownHeaders are the server's to set, or would let a flow speak for the host's other pages.
+// ownHeaders matches headers that the server itself sets, or that would let a flow affect other
+// pages of the host.
 var ownHeaders = regexp.MustCompile(`(?i)^(connection|content-length|transfer-encoding|upgrade|trailer|te|keep-alive|proxy-.*|set-cookie|date|server|access-control-.*|content-security-policy|strict-transport-security)$`)
 
 func (respondNode) Execute(_ context.Context, _ string, input map[string]any) (any, error) {
@@ -34,7 +35,7 @@ func (respondNode) Execute(_ context.Context, _ string, input map[string]any) (a
 		Headers map[string]string `json:"headers"`
 	}{Status: http.StatusOK}
 	rest := maps.Clone(input)
-	delete(rest, "body") // which is sent as it is
+	delete(rest, "body") // it is sent as it is
 	if len(rest) > 0 {
 		if err := decode(rest, &in); err != nil {
 			return nil, err

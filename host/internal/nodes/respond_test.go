@@ -47,7 +47,8 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// What may be repeated is decided per call, and the service can tell a repetition.
+// Whether a request may be repeated is decided per call, and the service can recognize a repetition
+// by its key.
 func TestRequestReplay(t *testing.T) {
 	base := service(t)
 	n := node(t, "http.request@1", nodes.Options{AllowPrivate: true})
@@ -55,7 +56,7 @@ func TestRequestReplay(t *testing.T) {
 	for name, c := range map[string]struct {
 		in   map[string]any
 		want sdk.Replay
-		key  string // that the service sees
+		key  string // the one that the service sees
 	}{
 		"get, unsaid":        {map[string]any{}, sdk.Keyed, ""},
 		"put":                {map[string]any{"method": "PUT"}, sdk.Keyed, "key"},

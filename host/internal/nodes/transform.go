@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Bounds of one transform. The first two hold for every program; the time is for what
-// they let through on a slow machine.
+// Bounds of one transform. The size and the budgets of jqguard hold for every program; the time
+// limits what they let through on a slow machine.
 const (
 	maxProgram    = 4096 // bytes
 	transformTime = time.Second
@@ -28,7 +28,7 @@ func (transformNode) Operation() flow.Operation {
 		Input: schema("transform.input"), Output: schema("transform.output"), Ports: []sdk.Port{{ID: flow.PortOut, Label: "Next"}}, Replay: sdk.Pure,
 	}, Constant: []string{"jq"}, Check: func(constants map[string]any) []sdk.Violation {
 		src, given := constants["jq"].(string)
-		if !given { // the schema's to say
+		if !given { // the schema reports it
 			return nil
 		}
 		if _, err := jqguard.Compile(src); err != nil {
@@ -63,7 +63,7 @@ func code(err error) string {
 	return "jq_failed"
 }
 
-// short keeps an error from carrying a whole value.
+// short truncates an error, which might otherwise carry a whole value.
 func short(message string) string {
 	const most = 300
 	if len(message) <= most {

@@ -17,7 +17,7 @@ var badnodePath = sync.OnceValues(func() (string, error) {
 	return path, buildtest.Program(context.Background(), "sdk/nodetest/badnode", path)
 })
 
-// bad prepares a badnode with orders like "start:print".
+// bad prepares a badnode with instructions such as "start:print".
 func bad(t *testing.T, orders string, change ...func(*Spec)) *node {
 	t.Helper()
 	path, err := badnodePath()
@@ -32,7 +32,7 @@ func bad(t *testing.T, orders string, change ...func(*Spec)) *node {
 	}}, change...)...)
 }
 
-// startedBad is a badnode that is ready.
+// startedBad starts a badnode and waits until it is ready.
 func startedBad(t *testing.T, orders string, change ...func(*Spec)) *node {
 	t.Helper()
 	n := bad(t, orders, change...)
@@ -42,14 +42,14 @@ func startedBad(t *testing.T, orders string, change ...func(*Spec)) *node {
 	return n
 }
 
-// misbehave has a badnode do something bad during a call.
+// misbehave makes a badnode do something bad during a call.
 func (n *node) misbehave(what string) error {
 	n.t.Helper()
 	_, err := n.call("bad.do@1", map[string]string{"what": what})
 	return err
 }
 
-// echoes proves that a badnode takes calls, with an input of some size.
+// echoes checks that a badnode takes calls and returns the given input.
 func (n *node) echoes(text string) {
 	n.t.Helper()
 	out, err := n.call("bad.echo@1", map[string]string{"text": text})

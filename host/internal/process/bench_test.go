@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkLife measures a start until the node is ready, certificates included, and
+// BenchmarkLife measures a start until the node is ready, including certificates, and
 // an orderly stop.
 func BenchmarkLife(b *testing.B) {
 	dir, err := os.MkdirTemp("", "tn")

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The bound of each wait, with the jitter taken out.
+// The test replaces the jitter, so that each wait is its upper bound.
 func TestBackoffDoublesUpToItsCap(t *testing.T) {
 	b := newBudget(Spec{Timing: Timing{CrashBudget: 100}.withDefaults()})
 	b.random = func(bound time.Duration) time.Duration { return bound }
@@ -51,7 +51,7 @@ func TestCrashBudget(t *testing.T) {
 	}
 }
 
-// What the node reported in order is waited for as long as it takes.
+// Failures that the node itself reports are retried without limit.
 func TestOrderlyFailuresDoNotQuarantine(t *testing.T) {
 	b := newBudget(Spec{Timing: Timing{}.withDefaults()})
 	for range 100 {

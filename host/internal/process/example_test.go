@@ -11,7 +11,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// Run a node from nodes.lock, call it, and follow its triggers over restarts.
+// Run a node from nodes.lock, call it, and follow its triggers across restarts.
 func Example() {
 	ctx := context.Background()
 	run := func() error {
@@ -47,7 +47,7 @@ func Example() {
 		defer cancel()
 		defer func() { _ = node.Stop(stop) }()
 
-		c, err := node.Client(ctx) // for every call anew
+		c, err := node.Client(ctx) // get it anew for every call
 		if err != nil {
 			return err
 		}

@@ -19,9 +19,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// A node that was not built with the sdk: what it prints goes through go-plugin's
-// stdio stream, and without a reader of that stream its first Println of some length
-// would be its last.
+// The output of a node that was not built with the sdk goes through go-plugin's stdio
+// stream. If nobody read that stream, the node would block at its first long Println.
 func TestForeignNodeThatPrints(t *testing.T) {
 	n := started(t, "foreign")
 	n.works()
@@ -30,8 +29,8 @@ func TestForeignNodeThatPrints(t *testing.T) {
 	}
 }
 
-// foreign serves testNode through go-plugin alone, printing a lot at each call. It
-// does not watch stdin. The calls are relayed to the sdk on another socket.
+// foreign serves testNode through go-plugin alone, and prints a lot at each call. It
+// does not watch stdin. It relays the calls to the sdk on another socket.
 func foreign() {
 	path := filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "inner")
 	lis, err := net.Listen("unix", path)
@@ -55,7 +54,7 @@ func foreign() {
 	os.Exit(0)
 }
 
-// relayTo passes a call with one request on. An Empty carries any message as unknown
+// relayTo forwards a call with one request. An Empty can carry any message, as unknown
 // fields.
 func relayTo(inner *grpc.ClientConn) grpc.StreamHandler {
 	return func(_ any, outer grpc.ServerStream) error {

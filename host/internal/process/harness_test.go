@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// testTimeout is how long a test waits for what must happen.
+// testTimeout is how long a test waits for an expected event.
 const testTimeout = 30 * time.Second
 
 // shortDir is a temporary directory whose path leaves room for a socket.
@@ -26,7 +26,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// node is a supervisor of a node in a role, and what it logged.
+// node is a supervisor of a test node, with its log.
 type node struct {
 	*Supervisor
 	t    *testing.T
@@ -34,7 +34,7 @@ type node struct {
 	logs *logs
 }
 
-// newNode prepares a node; nothing runs yet. It stops with the test.
+// newNode prepares a node without starting it. The node is stopped when the test ends.
 func newNode(t *testing.T, role string, change ...func(*Spec)) *node {
 	t.Helper()
 	n := &node{t: t, dir: shortDir(t), logs: newLogs()}
@@ -46,7 +46,7 @@ func newNode(t *testing.T, role string, change ...func(*Spec)) *node {
 		Name: "n", Path: self(), Args: []string{role}, StateDir: n.dir + "/state", RunDir: run, Logger: n.logs.logger(),
 		Timing: Timing{
 			BackoffMin: time.Millisecond, BackoffMax: time.Millisecond,
-			StartTimeout: testTimeout, DescribeTimeout: testTimeout, HealthTimeout: testTimeout, // a busy machine is no finding
+			StartTimeout: testTimeout, DescribeTimeout: testTimeout, HealthTimeout: testTimeout, // a busy machine must not fail the test
 		},
 	}
 	for _, f := range change {
@@ -66,7 +66,7 @@ func newNode(t *testing.T, role string, change ...func(*Spec)) *node {
 	return n
 }
 
-// started is a node that is ready.
+// started starts a node and waits until it is ready.
 func started(t *testing.T, role string, change ...func(*Spec)) *node {
 	t.Helper()
 	n := newNode(t, role, change...)
@@ -76,7 +76,7 @@ func started(t *testing.T, role string, change ...func(*Spec)) *node {
 	return n
 }
 
-// soon is a context that ends when the test has waited long enough.
+// soon is a context with the test's timeout.
 func (n *node) soon() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	n.t.Cleanup(cancel)
@@ -101,7 +101,7 @@ func (n *node) awaitState(want State) Status {
 	return n.await("is "+string(want), func(s Status) bool { return s.State == want })
 }
 
-// tell has the test node do something and returns what it said.
+// tell makes the test node do something and returns its answer.
 func (n *node) tell(what string) (said, error) {
 	n.t.Helper()
 	var out said
@@ -127,7 +127,7 @@ func (n *node) call(operation string, input any) ([]byte, error) {
 	return res.Output, err
 }
 
-// works proves that the node takes calls.
+// works checks that the node takes calls.
 func (n *node) works() {
 	n.t.Helper()
 	if out, err := n.tell("something"); err != nil || out.Said != "something" {
@@ -146,7 +146,7 @@ func (n *node) fails(words ...string) {
 	}
 }
 
-// gone waits until a process does not exist, or is a zombie of somebody else's.
+// gone waits until a process does not exist any more, or is a zombie that another process must reap.
 func gone(t *testing.T, pid int) {
 	t.Helper()
 	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
@@ -163,7 +163,7 @@ func gone(t *testing.T, pid int) {
 	}
 }
 
-// openFiles counts the files this process has open; 0 where that cannot be known.
+// openFiles counts the open files of this process; 0 if the system does not tell.
 func openFiles(t *testing.T) int {
 	t.Helper()
 	files, err := os.ReadDir("/proc/self/fd")

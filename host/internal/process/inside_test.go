@@ -37,7 +37,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("TZ", "Antarctica/Troll")
 	t.Setenv("SSL_CERT_DIR", "/certs")
 	t.Setenv("PLUGIN_PROTOCOL_VERSIONS", "99")
-	n := started(t, "good") // the host's PLUGIN_ variable would have spoilt the handshake
+	n := started(t, "good") // the host's PLUGIN_ variable would have broken the handshake
 	out, err := n.tell("env")
 	if err != nil {
 		t.Fatal(err)
@@ -66,8 +66,8 @@ func TestStdinIsAPipeOfOurs(t *testing.T) {
 	}
 }
 
-// A descendant that left the group cannot be killed with it, but it cannot hide the
-// node's death either.
+// A descendant that left the process group is not killed with it, but it cannot hide
+// the node's death either.
 func TestEscapeeDoesNotHideTheDeath(t *testing.T) {
 	n := started(t, "escapee")
 	before := n.State()

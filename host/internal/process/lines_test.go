@@ -80,7 +80,7 @@ func TestTailIsBounded(t *testing.T) {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// logs is a log that can be waited on.
+// logs is a log in which a test can wait for a text.
 type logs struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -107,7 +107,7 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
-// An end that nobody asked for is told at the level that is always on, with how it ended.
+// An unrequested end of a process is logged as an error, with its exit status.
 func TestTheEndIsToldWithItsStatus(t *testing.T) {
 	n := started(t, "good")
 	_, _ = n.tell("exit") // it cannot answer

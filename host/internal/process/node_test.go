@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// TestMain is also the main of the nodes under test, which are this binary started
-// again with a role as its argument, and of a small host.
+// TestMain is also the main function of the nodes under test, which are this binary
+// started with a role as its argument, and of a small host.
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(sdk.HandshakeCookieKey) == sdk.HandshakeCookieValue:
@@ -36,12 +36,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// scratch is for what all tests share.
+// scratch is a directory for files that all tests share.
 var scratch string
 
-// roles are what a node does before it becomes an ordinary one, if it gets there.
-// Misdeeds that any host has to stand are those of sdk/nodetest/badnode; these need a
-// host's inside.
+// roles are what a node does before it becomes an ordinary one, if it ever does. The
+// faults that every host must survive are in sdk/nodetest/badnode; tests of these need
+// access to internals of the host.
 var roles = map[string]func(){
 	"good":      func() {},
 	"mute":      func() { hang() },
@@ -55,7 +55,7 @@ var roles = map[string]func(){
 	"foreign":   foreign,
 }
 
-// hang outlasts any test, but not for ever: a failed test leaves nothing behind.
+// hang lasts longer than any test, but ends, so that a failed test leaves no process behind.
 func hang() { time.Sleep(10 * time.Minute) }
 
 // notYet fails to open the first time.
@@ -70,7 +70,7 @@ func notYet() {
 	}
 }
 
-// escapee leaves a process outside the group that holds stdin, stdout and stderr.
+// escapee leaves a process outside the group that keeps stdin, stdout and stderr open.
 func escapee() {
 	cmd := exec.Command("sleep", "60")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -91,7 +91,7 @@ type said struct {
 	Env  []string `json:"env,omitempty"`
 }
 
-// testNode does what it is told.
+// testNode does what its input says.
 var testNode = &sdk.Node{
 	Name: "test-node", Version: "1.0.0",
 	Settings: []byte(`{"type":"object","properties":{"size":{"type":"integer"}},"additionalProperties":false}`),
@@ -119,7 +119,7 @@ func obey(ctx context.Context, call *sdk.Call, in do) (out said, err error) {
 		call.Progress("waiting", "", nil)
 		<-ctx.Done()
 		err = ctx.Err()
-	case "read": // a fifo: until somebody writes
+	case "read": // from a fifo, which blocks until somebody writes to it
 		call.Progress("reading", "", nil)
 		var text []byte
 		text, err = os.ReadFile(in.With)
@@ -132,7 +132,7 @@ func obey(ctx context.Context, call *sdk.Call, in do) (out said, err error) {
 	return out, err
 }
 
-// miniHost supervises one node, says when it is ready and waits to be killed.
+// miniHost supervises one node, reports when it is ready and waits to be killed.
 func miniHost(role, dir string) {
 	run, err := openRunDirIn(dir)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// A host that is killed leaves no node behind: a node of the sdk sees the end of its
-// stdin, any other is killed by Linux.
+// A host that is killed leaves no node behind: a node built with the sdk sees the end of
+// its stdin, and Linux kills any other.
 func TestTrapHostIsKilled(t *testing.T) {
 	roles := []string{"good"}
 	if runtime.GOOS == "linux" {
@@ -38,8 +38,8 @@ func TestTrapHostIsKilled(t *testing.T) {
 	}
 }
 
-// Twenty lives, ended in turn by themselves, by a stop, by a crash and before they
-// were ready, leave no goroutine and no file.
+// Twenty processes that end in different ways (by a stop, by a crash or before they are
+// ready) leave no goroutine and no open file.
 func TestNothingLeaks(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	before := openFiles(t)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// logged returns a logger and what was written to it, without times.
+// logged returns a logger and the buffer that it writes to, without times.
 func logged() (*slog.Logger, *bytes.Buffer) {
 	out := &bytes.Buffer{}
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
@@ -67,8 +67,8 @@ level=ERROR msg="node panicked" panic="panic: boom\n\ngoroutine 1 [running]:\nma
 	}
 }
 
-// A node that only says "panic:" and lives on does not silence itself, and does not
-// fill the host's memory.
+// A node that prints "panic:" but keeps running is still logged, and does not fill the
+// host's memory.
 func TestRelayBoundsAPanic(t *testing.T) {
 	log, out := logged()
 	r := newRelay(log)

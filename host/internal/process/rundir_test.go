@@ -21,7 +21,7 @@ func TestRunDirGoesWhereItMay(t *testing.T) {
 			t.Setenv("RUNTIME_DIRECTORY", c.runtime)
 			t.Setenv("XDG_RUNTIME_DIR", c.xdg)
 			state := dir + "/state"
-			if name == "all too long" { // a data directory such as any
+			if name == "all too long" { // the path of a data directory may be this long
 				state = dir + "/" + strings.Repeat("x", maxRunBase)
 			}
 			d, err := OpenRunDir(state)
@@ -76,7 +76,7 @@ func TestRunDirSweepsTheDead(t *testing.T) {
 	if err := os.Mkdir(dead.Path()+"/plugin-dir1", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	dead.lock.Close() // as the kernel does
+	dead.lock.Close() // as the kernel does when a host dies
 
 	next, err := openRunDirIn(base)
 	if err != nil {

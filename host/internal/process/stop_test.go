@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// begin starts a call of the test node, waits until it runs and returns its outcome
-// to come.
+// begin starts a call of the test node and waits until it runs. The returned channel
+// gets its outcome.
 func (n *node) begin(in do) <-chan error {
 	n.t.Helper()
 	c, err := n.Client(n.soon())

@@ -179,7 +179,7 @@ func TestOnReadyRunsForEveryProcess(t *testing.T) {
 	}
 	late := make(chan struct{})
 	n.OnReady(func(ctx context.Context, _ *client.Client) { close(late); <-ctx.Done() })
-	<-late // the present process counts
+	<-late // OnReady also runs for the present process
 
 	late = make(chan struct{})
 	_, _ = n.tell("exit")
@@ -243,7 +243,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// A call through the supervisor costs what it costs through the client.
+// A call through the supervisor costs no more than one through the client.
 func TestClientCostsNothing(t *testing.T) {
 	n := started(t, "good")
 	ctx := t.Context()

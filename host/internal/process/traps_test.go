@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// Each test is one way in which a node is known to take a stock go-plugin host down
-// or to hang it. The node is sdk/nodetest/badnode; it is always the host that is
-// under test.
+// Each test is one way in which a node is known to crash or hang a stock go-plugin host.
+// The node is sdk/nodetest/badnode; the host is under test.
 
 func TestTrapBadLogJSON(t *testing.T) {
 	n := startedBad(t, "start:bad-log")
@@ -117,8 +116,8 @@ func TestTrapExitsAndPanicsWhileStarting(t *testing.T) {
 	}
 }
 
-// A stopped process answers nothing and cannot be asked to end: go-plugin's Ping and
-// Kill hang.
+// A suspended process does not answer and does not react to a request to exit: go-plugin's
+// Ping and Kill hang.
 func TestTrapFrozenNode(t *testing.T) {
 	frozen := func(t *testing.T, change func(*Spec)) *node {
 		n := startedBad(t, "", change)
@@ -167,7 +166,8 @@ func TestTrapFrozenNode(t *testing.T) {
 	})
 }
 
-// A node that ignores SIGTERM and the end of its stdin still has go-plugin's controller.
+// A node that ignores SIGTERM and the end of its stdin still stops through go-plugin's
+// controller.
 func TestTrapDeafNode(t *testing.T) {
 	n := startedBad(t, "start:deaf")
 	if err := n.Stop(n.soon()); err != nil {
@@ -177,7 +177,7 @@ func TestTrapDeafNode(t *testing.T) {
 
 func TestTrapMessageSizes(t *testing.T) {
 	n := startedBad(t, "")
-	n.echoes(strings.Repeat("a", 5<<20)) // go-plugin's default takes 4 MiB
+	n.echoes(strings.Repeat("a", 5<<20)) // go-plugin's default limit is 4 MiB
 	if err := n.misbehave("large"); err != nil {
 		t.Errorf("an answer of 5 MiB: %v", err)
 	}
@@ -220,8 +220,8 @@ func TestTrapSockets(t *testing.T) {
 	})
 }
 
-// A grandchild that holds stdout and stderr hides the death from whoever waits for
-// the end of the pipes.
+// A grandchild that keeps stdout and stderr open hides the node's death from a host that
+// waits for the end of the pipes.
 func TestTrapGrandchild(t *testing.T) {
 	n := startedBad(t, "configure:grandchild")
 	pid := n.State().PID
@@ -238,7 +238,7 @@ func TestTrapGrandchild(t *testing.T) {
 	}
 }
 
-// childrenOf asks the kernel, which keeps them by the thread that forked.
+// childrenOf reads the children of a process, which the kernel lists by the thread that forked.
 func childrenOf(t *testing.T, pid int) (children []int) {
 	t.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))

@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/catalog"
 )
 
-// The manifest a binary prints and the one it answers are the same to the catalog,
-// and a verified copy can be started as often as needed.
+// The catalog considers the manifest that a binary prints and the one that it returns
+// from Describe as equal, and a verified copy can be started repeatedly.
 func TestVerifiedBinary(t *testing.T) {
 	path, err := badnodePath()
 	if err != nil {
@@ -40,8 +40,8 @@ func TestVerifiedBinary(t *testing.T) {
 	m.awaitState(Quarantined)
 }
 
-// Somebody replaces the copy that runs, and the node starts again: what was accepted is
-// what runs. When that is not to be had any more, nothing runs.
+// If the running copy is replaced and the node restarts, the accepted binary runs. If that
+// does not exist any more, nothing runs.
 func TestBinaryIsReplacedWhileItRuns(t *testing.T) {
 	path, err := badnodePath()
 	if err != nil {

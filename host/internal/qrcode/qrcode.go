@@ -1,5 +1,6 @@
-// Package qrcode shows a text as a QR code: as a picture, and as lines of text for where there are
-// only letters. A text that no code holds has neither; whoever shows a code shows its text, too.
+// Package qrcode renders a text as a QR code: as an image, or as lines of text for places that can
+// show only characters. Both are nil for a text that is empty or too long for a QR code, so callers
+// show the text, too.
 package qrcode
 
 import (
@@ -8,7 +9,7 @@ import (
 	"rsc.io/qr"
 )
 
-// PNG is the code as a picture; nil when there is none.
+// PNG returns the code as an image; nil if the text has none.
 func PNG(text string) []byte {
 	code := encode(text)
 	if code == nil {
@@ -17,11 +18,11 @@ func PNG(text string) []byte {
 	return code.PNG()
 }
 
-// quiet is the margin that cameras need, in modules.
+// quiet is the width in modules of the margin that cameras need.
 const quiet = 2
 
-// Lines are the code as text, two rows of modules in a line, black where letters are; nil when there
-// is none.
+// Lines returns the code as text, two rows of modules per line, black where characters are; nil if
+// the text has none.
 func Lines(text string) []string {
 	code := encode(text)
 	if code == nil {
@@ -52,7 +53,7 @@ func encode(text string) *qr.Code {
 		return nil
 	}
 	code, err := qr.Encode(text, qr.L)
-	if err != nil { // longer than any code holds
+	if err != nil { // the text is too long for any code
 		return nil
 	}
 	return code

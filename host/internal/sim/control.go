@@ -14,10 +14,10 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// maxAnswer bounds an answer of the control API, in bytes.
+// maxAnswer bounds a response of the control API, in bytes.
 const maxAnswer = 16 << 20
 
-// control speaks to the control API of a simulator, which may run in another process.
+// control is a client of the control API of a simulator, which may run in another process.
 type control struct {
 	base *url.URL // of the simulator, without a path
 	http *http.Client
@@ -29,7 +29,7 @@ func newControl(base *url.URL) *control {
 
 func (c *control) close() { c.http.CloseIdleConnections() }
 
-// refusal is what the simulator answered instead of doing it.
+// refusal is the simulator's response to a request that it did not carry out.
 type refusal struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
@@ -72,7 +72,7 @@ func (c *control) call(ctx context.Context, path string, in, out any) error {
 	}
 	if res.StatusCode >= 300 {
 		r := &refusal{Detail: http.StatusText(res.StatusCode)}
-		_ = json.Unmarshal(raw, r) // another server's words are not ours
+		_ = json.Unmarshal(raw, r) // another server may answer in another format
 		r.Status = res.StatusCode
 		return r
 	}
@@ -85,7 +85,7 @@ func (c *control) call(ctx context.Context, path string, in, out any) error {
 	return nil
 }
 
-// account is a number that the simulator knows.
+// account is a phone number in the simulator.
 type account struct {
 	Number string `json:"number"`
 	Name   string `json:"name"`
@@ -98,7 +98,7 @@ func (c *control) accounts(ctx context.Context) (all []account, err error) {
 	return all, c.call(ctx, "accounts", nil, &all)
 }
 
-// message is one that a phone shows.
+// message is a message that a phone shows.
 type message struct {
 	ID   string `json:"id"`
 	Chat string `json:"chat"` // the number, or the JID of a group

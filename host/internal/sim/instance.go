@@ -21,8 +21,8 @@ const connect = "whatsapp.instance.connect@1"
 // Execute calls an operation of the node under simulation.
 type Execute func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error)
 
-// Connect creates the instance if it is not there, and connects it; a QR code that
-// the node shows is scanned by the instance's simulated phone.
+// Connect creates the instance if it does not exist, and connects it. The instance's
+// simulated phone scans the QR code if the node shows one.
 func (s *Simulation) Connect(ctx context.Context, execute Execute, instance string) error {
 	input, err := json.Marshal(map[string]string{"instance": instance})
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 	}
 	err = s.pair(ctx, execute, instance, input)
 	if p := new(sdk.Problem); errors.As(err, &p) && p.Code == "logged_out" {
-		// It was paired in an earlier simulation, which this server knows nothing of.
+		// It was paired with the server of an earlier simulation.
 		err = s.pair(ctx, execute, instance, input)
 	}
 	if err != nil {
@@ -44,11 +44,11 @@ func (s *Simulation) Connect(ctx context.Context, execute Execute, instance stri
 	return nil
 }
 
-// awayTime is how long an instance may be on its way from one host to another.
+// awayTime is how long an instance may take to move from one host to another.
 const awayTime = time.Minute
 
-// patient asks again while an instance changes hosts: of hosts that start together one makes it, and the others
-// may find that one not listening yet.
+// patient repeats a call while an instance moves between hosts. It also helps when hosts start
+// together: one creates the instance, and may not listen yet when the others call it.
 func patient(execute Execute) Execute {
 	return func(ctx context.Context, r client.Request, progress func(client.Progress)) (client.Result, error) {
 		for end := time.Now().Add(awayTime); ; {
@@ -102,8 +102,8 @@ func (s *Simulation) scan(ctx context.Context, instance, code string) error {
 }
 
 // account is the number for an instance to pair with: the one it has had in this
-// simulation, or that of an account with its name that nobody is linked to, or a new one.
-// An account that another host has used is left alone: people's phones know its devices.
+// simulation, or that of an account with its name and no linked device, or a new one.
+// It does not use an account of another host, because people's phones know its devices.
 func (s *Simulation) account(ctx context.Context, instance string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *Simulation) account(ctx context.Context, instance string) (string, erro
 	}
 }
 
-// Numbers are those of the instances that were connected.
+// Numbers returns the phone numbers of the instances that were connected, by instance.
 func (s *Simulation) Numbers() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// An instance that changes hosts is asked for again, for a while.
+// Calls to an instance that moves between hosts are repeated for a limited time.
 func TestPatient(t *testing.T) {
 	for name, test := range map[string]struct {
 		away int

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Phone makes the customer with this number, unless there is one, and returns the number
+// Phone creates the customer with this number, unless it exists, and returns the number
 // in digits.
 func (s *Simulation) Phone(ctx context.Context, number string) (string, error) {
 	var made account
@@ -23,7 +23,7 @@ func (s *Simulation) Phone(ctx context.Context, number string) (string, error) {
 	return made.Number, nil
 }
 
-// names are what people are called, in the order in which they come.
+// names are the names of the people, in the order in which they are created.
 var names = []string{"Ana", "Bruno", "Carla", "Davi", "Elisa", "Fábio", "Gabi", "Hugo"}
 
 func (s *Simulation) nextName() string {
@@ -37,7 +37,7 @@ func (s *Simulation) nextName() string {
 	return name
 }
 
-// digits is a number as the simulator writes it.
+// digits is a number in the simulator's form: digits only.
 func digits(number string) string {
 	return strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
@@ -56,7 +56,7 @@ func (s *Simulation) Click(ctx context.Context, id, button string) error {
 	return s.control.call(ctx, "phones/"+phone+"/click", map[string]string{"messageId": id, "buttonId": button}, nil)
 }
 
-// Reply waits until a phone shows the message, and writes into its chat.
+// Reply waits until a phone shows the message, and sends a text to its chat.
 func (s *Simulation) Reply(ctx context.Context, id, words string) error {
 	phone, m, err := s.shown(ctx, id)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Simulation) Reply(ctx context.Context, id, words string) error {
 	return s.say(ctx, phone, m.Chat, words)
 }
 
-// Write has the customer with this number write to an instance that was connected.
+// Write sends a text from the customer with this number to an instance that was connected.
 func (s *Simulation) Write(ctx context.Context, phone, instance, words string) error {
 	number, ok := s.Numbers()[instance]
 	if !ok {
@@ -78,7 +78,7 @@ func (s *Simulation) say(ctx context.Context, phone, to, words string) error {
 	return s.control.call(ctx, "phones/"+phone+"/text", map[string]string{"to": to, "text": words}, nil)
 }
 
-// look is how long one question for a phone's messages waits for a new one.
+// look is how long one request for a phone's messages waits for a new one.
 const look = 5 * time.Second
 
 // shown waits until a phone shows the message.
@@ -114,7 +114,7 @@ func (s *Simulation) shown(ctx context.Context, id string) (phone string, _ mess
 	}
 }
 
-// await reads a phone's messages until the one of this id is among them.
+// await reads a phone's messages until it finds the one with this id.
 func (s *Simulation) await(ctx context.Context, phone, id string) (message, bool) {
 	after := ""
 	for ctx.Err() == nil {

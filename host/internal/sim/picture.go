@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// gallery serves one picture on loopback, for flows with a media header: nothing of
-// a simulation may need the internet.
+// gallery serves one picture on loopback, for flows with a media header, because a
+// simulation must not need the internet.
 type gallery struct {
 	http *http.Server
 	url  string
@@ -33,7 +33,7 @@ func openGallery() (*gallery, error) {
 		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "image/png")
-			_, _ = w.Write(body.Bytes()) // the reader is gone: nobody to tell
+			_, _ = w.Write(body.Bytes()) // it fails only if the client has disconnected
 		}),
 	}
 	go func() { _ = g.http.Serve(l) }() // ends with Close
@@ -42,7 +42,7 @@ func openGallery() (*gallery, error) {
 
 func (g *gallery) close() error { return g.http.Close() }
 
-// picture is a receipt as far as a thumbnail shows one: dark lines on paper.
+// picture looks like a receipt at the size of a thumbnail: dark lines on paper.
 func picture() image.Image {
 	img := image.NewGray(image.Rect(0, 0, 320, 400))
 	for y := range 400 {

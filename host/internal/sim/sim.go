@@ -1,11 +1,12 @@
 // Package sim is the WhatsApp of a simulated host: a wasim server, in this process for
-// --simulate or in another for --simulator, a business account for every instance, and
-// customers' phones.
+// --simulate or in another one for --simulator, with a business account for every instance,
+// and customers' phones.
 //
-// It does what a person with curl can do, by the same control API, wherever the server is.
+// Wherever the server runs, the package uses only its control API, which a person can also
+// use with curl.
 //
-// It guarantees that nothing of a simulated host reaches the real WhatsApp: the
-// node gets the simulator's address and root key as settings, and trusts nothing else.
+// It guarantees that nothing from a simulated host reaches the real WhatsApp: the node
+// gets the simulator's address and root key as settings, and trusts nothing else.
 package sim
 
 import (
@@ -24,7 +25,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Simulation is a simulator and the people on it. Close it.
+// Simulation is a simulator and the people on it. The caller must close it.
 type Simulation struct {
 	server  *wasim.Server // nil: it runs elsewhere
 	address string        // as the node's setting server.url wants it
@@ -34,8 +35,8 @@ type Simulation struct {
 	log     *slog.Logger
 
 	mu        sync.Mutex
-	instances map[string]string // their numbers
-	people    int               // who was given a phone
+	instances map[string]string // phone numbers by instance
+	people    int               // number of names given out
 }
 
 // Start starts a simulator in this process, on a free loopback port.
@@ -53,8 +54,8 @@ func Start(log *slog.Logger) (*Simulation, error) {
 	return s, nil
 }
 
-// Join uses the simulator at an address such as http://127.0.0.1:8090: one that tapnode
-// simulate runs, or another host.
+// Join uses the simulator at an address such as http://127.0.0.1:8090, which "tapnode
+// simulate" or another host runs.
 func Join(ctx context.Context, address string, log *slog.Logger) (*Simulation, error) {
 	s, err := open(address, log)
 	if err != nil {
@@ -93,11 +94,11 @@ func (s *Simulation) Close() error {
 	return err
 }
 
-// Server is the simulator itself, for faults and records; nil after Join.
+// Server is the simulator itself, to inject faults and read records; nil after Join.
 func (s *Simulation) Server() *wasim.Server { return s.server }
 
-// Settings lead the node here. Header media may come from loopback, where the
-// simulation's own picture is.
+// Settings are the node's settings to use this simulator. They allow header media from
+// loopback, where the simulation's own picture is.
 func (s *Simulation) Settings() json.RawMessage {
 	raw, err := json.Marshal(map[string]any{
 		"server": map[string]any{"url": s.address, "rootKey": s.rootKey},
@@ -110,11 +111,11 @@ func (s *Simulation) Settings() json.RawMessage {
 	return raw
 }
 
-// Picture is the address of a picture for flows that want one.
+// Picture is the address of a picture for flows that need one.
 func (s *Simulation) Picture() string { return s.gallery.url }
 
-// Control is the simulator's control API, below /sim/v1/, and the picture, which a page of the host can show
-// from nowhere else. It asks for no token.
+// Control serves the simulator's control API, below /sim/v1/, and the picture, which a page of the
+// host can load from no other address. It requires no token.
 func (s *Simulation) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+wasim.ControlPath+"picture.png", s.gallery.http.Handler)
@@ -126,13 +127,13 @@ func (s *Simulation) proxy() http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(s.control.base)
-			r.Out.Host = r.In.Host // the commands it lists name the address that was asked
+			r.Out.Host = r.In.Host // so that the commands in its responses have the address that the client used
 		},
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // mostly readers that have gone
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // mostly clients that have disconnected
 	}
 }
 
-// For says whether a node is one that talks to WhatsApp, and so takes Settings.
+// For reports whether a node talks to WhatsApp, and so accepts Settings.
 func For(m sdk.Manifest) bool {
 	return slices.ContainsFunc(m.Operations, func(op sdk.OperationManifest) bool { return op.ID == connect })
 }

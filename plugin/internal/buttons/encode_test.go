@@ -26,9 +26,9 @@ var update = flag.Bool("update", false, "rewrite the expected half of the golden
 
 var profiles = []Profile{Direct, Full, Legacy}
 
-// TestGolden holds every shape in every profile against testdata/encode. A file
-// has two parts, parted by a line of hyphens: the input as a person writes it, and
-// all that is made from it.
+// TestGolden compares every shape in every profile with testdata/encode. A file has two parts,
+// separated by a line of hyphens: the input as a person writes it, and everything that is made from
+// it.
 func TestGolden(t *testing.T) {
 	const parting = "\n---\n"
 	files, err := filepath.Glob("testdata/encode/*.golden")
@@ -108,7 +108,7 @@ func sending(r Request) Send {
 	return s
 }
 
-// protoJSON evens out the spaces that protojson varies on purpose.
+// protoJSON normalises the spaces that protojson varies on purpose.
 func protoJSON(t *testing.T, message *waE2E.Message) []byte {
 	t.Helper()
 	raw, err := protojson.Marshal(message)
@@ -122,8 +122,8 @@ func protoJSON(t *testing.T, message *waE2E.Message) []byte {
 	return append(out.Bytes(), '\n')
 }
 
-// stanza is the nodes as XML, after they went through WhatsApp's binary form:
-// what cannot be encoded must not pass.
+// stanza returns the nodes as XML after a round trip through WhatsApp's binary form, so that nodes
+// that cannot be encoded fail.
 func stanza(t *testing.T, message *waE2E.Message, nodes []waBinary.Node) []byte {
 	t.Helper()
 	if err := oneBiz(message, nodes); err != nil {
@@ -145,8 +145,8 @@ func stanza(t *testing.T, message *waE2E.Message, nodes []waBinary.Node) []byte 
 	return out.Bytes()
 }
 
-// oneBiz counts the <biz> nodes that will leave: ours, and the one that whatsmeow
-// adds by itself for the messages named in getButtonTypeFromMessage (send.go).
+// oneBiz counts the <biz> nodes that will be sent: ours, and the one that whatsmeow adds by itself
+// for the messages named in getButtonTypeFromMessage (send.go).
 func oneBiz(message *waE2E.Message, nodes []waBinary.Node) error {
 	count := 0
 	for _, node := range nodes {

@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseSaysWhereAndWhat: each slip of form gets its place and its cure.
+// TestParseSaysWhereAndWhat: each mistake of form is reported with its place and its remedy.
 func TestParseSaysWhereAndWhat(t *testing.T) {
 	for document, want := range map[string]string{
 		``:                                      "|Invalid request body: it is empty|send a JSON object",
@@ -77,9 +77,9 @@ func compiled(t *testing.T, name string) *jsonschema.Schema {
 	return c.MustCompile(schemas.Base + name)
 }
 
-// TestSchemaAgrees: whatever the form lets through the node accepts, and what the
-// node refuses for its content the form refuses too, so that nobody fills in a
-// form only to hear no.
+// TestSchemaAgrees: the node accepts everything that the form accepts, and the form refuses
+// everything that the node refuses for its content, so that nobody fills in a form only to be
+// refused.
 func TestSchemaAgrees(t *testing.T) {
 	schema := compiled(t, schemas.SendButtonsInput)
 	golden, err := filepath.Glob("testdata/encode/*.golden")
@@ -166,8 +166,8 @@ func TestPreviewMatchesSchema(t *testing.T) {
 	}
 }
 
-// FuzzParse: no input gets past Validate unbounded or makes an encoder fail, and
-// every complaint has words.
+// FuzzParse: no input passes Validate unbounded or makes an encoder fail, and every violation has a
+// message.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(with()))
 	f.Add([]byte(with("mediaUrl", `"https://example.com/a"`, "mediaType", `"image"`, "replyTo", `"3EB0"`, "replyPrivate", "true")))

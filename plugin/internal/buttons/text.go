@@ -62,8 +62,8 @@ func Text(r Request) string {
 }
 
 // ByLabel returns the index of the REPLY button whose label somebody typed, or false if no label or
-// more than one matches. Only if none matches otherwise, accents, the script of digits and a full
-// stop are ignored.
+// more than one matches. If none matches exactly, accents, the script of digits and a full stop are
+// ignored.
 func ByLabel(buttons []Button, said string) (int, bool) {
 	for _, as := range []func(string) string{typed.Fold, typed.Loose} {
 		found, n, said := -1, 0, as(said)

@@ -37,7 +37,7 @@ func TestAnswer(t *testing.T) {
 		"1": "a", " 1. ": "a", "1)": "a", "1️⃣": "a", "１": "a", "①": "a", "⑴": "a", "*1*": "a", "«1»": "a", "1\u200b": "a", "\u202a1\u202c": "a",
 		"١": "a", "۱": "a", "१": "a", "၁": "a", "1️⃣.": "a", "\u00a01\u202f": "a", "1、": "a",
 		"٢": "c", "٣": "c", "3)": "c",
-		"2":        "c", // a label goes before a number
+		"2":        "c", // a label takes precedence over a number
 		"3":        "c",
 		"não  SEI": "a", "na\u0303o sei": "a", "NÃO SEI": "a",
 		"strasse 1": "b", "straße ١": "b", "Strasse 1!": "b", "nao sei": "a", "NAO SEI.": "a", "\"não sei\"": "a", "não\u00a0\u200bsei": "a",

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// with is a good request with members replaced or added; "" removes one.
+// with is a valid request with members replaced or added; "" removes one.
 func with(changes ...string) string {
 	members := []string{"instance", "number", "contentText", "buttons"}
 	values := map[string]string{
@@ -30,10 +30,10 @@ func with(changes ...string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// menu is a good request with rules for its clicks.
+// menu is a valid request with rules for its clicks.
 func menu(rules string) string { return with("menu", "{"+rules+"}") }
 
-// people are so many phone numbers, as JSON.
+// people returns n phone numbers, as JSON.
 func people(n int) string {
 	var list []string
 	for i := range n {
@@ -54,7 +54,7 @@ func button(id, label, kind string) string {
 	return fmt.Sprintf(`{"id":%q,"displayText":%q,"type":%q}`, id, label, kind)
 }
 
-// TestErrorTable is the HTTP API's table of errors, row by row, to the letter.
+// TestErrorTable checks the HTTP API's table of errors, row by row and word for word.
 func TestErrorTable(t *testing.T) {
 	rows := []struct{ document, pointer, code, message string }{
 		{with("instance", ""), "/instance", CodeInstanceRequired, "Instance name is required"},
@@ -123,7 +123,7 @@ func TestAllAtOnce(t *testing.T) {
 	}
 }
 
-// TestServiceRules: what the table leaves to the service as invalid_request.
+// TestServiceRules: the violations that the table leaves to the service as invalid_request.
 func TestServiceRules(t *testing.T) {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	quoted := func(s string) string { return fmt.Sprintf("%q", s) }

@@ -88,7 +88,7 @@ func TestForms(t *testing.T) {
 	rows := []struct {
 		name    string
 		message *waE2E.Message
-		want    Click // the claimed part only
+		want    Click // only the part that the sender claims
 	}{
 		{"interactive", interactive(`{"id":"yes"}`, "Yes", menuID), Click{Form: FormInteractive, ButtonID: "yes", Label: "Yes", QuotedID: menuID}},
 		{"interactive, label in params", interactive(`{"id":"yes","display_text":"Sure","title":"T"}`, "Body", menuID), Click{Form: FormInteractive, ButtonID: "yes", Label: "Sure", QuotedID: menuID}},

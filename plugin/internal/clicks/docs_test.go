@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/schemas"
 )
 
-// TestDocs: the examples of docs/clicks.md are valid, the event is one we could have
-// sent, and every refusal is explained.
+// TestDocs: the examples of docs/clicks.md are valid, the event is one that we could have sent, and
+// every refusal is explained.
 func TestDocs(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/clicks.md")
 	if err != nil {

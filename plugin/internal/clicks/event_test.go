@@ -102,8 +102,8 @@ func structMembers(t reflect.Type, at string) []string {
 	return paths
 }
 
-// TestClickedTrustsTheMenu: id and label come from the menu that was sent, what
-// the sender claims stays in rawId.
+// TestClickedTrustsTheMenu: id and label come from the menu that was sent; what the sender claims
+// is only in rawId.
 func TestClickedTrustsTheMenu(t *testing.T) {
 	menu := Menu{MessageID: menuID, Chat: []string{anaLID}, SentAt: noon, Source: "crm", Correlation: "run-1", Buttons: yesNo(), AsText: true}
 	tap, _ := readClick(interactive(`{"id":"yes","display_text":"Refund everything"}`, "", menuID), fromAna())

@@ -12,8 +12,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/clicks"
 )
 
-// A tap names the menu it was made on, so a newer menu with the same button id
-// does not catch it.
+// A tap quotes its menu, so a newer menu with the same button id does not match.
 func ExampleCorrelate() {
 	ana := types.NewJID("123456789012345", types.HiddenUserServer)
 	monday := time.Date(2026, 11, 16, 9, 0, 0, 0, time.UTC)

@@ -12,9 +12,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// TestEveryKindOfMessage: for every member that a message can have it is decided whether
-// a person sees it; a new version of whatsmeow that brings one fails here. Wrappers show
-// what is inside.
+// TestEveryKindOfMessage: for every member that a message can have, it is decided whether a person
+// sees it; a new version of whatsmeow that adds a member fails here. Wrappers show their contents.
 func TestEveryKindOfMessage(t *testing.T) {
 	decided, err := os.ReadFile("testdata/kinds.txt")
 	if err != nil {
@@ -45,7 +44,7 @@ func TestEveryKindOfMessage(t *testing.T) {
 	}
 }
 
-// TestOther: the words and the quote of what has no kind of its own.
+// TestOther: the text and the quote of messages that have no kind of their own.
 func TestOther(t *testing.T) {
 	quote := quoting(menuID)
 	note := text("for the pizza", "")
@@ -80,7 +79,7 @@ func TestOther(t *testing.T) {
 	}
 }
 
-// TestParts: a picture that comes twice, in two qualities, is one message.
+// TestParts: a picture that arrives twice, in two qualities, is one message.
 func TestParts(t *testing.T) {
 	picture := func(of waE2E.MessageAssociation_AssociationType, parent *waCommon.MessageKey) *waE2E.Message {
 		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{}, MessageContextInfo: &waE2E.MessageContextInfo{

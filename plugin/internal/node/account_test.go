@@ -10,8 +10,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// TestAnotherAccount: the instance is paired with another account. What the one before
-// sent and heard does not act for it, and the keys of its sends still answer.
+// TestAnotherAccount: when the instance is paired with another account, what the previous account
+// sent and received has no effect for it, and the keys of its sends still answer.
 func TestAnotherAccount(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -24,7 +24,7 @@ func TestAnotherAccount(t *testing.T) {
 	w.must(w.execute(sent, nil))
 	lost := client.Request{Operation: send.OpText, Input: raw(t, textTo(anaNumber)), Key: "text-1"}
 	w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{DropAck: true}})
-	ana.Disconnect() // or her receipt is the answer
+	ana.Disconnect() // otherwise her receipt would settle the send
 	if p := problemOf(t, w.execute(lost, nil)); p.Effect != sdk.EffectUnknown {
 		t.Fatalf("a message without an answer: %+v", p)
 	}
@@ -56,7 +56,7 @@ func TestAnotherAccount(t *testing.T) {
 	}
 }
 
-// TestTwoInstancesOnOneNumber: both say so, in the list and in their health.
+// TestTwoInstancesOnOneNumber: both report it, in the list and in their health.
 func TestTwoInstancesOnOneNumber(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wasim.Options{})

@@ -11,8 +11,8 @@ import (
 
 const otherNumber = "551130000002"
 
-// TestHostsHearWhichInstanceIsAway: from when its line is gone until what WhatsApp kept has been
-// given to the host, an instance is said to be behind, and no other.
+// TestHostsHearWhichInstanceIsAway: from the loss of its connection until the host has everything
+// that WhatsApp kept for it, an instance is reported as behind, and no other instance is.
 func TestHostsHearWhichInstanceIsAway(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})

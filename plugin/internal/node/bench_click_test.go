@@ -12,10 +12,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// BenchmarkClicks is the way of clicks that have gathered at the server while it held
-// them back: decrypted, matched, stored, given to a host and acknowledged by it.
-//
-//	go test -run - -bench 'Clicks?$' -cpuprofile cpu.out ./plugin/internal/node
+// BenchmarkClicks measures clicks that have gathered at the server while it held them back:
+// decrypted, matched, stored, given to a host and acknowledged by it.
 func BenchmarkClicks(b *testing.B) { benchTaps(b, benchClicks) }
 
 // BenchmarkClick is the same for one click at a time.
@@ -49,7 +47,7 @@ func benchTaps(b *testing.B, taps func(*testing.B, *wasim.Server, *wasim.Phone, 
 
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	// The other trigger is listened to as well, as a host does.
+	// The other trigger has a subscriber as well, as with a real host.
 	for _, operation := range []string{opMessageReceived, opButtonClick} {
 		sub, err := node.Subscribe(ctx, client.Start{Operation: operation, Subscriber: "bench"})
 		check(b, err)

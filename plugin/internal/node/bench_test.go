@@ -26,10 +26,10 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// BenchmarkSend compares one warm send through the node, from the host's Execute to
-// its answer, ledger and menu included, with whatsmeow alone on its own store under
-// the same durability (SQLite, WAL, synchronous=FULL). Read the ratio, and of both
-// sides the same run: the simulator works in this process too.
+// BenchmarkSend compares one warm send through the node, from the host's Execute to its answer,
+// ledger and menu included, with whatsmeow alone on its own store under the same durability
+// (SQLite, WAL, synchronous=FULL). Read the ratio, and compare only figures of the same run: the
+// simulator works in this process too.
 func BenchmarkSend(b *testing.B) {
 	old := slog.SetLogLoggerLevel(slog.LevelError)
 	defer slog.SetLogLoggerLevel(old)
@@ -37,7 +37,7 @@ func BenchmarkSend(b *testing.B) {
 	check(b, err)
 	defer sim.Close()
 	sim.Trust()
-	_, err = sim.NewAccount(anaNumber) // its phone is played by the server
+	_, err = sim.NewAccount(anaNumber) // the server plays its phone
 	check(b, err)
 	input := fmt.Appendf(nil, `{"instance":"shop","number":%q,"contentText":"How can we help?","buttons":[{"id":"sales","displayText":"Talk to sales"},{"id":"support","displayText":"Support"}]}`, anaNumber)
 
@@ -59,7 +59,7 @@ func BenchmarkSend(b *testing.B) {
 		}},
 	}
 	for _, side := range sides {
-		side.send(b.Context(), -1) // the session and the number are known from here on
+		side.send(b.Context(), -1) // the session and the number are known from now on
 	}
 	for _, side := range sides {
 		b.Run(side.name, func(b *testing.B) {
@@ -132,8 +132,8 @@ func bareClient(b *testing.B, sim *wasim.Server) *whatsmeow.Client {
 	return cli
 }
 
-// cpuTime is the processor time of this process, which other programs on the machine
-// disturb less than the duration.
+// cpuTime is the processor time of this process, which other programs on the machine disturb less
+// than the elapsed time.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	check(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))

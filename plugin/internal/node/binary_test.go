@@ -25,7 +25,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// binaries is where the real binary is built, once.
+// binaries is the directory in which the real binary is built, once.
 var binaries string
 
 var nodeBinary = sync.OnceValues(func() (string, error) {
@@ -89,7 +89,7 @@ func startChild(t *testing.T) *child {
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, out)
-		_ = c.cmd.Wait() // killed, mostly
+		_ = c.cmd.Wait() // it was usually killed
 		close(c.ended)
 	}()
 	conn, err := grpc.NewClient("passthrough:///node", append(client.DialOptions(),

@@ -14,8 +14,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// TestOnePictureForFifty: a campaign is one upload, however many messages are on their way at once, and everybody gets
-// the same picture.
+// TestOnePictureForFifty: a campaign makes one upload, however many messages are being sent at
+// once, and everybody gets the same picture.
 func TestOnePictureForFifty(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -26,7 +26,7 @@ func TestOnePictureForFifty(t *testing.T) {
 	numbers := []string{anaNumber}
 	for i := range recipients - 1 {
 		number := fmt.Sprint(5_511_977_770_000 + i)
-		_, err := w.sim.NewAccount(number) // its phone is played by the server
+		_, err := w.sim.NewAccount(number) // the server plays its phone
 		w.must(err)
 		numbers = append(numbers, number)
 	}

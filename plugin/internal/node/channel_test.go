@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// TestChannelPostIsSentAnew: a post whose answer was lost goes out again under its id and with its picture's handle,
-// although the picture is gone from where it came from.
+// TestChannelPostIsSentAnew: a post whose answer was lost is sent again under its id and with its
+// picture's handle, although the picture is no longer at its URL.
 func TestChannelPostIsSentAnew(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -50,7 +50,7 @@ func TestChannelPostIsSentAnew(t *testing.T) {
 	}
 }
 
-// repeat executes a request until the call before it is over.
+// repeat executes a request until the earlier call is over.
 func (w *world) repeat(r client.Request, into any) error {
 	w.t.Helper()
 	ctx := w.ctx()

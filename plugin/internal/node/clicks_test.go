@@ -32,7 +32,7 @@ func (w *world) ask(menu obj, phone *wasim.Phone) wasim.Message {
 	return m
 }
 
-// claim is a click as anybody can make one up.
+// claim is a click that anybody could forge.
 func claim(button, quoted string) *waE2E.Message {
 	info := &waE2E.ContextInfo{}
 	if quoted != "" {
@@ -63,7 +63,7 @@ func TestEveryShapeOfAClick(t *testing.T) {
 				m.Chat = chat
 				id, err := ana.Click(w.ctx(), m, "support", shape, options...)
 				w.must(err)
-				if shape == wasim.ShapeText && !quoted { // nothing tells it from any other word
+				if shape == wasim.ShapeText && !quoted { // indistinguishable from any other text
 					var r clicks.MessageReceived
 					if w.next(received, &r); r.MessageID != id || r.Menu == nil || r.Menu.MessageID != m.ID || r.MatchedBy != clicks.ByChat {
 						t.Errorf("%s: %+v", way, r)
@@ -94,7 +94,7 @@ func TestEveryShapeOfAClick(t *testing.T) {
 	}
 }
 
-// TestClaims: what a click says is believed only where a menu of ours bears it out.
+// TestClaims: the contents of a click are believed only where a menu of ours confirms them.
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -142,8 +142,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestAgain: a press that WhatsApp delivers twice is one click; two presses, on two
-// devices of one person, are two, of one person.
+// TestAgain: a press that WhatsApp delivers twice is one click; two presses on two devices of one
+// person are two clicks of one person.
 func TestAgain(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -195,7 +195,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// TestOwnEcho: what the account's owner does on the phone is no customer's click.
+// TestOwnEcho: a click by the account's owner on the phone is not a customer's click.
 func TestOwnEcho(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wasim.Options{})

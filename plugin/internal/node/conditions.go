@@ -11,14 +11,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// conditions grades the instances for the host: by their connection, and by whether they
-// may write to new contacts.
+// conditions grades the instances for the host: by their connection, and by whether they may write
+// to new contacts.
 type conditions struct {
 	board  *sdk.Board
-	leased bool // instances that other processes have claimed are theirs to tell of
+	leased bool // other processes report the instances that they have claimed
 
 	mu        sync.Mutex
-	instances map[string]*condition // as many as the pool has
+	instances map[string]*condition // bounded by the pool's instances
 	process   sdk.Health            // of the process, while its database works
 }
 
@@ -32,7 +32,7 @@ func newConditions(board *sdk.Board, leased bool) *conditions {
 	return &conditions{board: board, leased: leased, instances: map[string]*condition{}, process: sdk.Health{State: sdk.Healthy}}
 }
 
-// simulated says that the process talks to a test server.
+// simulated records that the process talks to a test server.
 func (c *conditions) simulated() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +41,7 @@ func (c *conditions) simulated() {
 	c.board.Set(c.process)
 }
 
-// storage is the sqldb.Monitor's changed.
+// storage is the callback of sqldb.DB.Monitor.
 func (c *conditions) storage(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

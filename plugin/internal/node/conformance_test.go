@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	c := &conformance{accounts: map[string]*wasim.Account{}, sent: map[string]map[string]bool{}}
 	c.world = newWorld(t, wasim.Options{OnFault: c.observe})
-	c.shut() // the suite runs nodes of its own
+	c.shut() // the suite runs its own nodes
 	ana := c.customer(anaNumber)
 	tapping, stop := context.WithCancel(context.Background())
 	var tapped sync.WaitGroup
@@ -62,7 +62,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// conformance is a WhatsApp that counts, and an account for each state directory.
+// conformance is a simulated WhatsApp that counts messages, and an account for each state
+// directory.
 type conformance struct {
 	*world
 
@@ -85,8 +86,8 @@ func (c *conformance) observe(e wasim.FaultEvent) wasim.Fault {
 	return wasim.Fault{}
 }
 
-// login is nodetest.Target.Prepare: a new state directory gets an account and is
-// paired with it, an old one goes online.
+// login is nodetest.Target.Prepare: a new state directory gets an account and is paired with it, an
+// existing one goes online.
 func (c *conformance) login(t *testing.T, node *client.Client, dir string) {
 	w := &world{t: t, sim: c.sim, node: node}
 	c.mu.Lock()

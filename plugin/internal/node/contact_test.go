@@ -8,7 +8,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// TestFindContact: whose number it is, by number and by LID, and what cannot be answered.
+// TestFindContact: finds the account by number and by LID, and refuses what cannot be answered.
 func TestFindContact(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})

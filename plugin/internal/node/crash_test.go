@@ -23,30 +23,29 @@ const (
 	crashMenus  = 150
 )
 
-// crash is a host with a good memory and a customer who presses the first button of
-// every menu she sees.
+// crash is a host that forgets nothing and a customer who presses the first button of every menu
+// she sees.
 type crash struct {
 	*world
 	ana *wasim.Phone
 
 	mu      sync.Mutex
-	lethal  int            // so many answers kill the process
+	lethal  int            // the process is killed after this many answers
 	sent    map[int]string // call → message id
 	clicked map[string]bool
-	events  map[string]string // event id → id of the message it tells of
+	events  map[string]string // event id → id of its message
 	cursor  []byte
 }
 
-// TestKillLosesAndDoublesNothing kills the real binary at random moments of sends and
-// clicks. In the end every call has one message, which Ana saw once, and every press
-// of hers one event.
+// TestKillLosesAndDoublesNothing kills the real binary at random moments of sends and clicks. In
+// the end every call has one message, which Ana saw once, and every press by Ana has one event.
 func TestKillLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	c := &crash{sent: map[int]string{}, clicked: map[string]bool{}, events: map[string]string{}}
 	c.world = newWorld(t, wasim.Options{})
 	c.ana = c.customer(anaNumber)
 	c.pair("shop", shopNumber)
-	c.shut() // from here on in its own process
+	c.shut() // from now on in its own process
 
 	pressing, stop := context.WithCancel(context.Background())
 	var pressed sync.WaitGroup
@@ -215,7 +214,7 @@ func (c *crash) press(ctx context.Context) {
 	}
 }
 
-// pending reports whether presses or events are still on their way.
+// pending reports whether presses or events are still outstanding.
 func (c *crash) pending() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -27,11 +27,11 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 			w.must(w.call(send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "hello"}, nil))
 			m, err := ana.Wait(w.ctx(), func(m wasim.Message) bool { return m.Text == "hello" })
 			w.must(err)
-			_, err = ana.SendText(w.ctx(), m.From, "hi") // from here on a damaged message cannot be read
+			_, err = ana.SendText(w.ctx(), m.From, "hi") // from now on a damaged message cannot be read
 			w.must(err)
 			w.next(received, new(clicks.MessageReceived))
 
-			w.until(func() bool { return ana.Device().Pending() == 0 }) // or the fault meets "hello" once more
+			w.until(func() bool { return ana.Device().Pending() == 0 }) // otherwise the fault would apply to "hello" once more
 			ana.Disconnect()
 			w.fault(wasim.FaultRule{
 				Match: wasim.FaultMatch{Stage: wasim.StageDelivery, Account: anaNumber, Recipient: anaNumber},
@@ -63,7 +63,7 @@ func TestRetryKeepsTheButtons(t *testing.T) {
 	}
 }
 
-// TestRetryOfText: so does a plain text, which has none.
+// TestRetryOfText: the same for a plain text, which has no <biz>.
 func TestRetryOfText(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})

@@ -18,14 +18,14 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// noKeys refuses so many key queries of the shop; 0: all.
+// noKeys refuses this many key queries of the shop; 0: all.
 func noKeys(times int) wasim.FaultRule {
 	return wasim.FaultRule{Times: times, Match: wasim.FaultMatch{Stage: wasim.StageIQ, Account: shopNumber, Type: "encrypt"},
 		Action: wasim.Fault{IQError: &wasim.IQError{Code: 503}}}
 }
 
-// TestNobodyCouldReadIt: a message is sent when a device of the recipient can read it,
-// and else does not leave, whatever it is and wherever it goes.
+// TestNobodyCouldReadIt: a message is sent only if a device of the recipient can read it, whatever
+// the message and the destination are.
 func TestNobodyCouldReadIt(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -41,7 +41,7 @@ func TestNobodyCouldReadIt(t *testing.T) {
 		{"a text into a group", send.OpText, textTo(team.JID().String()), bob},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w.fault(noKeys(2)) // the node's own question, and whatsmeow's after it
+			w.fault(noKeys(2)) // the node's own query, and whatsmeow's after it
 			before := w.left()
 			r := client.Request{Operation: c.operation, Input: raw(t, c.input), Key: "k"}
 			if p := problemOf(t, w.execute(r, nil)); p.Code != "send_failed" || p.Effect != sdk.EffectNone || !p.Retryable {
@@ -62,7 +62,7 @@ func TestNobodyCouldReadIt(t *testing.T) {
 	}
 }
 
-// companion links a second device to a customer; it says which messages it can read.
+// companion links a second device to a customer and says which messages it can read.
 func (w *world) companion(p *wasim.Phone) <-chan types.MessageID {
 	w.t.Helper()
 	s, err := bare.Open(w.ctx(), bare.Options{File: filepath.Join(w.t.TempDir(), "bare.db"), Sync: bare.Off, Server: w.sim.URL(), RootKey: w.sim.RootKey()})
@@ -78,14 +78,14 @@ func (w *world) companion(p *wasim.Phone) <-chan types.MessageID {
 	return read
 }
 
-// TestMissedDevice: a device whose keys WhatsApp did not give is told of, and gets the
-// message all the same.
+// TestMissedDevice: a device whose keys WhatsApp did not give is reported, and gets the message all
+// the same.
 func TestMissedDevice(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
 	w.must(w.call(send.OpText, textTo(anaNumber), nil))
 	read := w.companion(ana)
-	w.must(w.call(send.OpText, textTo(anaNumber), nil)) // its ack says that there are more devices now
+	w.must(w.call(send.OpText, textTo(anaNumber), nil)) // its acknowledgement says that there are more devices now
 	w.fault(noKeys(1))
 	r := client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Key: "k"}
 	var id types.MessageID
@@ -120,8 +120,8 @@ func forgets(ctx context.Context, p *wasim.Phone, account *wasim.Account) error 
 	return p.Client().Store.Sessions.DeleteAllSessions(ctx, account.LID().SignalAddressUser())
 }
 
-// TestKeysInRetryReceipt: a device that has lost its session and sends its new keys gets
-// the message with the first answer, and no question is asked for it.
+// TestKeysInRetryReceipt: a device that has lost its session and sends its new keys gets the
+// message with the first answer, without a key query.
 func TestKeysInRetryReceipt(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -163,7 +163,7 @@ func TestKeysInRetryReceipt(t *testing.T) {
 	}
 }
 
-// TestLostSession: whatsmeow's own phones send their keys with the second question; no
+// TestLostSession: phones that run whatsmeow send their keys with the second retry receipt; no key
 // query is needed then either.
 func TestLostSession(t *testing.T) {
 	t.Parallel()

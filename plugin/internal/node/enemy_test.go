@@ -8,15 +8,15 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// TestHostileSettings: what the real binary refuses to be configured with comes back as
-// a Problem, never with the secret in it, and the next good settings are taken.
+// TestHostileSettings: settings that the real binary refuses come back as a Problem, never with the
+// secret in it, and the next valid settings are accepted.
 func TestHostileSettings(t *testing.T) {
 	const password = "hunter2-and-more"
 	node := startChild(t)
 	dir := t.TempDir()
 	for _, c := range []struct {
 		name, settings, dsn string
-		violations          bool // else the database is the trouble
+		violations          bool // otherwise the database is at fault
 	}{
 		{"unknown member", `{"colour":"red"}`, "", true},
 		{"wrong type", `{"pacing":{"perMinute":"many"}}`, "", true},

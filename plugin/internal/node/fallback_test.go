@@ -15,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// withFallback is a menu that may go out as text.
+// withFallback is a menu that may be sent as text.
 func withFallback() obj {
 	menu := menuTo(anaNumber)
 	menu["fallback"] = "text"
@@ -25,15 +25,15 @@ func withFallback() obj {
 // anyButtons are messages with buttons, and no others.
 var anyButtons = wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: anaNumber, Type: wasim.FaultTypeButtons}
 
-// refuse lets the server refuse buttons to Ana, however often they come, until stop.
+// refuse makes the server refuse buttons to Ana, however often they are sent, until stop.
 func (w *world) refuse(code int) (stop func()) {
 	id, err := w.sim.AddFault(wasim.FaultRule{Match: anyButtons, Action: wasim.Fault{AckError: &wasim.AckError{Code: code}}})
 	w.must(err)
 	return func() { w.sim.DeleteFault(id) }
 }
 
-// TestRefusedButtonsFallBackToText: on the wire, in the answer, in the ledger, and back:
-// the number that somebody types is a click.
+// TestRefusedButtonsFallBackToText: checks the fallback on the wire, in the answer, in the ledger,
+// and in the reply: a number that somebody types is a click.
 func TestRefusedButtonsFallBackToText(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -82,7 +82,7 @@ func TestRefusedButtonsFallBackToText(t *testing.T) {
 			clicked := w.subscribe(opButtonClick, nil)
 			var c clicks.Clicked
 			e := w.next(clicked, &c)
-			for e.Correlation != r.Correlation { // not acknowledged when the node ended
+			for e.Correlation != r.Correlation { // it was not acknowledged when the node ended
 				e = w.next(clicked, &c)
 			}
 			if c.Button.ID != "support" || c.Menu.MessageID != asText {
@@ -95,7 +95,7 @@ func TestRefusedButtonsFallBackToText(t *testing.T) {
 	}
 }
 
-// TestNoFallback: it is not asked for, or the refusal is not about the shape.
+// TestNoFallback: the fallback is not requested, or the refusal is not about the shape.
 func TestNoFallback(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -117,26 +117,25 @@ func TestNoFallback(t *testing.T) {
 	}
 }
 
-// TestFallbackOverAKill kills the real binary between the refused buttons and the text.
-// Ana never sees two messages; and one as soon as it is known that the buttons were
-// refused.
+// TestFallbackOverAKill kills the real binary between the refused buttons and the text. Ana never
+// sees two messages, and sees one as soon as it is known that the buttons were refused.
 func TestFallbackOverAKill(t *testing.T) {
 	t.Parallel()
-	texts := func(w *world) bool { // the text has come to the server
+	texts := func(w *world) bool { // the server has the text
 		return len(w.sim.Stanzas(func(s wasim.Stanza) bool {
 			return s.Direction == wasim.In && s.Node.Tag == "message" && len(s.Node.GetChildrenByTag("biz")) == 0
 		})) > 0
 	}
-	buttons := func(w *world) bool { // the buttons have
+	buttons := func(w *world) bool { // the server has the buttons
 		return len(w.sim.Stanzas(func(s wasim.Stanza) bool {
 			return s.Direction == wasim.In && s.Node.Tag == "message" && len(s.Node.GetChildrenByTag("biz")) > 0
 		})) > 0
 	}
 	for _, c := range []struct {
 		name  string
-		fault wasim.FaultRule   // what the server does, beside refusing the buttons
-		when  func(*world) bool // the moment, seen from the server
-		stage string            // or from the caller, by the progress
+		fault wasim.FaultRule   // what the server does besides refusing the buttons
+		when  func(*world) bool // the moment of the kill, seen from the server
+		stage string            // or seen from the caller, by the progress
 		want  bool              // whether Ana has the text in the end
 	}{
 		{"before the refusal is known", wasim.FaultRule{Match: anyButtons, Times: 1, Action: wasim.Fault{DropAck: true, DropDelivery: true}}, buttons, "", false},
@@ -146,7 +145,7 @@ func TestFallbackOverAKill(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, ana := shop(t, wasim.Options{})
-			w.shut() // from here on in its own process
+			w.shut() // from now on in its own process
 			if c.when != nil {
 				w.fault(c.fault)
 			}

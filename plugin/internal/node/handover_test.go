@@ -10,8 +10,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// peer is a second process on the same database, which two share on Postgres only: a
-// state directory belongs to one process.
+// peer is a second process on the same database. Processes share one on Postgres only: a state
+// directory belongs to one process.
 func (w *world) peer() *world {
 	w.t.Helper()
 	if w.dsn == "" {
@@ -28,9 +28,8 @@ func (w *world) under(epoch uint64, operation string, input any) error {
 	return w.execute(client.Request{Operation: operation, Input: raw(w.t, input), LeaseEpoch: epoch}, nil)
 }
 
-// TestHandover: an instance goes from one process to another and back by the epoch of
-// its lease. The one that lost it lets go, does not fight for the connection, and sends
-// nothing.
+// TestHandover: an instance moves from one process to another and back by the epoch of its lease.
+// The process that lost it lets go, does not fight for the connection, and sends nothing.
 func TestHandover(t *testing.T) {
 	t.Parallel()
 	const connect = "whatsapp.instance.connect@1"
@@ -78,7 +77,7 @@ func TestHandover(t *testing.T) {
 		t.Errorf("the processes fought for the connection: %d logins more", device.Logins()-logins)
 	}
 
-	a.must(a.under(3, connect, named{"shop"})) // and back: A reads the session anew
+	a.must(a.under(3, connect, named{"shop"})) // and back: A reads the session again
 	a.must(a.under(3, send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "from A again"}))
 	stale(b, 2, send.OpText, hello)
 	_, err := ana.Wait(a.ctx(), func(m wasim.Message) bool { return m.Text == "from A again" })

@@ -19,14 +19,14 @@ const (
 	anaNumber  = "5511988880001"
 )
 
-// world is a simulated WhatsApp and the node, over the contract.
+// world is a simulated WhatsApp and the node, used through the contract.
 type world struct {
 	t   *testing.T
 	sim *wasim.Server
 	dir string
 	dsn string // Postgres; empty: SQLite in dir
 
-	leased bool   // an instance waits for its claim, if others may have it, too
+	leased bool   // an instance waits for its claim if the database can be shared
 	epoch  uint64 // of the lease of every call that names none
 
 	node *client.Client
@@ -42,7 +42,7 @@ func newWorld(t *testing.T, options wasim.Options) *world {
 	return worldOn(t, sim, t.TempDir(), newDatabase(t))
 }
 
-// worldOn is newWorld on a directory and a database of the test's own.
+// worldOn is newWorld on a directory and a database of the test.
 func worldOn(t *testing.T, sim *wasim.Server, dir, dsn string) *world {
 	t.Helper()
 	w := &world{t: t, sim: sim, dir: dir, dsn: dsn}
@@ -50,7 +50,7 @@ func worldOn(t *testing.T, sim *wasim.Server, dir, dsn string) *world {
 	return w
 }
 
-// begin starts a world that has its simulator for itself.
+// begin starts a world with a simulator of its own.
 func (w *world) begin() {
 	w.t.Helper()
 	w.t.Cleanup(func() {
@@ -62,7 +62,7 @@ func (w *world) begin() {
 	w.start()
 }
 
-// start runs the node on what the last one left.
+// start runs the node on the state that the last one left.
 func (w *world) start() {
 	w.t.Helper()
 	c, stop, err := client.Local(New())
@@ -96,7 +96,7 @@ func (w *world) shut() {
 	}
 }
 
-// ctx is for one step: whatever hangs fails there.
+// ctx is for one step: a step that hangs fails at its deadline.
 func (w *world) ctx() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	w.t.Cleanup(cancel)
@@ -211,7 +211,7 @@ func raw(t *testing.T, v any) []byte {
 	return b
 }
 
-// problemOf is the problem a call failed with.
+// problemOf returns the problem that a call failed with.
 func problemOf(t *testing.T, err error) *sdk.Problem {
 	t.Helper()
 	var p *sdk.Problem

@@ -49,7 +49,7 @@ func TestMediaHeader(t *testing.T) {
 	}
 
 	menu["mediaUrl"], menu["mediaType"] = files.URL+"/invoice.pdf", "DOCUMENT"
-	for repeat := range 2 { // the warning stays with the message
+	for repeat := range 2 { // a repeat has the same warning
 		res, err := w.node.Execute(w.ctx(), client.Request{Operation: send.OpButtons, Input: raw(t, menu), Key: "page"}, nil)
 		w.must(err)
 		if !slices.ContainsFunc(res.Warnings, func(x sdk.Warning) bool { return x.Code == "media_is_a_page" && x.Pointer == "/mediaUrl" }) || res.Replayed != (repeat > 0) {

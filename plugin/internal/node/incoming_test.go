@@ -15,16 +15,16 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// again sends a message under an id of the test's choice.
+// again sends a message under an id that the test chooses.
 func (w *world) again(p *wasim.Phone, to types.JID, id types.MessageID, m *waE2E.Message) {
 	w.t.Helper()
 	_, err := p.Client().SendMessage(w.ctx(), to, m, whatsmeow.SendRequestExtra{ID: id})
 	w.must(err)
 }
 
-// TestOneMessageUnderBothNames: a message is one event, whether it comes under its sender's
-// LID, the number, or once under each, in any order; also one that an earlier version
-// stored under the name it came with.
+// TestOneMessageUnderBothNames: a message is one event, whether it arrives under its sender's LID,
+// under the number, or once under each, in any order; the same for a message that an earlier
+// version stored under one of the names.
 func TestOneMessageUnderBothNames(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -65,7 +65,7 @@ func TestOneMessageUnderBothNames(t *testing.T) {
 	}
 }
 
-// TestBroadcastList: what a customer sends through a broadcast list is a message, or a
+// TestBroadcastList: a message that a customer sends through a broadcast list is a message, or a
 // click, in the private chat, and counts as having written first.
 func TestBroadcastList(t *testing.T) {
 	t.Parallel()
@@ -97,8 +97,8 @@ func TestBroadcastList(t *testing.T) {
 	}
 }
 
-// TestWhatPeopleSee: everything that phones show answers a waiting menu, also what has no
-// kind of its own and what lies in a wrapper; what they do not show does not.
+// TestWhatPeopleSee: everything that phones show answers a waiting menu, including messages that
+// have no kind of their own or lie in a wrapper; messages that phones do not show do not.
 func TestWhatPeopleSee(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})

@@ -98,7 +98,7 @@ func describe(i pool.Info, pause *registry.Pause) instanceOutput {
 	return out
 }
 
-// text is nil for a value that is not known.
+// text returns nil for an unknown value.
 func text(s string) *string {
 	if s == "" {
 		return nil
@@ -183,14 +183,15 @@ func (n *node) listInstances(ctx context.Context, _ *sdk.Call, in named) (allIns
 	return out, nil
 }
 
-// paused gives the pauses of the instances. Those of other processes are in the database only.
+// paused returns a function that looks up an instance's pause. The pauses of instances that other
+// processes own are only in the database.
 func (p *process) paused(ctx context.Context, instance string) (func(name string) *registry.Pause, error) {
 	if !p.leased {
 		return p.pauses.Now, nil
 	}
 	stored, err := p.store.Registry.Pauses(ctx, instance)
 	return func(name string) *registry.Pause {
-		i := slices.IndexFunc(stored, func(one registry.Pause) bool { return one.Instance == name }) // the last to end
+		i := slices.IndexFunc(stored, func(one registry.Pause) bool { return one.Instance == name }) // the pause that ends last
 		if i < 0 {
 			return nil
 		}
@@ -224,7 +225,7 @@ func (n *node) connectInstance(ctx context.Context, call *sdk.Call, in connectIn
 	return oneInstance{n.process.Load().describe(i)}, nil
 }
 
-// stageText tells people what a pairing waits for.
+// stageText tells people what a pairing is waiting for.
 var stageText = map[string]string{
 	pool.StageQR:         "Scan the code: WhatsApp, Linked devices, Link a device",
 	pool.StageCode:       "Type the code on the phone: WhatsApp, Linked devices, Link with phone number",
@@ -234,7 +235,7 @@ var stageText = map[string]string{
 	pool.StageConnecting: "Logging in",
 }
 
-// onInstance is an operation that does one thing with an instance.
+// onInstance returns an operation that calls one method of an instance.
 func onInstance(n *node, do func(*pool.Instance, context.Context) error) func(context.Context, *sdk.Call, named) (oneInstance, error) {
 	return func(ctx context.Context, call *sdk.Call, in named) (oneInstance, error) {
 		i, err := n.process.Load().pool.Under(ctx, in.Instance, call.LeaseEpoch)

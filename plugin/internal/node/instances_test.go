@@ -35,7 +35,7 @@ func TestInstanceLife(t *testing.T) {
 	}
 
 	w.shut()
-	w.start() // the session is on disk: it comes back without a phone
+	w.start() // the session is on disk: the instance connects again without a phone
 	w.must(w.call("whatsapp.instance.connect@1", named{"shop"}, &one))
 
 	w.must(w.call("whatsapp.instance.logout@1", named{"shop"}, &one))

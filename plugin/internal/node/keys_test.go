@@ -43,7 +43,7 @@ func TestOneMessagePerKey(t *testing.T) {
 	}
 }
 
-// TestLostAck: nobody knows whether the message arrived, until its receipt comes.
+// TestLostAck: it is not known whether the message arrived, until its receipt comes.
 func TestLostAck(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -106,7 +106,7 @@ func outputOf(t *testing.T, r client.Result) send.Output {
 	return out
 }
 
-// TestKeysPerInstance: what one instance did under a key is nothing to another.
+// TestKeysPerInstance: a key used by one instance does not affect another.
 func TestKeysPerInstance(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})

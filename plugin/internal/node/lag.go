@@ -7,27 +7,29 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// lag is what a host is told of how far a subscription is behind what has happened: an
-// instance that is away, or of which the store has more than its share, is behind until
-// everything of it has been given.
+// lag tells a host how far a subscription lags behind what has happened. An instance is behind
+// while it is away, or while the store has more of its events than its share of the window, until
+// all of them have been given to the host.
 type lag struct {
 	pool      func() (away []string, changed <-chan struct{}) // pool.Pool's Away
 	only      []string                                        // instances; empty: all
-	bySubject bool                                            // the host wants to know it of each
+	bySubject bool                                            // the host wants reports for each instance
 	feed      *outbox.Feed
 
-	away  []string        // as of the last look
-	moved <-chan struct{} // closed when that may be different; nil: nobody has looked
+	away  []string        // as of the last call of look
+	moved <-chan struct{} // closed when away may have changed; nil: look has not run
 
-	// said are the instances that were said to be behind. 0: they are; else everything that was
-	// stored when they were not any more has been given when the log was read through to the
-	// beginning of this read. whole is the same for the stream, until that is over.
+	// said holds the instances that were reported as behind. The value is 0 while an instance is
+	// behind. Otherwise it is the number of a read of the log: once the log was read through to the
+	// beginning of that read, everything stored by the time the instance was no longer behind has
+	// been given. whole is the same for the entire stream, until it has caught up once, which over
+	// records.
 	said  map[string]int
 	whole int
 	over  bool
 }
 
-// look asks the pool when there may be something new.
+// look asks the pool again if its answer may have changed.
 func (l *lag) look() {
 	if l.moved != nil {
 		select {
@@ -42,7 +44,7 @@ func (l *lag) look() {
 	}
 }
 
-// news is what is to be said next. It is asked before each event.
+// news returns the next report. It is called before each event.
 func (l *lag) news() (sdk.Event, bool) {
 	l.look()
 	behind := append(l.feed.Aside(), l.away...)
@@ -78,7 +80,7 @@ func (l *lag) news() (sdk.Event, bool) {
 	return sdk.Event{}, false
 }
 
-// waits says whether something is to be said as soon as the log has been read to its end.
+// waits reports whether a report becomes due once the log has been read to its end.
 func (l *lag) waits() bool {
 	if l.whole > 0 {
 		return true

@@ -9,7 +9,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// leave goes on in a process of its own, which claims the instance.
+// leave continues in a process of its own, which claims the instance.
 func (w *world) leave(epoch uint64) *child {
 	w.t.Helper()
 	w.shut()
@@ -22,8 +22,8 @@ func (w *world) leave(epoch uint64) *child {
 	return c
 }
 
-// TestStoppedPastTheHandover: a process that slept through the handover wakes up and does not
-// throw out the new owner.
+// TestStoppedPastTheHandover: a process that was suspended during the handover wakes up and does
+// not displace the new owner.
 func TestStoppedPastTheHandover(t *testing.T) {
 	t.Parallel()
 	a := leasedWorld(t)
@@ -52,8 +52,8 @@ func TestStoppedPastTheHandover(t *testing.T) {
 	}
 }
 
-// TestKilledOwner: an instance whose process is killed is on the board of the others, as one
-// that waits for its claim, until it has one.
+// TestKilledOwner: an instance whose process is killed appears in the health of the other processes
+// as waiting for its claim, until it is claimed.
 func TestKilledOwner(t *testing.T) {
 	t.Parallel()
 	a := leasedWorld(t)
@@ -62,12 +62,12 @@ func TestKilledOwner(t *testing.T) {
 	b := a.peer()
 	b.epoch = 3
 	health := b.watch()
-	b.listed(pool.Connected) // b knows by now who has it
+	b.listed(pool.Connected) // b knows by now who owns it
 	news := make(chan bool, 10)
 	sub, err := b.node.Subscribe(b.ctx(), client.Start{Operation: opButtonClick, Subscriber: "test",
 		Behind: func(_ string, behind bool) { news <- behind }})
 	b.must(err)
-	go func() { // no event comes, only such news, until the subscription ends
+	go func() { // no event arrives, only such reports, until the subscription ends
 		for err := error(nil); err == nil; {
 			_, err = sub.Recv()
 		}

@@ -29,7 +29,7 @@ func leasedWorld(t *testing.T) *world {
 	return w
 }
 
-// lists is what the list says about the instance "shop"; nil when it is not there.
+// lists returns what the list says about the instance "shop"; nil if it is not there.
 func (w *world) lists() *instanceOutput {
 	w.t.Helper()
 	var all allInstances
@@ -49,7 +49,7 @@ func (w *world) listed(state pool.State) (i *instanceOutput) {
 	return i
 }
 
-// refuses wants a call for the instance to be told that it is another's.
+// refuses expects a call for the instance to fail because another process owns it.
 func (w *world) refuses(epoch uint64, retryable bool) {
 	w.t.Helper()
 	hello := raw(w.t, obj{"instance": "shop", "number": anaNumber, "contentText": "not from here"})
@@ -66,8 +66,8 @@ func (w *world) hello(text string) {
 	w.must(w.call(send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": text}, nil))
 }
 
-// TestTwoHosts: an instance is of the process that claimed it last. The other one lets go
-// by itself, tells how it is, and its triggers go on.
+// TestTwoHosts: an instance belongs to the process that claimed it last. The other one lets go by
+// itself, reports its state, and its triggers continue.
 func TestTwoHosts(t *testing.T) {
 	t.Parallel()
 	a := leasedWorld(t)
@@ -75,7 +75,7 @@ func TestTwoHosts(t *testing.T) {
 	b.epoch = 2
 	ana := a.customer(anaNumber)
 
-	// Nobody has claimed it: it waits, and who calls is told so.
+	// Nobody has claimed it: it waits, and a caller is told so.
 	health := a.watch()
 	a.must(a.execute(client.Request{Operation: "whatsapp.instance.create@1", Input: raw(t, named{"shop"})}, nil))
 	if h := health.until(t, a.ctx(), "on the board", reason("lease_unclaimed")); h.State != sdk.Starting || h.Message == "" {
@@ -102,7 +102,7 @@ func TestTwoHosts(t *testing.T) {
 	menu := a.ask(menuTo(anaNumber), ana)
 	taps := a.subscribe(opButtonClick, nil)
 
-	// What it may do belongs to the instance, not to the process.
+	// Its pause belongs to the instance, not to the process.
 	a.customer(bobNumber)
 	a.fault(wasim.FaultRule{Match: wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: bobNumber}, Times: 1,
 		Action: wasim.Fault{AckError: &wasim.AckError{Code: 463}}})
@@ -142,7 +142,7 @@ func TestTwoHosts(t *testing.T) {
 		t.Errorf("the former owner lists %+v", i)
 	}
 
-	// What is not to be online stays offline, whoever claims it.
+	// An instance that is not wanted online stays offline, whoever claims it.
 	a.must(b.under(2, "whatsapp.instance.disconnect@1", named{"shop"}))
 	a.must(a.node.Claim(a.ctx(), "shop", 3))
 	a.listed(pool.Disconnected)
@@ -160,14 +160,14 @@ func TestTwoHosts(t *testing.T) {
 		t.Errorf("a claim of what is deleted: %+v", p)
 	}
 	b.must(b.execute(client.Request{Operation: "whatsapp.instance.create@1", Input: raw(t, named{"shop"})}, nil))
-	a.must(a.node.Claim(a.ctx(), "shop", 1)) // another one of the name
+	a.must(a.node.Claim(a.ctx(), "shop", 1)) // another instance with the same name
 	if i := a.lists(); i.State != pool.New || i.LastError != nil {
 		t.Errorf("created anew, it is %+v", i)
 	}
 }
 
-// TestHostsHearOfInstancesElsewhere: a subscription is behind while the instance of another
-// process is away.
+// TestHostsHearOfInstancesElsewhere: a subscription is behind while the instance of another process
+// is away.
 func TestHostsHearOfInstancesElsewhere(t *testing.T) {
 	t.Parallel()
 	a := leasedWorld(t)
@@ -214,7 +214,7 @@ func TestHostsHearOfInstancesElsewhere(t *testing.T) {
 		t.Errorf("heard %q, want %q", heard, want)
 	}
 	heard = nil
-	a.shut() // nobody looks after it
+	a.shut() // it has no owner
 	until("shop true")
 	if i := b.lists(); i.State != pool.Disconnected || i.LastError == nil || i.LastError.Code != "lease_unclaimed" {
 		t.Errorf("without its process it is %+v", i)
@@ -223,8 +223,8 @@ func TestHostsHearOfInstancesElsewhere(t *testing.T) {
 	until("shop false")
 }
 
-// TestChangesHandsQuickly: an instance that is claimed again before the last claim has come to
-// anything ends up with who claimed it last, and everybody knows how it is.
+// TestChangesHandsQuickly: an instance that is claimed again before the last claim has taken effect
+// ends up with its last claimant, and every process knows its state.
 func TestChangesHandsQuickly(t *testing.T) {
 	t.Parallel()
 	a := leasedWorld(t)
@@ -253,7 +253,7 @@ func TestChangesHandsQuickly(t *testing.T) {
 	a.must(err)
 }
 
-// TestLeasedOnSQLite: nobody shares a file, so nothing waits for a claim.
+// TestLeasedOnSQLite: no two processes share a file, so nothing waits for a claim.
 func TestLeasedOnSQLite(t *testing.T) {
 	t.Parallel()
 	sim, err := wasim.Start(wasim.Options{})

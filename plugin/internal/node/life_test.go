@@ -49,7 +49,7 @@ func (v *vitals) add(h sdk.Health) {
 	}
 }
 
-// until waits for a state, among those not looked at yet.
+// until waits for a state, among those not examined yet.
 func (v *vitals) until(t *testing.T, ctx context.Context, what string, ok func(sdk.Health) bool) sdk.Health {
 	t.Helper()
 	for {
@@ -77,8 +77,8 @@ func reason(code string) func(sdk.Health) bool {
 
 func healthy(h sdk.Health) bool { return h.State == sdk.Healthy }
 
-// TestEndsOfAConnection: what ends a connection is told by name, and what can come
-// back by itself does.
+// TestEndsOfAConnection: the reason why a connection ended is reported by name, and a connection
+// that can come back by itself does.
 func TestEndsOfAConnection(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -137,8 +137,8 @@ func TestEndsOfAConnection(t *testing.T) {
 	}
 }
 
-// TestStatesOutliveTheProcess: what ended a connection for good is told, with its
-// reason and the next step, in the list and in the health of the next process, too.
+// TestStatesOutliveTheProcess: the reason why a connection ended for good is reported, with the
+// next step, in the list and in the health, by the next process, too.
 func TestStatesOutliveTheProcess(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -69,7 +69,7 @@ var headings = []heading{
 	{name: "document", mediaType: "DOCUMENT", path: "/prices.pdf", mimetype: "application/pdf"},
 }
 
-// extra is what a request asks for besides.
+// extra is what a request has besides.
 type extra string
 
 const (
@@ -135,7 +135,7 @@ func (c cell) warnings() []string {
 	return list
 }
 
-// quote is what the message must carry about the one it answers.
+// quote is what the message must carry about the quoted one.
 func (c cell) quote() *waE2E.ContextInfo {
 	q, from := c.place.said, (*string)(nil)
 	switch c.extra {
@@ -150,7 +150,8 @@ func (c cell) quote() *waE2E.ContextInfo {
 	}
 }
 
-// want is the message that must arrive. Its media is that of got: which file it leads to is another question.
+// want is the message that must arrive. Its media is that of got: which file it leads to is checked
+// elsewhere.
 func (c cell) want(got *waE2E.Message) *waE2E.Message {
 	if c.asText() {
 		return c.wantText(got)

@@ -42,7 +42,8 @@ func (x *matrix) check(c cell) {
 	x.arrived(c, res)
 }
 
-// checkRefusal sends a cell that WhatsApp does not take and that may not fall back: it is told why, and nobody gets it.
+// checkRefusal sends a cell that WhatsApp refuses and that may not fall back: the caller is told
+// why, and nobody gets it.
 func (x *matrix) checkRefusal(c cell) {
 	x.fault(wasim.FaultRule{
 		Match: wasim.FaultMatch{Stage: wasim.StageMessage, Recipient: c.place.fault}, Times: 1,
@@ -68,7 +69,7 @@ func (x *matrix) arrived(c cell, res client.Result) {
 	var out send.Output
 	unmarshal(x.t, res.Output, &out)
 	place := *c.place
-	if c.extra == privately { // to its author, wherever the request said
+	if c.extra == privately { // to the author of the quoted message, wherever the request was addressed
 		place.readers, place.went, place.chat = place.readers[:1], place.readers[0].LID(), x.sim.Account(shopNumber).LID()
 	}
 	x.checkAnswer(c, place, out, res.Warnings)
@@ -117,7 +118,8 @@ var bizXML = (&waBinary.Node{Tag: "biz", Content: []waBinary.Node{{
 	Content: []waBinary.Node{{Tag: "native_flow", Attrs: waBinary.Attrs{"v": "9", "name": "mixed"}}},
 }}}).String()
 
-// checkRecord looks at the stanza: one, accepted, to the right chat, with exactly one <biz> if there are buttons.
+// checkRecord checks the stanza: one, accepted, to the right chat, with exactly one <biz> if there
+// are buttons.
 func (x *matrix) checkRecord(c cell, p place, id types.MessageID) {
 	rec, ok := x.sim.Record(id)
 	if !ok || len(rec.Attempts) != 1 || rec.Attempts[0].Error != 0 || rec.Attempts[0].To != p.went {
@@ -162,7 +164,8 @@ func (x *matrix) checkMedia(c cell, phone *whatsmeow.Client, m *waE2E.Message) {
 	x.t.Errorf("there is no media in %v", m)
 }
 
-// checkDelay sends a cell with a delay: typing is seen, and over, before the message leaves. A channel shows none.
+// checkDelay sends a cell with a delay: typing is shown, and ends before the message is sent. A
+// channel shows no typing.
 func (x *matrix) checkDelay(c cell) {
 	began := time.Now()
 	type outcome struct {

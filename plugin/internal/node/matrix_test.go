@@ -25,12 +25,12 @@ type original struct {
 	message      *waE2E.Message
 }
 
-// place is a destination, and what a message to it looks like from there.
+// place is a destination, and how a message to it appears there.
 type place struct {
 	name    string
 	number  string
 	readers []*wasim.Phone
-	went    types.JID // where the server sees the message go
+	went    types.JID // the destination that the server sees
 	chat    types.JID // on the readers' phones
 	fault   string    // its name in a fault rule
 	said    original  // in this chat
@@ -38,7 +38,8 @@ type place struct {
 	channel *wasim.Newsletter
 }
 
-// matrix is a shop, its customers, a group of today's kind and one of the old kind, and a channel.
+// matrix is a shop, its customers, a group of the current kind and one of the old kind, and a
+// channel.
 type matrix struct {
 	*world
 	files  string
@@ -46,8 +47,9 @@ type matrix struct {
 	places []*place
 }
 
-// TestMatrix sends every combination of destination, buttons, header and extra, and compares what the phones decrypt,
-// what the server saw and what the caller is told with what the request means.
+// TestMatrix sends every combination of destination, buttons, header and extra, and compares what
+// the phones decrypt, what the server saw and what the caller is told with what the request asks
+// for.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	x := newMatrix(t)
@@ -74,7 +76,7 @@ func TestMatrix(t *testing.T) {
 		c := cell{p, shapes[i%len(shapes)], headings[i%len(headings)], plainly}
 		t.Run("refused/"+p.name, func(t *testing.T) { x.on(t).checkRefusal(c) })
 	}
-	if got := x.sim.Media(); got.Uploads != int64(2*len(x.bytes)) { // each once sealed, for chats, and once in the clear, for the channel
+	if got := x.sim.Media(); got.Uploads != int64(2*len(x.bytes)) { // each once encrypted, for chats, and once unencrypted, for the channel
 		t.Errorf("%d files were uploaded %d times", len(x.bytes), got.Uploads)
 	}
 	if u := x.sim.Unhandled(); len(u) > 0 {

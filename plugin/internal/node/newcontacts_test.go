@@ -20,7 +20,7 @@ func (w *world) left() int {
 
 func textTo(number string) obj { return obj{"instance": "shop", "number": number, "contentText": "hi"} }
 
-// paused is what instance.list says.
+// paused returns the pause in instance.list.
 func (w *world) paused() *pausedOutput {
 	w.t.Helper()
 	var all allInstances
@@ -28,8 +28,8 @@ func (w *world) paused() *pausedOutput {
 	return all.Instances[0].NewContacts
 }
 
-// TestRefusedNewChatsPause: after 463 and 475 nothing is sent to people who have not
-// written first, in this process and the next; replies and groups go through.
+// TestRefusedNewChatsPause: after 463 and 475 nothing is sent to people who have not written first,
+// in this process and the next; replies and groups are sent.
 func TestRefusedNewChatsPause(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestRefusedNewChatsPause(t *testing.T) {
 	}
 }
 
-// TestTimelock: WhatsApp's own word begins a pause, says until when, and ends it.
+// TestTimelock: WhatsApp's own notification begins a pause, sets its end, and ends it.
 func TestTimelock(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -120,8 +120,8 @@ func TestTimelock(t *testing.T) {
 	}
 }
 
-// TestPauseStopsWhatIsWaiting: messages that were let through and wait for their turn
-// stay here when the one before them is refused.
+// TestPauseStopsWhatIsWaiting: messages that were accepted and wait for their turn are not sent if
+// the message before them is refused.
 func TestPauseStopsWhatIsWaiting(t *testing.T) {
 	t.Parallel()
 	w, _ := shop(t, wasim.Options{})

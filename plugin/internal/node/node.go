@@ -1,16 +1,16 @@
-// Package node is the node whatsapp-send-buttons: its operations, each a thin
-// adapter from the sdk to the packages beside it (buttons, recipient, clicks: pure;
-// send, receive, pool, media, store: with effects).
+// Package node is the node whatsapp-send-buttons: its operations, each a thin adapter from the sdk
+// to the neighbouring packages. buttons, recipient and clicks are pure; send, receive, pool, media
+// and store have effects.
 //
 // What the package guarantees:
 //
-//   - One message per idempotency key. Its id is derived from the key; the message
-//     and its menu are on disk before it leaves and the outcome after; a repeat
-//     answers with the stored outcome, or sends the stored bytes under the same id.
-//   - A click is on disk before WhatsApp gets its acknowledgement, once per message
-//     of the person who pressed, and carries the correlation of the send it answers.
-//   - What WhatsApp refuses becomes a problem with what is known of the effect and
-//     the next step; nothing asked for is dropped in silence.
+//   - One message per idempotency key. Its id is derived from the key; the message and its menu are
+//     on disk before it is sent, and the outcome afterwards. A repeat answers with the stored
+//     outcome, or sends the stored bytes under the same id.
+//   - A click is on disk before WhatsApp gets its acknowledgement, once per message of the person
+//     who pressed, and carries the correlation of the send it answers.
+//   - A refusal by WhatsApp becomes a problem that says what is known of the effect and what to do
+//     next; no request is dropped silently.
 package node
 
 import (
@@ -32,7 +32,7 @@ const (
 	opMessageStatus   = "whatsapp.messageStatus@1"
 )
 
-// node is the value behind the operations: the process, once it is configured.
+// node is the state behind the operations: the process, once it is configured.
 type node struct {
 	board   *sdk.Board
 	process atomic.Pointer[process]
@@ -87,8 +87,8 @@ func (n *node) close(ctx context.Context) error {
 	return p.close(ctx)
 }
 
-// traced runs a call in a span below the caller's, which the menu it sends remembers: a click
-// on it continues the trace.
+// traced runs a call in a span below the caller's. The menu that the call sends remembers the span,
+// so that a click on the menu continues the trace.
 func traced[In any](operation string, run func(context.Context, *sdk.Call, In) (sdk.JSON, error)) func(context.Context, *sdk.Call, In) (sdk.JSON, error) {
 	return func(ctx context.Context, call *sdk.Call, in In) (out sdk.JSON, err error) {
 		ctx, span := tracing.Begin(ctx, "execute "+operation, call.Traceparent, "tapnode.operation", operation)

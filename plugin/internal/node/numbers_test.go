@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// TestNumbersInBothForms: in countries whose numbers are written in two ways, one question finds the account whichever
-// way the caller writes it, and the answer is remembered.
+// TestNumbersInBothForms: in countries whose numbers are written in two ways, one query finds the
+// account whichever way the caller writes the number, and the answer is cached.
 func TestNumbersInBothForms(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wasim.Options{})
@@ -53,7 +53,7 @@ func TestNumbersInBothForms(t *testing.T) {
 	}
 }
 
-// TestNumbersAsTheyAreCopied: what nobody sees, or types otherwise, in a number changes
+// TestNumbersAsTheyAreCopied: invisible characters and other ways to type digits in a number change
 // nothing, wherever the caller gives one.
 func TestNumbersAsTheyAreCopied(t *testing.T) {
 	t.Parallel()
@@ -79,8 +79,8 @@ func TestNumbersAsTheyAreCopied(t *testing.T) {
 	}
 }
 
-// TestOwnNumber: a menu to the instance's own number is sent, and its sender is told that
-// nobody's taps come back.
+// TestOwnNumber: a menu to the instance's own number is sent, and the caller is warned that taps on
+// it do not come back.
 func TestOwnNumber(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wasim.Options{})
@@ -104,7 +104,7 @@ func TestOwnNumber(t *testing.T) {
 	}
 }
 
-// questions lists how many numbers each question whether somebody is on WhatsApp was about.
+// questions lists how many numbers each query for accounts on WhatsApp was about.
 func (w *world) questions() []int {
 	var list []int
 	for _, s := range w.sim.Stanzas(func(s wasim.Stanza) bool { return s.Direction == wasim.In && s.Node.Attrs["xmlns"] == "usync" }) {

@@ -32,8 +32,8 @@ type outage struct {
 	begin, end func(w *world)
 }
 
-// TestOutage: taps that come while the database cannot be used are not lost, whatever is
-// the matter with it. The instance hangs up, says why, and comes back.
+// TestOutage: taps that arrive while the database cannot be used are not lost, whatever the fault
+// is. The instance disconnects, reports why, and comes back.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) *outage{
@@ -82,7 +82,8 @@ func outlive(t *testing.T, w *world, o *outage) {
 	}
 	w.untilShop("connecting", "storage")
 	w.untilHealth(sdk.Unhealthy)
-	// On SQLite one may leave while the file is locked, if the instance comes back for a moment: it is in the log.
+	// On SQLite a message may be sent while the file is locked, if the instance is back for a
+	// moment: it is in the log.
 	if err := w.call(send.OpText, obj{"instance": "shop", "number": "5511988880000", "contentText": "hi"}, nil); err != nil || w.dsn != "" {
 		if p := problemOf(t, err); p.Effect != sdk.EffectNone || !p.Retryable {
 			t.Errorf("a send during the outage: %+v", p)
@@ -98,7 +99,7 @@ func outlive(t *testing.T, w *world, o *outage) {
 		delete(tapped, c.MessageID)
 	}
 	w.untilShop("connected", "")
-	w.untilHealth(sdk.Degraded) // simulated, and nothing worse
+	w.untilHealth(sdk.Degraded) // degraded only because it is simulated
 	w.must(w.call(send.OpText, obj{"instance": "shop", "number": "5511988880000", "contentText": "hi"}, nil))
 }
 
@@ -169,9 +170,9 @@ func fullDisk(t *testing.T) *outage {
 	}
 }
 
-// readOnlyFile takes from SQLite the right to write to its file and its log, for the
-// connections it has open and for those it opens next, as when a file system is turned
-// read-only below it. (Root passes over a file's mode, so its attributes say it.)
+// readOnlyFile takes from SQLite the right to write to its file and its log, for the connections
+// that are open and for later ones, as when a file system becomes read-only. (Root ignores a file's
+// mode, so its attributes are set.)
 func readOnlyFile(t *testing.T) *outage {
 	immutable := func(w *world, on bool) {
 		w.t.Helper()
@@ -191,7 +192,7 @@ func readOnlyFile(t *testing.T) *outage {
 	}
 	return &outage{
 		begin: func(w *world) {
-			t.Cleanup(func() { immutable(w, false) }) // or nobody can remove it
+			t.Cleanup(func() { immutable(w, false) }) // otherwise it could not be removed
 			immutable(w, true)
 		},
 		end: func(w *world) { immutable(w, false) },
@@ -231,7 +232,7 @@ func postgres(t *testing.T) *url.URL {
 	return u
 }
 
-// postgresGone cuts every connection to the server, and lets none through.
+// postgresGone cuts every connection to the server, and refuses new ones.
 func postgresGone(t *testing.T) *outage {
 	u := postgres(t)
 	p := &proxy{socket: filepath.Join(u.Query().Get("host"), ".s.PGSQL."+u.Query().Get("port"))}
@@ -246,7 +247,7 @@ func postgresGone(t *testing.T) *outage {
 	}
 }
 
-// postgresCrowded leaves the node no connection of the server's.
+// postgresCrowded leaves none of the server's connections to the node.
 func postgresCrowded(t *testing.T) *outage {
 	u := postgres(t)
 	conn, err := pgx.Connect(t.Context(), u.String())
@@ -275,8 +276,8 @@ func postgresCrowded(t *testing.T) *outage {
 	}
 }
 
-// postgresStandby cuts every connection, and those who come back find a server that
-// takes no writes, as between a failover and the promotion of the next primary.
+// postgresStandby cuts every connection, and clients that reconnect find a server that accepts no
+// writes, as between a failover and the promotion of the next primary.
 func postgresStandby(t *testing.T) *outage {
 	u := postgres(t)
 	conn, err := pgx.Connect(t.Context(), u.String())

@@ -21,8 +21,8 @@ type passkeyInput struct {
 	Response *types.WebAuthnResponse `json:"response"`
 }
 
-// answerPasskey gives a running connect what it waits for. docs/passkey.md shows how
-// the answer is made.
+// answerPasskey passes a running connect the passkey answer or confirmation that it is waiting for.
+// docs/passkey.md shows how the answer is made.
 func (n *node) answerPasskey(ctx context.Context, call *sdk.Call, in passkeyInput) (oneInstance, error) {
 	p := n.process.Load()
 	i, err := p.pool.Under(ctx, in.Instance, call.LeaseEpoch)
@@ -46,7 +46,7 @@ func (n *node) answerPasskey(ctx context.Context, call *sdk.Call, in passkeyInpu
 	return oneInstance{n.process.Load().describe(i)}, nil
 }
 
-// pairProblem says what an error of a pairing means to a caller.
+// pairProblem turns a pairing error into a problem for the caller.
 func pairProblem(err error) error {
 	var refused *whatsmeow.IQError
 	var failed *pool.PairError

@@ -11,8 +11,9 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// browser is as much of one as the guide's script needs: WebAuthn's JSON methods (WebAuthn §5.1.8, §5.1.10), as strict
-// as the standard about what they take, and an authenticator that has signed before it is asked.
+// browser implements as much of a browser as the guide's script needs: WebAuthn's JSON methods
+// (WebAuthn §5.1.8, §5.1.10), as strict as the standard about their arguments, and an authenticator
+// that has prepared its signature in advance.
 const browser = `
 const bytes = s => { if (typeof s !== "string") throw new TypeError("not base64url"); return Uint8Array.from(Buffer.from(s, "base64url")).buffer };
 const text = b => Buffer.from(b).toString("base64url");
@@ -31,7 +32,8 @@ Object.defineProperty(globalThis, "navigator", {value: {credentials: {get: async
 }}}});
 `
 
-// TestPasskeyGuide runs the script of docs/passkey.md on the request of a pairing, and hands what it prints to the node.
+// TestPasskeyGuide runs the script of docs/passkey.md on the request of a pairing, and passes its
+// output to the node.
 func TestPasskeyGuide(t *testing.T) {
 	t.Parallel()
 	js, err := exec.LookPath("node")

@@ -14,7 +14,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// pairing is a connect that runs, and what it shows.
+// pairing is a running connect, and what it shows.
 type pairing struct {
 	steps  chan passkeyStep
 	stages []string // to be read when done
@@ -69,7 +69,7 @@ func (p *pairing) until(w *world, stage string) passkeyStep {
 func (p *pairing) scan(w *world, account *wasim.Account) *types.WebAuthnPublicKey {
 	w.t.Helper()
 	qr := p.until(w, "qr").QR
-	go func() { _ = account.Scan(w.ctx(), qr) }() // that it worked shows in the connect
+	go func() { _ = account.Scan(w.ctx(), qr) }() // connect shows whether it worked
 	return p.until(w, "passkey").Passkey
 }
 
@@ -101,7 +101,8 @@ func TestPairingWithPasskey(t *testing.T) {
 	}
 }
 
-// TestPasskeyIsConfirmed: the phone missed the first answer, so that people have to compare codes behind the second.
+// TestPasskeyIsConfirmed: the phone missed the first answer, so that people have to compare codes
+// after the second.
 func TestPasskeyIsConfirmed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wasim.Options{})

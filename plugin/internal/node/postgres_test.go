@@ -31,8 +31,7 @@ func TestOnPostgres(t *testing.T) {
 	}
 }
 
-// newDatabase makes a database for a world and gives the URL that leads to it; "" when
-// worlds are on SQLite.
+// newDatabase creates a database for a world and returns its URL; "" if worlds are on SQLite.
 func newDatabase(t *testing.T) string {
 	t.Helper()
 	if !strings.HasPrefix(t.Name(), "TestOnPostgres/") {

@@ -31,7 +31,7 @@ import (
 // process is a configured node: everything that Close has to end.
 type process struct {
 	settings   settings
-	leased     bool // the instances wait for their claims
+	leased     bool // the instances connect only when a process has claimed them
 	store      *store.Store
 	pool       *pool.Pool
 	media      *media.Loader
@@ -63,7 +63,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 	log := slog.Default()
 	p := &process{settings: s}
 	dsn := string(setup.Secrets["/store/dsn"])
-	p.leased = setup.Leased && dsn != "" // nobody else uses a SQLite file
+	p.leased = setup.Leased && dsn != "" // no other process uses a SQLite file
 	p.conditions = newConditions(board, p.leased)
 	p.store, err = store.Open(ctx, store.Options{
 		Dir: filepath.Join(setup.StateDir, "store"), Postgres: dsn,
@@ -101,7 +101,7 @@ func open(ctx context.Context, setup sdk.Setup, board *sdk.Board) (*process, err
 		return nil, errors.Join(problem.Of(err), p.closeStore())
 	}
 	if p.untrace, _, err = tracing.Start(ctx, "whatsapp-send-buttons"); err != nil {
-		log.Warn("traces are off", "err", err) // no reason not to send
+		log.Warn("traces are off", "err", err) // sending works without traces
 	}
 	p.send = send.New(send.Options{
 		Store: p.store, Pool: p.pool, Media: p.media, Pauses: p.pauses, Log: log, Profile: profile,
@@ -118,7 +118,7 @@ func (p *process) removed(instance string) {
 	p.conditions.remove(instance)
 }
 
-// claim is sdk.Node's.
+// claim is sdk.Node.Claim.
 func (p *process) claim(ctx context.Context, instance string, epoch uint64) error {
 	news, err := p.pool.Claim(ctx, instance, epoch)
 	if err != nil {
@@ -158,12 +158,12 @@ func openMedia(s settings, dir string, c *cache.Cache) (*media.Loader, error) {
 
 var presenting sync.Mutex
 
-// presentAs sets what the phone shows under linked devices. whatsmeow keeps it in
-// package variables, for the whole process.
+// presentAs sets the device name and version that the phone shows under linked devices. whatsmeow
+// keeps them in package variables, for the whole process.
 func presentAs(s settings) error {
 	presenting.Lock()
 	defer presenting.Unlock()
-	if wastore.DeviceProps.GetOs() != s.Device.Name { // else a client of this process may be reading it
+	if wastore.DeviceProps.GetOs() != s.Device.Name { // unchanged, it is not written: a client of this process may be reading it
 		wastore.SetOSInfo(s.Device.Name, [3]uint32{1, 0, 0})
 	}
 	if s.Device.Version == "" {

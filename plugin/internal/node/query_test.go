@@ -14,9 +14,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// TestRefusedQueryIsNoVerdict: whatever WhatsApp says about a question before the
-// message, nothing of the message left, its buttons are not refused, and its key stays
-// as good as new.
+// TestRefusedQueryIsNoVerdict: if WhatsApp refuses a query before the message, nothing of the
+// message was sent, its buttons are not considered refused, and its key stays as good as new.
 func TestRefusedQueryIsNoVerdict(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -58,8 +57,8 @@ func TestRefusedQueryIsNoVerdict(t *testing.T) {
 	}
 }
 
-// TestRefusalAfterRefusal: when every attempt was answered, what WhatsApp says about the
-// message is final, and buttons that it refuses go out as text.
+// TestRefusalAfterRefusal: if every attempt was answered, WhatsApp's refusal of the message is
+// final, and refused buttons are sent as text.
 func TestRefusalAfterRefusal(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -87,8 +86,8 @@ func TestRefusalAfterRefusal(t *testing.T) {
 	}
 }
 
-// TestRefusalAfterLostAnswer: while a receipt may still come, the refusal of a repeat is
-// no word about the attempt before it; after that it is one, and the key is settled.
+// TestRefusalAfterLostAnswer: while a receipt may still come, the refusal of a repeat says nothing
+// about the attempt before it; afterwards it does, and the key is settled.
 func TestRefusalAfterLostAnswer(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -137,9 +136,9 @@ func TestRepeatsAtOnce(t *testing.T) {
 	}
 }
 
-// TestGroupIsAskedForAnew: what is known of a group does not outlive WhatsApp's word that
-// it is stale; a message refused for it is written anew, and nothing is said to have
-// arrived that was refused.
+// TestGroupIsAskedForAnew: cached data of a group is dropped when WhatsApp says that it is stale; a
+// message refused for that reason is encrypted again, and no refused message is reported as having
+// arrived.
 func TestGroupIsAskedForAnew(t *testing.T) {
 	t.Parallel()
 	for _, times := range []int{1, 2} {

@@ -13,13 +13,13 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
-// ackTime is how long an acknowledgement may take to store, also after its stream ended.
+// ackTime bounds the time to store an acknowledgement, also after its stream has ended.
 const ackTime = 10 * time.Second
 
-// recovery is how long a database that failed is left alone.
+// recovery is the wait before a failed database is read again.
 const recovery = 250 * time.Millisecond
 
-// shares is how many instances have a share of a subscription's window at least.
+// shares is how many instances can at least have a full share of a subscription's window at once.
 const shares = 8
 
 // reader reads the store's event log for one subscriber.
@@ -28,7 +28,7 @@ type reader struct {
 	feed       *outbox.Feed
 	subscriber string
 	kind       string                          // of its events
-	match      func(data []byte) (bool, error) // what the store's filter cannot say
+	match      func(data []byte) (bool, error) // the part of the filter that the store cannot apply
 	resumed    bool
 	skipped    bool // the filter left out the last event of feed
 	lag        lag
@@ -39,8 +39,8 @@ func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind stri
 	o := p.store.Outbox
 	r := &reader{
 		outbox: o, subscriber: sub.Operation + "/" + sub.Subscriber, kind: kind, match: match,
-		// The first word is where that begins: a host that is restored to this moment has a
-		// cursor then, and goes on from it.
+		// So the reader first reports its starting position. A host that is restored to this moment
+		// then has a cursor to resume from.
 		skipped: true,
 	}
 	filter := outbox.Filter{Types: []string{kind}, Instances: instances}
@@ -58,7 +58,7 @@ func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind stri
 		r.resumed = resumed
 		share, most := sub.Window/shares, sub.Window
 		if sub.BySubject {
-			most -= share // others may wait for a window that is full before they acknowledge
+			most -= share // a host may acknowledge only once the window is full, and other instances must not wait for that
 		}
 		r.feed, err = o.Feed(from, filter, share, most)
 		r.lag = lag{pool: p.pool.Away, only: instances, bySubject: sub.BySubject, feed: r.feed, said: map[string]int{}}
@@ -77,14 +77,14 @@ func openReader(ctx context.Context, p *process, sub sdk.Subscription, kind stri
 	return r, nil
 }
 
-// Resumed is false when events after the cursor are gone.
+// Resumed is false if events after the cursor are gone.
 func (r *reader) Resumed() bool { return r.resumed }
 
-// Next waits for the next event that passes the filter. Before it waits it gives what the
-// filter left out as progress.
+// Next waits for the next event that passes the filter. Before it waits, it reports the position
+// after events that the filter left out as progress.
 func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 	for {
-		changed := r.outbox.Changed(r.kind) // before the log is read: nothing is missed in between
+		changed := r.outbox.Changed(r.kind) // taken before the log is read, so that no event is missed in between
 		if news, ok := r.lag.news(); ok {
 			return news, nil
 		}
@@ -92,7 +92,7 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 		if err != nil && (ctx.Err() != nil || !sqldb.Failed(err)) {
 			return sdk.Event{}, err
 		}
-		if err != nil { // the stream outlives an outage of the database, which is in the node's health
+		if err != nil { // the stream survives a database outage, which the node's health reports
 			select {
 			case <-time.After(recovery):
 				continue
@@ -131,31 +131,30 @@ func (r *reader) Next(ctx context.Context) (sdk.Event, error) {
 	}
 }
 
-// Ack lets the store forget what the host has stored.
+// Ack lets the store forget the events up to cursor, which the host has stored.
 func (r *reader) Ack(_ context.Context, cursor []byte) error {
 	r.feed.Acked(cursor)
 	return r.acks.put(cursor)
 }
 
-// Close stores the last acknowledgement. The subscription outlives the stream, so
+// Close waits until the last acknowledgement is stored. The subscription outlives the stream, so
 // that its events are kept until the host is back.
 func (r *reader) Close() error { return r.acks.close() }
 
-// acks stores a host's acknowledgements beside the stream of events, which would
-// otherwise stand still for every one of them. They are cumulative, so while one is
-// being stored only the newest waits. One that a crash takes brings its events
-// again, with the same ids.
+// acks stores a host's acknowledgements concurrently with the stream of events, which would
+// otherwise stall on each of them. Acknowledgements are cumulative, so while one is being stored
+// only the newest waits. If a crash loses one, its events are delivered again, with the same ids.
 type acks struct {
 	store func(cursor []byte) error
 
 	mu      sync.Mutex
-	next    []byte // to be stored; nil: none
-	err     error  // of the last one stored
+	next    []byte // waits to be stored; nil: none
+	err     error  // of the latest attempt that failed; put resets it
 	storing sync.WaitGroup
 	busy    bool
 }
 
-// put takes a cursor and returns at once, with the error of an earlier one.
+// put queues a cursor and returns at once, with the error of an earlier one.
 func (a *acks) put(cursor []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -169,7 +168,7 @@ func (a *acks) put(cursor []byte) error {
 	return err
 }
 
-// flush stores what is waiting, until nothing is.
+// flush stores the waiting cursor until none is left.
 func (a *acks) flush() {
 	for {
 		a.mu.Lock()
@@ -187,7 +186,7 @@ func (a *acks) flush() {
 	}
 }
 
-// close waits until everything is stored, and returns the error of the last.
+// close waits until everything is stored, and returns the error that put has not returned yet.
 func (a *acks) close() error {
 	a.storing.Wait()
 	a.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// TestDatabaseIsNotNamed: who may call the node, or configures it, does not learn where
-// its database is and who it belongs to; what to do is said.
+// TestDatabaseIsNotNamed: callers and those who configure the node do not learn where its database
+// is and who owns it, but are told what to do.
 func TestDatabaseIsNotNamed(t *testing.T) {
 	names := []string{"shopuser", "shopdb", "127.0.0.1", "s3cret"}
 	silent := func(what, text, want string) {

@@ -58,7 +58,7 @@ func TestRefusedBeforeAnythingLeaves(t *testing.T) {
 func TestRefusedByWhatsApp(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
-	w.writes(ana, "hello") // so that no pause of new contacts stands in the way
+	w.writes(ana, "hello") // so that no pause of new contacts applies
 	for code, r := range send.Refusals {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			w.fault(wasim.FaultRule{Match: toAna, Times: 1, Action: wasim.Fault{AckError: &wasim.AckError{Code: code}}})
@@ -68,7 +68,7 @@ func TestRefusedByWhatsApp(t *testing.T) {
 				p.Message != "Failed to send text message: "+r.String() {
 				t.Errorf("problem = %+v", p)
 			}
-			err := w.execute(req, nil) // the fault is gone
+			err := w.execute(req, nil) // the fault no longer applies
 			if p.Retryable {
 				w.must(err)
 			} else if again := problemOf(t, err); again.Message != p.Message {

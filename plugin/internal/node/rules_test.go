@@ -38,7 +38,7 @@ func rules(to string, menu obj) obj {
 	return m
 }
 
-// verdict is what became of a click: "" was taken.
+// verdict is the result of a click: "" means accepted.
 func verdict(c clicks.Clicked) string {
 	if c.Click.Refused == nil {
 		return ""
@@ -91,7 +91,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestRefusedClicksAreAskedFor: who does not ask for them does not hear of them.
+// TestRefusedClicksAreAskedFor: only a subscriber that asks for refused clicks gets them.
 func TestRefusedClicksAreAskedFor(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -120,8 +120,8 @@ func TestRefusedClicksAreAskedFor(t *testing.T) {
 	}
 }
 
-// TestWordsAndRules: words that a menu does not take stay words, and answer it only
-// from those it listens to.
+// TestWordsAndRules: words that a menu does not accept as a click stay words, and answer it only if
+// they come from people that it allows.
 func TestWordsAndRules(t *testing.T) {
 	t.Parallel()
 	w, group, phones := team(t, nil, nil)
@@ -156,7 +156,7 @@ func TestWordsAndRules(t *testing.T) {
 	if w.next(clicked, &c); verdict(c) != "" || c.MatchedBy != clicks.ByText || !c.Click.First {
 		t.Errorf("the label of one who may answer: %+v", c)
 	}
-	say(ana, "Support") // the menu has taken its one click
+	say(ana, "Support") // the menu has accepted its one click
 	if w.next(received, &r); r.Text != "Support" {
 		t.Errorf("a second label: %+v", r)
 	}
@@ -172,8 +172,8 @@ func TestAllowedSendersExist(t *testing.T) {
 	}
 }
 
-// later lets time pass: it shuts the node, moves what it knows of its menus into the
-// past, and starts it again on an empty memory.
+// later simulates the passing of time: it stops the node, moves the stored times of its menus into
+// the past, and starts it again with empty caches.
 func (w *world) later(d time.Duration) {
 	w.t.Helper()
 	w.shut()
@@ -186,7 +186,8 @@ func (w *world) later(d time.Duration) {
 	w.start()
 }
 
-// TestLateClicks: days and restarts later a click finds its menu, and the menu its rules.
+// TestLateClicks: days and restarts later a click still finds its menu, and the menu's rules still
+// apply.
 func TestLateClicks(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -220,7 +221,7 @@ func TestLateClicks(t *testing.T) {
 		time.Duration(c.Click.LateByMs)*time.Millisecond < day-time.Minute || time.Duration(c.Click.LateByMs)*time.Millisecond > day+time.Hour {
 		t.Errorf("after the week: correlation %q, %+v", e.Correlation, c)
 	}
-	// Without a quote only menus that still live are looked at, so nothing is ambiguous.
+	// Without a quote only live menus are considered, so nothing is ambiguous.
 	_, err = ana.Click(w.ctx(), week, "sales", "", wasim.NoQuote())
 	w.must(err)
 	if e := w.next(sub, &c); c.Menu.MessageID != forever.ID || c.MatchedBy != clicks.ByChat || c.Ambiguous || verdict(c) != "" || e.Correlation == "" {

@@ -55,7 +55,7 @@ func TestMenuAndClick(t *testing.T) {
 	}
 }
 
-// TestWordsTakeTheTextPort: a message that is no click answers the chat's menu in words.
+// TestWordsTakeTheTextPort: a message that is not a click answers the chat's menu in words.
 func TestWordsTakeTheTextPort(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -64,7 +64,7 @@ func TestWordsTakeTheTextPort(t *testing.T) {
 	w.must(w.execute(client.Request{Operation: send.OpButtons, Input: raw(t, menuTo(anaNumber)), Correlation: "run-2/ask"}, &out))
 	m, err := ana.WaitID(w.ctx(), out.MessageID)
 	w.must(err)
-	_, err = ana.SendText(w.ctx(), m.From, "1") // a number is an answer only to a menu that went out as text
+	_, err = ana.SendText(w.ctx(), m.From, "1") // a number is a click only on a menu that was sent as text
 	w.must(err)
 	var r clicks.MessageReceived
 	e := w.next(received, &r)

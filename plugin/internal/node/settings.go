@@ -81,7 +81,7 @@ func (s settings) limits() pool.Limits {
 	}
 }
 
-// lock is how long WhatsApp's lock of new chats is taken to last.
+// lock is how long WhatsApp's lock on new chats is assumed to last.
 func (s settings) lock() time.Duration { return time.Duration(s.NewContacts.LockHours) * time.Hour }
 
 func (s settings) retention() store.Retention {

@@ -14,13 +14,13 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// evaNumber is written in one way only, unlike Brazilian mobiles.
+// evaNumber has only one form, unlike Brazilian mobile numbers.
 const evaNumber = "4915112340001"
 
 // nobody is a LID without an account.
 const nobody = "999999999999999@lid"
 
-// remembering is a shop that has asked for Eva's number when it was another account's.
+// remembering is a shop that has queried Eva's number when it belonged to another account.
 func remembering(t *testing.T, lid func(*world) string) (*world, *wasim.Phone) {
 	w := newWorld(t, wasim.Options{})
 	eva := w.customer(evaNumber)
@@ -44,8 +44,8 @@ func (w *world) inStore(use func(*store.Store)) {
 	w.must(s.Close())
 }
 
-// TestNewerLID: what a person's own message says about her addresses counts more than
-// an older answer about her number.
+// TestNewerLID: the addresses in a person's own message count more than an older answer about her
+// number.
 func TestNewerLID(t *testing.T) {
 	t.Parallel()
 	w, eva := remembering(t, func(*world) string { return nobody })
@@ -63,9 +63,9 @@ func TestNewerLID(t *testing.T) {
 	}
 }
 
-// TestStaleAddress: when nobody is where WhatsApp said some time ago, or it refuses what
-// goes there, it is asked again, and the repeat goes where the number is now, as it was
-// meant.
+// TestStaleAddress: if a cached address no longer has an account, or WhatsApp refuses a message to
+// it, WhatsApp is queried again, and the repeat goes to the number's current address in its
+// intended form.
 func TestStaleAddress(t *testing.T) {
 	t.Parallel()
 	for name, lid := range map[string]func(*world) string{
@@ -92,16 +92,16 @@ func TestStaleAddress(t *testing.T) {
 	}
 }
 
-// TestReplyUnderTheOtherName: somebody who wrote first, under a LID, is known by the
-// number as soon as one of our own messages has shown that the two are one; and a refused
-// message names both.
+// TestReplyUnderTheOtherName: somebody who wrote first, under a LID, is recognised by the number as
+// soon as one of our own messages has shown that the two belong together; and a refused message
+// names both.
 func TestReplyUnderTheOtherName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, wasim.Options{})
 	ana := w.customer(anaNumber, wasim.HiddenNumber())
 	w.customer(bobNumber)
 	w.shut()
-	w.inStore(func(s *store.Store) { // as servers answer that know no LIDs yet
+	w.inStore(func(s *store.Store) { // as servers without LIDs answer
 		for _, query := range []string{anaNumber, "551188880001"} {
 			w.must(s.Cache.PutRecipient(w.ctx(), cache.Recipient{Query: query, Found: true, ExpiresAt: time.Now().Add(time.Hour),
 				Chat: recipient.Chat{JID: anaNumber + "@s.whatsapp.net"}}))

@@ -30,7 +30,7 @@ func (n *node) messageStatus() sdk.Offer {
 	}
 }
 
-// statusFilter is whatsapp.messageStatus.filter.json. An empty list lets all through.
+// statusFilter is whatsapp.messageStatus.filter.json. An empty list matches everything.
 type statusFilter struct {
 	Instances, States, Sources []string
 }

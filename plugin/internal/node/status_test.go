@@ -37,7 +37,7 @@ func (w *world) message(query obj) (m send.Sent) {
 	return m
 }
 
-// sentAs is the id of the message that went out for a key.
+// sentAs returns the id of the message that was sent for a key.
 func (w *world) sentAs(key string) types.MessageID { return w.message(obj{"key": key}).MessageID }
 
 func states(m send.Sent) (list []string) {
@@ -83,7 +83,7 @@ func TestStatusOfAMessage(t *testing.T) {
 		t.Errorf("read = %+v", s)
 	}
 	w.steps(all, 1)
-	w.writes(ana, "thanks") // behind the second receipt
+	w.writes(ana, "thanks") // after the second receipt
 	w.must(w.call(send.OpText, text, nil))
 	if got, s := w.steps(all, 1); s.MessageID == out.MessageID {
 		t.Errorf("after a repeated receipt: %v", got)
@@ -108,8 +108,8 @@ func TestStatusOfAMessage(t *testing.T) {
 	}
 }
 
-// TestReceiptSettlesUnknown: no answer came; a receipt says what became of it, also after
-// a restart.
+// TestReceiptSettlesUnknown: no acknowledgement came; a receipt shows the outcome of the send, also
+// after a restart.
 func TestReceiptSettlesUnknown(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -158,7 +158,7 @@ func TestStatusOfAFailure(t *testing.T) {
 	}
 }
 
-// TestStatusInAGroup: who has it and who has read it.
+// TestStatusInAGroup: reports which members have the message and which have read it.
 func TestStatusInAGroup(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -173,7 +173,7 @@ func TestStatusInAGroup(t *testing.T) {
 	got := map[string]int{}
 	for range 2 {
 		_, s := w.steps(status, 1)
-		if s.From == "intent" { // the phone was faster than WhatsApp's word that it has the message
+		if s.From == "intent" { // the phone was faster than WhatsApp's acknowledgement
 			s.From = "sent"
 		}
 		got[s.Recipient.JID+" "+s.From+">"+s.To]++
@@ -192,8 +192,8 @@ func TestStatusInAGroup(t *testing.T) {
 	}
 }
 
-// TestFilteredEventsAreFreed: what a subscriber's filter leaves out does not stay for
-// ever, and a subscriber that its host no longer names keeps nothing.
+// TestFilteredEventsAreFreed: events that a subscriber's filter leaves out are not kept for ever,
+// and a subscriber that its host no longer names keeps nothing.
 func TestFilteredEventsAreFreed(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -203,10 +203,10 @@ func TestFilteredEventsAreFreed(t *testing.T) {
 		s, err := w.node.Subscribe(ctx, client.Start{Operation: opMessageStatus, Subscriber: name, Subscribers: all,
 			Filter: raw(t, obj{"states": []string{"failed"}})})
 		w.must(err)
-		go func() { _, _ = s.Recv() }() // none comes
+		go func() { _, _ = s.Recv() }() // no event arrives
 	}
 	only("old")
-	only("new", "new") // and "old" is no more
+	only("new", "new") // "old" is removed
 	var out send.Output
 	w.must(w.call(send.OpText, obj{"instance": "shop", "number": anaNumber, "contentText": "hi"}, &out))
 	_, err := ana.WaitID(w.ctx(), out.MessageID)

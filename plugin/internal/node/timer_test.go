@@ -17,7 +17,7 @@ import (
 
 const day = 24 * 60 * 60
 
-// contextOf is that of a message, in whatever it is.
+// contextOf returns the context of a message of any kind.
 func contextOf(m wasim.Message) *waE2E.ContextInfo {
 	for _, with := range []interface{ GetContextInfo() *waE2E.ContextInfo }{
 		m.Message.GetInteractiveMessage(), m.Message.GetExtendedTextMessage(), m.Message.GetImageMessage(), m.Message.GetButtonsMessage(),
@@ -74,8 +74,8 @@ func setting(seconds uint32) *waE2E.Message {
 	}}
 }
 
-// TestDisappearingChat: everything we send to a person follows what the person's phone,
-// or our own, has set, and what the last message says of it.
+// TestDisappearingChat: everything we send to a person has the timer that the person's phone or
+// ours has set, as the last message states it.
 func TestDisappearingChat(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -85,7 +85,7 @@ func TestDisappearingChat(t *testing.T) {
 		w.t.Helper()
 		_, err := ana.Send(w.ctx(), shop, m)
 		w.must(err)
-		w.writes(ana, fmt.Sprint("after ", len(ana.Inbox()))) // what was before it is stored
+		w.writes(ana, fmt.Sprint("after ", len(ana.Inbox()))) // everything before it is stored
 	}
 	w.lives(anaNumber, ana, 0, 0)
 	say(setting(day))
@@ -99,10 +99,10 @@ func TestDisappearingChat(t *testing.T) {
 	say(&waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("old"), ContextInfo: &waE2E.ContextInfo{
 		Expiration: proto.Uint32(day), EphemeralSettingTimestamp: proto.Int64(settingAt),
 	}}})
-	w.lives(anaNumber, ana, 0, 0) // it was set before that
+	w.lives(anaNumber, ana, 0, 0) // that timer was set earlier
 }
 
-// TestTimerOfFirstMessage: a message can be the first that tells it, and when it was set.
+// TestTimerOfFirstMessage: a message can be the first to reveal the timer, and when it was set.
 func TestTimerOfFirstMessage(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -116,8 +116,8 @@ func TestTimerOfFirstMessage(t *testing.T) {
 	w.lives(anaNumber, ana, 7*day, settingAt)
 }
 
-// TestDisappearingGroup: a group's timer is asked for once, and WhatsApp tells of its
-// changes, also while the node is away.
+// TestDisappearingGroup: a group's timer is queried once, and WhatsApp reports its changes, also
+// while the node is away.
 func TestDisappearingGroup(t *testing.T) {
 	t.Parallel()
 	w, ana := shop(t, wasim.Options{})
@@ -136,7 +136,7 @@ func TestDisappearingGroup(t *testing.T) {
 	}
 }
 
-// TestQuotesAreFlat: a quote holds what the quoted message says, and not what that one
+// TestQuotesAreFlat: a quote holds the content of the quoted message and not what that message
 // quotes, however long the chain of answers is.
 func TestQuotesAreFlat(t *testing.T) {
 	t.Parallel()

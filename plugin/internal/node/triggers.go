@@ -44,8 +44,8 @@ func (n *node) messageReceived() sdk.Offer {
 	}
 }
 
-// clickEvent and messageEvent are the events that answer a menu, with the port they
-// leave it by.
+// clickEvent and messageEvent are the events that answer a menu, with the port of the menu's node
+// that they use.
 func clickEvent() sdk.EventType {
 	return sdk.EventType{
 		Type: clicks.TypeClicked, Title: "Button clicked",
@@ -60,7 +60,8 @@ func messageEvent() sdk.EventType {
 	}
 }
 
-// matching applies a filter to the stored form of its events, which is not read if it lets all through.
+// matching applies a filter to stored events. If the filter matches all events, they are not
+// decoded.
 func matching[E any](all bool, match func(E) bool) func(data []byte) (bool, error) {
 	return func(data []byte) (bool, error) {
 		if all {

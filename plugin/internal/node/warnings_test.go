@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/send"
 )
 
-// TestWarnings: what WhatsApp is known to hide or refuse is said by Validate, with the
-// answer, and with the answer of a repeat; and the message goes out all the same.
+// TestWarnings: what WhatsApp is known to hide or refuse is reported by Validate, with the answer,
+// and with the answer of a repeat; the message is sent all the same.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	w, _ := shop(t, wasim.Options{})
@@ -60,7 +60,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestWarningsOfTheAnswer: what only WhatsApp's answer shows comes back on a repeat too.
+// TestWarningsOfTheAnswer: a warning that only WhatsApp's answer reveals is returned on a repeat,
+// too.
 func TestWarningsOfTheAnswer(t *testing.T) {
 	t.Parallel()
 	w, _ := shop(t, wasim.Options{})

@@ -15,8 +15,9 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// A send whose rows are on their way is there for everybody who asks for it: by its key, its id, its menu, for the
-// device that wants it again, and in the session with each device, also when that is not remembered.
+// A send whose rows are not written yet is visible to every reader: by its key, its id and its
+// menu, to a device that asks for it again, and in the session with each device, even if that is
+// not in memory.
 func TestWhatGoesAheadIsSeen(t *testing.T) {
 	ctx := t.Context()
 	s := must[*store.Store](t)(store.Open(ctx, store.Options{Dir: t.TempDir(), Alone: true}))
@@ -44,7 +45,7 @@ func TestWhatGoesAheadIsSeen(t *testing.T) {
 			return err
 		},
 		"session": func(_ ledger.Entry, key string) error {
-			again := must[*wastore.Device](t)(s.Devices.Device(ctx, *d.ID)) // remembers nothing
+			again := must[*wastore.Device](t)(s.Devices.Device(ctx, *d.ID)) // with empty memos
 			for address, ratchet := range must[map[string][]byte](t)(again.Sessions.GetManySessions(ctx, []string{"a:0", "b:0"})) {
 				if string(ratchet) != key {
 					return fmt.Errorf("the session with %s is at %q", address, ratchet)
@@ -81,8 +82,8 @@ func TestWhatGoesAheadIsSeen(t *testing.T) {
 	}
 }
 
-// While a power cut could take a decryption, a send of the same device waits for SQLite: its ratchets stand
-// on the decryption's.
+// While a power cut could lose a decryption, a send of the same device waits for SQLite, because
+// its ratchets build on the decryption's.
 func TestNothingGoesAheadOfADecryption(t *testing.T) {
 	ctx := t.Context()
 	s := must[*store.Store](t)(store.Open(ctx, store.Options{Dir: t.TempDir(), Alone: true}))

@@ -18,9 +18,9 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// What a store remembers that has its directory to itself is what the database says.
+// A store that has its directory to itself caches only what the database says.
 
-// No key that was used is new again: while the keys are read, and read anew, and in the next process.
+// No used key is taken for new: not while the keys are read or reread, nor in the next process.
 func TestUsedKeysAreKnown(t *testing.T) {
 	dir := t.TempDir()
 	s := alone(t, dir)
@@ -85,7 +85,7 @@ func TestRememberedTimers(t *testing.T) {
 	must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))
 	expectTimer := func(when string, want uint32) {
 		t.Helper()
-		for range 2 { // read, and remembered
+		for range 2 { // read, and cached
 			for _, c := range []recipient.Chat{chat, byNumber} {
 				got, err := s.Inbox.Timer(ctx, "shop", c)
 				if want == 0 && errors.Is(err, sqldb.ErrNotFound) {

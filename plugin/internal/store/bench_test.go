@@ -55,7 +55,7 @@ func openBench(b *testing.B, relaxed bool) *store.Store {
 	return s
 }
 
-// benchSend lets every client send its share, one message at a time, as whatsmeow does.
+// benchSend has every client send its share, one message at a time, as whatsmeow does.
 func benchSend(b *testing.B, clients int, devices []*wastore.Device, full *store.Store) {
 	b.ReportAllocs()
 	var next, key atomic.Int64
@@ -85,8 +85,8 @@ func benchSend(b *testing.B, clients int, devices []*wastore.Device, full *store
 
 var peer = types.NewJID("123456789012345", types.HiddenUserServer)
 
-// sendSQL is what SendMessage asks of its stores, in its order (whatsmeow send.go,
-// libsignal SessionCipher.Encrypt), with sessions of a usual size.
+// sendSQL makes the calls that SendMessage makes to its stores, in the same order (whatsmeow
+// send.go, libsignal SessionCipher.Encrypt), with sessions of a usual size.
 func sendSQL(ctx context.Context, b *testing.B, d *wastore.Device) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -190,7 +190,7 @@ func benchReceive(b *testing.B, clients int, devices []*wastore.Device, s *store
 	})
 }
 
-// receiveSQL is what whatsmeow's decryptDM asks of its stores, in its order.
+// receiveSQL makes the calls that whatsmeow's decryptDM makes to its stores, in the same order.
 func receiveSQL(b *testing.B, d *wastore.Device, id string) {
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()

@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crashWriter writes without end from several goroutines and says on stdout what
-// the store has confirmed, until it is killed.
+// crashWriter writes from several goroutines until it is killed, and reports on stdout what the
+// store has confirmed.
 func crashWriter(dir, round string) {
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Options{Dir: dir, Alone: true})
@@ -62,7 +62,7 @@ func crashWriter(dir, round string) {
 			for n := 0; ; n++ {
 				later, err := crashSend(ctx, s, d, fmt.Sprintf("%s-%d-%d", round, worker, n), say)
 				if err == nil {
-					err = click() // the one before, on its way to the disk beside this send
+					err = click() // the click before, which is being synced during this send
 				}
 				if click = later; err != nil {
 					say("fail", err)
@@ -74,7 +74,8 @@ func crashWriter(dir, round string) {
 	select {}
 }
 
-// crashSend is one send and one click on it, whose message is decrypted. click waits for it.
+// crashSend makes one send and one click on it, whose message is decrypted. click waits for the
+// click to be stored.
 func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key string, say func(string, ...any)) (click func() error, err error) {
 	c, err := s.Ledger.Begin(ctx, operation, "shop", key, "f")
 	if err != nil {
@@ -107,7 +108,7 @@ func crashSend(ctx context.Context, s *store.Store, d *wastore.Device, key strin
 	}, nil
 }
 
-// everyDevice has nothing to say about whom a message is encrypted for.
+// everyDevice accepts every set of devices.
 type everyDevice struct{}
 
 func (everyDevice) Sessions(context.Context, map[string][]byte) error { return nil }
@@ -115,7 +116,7 @@ func (everyDevice) Encrypted(map[string][]byte)                       {}
 
 func crashJID(worker int) types.JID { return types.NewADJID(fmt.Sprintf("55119%08d", worker), 0, 1) }
 
-// What the store has confirmed is there after kill -9, and nothing is half there.
+// What the store has confirmed survives kill -9, and nothing is stored by half.
 func TestKilledWriterLosesNothingItConfirmed(t *testing.T) {
 	dir := t.TempDir()
 	crashDevices(t, dir)
@@ -138,14 +139,14 @@ func crashDevices(t *testing.T, dir string) {
 	check(t, s.Close())
 }
 
-// confirmed is what a writer has said, by the word for it and the key it is about.
+// confirmed holds what a writer has reported, by the word for it and the key that it concerns.
 type confirmed map[string]map[string]string
 
 func newConfirmed() confirmed {
 	return confirmed{"intended": {}, "ratchet": {}, "settled": {}, "clicked": {}}
 }
 
-// note takes a line of the writer's.
+// note records a line of the writer's output.
 func (c confirmed) note(t *testing.T, line string) {
 	t.Helper()
 	what, rest, _ := strings.Cut(line, " ")
@@ -156,7 +157,7 @@ func (c confirmed) note(t *testing.T, line string) {
 	c[what][key] = value
 }
 
-// hold checks that a store has what was confirmed. A power cut may take an outcome: the send is an
+// hold checks that a store has what was confirmed. A power cut may lose an outcome: the send is an
 // intent again.
 func (c confirmed) hold(t *testing.T, s *store.Store, powerCut bool) {
 	t.Helper()

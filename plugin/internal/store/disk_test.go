@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/session"
 )
 
-// A decryption is on the disk when WhatsApp gets its acknowledgement, with the mark, and
-// has no fsync before: also when an event was stored without it.
+// A decryption is on the disk, together with the mark, when WhatsApp gets its acknowledgement, and
+// has no fsync of its own before, even if an event was stored without it.
 func TestDecryptionReachesTheDisk(t *testing.T) {
 	ctx := t.Context()
 	s := must[*store.Store](t)(store.Open(ctx, store.Options{Dir: t.TempDir()}))
@@ -45,8 +45,8 @@ func TestDecryptionReachesTheDisk(t *testing.T) {
 	}
 }
 
-// A message costs one synced commit before it leaves: its intent goes with its first ratchets,
-// both or neither. A channel's post has none, and its intent goes by itself.
+// A message costs one synced commit before it is sent: its intent is stored with its first
+// ratchets, both or neither. A channel's post has no ratchets, so its intent is stored by itself.
 func TestIntentGoesWithTheRatchets(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()

@@ -72,8 +72,8 @@ func TestEventsAreReadInOrderByFilter(t *testing.T) {
 	})
 }
 
-// TestOtherIdsOfAnEvent: an event is stored once under all of its ids, those that a
-// repeat brings included.
+// TestOtherIdsOfAnEvent: an event is stored once under all of its ids, including those that a
+// repeat adds.
 func TestOtherIdsOfAnEvent(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
@@ -83,7 +83,7 @@ func TestOtherIdsOfAnEvent(t *testing.T) {
 		}{
 			{"lid", "number", false},
 			{"number", "", true},
-			{"lid", "older", true}, // and "older" is learned
+			{"lid", "older", true}, // and "older" is recorded
 			{"older", "oldest", true},
 			{"oldest", "other", true},
 			{"another", "", false},
@@ -186,7 +186,7 @@ func TestSubscriptions(t *testing.T) {
 			}
 			return from, resumed
 		}
-		sweep := func() { // when what was acknowledged has been kept long enough
+		sweep := func() { // after the retention of acknowledged events
 			t.Helper()
 			c.add(5 * time.Millisecond)
 			check(t, s.Sweep(ctx))
@@ -222,7 +222,7 @@ func TestSubscriptions(t *testing.T) {
 			t.Error("a freed event was stored again")
 		}
 
-		check(t, s.Outbox.Ack(ctx, "host-1", first)) // behind: changes nothing
+		check(t, s.Outbox.Ack(ctx, "host-1", first)) // before the last one: changes nothing
 		if from, resumed := sub("host-1", nil, clicks); !resumed || string(from) != string(last) {
 			t.Errorf("reconnect without a cursor: resumed %v, want the last acknowledged", resumed)
 		}

@@ -13,7 +13,7 @@ import (
 
 var clicks = outbox.Filter{Types: []string{clicked}}
 
-// feed is a Feed of a subscriber that goes on from a cursor.
+// feed returns a Feed of a subscriber that continues from a cursor.
 func feed(t *testing.T, s *store.Store, cursor []byte, share, most int) *outbox.Feed {
 	t.Helper()
 	from, resumed, err := s.Outbox.Subscribe(t.Context(), "host", clicks, cursor)
@@ -23,8 +23,8 @@ func feed(t *testing.T, s *store.Store, cursor []byte, share, most int) *outbox.
 	return must[*outbox.Feed](t)(s.Outbox.Feed(from, clicks, share, most))
 }
 
-// TestFeedTakesTurns: what a quiet instance has comes after a few of the many that a busy one
-// has, whether those were there before the feed began or come while it goes on.
+// TestFeedTakesTurns: the events of a quiet instance come after a few of a busy one's many, whether
+// those were stored before the feed began or arrive while it runs.
 func TestFeedTakesTurns(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
@@ -68,8 +68,8 @@ func TestFeedTakesTurns(t *testing.T) {
 	})
 }
 
-// TestFeedLeavesRoom: however much a busy instance has, a part of the window stays free, in which
-// what another one has next comes at once; the busy one goes on with the next acknowledgement.
+// TestFeedLeavesRoom: however many events a busy instance has, part of the window stays free for
+// the next events of another instance; the busy one continues with the next acknowledgement.
 func TestFeedLeavesRoom(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
@@ -114,9 +114,8 @@ func TestFeedLeavesRoom(t *testing.T) {
 	})
 }
 
-// TestFeedForgetsNothing: events of many instances are read in turns, acknowledged in part,
-// freed, and read on from the cursor of the last one that was stored. Each is stored once, in
-// the order of its instance.
+// TestFeedForgetsNothing: events of many instances are read in turns, partly acknowledged, freed,
+// and read again from the last stored cursor. Each is stored once, in the order of its instance.
 func TestFeedForgetsNothing(t *testing.T) {
 	c := newClock()
 	opt := store.Options{Now: c.now, Retention: store.Retention{Acknowledged: time.Millisecond}}
@@ -195,8 +194,8 @@ func TestFeedForgetsNothing(t *testing.T) {
 	})
 }
 
-// TestGapOfAnInstanceThatIsBehind: events that were removed before their turn came are told to
-// be lost, also when the scan is beyond them.
+// TestGapOfAnInstanceThatIsBehind: events that were removed before their turn came are reported as
+// lost, even if the scan has passed them.
 func TestGapOfAnInstanceThatIsBehind(t *testing.T) {
 	c := newClock()
 	opt := store.Options{Now: c.now, Retention: store.Retention{Events: 24 * time.Hour}}

@@ -25,7 +25,7 @@ func alone(t *testing.T, dir string) *store.Store {
 	return s
 }
 
-// Whoever has the answer of a send finds its outcome, by whichever name and way.
+// The outcome of an answered send is found under each of its names and in every way.
 func TestOutcomeFollowsTheAnswer(t *testing.T) {
 	s := alone(t, t.TempDir())
 	sentAt := time.Now().Add(time.Minute).Truncate(time.Second)
@@ -58,7 +58,7 @@ func TestOutcomeFollowsTheAnswer(t *testing.T) {
 	}
 }
 
-// leave puts records where a process that was killed leaves them.
+// leave writes records to the place where a killed process leaves them.
 func leave(t *testing.T, dir string, records [][]byte) {
 	t.Helper()
 	j := must[*journal.Journal](t)(journal.Open(dir, func([][]byte) error { return nil }))
@@ -68,7 +68,8 @@ func leave(t *testing.T, dir string, records [][]byte) {
 	check(t, j.Close())
 }
 
-// What a process that ended has answered is in the ledger of the next, which tells of it, once.
+// The sends that an ended process has answered are in the next process's ledger, which reports them
+// once.
 func TestOutcomesOfTheLastProcess(t *testing.T) {
 	dir := t.TempDir()
 	s := alone(t, dir)

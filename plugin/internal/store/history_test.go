@@ -24,7 +24,7 @@ func steps(c ledger.Change) (outbox.Event, error) {
 	return outbox.Event{ID: string(data), Type: status, Instance: c.Entry.Instance, Data: data, Time: c.At}, err
 }
 
-// told reads what hosts were told.
+// told reads the events that hosts were given.
 func told(t *testing.T, s *store.Store) (all []string) {
 	t.Helper()
 	for _, e := range must[[]outbox.Event](t)(s.Outbox.Read(t.Context(), nil, outbox.Filter{Types: []string{status}}, 1000)) {
@@ -49,8 +49,8 @@ func plan(t *testing.T, s *store.Store, key string) *ledger.Claim {
 	return c
 }
 
-// TestEveryStepIsToldOnce: whatever the order of acknowledgement and receipts, a state is
-// told when it is reached, and never one below it.
+// TestEveryStepIsToldOnce: whatever the order of acknowledgement and receipts, a state is reported
+// once when it is reached, and never after a higher one.
 func TestEveryStepIsToldOnce(t *testing.T) {
 	sent := func(s *store.Store, c *ledger.Claim) error {
 		return s.Ledger.Conclude(t.Context(), c, ledger.Outcome{State: ledger.Sent, JSON: []byte(`{}`), SentAt: time.Unix(100, 0)})
@@ -112,7 +112,7 @@ func TestEveryStepIsToldOnce(t *testing.T) {
 	})
 }
 
-// TestStatesWithoutAListener: nobody asked for them, so they fill no log.
+// TestStatesWithoutAListener: states without a subscriber are not stored in the log.
 func TestStatesWithoutAListener(t *testing.T) {
 	onEach(t, store.Options{Status: ledger.Events{Type: status, New: steps}}, func(t *testing.T, open func() *store.Store) {
 		s := open()
@@ -134,7 +134,8 @@ func TestStatesWithoutAListener(t *testing.T) {
 	})
 }
 
-// TestMembersOfAGroup: each is told by name, and the message goes with the first.
+// TestMembersOfAGroup: each member's state is reported by name, and the message has the state of
+// the first member.
 func TestMembersOfAGroup(t *testing.T) {
 	onEach(t, store.Options{Status: ledger.Events{Type: status, New: steps}}, func(t *testing.T, open func() *store.Store) {
 		s := open()
@@ -166,7 +167,7 @@ func TestMembersOfAGroup(t *testing.T) {
 	})
 }
 
-// TestWhoSent: the change that shows that WhatsApp has the message names the account, also when a
+// TestWhoSent: the change that shows that WhatsApp has the message names the account, even if a
 // member of a group is faster than the acknowledgement.
 func TestWhoSent(t *testing.T) {
 	onEach(t, store.Options{Status: ledger.Events{Type: status, New: steps}}, func(t *testing.T, open func() *store.Store) {
@@ -193,7 +194,8 @@ func TestWhoSent(t *testing.T) {
 	})
 }
 
-// TestSequencesAreNotUsedTwice: what a host read before a power cut has numbers of its own.
+// TestSequencesAreNotUsedTwice: events that a host read before a power cut do not share their
+// sequences with later ones.
 func TestSequencesAreNotUsedTwice(t *testing.T) {
 	onOptions(t, store.Options{}, func(t *testing.T, opt store.Options) {
 		s := must[*store.Store](t)(store.Open(t.Context(), opt))
@@ -203,7 +205,7 @@ func TestSequencesAreNotUsedTwice(t *testing.T) {
 		s = must[*store.Store](t)(store.Open(t.Context(), opt))
 		defer s.Close()
 		appendAll(t, s, event(clicked, "a", "2"), event(clicked, "a", "3"))
-		// A host that read thousands more, of which the disk kept nothing.
+		// A host that read thousands more, of which the disk kept none.
 		ahead := slices.Clone(last)
 		ahead[14] += 0x27 // 9984 events
 		if got, _ := ids(t, s, ahead, outbox.Filter{}); !slices.Equal(got, []string{"2", "3"}) {

@@ -127,7 +127,7 @@ func TestInstanceName(t *testing.T) {
 	}
 }
 
-// What is stored under an instance's name belongs to the account it is paired with.
+// The data stored under an instance's name belongs to the account it is paired with.
 func TestAccountOwnsWhatIsStored(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -146,7 +146,7 @@ func TestAccountOwnsWhatIsStored(t *testing.T) {
 		}
 		must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))
 		must[registry.Instance](t)(s.Registry.Create(ctx, "bar"))
-		claim := intend(t, s, "k") // as a database of an earlier version has it: nobody's yet
+		claim := intend(t, s, "k") // no owner yet, as in a database of an earlier version
 		claim.Release()
 		check(t, s.Registry.PutPause(ctx, registry.Pause{Instance: "shop", Reason: "new_chats_locked", Since: time.Now(), Until: time.Now().Add(time.Hour)}))
 		check(t, s.Inbox.Put(ctx, inbox.Message{Instance: "shop", ID: "1", Body: []byte("m"), Chat: ada, Sender: ada.JID}))

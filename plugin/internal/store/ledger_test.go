@@ -110,7 +110,7 @@ func TestReceiptsOnlyRaise(t *testing.T) {
 			for _, step := range tc.steps {
 				check(t, s.Ledger.Receipt(ctx, "shop", ledger.Receipt{MessageIDs: []string{c.Entry.MessageID, "3EB0OTHER"}, State: step}))
 			}
-			check(t, s.Ledger.MarkUnknown(ctx, c)) // late, and must not lower
+			check(t, s.Ledger.MarkUnknown(ctx, c)) // late: must not lower the state
 			if e := must[ledger.Entry](t)(s.Ledger.Lookup(ctx, operation, "shop", tc.name)); e.State != tc.want {
 				t.Errorf("%s: %v, want %v", tc.name, e.State, tc.want)
 			}
@@ -152,7 +152,7 @@ func TestRefusedSendTakesItsMenu(t *testing.T) {
 	})
 }
 
-// Two processes that share a Postgres may begin the same key; the index decides.
+// Two processes that share a Postgres may begin the same key; the unique index decides.
 func TestIntentIsUnique(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		a, b := open(), open()
@@ -196,8 +196,8 @@ func TestAbsentDocumentsStayAbsent(t *testing.T) {
 	})
 }
 
-// A key says nothing about another instance's, and never gives a message id twice: a
-// phone drops one that it has seen.
+// A key of one instance does not affect another's, and never yields a message id twice: a phone
+// drops an id that it has seen.
 func TestKeysBelongToAnInstance(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -233,6 +233,6 @@ func TestKeysBelongToAnInstance(t *testing.T) {
 			again.Release()
 		}
 		check(t, s.DB.Write(ctx, "forget", func(t *sqldb.Tx) error { return ledger.Forget(t, "shop") }))
-		use("shop").Release() // the key has come to its end, and is used again
+		use("shop").Release() // the key has expired and is used again
 	})
 }

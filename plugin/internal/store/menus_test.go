@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 )
 
-// sendMenu stores a menu of one button, sent to chat, that lives for ttl (0: for
-// as long as it is kept), and returns its message id.
+// sendMenu stores a menu of one button, sent to chat, that lives for ttl (0: while it is stored),
+// and returns its message id.
 func sendMenu(t *testing.T, s *store.Store, key string, chat recipient.Chat, button string, expires time.Time) string {
 	t.Helper()
 	c := begin(t, s, key, "f")
@@ -63,7 +63,7 @@ func TestLiveMenus(t *testing.T) {
 				t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 			}
 		}
-		// The quote still finds what has expired: the flow decides what late means.
+		// A quote still finds an expired menu: the flow decides how to handle a late click.
 		m := must[menus.Menu](t)(s.Menus.Get(ctx, "shop", expired))
 		if !m.ExpiresAt.Before(c.now()) || m.Source != "crm" || m.Buttons[0].ID != "yes" {
 			t.Errorf("expired menu: %+v", m)
@@ -71,7 +71,7 @@ func TestLiveMenus(t *testing.T) {
 	})
 }
 
-// TestMenusOfOneSecond: the server's time has seconds, people are faster.
+// TestMenusOfOneSecond: the server's time is in whole seconds; people are faster.
 func TestMenusOfOneSecond(t *testing.T) {
 	c := newClock()
 	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {

@@ -1,28 +1,26 @@
-// Package store keeps what a WhatsApp process must not forget, in one database, SQLite
-// or Postgres. Each concept is a package of its own: the ledger of sends, the menus that
-// wait for a click, the outbox of events for hosts, the registry of instances,
-// whatsmeow's sessions, the inbox of messages, a cache. This package opens the database,
-// holds its schema, and removes what is old.
+// Package store keeps what a WhatsApp process must not forget, in one database, SQLite or Postgres.
+// Each concept has its own package: the ledger of sends, the menus that wait for a click, the
+// outbox of events for hosts, the registry of instances, whatsmeow's sessions, the inbox of
+// messages, a cache. This package opens the database, holds its schema, and removes old rows.
 //
 // What all of them guarantee:
 //
-//   - Safe before answered. A method that writes returns only when what it wrote cannot be lost, so a crash of the process takes nothing of it. What
-//     must survive a power cut is on disk too, unless [Options.Relaxed]: ratchets and
-//     with them the intents before them, before whatsmeow sends the message they
-//     belong to, and events before WhatsApp gets its acknowledgement. What a power
-//     cut may take is what can be had again: an outcome (the send is an intent
-//     again, and is repeated under its id), receipts, caches. Postgres syncs
-//     every commit.
-//   - Seen by whoever asks. With [Options.Alone] a send is in a log on the disk before its rows are in the
-//     database (sqldb.DB.WriteAhead), and its outcome in a file; who reads them waits for the rows.
-//   - All or nothing. Every call is one transaction; after an error nothing of it
-//     is stored.
-//   - Unique by index. One ledger row per (operation, key), one event per id, one
-//     owner per instance epoch; never by reading first and writing later.
-//   - Bounded. Every table has a retention and a limit, kept by [Store.Start].
+//   - Safe before answered. A method that writes returns only when a crash of the process cannot
+//     lose its data. Data that must survive a power cut is on disk too, unless [Options.Relaxed]:
+//     ratchets, together with the intents stored before them, before whatsmeow sends the message
+//     they belong to, and events before WhatsApp gets its acknowledgement. A power cut may only
+//     lose data that can be obtained again: an outcome (the send is an intent again, and is
+//     repeated under its id), receipts, caches. Postgres syncs every commit.
+//   - Visible to every reader. With [Options.Alone] a send is in a log on the disk before its rows
+//     are in the database (sqldb.DB.WriteAhead), and its outcome in a file; a reader of them waits
+//     for the rows.
+//   - All or nothing. Every call is one transaction; after an error nothing of it is stored.
+//   - Unique by index. One ledger row per (operation, key), one event per id, one owner per
+//     instance epoch: enforced by the database, never by reading first and writing later.
+//   - Bounded. Every table has a retention and a limit, enforced by [Store.Start].
 //
-// Times are stored in milliseconds and come back in UTC. JIDs are strings without
-// a device part unless a field says otherwise.
+// Times are stored in milliseconds and returned in UTC. JIDs are strings without a device part
+// unless a field says otherwise.
 package store
 
 import (
@@ -64,13 +62,13 @@ type Store struct {
 	close   sync.Once
 }
 
-// Open opens the database and makes or migrates its tables, and whatsmeow's. The caller
-// closes the store.
+// Open opens the database and creates or migrates its tables and whatsmeow's. The caller closes the
+// store.
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	opt = opt.withDefaults()
 	where := sqldb.Options{Dir: opt.Dir, File: FileName, Postgres: opt.Postgres, Relaxed: opt.Relaxed}
 	if opt.Alone {
-		where.Ahead = func(refused error) { // as those of a device that was deleted meanwhile
+		where.Ahead = func(refused error) { // for example rows of a device that was deleted in the meantime
 			opt.Log.Warn("rows of a message that was sent were refused", "error", refused)
 		}
 	}
@@ -133,8 +131,8 @@ func (s *Store) sweeps() []sqldb.Sweep {
 	return all
 }
 
-// Start begins to remove old rows in the background and to hear what other processes on the
-// same Postgres store, until Stop. It is idempotent.
+// Start begins to remove old rows in the background and to receive the signals of other processes
+// on the same Postgres, until Stop. It is idempotent.
 func (s *Store) Start() {
 	s.sweeper.Start()
 	s.signals.Start()
@@ -146,12 +144,12 @@ func (s *Store) Stop() {
 	s.sweeper.Stop()
 }
 
-// Sweep removes what is past its retention, what every subscriber has acknowledged and
-// what is over a limit, once.
+// Sweep removes rows once: those past their retention, events that every subscriber has
+// acknowledged, and those over a limit.
 func (s *Store) Sweep(ctx context.Context) error { return s.sweeper.Sweep(ctx) }
 
-// Close stops what Start began, finishes the writes that are under way and closes the
-// database. Calls made afterwards fail with sqldb.ErrClosed. It is idempotent.
+// Close stops the background work, finishes the writes that are under way and closes the database.
+// Later calls fail with sqldb.ErrClosed. It is idempotent.
 func (s *Store) Close() error {
 	var err error
 	s.close.Do(func() {

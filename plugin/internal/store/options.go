@@ -7,32 +7,32 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/ledger"
 )
 
-// Options say where the store lives and how long it remembers. The zero value of
-// every field but Dir is usable.
+// Options say where the store is and how long it keeps its data. The zero value of every field but
+// Dir is usable.
 type Options struct {
-	// Dir holds the SQLite file; it is made with mode 0700. Not used with Postgres.
+	// Dir holds the SQLite file; it is created with mode 0700. Not used with Postgres.
 	Dir string
 	// Postgres is a connection string (libpq URL or key=value form); empty means SQLite.
 	Postgres string
-	// Relaxed lets a power cut (not a crash of the process) take the last commits:
-	// PRAGMA synchronous=NORMAL, or synchronous_commit=off. Signal sessions lose
-	// messages then. Off by default.
+	// Relaxed allows a power cut, though not a crash of the process, to lose the last commits:
+	// PRAGMA synchronous=NORMAL, or synchronous_commit=off. Signal sessions lose messages then. Off
+	// by default.
 	Relaxed bool
 
-	// Alone says that no other process opens Dir: sends and their outcomes may be in files there for a
-	// moment before they are in the database.
+	// Alone says that no other process opens Dir. Sends and their outcomes may then be in files
+	// there for a moment before they are in the database.
 	Alone bool
 
 	Retention Retention
 	Limits    Limits
 
-	// Status is the events of the changes of a send; zero: hosts are not told. They are stored
-	// only while a host has subscribed to them.
+	// Status makes the events that report changes of a send; zero: hosts are not notified. They are
+	// stored only while a host has subscribed to them.
 	Status ledger.Events
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Log takes what the sweeper and the session store report; nil discards it.
+	// Log receives the reports of the sweeper and the session store; nil discards them.
 	Log *slog.Logger
 }
 

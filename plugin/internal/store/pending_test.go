@@ -17,7 +17,7 @@ import (
 
 func hashOf(key string) [32]byte { return sha256.Sum256([]byte(key)) }
 
-// receive decrypts a message as whatsmeow does, which leaves the ratchet at now.
+// receive decrypts a message as whatsmeow does, which advances the ratchet to now.
 func receive(ctx context.Context, d *wastore.Device, address string, hash [32]byte, now string) error {
 	if b, err := d.EventBuffer.GetBufferedEvent(ctx, hash); err != nil || b != nil {
 		return errors.Join(err, errors.New("the message was decrypted before"))
@@ -28,7 +28,7 @@ func receive(ctx context.Context, d *wastore.Device, address string, hash [32]by
 	})
 }
 
-// arrive decrypts a message and begins to store its event, in which with takes part.
+// arrive decrypts a message and begins to store its event; with runs in that transaction.
 func arrive(t *testing.T, s *store.Store, d *wastore.Device, key, now string, with func() error) (stored func() error) {
 	t.Helper()
 	check(t, receive(t.Context(), d, "1:0", hashOf(key), now))
@@ -41,7 +41,7 @@ var errFull = errors.New("the disk is full")
 
 func full() error { return errFull }
 
-// inTable is a session as another process sees it.
+// inTable returns a session as another process sees it.
 func inTable(t *testing.T, s *store.Store, d *wastore.Device, address string) string {
 	t.Helper()
 	fresh := must[*wastore.Device](t)(s.Devices.Device(t.Context(), *d.ID))
@@ -80,7 +80,7 @@ func TestMessageIsOneCommit(t *testing.T) {
 	})
 }
 
-// A message that nothing became of is stored with its mark, on the disk.
+// A message without an event is stored with its mark, on the disk.
 func TestMessageOfNoInterest(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -96,8 +96,8 @@ func TestMessageOfNoInterest(t *testing.T) {
 	})
 }
 
-// The event of a message cannot be stored: the message was never decrypted, and can be
-// again.
+// If the event of a message cannot be stored, the message counts as never decrypted, and can be
+// decrypted again.
 func TestDroppedDecryption(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -116,8 +116,8 @@ func TestDroppedDecryption(t *testing.T) {
 	})
 }
 
-// What was decrypted behind a message that cannot be stored goes with it, and the line
-// ends; the next one begins where the database is.
+// Messages decrypted after one that cannot be stored are dropped with it, and the connection ends;
+// the next one starts from the state in the database.
 func TestDroppedDecryptionTakesLaterOnesAlong(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
@@ -151,8 +151,8 @@ func TestDroppedDecryptionTakesLaterOnesAlong(t *testing.T) {
 	})
 }
 
-// A message that comes again while its event is being stored is known as handled, and not
-// before the event is there.
+// A message that arrives again while its event is being stored counts as handled only once the
+// event is stored.
 func TestRedeliveryWaitsForTheEvent(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -187,8 +187,8 @@ func now(outcome func() error) string {
 	return ""
 }
 
-// A send between a decryption and its commit: it builds on what is in the database, it
-// does not wait for the handler, and neither takes the other's ratchet back.
+// A send between a decryption and its commit builds on the state in the database, does not wait for
+// the handler, and neither resets the other's ratchet.
 func TestSendBetweenDecryptionAndEvent(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -218,8 +218,8 @@ func TestSendBetweenDecryptionAndEvent(t *testing.T) {
 	})
 }
 
-// Another process has taken the instance over, and has moved the ratchet on: what is
-// decrypted here is not written over it.
+// If another process has taken the instance over and advanced the ratchet, a decryption of this
+// process does not overwrite it.
 func TestRatchetOfAnotherProcess(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -236,8 +236,8 @@ func TestRatchetOfAnotherProcess(t *testing.T) {
 	})
 }
 
-// What is remembered of the tables is read anew by the next line: meanwhile another
-// process may have written them.
+// The memos are cleared for the next connection, because another process may have written the
+// tables meanwhile.
 func TestNextLineReadsAnew(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()

@@ -14,11 +14,11 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store"
 )
 
-// TestPowerCut: what the store has confirmed is there after the power was cut at a random point, but
-// for outcomes of sends. The writer works on a file system in an image; the image, as its disk is
-// while the writer is stopped, has what was synced and not what waits in memory. Each image is
-// mounted, and its store opened, as after the cut.
-// TAPNODE_POWER_CUTS says how often; 10.
+// TestPowerCut: what the store has confirmed is there after the power was cut at a random point,
+// except outcomes of sends. The writer works on a file system in an image. While the writer is
+// stopped, the image as it is on the disk has everything that was synced and nothing that is still
+// in memory. Each such image is mounted and its store opened, as after a power cut.
+// TAPNODE_POWER_CUTS sets the number of cuts; default 10.
 func TestPowerCut(t *testing.T) {
 	cuts := 10
 	if raw := os.Getenv("TAPNODE_POWER_CUTS"); raw != "" {
@@ -79,20 +79,20 @@ func TestPowerCut(t *testing.T) {
 	t.Logf("%d confirmed sends were looked for", kept)
 }
 
-// heard notes what a stopped writer had said before.
+// heard records what a stopped writer reported before it was stopped.
 func heard(t *testing.T, lines <-chan string, said confirmed) {
 	t.Helper()
 	for {
 		select {
 		case line := <-lines:
 			said.note(t, line)
-		case <-time.After(20 * time.Millisecond): // what comes later is not asked for
+		case <-time.After(20 * time.Millisecond): // later output is not needed
 			return
 		}
 	}
 }
 
-// snapshot copies an image that nothing was written to meanwhile.
+// snapshot copies an image that is not written to meanwhile.
 func snapshot(t *testing.T, image string) string {
 	t.Helper()
 	to := image + ".cut"
@@ -105,7 +105,7 @@ func snapshot(t *testing.T, image string) string {
 	}
 }
 
-// afterThePowerCut opens the store of an image and looks for what was confirmed.
+// afterThePowerCut opens the store of an image and checks that it has what was confirmed.
 func afterThePowerCut(t *testing.T, image string, said confirmed) int {
 	t.Helper()
 	dir := image + ".mounted"

@@ -55,8 +55,8 @@ func TestRulesOfAMenu(t *testing.T) {
 		"the first": {menus.Menu{Policy: menus.First}, []row{{[]string{bob}, 0, 1, ""}, {both, 0, 0, menus.Taken}, {[]string{bob}, 0, 0, menus.Taken}}},
 		"once per person": {menus.Menu{Policy: menus.OncePerPerson}, []row{
 			{[]string{ana}, 0, 1, ""}, {[]string{bob}, 0, 2, ""}, {[]string{bob}, 0, 0, menus.Repeated},
-			{both, 0, 0, menus.Repeated},             // known by the phone; the LID is learned
-			{[]string{anaLID}, 0, 0, menus.Repeated}, // and known from here on
+			{both, 0, 0, menus.Repeated},             // recognised by the phone number; the LID is recorded
+			{[]string{anaLID}, 0, 0, menus.Repeated}, // and recognised from now on
 		}},
 		"allowed": {menus.Menu{Policy: menus.First, Allowed: []string{anaLID, ana}}, []row{
 			{[]string{bob}, 0, 0, menus.NotAllowed}, {[]string{anaLID}, 0, 1, ""}, {both, 0, 0, menus.Taken},
@@ -93,7 +93,7 @@ func TestRulesOfAMenu(t *testing.T) {
 	}
 }
 
-// TestOneOfManyIsFirst: of presses at the same moment one is taken, under either policy.
+// TestOneOfManyIsFirst: of simultaneous presses one is accepted, under either policy.
 func TestOneOfManyIsFirst(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		s := open()
@@ -121,8 +121,8 @@ func TestOneOfManyIsFirst(t *testing.T) {
 	})
 }
 
-// TestLifeBeginsWithTheMessage: not with the intent, which a crash may leave behind
-// long before.
+// TestLifeBeginsWithTheMessage: a menu's life does not begin with its intent, which a crash may
+// leave behind long before the message is sent.
 func TestLifeBeginsWithTheMessage(t *testing.T) {
 	c := newClock()
 	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
@@ -138,7 +138,8 @@ func TestLifeBeginsWithTheMessage(t *testing.T) {
 	})
 }
 
-// TestMenuOutlivesItsRetention: a menu's own life counts, and who pressed goes with it.
+// TestMenuOutlivesItsRetention: a menu stays until it expires even past the retention, and the
+// record of who pressed is removed with it.
 func TestMenuOutlivesItsRetention(t *testing.T) {
 	c := newClock()
 	const day = 24 * time.Hour
@@ -163,7 +164,7 @@ func TestMenuOutlivesItsRetention(t *testing.T) {
 	})
 }
 
-// TestMigrationKeepsMenus: a menu of the first version takes every press.
+// TestMigrationKeepsMenus: a menu of the first version accepts every press.
 func TestMigrationKeepsMenus(t *testing.T) {
 	dir := t.TempDir()
 	script := must[[]byte](t)(os.ReadFile("schema/001_initial.sql"))

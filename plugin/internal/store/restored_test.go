@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
-// A host that is restored from an older copy finds again what it had acknowledged since, as
-// long as that is kept; one that begins does not get it.
+// A host that is restored from an older copy gets again what it had acknowledged since, as long as
+// that is kept; a new host does not.
 func TestRestoredHost(t *testing.T) {
 	c := newClock()
 	opt := store.Options{Now: c.now, Retention: store.Retention{Acknowledged: 2 * day}, Limits: store.Limits{Acknowledged: 4}}
@@ -50,7 +50,7 @@ func TestRestoredHost(t *testing.T) {
 		}
 		check(t, s.Outbox.Unsubscribe(ctx, "everything"))
 
-		appendAll(t, s, event(clicked, "a", "5")) // one too many: the oldest of those that were acknowledged goes
+		appendAll(t, s, event(clicked, "a", "5")) // one too many: the oldest acknowledged event is removed
 		check(t, s.Sweep(ctx))
 		if got, _ := ids(t, s, nil, clicks); !slices.Equal(got, []string{"2", "3", "4", "5"}) {
 			t.Errorf("over the limit: %v are left, want the newest four", got)
@@ -63,7 +63,7 @@ func TestRestoredHost(t *testing.T) {
 	})
 }
 
-// A store that is an older copy of what a host has read from puts no new event behind the
+// A store that is an older copy of the one that a host has read from stores no new event before the
 // host's cursor.
 func TestRestoredStore(t *testing.T) {
 	c := newClock()
@@ -73,7 +73,7 @@ func TestRestoredStore(t *testing.T) {
 		appendAll(t, s, event(clicked, "a", "1"))
 		_, last := ids(t, s, nil, clicks)
 		ahead := slices.Clone(last)
-		ahead[len(ahead)-2] += 50 // 12,800 events that this copy has not had
+		ahead[len(ahead)-2] += 50 // 12,800 events that are not in this copy
 		check(t, s.Close())
 		s = open()
 		appendAll(t, s, event(clicked, "a", "2"))

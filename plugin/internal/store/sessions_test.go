@@ -187,8 +187,8 @@ func TestSaltFollowsTheTable(t *testing.T) {
 	})
 }
 
-// Many accounts receive and send at once in one database: nobody is told that it
-// is locked, since whatsmeow loses the message then.
+// When many accounts receive and send at once in one database, none gets the error that it is
+// locked, since whatsmeow would lose the message then.
 func TestAccountsShareADatabase(t *testing.T) {
 	onEach(t, store.Options{Relaxed: true}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -220,8 +220,8 @@ func TestAccountsShareADatabase(t *testing.T) {
 	})
 }
 
-// A batch and single keys asked for at the same time neither block each other nor
-// get the same id, and all of them are stored.
+// A batch of keys and single keys requested at the same time neither block each other nor get the
+// same id, and all of them are stored.
 func TestPreKeys(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -265,8 +265,8 @@ func TestPreKeys(t *testing.T) {
 	})
 }
 
-// A store that fails is no message that cannot be decrypted: its error makes whatsmeow
-// leave the message at the server, and nothing works until the next connection.
+// A failing store is not treated as a message that cannot be decrypted: its error makes whatsmeow
+// leave the message at the server, and every call fails until the next connection.
 func TestFailedStoreIsNoBadMessage(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
@@ -304,14 +304,14 @@ func TestFailedStoreIsNoBadMessage(t *testing.T) {
 		gone, cancel := context.WithCancel(ctx)
 		cancel()
 		_ = errOf(d.Sessions.GetSession(gone, "1:0"))
-		check(t, errOf(d.Sessions.GetSession(ctx, "1:0"))) // a caller that went is no failure
+		check(t, errOf(d.Sessions.GetSession(ctx, "1:0"))) // a cancelled caller is not a failure
 	})
 }
 
 // The buffer of handled messages is emptied by the sweeper, on an index, and not by the
 // first message after a start, which would read all of it.
 func TestEventBufferIsSwept(t *testing.T) {
-	c := &clock{t: time.Now()} // whatsmeow dates the rows itself
+	c := &clock{t: time.Now()} // whatsmeow sets the time of the rows itself
 	onEach(t, store.Options{Now: c.now}, func(t *testing.T, open func() *store.Store) {
 		ctx, s := t.Context(), open()
 		d := pair(t, s.Devices.NewDevice(), 1)
@@ -342,9 +342,9 @@ func TestEventBufferIsSwept(t *testing.T) {
 	})
 }
 
-// A send moves a ratchet on while a message of the same person is decrypted. Whatever the
-// order, the decryption does not take the ratchet back: the next send would use the same
-// counter again, and the phone would take it for a copy and show nothing.
+// A send advances a ratchet while a message of the same person is decrypted. Whatever the order,
+// the decryption does not reset the ratchet: otherwise the next send would use the same counter
+// again, and the phone would take it for a duplicate and show nothing.
 func TestDecryptionTakesNoRatchetBack(t *testing.T) {
 	onEach(t, store.Options{}, func(t *testing.T, open func() *store.Store) {
 		ctx := t.Context()

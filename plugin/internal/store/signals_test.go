@@ -10,8 +10,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// TestOtherProcessesHear: what one process stores wakes those who wait for it in another,
-// also when the connection that listens is cut.
+// TestOtherProcessesHear: an event that one process stores wakes the readers in another, even after
+// the listening connection is cut.
 func TestOtherProcessesHear(t *testing.T) {
 	dsn := sqldbtest.Postgres(t)
 	open := func() *store.Store {
@@ -25,7 +25,7 @@ func TestOtherProcessesHear(t *testing.T) {
 		t.Helper()
 		select {
 		case <-changed:
-		case <-time.After(time.Minute): // the deadline of the test, and no measure
+		case <-time.After(time.Minute): // only the deadline of the test
 			t.Fatalf("nobody heard of %s", what)
 		}
 	}

@@ -51,7 +51,8 @@ func onEach(t *testing.T, opt store.Options, test func(t *testing.T, open func()
 	})
 }
 
-// onOptions is onEach for a test that opens the store itself. It runs beside others: it waits more than it computes.
+// onOptions is onEach for a test that opens the store itself. It runs in parallel with others,
+// because it waits more than it computes.
 func onOptions(t *testing.T, opt store.Options, test func(t *testing.T, opt store.Options)) {
 	t.Helper()
 	t.Parallel()
@@ -82,7 +83,7 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// appended is what became of an event.
+// appended is the result of storing an event.
 type appended struct {
 	Duplicate bool
 	Click     menus.Count // of appendClick; zero without a menu
@@ -100,7 +101,7 @@ func appendClick(ctx context.Context, s *store.Store, e outbox.Event, p menus.Pr
 	return *a, err
 }
 
-// beginClick begins to store a click as package receive does, with what was decrypted.
+// beginClick begins to store a click together with its decryption, as package receive does.
 func beginClick(ctx context.Context, s *store.Store, from *session.Decryption, e outbox.Event, p menus.Press, data func(menus.Count) ([]byte, error)) (*appended, func() error) {
 	var a appended
 	return &a, beginEvent(ctx, s, from, e, func(t *sqldb.Tx, e outbox.Event, insert func(outbox.Event) error) error {
@@ -116,7 +117,8 @@ func beginClick(ctx context.Context, s *store.Store, from *session.Decryption, e
 	}, &a.Duplicate)
 }
 
-// beginEvent begins to store an event with what was decrypted. duplicate is set when wait returns.
+// beginEvent begins to store an event together with its decryption. duplicate is set when wait
+// returns.
 func beginEvent(ctx context.Context, s *store.Store, from *session.Decryption, e outbox.Event, with outbox.With, duplicate *bool) (wait func() error) {
 	return from.Begin(func(along func(*sqldb.Tx) error) func() error {
 		wait := s.Outbox.Begin(ctx, e, along, with)

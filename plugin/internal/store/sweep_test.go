@@ -58,7 +58,7 @@ func TestSweepKeepsTheRetention(t *testing.T) {
 			}
 			c.add(day + time.Second)
 		}
-		// The event itself is still there for 30 days; its id is forgotten after 3.
+		// The event itself is kept for 30 days; its id is removed after 3.
 		if got := must[appended](t)(appendEvent(ctx, s, event(clicked, "shop", "e"))); got.Duplicate {
 			t.Error("the id outlived its retention")
 		}

@@ -15,15 +15,16 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// left is what a send leaves, without what differs between any two.
+// left holds the rows and events of a send, without the values that always differ between two
+// sends.
 type left struct {
 	entry ledger.Entry
 	menu  menus.Menu
 	told  []ledger.Change
 }
 
-// end sends something and returns what that leaves, and how often a row was changed. Its outcome is known before its rows
-// are written, or later.
+// end makes a send and returns what it leaves, and how often a row was changed. Its outcome is
+// known before its rows are written, or later.
 func end(t *testing.T, s *store.Store, told *[]ledger.Change, key string, later, receipt bool, expires time.Time, o ledger.Outcome) (l left, changes int) {
 	t.Helper()
 	ctx, before := t.Context(), changed(t, s)
@@ -74,7 +75,8 @@ func end(t *testing.T, s *store.Store, told *[]ledger.Change, key string, later,
 	return l, changed(t, s) - before
 }
 
-// An outcome that is stored with its intent leaves and tells what it does when it comes later, and changes no row.
+// An outcome that is stored with its intent leaves the same rows and events as one that is stored
+// later, and changes no row.
 func TestOutcomeWithItsIntent(t *testing.T) {
 	sentAt := time.Now().Add(time.Minute).Truncate(time.Second).UTC()
 	outcomes := []ledger.Outcome{
@@ -121,7 +123,8 @@ func TestOutcomeWithItsIntent(t *testing.T) {
 	}
 }
 
-// A change of which no event can be made is stored all the same, with its intent, later, and as a receipt.
+// A change whose event cannot be made is stored all the same: with its intent, later, and as a
+// receipt.
 func TestChangeThatCannotBeTold(t *testing.T) {
 	s := must[*store.Store](t)(store.Open(t.Context(), store.Options{Dir: t.TempDir(), Alone: true, Status: ledger.Events{Type: "status", New: func(ledger.Change) (outbox.Event, error) {
 		return outbox.Event{}, errors.New("its message cannot be read")

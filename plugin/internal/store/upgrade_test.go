@@ -25,12 +25,12 @@ import (
 // writtenAt is when the databases in testdata were written.
 var writtenAt = time.Date(2026, 11, 26, 6, 50, 0, 0, time.UTC)
 
-// earlier are databases as earlier versions of this program left them: one instance that
-// is paired, wrote a menu to Ana, got her click on it, and was refused a new chat with
-// 463. Of the one-time keys three are left, for brevity.
+// earlier lists databases as earlier versions of this program left them: one instance that is
+// paired, sent a menu to Ana, received her click on it, and was refused a new chat with 463. Three
+// of the one-time keys are left, for brevity.
 var earlier = []string{"version4"}
 
-// A database of an earlier version is read as it was written, on SQLite and on Postgres.
+// A database of an earlier version is read correctly, on SQLite and on Postgres.
 func TestDatabasesOfEarlierVersionsOpen(t *testing.T) {
 	for _, version := range earlier {
 		onOptions(t, store.Options{Now: func() time.Time { return writtenAt }}, func(t *testing.T, opt store.Options) {
@@ -57,7 +57,7 @@ func load(t *testing.T, opt store.Options, version string) {
 	check(t, errors.Join(err, db.Close()))
 }
 
-// one reads one text, of what was drawn by chance when the database was written.
+// one reads one text whose value was random when the database was written.
 func one(t *testing.T, s *store.Store, query string) (text string) {
 	t.Helper()
 	check(t, s.DB.Row(t.Context(), query, nil, &text))
@@ -121,7 +121,7 @@ func checkEvents(t *testing.T, s *store.Store) {
 	t.Helper()
 	ctx := t.Context()
 	click := one(t, s, `SELECT id FROM tapnode_events WHERE type = 'whatsapp.button.clicked.v1' ORDER BY seq LIMIT 1`)
-	var told int // it depends on whose receipt was the faster
+	var told int // it depends on which receipt was faster
 	check(t, s.DB.Row(ctx, `SELECT count(*) FROM tapnode_events WHERE type = 'whatsapp.message.status.v1'`, nil, &told))
 	for name, want := range map[string]struct {
 		kind   string

@@ -25,15 +25,15 @@ import (
 
 const day = 24 * time.Hour
 
-// A year's use at a ten-thousandth of its rate: the menu of a day, with a click on it, stands for ten thousand. Each goes to
-// somebody new.
+// A year's use at a ten-thousandth of its rate: one menu a day, with a click on it, stands for ten
+// thousand. Each is sent to a new person.
 const (
 	perDay    = 1
 	newcomers = perDay
 )
 
-// bounds says how many rows a table may have at the end, and because of what. A table
-// that is not here fails the test: whoever adds one says what ends its rows.
+// bounds says how many rows a table may have at the end, and why. A table that is missing here
+// fails the test: whoever adds a table must say what bounds its rows.
 var bounds = map[string]struct {
 	rows int
 	why  string
@@ -76,8 +76,8 @@ var bounds = map[string]struct {
 	"whatsmeow_nct_salt":                {0, "one for each device"},
 }
 
-// TestYear: after a year of use every table has the rows of its retention, or of the
-// people one has talked to, and none grows with the messages for good.
+// TestYear: after a year of use the size of every table depends on its retention or on the number
+// of people contacted, and none grows with the messages for good.
 func TestYear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a year takes some seconds")
@@ -170,8 +170,8 @@ func oneMenu(t *testing.T, s *store.Store, d *wastore.Device, c *clock, today, n
 
 func secondOf(_ bool, s string, err error) (string, error) { return s, err }
 
-// small are tables with a row for each instance, subscriber or stream: reading all of
-// one is as good as an index, and sometimes the point.
+// small lists tables with a row for each instance, subscriber or stream: reading a whole one is as
+// good as an index, and sometimes intended.
 var small = []string{"tapnode_instances", "tapnode_subscribers", "tapnode_event_floors", "tapnode_meta", "tapnode_sequence", "tapnode_pauses"}
 
 // TestEveryQueryHasItsIndex: no query reads a whole table to find some rows. Counting
@@ -180,7 +180,7 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 	c := newClock()
 	ctx := t.Context()
 	opt := store.Options{Now: c.now, Dir: t.TempDir()}
-	check(t, must[*store.Store](t)(store.Open(ctx, opt)).Close()) // migrations may read what they like
+	check(t, must[*store.Store](t)(store.Open(ctx, opt)).Close()) // migrations may read whole tables
 	s := must[*store.Store](t)(store.Open(ctx, opt))
 	defer s.Close()
 	must[registry.Instance](t)(s.Registry.Create(ctx, "shop"))

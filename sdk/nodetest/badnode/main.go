@@ -21,7 +21,7 @@
 //	panic         panics in the calling goroutine
 //	stop          sends SIGSTOP to itself: alive and silent
 //	grandchild    leaves a child that holds stdout and stderr
-//	deaf          ignores SIGTERM and the end of stdin (only with start both)
+//	deaf          ignores SIGTERM and the end of stdin (the latter only with start)
 //	unlink        removes its socket
 //	large         answers with 5 MiB (in a call)
 //	huge          answers with 17 MiB, more than a message may have (in a call)

@@ -1,11 +1,12 @@
-// Package filenode is a small node that keeps every promise of the contract: its one KEYED action
-// appends a line to a file, and its trigger reads the lines. The conformance suite is tested with
-// it, and authors of nodes can read how a key, an outbox and a cursor fit together.
+// Package filenode is a small node that keeps every promise of the contract: its
+// one KEYED action appends a line to a file, its trigger reads the lines. The
+// conformance suite proves itself on it, and a node author can read how a key,
+// an outbox and a cursor fit together.
 //
-// On disk: state_dir/lines holds one JSON object per line, {"key","text", "correlation"}. A line is
-// written and synced in one piece; a partial line at the end, left by a crash, is cut off when the
-// node opens. A key has at most one line, so an append may be repeated. The cursor is the offset
-// after a line.
+// On disk: state_dir/lines holds one JSON object per line, {"key","text",
+// "correlation"}. A line is written and synced in one piece; half a line at the
+// end, left by a crash, is cut off when the node opens. A key has at most one
+// line, so an append may be repeated. The cursor is the offset after a line.
 package filenode
 
 import (

@@ -1,6 +1,6 @@
-// Package flowtest gives tests the WhatsApp operations as a node binary
-// describes them, built from the product's own schemas, so that flows can be
-// checked and run without the binary, and reads their golden files.
+// Package flowtest gives tests the WhatsApp operations as a node binary describes them, built from
+// the product's own schemas, so that flows can be checked and run without the binary. It also runs
+// golden-file tests.
 package flowtest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Operations of the node binary that a flow can use.
+// Operations returns the operations of the node binary that a flow can use.
 func Operations() []flow.Operation {
 	clicked := sdk.EventType{Type: "whatsapp.button.clicked.v1", Title: "Button clicked",
 		Schema: schemas.Read(schemas.ButtonClicked), Port: "reply:{/button/id}"}
@@ -42,7 +42,7 @@ func Operations() []flow.Operation {
 	}
 }
 
-// Catalogue holds Operations and the built-in nodes.
+// Catalogue returns a catalogue of Operations and the built-in nodes.
 func Catalogue(t testing.TB) *flow.Catalogue {
 	t.Helper()
 	ops := Operations()

@@ -12,9 +12,9 @@ import (
 
 var update = flag.Bool("update", false, "write what the tests see into the golden files")
 
-// Golden runs one test per file in testdata/dir. A file is a comment and parts
-// that begin with a line "-- name --"; the last, want, is what see makes of the
-// others. With the flag -update the files are written instead.
+// Golden runs one test per file in testdata/dir. A file is a comment followed by parts, each of
+// which begins with a line "-- name --"; the last part, want, is the result of see for the others.
+// With the flag -update the files are written instead.
 func Golden(t *testing.T, dir string, see func(t *testing.T, parts map[string]string) string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txt"))
@@ -50,8 +50,8 @@ func Golden(t *testing.T, dir string, see func(t *testing.T, parts map[string]st
 	}
 }
 
-// Sources reads the flows that match the patterns, for fuzz tests to begin with:
-// whole files, or the part "flow" of golden files.
+// Sources reads the flows of the files that match the patterns, as seeds for fuzz tests: whole
+// files, or the part "flow" of golden files.
 func Sources(t testing.TB, patterns ...string) [][]byte {
 	t.Helper()
 	var out [][]byte

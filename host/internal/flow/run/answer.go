@@ -7,13 +7,13 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// doubleTap is how soon the same choice on a settled wait counts as the same
-// tap of an impatient finger, not as a wish to go that way again.
+// doubleTap is the time within which the same choice on a settled wait counts as a repeated tap,
+// not as a wish to take that path again.
 const doubleTap = 10 * time.Second
 
-// answered takes an event that belongs to a message of this run: a click, or
-// words written instead. The port comes from the event; whether the message
-// offered that port comes from our own record of it, never from the event.
+// answered handles an event that belongs to a message of this run: a click, or words written
+// instead. The port comes from the event; whether the message offered that port comes from the
+// visit's own record, never from the event.
 func (t *transition) answered(e Event) {
 	v := t.s.visit(e.Visit)
 	if v == nil || v.Wait == WaitNone {
@@ -39,8 +39,8 @@ func (t *transition) answered(e Event) {
 	t.seen(e.ID)
 }
 
-// words takes an answer that was no choice of the message, such as typed text.
-// It only counts while the wait stands and if the flow has an edge for it.
+// words handles an answer other than an offered choice, such as typed text. It counts only while
+// the wait is armed, and if the flow has an edge for it.
 func (t *transition) words(v *Visit, n *flow.CompiledNode, port string, e Event) {
 	if v.Wait != WaitArmed || len(n.Targets(port)) == 0 {
 		t.emit(Decline{Reason: "no_edge"})
@@ -56,15 +56,16 @@ func (t *transition) words(v *Visit, n *flow.CompiledNode, port string, e Event)
 
 func (t *transition) take(v *Visit, n *flow.CompiledNode, port string, e Event) {
 	t.settle(v, port)
-	if v.Call == CallRetrying { // answered, so it had arrived
+	if v.Call == CallRetrying { // an answer proves that the message arrived
 		v.Call, v.Input = CallDone, nil
 	}
 	t.emit(Trace{Kind: TraceWaitAnswered, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
 	t.follow(v, n, port, e.Data, nil)
 }
 
-// late takes a choice whose wait has ended, by the flow's policy. That is so also for one that
-// was made in time and came when the timeout had been taken: there is one first port.
+// late handles a choice whose wait has ended, by the late policy of the node. This includes a
+// choice that was made in time but arrived after the timeout was taken, because only one port is
+// the first.
 func (t *transition) late(v *Visit, n *flow.CompiledNode, port string, e Event) {
 	switch {
 	case t.s.Status == StatusCancelled:
@@ -86,7 +87,7 @@ func (t *transition) reopen(v *Visit, n *flow.CompiledNode, port string, e Event
 		t.s.Status, t.s.Error = StatusRunning, nil
 		t.emit(Trace{Kind: TraceRunReopened})
 	}
-	v.Port, v.At, v.Rounds = port, t.at, t.rounds() // a branch of its own
+	v.Port, v.At, v.Rounds = port, t.at, t.rounds() // a new branch
 	t.emit(Trace{Kind: TraceWaitRestarted, Node: n.ID, Visit: v.N, Operation: n.Type, Port: port, Data: e.Data})
 	t.follow(v, n, port, e.Data, nil)
 }

@@ -13,11 +13,10 @@ import (
 // ErrNotThisFlow means that a state belongs to another version of the flow.
 var ErrNotThisFlow = errors.New("the run is pinned to another version of the flow")
 
-// Apply applies one event to a run of the program. The first event of a run is
-// Started, on a State with only Run set. s is not changed. An error means that
-// the event does not fit (a *flow.InvalidError for variables the flow does not
-// take, ErrSeen for an answer that was applied before) and nothing happened;
-// failures inside the run are part of the state instead.
+// Apply applies one event to a run of the program. The first event of a run is Started, on a State
+// with only Run set. s is not changed. An error means that nothing happened because the event does
+// not fit: a *flow.InvalidError for variables that the flow does not accept, ErrSeen for an answer
+// that was applied before. Failures inside the run are part of the state instead.
 func Apply(p *flow.Program, s State, e Event) (State, []Effect, error) {
 	t := &transition{p: p, s: s.clone(), at: e.At}
 	if e.Kind == Started {
@@ -60,8 +59,8 @@ type entry struct {
 	event  any
 	err    any
 	rounds map[string]int // of the branch; see Joining
-	joined bool           // the branches it waited for have come
-	input  map[string]any // of a call that is made anew; nil: it is worked out
+	joined bool           // the branches it waited for have arrived
+	input  map[string]any // of a call that is repeated; nil: it is evaluated
 }
 
 func (t *transition) emit(e Effect) { t.effects = append(t.effects, e) }
@@ -120,7 +119,7 @@ func (t *transition) apply(e Event) error {
 	return nil
 }
 
-// seen notes that an answer was dealt with; one without an id is always new.
+// seen records that an answer was handled; an answer without an id is always new.
 func (t *transition) seen(id string) {
 	if id == "" {
 		return
@@ -128,15 +127,15 @@ func (t *transition) seen(id string) {
 	t.s.Seen = t.s.Seen.with(id)
 }
 
-// follow queues the nodes behind a port of a visit.
+// follow queues the nodes that a port of a visit leads to.
 func (t *transition) follow(v *Visit, n *flow.CompiledNode, port string, event, err any) {
 	for _, to := range n.Targets(port) {
 		t.queue = append(t.queue, entry{node: to, event: event, err: err, rounds: v.Rounds})
 	}
 }
 
-// walk enters the queued nodes until all calls are asked for, and then those whose
-// branches have all come.
+// walk enters the queued nodes until the queue is empty, and then the nodes with join all that no
+// further branch can reach.
 func (t *transition) walk() {
 	for t.s.Status == StatusRunning {
 		if len(t.queue) == 0 {
@@ -196,7 +195,7 @@ func (t *transition) enter(e entry) {
 		return
 	}
 	if v.Input = with; n.Leaf() {
-		v.Event, v.Error = nil, nil // nobody comes after who could ask
+		v.Event, v.Error = nil, nil // no later node can ask for them
 	}
 	if n.Waits {
 		v.Offered = n.Offered(with)
@@ -212,7 +211,7 @@ func (t *transition) scope(e entry) flow.Scope {
 	return flow.Scope{Run: t.s.Run, Vars: t.s.Vars, Outputs: t.s.Outputs, Event: e.event, Error: e.err}
 }
 
-// fail ends the run. Calls still running are no longer listened to.
+// fail ends the run. The outcomes of calls that are still running are ignored.
 func (t *transition) fail(node, code, message string) {
 	t.s.Error, t.s.Failed = &Error{Node: node, Code: code, Message: message}, nil
 	t.end(StatusFailed)
@@ -229,7 +228,7 @@ func (t *transition) cancel(reason string) {
 	t.end(StatusCancelled)
 }
 
-// end settles every wait and drops every call, also those of this very transition.
+// end settles every wait and drops every call, including those of the current transition.
 func (t *transition) end(status Status) {
 	t.s.Status, t.s.Start = status, nil
 	t.effects = slices.DeleteFunc(t.effects, func(e Effect) bool {
@@ -252,7 +251,7 @@ func (t *transition) settle(v *Visit, port string) {
 	v.Wait, v.Port, v.At, v.Alarm, v.Said, v.Instance = WaitSettled, port, t.at, time.Time{}, nil, ""
 }
 
-// finish ends a run that has nothing left to happen by itself.
+// finish ends a run that has nothing pending.
 func (t *transition) finish() {
 	if t.s.Status == StatusRunning && t.s.open() == 0 {
 		t.s.Status = StatusSucceeded
@@ -268,8 +267,8 @@ func (t *transition) finished() {
 	t.emit(tr)
 }
 
-// undo goes back to before the event and fails the run, because what the event
-// led to is too large to keep.
+// undo restores the state before the event and fails the run, because the new state is too large to
+// keep.
 func (t *transition) undo(before State, size int) {
 	trial := t.s.Trial
 	*t = transition{p: t.p, s: before.clone(), at: t.at}

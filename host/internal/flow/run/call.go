@@ -10,8 +10,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// calling finds the visit an outcome is about. An outcome of an earlier attempt,
-// or of a run that is over, is nobody's.
+// calling returns the visit that an outcome belongs to; nil for an outcome of an earlier attempt,
+// or of a run that has ended.
 func (t *transition) calling(e Event, phase CallPhase) (*Visit, *flow.CompiledNode) {
 	v := t.s.visit(e.Visit)
 	if v == nil || v.Call != phase || v.Attempt != e.Attempt {
@@ -26,7 +26,7 @@ func (t *transition) succeeded(e Event) {
 	}
 }
 
-// done leaves a visit whose call has worked, or whose delay is over.
+// done completes a visit whose call has succeeded, or whose delay has ended.
 func (t *transition) done(v *Visit, n *flow.CompiledNode, e Event) {
 	v.Call, v.Input = CallDone, nil
 	if t.s.Outputs == nil {
@@ -65,7 +65,7 @@ func ports(ids []string) []any {
 	return out
 }
 
-// begun notes that a call is about to be made, for one that may happen once only.
+// begun records that a call is about to be made, for calls that must not be made twice.
 func (t *transition) begun(e Event) {
 	if v, _ := t.calling(e, CallRunning); v != nil {
 		v.Begun = true
@@ -82,7 +82,7 @@ func (t *transition) failed(e Event) {
 		p = &sdk.Problem{Code: "internal", Message: "the call failed without a reason", Effect: sdk.EffectUnknown, Fault: sdk.FaultNode}
 	}
 	if v.Wait == WaitSettled || v.Said != nil {
-		// It was answered, so it had arrived: the failure is only about our knowledge.
+		// An answer proves that the message arrived: the call only failed to report it.
 		v.Call, v.Input = CallDone, nil
 		t.emit(Trace{Kind: TraceNodeFailed, Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Code: p.Code,
 			Message: p.Message + " (but it was answered)"})
@@ -115,10 +115,10 @@ func (t *transition) broken(n *flow.CompiledNode, visit int, p *sdk.Problem) {
 	t.follow(v, n, flow.PortError, v.Event, map[string]any{"code": p.Code, "message": p.Message, "httpStatus": p.HTTPStatus, "node": n.ID})
 }
 
-// retry says when to try again, if at all: attempts must be left, the problem
-// must be one that passes, and the effect must be none or repeatable. The pause is up to a fifth longer
-// than asked for, differently for each run and attempt: what failed together does not come back together, and
-// nobody falls into step with an outage that comes again and again.
+// retry returns when to try again, if at all: an attempt must be left, the problem must be
+// retryable, and the effect must be none or repeatable. The pause is up to a fifth longer than
+// requested, by an amount that differs for each run and attempt, so that calls which failed
+// together are not retried together, and retries do not fall into step with a recurring outage.
 func (t *transition) retry(n *flow.CompiledNode, v *Visit, p *sdk.Problem) (time.Time, bool) {
 	if !p.Retryable || v.Attempt >= n.Retry.Max {
 		return time.Time{}, false
@@ -152,7 +152,7 @@ func (t *transition) retryDue(e Event) {
 	if v == nil {
 		return
 	}
-	if v.Wait == WaitSettled { // answered meanwhile: it had arrived
+	if v.Wait == WaitSettled { // answered meanwhile, so the message arrived
 		v.Call, v.Input = CallDone, nil
 		return
 	}
@@ -161,7 +161,7 @@ func (t *transition) retryDue(e Event) {
 	t.emit(call(t.s.Run, n, v))
 }
 
-// call is the Execute of a visit whose call is running.
+// call returns the Execute of a visit whose call is running.
 func call(run string, n *flow.CompiledNode, v *Visit) Execute {
 	e := Execute{Node: n.ID, Visit: v.N, Attempt: v.Attempt, Operation: n.Type, Input: v.Input,
 		Key: Key(run, n.ID, v.N), Deadline: time.Duration(n.Deadline)}

@@ -9,15 +9,16 @@
 //
 //   - A wait is armed in the same transition that asks for the message to be
 //     sent.
-//   - Of several answers to one wait, a timeout and a cancellation, the first
-//     event applied ends it; what comes later follows the wait's late policy
-//     and leaves a trace. An answer on a port the message did not offer is
+//   - When answers, a timeout and a cancellation compete for one wait, the first
+//     event applied ends it; a later answer follows the wait's late policy and
+//     leaves a trace. An answer on a port that the message did not offer is
 //     refused.
 //   - An effect whose outcome is unknown is repeated only under the same
 //     idempotency key, and only if the operation keeps one effect per key.
-//   - A node with join all is entered when no other branch can come, and one with join
-//     any once per round: no branch waits for one that never comes.
-//   - What is to happen by itself, and when, follows from the State alone.
+//   - A node with join all is entered when no further branch can arrive, and a node with
+//     join any once per round: no branch waits for another that never arrives.
+//   - The pending calls, retries and timeouts of a run, and the times at which they are
+//     due, follow from the State alone.
 //   - A run ends: visits, state size, attempts and the length of every wait are
-//     bounded, and running into a bound fails the run with a code that names it.
+//     bounded, and exceeding a bound fails the run with a code that names it.
 package run

@@ -11,7 +11,7 @@ import (
 // EventKind says what happened to a run.
 type EventKind string
 
-// The kinds, and which fields of Event they use beside At.
+// The kinds, and which fields of Event they use in addition to At.
 const (
 	Started   EventKind = "started"   // ID (of the request, kept as State.Request), Trigger, Trial, Vars, Data, Parent, Pins
 	Succeeded EventKind = "succeeded" // Visit, Attempt, Data (the output), Warnings
@@ -26,7 +26,7 @@ const (
 // ErrSeen means that an answer with this id was applied before.
 var ErrSeen = errors.New("the answer was applied before")
 
-// Event is one thing that happened. Values are those flow.DecodeJSON gives.
+// Event is one thing that happened. Its values have the types that flow.DecodeJSON returns.
 type Event struct {
 	Kind     EventKind
 	ID       string
@@ -34,7 +34,7 @@ type Event struct {
 	Trigger  string
 	Trial    bool // see State
 	Vars     map[string]any
-	Parent   *Parent           // of a run that another one began
+	Parent   *Parent           // of a run that another run started
 	Pins     map[string]string // digests of the flows that its steps run, by id
 	Visit    int
 	Attempt  int
@@ -59,7 +59,7 @@ type Execute struct {
 	Input     map[string]any
 	// Key is the idempotency key, run:node:visit: equal for every attempt.
 	Key string
-	// Correlation comes back with every answer; empty when nothing waits for one.
+	// Correlation is returned with every answer; empty if nothing waits for an answer.
 	Correlation string
 	Deadline    time.Duration
 }
@@ -69,7 +69,7 @@ type Decline struct {
 	Reason string
 }
 
-// Trace says what went on, for people who watch. It asks for nothing.
+// Trace describes what happened, for people who watch. It requires no action.
 type Trace struct {
 	Kind      TraceKind
 	Node      string
@@ -89,10 +89,10 @@ type TraceKind string
 // The kinds of a trace.
 const (
 	TraceRunStarted    TraceKind = "run.started"    // Data: the variables
-	TraceRunQueued     TraceKind = "run.queued"     // it begins when others with its key are over
-	TraceRunIgnored    TraceKind = "run.ignored"    // it does not begin; Message: which run is not over
+	TraceRunQueued     TraceKind = "run.queued"     // it begins when others with its key have ended
+	TraceRunIgnored    TraceKind = "run.ignored"    // it does not begin; Message: which run has not ended
 	TraceRunFinished   TraceKind = "run.finished"   // Code: the status; Message: why it failed
-	TraceRunReopened   TraceKind = "run.reopened"   // by a late answer
+	TraceRunReopened   TraceKind = "run.reopened"   // by a late answer, or tried again by hand
 	TraceNodeStarted   TraceKind = "node.started"   // Data: the input
 	TraceNodeProgress  TraceKind = "node.progress"  // Code: the stage
 	TraceNodeSucceeded TraceKind = "node.succeeded" // Data: the output
@@ -101,12 +101,12 @@ const (
 	TraceWaitArmed     TraceKind = "wait.armed"    // Data: the ports on offer
 	TraceWaitAnswered  TraceKind = "wait.answered" // Port; Data: the event
 	TraceWaitTimeout   TraceKind = "wait.timeout"
-	TraceWaitReminded  TraceKind = "wait.reminded"  // Port; the wait goes on
-	TraceWaitCollected TraceKind = "wait.collected" // words that wait for more; Data: the event
+	TraceWaitReminded  TraceKind = "wait.reminded"  // Port; the wait stays armed
+	TraceWaitCollected TraceKind = "wait.collected" // words were added to those collected; Data: the event
 	TraceWaitRestarted TraceKind = "wait.restarted" // a late answer followed its edge
 	TraceWaitRefused   TraceKind = "wait.refused"   // Code: late, repeated, not_offered, cancelled, forgotten
-	TraceBranchJoined  TraceKind = "branch.joined"  // it came to a node with join all
-	TraceBranchIgnored TraceKind = "branch.ignored" // it came to a node with join any too late
+	TraceBranchJoined  TraceKind = "branch.joined"  // it reached a node with join all
+	TraceBranchIgnored TraceKind = "branch.ignored" // it reached a node with join any too late
 	TraceWaitIgnored   TraceKind = "wait.ignored"   // late, and the policy is to ignore
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// A host keeps the State, carries out the Effects and brings the outcomes back
-// as Events. Here the phone is two lines of code.
+// A host keeps the State, carries out the Effects and returns the outcomes as Events. Here the
+// phone is two lines of code.
 func ExampleApply() {
 	cat, err := flow.NewCatalogue(flowtest.Operations()...)
 	if err != nil {

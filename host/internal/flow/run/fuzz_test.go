@@ -10,9 +10,9 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// FuzzApply: every flow that compiles starts, and whatever happens to its calls
-// and waits then is applied without an error, to a state within its bounds. Each
-// byte of play is one event: its low bits say what, its high bits to which visit.
+// FuzzApply: every flow that compiles starts, and any outcome of its calls and waits is then
+// applied without an error, to a state within its bounds. Each byte of play is one event: its low
+// bits select the kind, its high bits the visit.
 func FuzzApply(f *testing.F) {
 	for _, src := range flowtest.Sources(f, "../../../../examples/flows/*.yaml", "testdata/runs/*.txt") {
 		f.Add(src, []byte{0x10, 0x12, 0x20, 0x21, 0x24})

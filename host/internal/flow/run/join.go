@@ -6,19 +6,19 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// Joining is what a run knows of a node with a join.
+// Joining is the record that a run keeps of a node with a join.
 type Joining struct {
-	// Arrived counts the branches that a node with join all has gathered; Event and
-	// Error are of the last, and Rounds are theirs together.
+	// Arrived counts the branches that a node with join all has gathered. Event and Error are those
+	// of the last branch, and Rounds merges the rounds of all.
 	Arrived int            `json:"arrived,omitempty"`
 	Event   any            `json:"event,omitempty"`
 	Error   any            `json:"error,omitempty"`
 	Rounds  map[string]int `json:"rounds,omitempty"`
-	// Round is the visit by which a node with join any was entered last.
+	// Round is the visit in which a node with join any was last entered.
 	Round int `json:"round,omitempty"`
 }
 
-// setJoin changes what is known of a node. Maps inside a State are never changed in place.
+// setJoin replaces the record of a node. Maps inside a State are never changed in place.
 func (t *transition) setJoin(id string, j Joining) {
 	joins := maps.Clone(t.s.Joins)
 	if joins == nil {
@@ -28,7 +28,7 @@ func (t *transition) setJoin(id string, j Joining) {
 	t.s.Joins = joins
 }
 
-// gather keeps a branch that came to a node with join all, until no other can come.
+// gather holds a branch that reached a node with join all, until no further branch can arrive.
 func (t *transition) gather(n *flow.CompiledNode, e entry) {
 	j := t.s.Joins[n.ID]
 	rounds := maps.Clone(j.Rounds)
@@ -42,10 +42,10 @@ func (t *transition) gather(n *flow.CompiledNode, e entry) {
 	t.emit(Trace{Kind: TraceBranchJoined, Node: n.ID, Operation: n.Type})
 }
 
-// pass reports whether a branch enters a node with join any. The first of a round does,
-// and begins the next: a round is what the branches have in common that the node was
-// entered for last. So one of an earlier round came too late, and one that the node
-// itself led to, around a circle, is the first of a new round.
+// pass reports whether a branch enters a node with join any. Each entry into the node begins a new
+// round, and the branches that lead on from there belong to it. The first branch of the current
+// round to arrive enters. A branch of an earlier round came too late; a branch that the node itself
+// led to, around a cycle, is the first of the new round.
 func (t *transition) pass(n *flow.CompiledNode, e entry) bool {
 	if e.rounds[n.ID] >= t.s.Joins[n.ID].Round {
 		return true
@@ -65,7 +65,7 @@ func (t *transition) entered(n *flow.CompiledNode, v *Visit) {
 	v.Rounds = rounds
 }
 
-// rounds are those of a branch that begins now, such as by a late answer.
+// rounds returns the rounds of a branch that begins now, such as by a late answer.
 func (t *transition) rounds() map[string]int {
 	var out map[string]int
 	for id, j := range t.s.Joins {
@@ -80,9 +80,9 @@ func (t *transition) rounds() map[string]int {
 	return out
 }
 
-// joined is the next node with join all that no other branch can come to any more, in
-// the order of the file. Two such nodes never wait for one another: the flow was checked
-// for that.
+// joined returns the next node with join all, in the order of the file, that has gathered branches
+// and that no further branch can reach. Two such nodes never wait for each other: the flow was
+// checked for that.
 func (t *transition) joined() (entry, bool) {
 	if len(t.s.Joins) == 0 {
 		return entry{}, false
@@ -98,7 +98,7 @@ func (t *transition) joined() (entry, bool) {
 	return entry{}, false
 }
 
-// comes reports whether a branch can still come to a node with join all.
+// comes reports whether a branch can still reach a node with join all.
 func (t *transition) comes(join string) bool {
 	for _, v := range t.s.Visits {
 		open := v.Call != CallDone
@@ -114,7 +114,7 @@ func (t *transition) comes(join string) bool {
 	return false
 }
 
-// scatter drops the branches that were gathered, because the run is over.
+// scatter drops the branches that were gathered, because the run has ended.
 func (t *transition) scatter() {
 	for id, j := range t.s.Joins {
 		if j.Arrived > 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// Whatever forks and joins a flow has, and in whatever order its branches move on, the
-// run ends, and a join that a branch came to is entered exactly once.
+// Whatever forks and joins a flow has, and in whatever order its branches proceed, the run ends,
+// and a join that a branch reached is entered exactly once.
 func TestJoinsInAnyOrder(t *testing.T) {
 	cat := flowtest.Catalogue(t)
 	entered := 0
@@ -62,8 +62,8 @@ func TestJoinsInAnyOrder(t *testing.T) {
 	}
 }
 
-// Around circles, too, a run that is not over has something to happen next: no branch is
-// kept for ever.
+// In flows with cycles, too, a run that has not ended has something pending: no branch is held for
+// ever.
 func TestJoinsInCircles(t *testing.T) {
 	cat := flowtest.Catalogue(t)
 	ran, again := 0, 0
@@ -71,7 +71,7 @@ func TestJoinsInCircles(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // a test's seed
 		doc := tangle(rnd)
 		nodes, edges := doc["nodes"].([]any), doc["edges"].([]any)
-		for _, n := range nodes { // back, but not at once
+		for _, n := range nodes { // edges back, from ports that wait
 			n := n.(map[string]any)
 			port := map[string]string{"whatsapp.sendButtons@1": "reply:a", "delay@1": "out"}[n["type"].(string)]
 			if port != "" && rnd.IntN(2) == 0 {
@@ -80,7 +80,7 @@ func TestJoinsInCircles(t *testing.T) {
 		}
 		doc["edges"] = edges
 		p, _, err := flow.Load(mustJSON(t, doc), cat)
-		if err != nil { // joins that wait for one another
+		if err != nil { // joins that wait for each other
 			continue
 		}
 		ran++
@@ -106,7 +106,7 @@ func TestJoinsInCircles(t *testing.T) {
 	}
 }
 
-// somehow is one of the things that can happen next, the clock with it.
+// somehow returns one of the events that can happen next, and advances the clock as needed.
 func somehow(sc *script, rnd *rand.Rand) run.Event {
 	pending := sc.s.Pending()
 	next := pending[rnd.IntN(len(pending))]
@@ -136,7 +136,7 @@ func somehow(sc *script, rnd *rand.Rand) run.Event {
 	return e
 }
 
-// tangle is a flow of forks and joins without circles: edges lead to later nodes only.
+// tangle returns a flow of forks and joins without cycles: edges lead to later nodes only.
 func tangle(rnd *rand.Rand) map[string]any {
 	kinds := []struct {
 		node  map[string]any

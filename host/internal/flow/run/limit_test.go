@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// A run that goes round too often, or holds too much, fails with a code that
-// names the bound, and asks for nothing more.
+// A run that loops too often, or holds too much, fails with a code that names the bound, and makes
+// no further calls.
 func TestRunLimits(t *testing.T) {
 	p, _, err := flow.Load([]byte(`
 apiVersion: flow/v1

@@ -6,30 +6,31 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// PendingKind says what is to happen to a run.
+// PendingKind says what is pending.
 type PendingKind string
 
 // The kinds.
 const (
 	PendingCall    PendingKind = "call"    // its outcome comes back as Succeeded or Failed
-	PendingRetry   PendingKind = "retry"   // RetryDue: a call is made again, or a delay is over
+	PendingRetry   PendingKind = "retry"   // RetryDue: a call is made again, or a delay ends
 	PendingTimeout PendingKind = "timeout" // TimedOut
 )
 
-// Pending is one thing that is to happen to a run by itself.
+// Pending is one call, retry or timeout that the host still has to carry out for a run.
 type Pending struct {
 	Kind    PendingKind
 	Node    string
 	Visit   int
 	Attempt int
 	Due     time.Time // zero: at once
-	// Ends says that a timeout ends its wait, and Instance whose message the wait is for.
+	// Ends says that a timeout ends its wait. Instance is the instance whose message the wait is
+	// for.
 	Ends     bool
 	Instance string
 }
 
-// Pending is all that is to happen to the run by itself. It follows from the state alone, so
-// that a host that lost its tasks, or was interrupted, can make them anew.
+// Pending returns the calls, retries and timeouts of the run that are pending. They follow from the
+// state alone, so that a host that lost its tasks or was interrupted can create them again.
 func (s *State) Pending() []Pending {
 	if s.Status != StatusRunning {
 		return nil
@@ -49,17 +50,18 @@ func (s *State) Pending() []Pending {
 	return out
 }
 
-// Waiting is a visit that answers may lead to, in time or late.
+// Waiting is a visit that answers may belong to, in time or late.
 type Waiting struct {
 	Node  string
 	Visit int
 	// Correlation of the answers: run:node:visit.
 	Correlation string
-	// Deadline is zero until the message is sent, and stays when the wait has ended.
+	// Deadline is zero until the message is sent, and is kept after the wait has ended.
 	Deadline time.Time
 }
 
-// Waiting is every visit of the run that answers may lead to, from before its message is sent.
+// Waiting returns every visit of the run that answers may belong to, even before its message is
+// sent.
 func (s *State) Waiting() []Waiting {
 	var out []Waiting
 	for _, v := range s.Visits {
@@ -70,8 +72,8 @@ func (s *State) Waiting() []Waiting {
 	return out
 }
 
-// Call is the call of a pending visit. ok is false when it has an outcome, or is another
-// attempt's. begun is Visit.Begun.
+// Call returns the call of a pending visit. ok is false if the call has an outcome, or belongs to
+// another attempt. begun is Visit.Begun.
 func (s *State) Call(p *flow.Program, visit, attempt int) (x Execute, begun, ok bool) {
 	v := s.visit(visit)
 	if v == nil || v.Call != CallRunning || v.Attempt != attempt {

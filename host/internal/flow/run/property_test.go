@@ -10,9 +10,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow/run"
 )
 
-// Whatever the order of clicks, timeouts, outcomes and repetitions, one wait
-// leads on at most once, every branch that runs was led to, and no call is made
-// twice for the same attempt.
+// Whatever the order of clicks, timeouts, outcomes and repetitions, each wait leads on at most
+// once, every branch that runs has a cause, and no call is made twice for the same attempt.
 func TestAnyOrder(t *testing.T) {
 	for _, late := range []string{"reject", "ignore", "restart"} {
 		p, _, err := flow.Load(fmt.Appendf(nil, `
@@ -68,7 +67,7 @@ func anyOrder(t *testing.T, p *flow.Program, rnd *rand.Rand) {
 			line = []string{"click " + ask + " a", "click " + ask + " b", "click " + ask + " c", "click " + ask + " forged",
 				"text " + ask + " hello", "timeout " + ask}[rnd.IntN(6)]
 			if rnd.IntN(3) == 0 && line[0] == 'c' {
-				line += fmt.Sprintf(" e%d", rnd.IntN(4)) // deliveries that repeat
+				line += fmt.Sprintf(" e%d", rnd.IntN(4)) // repeated deliveries
 			}
 		}
 		sc.seen = w.effect
@@ -89,7 +88,7 @@ func anyOrder(t *testing.T, p *flow.Program, rnd *rand.Rand) {
 	}
 }
 
-// witness counts what must not happen twice.
+// witness counts events that must not happen twice.
 type witness struct {
 	settled       map[int]int    // times a visit's wait led on
 	called        map[string]int // times an attempt was asked for

@@ -7,7 +7,8 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// StatusQueued is a run that has not begun: others with its key are not over yet.
+// StatusQueued is the status of a run that has not begun, because others with its key have not
+// ended.
 const StatusQueued Status = "queued"
 
 // Start is what a queued run begins with.
@@ -21,15 +22,17 @@ type Start struct {
 	Pins    map[string]string `json:"pins,omitempty"`
 }
 
-// Parent is the step of another run that a run is the outcome of.
+// Parent is the step of another run that waits for this run as its outcome.
 type Parent struct {
 	Run   string `json:"run"`
 	Visit int    `json:"visit"`
-	// Depth is 1 for a run that a run began which nobody else began, and so on.
+	// Depth is 1 for a run that was started by a run without a parent, 2 for a run started by that
+	// one, and so on.
 	Depth int `json:"depth"`
 }
 
-// Queue makes the state of a run that is to begin later, by Started without anything else.
+// Queue returns the state of a run that begins later, with a Started event that needs nothing but
+// At.
 func Queue(p *flow.Program, id string, e Event) (State, []Effect, error) {
 	f := p.Flow()
 	trigger, err := p.Trigger(e.Trigger)
@@ -44,7 +47,7 @@ func Queue(p *flow.Program, id string, e Event) (State, []Effect, error) {
 	return s, []Effect{Trace{Kind: TraceRunQueued}}, nil
 }
 
-// unqueue is the event that a queued run begins with.
+// unqueue returns the event that a queued run begins with.
 func (s *State) unqueue(at time.Time) Event {
 	b := s.Start
 	return Event{Kind: Started, ID: b.Request, At: at, Trigger: b.Trigger, Trial: b.Trial, Vars: b.Vars, Data: b.Data, Parent: b.Parent, Pins: b.Pins}

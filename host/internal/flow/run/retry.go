@@ -13,11 +13,11 @@ import (
 
 // Kinds of events by which a person repairs a run.
 const (
-	Retried EventKind = "retried" // a run that failed goes on at the node it failed at
-	Resumed EventKind = "resumed" // Visit, or 0 for all: what waits for a time goes on now
+	Retried EventKind = "retried" // a failed run continues at the node it failed at
+	Resumed EventKind = "resumed" // Visit, or 0 for all: its timeout, delay or retry is due now
 )
 
-// Errors of Retried and Resumed. Nothing has changed then.
+// Errors of Retried and Resumed. The run is unchanged then.
 var (
 	ErrNoRetry  = errors.New("the run cannot be tried again")
 	ErrNoResume = errors.New("nothing of the run waits for a time")
@@ -41,10 +41,9 @@ func (f *Failure) UnmarshalJSON(src []byte) error {
 	return nil
 }
 
-// retried enters the node that failed the run once more. If the call had no effect, that is a
-// new visit with a key of its own; if it may have had one, it is the same visit under the same
-// key, so that a KEYED operation does not do it twice. Other branches that ended with the
-// failure stay ended.
+// retried enters again the node that failed the run. If the call had no effect, this is a new visit
+// with a key of its own; if it may have had one, it is the same visit under the same key, so that a
+// KEYED operation does not act twice. Other branches that ended with the failure stay ended.
 func (t *transition) retried() error {
 	f := t.s.Failed
 	switch {
@@ -58,7 +57,7 @@ func (t *transition) retried() error {
 	if f.Effect == sdk.EffectNone {
 		e := entry{node: f.Visit.Node, event: f.Visit.Event, err: f.Visit.Error, rounds: f.Visit.Rounds, joined: true}
 		if t.p.Node(f.Visit.Node).Leaf() {
-			e.input = f.Visit.Input // what it was worked out from is forgotten
+			e.input = f.Visit.Input // the values it was evaluated from were dropped
 		}
 		t.queue = append(t.queue, e)
 		return nil
@@ -76,7 +75,8 @@ func (t *transition) retried() error {
 	return nil
 }
 
-// resumed makes due now what waits for a time: a timeout, a delay, or the next attempt.
+// resumed makes what a visit waits for due now: its timeout, delay or next attempt. Visit 0 means
+// all visits.
 func (t *transition) resumed(visit int) error {
 	found := false
 	for i := range t.s.Visits {

@@ -21,7 +21,7 @@ import (
 // script drives a run line by line:
 //
 //	start [var=value…]            the manual trigger
-//	ok NODE[#n] [JSON]            the n-th call of the node works (default: its last)
+//	ok NODE[#n] [JSON]            the n-th call of the node succeeds (default: its last)
 //	fail NODE[#n] CODE [retryable] [NONE|UNKNOWN|DONE]
 //	click NODE[#n] BUTTON [id]    an answer to that visit
 //	text NODE[#n] WORD [id]
@@ -119,7 +119,7 @@ func (sc *script) line(line string) {
 	sc.step(e)
 }
 
-// visit reads NODE or NODE#n.
+// visit parses NODE or NODE#n.
 func (sc *script) visit(arg string) int {
 	node, nth, ok := strings.Cut(arg, "#")
 	all := sc.visits[node]
@@ -136,8 +136,8 @@ func (sc *script) visit(arg string) int {
 	return all[n-1]
 }
 
-// step applies an event twice, to the state and to its round trip through JSON:
-// both must lead to the same.
+// step applies an event twice, to the state and to its round trip through JSON: the results must be
+// equal.
 func (sc *script) step(e run.Event) {
 	e.At = sc.now
 	before := mustJSON(sc.t, sc.s)
@@ -179,7 +179,8 @@ func (sc *script) step(e run.Event) {
 	}
 }
 
-// pending is what is to happen to a run by itself, and what answers lead to.
+// pending lists the pending calls, retries and timeouts of a run, and the waits that answers may
+// belong to.
 func pending(s run.State, now time.Time) (lines []string) {
 	for _, next := range s.Pending() {
 		line := fmt.Sprintf("%s of %s visit %d", next.Kind, next.Node, next.Visit)
@@ -220,7 +221,7 @@ func mustJSON(t testing.TB, v any) []byte {
 	return b
 }
 
-// describe is an effect on one line.
+// describe returns an effect on one line.
 func describe(x run.Effect) string {
 	switch x := x.(type) {
 	case run.Execute:

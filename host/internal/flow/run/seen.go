@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// keepSeen is how many answers a run remembers in order not to apply one twice: more
-// than a window of redeliveries holds.
+// keepSeen is how many answers a run remembers so that none is applied twice: more than can be
+// redelivered within one window.
 const keepSeen = 1024
 
 // seenSize is the length of one remembered answer.
 const seenSize = 8
 
-// seen are the newest answers that a run has dealt with, oldest first: eight characters of
-// a digest each. Two of 1,024 are the same by chance in one run of 500 million.
+// seen holds the newest answers that a run has handled, oldest first, as eight characters of a
+// digest each. A collision among 1,024 answers happens by chance in one run of 500 million.
 type seen string
 
-// mark is what is remembered of an answer.
+// mark returns the part of the digest by which an answer is remembered.
 func mark(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return base64.RawURLEncoding.EncodeToString(sum[:seenSize*6/8])
@@ -52,5 +52,5 @@ func (s *seen) UnmarshalJSON(src []byte) error {
 	return json.Unmarshal(src, (*string)(s))
 }
 
-// Took says whether the run has taken the answer with this id, as far as it remembers.
+// Took reports whether the run has taken the answer with this id, as far as it remembers.
 func (s State) Took(answer string) bool { return answer != "" && s.Seen.has(answer) }

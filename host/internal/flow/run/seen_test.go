@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A run remembers the newest answers in a few bytes each, and reads what hosts stored
-// before they were digests.
+// A run remembers the newest answers in a few bytes each, and still reads the ids that hosts stored
+// before digests were used.
 func TestSeen(t *testing.T) {
 	var s seen
 	for i := range 3 * keepSeen {

@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/host/internal/storedjson"
 )
 
-// Bounds of one run. Running into one fails the run with the code named here.
+// Bounds of one run. Exceeding one fails the run with the code named here.
 const (
 	// maxVisits is how many nodes a run may enter: visit_limit.
 	maxVisits = 10_000
@@ -20,11 +20,11 @@ const (
 	keepSettled = 200
 )
 
-// Status says how a run stands.
+// Status is the state of a run as a whole.
 type Status string
 
-// The statuses. A late answer may take a run from succeeded or failed back to
-// running; cancelled is final.
+// The statuses. A late answer may take a run from succeeded or failed back to running, and a retry
+// by hand from failed; cancelled is final.
 const (
 	StatusRunning   Status = "running"
 	StatusSucceeded Status = "succeeded"
@@ -40,19 +40,19 @@ type State struct {
 	Version int                `json:"version"`
 	Digest  string             `json:"digest"`
 	Trigger string             `json:"trigger"`
-	Request string             `json:"request,omitempty"` // what was asked for, as far as the asker needs to know it again
-	Trial   bool               `json:"trial,omitempty"`   // somebody tries a version out
+	Request string             `json:"request,omitempty"` // identifies the request to its caller
+	Trial   bool               `json:"trial,omitempty"`   // started to try a version out
 	Started time.Time          `json:"started"`
 	Status  Status             `json:"status"`
 	Error   *Error             `json:"error,omitempty"`
-	Failed  *Failure           `json:"failed,omitempty"` // of a run that failed at a node
+	Failed  *Failure           `json:"failed,omitempty"` // set if the run failed at a node
 	Vars    map[string]any     `json:"vars,omitempty"`
 	Outputs map[string]any     `json:"outputs,omitempty"` // last output by node
 	Count   int                `json:"count"`             // visits so far
 	Visits  []Visit            `json:"visits,omitempty"`  // those that still matter, oldest first
 	Joins   map[string]Joining `json:"joins,omitempty"`   // by node
 	Seen    seen               `json:"seen,omitempty"`
-	Parent  *Parent            `json:"parent,omitempty"` // that waits for this run
+	Parent  *Parent            `json:"parent,omitempty"` // the step that waits for this run
 	Start   *Start             `json:"start,omitempty"`  // while it is queued
 	Pins    map[string]string  `json:"pins,omitempty"`   // versions of other flows, as they were when the run began
 }
@@ -67,17 +67,17 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("node %s: %s: %s", e.Node, e.Code, e.Message) }
 
-// CallPhase says how the call of a visit stands.
+// CallPhase is the phase of the call of a visit.
 type CallPhase string
 
-// WaitPhase says how the wait of a visit stands.
+// WaitPhase is the phase of the wait of a visit.
 type WaitPhase string
 
 // The phases of a visit.
 const (
 	CallRunning  CallPhase = "running"
 	CallRetrying CallPhase = "retrying"
-	CallDelayed  CallPhase = "delayed" // no call: the run goes on at Due
+	CallDelayed  CallPhase = "delayed" // no call: the run continues at Due
 	CallDone     CallPhase = "done"
 
 	WaitNone    WaitPhase = ""
@@ -93,24 +93,25 @@ type Visit struct {
 	Attempt int       `json:"attempt"`
 	// Begun means that the call was started, for calls that must not be made twice.
 	Begun bool `json:"begun,omitempty"`
-	// Due is when the call is made again while it is to be retried, or a delay ends.
+	// Due is when a call is retried, or a delay ends.
 	Due     time.Time      `json:"due,omitzero"`
 	Input   map[string]any `json:"input,omitempty"` // while the call is not done
 	Event   any            `json:"event,omitempty"` // that led here
 	Error   any            `json:"error,omitempty"` // that led here
 	Wait    WaitPhase      `json:"wait,omitempty"`
 	Offered []string       `json:"offered,omitempty"` // ports an answer may pick
-	// Instance is what the message of an armed wait was sent by.
+	// Instance is the instance that sent the message of an armed wait.
 	Instance string `json:"instance,omitempty"`
-	// Deadline of the wait; zero until the message is sent.
+	// Deadline is when the wait times out; zero until the message is sent.
 	Deadline time.Time `json:"deadline,omitzero"`
-	// Alarm is when something happens to the wait before its Deadline, or in its stead.
+	// Alarm is when something happens to the wait before its Deadline, or instead of it.
 	Alarm time.Time `json:"alarm,omitzero"`
-	// Said are the words that are being collected.
+	// Said holds the words collected so far.
 	Said *Said `json:"said,omitempty"`
-	// Rounds says, by node with join any, for which of its visits this branch goes on.
+	// Rounds gives, for each node with join any, the visit of it that began the round of this
+	// branch.
 	Rounds map[string]int `json:"rounds,omitempty"`
-	// Port and At say how and when the wait was settled last.
+	// Port and At say how and when the wait was last settled.
 	Port string    `json:"port,omitempty"`
 	At   time.Time `json:"at,omitzero"`
 }
@@ -161,13 +162,13 @@ func (s *State) visit(n int) *Visit {
 	return &s.Visits[i]
 }
 
-// Busy says whether something goes on by itself: a call that runs or will be tried again,
-// or a delay.
+// Busy reports whether the run continues without outside input: a call is running or will be
+// retried, or a delay is pending.
 func (s *State) Busy() bool {
 	return s.Status == StatusRunning && slices.ContainsFunc(s.Visits, func(v Visit) bool { return v.Call != CallDone })
 }
 
-// open counts the visits that something may still happen to by itself.
+// open counts the visits that have a call, a delay or a wait pending.
 func (s *State) open() int {
 	n := 0
 	for _, v := range s.Visits {
@@ -178,7 +179,7 @@ func (s *State) open() int {
 	return n
 }
 
-// forget drops visits that are over, but for the newest settled waits.
+// forget drops visits that have ended, except for the newest settled waits.
 func (s *State) forget() {
 	settled := 0
 	for i := len(s.Visits) - 1; i >= 0; i-- {
@@ -195,7 +196,7 @@ func (s *State) forget() {
 	}
 }
 
-// size is about the length of the state as JSON.
+// size estimates the length of the state as JSON.
 func (s *State) size() int {
 	n := flow.Size(s.Vars) + flow.Size(s.Outputs) + len(s.Seen)
 	if s.Start != nil {

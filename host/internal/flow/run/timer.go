@@ -8,22 +8,22 @@ import (
 	"github.com/tapnode/tapnode/host/internal/flow"
 )
 
-// Bounds of the words that are collected into one answer. Whoever writes more has said
-// enough: the answer is taken.
+// Bounds of the words that are collected into one answer. When one is reached, the answer is taken
+// at once.
 const (
 	maxTexts     = 20
 	maxTextBytes = 16 << 10
 )
 
-// Said are words that came in several messages so far.
+// Said holds words that have come in several messages so far.
 type Said struct {
 	Port  string   `json:"port"`
 	Texts []string `json:"texts,omitempty"`
 	Event any      `json:"event,omitempty"` // of the last
 }
 
-// alarm is when something happens to a wait by itself: the words that were collected are
-// taken, it is time to remind, or nobody has answered. Zero: not yet known.
+// alarm returns when a wait acts next by itself: it takes the words collected, takes the port of a
+// reminder, or times out. Zero: not yet known.
 func (v *Visit) alarm() time.Time {
 	if !v.Alarm.IsZero() {
 		return v.Alarm
@@ -31,14 +31,14 @@ func (v *Visit) alarm() time.Time {
 	return v.Deadline
 }
 
-// wholeSecond rounds a deadline up. Answers have their time in whole seconds: one of the
-// deadline's own second would count as in time when the timeout had been taken already, and
-// the run would go both ways.
+// wholeSecond rounds a deadline up. The times of answers are in whole seconds, so an answer in the
+// same second as the deadline would count as in time even if the timeout had already been taken,
+// and the run would take both paths.
 func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }
 
-// timedOut deals with a wait's alarm.
+// timedOut handles the alarm of a wait.
 func (t *transition) timedOut(e Event) {
 	v := t.s.visit(e.Visit)
 	if v == nil || v.Wait != WaitArmed || v.alarm().IsZero() || t.at.Before(v.alarm()) {
@@ -57,7 +57,8 @@ func (t *transition) timedOut(e Event) {
 	}
 }
 
-// setAlarm finds the next reminder after a time, or else leaves the deadline.
+// setAlarm sets the alarm to the next reminder after now, or else clears it, so that the deadline
+// applies.
 func (v *Visit) setAlarm(n *flow.CompiledNode, now time.Time) {
 	v.Alarm = time.Time{}
 	sent := v.Deadline.Add(-n.Timeout)
@@ -69,8 +70,8 @@ func (v *Visit) setAlarm(n *flow.CompiledNode, now time.Time) {
 	}
 }
 
-// remind takes the port of the newest reminder that is due. Those that were missed before
-// it are not made up for.
+// remind takes the port of the newest reminder that is due. Earlier reminders that were missed are
+// skipped.
 func (t *transition) remind(v *Visit, n *flow.CompiledNode) {
 	due := 0
 	for i, after := range n.Remind {
@@ -84,13 +85,13 @@ func (t *transition) remind(v *Visit, n *flow.CompiledNode) {
 	t.follow(v, n, port, v.Event, nil)
 }
 
-// collect keeps words until no more have come for a while.
+// collect stores words until no more have come for the time of Collect.
 func (t *transition) collect(v *Visit, n *flow.CompiledNode, port string, e Event) {
 	s := Said{Port: port, Event: e.Data}
 	if v.Said != nil {
 		s.Texts = v.Said.Texts
 	}
-	if v.Call == CallRetrying { // answered, so it had arrived
+	if v.Call == CallRetrying { // an answer proves that the message arrived
 		v.Call, v.Input, v.Due = CallDone, nil, time.Time{}
 	}
 	size := 0
@@ -108,8 +109,8 @@ func (t *transition) collect(v *Visit, n *flow.CompiledNode, port string, e Even
 	}
 }
 
-// takeSaid takes the words that were collected as one answer: the event of the last
-// message, with the text of all.
+// takeSaid takes the words that were collected as one answer: the event of the last message, with
+// the texts of all.
 func (t *transition) takeSaid(v *Visit, n *flow.CompiledNode) {
 	s := *v.Said
 	event := s.Event

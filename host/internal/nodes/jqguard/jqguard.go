@@ -1,14 +1,14 @@
-// Package jqguard runs jq programs of people who may be careless or hostile, in the
+// Package jqguard runs jq programs, whose authors may be careless or hostile, in the
 // process of the host.
 //
 // A program is rewritten before it runs: every function and operator whose cost depends
-// on a value pays a meter before it works, and every step of the machine is counted. What
-// has no price cannot be called.
+// on a value pays a meter before it works, and every step of gojq's machine is counted. A
+// function without a price cannot be called.
 //
 // # What it guarantees
 //
-//   - One run takes no more memory and time than its budget allows, whatever the program
-//     and its input are: some ten MiB, and a fraction of a second.
+//   - Whatever the program and its input are, one run takes no more memory and time than
+//     its budget allows: some ten MiB, and a fraction of a second.
 //   - A program sees its input and nothing else: no clock, no environment, no files.
 //   - Equal programs and inputs give equal results.
 package jqguard
@@ -27,13 +27,13 @@ const (
 	maxSteps = 1_000_000 // of gojq's machine
 )
 
-// ErrCost is a program that would cost more than its budget.
+// ErrCost means that a program would cost more than its budget.
 var ErrCost = errors.New("the program costs more than it may: use a smaller input or fewer steps")
 
-// Program is a jq program that can run. It does not change.
+// Program is a compiled jq program. It is immutable.
 type Program struct{ query *gojq.Query }
 
-// Compile reads a program and refuses what it may not use.
+// Compile parses a program and refuses one that uses something it must not.
 func Compile(src string) (*Program, error) {
 	q, err := gojq.Parse(src)
 	if err != nil {
@@ -55,8 +55,8 @@ func (p *Program) code(m *meter) (*gojq.Code, error) {
 	return gojq.Compile(p.query, m.functions()...)
 }
 
-// Run gives the program's one result for an input of JSON values. The error is ErrCost,
-// the context's, or what the program did wrong.
+// Run returns the program's only result for an input of JSON values. The error is ErrCost, that of
+// the context, or a failure of the program itself.
 func (p *Program) Run(ctx context.Context, input any) (any, error) {
 	m := newMeter()
 	code, err := p.code(m)
@@ -67,7 +67,7 @@ func (p *Program) Run(ctx context.Context, input any) (any, error) {
 	results := code.RunWithContext(counted, input)
 	value, err := next(results)
 	switch {
-	case m.spent || counted.left < 0: // whatever the program made of it
+	case m.spent || counted.left < 0: // even if the program caught the error
 		return nil, ErrCost
 	case errors.Is(err, errNone):
 		return nil, errors.New("the program has no result")
@@ -99,7 +99,8 @@ func next(results gojq.Iter) (any, error) {
 	return v, nil
 }
 
-// steps is a context that gojq asks before each step of its machine whether to go on.
+// steps is a context that counts the steps of a program: gojq asks it before each step of its
+// machine whether to continue.
 type steps struct {
 	context.Context
 	left int

@@ -18,7 +18,7 @@ func sample() any {
 		"items": []any{map[string]any{"name": "A", "n": 2}, map[string]any{"name": "B", "n": 5}, map[string]any{"name": "A", "n": 7}}}
 }
 
-// A program that pays gives what it gives unguarded.
+// A guarded program gives the same result as the unguarded one.
 func TestSameAsJQ(t *testing.T) {
 	for _, src := range []string{
 		".", ".a", ".b[0]", ".b[-1]", ".b[1:]", ".b[:2]", `.["s"]`, `."s"`, ".o.y", ".nothing?.x", ".a + 1", ".a - 2 * 3 / 4 % 5", "[(1,2) + (10,20)]", "[(1,2) - (10,20)]",
@@ -65,7 +65,7 @@ func plain(src string) (any, string) {
 	return v, ""
 }
 
-// What reads a clock, an environment or a file, or has no price, cannot be called.
+// A function that reads a clock, an environment or a file, or that has no price, cannot be called.
 func TestRefused(t *testing.T) {
 	for _, src := range []string{
 		"now", "localtime", "strflocaltime(\"%H\")", "env", "$ENV", "{$ENV}", "input", "inputs", "halt", "halt_error", "debug", "modulemeta", `import "a" as a; .`, `include "a"; .`,
@@ -79,7 +79,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What would take all memory, or hours, is stopped before it does.
+// A program that would take all memory, or hours, is stopped before it does.
 func TestBombs(t *testing.T) {
 	big, deep := strings.Repeat("a", 200_000), any("x")
 	for range 40 {
@@ -118,7 +118,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// A run ends with its context, and gives exactly one result.
+// A run ends when its context does, and gives exactly one result.
 func TestRun(t *testing.T) {
 	p, err := Compile("[range(100000)] | length")
 	if err != nil {
@@ -142,8 +142,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// FuzzProgram: whatever the program, it ends, changes nothing of its input, and gives a
-// value of JSON or an error.
+// FuzzProgram: any program ends, leaves its input unchanged, and gives a JSON value or an error.
 func FuzzProgram(f *testing.F) {
 	for _, s := range []string{".", ".a += 1", "reduce .b[] as $x (0; . + $x)", "[.items[] | {name}]", `"\(.)"`, "def f: .; f", ".. |= .", "[paths]", `.s | gsub("o"; "0")`, "[.[1:]?]", "1 as $x | 2 as $y | [$x, $y, $__loc__]"} {
 		f.Add(s)

@@ -8,16 +8,18 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// Names that only the guard writes; a program cannot define them.
+// Names that only the guard writes; a program cannot define them. All but the last pay for the
+// values named.
 const (
-	payName   = "_tapnode_pay"   // of its input, at a factor
-	bothName  = "_tapnode_both"  // of two operands
-	argName   = "_tapnode_arg"   // of the input and an argument
-	regexName = "_tapnode_regex" // of the input and a pattern
-	indexName = "_tapnode_index" // of an index that does not make a list long
+	payName   = "_tapnode_pay"   // its input, at a factor
+	bothName  = "_tapnode_both"  // two operands
+	argName   = "_tapnode_arg"   // the input and an argument
+	regexName = "_tapnode_regex" // the input and a pattern
+	indexName = "_tapnode_index" // refuses an index that would make a list too long
 )
 
-// maxIndex is the largest number that may be an index: assigning there fills a list up.
+// maxIndex is the largest number that may be an index, because assigning to an index fills the list
+// up to it.
 const maxIndex = 100_000
 
 var errIndex = fmt.Errorf("an index is a name, or a number up to %d", maxIndex)
@@ -30,7 +32,7 @@ type meter struct {
 
 func newMeter() *meter { return &meter{left: maxWork} }
 
-// spend takes units before the work is done.
+// spend charges units before the work is done.
 func (m *meter) spend(units int) bool {
 	if m.spent || units < 0 || units > m.left {
 		m.spent = true
@@ -40,8 +42,7 @@ func (m *meter) spend(units int) bool {
 	return true
 }
 
-// pay takes a factor for every byte and member of values, which are not gone through any
-// further than is left.
+// pay charges a factor for every byte and member of values. It stops when nothing is left.
 func (m *meter) pay(factor int, values ...any) bool {
 	for _, v := range values {
 		if !m.walk(factor, v) {
@@ -51,7 +52,7 @@ func (m *meter) pay(factor int, values ...any) bool {
 	return true
 }
 
-// Parts of a unit: holding an item costs more than a byte, and counting a character less.
+// Weights: holding an item costs more than a byte, and counting a character costs less.
 const (
 	perItem   = 16
 	perSquare = 64
@@ -88,7 +89,8 @@ func (m *meter) walk(factor int, v any) bool {
 	}
 }
 
-// length is about the bytes or members of a value, without what they hold.
+// length is approximately the number of bytes or members of a value, without what the members
+// contain.
 func length(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -103,7 +105,7 @@ func length(v any) int {
 	return 1
 }
 
-// product takes a unit for every pair of bytes and members of two values.
+// product charges a unit for every pair of a byte or member of one value and one of the other.
 func (m *meter) product(a, b any) bool {
 	before := m.left
 	if !m.pay(1, a) {
@@ -116,7 +118,7 @@ func (m *meter) product(a, b any) bool {
 	return m.spend(ofA * (before - ofA - m.left))
 }
 
-// times is how often a number repeats a text.
+// times returns how often a number among the operands repeats a text.
 func times(a, b any) int {
 	for _, v := range []any{a, b} {
 		if n, ok := gojq.ToFloat64(v); ok {
@@ -126,7 +128,7 @@ func times(a, b any) int {
 	return 1
 }
 
-// functions are those that the guard calls. Each gives back its input.
+// functions returns the functions that the guard calls. Each returns its input.
 func (m *meter) functions() []gojq.CompilerOption {
 	fn := func(name string, arity int, pay func(v any, args []any) bool) gojq.CompilerOption {
 		return gojq.WithFunction(name, arity, arity, func(v any, args []any) any {
@@ -158,7 +160,7 @@ func (m *meter) functions() []gojq.CompilerOption {
 		}),
 		gojq.WithFunction(indexName, 0, 0, func(v any, _ []any) any {
 			switch v.(type) {
-			case []any, map[string]any: // jq searches for the one, and cuts by the other
+			case []any, map[string]any: // as an index, jq searches for a list and slices by an object
 				return errIndex
 			}
 			if n, ok := gojq.ToFloat64(v); ok && n > maxIndex {
@@ -169,8 +171,8 @@ func (m *meter) functions() []gojq.CompilerOption {
 	}
 }
 
-// patternSize is how many instructions a pattern has; one that is none costs nothing, as
-// gojq refuses it.
+// patternSize returns how many instructions a pattern compiles to; 1 for an invalid pattern, which
+// gojq refuses.
 func patternSize(v any) int {
 	if pair, ok := v.([]any); ok && len(pair) > 0 { // pattern and flags
 		v = pair[0]

@@ -17,8 +17,8 @@ func (g *guard) refuse(format string, args ...any) {
 	}
 }
 
-// scope are the functions that the program defines, by name and number of arguments. What
-// they do is rewritten where they are defined.
+// scope holds the functions that the program defines, by name and number of arguments. Their bodies
+// are rewritten where they are defined.
 type scope map[string]bool
 
 func (s scope) with(names ...string) scope {
@@ -34,7 +34,7 @@ func (s scope) with(names ...string) scope {
 
 func arity(name string, n int) string { return name + "/" + strconv.Itoa(n) }
 
-// What the guard writes.
+// Constructors for the code that the guard writes.
 
 func call(name string, args ...*gojq.Query) *gojq.Query {
 	return &gojq.Query{Term: &gojq.Term{Type: gojq.TermTypeFunc, Func: &gojq.Func{Name: name, Args: args}}}
@@ -60,7 +60,7 @@ const (
 	left, right, argument = "$_tapnode_l", "$_tapnode_r", "$_tapnode_a"
 )
 
-// updates are the operators that compute while they assign.
+// updates maps the operators that compute while they assign to the computation.
 var updates = map[gojq.Operator]gojq.Operator{
 	gojq.OpUpdateAdd: gojq.OpAdd, gojq.OpUpdateSub: gojq.OpSub, gojq.OpUpdateMul: gojq.OpMul, gojq.OpUpdateDiv: gojq.OpDiv,
 	gojq.OpUpdateMod: gojq.OpMod, gojq.OpUpdateAlt: gojq.OpAlt,
@@ -101,7 +101,7 @@ func (g *guard) query(q *gojq.Query, s scope) {
 	switch q.Op {
 	case gojq.OpAdd, gojq.OpSub, gojq.OpMul, gojq.OpDiv, gojq.OpMod, gojq.OpEq, gojq.OpNe, gojq.OpGt, gojq.OpLt, gojq.OpGe, gojq.OpLe:
 		both := pipe(call(bothName, quoted(q.Op.String()), call(left), call(right)), &gojq.Query{Left: call(left), Op: q.Op, Right: call(right)})
-		outer := bind(q.Right, right, bind(q.Left, left, both)) // jq goes through the right side first
+		outer := bind(q.Right, right, bind(q.Left, left, both)) // jq evaluates the right side first
 		outer.FuncDefs = q.FuncDefs
 		*q = *outer
 	}
@@ -163,7 +163,7 @@ func (g *guard) term(t *gojq.Term, s scope) {
 	}
 }
 
-// control goes through what decides which parts run.
+// control rewrites the terms that decide which parts run.
 func (g *guard) control(t *gojq.Term, s scope) {
 	switch t.Type {
 	case gojq.TermTypeIf:
@@ -193,13 +193,13 @@ func (g *guard) control(t *gojq.Term, s scope) {
 	}
 }
 
-// text makes what stands inside quotes pay for becoming a text.
+// text makes each value that is inserted into a quoted text pay for its conversion.
 func (g *guard) text(str *gojq.String, s scope) {
 	if str == nil {
 		return
 	}
 	for i, q := range str.Queries {
-		if q.Term != nil && q.Term.Str != nil { // what stands there as it is
+		if q.Term != nil && q.Term.Str != nil { // a literal text
 			g.term(q.Term, s)
 			continue
 		}
@@ -221,7 +221,7 @@ func (g *guard) index(x *gojq.Index, s scope) {
 	}
 }
 
-// wrap puts something before a term.
+// wrap inserts a query before a term.
 func (g *guard) wrap(t *gojq.Term, before *gojq.Query) {
 	bare := *t
 	bare.SuffixList = nil
@@ -257,7 +257,7 @@ func (g *guard) function(t *gojq.Term, s scope) {
 	}
 }
 
-// bound evaluates the first argument of a function before it, so that it can be paid for.
+// bound evaluates the first argument of a function before the call, so that it can be paid for.
 func (g *guard) bound(t *gojq.Term, before *gojq.Query) {
 	value := t.Func.Args[0]
 	t.Func.Args[0] = call(argument)

@@ -1,6 +1,6 @@
-// Package cache remembers answers of WhatsApp's servers that can be had again: which
-// numbers are on WhatsApp, and which files its media servers hold for an instance. Every
-// row has an end, and over the limit the oldest go first.
+// Package cache remembers answers of WhatsApp's servers that can be requested again: which numbers
+// are on WhatsApp, and which files its media servers hold for an instance. Every row expires, and
+// over the limit the oldest are removed first.
 package cache
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/recipient"
 )
 
-// Cache is the answers in a database. Its methods are safe for concurrent use.
+// Cache holds the answers in a database. Its methods are safe for concurrent use.
 type Cache struct {
 	db                  *sqldb.DB
 	recipients, uploads int // how many are kept
@@ -23,7 +23,7 @@ func New(db *sqldb.DB, recipients, uploads int, now func() time.Time) *Cache {
 	return &Cache{db: db, recipients: recipients, uploads: uploads, now: now}
 }
 
-// Sweeps are the tables that time and limits empty.
+// Sweeps lists the tables from which expired rows and rows over a limit are removed.
 func (c *Cache) Sweeps() []sqldb.Sweep {
 	now := c.now()
 	return []sqldb.Sweep{
@@ -32,7 +32,7 @@ func (c *Cache) Sweeps() []sqldb.Sweep {
 	}
 }
 
-// Forget removes what is remembered of an instance.
+// Forget removes the cached answers for an instance.
 func Forget(t *sqldb.Tx, instance string) error {
 	_, err := t.Exec(`DELETE FROM tapnode_uploads WHERE instance = $1`, instance)
 	return err
@@ -56,7 +56,7 @@ func (c *Cache) Recipient(ctx context.Context, query string) (Recipient, error) 
 	return r, sqldb.Wrap("read the recipient", err)
 }
 
-// PutRecipient caches an answer until its ExpiresAt, a moment later.
+// PutRecipient caches an answer until its ExpiresAt. It does not wait for the write.
 func (c *Cache) PutRecipient(ctx context.Context, r Recipient) error {
 	return c.db.Hand(ctx, "store the recipient", func(t *sqldb.Tx) error {
 		_, err := t.Exec(`INSERT INTO tapnode_recipients (query, found, jid, lid, expires_at) VALUES ($1, $2, $3, $4, $5)
@@ -66,7 +66,7 @@ func (c *Cache) PutRecipient(ctx context.Context, r Recipient) error {
 	})
 }
 
-// DropRecipient forgets the answers that lead to a chat.
+// DropRecipient removes the answers that lead to a chat.
 func (c *Cache) DropRecipient(ctx context.Context, chat recipient.Chat) error {
 	return c.db.WriteUnsynced(ctx, "forget the recipient", func(t *sqldb.Tx) error {
 		_, err := t.Exec(`DELETE FROM tapnode_recipients WHERE (jid <> '' AND jid = $1) OR (lid <> '' AND lid = $2)`, chat.JID, chat.LID)

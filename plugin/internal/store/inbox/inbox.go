@@ -1,6 +1,6 @@
-// Package inbox remembers what people wrote to an instance: the messages, so that they
-// can be quoted, and who has written at all, which decides whom the instance may write
-// to while new contacts are paused, and how long the messages of a chat live.
+// Package inbox stores what people wrote to an instance: the messages, so that they can be quoted;
+// who has written at all, which decides whom the instance may write to while new contacts are
+// paused; and how long the messages of a chat live.
 package inbox
 
 import (
@@ -22,16 +22,16 @@ type Options struct {
 	Messages     int           // over it the oldest go first
 	Contacts     int
 	Now          func() time.Time
-	Alone        bool // nobody else writes to the database: what it says of chats may be remembered
+	Alone        bool // no other process writes to the database, so timers may be cached
 }
 
-// Inbox is the messages in a database. Its methods are safe for concurrent use.
+// Inbox holds the messages in a database. Its methods are safe for concurrent use.
 type Inbox struct {
 	db  *sqldb.DB
 	opt Options
 	now func() time.Time
 
-	timers *memo.Memo[chatOf, answer] // of chats that were written to; nil: there may be other writers
+	timers *memo.Memo[chatOf, answer] // of chats that were written to; nil: other processes may write
 }
 
 // New returns the inbox of a migrated database.
@@ -43,7 +43,7 @@ func New(db *sqldb.DB, opt Options) *Inbox {
 	return i
 }
 
-// Sweeps are the tables that time and limits empty.
+// Sweeps lists the tables from which old rows and rows over a limit are removed.
 func (i *Inbox) Sweeps() []sqldb.Sweep {
 	now := i.now()
 	return []sqldb.Sweep{
@@ -62,7 +62,7 @@ func (i *Inbox) Forget(t *sqldb.Tx, instance string) error {
 	return errors.Join(err, err2, err3)
 }
 
-// Message is one that was sent or received, kept so that it can be quoted.
+// Message is a sent or received message, kept so that it can be quoted.
 type Message struct {
 	Instance string
 	ID       string
@@ -72,11 +72,11 @@ type Message struct {
 	Source   string // of a sent one: the request's
 	Body     []byte // marshalled waE2E.Message
 	SentAt   time.Time
-	Timer    *Timer // of the chat, if the message tells it
+	Timer    *Timer // of the chat, if the message reveals it
 }
 
-// Put keeps a message, and that its sender has written. The first one of an id
-// stays: a stranger cannot replace it.
+// Put stores a message and records that its sender has written. The first message with an id stays:
+// a stranger cannot replace it.
 func (i *Inbox) Put(ctx context.Context, m Message) error {
 	return i.db.WriteUnsynced(ctx, "store the message", func(t *sqldb.Tx) error { return i.Keep(t, m) })
 }
@@ -109,11 +109,11 @@ func (i *Inbox) Get(ctx context.Context, instance, id string) (Message, error) {
 	return m, sqldb.Wrap("read the message", err)
 }
 
-// wroteEvery is how exactly the last time is known that somebody wrote: often enough
-// for the retention, seldom enough to cost nothing.
+// wroteEvery is the precision of the time at which somebody last wrote: fine enough for the
+// retention, coarse enough to cost nothing.
 const wroteEvery = 24 * time.Hour
 
-// wrote notes that somebody has written to the instance in private.
+// wrote records that somebody has written to the instance in private.
 func (i *Inbox) wrote(t *sqldb.Tx, m Message) error {
 	args := []any{m.Instance, sqldb.Millis(i.now()), sqldb.Millis(i.now().Add(-wroteEvery))}
 	var rows []string
@@ -130,8 +130,8 @@ func (i *Inbox) wrote(t *sqldb.Tx, m Message) error {
 		ON CONFLICT (instance, jid) DO UPDATE SET wrote_at = excluded.wrote_at WHERE tapnode_contacts.wrote_at < $3`, args...)
 }
 
-// Wrote reports whether somebody, under either name of the chat, has written to the
-// instance, as far as it remembers: within the retention.
+// Wrote reports whether somebody, under either name of the chat, has written to the instance within
+// the retention.
 func (i *Inbox) Wrote(ctx context.Context, instance string, chat recipient.Chat) (bool, error) {
 	var n int
 	err := i.db.Row(sqldb.Apart(ctx), `SELECT count(*) FROM tapnode_contacts WHERE instance = $1 AND jid IN ($2, $3) AND jid <> ''`,

@@ -12,14 +12,15 @@ import (
 // Timer is how long the messages of a chat live before every phone deletes them.
 type Timer struct {
 	Seconds uint32    // 0: they stay
-	SetAt   time.Time // when that was so, by WhatsApp's clock; of two the later counts. Zero: not known
-	Told    int64     // when it was set as phones tell each other, unix seconds; 0: not said
+	SetAt   time.Time // when it was set or seen, by WhatsApp's clock; of two timers the later counts. Zero: not known
+	Told    int64     // when it was set according to the phones, unix seconds; 0: not given
 }
 
-// timersKept is how many chats' timers are remembered: those of a burst of menus, at some 200 bytes each.
+// timersKept is how many chats' timers are cached: those of a burst of menus, at some 200 bytes
+// each.
 const timersKept = 2048
 
-// answer is what the database says of a chat: its timer, or that nobody has said it.
+// answer is what the database has for a chat: its timer, or the error that there is none.
 type answer struct {
 	timer Timer
 	err   error
@@ -31,7 +32,7 @@ type chatOf struct {
 	recipient.Chat
 }
 
-// SetTimer notes the timer of a chat, under each of its names, unless a later one is known.
+// SetTimer stores the timer of a chat, under each of its names, unless a later one is known.
 func (i *Inbox) SetTimer(ctx context.Context, instance string, chat recipient.Chat, timer Timer) error {
 	return i.db.WriteUnsynced(ctx, "store the chat's timer", func(t *sqldb.Tx) error {
 		return i.setTimer(t, instance, chat, timer)
@@ -57,7 +58,7 @@ func (i *Inbox) setTimer(t *sqldb.Tx, instance string, chat recipient.Chat, time
 	return nil
 }
 
-// Timer reads the timer of a chat. Error: sqldb.ErrNotFound when nobody has said it.
+// Timer reads the timer of a chat. Error: sqldb.ErrNotFound if it is not known.
 func (i *Inbox) Timer(ctx context.Context, instance string, chat recipient.Chat) (Timer, error) {
 	if i.timers == nil {
 		return i.readTimer(ctx, instance, chat)
@@ -84,7 +85,7 @@ func (i *Inbox) readTimer(ctx context.Context, instance string, chat recipient.C
 	return timer, sqldb.Wrap("read the chat's timer", err)
 }
 
-// overtaken forgets the timers that a write changes.
+// overtaken drops the cached timers that a write changes.
 func (i *Inbox) overtaken(t *sqldb.Tx, match func(chatOf) bool) {
 	if i.timers != nil {
 		i.timers.Drop(match)

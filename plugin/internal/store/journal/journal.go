@@ -1,13 +1,13 @@
-// Package journal keeps small records in files until the database has them, so that an answer
-// need not wait for a transaction.
+// Package journal keeps small records in files until the database has them, so that an answer need
+// not wait for a transaction.
 //
 // What the package guarantees:
 //
-//   - A record that was appended is there at the next [Open], also after the process was killed,
-//     unless [Journal.Done] was called for it; one that is done may be there, too. A power cut
-//     may take records, as it may take what sqldb.DB.WriteUnsynced wrote.
+//   - An appended record is there at the next [Open], even if the process was killed, unless
+//     [Journal.Done] was called for it; a record that is done may be there, too. A power cut may
+//     lose records, as it may lose the writes of sqldb.DB.WriteUnsynced.
 //   - A record is read whole or not at all.
-//   - The files hold at most 8 MiB, and nothing when nothing is under way.
+//   - The files hold at most 8 MiB, and nothing when no record is outstanding.
 package journal
 
 import (
@@ -22,22 +22,22 @@ import (
 )
 
 const (
-	// limit is the size of a file over which nothing is appended to it.
+	// limit is the size that a file must not exceed.
 	limit = 4 << 20
-	// full is the size from which the other file is used, if that is done with.
+	// full is the size from which the other file is used, if that one is empty.
 	full = 1 << 20
 	// head is the length and the checksum (CRC-32C) before each record.
 	head = 8
 )
 
-// ErrFull is a record for which there is no room: the caller waits for the database.
+// ErrFull means that there is no room for a record: the caller waits for the database instead.
 var ErrFull = errors.New("the journal is full")
 
 // Journal is open for appending. Its methods are safe for concurrent use.
 type Journal struct {
 	mu    sync.Mutex
 	files [2]file
-	now   int // the file that is appended to
+	now   int // the file that records are appended to
 	buf   []byte
 }
 
@@ -47,11 +47,11 @@ type file struct {
 	open int // records that are not done
 }
 
-// Ticket is a record that is under way.
+// Ticket is an appended record that is not done.
 type Ticket struct{ file int }
 
-// Open gives the records of a directory, in no particular order, to store, and opens it for new
-// ones when it returns nil. No other process may have it open.
+// Open passes the records in a directory to store, in no particular order, and opens the journal
+// for new ones if store returns nil. No other process may have it open.
 func Open(dir string, store func(records [][]byte) error) (*Journal, error) {
 	j := &Journal{}
 	records, err := j.open(dir)
@@ -99,8 +99,8 @@ func split(raw []byte) (records [][]byte) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Append writes a record, which is not empty. When it returns, the end of this process cannot take
-// the record any more.
+// Append writes a record, which must not be empty. Once Append has returned, the end of this
+// process cannot lose the record.
 func (j *Journal) Append(record []byte) (Ticket, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -130,10 +130,10 @@ func (j *Journal) Append(record []byte) (Ticket, error) {
 	return Ticket{j.now}, nil
 }
 
-// tidyFrom spares a small file the truncation each time that nothing is under way.
+// tidyFrom is the size below which a file is not truncated every time its last record is done.
 const tidyFrom = 64 << 10
 
-// tidy empties a file of which all is done.
+// tidy empties a file whose records are all done.
 func (f *file) tidy() error {
 	if f.open > 0 || f.size < tidyFrom {
 		return nil
@@ -149,14 +149,14 @@ func (f *file) empty() error {
 	return nil
 }
 
-// Done says that the database has a record.
+// Done records that the database has a record.
 func (j *Journal) Done(t Ticket) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.files[t.file].open--
 }
 
-// Sweep removes what is done, so that a record does not stay because nothing follows it.
+// Sweep removes records that are done, which would otherwise stay until the next Append.
 func (j *Journal) Sweep() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -50,7 +50,7 @@ func size(t *testing.T, dir string) (n int64) {
 	return n
 }
 
-// What was appended is replayed although nobody closed the journal, and once.
+// Appended records are replayed, once, although nobody closed the journal.
 func TestReplay(t *testing.T) {
 	dir := t.TempDir()
 	j, replayed := open(t, dir)
@@ -67,7 +67,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// While the database does not take a record, it stays.
+// A record stays while the database does not accept it.
 func TestReplayThatFails(t *testing.T) {
 	dir := t.TempDir()
 	j, _ := open(t, dir)
@@ -81,7 +81,7 @@ func TestReplayThatFails(t *testing.T) {
 	}
 }
 
-// A record that a power cut has torn ends the file: the ones before it are there, and the next
+// A record that a power cut has torn ends the file: the records before it are there, and the next
 // journal is whole.
 func TestTorn(t *testing.T) {
 	for cut := range 9 {
@@ -138,7 +138,7 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// FuzzReplay: whatever is in the file, what comes out of it was put in whole.
+// FuzzReplay: whatever is in the file, every replayed record was appended whole.
 func FuzzReplay(f *testing.F) {
 	dir := f.TempDir()
 	j, err := journal.Open(dir, func([][]byte) error { return nil })

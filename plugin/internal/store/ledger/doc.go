@@ -1,13 +1,13 @@
-// Package ledger keeps every send by its operation, instance and idempotency key: what was about
-// to leave, how far it came, and what the caller was told.
+// Package ledger keeps every send by its operation, instance and idempotency key: the message, the
+// state it has reached, and the answer to the caller.
 //
 // What the package guarantees:
 //
-//   - One row per (operation, instance, key), and one message id per row, never used before. The intent and its menu
-//     are stored, in one transaction, before the message leaves.
-//   - A state never goes back, whatever comes twice or out of order; each change that a
-//     host has subscribed to is an event of the same transaction.
-//   - A key is never forgotten before its time: a full ledger refuses new ones.
+//   - One row per (operation, instance, key), and one message id per row, never used before. The
+//     intent and its menu are stored, in one transaction, before the message is sent.
+//   - A state never goes back, even if reports arrive twice or out of order; each change that a
+//     host has subscribed to is stored as an event in the same transaction.
+//   - A key is never removed before its time: a full ledger refuses new ones.
 package ledger
 
 import (
@@ -24,24 +24,24 @@ import (
 
 // Options bound a ledger. All but Status are required.
 type Options struct {
-	Keep  time.Duration // a concluded send and its key
+	Keep  time.Duration // of a concluded send and its key
 	Limit int           // rows; over it [Ledger.Begin] refuses new keys
 
-	Status Events // of the changes of a send; zero: hosts are not told
+	Status Events // of the changes of a send; zero: hosts are not notified
 
 	Now func() time.Time
 	Log *slog.Logger
 }
 
-// Events make the events that tell hosts of changes.
+// Events makes the events that report changes to hosts.
 type Events struct {
 	Type string
-	// New runs inside the transaction of the change and maybe more than once: it must not ask the
-	// database for anything.
+	// New runs in the transaction of the change, possibly more than once, and must not query the
+	// database.
 	New func(Change) (outbox.Event, error)
 }
 
-// Ledger is the sends of a database. Its methods are safe for concurrent use.
+// Ledger holds the sends of a database. Its methods are safe for concurrent use.
 type Ledger struct {
 	db     *sqldb.DB
 	outbox *outbox.Outbox
@@ -49,9 +49,9 @@ type Ledger struct {
 	now    func() time.Time
 	held   claims
 
-	journal   *journal.Journal // nil: outcomes are waited for
+	journal   *journal.Journal // nil: Conclude waits for the database
 	following following
-	keys      *keys // nil: other processes may store some
+	keys      *keys // nil: other processes may store keys
 	full      atomic.Bool
 }
 
@@ -60,13 +60,14 @@ func New(db *sqldb.DB, events *outbox.Outbox, opt Options) *Ledger {
 	return &Ledger{db: db, outbox: events, opt: opt, now: opt.Now}
 }
 
-// Sweeps are the tables that time empties.
+// Sweeps lists the tables from which old rows are removed.
 func (l *Ledger) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{{Table: "tapnode_ledger", Key: "operation, idem_key", Order: "expires_at", Over: "expires_at < $1", Before: l.now()}}
 }
 
-// Check lets Begin refuse new keys while the ledger is full: removing a row before its
-// time would let a repeated key send twice. It also empties a journal that is not needed, and reads which keys there are.
+// Check, with count, makes Begin refuse new keys while the ledger is full, because removing a row
+// before its time would let a repeated key send twice. It also removes records that are done from
+// the journal, and reads the stored keys again if necessary.
 func (l *Ledger) Check(ctx context.Context, count bool) error {
 	if l.keys != nil && l.keys.outgrown() {
 		if err := l.keys.read(ctx, l.db, &l.held); err != nil {
@@ -88,7 +89,7 @@ func (l *Ledger) Check(ctx context.Context, count bool) error {
 	return err
 }
 
-// Close closes the journal, after the database.
+// Close closes the journal. The database is closed before.
 func (l *Ledger) Close() error {
 	if l.journal == nil {
 		return nil
@@ -102,9 +103,9 @@ func Forget(t *sqldb.Tx, instance string) error {
 	return err
 }
 
-// Leave takes the messages out of an instance's sends, because another account has its
-// name now: the keys answer as before, and nothing is sent again, neither to a device
-// that asks for it nor for an outcome that is still unknown.
+// Leave removes the messages from an instance's sends, because another account has its name now.
+// The keys answer as before, but nothing is sent again, neither to a device that asks for it nor
+// for an outcome that is still unknown.
 func Leave(t *sqldb.Tx, instance string) error {
 	_, err := t.Exec(`UPDATE tapnode_ledger SET message = NULL WHERE instance = $1`, instance)
 	return err

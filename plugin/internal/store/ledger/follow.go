@@ -12,9 +12,9 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 )
 
-// A send that went well is answered when its outcome is in the journal; the ledger's row follows
-// with the next transaction. Whoever asks for the row meanwhile waits for that. What the end of
-// the process keeps from the ledger, the next start brings there.
+// A successful send is answered when its outcome is in the journal; the ledger's row follows with
+// the next transaction. A reader of the row waits for that transaction. If the process ends before
+// it, the next start brings the outcome to the ledger.
 
 // followed is an outcome in the journal.
 type followed struct {
@@ -23,14 +23,15 @@ type followed struct {
 	Key       string `json:"key"`
 	MessageID string `json:"id"`
 	At        int64  `json:"at"`     // when it was known, unix ms
-	SentAt    int64  `json:"sentAt"` // the server's time, unix ms; 0: not said
+	SentAt    int64  `json:"sentAt"` // the server's time, unix ms; 0: not given
 	JSON      []byte `json:"outcome,omitempty"`
 	Warnings  []byte `json:"warnings,omitempty"`
 	ChatLID   string `json:"chatLid,omitempty"`
 }
 
-// OpenJournal brings the outcomes of the last process to the ledger, and lets the ones to come
-// follow their answers. No other process may use the directory. The caller closes the ledger.
+// OpenJournal brings the outcomes of the last process to the ledger. From then on sends may be
+// answered before their outcomes are in the database. No other process may use the directory. The
+// caller closes the ledger.
 func (l *Ledger) OpenJournal(ctx context.Context, dir string) error {
 	j, err := journal.Open(dir, func(records [][]byte) error {
 		left := make([]followed, len(records))
@@ -45,8 +46,8 @@ func (l *Ledger) OpenJournal(ctx context.Context, dir string) error {
 	return err
 }
 
-// recover stores the outcomes that a process left in its journal, without those that the ledger
-// has, and those of messages that it does not remember.
+// recover stores the outcomes that a process left in its journal, except those that the ledger
+// already has and those of messages that it does not know.
 func (l *Ledger) recover(ctx context.Context, left []followed) error {
 	for batch := range slices.Chunk(left, sqldb.SweepBatch) {
 		err := l.db.WriteUnsynced(ctx, "store the outcomes of the last process", func(t *sqldb.Tx) error {
@@ -75,7 +76,8 @@ func (f followed) outcome() Outcome {
 	return Outcome{State: Sent, JSON: f.JSON, Warnings: f.Warnings, ChatLID: f.ChatLID, SentAt: sqldb.Time(f.SentAt)}
 }
 
-// follow is Conclude by way of the journal; false: there is none, or no room in it.
+// follow is Conclude by way of the journal. It returns false if that is not possible, for example
+// because there is no journal or no room in it.
 func (l *Ledger) follow(ctx context.Context, c *Claim, s *settled) bool {
 	o, at := s.Outcome, s.at
 	if l.journal == nil || o.State != Sent {
@@ -91,7 +93,7 @@ func (l *Ledger) follow(ctx context.Context, c *Claim, s *settled) bool {
 	}
 	ticket, err := l.journal.Append(raw)
 	if err != nil {
-		return false // the database says what is wrong with the disk
+		return false // the database reports what is wrong with the disk
 	}
 	l.following.add(e)
 	c.ahead.learn(s)
@@ -102,7 +104,7 @@ func (l *Ledger) follow(ctx context.Context, c *Claim, s *settled) bool {
 		return l.settle(t, e, c.menu != nil || c.Verdict != Fresh, o, at)
 	}, func(err error) {
 		l.following.remove(e)
-		if err != nil && !errors.Is(err, sqldb.ErrNotFound) { // the instance may be deleted meanwhile
+		if err != nil && !errors.Is(err, sqldb.ErrNotFound) { // the instance may have been deleted meanwhile
 			l.opt.Log.Error("the outcome of a send could not be stored; the next start stores it", "instance", e.Instance, "error", err)
 			return
 		}
@@ -114,13 +116,12 @@ func (l *Ledger) follow(ctx context.Context, c *Claim, s *settled) bool {
 	return err == nil
 }
 
-// Followed returns when the outcome of a message, or what else is stored with it, is where it is
-// looked for.
+// Followed returns once the outcome of a message, and what is stored with it, is in the database.
 func (l *Ledger) Followed(ctx context.Context, instance, messageID string) error {
 	return l.caughtUp(ctx, name{instance, "", messageID})
 }
 
-// caughtUp waits for the outcome of a send if that is under way.
+// caughtUp waits for the outcome of a send if it is on its way to the database.
 func (l *Ledger) caughtUp(ctx context.Context, n name) error {
 	if !l.following.has(n) {
 		return nil
@@ -144,8 +145,8 @@ func (e Entry) names() [2]name {
 	return [...]name{{e.Instance, e.Operation, e.Key}, {e.Instance, "", e.MessageID}}
 }
 
-// following are the sends whose outcomes are under way to the ledger: as many as the database
-// lets wait.
+// following holds the sends whose outcomes are on their way to the ledger, bounded by the
+// database's queue.
 type following struct {
 	mu    sync.Mutex
 	sends map[name]struct{}

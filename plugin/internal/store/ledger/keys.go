@@ -9,24 +9,25 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// keys knows which keys the ledger may hold. Most that a caller comes with are new, and need no question to the
-// database then. It is for a ledger that no other process writes to.
+// keys knows which keys the ledger may hold. Most keys that callers bring are new, and for those no
+// database query is needed. It requires that no other process writes to the ledger.
 //
-// It never takes a key for new that may be stored: every key is noted before it can be, and while what is stored is read
-// those are noted that come meanwhile, and those that are being worked on. Until that is over, and now and then later, an old key
-// is suspected in a new one.
+// It never mistakes a key that may be stored for a new one: every key is noted before it can be
+// stored, and while the stored keys are being read, the keys that arrive meanwhile and those that
+// are being worked on are noted, too. Until the first read is complete, and occasionally later, it
+// takes a new key for one that may be stored.
 type keys struct {
 	mu     sync.Mutex
-	known  *bloom.BloomFilter // nil: what is stored has not been read
-	next   *bloom.BloomFilter // while it is read
-	noted  uint               // since known was begun
-	enough uint               // of them: it is read anew, for a filter with more room and without what is gone
+	known  *bloom.BloomFilter // nil: the stored keys have not been read
+	next   *bloom.BloomFilter // filled while the stored keys are read
+	noted  uint               // keys since known was begun
+	enough uint               // over it the keys are read again, for a filter with more room and without removed keys
 }
 
 const (
-	suspects = 0.01    // how often a filter with as many keys as it is made for takes a new one for an old one
-	fewKeys  = 1 << 16 // what a filter has room for, at least: 80 KB
-	keysPage = 10_000  // are read at once
+	suspects = 0.01    // false positives of a filter with as many keys as it is made for
+	fewKeys  = 1 << 16 // capacity of a filter, at least: 80 KB
+	keysPage = 10_000  // rows read at once
 )
 
 // mayHold notes a key, and reports whether it may have been noted or stored before.
@@ -41,17 +42,18 @@ func (k *keys) mayHold(operation, key string) bool {
 	return k.known == nil || k.known.TestOrAdd(whole)
 }
 
-// together is a key as a filter takes it.
+// together returns a key in the form that a filter takes.
 func together(operation, key string) []byte { return []byte(operation + "\x00" + key) }
 
-// outgrown reports whether the keys are to be read.
+// outgrown reports whether the stored keys must be read (again).
 func (k *keys) outgrown() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.known == nil || k.noted > k.enough
 }
 
-// read learns what is stored, and what held says is being worked on. One call at a time.
+// read fills a new filter with the stored keys and those that held says are being worked on. Only
+// one call may run at a time.
 func (k *keys) read(ctx context.Context, db *sqldb.DB, held *claims) error {
 	var stored uint
 	if err := db.Row(ctx, `SELECT count(*) FROM tapnode_ledger`, nil, &stored); err != nil {
@@ -78,7 +80,7 @@ func (k *keys) read(ctx context.Context, db *sqldb.DB, held *claims) error {
 	return err
 }
 
-// pages reads the keys of all rows, those that are on their way to the table included.
+// pages calls each for the keys of all rows, including rows that are on their way to the table.
 func pages(ctx context.Context, db *sqldb.DB, each func(operation, key string)) error {
 	var last [2]string
 	for n := keysPage; n == keysPage; {

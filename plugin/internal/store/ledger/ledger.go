@@ -54,7 +54,7 @@ func (s State) String() string {
 type Entry struct {
 	Operation   string
 	Key         string
-	Fingerprint string // of the request; the same key with another one is a mistake
+	Fingerprint string // of the request; the same key with another fingerprint is a mistake
 	Instance    string
 	Chat        recipient.Chat
 	MessageID   string
@@ -73,7 +73,7 @@ type Entry struct {
 	UnknownAt, FailedAt, SentAt, DeliveredAt, ReadAt time.Time
 }
 
-// Verdict says what a key stands for.
+// Verdict says what Begin found for a key.
 type Verdict int
 
 // What Begin finds. Only Fresh and Resume hold the key.
@@ -88,10 +88,10 @@ const (
 // Claim is a key being worked on. While it is held no other call gets the key.
 type Claim struct {
 	Verdict Verdict
-	Entry   Entry // as stored; for Fresh only what was asked
+	Entry   Entry // as stored; for Fresh only what Begin was asked, and the message id
 
-	ledger  *Ledger     // of an intent
-	menu    *menus.Menu // of an intent
+	ledger  *Ledger     // set by Intend
+	menu    *menus.Menu // set by Intend; nil for none
 	ahead   ahead
 	release func()
 }
@@ -103,9 +103,9 @@ func (c *Claim) Release() {
 	}
 }
 
-// Begin looks a key up and holds it for the caller, who releases the claim. Keys
-// are held in memory: one process owns an instance (see ClaimLease), and what a
-// crash leaves is in the ledger. sqldb.ErrLimit means that the ledger is full.
+// Begin looks a key up and holds it until the caller releases the claim. Keys are held in memory,
+// because only one process owns an instance (see ClaimLease); what a crash leaves behind is in the
+// ledger. sqldb.ErrLimit means that the ledger is full.
 func (l *Ledger) Begin(ctx context.Context, operation, instance, key, fingerprint string) (*Claim, error) {
 	c := &Claim{Entry: Entry{
 		Operation: operation, Key: key, Instance: instance, Fingerprint: fingerprint,
@@ -142,8 +142,8 @@ func (l *Ledger) Begin(ctx context.Context, operation, instance, key, fingerprin
 	return c, nil
 }
 
-// beside is the verdict while another call holds the key. One that only replays holds
-// it for a moment: what is settled can be answered to any number at once.
+// beside sets the verdict while another call holds the key. That call may only be replaying: a
+// settled send can be answered to any number of calls at once.
 func (l *Ledger) beside(ctx context.Context, c *Claim, holder string) error {
 	if c.Entry.Fingerprint != holder {
 		c.Verdict = Mismatch
@@ -202,14 +202,14 @@ func scanEntry(row sqldb.Scanner) (Entry, error) {
 	return e, err
 }
 
-// claims are the keys being worked on. Its size is the number of running calls.
+// claims holds the keys being worked on. Its size is the number of running calls.
 type claims struct {
 	mu   sync.Mutex
 	keys map[[2]string]string // to the fingerprint of the holder
 }
 
-// take holds a key and returns how to give it back, or, when it is held already,
-// nil and the holder's fingerprint.
+// take holds a key and returns the function that releases it or, if the key is already held, nil
+// and the holder's fingerprint.
 func (c *claims) take(operation, key, fingerprint string) (holder string, release func()) {
 	k := [2]string{operation, key}
 	c.mu.Lock()
@@ -228,7 +228,7 @@ func (c *claims) take(operation, key, fingerprint string) (holder string, releas
 	})
 }
 
-// each names those that are held.
+// each calls fn for every held key.
 func (c *claims) each(fn func(operation, key string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,11 +237,11 @@ func (c *claims) each(fn func(operation, key string)) {
 	}
 }
 
-// newMessageID makes the WhatsApp id of the message that (instance, operation, key) is
-// about to send: "3EB0" and 18 upper-case hex digits, the form of whatsmeow's
-// Client.GenerateMessageID. It is stored with the intent, so a send that is repeated
-// after a crash keeps it. It is new for every use of a key: a phone drops an id that it
-// has seen, also when the key had come to its end, or the database was lost.
+// newMessageID makes the WhatsApp id of the message to be sent for (instance, operation, key):
+// "3EB0" and 18 upper-case hex digits, the form of whatsmeow's Client.GenerateMessageID. It is
+// stored with the intent, so a send that is repeated after a crash keeps it. It is new for every
+// use of a key, because a phone drops a message whose id it has seen, even if the key has expired
+// since or the database was lost.
 func newMessageID(instance, operation, key string) string {
 	var once [16]byte
 	rand.Read(once[:])
@@ -249,6 +249,6 @@ func newMessageID(instance, operation, key string) string {
 	return "3EB0" + strings.ToUpper(hex.EncodeToString(sum[:9]))
 }
 
-// scoped is how a key is stored: keys of one instance say nothing about another's. An
+// scoped returns the stored form of a key, which keeps the keys of different instances apart. An
 // instance's name holds no slash.
 func scoped(instance, key string) string { return instance + "/" + key }

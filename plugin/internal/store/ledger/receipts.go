@@ -9,18 +9,18 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Receipt is a phone's word about messages of ours.
+// Receipt is a phone's report about messages of ours.
 type Receipt struct {
 	MessageIDs []string
 	State      State     // Delivered or Read
 	At         time.Time // zero: now
-	Member     string    // of a group: whose phone, as a JID without device; "" in a private chat
+	Member     string    // in a group: the member whose phone it is, as a JID without device; "" in a private chat
 }
 
-// Receipt raises the state of the instance's sends. Ids that are not ours, a refused
-// send and a state that is already higher are left alone, so that receipts may come
-// twice and in any order. In a group the message is delivered or read with its first
-// member, and each member's step is a change.
+// Receipt raises the state of the instance's sends. Ids that are not ours, a refused send and a
+// state that is already higher are left unchanged, so receipts may arrive twice and in any order. A
+// group message counts as delivered or read as soon as one member has it, and each member's step is
+// a change of its own.
 func (l *Ledger) Receipt(ctx context.Context, instance string, r Receipt) error {
 	if r.State != Delivered && r.State != Read {
 		return fmt.Errorf("receipt: %v is not a receipt's state", r.State)
@@ -29,14 +29,14 @@ func (l *Ledger) Receipt(ctx context.Context, instance string, r Receipt) error 
 	if at.IsZero() {
 		at = l.now()
 	}
-	// A power cut takes a change and its event together.
+	// A power cut loses a change only together with its event.
 	return l.db.WriteUnsynced(ctx, "store the receipt", func(t *sqldb.Tx) error {
 		for _, id := range r.MessageIDs {
 			err := l.lift(t, instance, id, r.State, at, func(c Change, raised, wanted bool) (err error) {
 				if r.Member != "" {
 					message := c
 					c, raised, err = l.liftMember(t, instance, id, r, at)
-					if message.Arrived() { // the acknowledgement, which comes later, tells nothing then
+					if message.Arrived() { // the acknowledgement will come too late to be a change, so this one shows the arrival
 						c.From, c.Account = message.From, message.Account
 					}
 				}
@@ -81,15 +81,15 @@ func (l *Ledger) liftMember(t *sqldb.Tx, instance, id string, r Receipt, at time
 	return c, err == nil, err
 }
 
-// Member is how far a message came with one member of a group.
+// Member is the state of a message for one member of a group.
 type Member struct {
 	JID         string
 	State       State
-	DeliveredAt time.Time // zero: not told
+	DeliveredAt time.Time // zero: not reported
 	ReadAt      time.Time
 }
 
-// Members are the members of a group whose phones have told of a message, by JID.
+// Members returns the members of a group whose phones have reported on a message, by JID.
 func (l *Ledger) Members(ctx context.Context, instance, messageID string) ([]Member, error) {
 	found, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (m Member, err error) {
 		var delivered, read int64

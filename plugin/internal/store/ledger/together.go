@@ -10,17 +10,17 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/outbox"
 )
 
-// A send that went ahead has mostly ended before its rows are written. They are stored with the outcome then, in place of
-// rows and changes to them. The log has the intent, and the journal the outcome: whatever is lost in between, the next start
-// makes the same of the two.
+// A send that went ahead has usually ended before its rows are written. The rows are then stored
+// with the outcome, instead of being stored and changed. The log has the intent and the journal the
+// outcome, so after a crash the next start makes the same rows from the two.
 
-// settled is an outcome, and when it came to be.
+// settled is an outcome and its time.
 type settled struct {
 	Outcome
 	at time.Time
 }
 
-// in is an intent's entry and menu as they are with the outcome of a message that was sent.
+// in returns an intent's entry and menu with the outcome of a sent message.
 func (s *settled) in(e Entry, menu *menus.Menu) (Entry, *menus.Menu) {
 	e.State, e.SentAt, e.Outcome = s.State, s.at, s.JSON
 	if s.Warnings != nil {
@@ -42,7 +42,7 @@ func (s *settled) in(e Entry, menu *menus.Menu) (Entry, *menus.Menu) {
 	return e, &m
 }
 
-// insertSettled stores an intent with its outcome, and the event of that if a host wants it.
+// insertSettled stores an intent with its outcome, and the event of the outcome if a host wants it.
 func (l *Ledger) insertSettled(t *sqldb.Tx, e Entry, m *menus.Menu, s *settled) error {
 	e, m = s.in(e, m)
 	e.UpdatedAt = l.now()
@@ -64,14 +64,15 @@ func (l *Ledger) insertSettled(t *sqldb.Tx, e Entry, m *menus.Menu, s *settled) 
 	})
 }
 
-// ahead is what the rows of an intent learn before they are written.
+// ahead holds an outcome that arrives before the rows of its intent are written.
 type ahead struct {
 	mu      sync.Mutex
-	waiting bool     // the log has the intent, and its rows are to come
-	outcome *settled // what they will have, or have
+	waiting bool     // the log has the intent, and its rows are not written yet
+	outcome *settled // the outcome that the rows will have, or have
 }
 
-// known is the outcome that the rows are to have, nil for none. With final they are written, and learn no more.
+// known returns the outcome that the rows are to have, nil for none. With final the rows are being
+// written and take no later outcome.
 func (a *ahead) known(final bool) *settled {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,7 +80,7 @@ func (a *ahead) known(final bool) *settled {
 	return a.outcome
 }
 
-// learn has rows that are to come take an outcome.
+// learn gives the outcome to rows that are not written yet.
 func (a *ahead) learn(s *settled) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -88,7 +89,7 @@ func (a *ahead) learn(s *settled) {
 	}
 }
 
-// has reports whether the rows have that outcome.
+// has reports whether the rows were written with that outcome.
 func (a *ahead) has(s *settled) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/menus"
 )
 
-// Plan is what is about to be sent.
+// Plan is a message about to be sent.
 type Plan struct {
 	Chat     recipient.Chat
 	Profile  string
@@ -18,12 +18,12 @@ type Plan struct {
 	Warnings []byte      // JSON or nil
 	Menu     *menus.Menu // stored with the intent; nil for a message without buttons
 
-	Source, Correlation string // told with every change of the state
+	Source, Correlation string // reported with every change of the state
 }
 
-// Intend makes a fresh claim's send an intent: [Claim.Store] puts it and its menu on disk, in one
-// transaction, before anything leaves. The menu's instance, message id, chat and time are set
-// from the claim and the plan.
+// Intend turns a fresh claim's send into an intent. [Claim.Store] puts the intent and its menu on
+// disk, in one transaction, before anything is sent. The menu's instance, message id, chat and time
+// are set from the claim and the plan.
 func (l *Ledger) Intend(c *Claim, p Plan) {
 	now := sqldb.Time(sqldb.Millis(l.now()))
 	e := &c.Entry
@@ -38,9 +38,9 @@ func (l *Ledger) Intend(c *Claim, p Plan) {
 	}
 }
 
-// Store stores an intent in the transaction that it must not be later than: of a message to
-// people the one of its ratchets. sqldb.ErrExists: another process was faster. If it goes ahead, its rows have
-// the outcome that is known by then.
+// Store stores an intent in t, which must commit before the message is sent: for a message to
+// people it is the transaction of its ratchets. sqldb.ErrExists: another process was faster. If the
+// write goes ahead, its rows include the outcome if that is known when they are written.
 func (c *Claim) Store(t *sqldb.Tx) error {
 	l, e, m := c.ledger, c.Entry, c.menu
 	return t.Revised(func(t *sqldb.Tx, final bool) error {
@@ -64,7 +64,7 @@ func insert(t *sqldb.Tx, e Entry, menu *menus.Menu) error {
 	return menu.Insert(t)
 }
 
-// About is what the intent concerns, see sqldb.DB.WriteAhead.
+// About lists the names that the intent concerns, see sqldb.DB.WriteAhead.
 func (c *Claim) About() []string {
 	names := c.Entry.names()
 	return []string{names[0].String(), names[1].String()}
@@ -73,16 +73,16 @@ func (c *Claim) About() []string {
 // Outcome is how a send ended.
 type Outcome struct {
 	State    State     // Sent or Failed
-	JSON     []byte    // what the operation answered, to be replayed
+	JSON     []byte    // the operation's answer, to be replayed
 	Warnings []byte    // JSON; nil keeps what Intend stored
 	ChatLID  string    // as SendResponse.Chat says; "" keeps what is known
 	SentAt   time.Time // the server's time; zero keeps the intent's
 }
 
-// Conclude stores how the send ended, where the end of the process cannot take it. What a power cut
-// takes of it is an intent again, and is sent again under the same id. A receipt that was faster is
-// kept: the state never goes back. A send that ends as Failed takes its menu with it,
-// since nobody can press what was refused.
+// Conclude stores how the send ended, where the end of the process cannot lose it. If a power cut
+// loses the outcome, the send is an intent again and is sent again under the same id. A receipt
+// that was faster is kept: the state never goes back. A send that ends as Failed loses its menu,
+// since nobody can press the buttons of a refused message.
 func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
 	if o.State != Sent && o.State != Failed {
 		return fmt.Errorf("conclude: %v is not an outcome", o.State)
@@ -99,7 +99,7 @@ func (l *Ledger) Conclude(ctx context.Context, c *Claim, o Outcome) error {
 	})
 }
 
-// settle stores the outcome of a send, of which menu says that there may be one.
+// settle stores the outcome of a send. menu says whether the send may have a menu.
 func (l *Ledger) settle(t *sqldb.Tx, e Entry, menu bool, o Outcome, at time.Time) error {
 	err := l.conclude(t, e, o, at)
 	if err == nil && menu {
@@ -108,8 +108,8 @@ func (l *Ledger) settle(t *sqldb.Tx, e Entry, menu bool, o Outcome, at time.Time
 	return err
 }
 
-// conclude stores the outcome with the state that it is, or by itself when a receipt was faster
-// or the state is final.
+// conclude stores the outcome and raises the state to it. If a receipt was faster or the state is
+// final, it stores only the outcome.
 func (l *Ledger) conclude(t *sqldb.Tx, e Entry, o Outcome, at time.Time) error {
 	return l.change(t, o.State, at, e.Instance, func(c Change, raised, wanted bool) error {
 		switch {
@@ -146,9 +146,9 @@ func (l *Ledger) concludeAlone(t *sqldb.Tx, e Entry, o Outcome, at time.Time) er
 		})
 }
 
-// concludeMenu removes the menu of a refused send, unless a receipt shows that it arrived, and
-// gives one that was sent its chat's LID and its time by the server's clock, which also dates the
-// clicks: its life begins with the message.
+// concludeMenu removes the menu of a refused send, unless a receipt shows that it arrived. A menu
+// that was sent gets its chat's LID and its time by the server's clock, which also dates the
+// clicks; its expiry counts from that time.
 func concludeMenu(t *sqldb.Tx, e Entry, o Outcome) error {
 	if o.State == Failed {
 		return t.Later(`DELETE FROM tapnode_menus WHERE instance = $1 AND message_id = $2 AND clicks = 0 AND EXISTS
@@ -170,17 +170,17 @@ func concludeMenu(t *sqldb.Tx, e Entry, o Outcome) error {
 		WHERE instance = $1 AND message_id = $2`, e.Instance, e.MessageID, lid, sqldb.Millis(sentAt))
 }
 
-// MarkUnknown stores that the send left and no answer came. The key can be
-// resumed; a receipt can still settle it.
+// MarkUnknown records that the message was sent and no answer came. The key can be resumed; a
+// receipt can still settle it.
 func (l *Ledger) MarkUnknown(ctx context.Context, c *Claim) error {
 	return l.db.WriteUnsynced(ctx, "store the unknown outcome", func(t *sqldb.Tx) error {
 		return l.raise(t, c.Entry.Instance, c.Entry.MessageID, Unknown, l.now())
 	})
 }
 
-// Withdraw forgets a fresh claim's send and its menu after it is known that nothing of
-// it arrived: the key is as new, and a repeat starts from the beginning. A claim that
-// resumed an older send cannot be withdrawn, since nobody knows what became of that.
+// Withdraw removes a fresh claim's send and its menu once it is known that nothing of it arrived.
+// The key is then as new, and a repeat starts from the beginning. A claim that resumed an older
+// send cannot be withdrawn, since nobody knows what became of the older send.
 func (l *Ledger) Withdraw(ctx context.Context, c *Claim) error {
 	if c.Verdict != Fresh {
 		return fmt.Errorf("withdraw: an earlier attempt of %s may have arrived", c.Entry.MessageID)
@@ -195,9 +195,9 @@ func (l *Ledger) Withdraw(ctx context.Context, c *Claim) error {
 	})
 }
 
-// MessageForRetry is the answer to whatsmeow's GetMessageForRetry: the encoded
-// message that was sent to chat (phone or LID form) under id. Error: sqldb.ErrNotFound,
-// also when the id was sent to someone else or by another account.
+// MessageForRetry answers whatsmeow's GetMessageForRetry with the encoded message that was sent to
+// chat (phone or LID form) under id. Error: sqldb.ErrNotFound, also if the id was sent to someone
+// else or by another account.
 func (l *Ledger) MessageForRetry(ctx context.Context, instance, chat, id string) (Entry, error) {
 	e, err := sqldb.One(sqldb.Concerning(ctx, menus.Name(instance, id)), l.db, scanEntry, `SELECT `+entryColumns+` FROM tapnode_ledger
 		WHERE instance = $1 AND message_id = $2 AND (chat = $3 OR chat_lid = $3) AND message IS NOT NULL`, instance, id, chat)

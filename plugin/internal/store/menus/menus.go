@@ -1,8 +1,8 @@
-// Package menus keeps the messages with buttons that were sent: what a click is matched
-// against, and how many clicks each takes.
+// Package menus keeps the messages with buttons that were sent: clicks are matched against them and
+// counted.
 //
-// Of two presses that come at once one is counted first, by the lock on the menu's row;
-// [Press.Count] decides in the transaction that stores the click.
+// If two presses arrive at once, the lock on the menu's row decides which is counted first;
+// [Press.Count] counts a press in the transaction that stores the click.
 package menus
 
 import (
@@ -25,30 +25,31 @@ type Button struct {
 	Type        string `json:"type"`
 }
 
-// Menu is a sent message with buttons: what a click is matched against.
+// Menu is a sent message with buttons, which clicks are matched against.
 type Menu struct {
 	Instance    string
 	MessageID   string
 	Chat        recipient.Chat
 	Buttons     []Button
-	Correlation string // comes back on every click
-	Traceparent string // of the send; comes back on every click, too
+	Correlation string // returned with every click
+	Traceparent string // of the send; returned with every click, too
 	Source      string
-	Clicks      int       // taken so far
-	SentAt      time.Time // until the server's time is known, which has seconds, the intent's
+	Clicks      int       // accepted so far
+	SentAt      time.Time // the server's time, in whole seconds; until it is known, the intent's
 	CreatedAt   time.Time // the intent's
-	ExpiresAt   time.Time // zero: live as long as it is kept
+	ExpiresAt   time.Time // zero: live while it is stored
 	Policy      Policy
-	Allowed     []string // JIDs of those whose presses count; none: everybody's
+	Allowed     []string // JIDs of those whose presses count; none: everybody
 	AsText      bool     // it went out as numbered text
 }
 
-// HasReply reports whether a button sends clicks back. A nil menu has none.
+// HasReply reports whether a button sends clicks back. It is false for a nil menu.
 func (m *Menu) HasReply() bool {
 	return m != nil && slices.ContainsFunc(m.Buttons, func(b Button) bool { return b.Type == "REPLY" })
 }
 
-// Name is what a write of a menu concerns, and of the message that it is part of, see sqldb.DB.WriteAhead.
+// Name is the name that writes of a menu, and of the message it is part of, pass to
+// sqldb.DB.WriteAhead.
 func Name(instance, messageID string) string { return "message/" + instance + "/" + messageID }
 
 const menuColumns = `instance, message_id, chat, chat_lid, buttons, correlation, source, clicks, sent_at, expires_at,
@@ -94,8 +95,8 @@ func (m *Menus) Get(ctx context.Context, instance, messageID string) (Menu, erro
 // liveMenus is how many of a chat's newest menus Live considers.
 const liveMenus = 50
 
-// Live reads the chat's menus that had not expired at a time, the newest first,
-// at most 50. The chat may be given by either name.
+// Live reads the chat's menus that had not expired at a time, the newest first, at most 50. Either
+// of the chat's names is enough.
 func (m *Menus) Live(ctx context.Context, instance string, chat recipient.Chat, at time.Time) ([]Menu, error) {
 	// Two indexes, two queries: an OR over both columns would read neither well.
 	var found []Menu
@@ -118,7 +119,7 @@ func (m *Menus) Live(ctx context.Context, instance string, chat recipient.Chat, 
 	return found[:min(len(found), liveMenus)], nil
 }
 
-// Menus is the menus of a database. Its methods are safe for concurrent use.
+// Menus holds the menus of a database. Its methods are safe for concurrent use.
 type Menus struct {
 	db    *sqldb.DB
 	keep  time.Duration
@@ -126,13 +127,13 @@ type Menus struct {
 	now   func() time.Time
 }
 
-// New returns the menus of a migrated database. A menu is kept for the time after it
-// was sent, or has expired if that is later; over limit the oldest go first.
+// New returns the menus of a migrated database. A menu is kept for the time keep after it was sent
+// or, if that is later, after it expired; over limit the oldest are removed first.
 func New(db *sqldb.DB, keep time.Duration, limit int, now func() time.Time) *Menus {
 	return &Menus{db: db, keep: keep, limit: limit, now: now}
 }
 
-// Sweeps are the tables that time and the limit empty.
+// Sweeps lists the tables from which old rows and rows over the limit are removed.
 func (m *Menus) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{{Table: "tapnode_menus", Key: "instance, message_id", Order: "created_at",
 		Over: "created_at < $1 AND expires_at < $1", Before: m.now().Add(-m.keep), Limit: m.limit}}

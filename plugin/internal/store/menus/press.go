@@ -9,45 +9,46 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Policy says how many presses a menu takes.
+// Policy says how many presses a menu accepts.
 type Policy string
 
 // The policies. Empty is All.
 const (
 	All           Policy = "all"
-	First         Policy = "first"         // one, whoever is the fastest
-	OncePerPerson Policy = "oncePerPerson" // one of each person
+	First         Policy = "first"         // only the first press
+	OncePerPerson Policy = "oncePerPerson" // one press per person
 )
 
-// Refusal says why a menu did not take a press; empty when it did.
+// Refusal says why a menu refused a press; empty if it accepted it.
 type Refusal string
 
-// The refusals, in the order they are looked for.
+// The refusals, in the order of the checks.
 const (
-	NotAllowed Refusal = "not_allowed" // by somebody who is not in Menu.Allowed
+	NotAllowed Refusal = "not_allowed" // the person is not in Menu.Allowed
 	Expired    Refusal = "expired"     // after Menu.ExpiresAt
-	Taken      Refusal = "taken"       // First, and there was one
-	Repeated   Refusal = "repeated"    // OncePerPerson, and this one had pressed
+	Taken      Refusal = "taken"       // First, and another press was accepted
+	Repeated   Refusal = "repeated"    // OncePerPerson, and this person had pressed before
 )
 
-// Press is a click as the menu it is on sees it.
+// Press is a click on a menu.
 type Press struct {
 	MessageID string   // of the menu
 	People    []string // JIDs of the one person who pressed
 }
 
-// Count places a press on its menu.
+// Count is the place of a press among those on its menu.
 type Count struct {
-	N       int           // how many were taken, with this one; 0 when it was not
-	Refused Refusal       // empty when it was taken, and without a menu
-	Late    time.Duration // after the menu's end; 0 in time
+	N       int           // accepted presses including this one; 0 if it was refused
+	Refused Refusal       // empty if it was accepted, and without a menu
+	Late    time.Duration // after the menu expired; 0 in time
 }
 
-// Count decides about a press at a time, counts it when it is taken, and tells of it as [sqldb.Tx.Then]
-// does. The first statement that finds the menu locks its row until the commit, so that of two presses one is
-// first.
+// Count decides about a press at a time, counts it if it is accepted, and passes the result to then
+// as [sqldb.Tx.Then] does. The first statement that finds the menu locks its row until the commit,
+// so that two presses are counted one after the other.
 func (p Press) Count(t *sqldb.Tx, instance string, at time.Time, then func(Count) error) error {
-	// Nothing but its end can refuse a press of most menus, which are counted without waiting for each other.
+	// Most menus can refuse a press only because they have expired. Their presses are counted
+	// without waiting for each other.
 	var c Count
 	return t.Then(`UPDATE tapnode_menus SET clicks = clicks + 1 WHERE instance = $1 AND message_id = $2
 			AND policy = $3 AND allowed = '[]' AND (expires_at = 0 OR expires_at >= $4) RETURNING clicks`,
@@ -61,8 +62,8 @@ func (p Press) Count(t *sqldb.Tx, instance string, at time.Time, then func(Count
 		})
 }
 
-// decide is Count for a menu with rules, or that has ended. It waits for each of its statements: what it takes
-// back nobody may have seen.
+// decide is Count for a menu with rules or one that has expired. It waits for each of its
+// statements, because nobody may see a count that it takes back.
 func (p Press) decide(t *sqldb.Tx, instance string, at time.Time) (c Count, err error) {
 	var m Menu
 	var allowed []byte
@@ -92,7 +93,7 @@ func (p Press) decide(t *sqldb.Tx, instance string, at time.Time) (c Count, err 
 	return c, err
 }
 
-// refusal is what the menu's row alone decides.
+// refusal applies the rules that the menu's row alone decides.
 func (p Press) refusal(m Menu, c Count) Refusal {
 	allowed := func(person string) bool { return slices.Contains(m.Allowed, person) }
 	switch {
@@ -106,8 +107,8 @@ func (p Press) refusal(m Menu, c Count) Refusal {
 	return ""
 }
 
-// again notes the person under every address. One that was there before means that
-// the person was, and the others are learned.
+// again records the person under every address. An address that was recorded before means that the
+// person has pressed before; the other addresses are then recorded, too.
 func (p Press) again(t *sqldb.Tx, instance string) (Refusal, error) {
 	var refused Refusal
 	for _, person := range p.People {

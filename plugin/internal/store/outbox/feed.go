@@ -8,30 +8,31 @@ import (
 )
 
 const (
-	// maxAside is how many instances are put aside at a time, which bounds a cursor. While
-	// there are as many, others wait for one of them.
+	// maxAside is how many instances can be put aside at a time, which bounds the size of a cursor.
+	// At the limit the scan waits when another instance has its share.
 	maxAside = 64
-	// batch is how many events are read from the database at once, and lot how many of an
+	// batch is how many events the scan reads from the database at once; lot is the same for an
 	// instance that was put aside.
 	batch = 100
 	lot   = 16
 )
 
-// Feed gives one subscriber the events of the log so that an instance with many of them
-// holds up no other: one that has its share on the way is put aside, the scan of the log goes
-// on without it, and its events follow in turn with those of the scan. They may leave a part of
-// the window free, so that what others have next waits for no acknowledgement. Events of one
-// instance keep their order, and the cursor of each says what was given of every instance.
+// Feed gives one subscriber the events of the log so that an instance with many events does not
+// hold up the others. An instance that has its share of events on the way is put aside: the scan of
+// the log continues without it, and its events are given in turn with those of the scan. Instances
+// that were put aside may leave part of the window free, so that the next events of other instances
+// need not wait for an acknowledgement. Events of one instance keep their order, and the cursor of
+// each says what was given of every instance.
 //
-// Its methods belong to one goroutine, but for Acked.
+// Only one goroutine may call its methods, except Acked.
 type Feed struct {
 	o      *Outbox
 	filter Filter
-	share  int // of events that were given and not acknowledged, for each instance
-	most   int // of all of them, as long as one of an instance that was put aside is next
+	share  int // limit of events given and not acknowledged, for each instance
+	most   int // limit of all of them, while the next event is of an instance that was put aside
 
 	seq     int64   // of the scan
-	ahead   []entry // behind seq, read and not given
+	ahead   []entry // after seq, read and not given
 	reads   int     // of the scan
 	through int     // everything that was stored before this read began was given, or put aside
 	end     bool    // the last read came to the end of the log
@@ -49,12 +50,13 @@ type Feed struct {
 // lane is an instance that was put aside.
 type lane struct {
 	place
-	ahead []entry // behind place, read and not given
-	more  bool    // ahead is not everything up to the scan
+	ahead []entry // after place, read and not given
+	more  bool    // ahead does not hold everything up to the scan
 }
 
-// Feed reads on from a cursor, which is [Outbox.Subscribe]'s. Instances that were put aside
-// get nothing while most events are on the way.
+// Feed continues from a cursor that [Outbox.Subscribe] returned. An instance is put aside when
+// share of its events are given and not acknowledged; instances that were put aside get nothing
+// while most events in all are.
 func (o *Outbox) Feed(cursor []byte, f Filter, share, most int) (*Feed, error) {
 	p, _, err := o.position(cursor)
 	if err != nil {
@@ -67,7 +69,7 @@ func (o *Outbox) Feed(cursor []byte, f Filter, share, most int) (*Feed, error) {
 	return feed, nil
 }
 
-// Cursor says what was given.
+// Cursor returns the position of what was given.
 func (f *Feed) Cursor() []byte {
 	p := position{seq: f.seq}
 	for _, l := range f.aside {
@@ -84,8 +86,8 @@ func (f *Feed) Aside() (names []string) {
 	return names
 }
 
-// Reads counts how often the scan has begun to read, and Through says of which of these reads
-// everything that was stored before it has been given, but for the instances that are aside.
+// Reads counts the reads that the scan has begun. Through is the last of these reads of which
+// everything that was stored before it has been given, except for the instances that are aside.
 func (f *Feed) Reads() int { return f.reads }
 
 // Through is explained at Reads.
@@ -94,8 +96,9 @@ func (f *Feed) Through() int { return f.through }
 // Room has a token when Next may have an event that had to wait for an acknowledgement.
 func (f *Feed) Room() <-chan struct{} { return f.room }
 
-// Next gives the next event; ok is false when there is none, or none before something is
-// acknowledged. It counts as on its way until Acked, or Drop. After an error it can be called again: nothing was given or left out.
+// Next returns the next event; ok is false if there is none, or none before something is
+// acknowledged. The event counts as on its way until Acked or Drop. After an error Next can be
+// called again: nothing was given or left out.
 func (f *Feed) Next(ctx context.Context) (e Event, ok bool, err error) {
 	var next entry
 	for scanned := false; !ok; {
@@ -118,7 +121,7 @@ func (f *Feed) Next(ctx context.Context) (e Event, ok bool, err error) {
 	return e, true, nil
 }
 
-// fromScan goes on in the log, and puts aside the instances that have their share.
+// fromScan continues in the log, and puts aside the instances that have their share.
 func (f *Feed) fromScan(ctx context.Context) (e entry, ok bool, err error) {
 	for {
 		if len(f.ahead) == 0 {
@@ -160,12 +163,13 @@ func (f *Feed) fromScan(ctx context.Context) (e entry, ok bool, err error) {
 		if l := f.aside[i]; !l.more && len(l.ahead) < lot {
 			l.ahead = append(l.ahead, e)
 		} else {
-			l.more = true // it is read when it is its turn
+			l.more = true // read from the database at the lane's turn
 		}
 	}
 }
 
-// fromAside goes on with an instance that was put aside, and with the next one after that.
+// fromAside gives an event of an instance that was put aside, and moves on to the next such
+// instance.
 func (f *Feed) fromAside(ctx context.Context) (e entry, ok bool, err error) {
 	for len(f.aside) > 0 {
 		f.turn %= len(f.aside)
@@ -178,7 +182,7 @@ func (f *Feed) fromAside(ctx context.Context) (e entry, ok bool, err error) {
 			}
 			l.more = len(l.ahead) == lot
 		}
-		if len(l.ahead) == 0 { // the scan has it again
+		if len(l.ahead) == 0 { // caught up: the scan serves the instance again
 			f.aside = slices.Delete(f.aside, f.turn, f.turn+1)
 			continue
 		}
@@ -193,7 +197,7 @@ func (f *Feed) fromAside(ctx context.Context) (e entry, ok bool, err error) {
 	return e, false, nil
 }
 
-// reserved says that what is left of the window is for instances that were not put aside.
+// reserved reports whether the rest of the window is for instances that were not put aside.
 func (f *Feed) reserved() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -206,7 +210,7 @@ func (f *Feed) onTheWay(instance string) int {
 	return f.open[instance]
 }
 
-// Drop says that the event that Next gave last goes nowhere.
+// Drop discards the event that Next gave last: nobody will acknowledge it.
 func (f *Feed) Drop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -215,8 +219,8 @@ func (f *Feed) Drop() {
 	f.given = f.given[:last]
 }
 
-// Acked says that all events up to the one with a cursor have arrived. Another cursor, such
-// as that of progress, changes nothing.
+// Acked records that all events up to the one with a cursor have arrived. Another cursor, such as
+// that of progress, frees nothing.
 func (f *Feed) Acked(cursor []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -231,7 +235,7 @@ func (f *Feed) Acked(cursor []byte) {
 	}
 }
 
-// close notes that an event is not on its way any more.
+// close records that an event is no longer on its way.
 func (f *Feed) close(e Event) {
 	if f.open[e.Instance]--; f.open[e.Instance] == 0 {
 		delete(f.open, e.Instance)

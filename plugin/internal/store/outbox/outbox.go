@@ -15,31 +15,32 @@ import (
 // Event is something that happened on an instance and waits for its hosts.
 type Event struct {
 	ID          string   // see EventID
-	Also        []string // ids that are as good as ID: an event stored under one of them is this one; not read back
+	Also        []string // equivalent ids: an event stored under one of them is this one; not read back
 	Type        string   // e.g. "whatsapp.button.clicked.v1"
 	Instance    string
 	Subject     string
 	Time        time.Time // when it happened
 	Data        []byte    // JSON
 	Correlation string
-	Traceparent string // W3C trace context of what led here
-	Cursor      []byte // set when it is read: resume after it
+	Traceparent string // W3C trace context of the cause
+	Cursor      []byte // set when the event is read: resumes after it
 }
 
-// Append stores an event for every subscriber, and reports false when one of its ids was
-// stored before, delivered and freed or not: then only the other ids are learned. with may be nil.
+// Append stores an event for every subscriber. It reports false if one of the event's ids was
+// stored before, even if that event was delivered and removed since; then only the other ids are
+// recorded. with may be nil.
 func (o *Outbox) Append(ctx context.Context, e Event, with With) (fresh bool, err error) {
 	return o.Begin(ctx, e, func(*sqldb.Tx) error { return nil }, with)()
 }
 
-// With completes a new event in the transaction that stores it: it calls insert once, then or behind an answer it
-// waits for with [sqldb.Tx.Then]. When it fails nothing is stored. It may run more than once, and must not ask the
-// database for anything but through its Tx.
+// With completes a new event in the transaction that stores it: it calls insert once, at once or
+// after an answer that it waits for with [sqldb.Tx.Then]. If it fails, nothing is stored. It may
+// run more than once, and must use the database only through its Tx.
 type With func(t *sqldb.Tx, e Event, insert func(Event) error) error
 
-// Begin is Append that returns when the event waits for its turn to be stored; wait returns
-// as Append does. along runs before anything else in the transaction, also when the event
-// is known.
+// Begin is Append without the waiting: it returns when the event is queued to be stored, and wait
+// returns as Append does. along runs before anything else in the transaction, even if the event is
+// known.
 func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error, with With) (wait func() (fresh bool, err error)) {
 	if e.ID == "" || e.Type == "" {
 		return func() (bool, error) { return false, errors.New("append the event: it has no id or no type") }
@@ -68,7 +69,7 @@ func (o *Outbox) Begin(ctx context.Context, e Event, along func(*sqldb.Tx) error
 	}
 }
 
-// learn notes the ids of an event, and tells whether none was known.
+// learn records the ids of an event and tells then whether none was known.
 func (o *Outbox) learn(t *sqldb.Tx, e Event, then func(fresh bool) error) error {
 	args := []any{sqldb.Millis(o.now()), e.ID}
 	rows := `($2, $1)`
@@ -81,8 +82,8 @@ func (o *Outbox) learn(t *sqldb.Tx, e Event, then func(fresh bool) error) error 
 	})
 }
 
-// Insert puts an event at the end of the log, in the transaction of what it tells. Whoever waits
-// for it hears of it when that is committed.
+// Insert puts an event at the end of the log, in the transaction of the change that it reports.
+// Waiting readers are woken when that is committed.
 func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 	// The counter's row is locked until the commit, so that a reader never sees a
 	// sequence before a smaller one.
@@ -112,8 +113,8 @@ func (o *Outbox) Insert(t *sqldb.Tx, e Event) error {
 // every thousand pages at the latest.
 const skipped = 100_000
 
-// skip leaves out the sequences that a power cut may have taken back. A host may have
-// read events under them, and must not take later ones for those.
+// skip leaves out the sequences that a power cut may have lost. A host may have read events under
+// them, and must not take later ones for those.
 func (o *Outbox) skip(ctx context.Context) error {
 	return o.db.Write(ctx, "skip sequences", func(t *sqldb.Tx) error {
 		_, err := t.Exec(`UPDATE tapnode_sequence SET value = value + $1 WHERE name = 'events'`, skipped)
@@ -152,7 +153,7 @@ type entry struct {
 	seq int64
 }
 
-// read reads events behind a sequence, and up to another one unless that is 0.
+// read reads events after a sequence, and up to another one unless that is 0.
 func (o *Outbox) read(ctx context.Context, after, until int64, f Filter, limit int) ([]entry, error) {
 	args := []any{after, limit}
 	where := in(&args, "type", f.Types) + in(&args, "instance", f.Instances)

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// position is how much of the log a subscriber has been given: everything up to seq, but of
-// the instances that were put aside only what is up to their own place. See [Feed].
+// position is how much of the log a subscriber has been given: everything up to seq, except that of
+// an instance that was put aside it is everything up to its own place. See [Feed].
 type position struct {
 	seq   int64
 	aside []place
@@ -19,7 +19,7 @@ type place struct {
 	seq      int64
 }
 
-// of is how much of an instance's events was given.
+// of returns the sequence up to which an instance's events were given.
 func (p position) of(instance string) int64 {
 	for _, a := range p.aside {
 		if a.instance == instance {
@@ -29,7 +29,7 @@ func (p position) of(instance string) int64 {
 	return p.seq
 }
 
-// floor is the sequence up to which everything was given.
+// floor returns the sequence up to which everything was given.
 func (p position) floor() int64 {
 	floor := p.seq
 	for _, a := range p.aside {
@@ -43,7 +43,7 @@ func (p position) floor() int64 {
 // its sequence. To its holder it is opaque.
 const cursorSize = 16
 
-// ErrCursor is a cursor that no store has made.
+// ErrCursor means that a cursor is malformed or, in [Outbox.Ack], of another database.
 var ErrCursor = errors.New("the cursor is broken: subscribe without one to read from the oldest kept event")
 
 func (o *Outbox) cursor(p position) []byte {
@@ -55,7 +55,7 @@ func (o *Outbox) cursor(p position) []byte {
 	return b
 }
 
-// position reads a cursor; an empty one is before everything. ours is false for one of
+// position decodes a cursor; an empty one is before everything. ours is false for a cursor of
 // another database.
 func (o *Outbox) position(cursor []byte) (p position, ours bool, err error) {
 	switch {

@@ -11,13 +11,13 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Subscribe makes a host's subscription known, so that events it wants are kept
-// until it acknowledges them. It returns the cursor to read from, and resumed:
-// false when events that the filter selects are gone since the host's cursor (or
-// the cursor is of another database, or of this one as it was later than now, before an
-// older copy took its place, and reading starts at the oldest kept event). An empty cursor
-// resumes where the subscriber's acknowledgements ended, or, for a new one, behind what
-// others who want the same have acknowledged. Errors: ErrCursor, sqldb.ErrLimit.
+// Subscribe registers a host's subscription, so that the events it wants are kept until it
+// acknowledges them. It returns the cursor to read from. resumed is false if events that the filter
+// selects are gone since the host's cursor. It is also false if the cursor is of another database,
+// or of a later state of this one that an older copy has replaced; then reading starts at the
+// oldest kept event. An empty cursor resumes where the subscriber's acknowledgements ended or, for
+// a new subscriber, after the events that the others who want the same have acknowledged. Errors:
+// ErrCursor, sqldb.ErrLimit.
 func (o *Outbox) Subscribe(ctx context.Context, name string, f Filter, cursor []byte) (from []byte, resumed bool, err error) {
 	if name == "" {
 		return nil, false, errors.New("subscribe: the subscriber has no name")
@@ -86,16 +86,17 @@ func (o *Outbox) room(t *sqldb.Tx, isNew bool) error {
 	return nil
 }
 
-// newer reports whether no event has had this sequence yet: the database is an older copy
-// of the one that did.
+// newer reports whether no event has had this sequence yet, which means that the database is an
+// older copy of the one that issued it.
 func newer(t *sqldb.Tx, seq int64) (bool, error) {
 	var last int64
 	err := t.Row(`SELECT COALESCE(max(value), 0) FROM tapnode_sequence WHERE name = 'events'`, nil, &last)
 	return seq > last, err
 }
 
-// ackedByAll is up to where everybody else who wants what the filter selects has acknowledged
-// it; 0 when nobody wants all of it. What is kept behind that is for those who were there.
+// ackedByAll returns the sequence up to which everybody who wants events that the filter selects
+// has acknowledged them; 0 if nobody wants all of them. Acknowledged events are kept only for
+// subscribers that have had them.
 func ackedByAll(t *sqldb.Tx, f Filter) (acked int64, err error) {
 	all, err := sqldb.All(t.Context(), t, scanSubscriber, `SELECT types, instances, acked FROM tapnode_subscribers`)
 	if err != nil {
@@ -141,11 +142,10 @@ func (o *Outbox) gap(t *sqldb.Tx, f Filter, at position) (bool, error) {
 	return slices.ContainsFunc(floors, func(p place) bool { return p.seq > at.of(p.instance) }), err
 }
 
-// Ack says that the subscriber has stored everything up to cursor. A cursor
-// behind an earlier one changes nothing. What a power cut takes of it comes again, with
-// the events. Errors: ErrCursor, and sqldb.ErrNotFound for
-// one that never subscribed or was silent for longer than the retention: it
-// subscribes again, with its cursor.
+// Ack records that the subscriber has stored everything up to cursor. A cursor before an earlier
+// one changes nothing. If a power cut loses an acknowledgement, the events are delivered again.
+// Errors: ErrCursor, and sqldb.ErrNotFound for a subscriber that never subscribed or was silent for
+// longer than the retention: it has to subscribe again, with its cursor.
 func (o *Outbox) Ack(ctx context.Context, name string, cursor []byte) error {
 	at, ours, err := o.position(cursor)
 	if err == nil && !ours {
@@ -164,7 +164,7 @@ func (o *Outbox) Ack(ctx context.Context, name string, cursor []byte) error {
 	})
 }
 
-// Unsubscribe forgets a subscriber: no event waits for it any more.
+// Unsubscribe removes a subscriber: no event is kept for it any more.
 func (o *Outbox) Unsubscribe(ctx context.Context, name string) error {
 	return o.db.Write(ctx, "unsubscribe", func(t *sqldb.Tx) error {
 		o.subscribed(t)
@@ -176,8 +176,8 @@ func (o *Outbox) Unsubscribe(ctx context.Context, name string) error {
 	})
 }
 
-// Only forgets the subscribers whose names begin with a prefix and are not among keep: no
-// event waits for them any more.
+// Only removes the subscribers whose names begin with a prefix and are not among keep: no event is
+// kept for them any more.
 func (o *Outbox) Only(ctx context.Context, prefix string, keep []string) error {
 	known, err := sqldb.All(ctx, o.db, func(row sqldb.Scanner) (name string, err error) {
 		err = row.Scan(&name)

@@ -9,19 +9,19 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// stream is the events of one type and instance: what a subscriber's filter takes
-// or leaves as a whole.
+// stream is the events of one type and instance: a subscriber's filter selects all of a stream or
+// none.
 type stream struct{ kind, instance string }
 
-// streamsKept is how many it is remembered of whether somebody wants them, at some 100 bytes each.
+// streamsKept is for how many streams Wanted caches its answer, at some 100 bytes each.
 const streamsKept = 4096
 
-// Sweep frees what all who want it acknowledged some time ago, then what is too old
-// or too much. Nothing is freed while nobody has subscribed to it.
+// Sweep removes the events that all their subscribers acknowledged some time ago, then those that
+// are too old or too many. Events that nobody has subscribed to do not count as acknowledged.
 func (o *Outbox) Sweep(ctx context.Context, count bool) error {
-	o.tail.forget() // nobody may have read since
+	o.tail.forget() // frees its memory: it may not have been used since
 	if o.wanted != nil {
-		o.wanted.Forget() // subscribers that were silent for long are gone
+		o.wanted.Forget() // subscribers that were silent too long have been removed
 	}
 	streams, err := sqldb.All(ctx, o.db, func(row sqldb.Scanner) (st stream, err error) {
 		err = row.Scan(&st.kind, &st.instance)
@@ -44,7 +44,7 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 		}
 	}
 	cutoff := sqldb.Millis(o.now().Add(-o.opt.Keep))
-	// By their age and then by their number: in one go SQLite would read every event,
+	// By age first and then by sequence: with a single condition SQLite would read every event,
 	// each minute, to find those few.
 	err = o.removeEvents(ctx, func(*sqldb.Tx) (string, []any, error) {
 		return `seq IN (SELECT seq FROM tapnode_events WHERE stored_at < $1 ORDER BY stored_at LIMIT $2)`, []any{cutoff, sqldb.SweepBatch}, nil
@@ -52,7 +52,7 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 	if err != nil {
 		return err
 	}
-	if count { // each type by itself: many of one must not take the place of another's
+	if count { // each type separately: many events of one must not push out another's
 		for _, kind := range kinds(streams) {
 			err = o.removeEvents(ctx, func(*sqldb.Tx) (string, []any, error) { // sequences have gaps: see skip
 				return `type = $1 AND seq <= (SELECT seq FROM tapnode_events WHERE type = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)`, []any{kind, o.opt.Events}, nil
@@ -62,8 +62,8 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 			}
 		}
 	}
-	// A floor is needed as long as a cursor below it may come back, and a stream
-	// that still exists has one row for good.
+	// A floor is needed as long as a host may come back with a cursor below it. A stream whose
+	// instance still exists keeps its one row for good.
 	return o.db.WriteUnsynced(ctx, "forget streams that are gone", func(t *sqldb.Tx) error {
 		_, err := t.Exec(`DELETE FROM tapnode_event_floors WHERE moved_at < $1 AND
 			NOT EXISTS (SELECT 1 FROM tapnode_instances i WHERE i.name = tapnode_event_floors.instance)`,
@@ -72,8 +72,8 @@ func (o *Outbox) Sweep(ctx context.Context, count bool) error {
 	})
 }
 
-// spare is for each type the sequence up to which acknowledged events may go, because they
-// are old or, when that is looked at, too many.
+// spare returns for each type the sequence up to which acknowledged events may be removed, because
+// they are old or, with count, too many.
 func (o *Outbox) spare(ctx context.Context, kinds []string, count bool) (map[string]int64, error) {
 	read := func(query string, args ...any) (seq int64, err error) {
 		if err = o.db.Row(ctx, query, args, &seq); errors.Is(err, sqldb.ErrNotFound) {
@@ -110,8 +110,8 @@ func kinds(streams []stream) (list []string) {
 	return list
 }
 
-// ackedBy is the sequence that all subscribers of the stream have acknowledged, and
-// whether there is one.
+// ackedBy returns the sequence up to which all subscribers of the stream have acknowledged, and
+// whether there is a subscriber.
 func ackedBy(t *sqldb.Tx, st stream) (acked int64, wanted bool, err error) {
 	subscribers, err := sqldb.All(t.Context(), t, scanSubscriber, `SELECT types, instances, acked FROM tapnode_subscribers
 		WHERE types IN ($1, '[]') OR types LIKE '%,%'`, list([]string{st.kind}))
@@ -123,7 +123,8 @@ func ackedBy(t *sqldb.Tx, st stream) (acked int64, wanted bool, err error) {
 	return acked, wanted, err
 }
 
-// Wanted tells, as [sqldb.Tx.Then] does, whether somebody has subscribed to events of a type and instance.
+// Wanted tells then, as [sqldb.Tx.Then] does, whether somebody has subscribed to events of a type
+// and instance.
 func (o *Outbox) Wanted(t *sqldb.Tx, kind, instance string, then func(wanted bool) error) error {
 	if o.wanted == nil {
 		return readWanted(t, stream{kind, instance}, then)
@@ -139,7 +140,7 @@ func (o *Outbox) Wanted(t *sqldb.Tx, kind, instance string, then func(wanted boo
 }
 
 func readWanted(t *sqldb.Tx, st stream, then func(wanted bool) error) error {
-	// Most hosts have a subscriber to all instances, which is found without the others.
+	// Most hosts have a subscriber to all instances, which is found without reading the others.
 	var n int
 	return t.Then(`SELECT count(*) FROM (SELECT 1 FROM tapnode_subscribers WHERE types = $1 AND instances = '[]' LIMIT 1) AS one`,
 		[]any{list([]string{st.kind})}, func(row sqldb.Scanner) error { return row.Scan(&n) }, func(int64) error {
@@ -154,7 +155,7 @@ func readWanted(t *sqldb.Tx, st stream, then func(wanted bool) error) error {
 		})
 }
 
-// subscribed forgets who wants what, since a write changes that.
+// subscribed clears the answers that Wanted caches, because the write changes the subscriptions.
 func (o *Outbox) subscribed(t *sqldb.Tx) {
 	if o.wanted != nil {
 		o.wanted.Forget()
@@ -162,8 +163,8 @@ func (o *Outbox) subscribed(t *sqldb.Tx) {
 	}
 }
 
-// removeEvents removes the events that which selects, oldest first and in
-// batches, and raises their streams' floors in the same transactions.
+// removeEvents removes the events that which selects, oldest first and in batches, and raises the
+// floors of their streams in the same transactions.
 func (o *Outbox) removeEvents(ctx context.Context, which func(*sqldb.Tx) (where string, args []any, err error)) error {
 	for n := sqldb.SweepBatch; n == sqldb.SweepBatch; {
 		err := o.db.WriteUnsynced(ctx, "remove old events", func(t *sqldb.Tx) error {

@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// tailed is how many events the tail keeps, each for a moment: those who wait for them
-	// come at once, and whoever comes later asks the database. A large one is not kept.
+	// tailed is how many events the tail keeps, each for a moment: waiting readers come at once,
+	// and later ones use the database. A large event is not kept.
 	tailed = 128
 	large  = 16 << 10
 	moment = time.Second
 )
 
-// tail is the newest events that this process has stored, so that who waits for one need not
-// ask the database for it. The sequences in it have no gap: nothing that another process
-// has stored lies between them.
+// tail holds the newest events that this process has stored, so that a waiting reader need not
+// query the database. The sequences in it have no gap: nothing that another process has stored lies
+// between them.
 type tail struct {
 	mu      sync.Mutex
 	entries []entry
 	last    time.Time // when the newest came
 }
 
-// add takes an event that is committed, in the order of the sequences.
+// add takes a committed event. Events are added in the order of their sequences.
 func (t *tail) add(e entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -40,8 +40,8 @@ func (t *tail) add(e entry) {
 	t.entries, t.last = append(t.entries, e), time.Now()
 }
 
-// behind returns the events of a filter that follow a sequence. known: these are all that this process has stored;
-// otherwise ask the database.
+// behind returns the events after a sequence that the filter selects. With known these are all that
+// this process has stored; otherwise ask the database.
 func (t *tail) behind(seq int64, f Filter) (found []entry, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Wanted is what the operator asked an instance to be.
+// Wanted is the state that the operator wants for an instance.
 type Wanted string
 
 // An instance is created Disconnected.
@@ -27,14 +27,14 @@ type Instance struct {
 	JID    string // of the paired device, with its device number; "" when not paired
 	LID    string // of the account; "" when unknown
 	Wanted Wanted
-	// Account is whose menus, messages and contacts are stored under the name; it stays
-	// when the device is forgotten. Zero: nobody's yet.
+	// Account is the account whose menus, messages and contacts are stored under the name; it stays
+	// when the device is removed. Zero: none yet.
 	Account Account
 
-	State   string // the pool's own word, as last stored
+	State   string // defined by the pool, as last stored
 	Reason  string
 	StateAt time.Time
-	Shown   string // what the owner shows to other processes, see Show; "" as long as nobody has
+	Shown   string // what the owner shows to other processes, see Show; "" before the first time
 
 	Epoch     uint64 // of the lease that last claimed it; 0: none
 	CreatedAt time.Time
@@ -75,8 +75,7 @@ func ValidInstanceName(name string) error {
 	return nil
 }
 
-// Create adds an instance. Errors: sqldb.ErrExists, sqldb.ErrLimit, or why the name
-// will not do.
+// Create adds an instance. Errors: sqldb.ErrExists, sqldb.ErrLimit, or that of ValidInstanceName.
 func (r *Registry) Create(ctx context.Context, name string) (Instance, error) {
 	if err := ValidInstanceName(name); err != nil {
 		return Instance{}, err
@@ -118,16 +117,15 @@ func (r *Registry) Instances(ctx context.Context) ([]Instance, error) {
 	return all, sqldb.Wrap("read the instances", err)
 }
 
-// SetDevice remembers the paired device; empty strings forget it.
+// SetDevice stores the paired device; empty strings remove it.
 func (r *Registry) SetDevice(ctx context.Context, name, jid, lid string) error {
 	return r.update(ctx, "store the instance's device",
 		`UPDATE tapnode_instances SET jid = $2, lid = $3 WHERE name = $1`, name, jid, lid)
 }
 
-// Own makes an account the owner of what is stored under the instance's name. What
-// another one has left there is removed in the same transaction, but for the sends:
-// they keep their keys and lose their messages, see [ledger.Leave]. It reports
-// whether there was another.
+// Own makes an account the owner of what is stored under the instance's name. What another account
+// has left there is removed in the same transaction, except for the sends: they keep their keys and
+// lose their messages, see [ledger.Leave]. Own reports whether there was another account.
 func (r *Registry) Own(ctx context.Context, name string, account Account) (another bool, err error) {
 	err = r.db.Write(ctx, "store the instance's account", func(t *sqldb.Tx) error {
 		before, err := sqldb.One(ctx, t, scanInstance, `SELECT `+instanceColumns+` FROM tapnode_instances WHERE name = $1`, name)
@@ -146,7 +144,7 @@ func (r *Registry) Own(ctx context.Context, name string, account Account) (anoth
 	return another, err
 }
 
-// leave removes what is another account's.
+// leave removes the data of another account.
 func (r *Registry) leave(t *sqldb.Tx, name string) error {
 	if _, err := t.Exec(`DELETE FROM tapnode_pauses WHERE instance = $1`, name); err != nil {
 		return err
@@ -165,15 +163,15 @@ func (r *Registry) SetWanted(ctx context.Context, name string, wanted Wanted) er
 		`UPDATE tapnode_instances SET wanted = $2 WHERE name = $1`, name, wanted)
 }
 
-// SetState stores the last state and why.
+// SetState stores the current state and its reason.
 func (r *Registry) SetState(ctx context.Context, name, state, reason string) error {
 	return r.update(ctx, "store the instance's state",
 		`UPDATE tapnode_instances SET state = $2, reason = $3, state_at = $4 WHERE name = $1`,
 		name, state, reason, sqldb.Millis(r.now()))
 }
 
-// Delete forgets the instance and everything that was stored for it. Its
-// WhatsApp device is deleted with [store.Device.Delete] of whatsmeow, before.
+// Delete removes the instance and everything that was stored for it. Its WhatsApp device is deleted
+// first, with [store.Device.Delete] of whatsmeow.
 func (r *Registry) Delete(ctx context.Context, name string) error {
 	return r.db.Write(ctx, "delete the instance", func(t *sqldb.Tx) error {
 		n, err := t.Exec(`DELETE FROM tapnode_instances WHERE name = $1`, name)

@@ -8,15 +8,15 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// ClaimLease makes epoch the instance's owner, and says whose it was before. The same or a
-// higher epoch than the stored one is taken; a lower one is [ErrLeaseLost].
+// ClaimLease makes epoch the instance's owner and returns the epoch that owned it before. An epoch
+// that is at least the stored one is accepted; a lower one gets [ErrLeaseLost].
 func (r *Registry) ClaimLease(ctx context.Context, name string, epoch uint64) (before uint64, err error) {
 	if epoch > math.MaxInt64 {
 		return 0, fmt.Errorf("claim the lease: epoch %d is not one: a lease counts up from 1", epoch)
 	}
 	err = r.db.Write(ctx, "claim the lease", func(t *sqldb.Tx) error {
 		var stored int64
-		// It changes nothing, and keeps others off the row until the commit.
+		// This changes nothing, but locks the row until the commit.
 		err := t.Row(`UPDATE tapnode_instances SET epoch = epoch WHERE name = $1 RETURNING epoch`, []any{name}, &stored)
 		switch before = uint64(stored); {
 		case err != nil:
@@ -38,11 +38,11 @@ func (r *Registry) ClaimLease(ctx context.Context, name string, epoch uint64) (b
 type Shown struct {
 	Name  string
 	Epoch uint64 // of the owner's lease
-	What  string // the pool's own words
+	What  string // defined by the pool
 }
 
-// Show stores what is shown of instances. One that has a newer owner, or is gone, is left
-// out: it is not ours to show.
+// Show stores what is shown of instances. An instance that has a newer owner or is deleted is
+// skipped: it is not ours to show.
 func (r *Registry) Show(ctx context.Context, list []Shown) error {
 	return r.db.WriteUnsynced(ctx, "show the instances", func(t *sqldb.Tx) error {
 		for _, s := range list {
@@ -55,7 +55,7 @@ func (r *Registry) Show(ctx context.Context, list []Shown) error {
 	})
 }
 
-// Beat says that a process lives.
+// Beat records that a process is alive.
 func (r *Registry) Beat(ctx context.Context, process string) error {
 	return r.db.WriteUnsynced(ctx, "say that the process lives", func(t *sqldb.Tx) error {
 		_, err := t.Exec(`INSERT INTO tapnode_processes (id, beat) VALUES ($1, $2)
@@ -64,7 +64,7 @@ func (r *Registry) Beat(ctx context.Context, process string) error {
 	})
 }
 
-// Beats are the last beats of the processes that lived today. Their clocks may differ.
+// Beats returns the last beats of the processes that were alive today. Their clocks may differ.
 func (r *Registry) Beats(ctx context.Context) (map[string]int64, error) {
 	beats := map[string]int64{}
 	_, err := sqldb.All(sqldb.Apart(ctx), r.db, func(row sqldb.Scanner) (none struct{}, err error) {

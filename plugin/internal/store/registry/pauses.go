@@ -34,7 +34,7 @@ func (r *Registry) EndPause(ctx context.Context, instance, reason string) error 
 	})
 }
 
-// Pauses are those that have not ended, of one instance or, with "", of all; of each
+// Pauses returns the pauses that have not ended, of one instance or, with "", of all. For each
 // instance the one that ends last comes first.
 func (r *Registry) Pauses(ctx context.Context, instance string) ([]Pause, error) {
 	found, err := sqldb.All(sqldb.Apart(ctx), r.db, func(row sqldb.Scanner) (p Pause, err error) {

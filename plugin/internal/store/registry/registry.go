@@ -1,12 +1,12 @@
-// Package registry knows the WhatsApp instances of a database: which device each is
-// paired with, what the operator wants of it, how it was last, which lease owns it, and
-// until when it may not write to new contacts.
+// Package registry stores the WhatsApp instances of a database: the device that each is paired
+// with, the state that the operator wants, its last state, the lease that owns it, and until when
+// it may not write to new contacts.
 //
-// What is stored under an instance's name belongs to the account it was paired with:
-// [Registry.Own] removes it when another account takes the name.
+// The data under an instance's name belongs to the account it was paired with: [Registry.Own]
+// removes it when another account takes the name.
 //
-// An instance has one owner: [Registry.ClaimLease] takes the highest epoch it has seen
-// and refuses lower ones, in one statement.
+// An instance has one owner: [Registry.ClaimLease] accepts no epoch below the highest it has seen,
+// and checks and stores it in one transaction.
 package registry
 
 import (
@@ -23,7 +23,7 @@ import (
 // ErrLeaseLost means that a newer lease owns the instance.
 var ErrLeaseLost = errors.New("a newer lease owns the instance")
 
-// Registry is the instances of a database. Its methods are safe for concurrent use.
+// Registry holds the instances of a database. Its methods are safe for concurrent use.
 type Registry struct {
 	db      *sqldb.DB
 	signals *sqldb.Signals
@@ -32,11 +32,11 @@ type Registry struct {
 	kept    []Kept
 }
 
-// Kept is what others keep under an instance's name.
+// Kept removes what another package stores under an instance's name.
 type Kept struct {
 	// Forget removes all of it, in the transaction that deletes the instance.
 	Forget func(t *sqldb.Tx, instance string) error
-	// Leave removes what belongs to the account, in the transaction that notes another.
+	// Leave removes what belongs to the account, in the transaction that records another account.
 	Leave func(t *sqldb.Tx, instance string) error
 }
 
@@ -45,14 +45,14 @@ func New(db *sqldb.DB, signals *sqldb.Signals, limit int, now func() time.Time, 
 	return &Registry{db: db, signals: signals, limit: limit, now: now, kept: kept}
 }
 
-// topic is the signal that instances are other ones than before.
+// topic is the signal that instances have changed.
 const topic = "instances"
 
-// Changed returns a channel that is closed when another process has created, deleted or
-// claimed an instance, or shows something else of one. It may come late: see [sqldb.Signals].
+// Changed returns a channel that is closed when another process has created, deleted or claimed an
+// instance, or has changed what it shows of one. The signal may come late: see [sqldb.Signals].
 func (r *Registry) Changed() <-chan struct{} { return r.signals.Wait(topic) }
 
-// Sweeps are the tables that time empties.
+// Sweeps lists the tables from which old rows are removed.
 func (r *Registry) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
 		{Table: "tapnode_pauses", Key: "instance, reason", Order: "until", Over: "until < $1", Before: r.now()},
@@ -60,8 +60,7 @@ func (r *Registry) Sweeps() []sqldb.Sweep {
 	}
 }
 
-// WebVersion reads the version of WhatsApp Web that was stored last, while it is
-// fresh; "" when there is none.
+// WebVersion reads the stored version of WhatsApp Web; "" if there is none or it has expired.
 func (r *Registry) WebVersion(ctx context.Context) (string, error) {
 	value, err := r.db.Meta(ctx, "web_version")
 	if err != nil || value == "" {
@@ -78,7 +77,7 @@ func (r *Registry) WebVersion(ctx context.Context) (string, error) {
 	return version, nil
 }
 
-// PutWebVersion stores a version until its end.
+// PutWebVersion stores a version that expires at until.
 func (r *Registry) PutWebVersion(ctx context.Context, version string, until time.Time) error {
 	return r.db.WriteUnsynced(ctx, "store the version of WhatsApp Web", func(t *sqldb.Tx) error {
 		return t.PutMeta("web_version", version+" until "+strconv.FormatInt(sqldb.Millis(until), 10))

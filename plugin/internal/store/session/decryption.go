@@ -10,12 +10,12 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// decryption is what a message is decrypted in: memory, or a transaction of the database.
-// What a transaction writes may be undone, so the memos stay closed until it ends.
+// decryption is the place where a message is decrypted: memory, or a transaction of the database. A
+// transaction may be undone, so the memos of what it writes stay closed until it ends.
 type decryption struct {
 	memory    *Decryption // nil: a transaction
 	ends      []func()
-	numbering bool // it holds the device's one-time keys
+	numbering bool // it holds sessions.keys
 }
 
 type decryptionKey struct{}
@@ -37,17 +37,17 @@ func inMemory(ctx context.Context) *Decryption {
 	return nil
 }
 
-// leave ends a decryption in memory: it needs a transaction.
+// leave ends a decryption in memory, because it needs a transaction.
 func (dec *Decryption) leave() error {
 	dec.more = true
 	return errMore
 }
 
-// DoDecryptionTxn runs fn in memory, and what fn has left there is stored with what the message
-// becomes, see [Decryption]. When fn needs more than ratchets and the mark, e.g. uses up
-// a one-time key, it runs again in whatsmeow's transaction. That one is not synced: what
-// follows before WhatsApp gets its acknowledgement takes it to the disk, the message's event or else
-// ClearBufferedEventPlaintext.
+// DoDecryptionTxn runs fn in memory; the result is stored together with what the message becomes,
+// see [Decryption]. If fn needs more than ratchets and the mark, e.g. because it uses up a one-time
+// key, it runs again in whatsmeow's transaction. That transaction is not synced: before WhatsApp
+// gets its acknowledgement, the write of the message's event or else ClearBufferedEventPlaintext
+// takes it to the disk.
 func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
 	if dec := decrypting(ctx); dec != nil {
 		if dec.memory != nil {
@@ -76,19 +76,19 @@ func (d *sessions) DoDecryptionTxn(ctx context.Context, fn func(context.Context)
 	return err
 }
 
-// leftOver stores a message of which nothing became: whatsmeow could decrypt it, and not
-// read it.
+// leftOver stores the decryption of a message that was never handled, because whatsmeow could
+// decrypt it but not read it.
 func (d *sessions) leftOver(ctx context.Context) {
 	if dec := d.spill(ctx); dec != nil {
-		_ = dec.end() // who builds on it hears of it
+		_ = dec.end() // if later decryptions build on it, an error ends the connection
 	}
 }
 
-// transaction runs fn, which calls methods of d, in one transaction of the database. The
-// caller holds the ratchets.
+// transaction runs fn, which calls methods of d, in one transaction of the database. The caller
+// holds d.ratchets.
 func (d *sessions) transaction(ctx context.Context, fn func(context.Context) error) error {
 	d.flush(ctx)
-	// Waiting here rather than for a connection leaves the others to readers.
+	// Waiting here rather than for a connection leaves the other connections to readers.
 	select {
 	case d.devices.decryptions <- struct{}{}:
 		defer func() { <-d.devices.decryptions }()
@@ -104,8 +104,8 @@ func (d *sessions) transaction(ctx context.Context, fn func(context.Context) err
 	return d.guarded.DoDecryptionTxn(context.WithValue(ctx, decryptionKey{}, dec), fn)
 }
 
-// GetBufferedEvent looks for a message that was decrypted before. One whose event is
-// being stored is waited for: its acknowledgement must not come first.
+// GetBufferedEvent looks for a message that was decrypted before. If its event is being stored, it
+// waits for that: the message must not be acknowledged first.
 func (d *sessions) GetBufferedEvent(ctx context.Context, hash [32]byte) (*wastore.BufferedEvent, error) {
 	if decrypting(ctx) == nil {
 		d.leftOver(ctx)
@@ -127,10 +127,10 @@ func (d *sessions) PutBufferedEvent(ctx context.Context, hash [32]byte, plaintex
 	return d.guarded.PutBufferedEvent(ctx, hash, plaintext, at)
 }
 
-// ClearBufferedEventPlaintext marks a message as handled, and stores its decryption if nobody
-// has. The mark of one that is stored is synced when nothing has been since; else it need
-// not even be in the file, and goes with the next write: without it the message is handled
-// again, and its event is a duplicate.
+// ClearBufferedEventPlaintext marks a message as handled, and stores its decryption if nobody has.
+// If a stored decryption is not on the disk yet, the mark is synced and takes it there. Otherwise
+// the mark need not even be in the file, and goes with the next write: if it is lost, the message
+// is handled again, and its event is a duplicate.
 func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHash [32]byte) error {
 	if dec := decrypting(ctx); dec != nil {
 		if dec.memory != nil {
@@ -160,8 +160,8 @@ func (d *sessions) ClearBufferedEventPlaintext(ctx context.Context, ciphertextHa
 	return d.latch(ctx, d.devices.db.Hand(ctx, what, mark))
 }
 
-// GetOrGenPreKeys makes the missing one-time keys in one transaction. A new device
-// wants 812 of them, and whatsmeow commits, and syncs, each.
+// GetOrGenPreKeys makes the missing one-time keys in one transaction. A new device needs 812 of
+// them, and whatsmeow would commit and sync each.
 func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*keys.PreKey, err error) {
 	err = d.keysTxn(ctx, func(ctx context.Context) error {
 		list, err = d.guarded.GetOrGenPreKeys(ctx, count)
@@ -170,9 +170,8 @@ func (d *sessions) GetOrGenPreKeys(ctx context.Context, count uint32) (list []*k
 	return list, err
 }
 
-// GenOnePreKey makes a key for a peer that needs one now. It takes whatsmeow's lock
-// for keys inside the transaction, too: in the other order the two would wait for
-// each other.
+// GenOnePreKey makes a key for a peer that needs one now. Like GetOrGenPreKeys it takes whatsmeow's
+// lock for keys inside the transaction: in the other order the two would deadlock.
 func (d *sessions) GenOnePreKey(ctx context.Context) (key *keys.PreKey, err error) {
 	err = d.keysTxn(ctx, func(ctx context.Context) error {
 		key, err = d.guarded.GenOnePreKey(ctx)
@@ -181,10 +180,9 @@ func (d *sessions) GenOnePreKey(ctx context.Context) (key *keys.PreKey, err erro
 	return key, err
 }
 
-// keysTxn joins the transaction of a decryption, or makes one that is synced: the
-// keys go to the server next. It holds the device's keys until that transaction is
-// over: whatsmeow counts on from the highest id it sees, and Postgres does not show
-// one that is not committed.
+// keysTxn runs fn in the transaction of a decryption, or in one of its own that is synced, because
+// the keys go to the server next. It holds d.keys until that transaction is over: whatsmeow
+// continues from the highest id it sees, and Postgres does not show an uncommitted one.
 func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) error {
 	numbered := func(ctx context.Context) error {
 		if dec := decrypting(ctx); !dec.numbering {
@@ -205,6 +203,6 @@ func (d *sessions) keysTxn(ctx context.Context, fn func(context.Context) error) 
 	return d.transaction(ctx, numbered)
 }
 
-// DeleteOldBufferedHashes does nothing: whatsmeow asks for it at the first message and
-// reads the whole table under the write lock. [Devices.Sweeps] does it in small batches.
+// DeleteOldBufferedHashes does nothing: whatsmeow calls it at the first message, and would read the
+// whole table under the write lock. [Devices.Sweeps] removes the rows in small batches.
 func (d *sessions) DeleteOldBufferedHashes(context.Context) error { return nil }

@@ -1,18 +1,17 @@
-// Package session is whatsmeow's stores on our database: devices and their Signal
-// sessions.
+// Package session implements whatsmeow's stores on our database: devices and their Signal sessions.
 //
 // What the package guarantees:
 //
-//   - The ratchets of a send are on disk before whatsmeow sends the message, and no
-//     message that is decrypted meanwhile takes them back.
-//   - The ratchet that an incoming message moves on, the mark that it was handled and what it became are
-//     one transaction, which is on disk before WhatsApp gets the message's acknowledgement.
-//     A message that cannot be stored was never decrypted: its ratchet is where it was,
-//     and so are those that were decrypted behind it.
-//   - Nothing but the next decryption builds on one that is not stored yet, and none is stored on
-//     a ratchet that another process has moved on.
-//   - What is remembered in memory is never what a transaction may still undo, nor what
-//     a write has overtaken, and is read anew for every connection.
+//   - The ratchets of a send are on disk before whatsmeow sends the message, and no message that is
+//     decrypted meanwhile resets them.
+//   - The ratchet that an incoming message advances, the mark that the message was handled and what
+//     it became are stored in one transaction, which is on disk before WhatsApp gets the message's
+//     acknowledgement. A message that cannot be stored counts as never decrypted: its ratchet is
+//     where it was, and so are those of the messages decrypted after it.
+//   - Only the next decryption builds on a decryption that is not stored yet, and none is stored on
+//     a ratchet that another process has advanced.
+//   - The memory never holds data that a transaction may still undo, nor data that a write has
+//     replaced, and it is read anew for every connection.
 package session
 
 import (
@@ -41,7 +40,7 @@ type Devices struct {
 	lids  *lids
 	now   func() time.Time
 
-	decryptions chan struct{} // how many wait for their turn to write, at most
+	decryptions chan struct{} // bounds the decryptions that wait for their turn to write
 }
 
 // maxDecryptions leaves most of the connections to readers: only one decryption
@@ -50,14 +49,14 @@ const maxDecryptions = 4
 
 var _ wastore.DeviceContainer = (*Devices)(nil)
 
-// New returns the devices of a database. [Devices.Upgrade] makes their tables.
+// New returns the devices of a database. [Devices.Upgrade] creates their tables.
 func New(db *sqldb.DB, log *slog.Logger, now func() time.Time) *Devices {
 	inner := sqlstore.NewWithDB(db.SQL(), db.Dialect(), waLogger{log})
 	return &Devices{db: db, inner: inner, now: now, lids: &lids{LIDStore: inner.LIDMap}, decryptions: make(chan struct{}, maxDecryptions)}
 }
 
-// Upgrade makes or migrates whatsmeow's tables. No other process may do so at the same
-// time, see [sqldb.DB.Migrate].
+// Upgrade creates or migrates whatsmeow's tables. No other process may do so at the same time, see
+// [sqldb.DB.Migrate].
 func (c *Devices) Upgrade(ctx context.Context) error {
 	if err := c.inner.Upgrade(ctx); err != nil {
 		return sqldb.Wrap("make whatsmeow's tables", err)
@@ -66,11 +65,11 @@ func (c *Devices) Upgrade(ctx context.Context) error {
 	return sqldb.Wrap("index whatsmeow's event buffer", err)
 }
 
-// bufferedFor is how long a message that was handled is remembered: WhatsApp delivers one
-// again for 14 days.
+// bufferedFor is how long a handled message is remembered: WhatsApp may deliver a message again for
+// 14 days.
 const bufferedFor = 15 * 24 * time.Hour
 
-// Sweeps are the tables that time empties.
+// Sweeps lists the tables from which old rows are removed.
 func (c *Devices) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{{Table: "whatsmeow_event_buffer", Key: "our_jid, ciphertext_hash", Order: "insert_timestamp",
 		Over: "insert_timestamp < $1", Before: c.now().Add(-bufferedFor)}}
@@ -109,8 +108,7 @@ func (c *Devices) PutDevice(ctx context.Context, d *wastore.Device) error {
 	return nil
 }
 
-// DeleteDevice deletes a device and everything of it; whatsmeow calls it through
-// Device.Delete.
+// DeleteDevice deletes a device and all its data; whatsmeow calls it through Device.Delete.
 func (c *Devices) DeleteDevice(ctx context.Context, d *wastore.Device) error {
 	if d.ID == nil {
 		return fmt.Errorf("delete the device: %w", sqlstore.ErrDeviceIDMustBeSet)
@@ -131,8 +129,8 @@ func (c *Devices) adopt(d *wastore.Device) {
 	d.SetAllStores(own)
 }
 
-// waLogger gives whatsmeow's session store our log. Its messages name addresses,
-// which are phone numbers, so only the level and the format reach the log.
+// waLogger passes messages of whatsmeow's session store to our log. Their arguments may be
+// addresses, which are phone numbers, so only the level and the format reach the log.
 type waLogger struct{ log *slog.Logger }
 
 var _ waLog.Logger = waLogger{}

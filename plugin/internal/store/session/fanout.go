@@ -8,25 +8,25 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Fanout takes part in the encryption of one message for many devices. whatsmeow
-// leaves out a device whose keys it did not get, all of them if it comes to that, sends
-// the rest and does not say so; the session store is where it can be seen and stopped.
+// Fanout watches the encryption of one message for many devices. whatsmeow leaves out every device
+// whose keys it did not get, even if that is all of them, sends the rest and does not report it;
+// only the session store can see and stop that.
 type Fanout interface {
-	// Sessions hears which devices a message is for, by Signal address, before any is
-	// encrypted for: nil without a session. It may add sessions. After an error the
-	// message does not leave.
+	// Sessions is called with the devices of a message, by Signal address, before the message is
+	// encrypted for any of them. A device without a session has a nil value. Sessions may add
+	// sessions. After an error the message is not sent.
 	Sessions(ctx context.Context, known map[string][]byte) error
-	// Encrypted hears, by the ratchets that moved on, for which devices the message was
-	// encrypted, before it leaves.
+	// Encrypted is called before the message is sent, with the ratchets that advanced: those of the
+	// devices for which the message was encrypted.
 	Encrypted(ratchets map[string][]byte)
 }
 
-// Rider is a write that goes along with the first ratchets of a message, in the same
-// transaction: what is to be known of the message before it leaves costs no commit of its
-// own. An error of Write undoes both, and the message does not leave.
+// Rider is a write that shares the transaction of the first ratchets of a message, so that what
+// must be known of the message before it is sent costs no commit of its own. An error of Write
+// undoes both, and the message is not sent.
 type Rider struct {
 	Write func(*sqldb.Tx) error // reads nothing; may run more than once
-	About []string              // what it concerns, see sqldb.DB.WriteAhead
+	About []string              // the names that it concerns, see sqldb.DB.WriteAhead
 	there atomic.Bool
 }
 
@@ -43,14 +43,13 @@ func (c *Devices) Store(ctx context.Context, r *Rider) error {
 // sending is one message on its way through whatsmeow, which works on it in one goroutine.
 type sending struct {
 	fanout     Fanout
-	rider      *Rider              // nil: nothing goes along
-	identities map[string][32]byte // of the devices it is for, that are new or changed
+	rider      *Rider              // nil: none
+	identities map[string][32]byte // new or changed, of the devices that the message is for
 }
 
 type sendingKey struct{}
 
-// WithFanout lets f take part in what is sent with the context, and takes a rider along,
-// nil for none.
+// WithFanout returns a context in which one message is sent with f and with a rider, nil for none.
 func WithFanout(ctx context.Context, f Fanout, r *Rider) context.Context {
 	return context.WithValue(ctx, sendingKey{}, &sending{f, r, map[string][32]byte{}})
 }
@@ -61,8 +60,8 @@ func sendingOf(ctx context.Context) *sending {
 	return s
 }
 
-// writeRatchets has ratchets on the disk; those of a message with the identities of new devices
-// and with what rides along.
+// writeRatchets stores ratchets; those of a message together with the identities of new devices and
+// with the rider.
 func (d *sessions) writeRatchets(ctx context.Context, store storing, about []string, fn func(*sqldb.Tx) error) error {
 	s := sendingOf(ctx)
 	if s == nil {
@@ -94,7 +93,7 @@ func (d *sessions) writeRatchets(ctx context.Context, store storing, about []str
 			})
 			if refused != nil && errors.Is(err, refused) || riding && errors.Is(err, sqldb.ErrExists) {
 				refused = err
-				return nil // the rider's trouble says nothing about the store
+				return nil // an error of the rider is no failure of the store
 			}
 			return err
 		})

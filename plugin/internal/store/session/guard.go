@@ -12,15 +12,15 @@ import (
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
-// storeTime bounds one call of whatsmeow's on a store: a database that hangs has failed.
+// storeTime bounds one call of whatsmeow to a store: a database that hangs has failed.
 const storeTime = 15 * time.Second
 
-// Error is a store that failed under whatsmeow.
+// Error means that a store failed while whatsmeow used it.
 //
-// A failing store is not a message that cannot be decrypted. whatsmeow would ask the
-// sender for the message again and acknowledge it, and the server would forget it. It
-// leaves a message at the server only for errors that match context.Canceled
-// (whatsmeow message.go, decryptMessages), so this one does.
+// A failing store must not look like a message that cannot be decrypted: whatsmeow would ask the
+// sender for the message again and acknowledge it, and the server would forget it. It leaves a
+// message at the server only for errors that match context.Canceled (whatsmeow message.go,
+// decryptMessages), so this one does.
 type Error struct{ Err error }
 
 // Error returns the cause.
@@ -32,9 +32,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is matches context.Canceled, see above.
 func (e *Error) Is(target error) bool { return target == context.Canceled }
 
-// Arm makes a device's stores ready for a new connection: what the last one has decrypted is
-// stored or dropped, and what was remembered is read anew. failed hears of the first
-// failure, once; from then on the connection can store nothing and has to end.
+// Arm prepares a device's stores for a new connection: what the last connection has decrypted is
+// stored or dropped, and what was remembered is read anew. failed is called once, with the first
+// failure; from then on the connection can store nothing and has to end.
 func Arm(d *wastore.Device, failed func(error)) {
 	if s, ok := d.Sessions.(*sessions); ok {
 		s.flush(context.Background())
@@ -51,9 +51,9 @@ func Rest(d *wastore.Device) {
 	}
 }
 
-// guarded is whatsmeow's SQL store of one device with a latch: after the first failure
-// every call that a message depends on fails, until the next connection. What comes in
-// between must not be answered by half.
+// guarded is whatsmeow's SQL store of one device with a latch: after the first failure every call
+// that a message depends on fails, until the next connection. A message that arrives in between
+// must not be handled by half.
 type guarded struct {
 	*sqlstore.SQLStore
 	failure atomic.Pointer[Error]
@@ -70,7 +70,8 @@ func (g *guarded) do(ctx context.Context, call func(context.Context) error) erro
 	return g.latch(ctx, call(limited))
 }
 
-// latch takes note of a failure, which the caller's own end is not.
+// latch records a failure of the store. An error that comes after the end of the caller's context
+// is none.
 func (g *guarded) latch(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -96,7 +97,7 @@ func read[T any](ctx context.Context, g *guarded, call func(context.Context) (T,
 	return v, err
 }
 
-// What follows is the part of whatsmeow's store that decides about a message.
+// The methods below are the part of whatsmeow's store that the fate of a message depends on.
 
 // GetSession reads a session.
 func (g *guarded) GetSession(ctx context.Context, address string) ([]byte, error) {
@@ -192,8 +193,8 @@ func (g *guarded) ClearBufferedEventPlaintext(ctx context.Context, hash [32]byte
 	return g.do(ctx, func(ctx context.Context) error { return g.SQLStore.ClearBufferedEventPlaintext(ctx, hash) })
 }
 
-// DoDecryptionTxn runs fn in a transaction. What fn itself finds wrong is no failure of
-// the store; that the transaction cannot begin or end is.
+// DoDecryptionTxn runs fn in a transaction. An error of fn is no failure of the store; an error in
+// beginning or ending the transaction is.
 func (g *guarded) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
 	if failure := g.failure.Load(); failure != nil {
 		return failure

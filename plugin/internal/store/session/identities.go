@@ -7,7 +7,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// PutIdentity writes a key that is new or changed; that of a device which a message is for with the
+// PutIdentity stores a key that is new or changed. During a send the key is stored later, with the
 // message's ratchets.
 func (d *sessions) PutIdentity(ctx context.Context, address string, key [32]byte) error {
 	if known, ok, _ := d.identities.Get(address); ok && known == key {

@@ -11,9 +11,9 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// lids is whatsmeow's map between phone numbers and LIDs, shared by all devices.
-// A mapping that is new decides which privacy token belongs to a contact, so the
-// devices' token memos are valid for one edition of the map only.
+// lids is whatsmeow's map between phone numbers and LIDs, shared by all devices. A new mapping
+// changes which privacy token belongs to a contact, so the devices' token memos are valid for one
+// edition of the map only.
 type lids struct {
 	wastore.LIDStore
 	edition atomic.Uint64
@@ -24,7 +24,7 @@ func (l *lids) PutLIDMapping(ctx context.Context, lid, pn types.JID) error {
 	return l.PutManyLIDMappings(ctx, []wastore.LIDMapping{{LID: lid, PN: pn}})
 }
 
-// PutManyLIDMappings stores mappings; whatsmeow brings mostly known ones.
+// PutManyLIDMappings stores the mappings that are new; most that whatsmeow passes are known.
 func (l *lids) PutManyLIDMappings(ctx context.Context, mappings []wastore.LIDMapping) error {
 	pns := make([]types.JID, 0, len(mappings))
 	for _, m := range mappings {
@@ -43,7 +43,8 @@ func (l *lids) PutManyLIDMappings(ctx context.Context, mappings []wastore.LIDMap
 	if len(fresh) == 0 {
 		return nil
 	}
-	// Before and after: what is read in between must not be remembered either.
+	// The edition changes before and after the write, because what is read in between must not be
+	// remembered either.
 	l.edition.Add(1)
 	defer l.edition.Add(1)
 	return l.LIDStore.PutManyLIDMappings(sqldb.Apart(ctx), fresh)

@@ -12,44 +12,44 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Decryption is an incoming message that was decrypted in memory. The ratchet it moved on
-// and the mark that it was handled are written in the transaction that stores what the
-// message became, so that a message costs one commit. Until then nobody but the decryption
-// of the next message builds on it: if it cannot be stored it never was, WhatsApp delivers
-// the message again, and the ratchet in the database decrypts it again.
+// Decryption is an incoming message that was decrypted in memory. The ratchet it advanced and the
+// mark that it was handled are written in the transaction that stores what the message became, so
+// that a message costs one commit. Until then only the decryption of the next message builds on it.
+// If it cannot be stored, it counts as never decrypted: WhatsApp delivers the message again, and
+// the ratchet in the database decrypts it again.
 type Decryption struct {
 	store *sessions
 
-	base  map[ratchet][]byte // what it found; nil: none
-	moved map[ratchet][]byte // what it leaves
+	base  map[ratchet][]byte // the states it found; nil: none
+	moved map[ratchet][]byte // the states it leaves
 	more  bool               // it needs more than memory, see DoDecryptionTxn
 
 	hash      [32]byte // of the ciphertext; zero: there is no mark to store
 	plaintext []byte
 	sentAt    time.Time
 
-	after  *Decryption  // must be stored before; nil: none
-	stored func() error // waits for the commit of the ratchets; nil: it was not begun
+	after  *Decryption  // the decryption that must be stored before; nil: none
+	stored func() error // waits for the commit of the ratchets; nil: their write has not begun
 	marks  bool         // that commit holds the mark, too
 	ended  bool
 
 	// Only the writer's goroutine uses these.
-	tx        *sqldb.Tx // it was last written in
+	tx        *sqldb.Tx // in which it was last written
 	committed bool
 }
 
-// ratchet names a record that moves on with every message.
+// ratchet names a record that advances with every message.
 type ratchet struct {
 	group   string // empty: the session with a device, else the group whose sender key it is
 	address string // of the device, for Signal
 }
 
-// pending is what a device has decrypted and not yet stored.
+// pending holds what a device has decrypted and not yet stored.
 type pending struct {
 	mu      sync.Mutex
-	waiting *Decryption             // the newest, while nobody has begun to store it
+	waiting *Decryption             // the newest, until its write begins
 	begun   []*Decryption           // oldest first
-	ahead   map[ratchet]*Decryption // who has moved a ratchet on last
+	ahead   map[ratchet]*Decryption // the last decryption that advanced each ratchet
 	handled [32]byte                // the message whose mark was stored last
 }
 
@@ -69,7 +69,8 @@ func (p *pending) newest() *Decryption {
 	return p.waiting
 }
 
-// value is a ratchet as the newest decryption has left it; false: as it is in the database.
+// value returns the state of a ratchet that the newest decryption has left; false: the database has
+// it.
 func (p *pending) value(r ratchet) ([]byte, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,8 +90,8 @@ func (p *pending) add(dec *Decryption) {
 	p.waiting = dec
 }
 
-// Decrypted returns what was decrypted of the message that the device is handling, or nil
-// when that is in the database already.
+// Decrypted returns the decryption of the message that the device is handling, or nil if that is
+// being stored or in the database already.
 func Decrypted(of *wastore.Device) *Decryption {
 	d, ok := of.Sessions.(*sessions)
 	if !ok {
@@ -99,7 +100,7 @@ func Decrypted(of *wastore.Device) *Decryption {
 	return d.pending.current()
 }
 
-// current is the decryption that nobody has begun to store, or nil.
+// current returns the decryption whose write has not begun, or nil.
 func (p *pending) current() *Decryption {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,10 +114,10 @@ func (p *pending) marked(hash [32]byte) bool {
 	return p.handled == hash
 }
 
-// Begin has begin hand over the write that stores what the message became, in which along
-// runs first. That write has to be synced, and begin must not wait for it. Once the wait that
-// Begin returns has said nil, the message may be acknowledged. A nil Decryption has nothing
-// that goes along.
+// Begin calls begin to queue the write that stores what the message became; along must run first in
+// that write. The write has to be synced, and begin must not wait for it. Once the wait that Begin
+// returns has returned nil, the message may be acknowledged. For a nil Decryption along does
+// nothing.
 func (dec *Decryption) Begin(begin func(along func(*sqldb.Tx) error) (wait func() error)) (wait func() error) {
 	if dec == nil {
 		return begin(func(*sqldb.Tx) error { return nil })
@@ -124,7 +125,7 @@ func (dec *Decryption) Begin(begin func(along func(*sqldb.Tx) error) (wait func(
 	p := &dec.store.pending
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting != dec { // a send could not wait, and has stored the ratchets
+	if p.waiting != dec { // a send could not wait and has stored the ratchets
 		return begin(dec.mark)
 	}
 	dec.marks = true
@@ -137,16 +138,16 @@ func (dec *Decryption) Begin(begin func(along func(*sqldb.Tx) error) (wait func(
 	return dec.end
 }
 
-// begin notes that a decryption's write was handed over.
+// begin records that a decryption's write is queued.
 func (p *pending) begin(dec *Decryption, wait func() error) {
 	dec.stored = sync.OnceValue(wait)
 	p.waiting = nil
 	p.begun = append(p.begun, dec)
 }
 
-// spill begins to store the decryption that waits, with its plaintext: what it became is
-// stored later. Who writes the same ratchets next comes behind it. It returns nil when
-// none waits.
+// spill begins to store the waiting decryption, with its plaintext, because what it became is
+// stored later. A write of the same ratchets that is queued next runs after it. It returns nil if
+// none is waiting.
 func (d *sessions) spill(ctx context.Context) *Decryption {
 	p := &d.pending
 	p.mu.Lock()
@@ -165,19 +166,19 @@ func (d *sessions) spill(ctx context.Context) *Decryption {
 	return dec
 }
 
-// flush has everything that was decrypted stored, or fail, before it returns.
+// flush returns when everything that was decrypted is stored or has failed.
 func (d *sessions) flush(ctx context.Context) {
 	d.spill(ctx)
 	d.pending.mu.Lock()
 	begun := slices.Clone(d.pending.begun)
 	d.pending.mu.Unlock()
 	for _, dec := range begun {
-		_ = dec.end() // it was told to whoever stores the message
+		_ = dec.end() // the caller that stores the message gets the error
 	}
 }
 
-// end waits until the decryption is stored, or is dropped. When later ones build on one that is
-// dropped, they are, too, and so the line has to end.
+// end waits until the decryption is stored or dropped. If later ones build on one that is dropped,
+// they are dropped, too, and so the connection has to end.
 func (dec *Decryption) end() error {
 	err := dec.stored()
 	if dec.endWith(err) {
@@ -186,7 +187,7 @@ func (dec *Decryption) end() error {
 	return err
 }
 
-// endWith takes the outcome, and reports whether others suffer from it.
+// endWith records the outcome and reports whether it is an error that later decryptions depend on.
 func (dec *Decryption) endWith(err error) (suffer bool) {
 	d, p := dec.store, &dec.store.pending
 	p.mu.Lock()
@@ -216,8 +217,8 @@ func (dec *Decryption) endWith(err error) (suffer bool) {
 	return false
 }
 
-// overtake takes ratchets out of the hands of those who have decrypted with them: another
-// write comes behind theirs.
+// overtake detaches ratchets from the decryptions that advanced them, because another write follows
+// theirs.
 func (p *pending) overtake(ratchets map[ratchet][]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -238,7 +239,7 @@ func (p *pending) find(hash [32]byte) *Decryption {
 	return nil
 }
 
-// write moves the ratchets on from where the decryption found them.
+// write advances the ratchets from where the decryption found them.
 func (dec *Decryption) write(t *sqldb.Tx) error {
 	if a := dec.after; a != nil && !a.committed && a.tx != t {
 		return errOvertaken

@@ -11,8 +11,9 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// read returns a ratchet as the caller may build on it: the message that is being decrypted
-// on what the ones before it have left, everybody else on what is in the database.
+// read returns the state of a ratchet that the caller may build on: for a message that is being
+// decrypted, the state that the messages before it have left; for everybody else, the state in the
+// database.
 func (d *sessions) read(ctx context.Context, r ratchet, query func(context.Context) ([]byte, error)) ([]byte, error) {
 	dec := decrypting(ctx)
 	if dec != nil && dec.memory == nil {
@@ -55,15 +56,15 @@ func (d *sessions) remember(ctx context.Context, r ratchet, query func(context.C
 	return v, err
 }
 
-// flushed waits until ratchets are as the database has them. A send must not build on one
-// whose decryption could still be dropped.
+// flushed waits until the database has the newest state of the ratchets. A send must not build on a
+// ratchet whose decryption could still be dropped.
 func (d *sessions) flushed(ctx context.Context, ratchets ...ratchet) {
 	if slices.ContainsFunc(ratchets, func(r ratchet) bool { _, ahead := d.pending.value(r); return ahead }) {
 		d.flush(ctx)
 	}
 }
 
-// moved takes a ratchet that a decryption has moved on.
+// moved takes the new state of a ratchet that a decryption has advanced.
 func (d *sessions) moved(ctx context.Context, r ratchet, now []byte, write func() error) error {
 	dec := decrypting(ctx)
 	if dec.memory == nil {
@@ -83,16 +84,17 @@ func (d *sessions) moved(ctx context.Context, r ratchet, now []byte, write func(
 	return nil
 }
 
-// storing is a write that cannot be lost any more when it returns.
+// storing runs a write that can no longer be lost when it returns.
 type storing func(ctx context.Context, what string, about []string, fn func(*sqldb.Tx) error) error
 
-// committed waits for the rows.
+// committed is the storing that waits for the rows.
 func (d *sessions) committed(ctx context.Context, what string, _ []string, fn func(*sqldb.Tx) error) error {
 	return d.devices.db.Write(ctx, what, fn)
 }
 
-// ahead lets the rows follow. While a power cut could take a decryption, what is built on that must not stay
-// without it: WhatsApp delivers the message again, and a ratchet that is beyond it cannot decrypt it.
+// ahead is the storing that lets the rows follow. While a power cut could lose a decryption, a
+// ratchet that builds on it must not outlive it: WhatsApp delivers the message again, and a ratchet
+// that is past the message cannot decrypt it.
 func (d *sessions) ahead(ctx context.Context, what string, about []string, fn func(*sqldb.Tx) error) error {
 	if !d.devices.db.OnDisk(d.decrypted.Load()) {
 		return d.committed(ctx, what, about, fn)
@@ -100,8 +102,8 @@ func (d *sessions) ahead(ctx context.Context, what string, about []string, fn fu
 	return d.devices.db.WriteAhead(ctx, what, about, fn)
 }
 
-// putRatchets has commit write ratchets that no decryption has moved. A decryption whose turn to
-// be stored has not come goes first, so that it does not take them back.
+// putRatchets has commit write ratchets that no decryption has advanced. A decryption that is
+// waiting to be stored goes first, so that it does not reset them.
 func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
 	commit func(ctx context.Context, store storing, about []string, fn func(*sqldb.Tx) error) error) error {
 	d.ratchets.Lock()
@@ -110,7 +112,7 @@ func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
 	store := d.ahead
 	if dec := d.spill(ctx); dec != nil {
 		store = d.committed
-		defer func() { _ = dec.end() }() // who builds on it hears of it
+		defer func() { _ = dec.end() }() // if later decryptions build on it, an error ends the connection
 	}
 	about := make([]string, 0, len(ratchets)+4)
 	for r := range ratchets {
@@ -132,10 +134,10 @@ func (d *sessions) putRatchets(ctx context.Context, ratchets map[ratchet][]byte,
 	})
 }
 
-// name is what writes of a ratchet concern, and of the identity of its device.
+// name is the name that writes of a ratchet, and of the identity of its device, concern.
 func (r ratchet) name(jid string) string { return "ratchet/" + jid + "/" + r.group + "/" + r.address }
 
-// put writes a ratchet, whatever it was.
+// put writes a ratchet, whatever is stored.
 func (r ratchet) put(t *sqldb.Tx, jid string, now []byte) error {
 	if r.group == "" {
 		return t.Last(r.name(jid), `INSERT INTO whatsmeow_sessions (our_jid, their_id, session) VALUES ($1, $2, $3)
@@ -145,7 +147,7 @@ func (r ratchet) put(t *sqldb.Tx, jid string, now []byte) error {
 		ON CONFLICT (our_jid, chat_id, sender_id) DO UPDATE SET sender_key = excluded.sender_key`, jid, r.group, r.address, now)
 }
 
-// move writes a ratchet if it is still what it was: another process may have taken the
+// move writes a ratchet if the stored state is still was: another process may have taken the
 // instance over.
 func (r ratchet) move(t *sqldb.Tx, jid string, was, now []byte) error {
 	one := func(query string, args ...any) error {
@@ -174,8 +176,8 @@ func (r ratchet) move(t *sqldb.Tx, jid string, was, now []byte) error {
 	}
 }
 
-// change has write delete or move what is stored of users, when everything that was
-// decrypted is in the database.
+// change has write delete or move what is stored for the addresses with the prefixes, once
+// everything that was decrypted is in the database.
 func (d *sessions) change(ctx context.Context, write func() error, prefixes ...string) error {
 	of := func(address string) bool {
 		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(address, p) })
@@ -258,7 +260,7 @@ func (d *sessions) readSessions(ctx context.Context, addresses []string) (map[st
 	stored, err := d.guarded.GetManySessions(sqldb.Concerning(ctx, names...), missing)
 	for address, session := range stored {
 		found[address] = session
-		if len(addresses) <= ratchetsKept/4 { // a large group would leave nothing of the others
+		if len(addresses) <= ratchetsKept/4 { // a large group would push out everything else
 			d.known.Fill(ratchet{address: address}, session, asked)
 		}
 	}
@@ -275,8 +277,8 @@ func (d *sessions) DeleteAllSessions(ctx context.Context, user string) error {
 	return d.change(ctx, func() error { return d.guarded.DeleteAllSessions(ctx, user) }, user+":")
 }
 
-// MigratePNToLID moves what is stored under the phone number to the LID. whatsmeow asks for
-// it with every message, and it does something once.
+// MigratePNToLID moves what is stored under the phone number to the LID. whatsmeow calls it for
+// every message, but only the first call has an effect.
 func (d *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 	from := pn.SignalAddressUser()
 	_, done, ticket := d.migrated.Get(from)

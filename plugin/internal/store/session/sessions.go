@@ -12,30 +12,30 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore"
 )
 
-// sessions is whatsmeow's SQL store of one device, without what every send
-// repeats to no effect: libsignal saves the peer's unchanged identity key for each
-// device it encrypts for (a commit and an fsync each time), and whatsmeow reads
-// the privacy token and the NCT salt for each message. The ratchet is written on
-// every send as before, in a transaction that other instances' writes may share.
+// sessions is whatsmeow's SQL store of one device, without the work that every send repeats to no
+// effect: libsignal saves the peer's unchanged identity key for each device it encrypts for (a
+// commit and an fsync each time), and whatsmeow reads the privacy token and the NCT salt for each
+// message. The ratchet is written on every send as before, in a transaction that other instances'
+// writes may share.
 type sessions struct {
 	guarded
 	devices *Devices
 
-	// ratchets is held by a decryption while it moves a ratchet on, in memory or in its
-	// transaction, and by every other write of ratchets until that is committed. Else a
-	// decryption could take a send's counter back.
+	// ratchets is held by a decryption while it advances a ratchet, in memory or in its
+	// transaction, and by every other write of ratchets until the write is committed. Otherwise a
+	// decryption could reset a send's counter.
 	ratchets sync.Mutex
 
-	keys      sync.Mutex    // held by the transaction that makes one-time keys, to its end
+	keys      sync.Mutex    // held to its end by the transaction that makes one-time keys
 	decrypted atomic.Uint64 // commit of the last decryption that was stored by itself, see sqldb.DB.Committed
 
 	pending    pending
-	known      *memo.Memo[ratchet, []byte] // nil: there is none
-	resting    *time.Timer                 // forgets them
+	known      *memo.Memo[ratchet, []byte] // value nil: there is no ratchet
+	resting    *time.Timer                 // clears known
 	migrated   *memo.Memo[string, struct{}]
 	identities *memo.Memo[string, [32]byte]
-	tokens     *memo.Memo[tokenKey, *wastore.PrivacyToken] // nil: there is none
-	salt       *memo.Memo[struct{}, []byte]                // nil: there is none
+	tokens     *memo.Memo[tokenKey, *wastore.PrivacyToken] // value nil: there is no token
+	salt       *memo.Memo[struct{}, []byte]                // value nil: there is no salt
 }
 
 var _ wastore.AllSessionSpecificStores = (*sessions)(nil)
@@ -65,7 +65,7 @@ func newSessions(c *Devices, plain *sqlstore.SQLStore) *sessions {
 	return d
 }
 
-// forget drops what is remembered of the tables: another process may have written them.
+// forget clears what is remembered of the tables: another process may have written them.
 func (d *sessions) forget() {
 	d.resting.Stop()
 	d.known.Forget()
@@ -75,7 +75,7 @@ func (d *sessions) forget() {
 	d.salt.Forget()
 }
 
-// write is a write of our own under the guard.
+// write runs a write of our own under the guard.
 func (d *sessions) write(ctx context.Context, what string, fn func(*sqldb.Tx) error) error {
 	return d.do(ctx, func(ctx context.Context) error { return d.devices.db.Write(ctx, what, fn) })
 }
@@ -98,8 +98,8 @@ func (d *sessions) PutManySessions(ctx context.Context, ratchets map[string][]by
 	return d.putRatchets(ctx, moved, d.writeRatchets)
 }
 
-// PutSenderKey commits the ratchet of a group before it returns. That of a send of ours comes
-// before the ratchets of the devices that get the key.
+// PutSenderKey commits the ratchet of a group before it returns. In a send it runs before the
+// ratchets of the devices that get the key are stored.
 func (d *sessions) PutSenderKey(ctx context.Context, group, user string, key []byte) error {
 	r := ratchet{group, user}
 	if decrypting(ctx) != nil {
