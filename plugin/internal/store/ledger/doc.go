@@ -65,7 +65,7 @@ func (l *Ledger) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{{Table: "tapnode_ledger", Key: "operation, idem_key", Order: "expires_at", Over: "expires_at < $1", Before: l.now()}}
 }
 
-// Check, with count, makes Begin refuse new keys while the ledger is full, because removing a row
+// Check makes, with count, Begin refuse new keys while the ledger is full, because removing a row
 // before its time would let a repeated key send twice. It also removes records that are done from
 // the journal, and reads the stored keys again if necessary.
 func (l *Ledger) Check(ctx context.Context, count bool) error {
