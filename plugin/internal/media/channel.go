@@ -13,17 +13,17 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/cache"
 )
 
-// ChannelUploader is what whatsmeow.Client does for channels: everybody may read
-// them, so the file is not encrypted, and the post names it by a handle.
+// ChannelUploader is whatsmeow.Client's upload for channels: everybody may read a channel, so the
+// file is not encrypted, and the post refers to it by a handle.
 type ChannelUploader interface {
 	UploadNewsletterReader(ctx context.Context, plaintext io.ReadSeeker, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error)
 }
 
-// inTheClear keeps a channel's uploads apart from the others in the cache.
+// inTheClear separates a channel's uploads from the others in the cache.
 const inTheClear = "channel-"
 
-// ChannelHeader is Header for a channel's post. The message must be sent with the
-// Handle of what it returns.
+// ChannelHeader is Header for a channel's post. The message must be sent with the Handle of the
+// returned media.
 func (l *Loader) ChannelHeader(ctx context.Context, up ChannelUploader, instance, rawURL string, kind buttons.MediaType, progress Progress) (*buttons.Media, error) {
 	to := host{prefix: inTheClear, send: func(ctx context.Context, plaintext *io.SectionReader, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error) {
 		return up.UploadNewsletterReader(ctx, plaintext, appInfo)
@@ -31,9 +31,9 @@ func (l *Loader) ChannelHeader(ctx context.Context, up ChannelUploader, instance
 	return l.header(ctx, to, instance, rawURL, kind, progress)
 }
 
-// Handle finds the handle of a post that was encoded before, from the cache of
-// uploads. It is empty for a post without media. The error is an *Error when the
-// upload is forgotten: without a handle nobody would see the file.
+// Handle returns the handle of a post that was encoded before, from the upload cache. It is empty
+// for a post without media. The error is an *Error when the upload is no longer cached: without a
+// handle the file would not be visible.
 func (l *Loader) Handle(ctx context.Context, instance string, post *waE2E.Message) (string, error) {
 	kind, hash := buttons.Document, post.GetDocumentWithCaptionMessage().GetMessage().GetDocumentMessage().GetFileSHA256()
 	switch {

@@ -10,16 +10,16 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
-// describe types and names a document. The content decides. Where it says little
-// (a text, an archive as office files are, or nothing) the name and then the
-// server's Content-Type may say more; they cannot make it something else. The
-// name ends in what the document is.
+// describe determines the type and name of a document. The content decides. Where the content says
+// little (a text, an archive such as an office file, or an unknown format), the name and then the
+// server's Content-Type may make the type more specific, but they cannot contradict it. The name
+// gets an extension that matches the type.
 func describe(m *buttons.Media, mediaType, under string, got *fetched) {
 	var claims []string
 	for _, name := range got.names {
 		claims = append(claims, extensionOf(name))
 	}
-	if t := withoutParameters(got.contentType); t != text { // which servers say of anything
+	if t := withoutParameters(got.contentType); t != text { // servers send this type for any file
 		claims = append(claims, t)
 	}
 	for _, claim := range claims {
@@ -39,8 +39,8 @@ func describe(m *buttons.Media, mediaType, under string, got *fetched) {
 	}
 }
 
-// name is that of the header; else the first of the links that fits the type, or the
-// first of all.
+// name returns the name from the header; otherwise the first of the links' names that fits the
+// type, or the first of all.
 func (f *fetched) name(mediaType string) string {
 	if len(f.names) == 0 {
 		return "document"
@@ -52,9 +52,9 @@ func (f *fetched) name(mediaType string) string {
 	return f.names[fitting]
 }
 
-// rename gives the name the extension of the type. An extension that nobody knows
-// stays: of an archive or a text it may be right, and the end of a sentence in any
-// other name is followed by the right one.
+// rename gives the name the extension of the type. An unknown extension stays on an archive or a
+// text, where it may be right; for any other type it may be the end of a sentence, so the right one
+// is appended.
 func rename(name, mediaType, under string) string {
 	all, has := extensions(mediaType), extensionOf(name)
 	if len(all) == 0 || slices.Contains(all, has) {
@@ -66,7 +66,7 @@ func rename(name, mediaType, under string) string {
 	switch {
 	case open && !known && isExtension(has):
 		return name
-	case known && mediaType != "application/gzip": // which packs a file that has its own
+	case known && mediaType != "application/gzip": // gzip keeps the extension of the file it packs
 		name = name[:len(name)-len(has)]
 		if slices.Contains(all, extensionOf(name)) {
 			return name
@@ -75,19 +75,19 @@ func rename(name, mediaType, under string) string {
 	return clip(name, all[0])
 }
 
-// programs are what servers run to answer with a file.
+// programs are extensions of server programs that may answer with any file.
 var programs = []string{".php", ".php5", ".asp", ".aspx", ".ashx", ".jsp", ".jspx", ".do", ".action", ".cgi", ".pl", ".py", ".rb", ".cfm", ".dll"}
 
-// extensionOf is the part from the last dot on, in lower case.
+// extensionOf returns the part of the name from the last dot on, in lower case.
 func extensionOf(name string) string { return strings.ToLower(path.Ext(name)) }
 
-// isExtension tells an extension from the end of a sentence.
+// isExtension distinguishes an extension from the end of a sentence.
 func isExtension(s string) bool {
 	return len(s) >= 2 && len(s) <= 10 && !strings.ContainsFunc(s[1:], func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) &&
 		strings.ContainsFunc(s, func(r rune) bool { return r >= 'a' && r <= 'z' })
 }
 
-// clip shortens a name so that it still ends in the extension.
+// clip shortens a name so that it still ends with the extension.
 func clip(name, extension string) string {
 	if room := maxName - utf8.RuneCountInString(extension); utf8.RuneCountInString(name) > room {
 		name = string([]rune(name)[:room])

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// body undoes the answer's Content-Encoding, which some servers use although it is
-// not asked for. A label that the bytes contradict is not believed, nor is one on
-// what is a compressed file by its type.
+// body decodes the answer's Content-Encoding, which some servers use although it was not requested.
+// It ignores a Content-Encoding that the bytes contradict, and any on a file whose type is itself a
+// compressed one.
 func body(resp *http.Response) (r io.Reader, encoded bool, err error) {
 	r = resp.Body
 	if slices.Contains([]string{"application/gzip", "application/x-gzip"}, withoutParameters(resp.Header.Get("Content-Type"))) {
@@ -25,7 +25,7 @@ func body(resp *http.Response) (r io.Reader, encoded bool, err error) {
 	codings := strings.Split(strings.Join(resp.Header.Values("Content-Encoding"), ","), ",")
 	for _, coding := range slices.Backward(codings) {
 		buffered := bufio.NewReader(r)
-		start, _ := buffered.Peek(2) // an error comes again with the reading
+		start, _ := buffered.Peek(2) // the next read reports any error again
 		r = buffered
 		var inner io.Reader
 		switch coding = strings.ToLower(strings.TrimSpace(coding)); {
@@ -48,7 +48,7 @@ func body(resp *http.Response) (r io.Reader, encoded bool, err error) {
 	return r, encoded, nil
 }
 
-// undamaged explains what goes wrong in its reader.
+// undamaged turns decoding errors of its reader into readable ones.
 type undamaged struct{ io.Reader }
 
 func (u undamaged) Read(p []byte) (int, error) {

@@ -18,22 +18,22 @@ import (
 const (
 	maxRedirects = 3
 	maxURL       = 4096
-	// progressStep is how many bytes lie between two reports.
+	// progressStep is the number of bytes between two progress reports.
 	progressStep = 1 << 20
 )
 
-// fetched is a file and what its server said about it, to be trusted for names only.
+// fetched is a file and its server's description of it, which is trusted only for names.
 type fetched struct {
 	file        *os.File
-	sum         []byte // see hash; nil: it was not asked for
-	size        int64  // with it
+	sum         []byte // see hash; nil: not computed yet
+	size        int64  // set together with sum
 	contentType string
-	names       []string // that the header gives, the last link and the first; none is empty
-	named       bool     // the first is from the header
+	names       []string // from the header, the last link and the first link; none is empty
+	named       bool     // the first name is from the header
 }
 
-// newClient makes a client that obeys the guard. It knows no proxy: a proxy would
-// do the dialling, and the guard would check the proxy's address.
+// newClient makes a client whose connections pass the guard. It uses no proxy, because a proxy
+// would resolve and dial the target, and the guard would only check the proxy's address.
 func newClient(guard *netguard.Guard) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -43,7 +43,7 @@ func newClient(guard *netguard.Guard) *http.Client {
 			MaxResponseHeaderBytes: 64 << 10,
 			MaxIdleConnsPerHost:    1,
 			IdleConnTimeout:        5 * time.Second,
-			DisableCompression:     true, // nothing is gained for files that are compressed already
+			DisableCompression:     true, // media files are compressed already
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -61,7 +61,7 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// unreadable says why a URL cannot be parsed, without what it holds.
+// unreadable describes why a URL cannot be parsed, without revealing its content.
 func unreadable(err error) string {
 	if escape, ok := errors.AsType[url.EscapeError](err); ok {
 		return fmt.Sprintf("%q is no escape; a percent sign itself is written %%25", string(escape))
@@ -139,7 +139,7 @@ func checkAnswer(resp *http.Response, limit int64) error {
 	return nil
 }
 
-// save copies the body, one byte more than allowed at most.
+// save copies the body, but at most one byte more than allowed.
 func (l *Loader) save(file *os.File, resp *http.Response, limit int64, progress Progress) error {
 	content, encoded, err := body(resp)
 	if err != nil {
@@ -176,7 +176,7 @@ func tooLarge(limit int64) error {
 	return &Error{Reason: TooLarge, Message: fmt.Sprintf("mediaUrl is larger than %.1f MiB, the limit for this mediaType", float64(limit)/(1<<20))}
 }
 
-// explain turns a transport's error into one without the URL.
+// explain turns a transport's error into one that does not contain the URL.
 func explain(err error, timeout time.Duration) error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own

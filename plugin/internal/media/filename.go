@@ -11,16 +11,15 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// maxName is how many characters of a file name are kept.
+// maxName is the maximum length of a file name, in characters.
 const maxName = 120
 
-// urlName is the name in a URL's path; empty if it has none.
+// urlName returns the name in a URL's path, or "".
 func urlName(u *url.URL) string { return cleanName(latin(path.Base(u.Path))) }
 
-// dispositionName reads the name from a Content-Disposition header (RFC 6266), also
-// as servers really write it: without the type or the quotes, in raw UTF-8 or
-// Latin-1, percent-encoded or as an encoded word of mail, with the path of the
-// server's disk. It is empty if there is none.
+// dispositionName reads the name from a Content-Disposition header (RFC 6266), or returns "". It
+// also accepts what servers really send: a name without the type or the quotes, in raw UTF-8 or
+// Latin-1, percent-encoded or as an encoded word of mail, or with the path on the server's disk.
 func dispositionName(header string) string {
 	var plain, extended string
 	for rest := header; rest != ""; {
@@ -39,9 +38,9 @@ func dispositionName(header string) string {
 	return plain
 }
 
-// nextParameter cuts one "name=value" off, up to the next semicolon outside of
-// quotes. A quoted value is unquoted; a backslash is only an escape before a quote
-// or another backslash, and else one of a path.
+// nextParameter splits off one "name=value", up to the next semicolon outside quotes. A quoted
+// value is unquoted; a backslash is an escape only before a quote or another backslash, and
+// otherwise part of a path.
 func nextParameter(s string) (name, value, rest string) {
 	end := strings.IndexAny(s, ";=")
 	if end < 0 || s[end] == ';' {
@@ -65,7 +64,7 @@ func nextParameter(s string) (name, value, rest string) {
 	return name, b.String(), rest
 }
 
-// extendedValue decodes charset'language'percent-encoded (RFC 8187); empty if it cannot.
+// extendedValue decodes charset'language'percent-encoded (RFC 8187), or returns "" if it cannot.
 func extendedValue(s string) string {
 	parts := strings.SplitN(s, "'", 3)
 	if len(parts) < 3 { // only the value
@@ -75,7 +74,7 @@ func extendedValue(s string) string {
 	switch strings.ToLower(parts[0]) {
 	case "utf-8", "utf8", "iso-8859-1", "windows-1252", "":
 	default:
-		return "" // no browser reads more; there should be a plain one, too
+		return "" // browsers read no other charset; the plain parameter should exist, too
 	}
 	if err != nil {
 		return ""
@@ -83,7 +82,7 @@ func extendedValue(s string) string {
 	return latin(value)
 }
 
-// readable is the text of a name that servers write in more than one way.
+// readable decodes a name that servers may encode in several ways.
 func readable(s string) string {
 	if strings.Contains(s, "=?") {
 		if word, err := new(mime.WordDecoder).DecodeHeader(s); err == nil {
@@ -96,7 +95,7 @@ func readable(s string) string {
 	return latin(s)
 }
 
-// latin takes what is not UTF-8 for Latin-1, as Windows extends it.
+// latin decodes text that is not UTF-8 as Latin-1 with the Windows extensions.
 func latin(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -105,8 +104,8 @@ func latin(s string) string {
 	return s
 }
 
-// cleanName makes a name that is only a name wherever the receiver saves it: no
-// folders, no leading dots, nothing invisible or that turns the reading direction.
+// cleanName reduces a name to a plain file name that is safe wherever the receiver saves it: no
+// folders, no leading dots, nothing invisible, and nothing that changes the reading direction.
 func cleanName(name string) string {
 	name = strings.ToValidUTF8(name, "")
 	name = strings.Map(func(r rune) rune {

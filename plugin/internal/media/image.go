@@ -15,28 +15,27 @@ import (
 )
 
 const (
-	// maxDecoded is how much memory the pictures that are decoded at the same time
-	// may take, in bytes; one that needs more is not decoded. A small file can claim
-	// billions of pixels.
+	// maxDecoded is how much memory, in bytes, all pictures decoded at the same time may take; a
+	// picture that needs more is not decoded. A small file can claim billions of pixels.
 	maxDecoded = 64 << 20
 	// thumbSide is the longer side of a thumbnail, in pixels.
 	thumbSide = 96
-	// convertedSide is the longer side of a converted picture: what WhatsApp's own
-	// clients scale photos to.
+	// convertedSide is the longer side of a converted picture, in pixels: WhatsApp's own clients
+	// scale photos to this size.
 	convertedSide = 1600
 )
 
-// picture is what can be said of a picture without decoding it.
+// picture describes a picture without decoding it.
 type picture struct {
 	size     image.Point // as stored
 	turn     orientation
 	animated bool
-	memory   int64 // bytes that decoding takes at most
-	// decode gives the first frame and where it lies on the canvas of size.
+	memory   int64 // upper limit of the bytes that decoding takes
+	// decode returns the first frame and its position on the canvas of the given size.
 	decode func() (frame image.Image, at image.Point, err error)
 }
 
-// looks are how the formats are looked at.
+// looks maps each format to the function that examines it.
 var looks = map[string]func(file *io.SectionReader) (picture, error){
 	"image/jpeg": lookJPEG,
 	"image/png":  lookPNG,
@@ -44,9 +43,10 @@ var looks = map[string]func(file *io.SectionReader) (picture, error){
 	"image/webp": lookWebP,
 }
 
-// examineImage measures the picture and gives it a thumbnail. WebP and GIF become
-// JPEG: WhatsApp shows them as stickers or not at all. A JPEG or PNG is sent as it
-// is, and phones read more than we do: at worst it goes without a thumbnail.
+// examineImage measures the picture and gives it a thumbnail. WebP and GIF are converted to JPEG,
+// because WhatsApp shows them as stickers or not at all. A JPEG or PNG is sent unchanged, even if
+// we cannot decode it, because phones read more formats than we do: it then goes without a
+// thumbnail.
 func (l *Loader) examineImage(ctx context.Context, got *fetched, m *buttons.Media) error {
 	convert := m.Mimetype != "image/jpeg" && m.Mimetype != "image/png"
 	if !convert {
@@ -105,7 +105,7 @@ func damaged(err error) error {
 	return &Error{Reason: WrongType, Message: "the picture behind mediaUrl is damaged", Err: err}
 }
 
-// convert puts a JPEG of the picture in place of the fetched file.
+// convert replaces the fetched file by a JPEG of the picture.
 func (l *Loader) convert(got *fetched, picture image.Image) error {
 	file, err := l.temporary()
 	if err != nil {
@@ -120,8 +120,8 @@ func (l *Loader) convert(got *fetched, picture image.Image) error {
 	return nil
 }
 
-// flatten draws a frame on a white canvas, since JPEG has no transparency, scaled
-// down so that the canvas' longer side is no longer than side.
+// flatten draws a frame on a white canvas, because JPEG has no transparency, scaled down so that
+// the longer side of the canvas is at most side.
 func flatten(frame image.Image, at, size image.Point, side int) *image.RGBA {
 	scaled := func(p image.Point) image.Point { return p }
 	if longer := max(size.X, size.Y); longer > side {
@@ -136,5 +136,5 @@ func flatten(frame image.Image, at, size image.Point, side int) *image.RGBA {
 	return canvas
 }
 
-// whole reads a file from its beginning.
+// whole returns a reader of the file from its beginning.
 func whole(file *os.File) *io.SectionReader { return io.NewSectionReader(file, 0, 1<<62) }

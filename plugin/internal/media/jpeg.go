@@ -10,8 +10,8 @@ import (
 	"io"
 )
 
-// lookJPEG reads the markers up to the frame header. It knows the size of every
-// JPEG, also of one that image/jpeg cannot decode.
+// lookJPEG reads the markers up to the frame header. It finds the size of every JPEG, even of one
+// that image/jpeg cannot decode.
 func lookJPEG(file *io.SectionReader) (picture, error) {
 	p := picture{turn: upright}
 	adobe := false
@@ -25,7 +25,7 @@ func lookJPEG(file *io.SectionReader) (picture, error) {
 			return p, err
 		}
 		if marker == 0x01 || marker >= 0xd0 && marker <= 0xd8 {
-			continue // alone
+			continue // no segment follows
 		}
 		segment, err := readSegment(r)
 		if err != nil {
@@ -44,7 +44,7 @@ func lookJPEG(file *io.SectionReader) (picture, error) {
 	}
 }
 
-// nextMarker skips to the next marker, as decoders do.
+// nextMarker skips to the next marker in the same way as decoders.
 func nextMarker(r *bufio.Reader) (byte, error) {
 	for {
 		b, err := r.ReadByte()
@@ -83,8 +83,8 @@ func (p *picture) frameHeader(file *io.SectionReader, header []byte, progressive
 	if p.size.X == 0 || p.size.Y == 0 || components == 0 {
 		return errors.New("the JPEG has no pixels")
 	}
-	// Samples of all components in one unit of the widest sampling, rounded up to
-	// whole units, each of which is up to 4×4 blocks of 8×8.
+	// samples counts the samples of all components in one unit of the widest sampling, times the
+	// number of units, rounded up; a unit has up to 4×4 blocks of 8×8 samples.
 	var across, down, samples int64
 	for i := range components {
 		h, v := int64(header[7+3*i]>>4), int64(header[7+3*i]&15)
@@ -97,14 +97,14 @@ func (p *picture) frameHeader(file *io.SectionReader, header []byte, progressive
 	samples *= 64 * units(p.size.X, across) * units(p.size.Y, down)
 	p.memory = samples
 	if progressive {
-		p.memory += 4 * samples // the coefficients wait for the last scan
+		p.memory += 4 * samples // the coefficients are kept until the last scan
 	}
 	if components == 4 || adobe {
 		p.memory += 4 * int64(p.size.X) * int64(p.size.Y) // colours are converted
 	}
 	p.memory += decoderSize
 	p.decode = func() (image.Image, image.Point, error) {
-		// Some cameras leave the end marker out. One too many does no harm.
+		// Some cameras omit the end marker. A second one does no harm.
 		frame, err := decodeAs(p.size, func() (image.Config, error) { return jpeg.DecodeConfig(rewind(file)) },
 			func() (image.Image, error) {
 				return jpeg.Decode(io.MultiReader(rewind(file), bytes.NewReader([]byte{0xff, 0xd9})))
@@ -117,8 +117,8 @@ func (p *picture) frameHeader(file *io.SectionReader, header []byte, progressive
 // decoderSize is what a decoder needs besides the pixels, in bytes.
 const decoderSize = 256 << 10
 
-// decodeAs decodes a picture if its decoder reads the same size from the header as
-// we did: the memory was granted for that.
+// decodeAs decodes a picture if its decoder reads the same size from the header as we did, because
+// the memory was granted for that size.
 func decodeAs(size image.Point, config func() (image.Config, error), decode func() (image.Image, error)) (image.Image, error) {
 	c, err := config()
 	if err != nil {

@@ -1,18 +1,16 @@
-// Package media turns a mediaUrl into the header of a message: it fetches the
-// file, finds out what it really is, makes a thumbnail and uploads it to
-// WhatsApp's media servers.
+// Package media turns a mediaUrl into the header of a message: it fetches the file, determines its
+// real type, makes a thumbnail and uploads it to WhatsApp's media servers.
 //
 // What the package guarantees:
 //
-//   - Every address is dialled through package netguard, redirects too: one that is
-//     not public is refused, but for private ones with Options.Private.
-//   - Nothing is unbounded: bytes, memory for pixels, redirects, time, and how many
-//     files are worked on at once; files of one instance do not wait for another's.
-//   - The content decides the type, not its name or its Content-Type, and documents
-//     are named for what they are. What may surprise is in [buttons.Media.Warnings].
+//   - Every address, including those of redirects, is dialled through package netguard. An address
+//     that is not public is refused, except for private ones with Options.Private.
+//   - Everything is bounded: bytes, memory for pixels, redirects, time, and how many files are
+//     processed at once; files of one instance do not wait for another's.
+//   - The content decides the type, not the name or the Content-Type, and a document's name
+//     matches its type. Anything that may surprise is in [buttons.Media.Warnings].
 //   - A JPEG, PNG, video or document is sent byte for byte.
-//   - Files live in nameless temporary files: nothing is left behind, not even by
-//     kill -9.
+//   - Files are kept in unnamed temporary files: nothing is left behind, not even by kill -9.
 //
 // Every error is an [*Error] that says whose fault it is.
 package media
@@ -34,24 +32,24 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
-// Options bound a Loader. Zero values mean the defaults.
+// Options configure a Loader. Zero values mean the defaults.
 type Options struct {
 	// Dir holds the temporary files. It must exist; it should be 0700.
 	Dir string
-	// Private lets files come from private addresses and this machine, too.
+	// Private also allows files from private addresses and from this machine.
 	Private bool
-	// MaxBytes limits every kind of file, on top of what WhatsApp takes: 16 MiB
-	// for images, 64 MiB for videos and 100 MiB for documents.
+	// MaxBytes limits files of every kind, in addition to WhatsApp's own limits: 16 MiB for images,
+	// 64 MiB for videos and 100 MiB for documents.
 	MaxBytes int64
-	// Timeout is for one fetch, from the first lookup to the last byte; 60 s.
+	// Timeout limits one fetch, from the first DNS lookup to the last byte; 60 s by default.
 	Timeout time.Duration
-	// Cache, if set, saves uploading the same file again for an instance.
+	// Cache, if set, avoids uploading the same file again for an instance.
 	Cache Cache
 	Log   *slog.Logger
 }
 
-// Progress is told what is going on: "fetching" with the bytes so far and the
-// expected total (0: unknown), then "uploading".
+// Progress is called with the current stage: "fetching" with the bytes so far and the expected
+// total (0: unknown), then "uploading".
 type Progress func(stage string, done, total int64)
 
 // Loader makes headers. It is safe for concurrent use.
@@ -59,17 +57,16 @@ type Loader struct {
 	opt    Options
 	client *http.Client
 
-	places   *semaphore.Weighted // of all instances together
-	own      *places             // of one instance
-	memory   *semaphore.Weighted // bytes that pictures are decoded into
-	previews previews            // of pictures that were decoded
-	uploads  *places             // one for the same file: the second finds what the first has uploaded
+	places   *semaphore.Weighted // for all instances together
+	own      *places             // for each instance
+	memory   *semaphore.Weighted // bytes for decoded pictures
+	previews previews            // of recently decoded pictures
+	uploads  *places             // one per file: a second upload of the same file finds the first one's result
 }
 
-// How many files are worked on at the same time; more wait in the order of their
-// coming. The sum bounds the disk: two copies of each, one of them encrypted. An
-// instance has so few of it that those of one instance, however slow the servers
-// it names, never keep another from its own.
+// How many files are processed at the same time; further ones wait in order of arrival. The total
+// bounds disk use: two copies of each file, one of them encrypted. The share of each instance is so
+// small that one instance, however slow its servers, never blocks another.
 const (
 	maxPlaces    = 32
 	maxOwnPlaces = 4
@@ -94,8 +91,8 @@ func New(opt Options) *Loader {
 // Close closes idle connections.
 func (l *Loader) Close() { l.client.CloseIdleConnections() }
 
-// Header fetches the file behind rawURL, which must be of the kind, uploads it for
-// the instance and describes it for the encoder. progress may be nil.
+// Header fetches the file behind rawURL, checks that it is of the kind, uploads it for the instance
+// and describes it for the encoder. progress may be nil.
 func (l *Loader) Header(ctx context.Context, up Uploader, instance, rawURL string, kind buttons.MediaType, progress Progress) (*buttons.Media, error) {
 	return l.header(ctx, l.sealed(up), instance, rawURL, kind, progress)
 }
@@ -125,8 +122,8 @@ func (l *Loader) header(ctx context.Context, to host, instance, rawURL string, k
 	return header, nil
 }
 
-// place waits for a place of the instance, and only then, for fairness, for one of
-// all.
+// place waits for a place of the instance and only then, for fairness, for one of the places shared
+// by all.
 func (l *Loader) place(ctx context.Context, instance string) (release func(), err error) {
 	leave, err := l.own.take(ctx, instance)
 	if err != nil {
@@ -142,7 +139,7 @@ func (l *Loader) place(ctx context.Context, instance string) (release func(), er
 	}, nil
 }
 
-// limit is how many bytes a file of the kind may have.
+// limit returns the maximum size of a file of the kind, in bytes.
 func (l *Loader) limit(kind buttons.MediaType) int64 {
 	limits := map[buttons.MediaType]int64{buttons.Image: 16 << 20, buttons.Video: 64 << 20, buttons.Document: 100 << 20}
 	limit := limits[kind]
@@ -152,9 +149,8 @@ func (l *Loader) limit(kind buttons.MediaType) int64 {
 	return limit
 }
 
-// examine finds out what the file is, makes sure that it is what was asked for,
-// and describes what can be seen without WhatsApp. It may put a converted file in
-// place of the fetched one.
+// examine determines the file's type, checks that it is of the requested kind, and fills in what
+// can be found without WhatsApp. It may replace the fetched file by a converted one.
 func (l *Loader) examine(ctx context.Context, got *fetched, kind buttons.MediaType) (*buttons.Media, error) {
 	head := make([]byte, headSize)
 	n, err := got.file.ReadAt(head, 0)
@@ -177,7 +173,7 @@ func (l *Loader) examine(ctx context.Context, got *fetched, kind buttons.MediaTy
 	return m, nil
 }
 
-// temporary makes a file without a name: it goes when it is closed.
+// temporary makes a file without a name, which disappears when it is closed.
 func (l *Loader) temporary() (*os.File, error) {
 	file, err := os.CreateTemp(l.opt.Dir, "media-*")
 	if err == nil {
@@ -205,10 +201,10 @@ func mismatch(mediaType string, kind buttons.MediaType) error {
 	return e
 }
 
-// Reason says why there is no header.
+// Reason is why there is no header.
 type Reason string
 
-// The reasons. All but the last two are the caller's to mend.
+// The reasons. The caller can fix all but the last two.
 const (
 	BadURL      Reason = "media_url"         // not an absolute http or https URL
 	Refused     Reason = "media_refused"     // the address is not allowed
@@ -219,12 +215,12 @@ const (
 	Internal    Reason = "media_internal"    // this machine: disk, memory
 )
 
-// Error is why there is no header. Message is for the caller and holds no secret
-// of the URL.
+// Error describes why there is no header. Message is for the caller and reveals no secret of the
+// URL.
 type Error struct {
 	Reason  Reason
 	Message string
-	Retry   bool  // the same call can work later
+	Retry   bool  // the same call may succeed later
 	Err     error // for the log; may hold the host name
 }
 
@@ -234,7 +230,7 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Caller reports whether the caller can mend it: the request, or what it links to.
+// Caller reports whether the caller can fix the cause: the request, or the file it links to.
 func (e *Error) Caller() bool { return e.Reason != Upload && e.Reason != Internal }
 
 // Codes of warnings.

@@ -6,13 +6,13 @@ import (
 	"image"
 )
 
-// orientation is how a picture is turned before it is shown, as EXIF numbers it: 1
-// not at all, 2–4 mirrored or upside down, 5–8 on its side. Everything else is 1.
+// orientation is how a picture is turned before it is shown, in EXIF numbering: 1 not at all, 2–4
+// mirrored or upside down, 5–8 on its side. Any other value counts as 1.
 type orientation uint16
 
 const upright orientation = 1
 
-// orientationOf reads the tag from the EXIF data of a picture, a TIFF file.
+// orientationOf reads the orientation tag from a picture's EXIF data, which is a TIFF file.
 func orientationOf(exif []byte) orientation {
 	exif = bytes.TrimPrefix(exif, []byte("Exif\x00\x00"))
 	if len(exif) < 8 {
@@ -45,7 +45,7 @@ func orientationOf(exif []byte) orientation {
 
 func (o orientation) onItsSide() bool { return o >= 5 && o <= 8 }
 
-// size is that of a picture of the stored size when it is shown.
+// size returns the size at which a picture of the stored size is shown.
 func (o orientation) size(stored image.Point) image.Point {
 	if o.onItsSide() {
 		return image.Pt(stored.Y, stored.X)
@@ -53,7 +53,7 @@ func (o orientation) size(stored image.Point) image.Point {
 	return stored
 }
 
-// apply turns a picture the way it is shown.
+// apply turns a picture into the orientation in which it is shown.
 func (o orientation) apply(stored *image.RGBA) *image.RGBA {
 	if o < 2 || o > 8 {
 		return stored

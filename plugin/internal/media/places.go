@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// places are a few for each key, given out in the order of asking. It holds only
-// the keys that somebody has or waits for.
+// places limits the concurrent users of each key, who are served in order of arrival. It stores
+// only the keys that are in use or waited for.
 type places struct {
 	each int64
 	mu   sync.Mutex
@@ -22,8 +22,7 @@ type key struct {
 
 func newPlaces(each int64) *places { return &places{each: each, keys: map[string]*key{}} }
 
-// take waits for a place of the key, which is held until release. The error is the
-// context's.
+// take waits for a place of the key and holds it until release. The error is the context's.
 func (p *places) take(ctx context.Context, name string) (release func(), err error) {
 	p.mu.Lock()
 	k := p.keys[name]

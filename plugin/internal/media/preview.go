@@ -9,19 +9,20 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
-// A campaign sends one picture to thousands. It is fetched for each of them, since what a link leads
-// to may change at any time; but a file with the same content is decoded once.
+// A campaign sends one picture to thousands of people. The picture is fetched for each of them,
+// because the file behind a link may change at any time; but files with the same content are
+// decoded only once.
 
-// maxPreviews is how many are remembered; a thumbnail has 2 to 5 KiB.
+// maxPreviews is how many previews are kept; a thumbnail takes 2 to 5 KiB.
 const maxPreviews = 64
 
-// preview is what decoding a picture gives.
+// preview is the result of decoding a picture.
 type preview struct {
 	width, height uint32
 	thumbnail     []byte
 }
 
-// previews are those of the last pictures, by the SHA-256 of their files.
+// previews holds the previews of recent pictures by the SHA-256 of their files.
 type previews struct {
 	*lru.Cache[[sha256.Size]byte, preview]
 }
@@ -34,7 +35,7 @@ func newPreviews() previews {
 	return previews{known}
 }
 
-// of completes m, if the picture is known.
+// of completes m if the picture is known.
 func (p previews) of(got *fetched, m *buttons.Media) (known bool, err error) {
 	hash, _, err := got.hash()
 	if err != nil {
@@ -47,14 +48,14 @@ func (p previews) of(got *fetched, m *buttons.Media) (known bool, err error) {
 	return known, nil
 }
 
-// keep remembers m's preview.
+// keep stores m's preview.
 func (p previews) keep(got *fetched, m *buttons.Media) {
 	if hash, _, err := got.hash(); err == nil {
 		p.Add([sha256.Size]byte(hash), preview{m.Width, m.Height, m.Thumbnail})
 	}
 }
 
-// hash is the SHA-256 of the file, and its size.
+// hash returns the SHA-256 of the file, and its size.
 func (f *fetched) hash() (sum []byte, size int64, err error) {
 	if f.sum == nil {
 		hash := sha256.New()

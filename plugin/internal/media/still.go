@@ -8,14 +8,14 @@ import (
 	"io"
 )
 
-// lookPNG counts with the largest pixels the header allows.
+// lookPNG assumes the largest pixel size that the header allows.
 func lookPNG(file *io.SectionReader) (picture, error) {
 	config, err := png.DecodeConfig(rewind(file))
 	if err != nil {
 		return picture{}, err
 	}
-	// Signature, length and name of the first chunk, IHDR; then width and height,
-	// depth, colour type, compression, filter and interlacing.
+	// The signature, the length and name of the first chunk (IHDR), then width, height, depth,
+	// colour type, compression, filter and interlacing.
 	head := make([]byte, 29)
 	if _, err := file.ReadAt(head, 0); err != nil {
 		return picture{}, err
@@ -25,11 +25,11 @@ func lookPNG(file *io.SectionReader) (picture, error) {
 	switch {
 	case string(head[12:16]) != "IHDR" || depth == 16:
 		perPixel = 8
-	case colour == 3: // with a palette
+	case colour == 3: // a palette
 		perPixel = 1
 	}
 	if interlaced {
-		perPixel *= 2 // each pass is a picture
+		perPixel *= 2 // each pass is a picture of its own
 	}
 	size := image.Pt(config.Width, config.Height)
 	return picture{
@@ -41,7 +41,7 @@ func lookPNG(file *io.SectionReader) (picture, error) {
 	}, nil
 }
 
-// lookGIF finds out whether there is a second frame, too.
+// lookGIF also determines whether there is a second frame.
 func lookGIF(file *io.SectionReader) (picture, error) {
 	config, err := gif.DecodeConfig(rewind(file))
 	if err != nil {
@@ -50,7 +50,7 @@ func lookGIF(file *io.SectionReader) (picture, error) {
 	size := image.Pt(config.Width, config.Height)
 	return picture{
 		size: size, turn: upright, animated: frames(bufio.NewReader(rewind(file))) > 1,
-		memory: 2*int64(size.X)*int64(size.Y) + decoderSize, // as stored, and without interlacing
+		memory: 2*int64(size.X)*int64(size.Y) + decoderSize, // as stored, and de-interlaced
 		decode: func() (image.Image, image.Point, error) {
 			frame, err := gif.Decode(rewind(file))
 			if err != nil {
@@ -61,7 +61,7 @@ func lookGIF(file *io.SectionReader) (picture, error) {
 	}, nil
 }
 
-// frames counts the frames of a GIF, up to two, and ends where it is damaged.
+// frames counts the frames of a GIF up to two, and stops where the file is damaged.
 func frames(r *bufio.Reader) (n int) {
 	head := make([]byte, 13)
 	if _, err := io.ReadFull(r, head); err != nil || !skipColours(r, head[10]) {
@@ -105,7 +105,7 @@ func frames(r *bufio.Reader) (n int) {
 	return n
 }
 
-// skipColours skips a colour table, if the flags announce one.
+// skipColours skips a colour table if the flags announce one.
 func skipColours(r *bufio.Reader, flags byte) bool {
 	if flags&0x80 == 0 {
 		return true

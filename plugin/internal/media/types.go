@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/buttons"
 )
 
-// headSize is how much of a file decides its type, in bytes: enough for the first
-// names inside an office file.
+// headSize is how many bytes of a file determine its type: enough for the first names inside an
+// office file.
 const headSize = 64 << 10
 
 const (
@@ -18,8 +18,8 @@ const (
 	text    = "text/plain"
 )
 
-// sniff names the type of a file by its first bytes: unknown when they say nothing.
-// under is what it is a kind of: text, a ZIP archive, OLE storage; else itself.
+// sniff returns the type of a file from its first bytes, or unknown. under is the more general
+// type: text, a ZIP archive or OLE storage; otherwise the type itself.
 func sniff(head []byte) (mediaType, under string) {
 	m := mimetype.Detect(head)
 	mediaType = withoutParameters(m.String())
@@ -36,20 +36,20 @@ func sniff(head []byte) (mediaType, under string) {
 	return mediaType, under
 }
 
-// sameAs are types that are sent under another name.
+// sameAs maps types to the type under which they are sent.
 var sameAs = map[string]string{
 	"image/apng": "image/png", "video/x-m4v": "video/mp4", "video/3gpp2": "video/3gpp", "audio/x-m4a": "audio/mp4",
-	"application/xhtml+xml": "text/html", "text/html": "text/html", "image/svg+xml": "image/svg+xml", "text/rtf": "text/rtf", // no text to be named at will
+	"application/xhtml+xml": "text/html", "text/html": "text/html", "image/svg+xml": "image/svg+xml", "text/rtf": "text/rtf", // under themselves: not a text that may take any name
 }
 
-// withoutParameters cuts a charset off.
+// withoutParameters removes parameters such as a charset.
 func withoutParameters(t string) string {
 	t, _, _ = strings.Cut(t, ";")
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// fits reports whether WhatsApp shows a file of the type as the kind. Images that
-// are not JPEG or PNG are converted.
+// fits reports whether WhatsApp shows a file of this type as the kind. Images other than JPEG and
+// PNG are converted.
 func fits(mediaType string, kind buttons.MediaType) bool {
 	switch kind {
 	case buttons.Image:
@@ -60,12 +60,11 @@ func fits(mediaType string, kind buttons.MediaType) bool {
 	return kind == buttons.Document
 }
 
-// fileType is a type of documents. The table is ours, since package mime's depends
-// on the machine.
+// fileType is a document type. The table is our own, because package mime's depends on the machine.
 type fileType struct {
 	name       string
-	extensions []string // the first is the usual one
-	of         string   // what the content may look like, if it does not tell more
+	extensions []string // the first is the preferred one
+	of         string   // the more general type that the content may appear as
 }
 
 const (
@@ -134,7 +133,7 @@ var fileTypes = []fileType{
 	{"application/vnd.microsoft.portable-executable", []string{".exe", ".dll"}, ""},
 }
 
-// typeOf finds a type of the table by its name or one of its extensions, with dot.
+// typeOf finds a type in the table by its name or by one of its extensions, with the dot.
 func typeOf(nameOrExtension string) (fileType, bool) {
 	i := slices.IndexFunc(fileTypes, func(t fileType) bool {
 		return t.name == nameOrExtension || slices.Contains(t.extensions, nameOrExtension)
@@ -145,13 +144,14 @@ func typeOf(nameOrExtension string) (fileType, bool) {
 	return fileTypes[i], true
 }
 
-// refines reports whether content of a type, and of what it is under, may be this one.
+// refines reports whether content detected as mediaType, under the general type under, may be of
+// type t.
 func (t fileType) refines(mediaType, under string) bool {
 	switch {
 	case mediaType == unknown:
 		return t.of != text && t.name != text
 	case under == text:
-		return t.of == text || t.name == text // which of them, content only suggests
+		return t.of == text || t.name == text // content only suggests which text type it is
 	}
 	for of := t.of; of != ""; {
 		if of == mediaType {
@@ -163,7 +163,7 @@ func (t fileType) refines(mediaType, under string) bool {
 	return false
 }
 
-// extensions of a type; none if it has no usual one.
+// extensions returns the extensions of a type, or nil if it has no usual one.
 func extensions(mediaType string) []string {
 	if t, ok := typeOf(mediaType); ok {
 		return t.extensions

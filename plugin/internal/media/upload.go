@@ -15,8 +15,8 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// Uploader is what whatsmeow.Client does: it encrypts what it reads into the
-// temporary file and sends that to WhatsApp's media servers.
+// Uploader is whatsmeow.Client's upload: it encrypts plaintext into the temporary file and sends
+// that to WhatsApp's media servers.
 type Uploader interface {
 	UploadReader(ctx context.Context, plaintext io.Reader, tempFile io.ReadWriteSeeker, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error)
 }
@@ -27,17 +27,17 @@ type Cache interface {
 	PutUpload(ctx context.Context, u cache.Upload) error
 }
 
-// cacheTime is how long an upload is used again. WhatsApp keeps one for weeks; a
-// day is enough for a campaign and leaves the receiver the rest.
+// cacheTime is how long an upload is reused. WhatsApp keeps an upload for weeks; reusing it for one
+// day is enough for a campaign and leaves the rest of that time to the receiver.
 const cacheTime = 24 * time.Hour
 
-// host is one of the two ways to leave a file with WhatsApp.
+// host is one of the two ways to upload a file to WhatsApp.
 type host struct {
-	prefix string // of the kind in the cache
+	prefix string // prefix of the kind in the cache
 	send   func(ctx context.Context, plaintext *io.SectionReader, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error)
 }
 
-// sealed is the way of everything but channels: only who gets the message can open
+// sealed is the upload for everything except channels: only the message's recipients can decrypt
 // the file.
 func (l *Loader) sealed(up Uploader) host {
 	return host{send: func(ctx context.Context, plaintext *io.SectionReader, appInfo whatsmeow.MediaType) (whatsmeow.UploadResponse, error) {
@@ -50,7 +50,7 @@ func (l *Loader) sealed(up Uploader) host {
 	}}
 }
 
-// upload completes the header with where WhatsApp keeps the file.
+// upload fills in where WhatsApp keeps the file.
 func (l *Loader) upload(ctx context.Context, to host, instance string, got *fetched, m *buttons.Media, progress Progress) error {
 	hash, size, err := got.hash()
 	if err != nil {
@@ -99,8 +99,8 @@ type location struct {
 	Handle                              string `json:",omitempty"`
 }
 
-// recall completes m from the cache. The name, the type and the thumbnail stay
-// those of this request.
+// recall completes m from the cache. The name, the type and the thumbnail remain those of this
+// request.
 func (l *Loader) recall(ctx context.Context, entry cache.Upload, m *buttons.Media) bool {
 	if l.opt.Cache == nil {
 		return false
@@ -123,7 +123,7 @@ func (l *Loader) recall(ctx context.Context, entry cache.Upload, m *buttons.Medi
 	return true
 }
 
-// remember caches an upload. Without it the next send uploads again, no more.
+// remember caches an upload. If that fails, the only cost is another upload for the next send.
 func (l *Loader) remember(ctx context.Context, entry cache.Upload, m *buttons.Media) {
 	if l.opt.Cache == nil {
 		return

@@ -10,18 +10,18 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// maxChunks is how many chunks of a WebP file are looked at.
+// maxChunks is how many chunks of a WebP file are examined.
 const maxChunks = 1000
 
-// chunk is a part of a WebP file. Its data is in the file.
+// chunk is a part of a WebP file. Its data stays in the file.
 type chunk struct {
 	id   string
 	from int64
 	size int64
 }
 
-// chunksOf lists the chunks between two places of the file, up to maxChunks and to
-// the first that is cut.
+// chunksOf lists the chunks between two offsets of the file: at most maxChunks, and only those
+// before the first truncated one.
 func chunksOf(file io.ReaderAt, from, to int64) []chunk {
 	var list []chunk
 	var head [8]byte
@@ -38,8 +38,8 @@ func chunksOf(file io.ReaderAt, from, to int64) []chunk {
 	return list
 }
 
-// lookWebP finds the first frame of an animation, which golang.org/x/image cannot:
-// it makes a still file of it.
+// lookWebP also finds the first frame of an animation, which golang.org/x/image cannot decode, by
+// making a still file of it.
 func lookWebP(file *io.SectionReader) (picture, error) {
 	var head [12]byte
 	if _, err := file.ReadAt(head[:], 0); err != nil {
@@ -97,8 +97,8 @@ func lookWebP(file *io.SectionReader) (picture, error) {
 	return frame, err
 }
 
-// stillOf makes a picture of the chunks of one frame: one with the pixels and, for
-// lossy ones, one with transparency before it.
+// stillOf makes a picture from the chunks of one frame: a chunk with the pixels, preceded in lossy
+// frames by an optional chunk with the transparency.
 func stillOf(file *io.SectionReader, chunks []chunk) (picture, error) {
 	var p picture
 	var alpha, pixels *chunk
@@ -118,16 +118,16 @@ func stillOf(file *io.SectionReader, chunks []chunk) (picture, error) {
 	if _, err := file.ReadAt(head[:], pixels.from); err != nil {
 		return p, err
 	}
-	perPixel := int64(8) // lossless: twice 4, for a palette
+	perPixel := int64(8) // lossless: 4 bytes, doubled for a palette
 	if pixels.id == "VP8 " {
 		p.size = image.Pt(int(binary.LittleEndian.Uint16(head[6:]))&0x3fff, int(binary.LittleEndian.Uint16(head[8:]))&0x3fff)
 		if perPixel = 2; alpha != nil {
-			perPixel += 9 // lossless, and then a plane
+			perPixel += 9 // the transparency is decoded losslessly, then copied to a plane
 		}
 	} else {
 		bits := int(binary.LittleEndian.Uint32(head[1:]))
 		p.size = image.Pt(1+bits&0x3fff, 1+bits>>14&0x3fff)
-		alpha = nil // it has its own
+		alpha = nil // lossless pixels include transparency
 	}
 	p.memory = perPixel*int64(p.size.X+16)*int64(p.size.Y+16) + decoderSize
 	parts := []chunk{*pixels}
@@ -143,7 +143,7 @@ func stillOf(file *io.SectionReader, chunks []chunk) (picture, error) {
 	return p, nil
 }
 
-// stillFile is a WebP file of the chunks.
+// stillFile returns a WebP file made of the chunks.
 func stillFile(file io.ReaderAt, size image.Point, parts []chunk) io.Reader {
 	var body []io.Reader
 	total := int64(len("WEBP"))

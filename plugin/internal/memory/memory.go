@@ -20,8 +20,8 @@ import (
 const (
 	often = time.Second // between two checks
 	rest  = 2 << 20     // bytes that an idle process allocates between two checks, at most
-	spare = 8 << 20     // an excess of so many bytes is not worth a collection,
-	share = 4           // nor is one of 1/share of the live heap
+	spare = 8 << 20     // bytes of excess that are not worth a collection,
+	share = 4           // nor is an excess of 1/share of the memory in use
 )
 
 // Keeper manages the memory of the process. Make one with [New].

@@ -1,5 +1,5 @@
-// Package problem says what an error of the pool or the store means to a caller of the
-// node: a code, a status, whose fault it is, what is known of the effect, and what to do.
+// Package problem translates errors of the pool and the store for callers of the node: a code, a
+// status, who is at fault, what is known of the effect, and what to do.
 package problem
 
 import (
@@ -15,35 +15,35 @@ import (
 	"github.com/tapnode/tapnode/sdk"
 )
 
-// CodeInvalid is the code of a request that only the service could find fault with.
+// CodeInvalid is the code of a request whose fault only the service could detect.
 const CodeInvalid = "invalid_request"
 
-// codeStale is the code of a call for an instance that is another process's.
+// codeStale is the code of a call for an instance that belongs to another process.
 const codeStale = "stale_epoch"
 
-// New is a failure without effect.
+// New returns a problem for a failure without effect.
 func New(status int, code string, fault sdk.Fault, message string) *sdk.Problem {
 	return &sdk.Problem{Code: code, HTTPStatus: status, Message: message, Effect: sdk.EffectNone, Fault: fault}
 }
 
-// Retryable says when to repeat the call.
+// Retryable marks the problem as retryable after a delay.
 func Retryable(p *sdk.Problem, after time.Duration) *sdk.Problem {
 	p.Retryable, p.RetryAfter = true, after
 	return p
 }
 
-// Disconnected is an instance that is not online.
+// Disconnected returns the problem of an instance that is not online.
 func Disconnected() *sdk.Problem {
 	return Retryable(New(http.StatusServiceUnavailable, "disconnected", sdk.FaultCaller,
 		"Instance is not connected to WhatsApp"), 5*time.Second)
 }
 
-// Invalid is a request that only the service could find fault with.
+// Invalid returns the problem of a request whose fault only the service could detect.
 func Invalid(pointer, message, suggestion string) *sdk.Problem {
 	return sdk.Invalid(sdk.Violation{Pointer: pointer, Code: CodeInvalid, Message: message, Suggestion: suggestion})
 }
 
-// Of says what an error of the pool or the store means to a caller.
+// Of returns the problem that an error of the pool or the store means for a caller.
 func Of(err error) error {
 	var refused *pool.RefusedError
 	switch {
@@ -88,15 +88,15 @@ func Of(err error) error {
 	return err
 }
 
-// Storage is a failure of our own database. The caller learns what to do; the error's own
-// words name files, users and hosts, and are for the log.
+// Storage returns the problem of a failure of our own database. It tells the caller what to do; the
+// error's own text names files, users and hosts, so it is only for the log.
 func Storage(err error) *sdk.Problem {
 	p := New(http.StatusInternalServerError, "storage_failed", sdk.FaultNode, "The node's database failed: "+sqldb.Reason(err))
 	p.Err = err
 	return Retryable(p, time.Second)
 }
 
-// Number is a number or JID that names nobody.
+// Number returns the problem of a number or JID that is no valid destination.
 func Number(err error) *sdk.Problem {
 	v := sdk.Violation{Pointer: "/number", Code: recipient.CodeInvalidNumber, Message: err.Error()}
 	var bad *recipient.Error

@@ -10,9 +10,9 @@ import (
 	"github.com/tapnode/tapnode/internal/typed"
 )
 
-// Dial is a phone number as one dials it: its digits, after a + if it has one. Spaces of
-// every kind, the punctuation between the digits and what nobody sees are dropped, and
-// the digits may be those of any script. ok is false for everything else.
+// Dial returns a phone number as it is dialled: an optional + and its digits. It drops spaces of
+// every kind, the punctuation between the digits and invisible characters, and accepts the digits
+// of any script. ok is false for everything else.
 func Dial(number string) (dialled string, ok bool) {
 	dialled = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || strings.ContainsRune(punctuation, r) {
@@ -23,8 +23,8 @@ func Dial(number string) (dialled string, ok bool) {
 	return dialled, digits(strings.TrimPrefix(dialled, "+"))
 }
 
-// punctuation is what people put between the digits of a phone number, beside spaces
-// and dashes. Minus signs, dots and bullets come from typography.
+// punctuation lists what people put between the digits of a phone number besides spaces and dashes.
+// Minus signs, dots and bullets come from typography.
 const punctuation = "()./\u2212\u00b7\u2022\u2027\u2219"
 
 func parsePhone(number string) (Recipient, error) {
@@ -58,13 +58,13 @@ func parsePhone(number string) (Recipient, error) {
 	return Recipient{Kind: Phone, User: bare}, nil
 }
 
-// Candidates are the ways to write the recipient's number, the caller's first.
-// It is nil unless the recipient is a phone number, and has one element where
-// the number is written in one way only or the caller gave a JID.
+// Candidates returns the ways to write the recipient's number, the caller's first. It is nil unless
+// the recipient is a phone number, and has one element if the number has only one form or the
+// caller gave a JID.
 //
-// Two forms exist in Brazil (mobiles with and without the ninth digit), Mexico
-// (52 and 521) and Argentina (54 and 549). Which one an account has depends on
-// when it was made, so only WhatsApp can tell.
+// Numbers have two forms in Brazil (mobiles with and without the ninth digit), Mexico (52 and 521)
+// and Argentina (54 and 549). Which one an account uses depends on when it was created, so only
+// WhatsApp can tell.
 func (r Recipient) Candidates() []string {
 	if r.Kind != Phone {
 		return nil
@@ -75,7 +75,7 @@ func (r Recipient) Candidates() []string {
 	return []string{r.User}
 }
 
-// otherForm is the second way to write a number, empty if there is none.
+// otherForm returns the second way to write a number, or "".
 func otherForm(n string) string {
 	switch {
 	case strings.HasPrefix(n, "55") && len(n) == 13 && n[4] == '9' && brazilianMobile(n[5]):
@@ -94,7 +94,7 @@ func otherForm(n string) string {
 	return ""
 }
 
-// brazilianMobile reports whether an eight-digit number that begins like this
-// was a mobile before the ninth digit came; 2 to 5 are landlines, and giving one
-// a 9 (or taking it from a newer mobile) would name somebody else.
+// brazilianMobile reports whether an eight-digit number with this first digit was a mobile before
+// the ninth digit was introduced. Numbers that start with 2 to 5 are landlines; adding a 9 to one
+// (or removing it from a newer mobile) would yield another person's number.
 func brazilianMobile(first byte) bool { return first >= '6' }

@@ -1,10 +1,9 @@
-// Package recipient understands the destination of a message.
+// Package recipient parses the destination of a message.
 //
-// Parse turns what a caller writes (a phone number or a JID) into a Recipient
-// and never guesses: bare digits are a phone number, even where they look like a
-// LID or a group id. Candidates and Choose settle what only WhatsApp knows,
-// which of the ways to write one number belongs to an account. The package does
-// no I/O; the question itself is asked through Resolver.
+// Parse turns the caller's input (a phone number or a JID) into a Recipient and never guesses: bare
+// digits are a phone number, even where they look like a LID or a group id. Candidates and Choose
+// decide what only WhatsApp knows: which way of writing a number belongs to an account. The package
+// does no I/O; the query itself goes through Resolver.
 package recipient
 
 import (
@@ -16,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/internal/typed"
 )
 
-// Kind tells destinations apart.
+// Kind distinguishes destinations.
 type Kind string
 
 // The kinds of destination.
@@ -27,7 +26,7 @@ const (
 	Newsletter Kind = "newsletter" // …@newsletter, a channel
 )
 
-// Recipient is a destination that is well formed; whether it exists is not known.
+// Recipient is a well-formed destination, which need not exist.
 type Recipient struct {
 	Kind Kind
 	// User is the part before the @: digits, or phone-timestamp in old group ids.
@@ -36,7 +35,7 @@ type Recipient struct {
 	Exact bool
 }
 
-// JID is the destination as whatsmeow takes it, without device and agent.
+// JID returns the destination in whatsmeow's form, without device and agent.
 func (r Recipient) JID() types.JID {
 	switch r.Kind {
 	case LID:
@@ -53,22 +52,21 @@ func (r Recipient) JID() types.JID {
 // CodeInvalidNumber is the code of every Error.
 const CodeInvalidNumber = "invalid_number"
 
-// Error says why a destination is not one. Its text never repeats the number.
+// Error describes why a destination is invalid. Its text never repeats the number.
 type Error struct {
 	Detail     string // what is wrong
 	Suggestion string // what to do; may be empty
 }
 
-// Error is the message of the HTTP API.
+// Error returns the message of the HTTP API.
 func (e *Error) Error() string { return "Invalid phone number format: " + e.Detail }
 
 // maxLength bounds the input; the longest JID with device is far below it.
 const maxLength = 128
 
-// Parse reads a phone number (country code first; see Dial, a leading + or 00 is
-// dropped, too) or a JID on s.whatsapp.net, c.us, lid, g.us or
-// newsletter. Device and agent parts, and signs that nobody sees, are dropped. The error
-// is an *Error.
+// Parse reads a phone number (country code first; see Dial; a leading + or 00 is dropped, too) or a
+// JID on s.whatsapp.net, c.us, lid, g.us or newsletter. Device and agent parts and invisible
+// characters are dropped. The error is an *Error.
 func Parse(number string) (Recipient, error) {
 	number = strings.TrimSpace(typed.Clean(number))
 	switch {
@@ -118,7 +116,7 @@ var examples = map[Kind]string{
 	Newsletter: "write 120363041234567890@newsletter",
 }
 
-// bare drops ".agent" and ":device", which name one device of an account.
+// bare drops ".agent" and ":device", which identify one device of an account.
 func bare(user string) string {
 	if i := strings.IndexAny(user, ".:"); i >= 0 && digits(strings.NewReplacer(".", "", ":", "").Replace(user[i:])) {
 		return user[:i]
@@ -138,8 +136,8 @@ func validUser(kind Kind, user string) bool {
 	}
 }
 
-// Lengths in digits: numbers by E.164, ids with room above what is in use (18,
-// and 15-10 for old groups).
+// Lengths in digits: phone numbers as in E.164; ids with room beyond those in use (18, and 15-10
+// for old groups).
 const (
 	minDigits = 7
 	maxDigits = 15
@@ -150,14 +148,14 @@ func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// Chat names a conversation by either or both of its names. A person has a phone JID
-// and a LID; a group or a channel only a JID.
+// Chat identifies a conversation by one or both of its addresses. A person has a phone JID and a
+// LID; a group or a channel has only a JID.
 type Chat struct {
 	JID string // phone JID, group JID, …; "" when unknown
 	LID string // @lid JID; "" when unknown
 }
 
-// ChatOf names a conversation by the forms that are known, each without a device.
+// ChatOf returns the conversation with the given addresses, each without its device.
 func ChatOf(forms ...types.JID) Chat {
 	var c Chat
 	for _, jid := range forms {
@@ -172,8 +170,8 @@ func ChatOf(forms ...types.JID) Chat {
 	return c
 }
 
-// Addressee is the name a message goes to: the LID where it is known, which is where
-// WhatsApp keeps the chat.
+// Addressee returns the address a message goes to: the LID if it is known, because WhatsApp keeps
+// the chat under it.
 func (c Chat) Addressee() (types.JID, error) {
 	s := c.LID
 	if s == "" {
@@ -191,7 +189,7 @@ func (c Chat) Person() bool {
 	return c.LID != "" || strings.HasSuffix(c.JID, "@"+types.DefaultUserServer)
 }
 
-// Phone is the person's number in digits; "" when it is not known.
+// Phone returns the person's number in digits, or "" if it is not known.
 func (c Chat) Phone() string {
 	jid, err := types.ParseJID(c.JID)
 	if err != nil || jid.Server != types.DefaultUserServer {

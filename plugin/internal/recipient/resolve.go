@@ -12,26 +12,26 @@ import (
 // Resolver asks WhatsApp which numbers have an account. The pool implements it
 // for one instance with whatsmeow's Client.IsOnWhatsApp.
 type Resolver interface {
-	// Lookup takes candidates, digits without +, and gives an answer
-	// for each that the server answered, in any order. It asks once for all of
-	// them, bounds the wait by ctx and its own limit, and may answer from a cache.
+	// Lookup takes candidates (digits without +) and returns an answer, in any order, for each that
+	// the server answered. It sends one query for all of them, bounds the wait by ctx and its own
+	// limit, and may answer from a cache.
 	Lookup(ctx context.Context, candidates []string) ([]Answer, error)
 }
 
-// Answer is what the server says about one candidate.
+// Answer is the server's answer about one candidate.
 type Answer struct {
 	Query  string    // the candidate; a leading + and a server part are ignored
 	Exists bool      // types.IsOnWhatsAppResponse.IsIn
-	JID    types.JID // the account: its LID, or its number
+	JID    types.JID // the account, as its LID or its phone JID
 	Phone  types.JID // its number as WhatsApp writes it; may be empty
 }
 
-// Resolution is the account a number stands for.
+// Resolution is the account that a number belongs to.
 type Resolution struct {
 	JID   types.JID // where to send
 	Phone types.JID // its number as WhatsApp writes it; may be empty
-	// Warning is "number_adjusted" or "number_ambiguous", with Message for
-	// people; empty when the number was right as given.
+	// Warning is "number_adjusted" or "number_ambiguous", with Message as its text for people;
+	// empty when the number was correct as given.
 	Warning string
 	Message string
 }
@@ -52,9 +52,8 @@ func Resolve(ctx context.Context, r Recipient, resolver Resolver) (Resolution, e
 	return Choose(candidates, answers, r.User)
 }
 
-// Choose picks the account among the server's answers to candidates. original is
-// the form the caller gave: it wins when two forms are two different accounts.
-// The error is ErrNotOnWhatsApp.
+// Choose picks the account from the server's answers to candidates. original is the form the caller
+// gave; it wins if two forms belong to different accounts. The error is ErrNotOnWhatsApp.
 func Choose(candidates []string, answers []Answer, original string) (Resolution, error) {
 	var found []Answer
 	for _, answer := range answers {
@@ -92,8 +91,8 @@ func Choose(candidates []string, answers []Answer, original string) (Resolution,
 	return res, nil
 }
 
-// sameAccount compares by whatever the server gave for both: the two forms of one
-// number may come back once as a LID and once as a phone JID.
+// sameAccount compares by any address the server gave for both: the server may return one form of a
+// number as a LID and the other as a phone JID.
 func sameAccount(a, b Answer) bool {
 	return a.JID == b.JID || (a.Phone.User != "" && a.Phone == b.Phone)
 }

@@ -71,7 +71,7 @@ func (s *Sender) LookUp(ctx context.Context, q Query) (Sent, error) {
 	return m, nil
 }
 
-// entry finds the ledger's row. For a key it prefers the message that was delivered: the text over
+// entry finds the ledger's row. For a key it prefers the message that was accepted: the text over
 // the refused buttons it replaced.
 func (s *Sender) entry(ctx context.Context, q Query) (ledger.Entry, error) {
 	if q.MessageID != "" {
