@@ -25,7 +25,8 @@ func (l *lists) of(id types.MessageID) (types.JID, bool) {
 }
 
 // Broadcast sends a message to several people through a broadcast list: each gets a private copy under the same id, which
-// is returned, and their devices are told that it came from the list. Every copy is acknowledged when it returns.
+// is returned, and their devices are told that it came from the list. Without an error the server has acknowledged every
+// copy; a phone that is offline keeps them until Connect.
 func (p *Phone) Broadcast(ctx context.Context, to []types.JID, msg *waE2E.Message) (types.MessageID, error) {
 	id, sent := p.cli.GenerateMessageID(), &p.account.lists
 	sent.Store(id, types.NewJID(strconv.FormatInt(time.Now().Unix(), 10), types.BroadcastServer))

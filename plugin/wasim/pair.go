@@ -141,8 +141,8 @@ func (d *Device) notify(kind string, from types.JID, extra waBinary.Attrs, conte
 }
 
 // Adopt links a device that the calling program has made (sqlstore.Container.NewDevice) without the pairing exchange,
-// for tests that need hundreds of devices. It fills the device as a pairing would, stores it with its Save, and puts a few one-time
-// keys on the server, so that the first login does not make 812.
+// for tests that need hundreds of devices. It fills the device as a pairing would, stores it with its Save, and puts
+// a few one-time keys on the server, so that the first login does not make 812.
 func (a *Account) Adopt(ctx context.Context, client *store.Device) (*Device, error) {
 	ring := keyringOf(client)
 	d, err := a.newLinked(&registration{static: *client.NoiseKey.Pub, keys: &ring})

@@ -151,8 +151,8 @@ func (p *Phone) stop() {
 }
 
 // Disconnect takes the phone offline until Connect. Meanwhile, messages the person sends wait in the phone and messages
-// to the person wait at the server. The server has registered the disconnection when Disconnect returns, so no message
-// is sent to the dead connection.
+// to the person wait at the server. Disconnect waits until the server has noticed, for 30 s at most, so that
+// no message is sent to the dead connection.
 func (p *Phone) Disconnect() {
 	p.nowAway(true)
 	p.cli.Disconnect()

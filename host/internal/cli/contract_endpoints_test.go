@@ -15,7 +15,7 @@ var seedEndpoints = []struct{ method, path string }{
 	{"POST", "/api/events/websocket/other"}, {"GET", "/api/events/getWebsocket/other"},
 }
 
-// seedAbsent are the requests that clients make and that are not implemented here.
+// seedAbsent are requests that clients of the seed's product make and that are answered with 501 and the reason.
 var seedAbsent = []struct{ method, path string }{
 	{"POST", "/api/message/media/demo"}, {"POST", "/api/message/list/demo"}, {"POST", "/api/message/pix/demo"}, {"POST", "/api/message/reaction/demo"},
 	{"POST", "/api/chat/presence/demo"}, {"POST", "/api/chat/markRead/demo"}, {"POST", "/api/chat/history/demo"}, {"GET", "/api/chat/base64/demo?messageId=1"},

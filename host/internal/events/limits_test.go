@@ -178,10 +178,15 @@ func TestQueriesHaveIndexes(t *testing.T) {
 	p := open(t, sqlite(dir))
 	r := receive(t, nil)
 	w, _ := p.create(t, Settings{URL: r.URL, Instances: []string{"shop"}})
-	p.create(t, Settings{URL: r.URL})
+	all, _ := p.create(t, Settings{URL: r.URL})
 	p.Start()
-	id := p.tell(t, "shop", 1)
-	r.until(t, "taken", r.has(id))
+	p.tell(t, "shop", 1)
+	for _, id := range []string{w.ID, all.ID} {
+		r.until(t, "the attempt is stored", func() bool {
+			s, err := p.Find(t.Context(), id)
+			return err == nil && s.Last != nil
+		})
+	}
 	_, err = p.Redeliver(t.Context(), w.ID, "none")
 	if err == nil || !strings.Contains(err.Error(), "no such dead letter") {
 		t.Errorf("redelivered: %v", err)
