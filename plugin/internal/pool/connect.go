@@ -22,6 +22,7 @@ const soon = 5 * time.Second
 //
 // The error is a *RefusedError when a reason is known, although attempts may continue.
 func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt)) error {
+	before := i.Status().Trouble // a later one is an outcome of this call
 	unpaired := i.cli.Load() == nil
 	if unpaired {
 		err := i.pair(ctx, phone, show)
@@ -37,7 +38,6 @@ func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt))
 		return nil
 	}
 	show(Prompt{Stage: StageConnecting})
-	asked := time.Now()
 	if !unpaired { // a pairing has already set this, and another call may have stopped the instance since
 		if err := i.want(ctx, true); err != nil {
 			return err
@@ -46,12 +46,12 @@ func (i *Instance) Connect(ctx context.Context, phone string, show func(Prompt))
 	now, err := i.await(ctx, func(s Status) bool {
 		t := s.Trouble
 		return s.State == Connected || s.State != Connecting && !i.wanted() ||
-			t != nil && t.At.After(asked) && (s.State != Connecting || t.Until.Sub(t.At) > soon)
+			t != nil && t != before && (s.State != Connecting || t.Until.Sub(t.At) > soon)
 	})
 	switch {
 	case now.State == Connected:
 		return nil
-	case err == nil && (now.Trouble == nil || !now.Trouble.At.After(asked)):
+	case err == nil && (now.Trouble == nil || now.Trouble == before):
 		return ErrStopped
 	case now.Trouble != nil && (err == nil || errors.Is(err, context.DeadlineExceeded)):
 		return &RefusedError{Status: now, Retry: time.Until(now.Trouble.Until)}

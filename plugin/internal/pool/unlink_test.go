@@ -44,6 +44,32 @@ func TestUnlinkedWhileItReadsSettings(t *testing.T) {
 	}
 }
 
+// TestUnlinkedWhileItConnects: a call to connect that meets the logout of the device says so, because
+// the caller has to pair anew, and blames no other call.
+func TestUnlinkedWhileItConnects(t *testing.T) {
+	logins := make(chan struct{})
+	w := newWorld(t, wasim.Options{OnFault: func(e wasim.FaultEvent) wasim.Fault {
+		if e.Stage == wasim.StageLogin {
+			<-logins
+		}
+		return wasim.Fault{}
+	}})
+	device := w.adopt(1)
+	i, err := w.open(nil).Get("shop-001")
+	must(t, err)
+	w.until(i, "connecting", in(Connecting))
+	err = i.Connect(w.ctx(), "", func(step Prompt) {
+		if step.Stage == StageConnecting {
+			device.Logout()
+			close(logins)
+			w.until(i, "logged out", in(LoggedOut))
+		}
+	})
+	if refused, ok := errors.AsType[*RefusedError](err); !ok || refused.Status.Trouble.Code != "logged_out" {
+		t.Errorf("Connect = %v, want that the device was removed", err)
+	}
+}
+
 // gone waits until the session of a device is deleted: whatsmeow tells us of the logout
 // before it deletes.
 func (w *world) gone(device types.JID) {
