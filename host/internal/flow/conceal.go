@@ -2,6 +2,7 @@ package flow
 
 import (
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,6 +50,11 @@ var (
 	// secretNames matches names of headers and parameters: see isSecret.
 	secretNames = regexp.MustCompile(`(?i)authoriz|^auth$|[-_]auth|auth[-_]|cookie|token|secret|passw|pwd|api-?_?key|[-_]key$|^key$|signature|^sig$|credential|session`)
 )
+
+// credentials reports whether the members of a value with this name are headers or parameters.
+func credentials(name string) bool {
+	return slices.Contains([]string{"headers", "header", "query", "params"}, strings.ToLower(name))
+}
 
 // isSecret reports whether a header or parameter with this name holds a credential.
 func isSecret(name string) bool { return hinted(name) && secretNames.MatchString(name) }
@@ -98,9 +104,7 @@ func withoutSecrets(v any, s applied, in string) (shown any, changed bool) {
 		}
 		return out, changed
 	case map[string]any:
-		in = strings.ToLower(in)
-		named := in == "headers" || in == "header" || in == "query" || in == "params"
-		out := v
+		named, out := credentials(in), v
 		for k := range v {
 			member, other := any(concealed), true
 			if !named || v[k] == nil || !isSecret(k) {
@@ -150,8 +154,12 @@ func marksSecret(v any) bool {
 	return false
 }
 
-// maxSchemas is how many schemas are considered for one value.
-const maxSchemas = 64
+// maxSchemas is how many schemas are considered for one value. A value with more counts as secret,
+// because one of the others may say so.
+const maxSchemas = 256
+
+// unseen is the schema of a secret.
+var unseen = applied{list: []any{map[string]any{"writeOnly": true}}}
 
 // all adds the schemas that those in the list refer to or are composed of.
 func (s applied) all() applied {
@@ -163,8 +171,10 @@ func (s applied) all() applied {
 	for len(todo) > 0 && len(out.list) < maxSchemas {
 		m, ok := todo[0].(map[string]any)
 		todo = todo[1:]
-		if !ok {
-			continue
+		if !ok || slices.ContainsFunc(out.list, func(seen any) bool {
+			return reflect.ValueOf(seen).UnsafePointer() == reflect.ValueOf(m).UnsafePointer()
+		}) {
+			continue // a schema may refer to itself
 		}
 		out.list = append(out.list, m)
 		if ref, ok := m["$ref"].(string); ok && strings.HasPrefix(ref, "#") {
@@ -179,6 +189,9 @@ func (s applied) all() applied {
 		for _, k := range []string{"if", "then", "else"} {
 			todo = append(todo, m[k])
 		}
+	}
+	if len(todo) > 0 {
+		return unseen
 	}
 	return out
 }

@@ -88,6 +88,7 @@ func TestExpressionsThatCostTooMuch(t *testing.T) {
 		"all(1..9999, all(1..9999, all(1..9999, true)))",
 		"filter(1..99999, vars.big contains 'b')",
 		"filter(1..99999, # in vars.list)",
+		"filter(1..99999, 1 in vars.list)",
 		"filter(1..99999, vars.list == vars.list)",
 		"filter(1..99999, ({'x': 1})[vars.big] == nil)",
 		"filter(1..99999, get({'x': 1}, vars.big) == nil)",

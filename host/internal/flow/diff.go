@@ -43,7 +43,7 @@ func Diff(c *Catalogue, older, newer []byte) ([]Change, error) {
 	}
 	d := differ{form: schemaDoc(schemas.Read("flow.json")), catalogue: c}
 	was, is := d.root(a), d.root(b)
-	whole := applied{d.form, []any{d.form}}
+	whole := forms{{d.form, []any{d.form}}}
 	for _, name := range []string{"metadata", "vars"} {
 		title := map[string]string{"metadata": "flow", "vars": "variables"}[name]
 		d.compare(place{title, "/" + name}, place{title, "/" + name}, was[name], is[name], whole.member(name))
@@ -76,26 +76,29 @@ func (p place) under(words, name string) place {
 	return place{words, jsonstrict.Pointer(p.pointer, name)}
 }
 
+// name returns the name of the member that the value is.
+func (p place) name() string { return p.pointer[strings.LastIndexByte(p.pointer, '/')+1:] }
+
 func (d *differ) note(pointer, what, format string, args ...any) {
 	d.out = append(d.out, Change{pointer, what, fmt.Sprintf(format, args...)})
 }
 
 // compare notes how two values differ, each of which may be absent (nil).
-func (d *differ) compare(from, to place, older, newer any, s applied) {
+func (d *differ) compare(from, to place, older, newer any, s forms) {
 	if equal(older, newer) {
 		return
 	}
 	switch {
 	case older == nil:
-		d.note(to.pointer, added, "%s was added%s", to.words, shown(newer, s, ": "))
+		d.note(to.pointer, added, "%s was added%s", to.words, shown(newer, s, to.name(), ": "))
 		return
 	case newer == nil:
-		d.note(from.pointer, removed, "%s was removed%s", from.words, shown(older, s, "; it was "))
+		d.note(from.pointer, removed, "%s was removed%s", from.words, shown(older, s, from.name(), "; it was "))
 		return
 	}
 	a, isA := older.(map[string]any)
 	b, isB := newer.(map[string]any)
-	if isA && isB && !s.all().secret() {
+	if isA && isB && !s.secret() {
 		d.members(from, to, a, b, s)
 		return
 	}
@@ -106,14 +109,14 @@ func (d *differ) compare(from, to place, older, newer any, s applied) {
 		}
 		return
 	}
-	if s.all().secret() {
+	if s.secret() {
 		d.note(to.pointer, changed, "%s was changed", to.words)
 		return
 	}
-	d.note(to.pointer, changed, "%s was %s, is %s", to.words, brief(older), brief(newer))
+	d.note(to.pointer, changed, "%s was %s, is %s", to.words, brief(older, s, from.name()), brief(newer, s, to.name()))
 }
 
-func (d *differ) members(from, to place, a, b map[string]any, s applied) {
+func (d *differ) members(from, to place, a, b map[string]any, s forms) {
 	both := maps.Clone(a)
 	maps.Copy(both, b)
 	for _, name := range slices.Sorted(maps.Keys(both)) {
@@ -122,25 +125,30 @@ func (d *differ) members(from, to place, a, b map[string]any, s applied) {
 			from, to = place{from.words, jsonstrict.Pointer(from.pointer, name)}, place{to.words, jsonstrict.Pointer(to.pointer, name)}
 			x, _ := a[name].(map[string]any)
 			y, _ := b[name].(map[string]any)
-			d.members(from, to, x, y, d.input(cmp.Or(text(b["type"]), text(a["type"]))))
+			d.members(from, to, x, y, d.input(text(b["type"]), text(a["type"])))
 			from.pointer, to.pointer = strings.TrimSuffix(from.pointer, "/with"), strings.TrimSuffix(to.pointer, "/with")
 			continue
+		}
+		if credentials(to.name()) && isSecret(name) {
+			m = forms{unseen}
 		}
 		words := cmp.Or(m.title(), name)
 		d.compare(from.under(words, name), to.under(words, name), a[name], b[name], m)
 	}
 }
 
-// input returns the schema of the input of an operation.
-func (d *differ) input(operation string) applied {
-	if op := d.catalogue.ops[operation]; op != nil {
-		return applied{op.shown, []any{op.shown}}
+// input returns the schemas of the inputs of two operations, which may be the same.
+func (d *differ) input(newer, older string) (out forms) {
+	for _, operation := range slices.Compact([]string{newer, older}) {
+		if op := d.catalogue.ops[operation]; op != nil {
+			out = append(out, applied{op.shown, []any{op.shown}})
+		}
 	}
-	return applied{}
+	return out
 }
 
 // list compares the nodes or triggers of two flows.
-func (d *differ) list(kind, pointer string, older, newer any, s applied) {
+func (d *differ) list(kind, pointer string, older, newer any, s forms) {
 	x, y := byID(older), byID(newer)
 	for _, id := range ids(older, newer) {
 		i, j := x[id], y[id]
@@ -231,12 +239,37 @@ func ids(older, newer any) []string {
 	return out
 }
 
+// forms are the schemas of a value: that of the newer version and, if the type of the node has
+// changed, that of the older one.
+type forms []applied
+
+func (f forms) each(part func(applied) applied) forms {
+	out := make(forms, len(f))
+	for i, s := range f {
+		out[i] = part(s.all())
+	}
+	return out
+}
+
+func (f forms) member(name string) forms {
+	return f.each(func(s applied) applied { return s.member(name) })
+}
+
+func (f forms) items() forms { return f.each(applied.items) }
+
+// secret reports whether the value is a secret in either version.
+func (f forms) secret() bool {
+	return slices.ContainsFunc(f, func(s applied) bool { return s.all().secret() })
+}
+
 // title returns the title of a value in the form; empty if it has none.
-func (s applied) title() string {
-	for _, m := range s.all().list {
-		m, _ := m.(map[string]any)
-		if title, _ := m["title"].(string); title != "" {
-			return title
+func (f forms) title() string {
+	for _, s := range f {
+		for _, m := range s.all().list {
+			m, _ := m.(map[string]any)
+			if title, _ := m["title"].(string); title != "" {
+				return title
+			}
 		}
 	}
 	return ""
@@ -248,19 +281,23 @@ func equal(a, b any) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-// shown returns word followed by the value; empty for a secret.
-func shown(v any, s applied, word string) string {
-	if s.all().secret() {
+// shown returns word followed by the value of a member; empty for a secret.
+func shown(v any, s forms, name, word string) string {
+	if s.secret() {
 		return ""
 	}
-	return word + brief(v)
+	return word + brief(v, s, name)
 }
 
 // maxBrief is how many characters of a value are shown.
 const maxBrief = 80
 
-func brief(v any) string {
-	raw, err := json.Marshal(Conceal(v))
+func brief(v any, s forms, name string) string {
+	v = conceal(v, applied{}, name)
+	for _, schema := range s {
+		v = conceal(v, schema, name)
+	}
+	raw, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Sprintf("%T", v)
 	}

@@ -63,7 +63,9 @@ func (r *metering) operator(n *ast.Node, x *ast.BinaryNode) {
 		ast.Patch(n, pay("matches", x.Left, x.Right))
 	case "..":
 		ast.Patch(n, pay("range", x.Left, x.Right))
-	case "+", "<", ">", "<=", ">=", "==", "!=", "in", "contains", "startsWith", "endsWith":
+	case "in": // it also walks a list that it looks for a number in
+		x.Left, x.Right = touched(x.Left), touched(x.Right)
+	case "+", "<", ">", "<=", ">=", "==", "!=", "contains", "startsWith", "endsWith":
 		if !scalar(x.Left) && !scalar(x.Right) {
 			x.Left, x.Right = pay("touch", x.Left), pay("touch", x.Right)
 		}
