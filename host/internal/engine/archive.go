@@ -38,8 +38,8 @@ type Archive interface {
 	Changed(ctx context.Context, generation uint64) error
 
 	// Flows returns the versions of all flows without their sources, sorted by flow, the newest
-	// first. waiting is how many runs of a flow wait, by the flow's id, counted among a bounded
-	// number of the newest runs.
+	// first. waiting is how many runs of a version wait, by the version's digest, counted among a
+	// bounded number of the newest runs.
 	Flows(ctx context.Context) (all []Version, waiting map[string]int, err error)
 
 	// Counted returns the figures from one hour up to, but not including, another: see the type

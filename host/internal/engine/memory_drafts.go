@@ -105,7 +105,7 @@ func (m *Memory) Flows(context.Context) (all []Version, waiting map[string]int, 
 	waiting = map[string]int{}
 	for _, r := range m.runs {
 		if len(r.found.Waits) > 0 {
-			waiting[r.found.Flow]++
+			waiting[r.digest]++
 		}
 	}
 	return all, waiting, nil

@@ -168,8 +168,10 @@ func (e *Engine) Flows(ctx context.Context, state VersionState) ([]Listed, error
 			n++
 		}
 		l := listed(all[:n])
+		for _, v := range all[:n] {
+			l.Waiting += waiting[v.Digest]
+		}
 		all = all[n:]
-		l.Waiting = waiting[l.Flow]
 		l.hideKey()
 		if l.is(state) {
 			out = append(out, l)

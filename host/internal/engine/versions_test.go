@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -97,5 +98,44 @@ func TestLeftToTheFitter(t *testing.T) {
 		if d, err := old.Deliver(t.Context(), tap); err != nil || !d.Dead {
 			t.Errorf("with nobody else: %+v (%v)", d, err)
 		}
+	})
+}
+
+// A version that runs still wait in counts as unfit from the start of a process whose nodes cannot run
+// it, even if a later version is published that they can, and until no run waits in it.
+func TestUnfitVersionThatRunsWaitIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := engine.NewMemory(0)
+		r := newRig(t, log, &phone{}, race)
+		defer r.stop()
+		id := r.run(engine.Request{Flow: "race"})
+		synctest.Wait()
+		later := r.load(strings.ReplaceAll(race, "Menu", "Another menu"))
+		if err := r.Deploy(t.Context(), later); err != nil {
+			t.Fatal(err)
+		}
+		other, err := engine.New(engine.Options{Log: log, Executor: &phone{}, Compile: func(_ string, source []byte) (*flow.Program, error) {
+			if string(source) != string(later.Flow().Source) {
+				return nil, errors.New("it has no such node")
+			}
+			return later, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		unfit := func(want int) {
+			t.Helper()
+			if _, err := other.Sync(t.Context()); err != nil || other.Unfit() != want {
+				t.Errorf("%d versions do not fit (%v), want %d", other.Unfit(), err, want)
+			}
+		}
+		unfit(1)
+		unfit(1)
+		if listed, err := other.Flows(t.Context(), ""); err != nil || len(listed) != 1 || listed[0].Waiting != 1 {
+			t.Errorf("listed: %+v (%v)", listed, err)
+		}
+		r.deliver(click("e", id+":ask:1", "a"))
+		synctest.Wait()
+		unfit(0)
 	})
 }

@@ -93,6 +93,9 @@ func runsFound(t *testing.T, s suite) {
 	if n, err := s.archive(t).Waiting(s.ctx, "menu", "ask"); err != nil || len(n) != 1 || n["d2"] != 1 {
 		t.Errorf("waiting at ask: %v %v, want one of d2", n, err)
 	}
+	if _, n, err := s.archive(t).Flows(s.ctx); err != nil || len(n) != 1 || n["d2"] != 2 {
+		t.Errorf("waiting: %v %v, want two of d2", n, err)
+	}
 	put("b", rev, 1, true, engine.Index{Status: run.StatusSucceeded, Subjects: []string{"M2"}})
 	if got := s.found(t, engine.Query{Flow: "menu", Node: "ask"}); got != "" {
 		t.Errorf("%q still waits", got)

@@ -80,7 +80,7 @@ func (l *Log) removeManyCounts(ctx context.Context) error {
 	err := l.db.Row(ctx, `SELECT count(*) FROM engine_counts WHERE hour <= $1`, []any{engine.HourOf(l.now())}, &rows)
 	for excess := rows - maxCounts; err == nil && excess > 0 && ctx.Err() == nil; excess -= sqldb.SweepBatch {
 		err = l.db.WriteUnsynced(ctx, "remove figures over the limit", l.change(func(t *sqldb.Tx) error {
-			_, err := t.Exec(`DELETE FROM engine_counts WHERE (hour, flow, node, kind, key, instance) IN (SELECT hour, flow, node, kind, key, instance FROM engine_counts ORDER BY hour LIMIT $1)`, sqldb.SweepBatch)
+			_, err := t.Exec(`DELETE FROM engine_counts WHERE (hour, flow, node, kind, key, instance) IN (SELECT hour, flow, node, kind, key, instance FROM engine_counts ORDER BY hour LIMIT $1)`, min(excess, sqldb.SweepBatch))
 			return err
 		}))
 	}

@@ -130,17 +130,17 @@ func (l *Log) Flows(ctx context.Context) (all []engine.Version, waiting map[stri
 		return nil, nil, sqldb.Wrap("list the flows", err)
 	}
 	type waits struct {
-		flow string
-		runs int
+		digest string
+		runs   int
 	}
 	counts, err := sqldb.All(ctx, l.db, func(row sqldb.Scanner) (w waits, err error) {
-		err = row.Scan(&w.flow, &w.runs)
+		err = row.Scan(&w.digest, &w.runs)
 		return w, err
-	}, `SELECT flow, count(*) FROM (SELECT flow, waits FROM engine_runs WHERE status = 'running' AND status <> 'succeeded' ORDER BY started_at DESC, id DESC LIMIT $1) AS latest
-		WHERE waits <> '' GROUP BY flow`, maxCounted)
+	}, `SELECT digest, count(*) FROM (SELECT digest, waits FROM engine_runs WHERE status = 'running' AND status <> 'succeeded' ORDER BY started_at DESC, id DESC LIMIT $1) AS latest
+		WHERE waits <> '' GROUP BY digest`, maxCounted)
 	waiting = map[string]int{}
 	for _, w := range counts {
-		waiting[w.flow] = w.runs
+		waiting[w.digest] = w.runs
 	}
 	return all, waiting, sqldb.Wrap("count the runs that wait", err)
 }
