@@ -82,6 +82,28 @@ func expired(t *testing.T, p *place, restart bool) {
 	}
 }
 
+// TestExpiredWhileOthersCome: while the breaker is open, expired events become dead letters even if
+// other events come all the time.
+func TestExpiredWhileOthersCome(t *testing.T) {
+	p := open(t, sqlite(t.TempDir()))
+	now := time.Now().Add(tryFor + time.Hour)
+	p.opt.Now = func() time.Time { return now }
+	p.Service = New(p.opt)
+	w, _ := p.create(t, Settings{URL: "https://example.com"})
+	d := newSender(p.Service, w)
+	d.breaker.until = now.Add(time.Hour)
+	for second := range 2 * firstOpen / time.Second {
+		if _, err := d.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.tell(t, "demo", int(second))
+		now = now.Add(time.Second)
+	}
+	if len(d.record.dead) == 0 {
+		t.Error("no event is dead")
+	}
+}
+
 // TestOutboxLimits: the oldest events are removed when they are old and every webhook has them, or when
 // there are too many. A webhook that has not got them counts them as lost, and a reader by position
 // learns of the gap.

@@ -51,7 +51,7 @@ type sender struct {
 	busy    int             // number of workers
 	breaker breaker
 	record  *record
-	expired time.Time // when take last ran; it paces the search for expired events while the breaker is open
+	expired time.Time // when take last looked for expired events while the breaker was open
 }
 
 // item is an event to be delivered. It is settled when it has been delivered, or when the record

@@ -56,10 +56,13 @@ func (d *sender) take(ctx context.Context) (look, error) {
 	d.mu.Lock()
 	now, room, after, hook := d.s.opt.Now(), window-len(d.order), d.taken, d.hook
 	open := !d.breaker.closed()
-	if open && now.Sub(d.expired) < firstOpen {
+	switch {
+	case !open:
+	case now.Sub(d.expired) < firstOpen:
 		room = 0
+	default:
+		d.expired = now
 	}
-	d.expired = now
 	d.mu.Unlock()
 	if room <= 0 {
 		return seenNot, nil

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -59,5 +60,30 @@ func TestHostsHearWhichInstanceIsAway(t *testing.T) {
 	until("shop false")
 	if want := []string{"caught up", "shop true", "tap", "shop false"}; !slices.Equal(heard, want) {
 		t.Errorf("heard %q, want %q", heard, want)
+	}
+}
+
+// A later acknowledgement covers the events of an earlier one, so one that cannot be stored is no
+// error once the next is.
+func TestLaterAcknowledgementCoversEarlier(t *testing.T) {
+	t.Parallel()
+	begun, stored := make(chan string), make(chan error)
+	a := acks{store: func(cursor []byte) error {
+		begun <- string(cursor)
+		return <-stored
+	}}
+	put := func(cursor string) {
+		if err := a.put([]byte(cursor)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("1")
+	<-begun
+	put("2")
+	stored <- errors.New("the disk is full")
+	<-begun
+	stored <- nil
+	if err := a.close(); err != nil {
+		t.Errorf("the stream ends with %v", err)
 	}
 }

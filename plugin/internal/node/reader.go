@@ -149,7 +149,7 @@ type acks struct {
 
 	mu      sync.Mutex
 	next    []byte // waits to be stored; nil: none
-	err     error  // of the latest attempt that failed; put resets it
+	err     error  // of the latest attempt; put resets it
 	storing sync.WaitGroup
 	busy    bool
 }
@@ -178,11 +178,10 @@ func (a *acks) flush() {
 		if cursor == nil {
 			return
 		}
-		if err := a.store(cursor); err != nil {
-			a.mu.Lock()
-			a.err = err
-			a.mu.Unlock()
-		}
+		err := a.store(cursor)
+		a.mu.Lock()
+		a.err = err
+		a.mu.Unlock()
 	}
 }
 
