@@ -54,3 +54,14 @@ func TestClaim(t *testing.T) {
 		t.Error("Claim without Shared and the feature is taken")
 	}
 }
+
+// TestSharedPanics: a panic in Shared fails the call that asked, and does not end the process.
+func TestSharedPanics(t *testing.T) {
+	t.Parallel()
+	c := local(t, &sdk.Node{Name: "demo", Version: "1.0.0", Features: []string{sdk.FeatureLeases},
+		Shared: func() bool { panic("oh") }, Claim: func(context.Context, string, uint64) error { return nil }})
+	_, err := c.ConfigureLeased(within(t), sdk.Setup{StateDir: t.TempDir(), Leased: true})
+	if failed, ok := errors.AsType[*client.TransportError](err); !ok || failed.Code != codes.Internal {
+		t.Errorf("it was configured: %v", err)
+	}
+}

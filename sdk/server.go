@@ -236,7 +236,13 @@ func (s *server) Configure(ctx context.Context, req *nodepb.ConfigureRequest) (*
 		s.release(context.WithoutCancel(ctx))
 		return nil, err
 	}
-	return &nodepb.ConfigureResponse{Shared: setup.Leased && s.node.Shared()}, nil
+	var shared bool
+	if setup.Leased {
+		if err := guard("Shared", func() error { shared = s.node.Shared(); return nil }); err != nil {
+			return nil, status.Errorf(codes.Internal, "%v", err)
+		}
+	}
+	return &nodepb.ConfigureResponse{Shared: shared}, nil
 }
 
 // Claim runs the author's Claim.

@@ -17,7 +17,7 @@ import (
 // Installed is a verified copy of a node binary, with what it offers.
 type Installed struct {
 	catalog.Entry
-	Copy     *catalog.Copy // the file that runs; not to be used if it comes from Offered
+	Copy     *catalog.Copy // the file that runs; nil if it comes from Offered
 	Manifest sdk.Manifest
 }
 
@@ -61,7 +61,11 @@ func Offered(ctx context.Context, dir string) ([]Installed, error) {
 				return nil, err
 			}
 			defer os.RemoveAll(tmp)
-			return Installation(ctx, dir, tmp)
+			out, err := Installation(ctx, dir, tmp)
+			for i := range out {
+				out[i].Copy = nil
+			}
+			return out, err
 		}
 		if err := entry.Verify(); err != nil {
 			return nil, err

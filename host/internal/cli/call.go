@@ -65,15 +65,22 @@ func call(ctx context.Context, c console, args []string) error {
 }
 
 // readAll reads to the end, or until the user interrupts.
-func readAll(ctx context.Context, r io.Reader) (raw []byte, err error) {
-	done := make(chan struct{})
+func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	type input struct {
+		raw []byte
+		err error
+	}
+	done := make(chan input, 1)
 	go func() { // ends with the process, if the reader does not end before
-		defer close(done)
-		raw, err = io.ReadAll(io.LimitReader(r, sdk.MaxMessage+1))
+		raw, err := io.ReadAll(io.LimitReader(r, sdk.MaxMessage+1))
+		done <- input{raw, err}
 	}()
 	select {
-	case <-done:
-		return raw, err
+	case in := <-done:
+		if len(in.raw) > sdk.MaxMessage {
+			return nil, invalid("the input has more than %d bytes, which is the limit", sdk.MaxMessage)
+		}
+		return in.raw, in.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

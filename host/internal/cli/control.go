@@ -57,11 +57,11 @@ func (c *control) close() { c.http.CloseIdleConnections() }
 // ask sends a request and returns the response. If no host listens on the socket, the error is
 // errNoHost. A refusal by the host is an error with the exit code that fits.
 func (c *control) ask(ctx context.Context, method, path string, query url.Values, body []byte, header http.Header) (*http.Response, error) {
-	target := url.URL{Scheme: c.base.Scheme, Host: c.base.Host, Path: path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, c.base.Scheme+"://"+c.base.Host+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	req.URL.RawQuery = query.Encode()
 	if header != nil {
 		req.Header = header
 	}
@@ -151,11 +151,11 @@ func (c *control) get(ctx context.Context, method, path string, query url.Values
 	return json.Unmarshal(raw, into)
 }
 
-// v1 returns the path of an API resource, which ask escapes.
+// v1 returns the path of an API resource, as a URL has it: a slash in a part stays inside that part.
 func v1(parts ...string) string {
 	path := "/v1"
 	for _, p := range parts {
-		path += "/" + p
+		path += "/" + url.PathEscape(p)
 	}
 	return path
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tapnode/tapnode/sdk"
 )
 
 // TestHostileArguments: a typo or an attack on the command line ends with exit code 2 and a line on
@@ -94,5 +96,16 @@ func TestHostileArguments(t *testing.T) {
 		if strings.Contains(said, "\x1b") || strings.Contains(said, "\xff") || strings.Contains(said, "goroutine ") {
 			t.Errorf("tapnode %.200q: not fit for a terminal: %.300q", args, said)
 		}
+	}
+}
+
+// An input that is too long for a call is refused as such, and not cut.
+func TestInputTooLong(t *testing.T) {
+	t.Parallel()
+	if raw, err := readAll(t.Context(), bytes.NewReader(make([]byte, sdk.MaxMessage))); err != nil || len(raw) != sdk.MaxMessage {
+		t.Errorf("%d bytes, %v", len(raw), err)
+	}
+	if _, err := readAll(t.Context(), bytes.NewReader(make([]byte, sdk.MaxMessage+1))); err == nil || !strings.Contains(err.Error(), "limit") {
+		t.Errorf("one more: %v", err)
 	}
 }

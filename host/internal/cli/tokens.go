@@ -93,7 +93,7 @@ func rotateToken(fs *flag.FlagSet) func(context.Context, errand) error {
 			}
 			asked["graceSeconds"] = int(time.Duration(d) / time.Second)
 		}
-		return e.madeToken(ctx, v1("tokens", url.PathEscape(e.args[0]), "rotate"), asked)
+		return e.madeToken(ctx, v1("tokens", e.args[0], "rotate"), asked)
 	}
 }
 
@@ -109,7 +109,7 @@ func (e errand) madeToken(ctx context.Context, path string, asked map[string]any
 }
 
 func revokeToken(ctx context.Context, e errand) error {
-	return e.change(ctx, http.MethodDelete, v1("tokens", url.PathEscape(e.args[0])), nil, nil, nil)
+	return e.change(ctx, http.MethodDelete, v1("tokens", e.args[0]), nil, nil, nil)
 }
 
 // audit shows who changed what in a running host.

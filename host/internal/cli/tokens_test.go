@@ -60,6 +60,9 @@ func TestTokensBeside(t *testing.T) {
 			t.Error("a token is in a list or a log")
 		}
 	}
+	if _, errs := b.do(exitInvalid, "tokens", "revoke", "../webhooks/a b%2F"); !strings.Contains(errs, "token") {
+		t.Errorf("no token has this id, and the answer is %q", errs)
+	}
 	b.says("audit --limit 1", "there may be more: --after ")
 	docs, err := os.ReadFile("../../../docs/http.md")
 	if err != nil {

@@ -70,7 +70,7 @@ func (a *API) clicks(s *events.Service) {
 		}
 		out := clickList{Clicks: []click{}}
 		at := in.After
-		for looks := 0; ; looks++ {
+		for looks := 1; ; looks++ {
 			page, err := s.Read(ctx, at, want, lookAt)
 			if err != nil {
 				return nil, a.unread(err)
