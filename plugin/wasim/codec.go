@@ -13,8 +13,8 @@ import (
 
 var errStanza = errors.New("frame is not a stanza")
 
-// decode reads one stanza from a frame of an untrusted client: inflated it is at most limit bytes long, and what makes
-// whatsmeow's decoder panic is an error here.
+// decode reads one stanza from a frame of an untrusted client. The inflated stanza may have at most limit bytes. Input
+// that makes whatsmeow's decoder panic is an error here.
 func decode(frame []byte, limit int) (n *waBinary.Node, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -62,7 +62,7 @@ func address(n *waBinary.Node, key string) types.JID {
 	return j
 }
 
-// child returns the first child of that tag, without copying it.
+// child returns the first child with a tag, without copying it.
 func child(n *waBinary.Node, tag string) *waBinary.Node {
 	children := n.GetChildren()
 	for i := range children {
@@ -73,7 +73,7 @@ func child(n *waBinary.Node, tag string) *waBinary.Node {
 	return nil
 }
 
-// payload returns the bytes in the child of that tag.
+// payload returns the bytes in the first child with a tag.
 func payload(n *waBinary.Node, tag string) []byte {
 	c := child(n, tag)
 	if c == nil {

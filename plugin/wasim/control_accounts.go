@@ -16,7 +16,7 @@ type accountView struct {
 	Number  string       `json:"number"`
 	LID     string       `json:"lid"`
 	Name    string       `json:"name"`
-	Kind    string       `json:"kind"` // account: the server plays the phone; phone: a customer with an inbox; foreign: a program of yours
+	Kind    string       `json:"kind"` // account: the server plays the phone; phone: a customer with an inbox; foreign: a program of the caller
 	Devices []deviceView `json:"devices"`
 }
 
@@ -25,7 +25,7 @@ type deviceView struct {
 	JID     string `json:"jid"`
 	Online  bool   `json:"online"`
 	Logins  int    `json:"logins"`
-	Pending int    `json:"pending"` // stanzas it has not acknowledged
+	Pending int    `json:"pending"` // stanzas that it has not acknowledged
 }
 
 func viewAccount(a *Account) accountView {
@@ -42,7 +42,7 @@ func viewAccount(a *Account) accountView {
 	return v
 }
 
-// newNumber is the body that makes an account or a phone.
+// newNumber is the request body that creates an account or a phone.
 type newNumber struct {
 	Number       string   `json:"number"`
 	Name         string   `json:"name"`

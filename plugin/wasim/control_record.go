@@ -21,7 +21,7 @@ type stanzaView struct {
 	XML       string    `json:"xml"`
 }
 
-// recordView is what became of a message.
+// recordView says what became of a message.
 type recordView struct {
 	ID         string         `json:"id"`
 	Attempts   []attemptView  `json:"attempts"`

@@ -7,7 +7,8 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 )
 
-// streamError builds the stanza that ends a connection. Code 0 writes none; conflict "" writes no <conflict>.
+// streamError builds the stanza that ends a connection. It has no code if code is 0, and no <conflict> if conflict is
+// empty.
 func streamError(code int, conflict string) waBinary.Node {
 	n := waBinary.Node{Tag: "stream:error", Attrs: waBinary.Attrs{}}
 	if code != 0 {
@@ -19,7 +20,7 @@ func streamError(code int, conflict string) waBinary.Node {
 	return n
 }
 
-// Drop cuts the device's connection without a word. It reports whether there was one.
+// Drop cuts the device's connection without telling the device why. It reports whether there was one.
 func (d *Device) Drop() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,8 +50,8 @@ func (d *Device) bye(n waBinary.Node) bool {
 // Logout unlinks the device, as the owner can on the phone. A device that is offline learns of it at its next login.
 func (d *Device) Logout() { d.account.remove(d, streamError(401, "device_removed")) }
 
-// Deafen makes the server throw away what the device sends on its present connection, answers included: a half-open
-// link. It reports whether there is a connection.
+// Deafen makes the server discard everything that the device sends on its present connection, answers included, as on a
+// half-open link. It reports whether there is a connection.
 func (d *Device) Deafen() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,7 +73,8 @@ func (d *Device) Hold(hold bool) {
 // PreKeys counts the device's one-time keys that nobody has taken yet.
 func (d *Device) PreKeys() int { return d.keys.count() }
 
-// TrimPreKeys forgets all one-time keys but keep, and announces it to the device as the server does when keys run low.
+// TrimPreKeys forgets all but keep of the one-time keys, and announces that to the device as the server does when keys
+// run low.
 func (d *Device) TrimPreKeys(keep int) {
 	d.keys.trim(keep)
 	d.lowOnKeys(keep)
@@ -92,7 +94,7 @@ func (d *Device) close(last *waBinary.Node) {
 	d.conn.out.end()
 }
 
-// Queue returns the stanzas the device has not acknowledged, in the order it will get them.
+// Queue returns the stanzas that the device has not acknowledged, in the order in which it will receive them.
 func (d *Device) Queue() []waBinary.Node {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -18,11 +18,11 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// fewKeys is where the server asks a device for more one-time keys; below it whatsmeow uploads.
+// fewKeys is how many one-time keys are left when the server asks a device for more. whatsmeow then uploads some.
 const fewKeys = 4
 
-// onEncrypt handles the keys from which others start sessions: upload, rotation of the signed one, count, digest, and
-// fetching those of others.
+// onEncrypt handles the keys from which others start sessions: it takes uploads and a new signed key, answers with the
+// count or the digest of a device's own keys, and hands out those of others.
 func onEncrypt(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	if text(iq, "type") == "set" {
 		var err error
@@ -82,7 +82,7 @@ func (s *Server) bundles(asked []waBinary.Node) []waBinary.Node {
 	return out
 }
 
-// lowOnKeys asks the device for more keys.
+// lowOnKeys asks the device to upload more keys.
 func (d *Device) lowOnKeys(left int) {
 	d.notify("encrypt", types.ServerJID, nil, countNode(left))
 }
@@ -95,7 +95,7 @@ func (s *Server) deviceOf(jid types.JID) *Device {
 	return nil
 }
 
-// preKeyBundle takes a one-time key, if there is one, and returns what starts a session with the device.
+// preKeyBundle returns the keys that start a session with the device. It takes one of the one-time keys, if there are any.
 func (k *keyring) preKeyBundle(device uint32) (*prekey.Bundle, error) {
 	content, _ := k.bundle()
 	if content == nil {
@@ -126,7 +126,7 @@ func encType(kind uint32) string {
 	return "msg"
 }
 
-// participantHash is the hash of a device list that clients compare their own view with, version 2.
+// participantHash returns the hash of a device list (version 2), with which clients compare their own list.
 func participantHash(devices []types.JID) string {
 	names := make([]string, len(devices))
 	for i, d := range devices {

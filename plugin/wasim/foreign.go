@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Credentials are what a program logs in with to be a phone: device 0 of its number. Of each key pair (Curve25519) it is
-// the private half, 32 bytes, from which the public half follows. In JSON, bytes are standard base64.
+// Credentials let a program log in as a phone: device 0 of its number. Of each Curve25519 key pair they contain the
+// private half, 32 bytes, from which the public half follows. In JSON, bytes are standard base64.
 type Credentials struct {
 	Number         string          `json:"number"`
 	JID            types.JID       `json:"jid"`
@@ -29,10 +29,10 @@ type SignedKeySecret struct {
 	Signature  []byte `json:"signature"`
 }
 
-// NewForeignPhone makes a number whose phone is neither played by the server nor a Phone, but a program of yours, in any
-// language, that speaks WhatsApp's protocol. It logs in with the credentials, uploads its one-time keys, and then sends
-// and gets messages; what is sent to it before waits. The server keeps a copy of the keys, so that Scan and EnterCode
-// can link clients in the phone's name.
+// NewForeignPhone creates a number whose phone is neither played by the server nor a Phone, but a program of the caller,
+// in any language, that speaks WhatsApp's protocol. The program logs in with the credentials, uploads its one-time keys,
+// and then sends and receives messages; messages sent to it before that wait. The server keeps a copy of the keys, so
+// that Scan and EnterCode can link clients on behalf of the phone.
 func (s *Server) NewForeignPhone(phone string, options ...Option) (*Account, Credentials, error) {
 	a, err := s.newAccount(phone, options)
 	if err != nil {

@@ -11,20 +11,21 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Group is a group chat. Its members are addressed by LID, as in groups of 2026, or by number, as in older ones.
+// Group is a group chat. Its members are addressed by LID, as in new groups (2026), or by number, as in older ones.
 type Group struct {
 	s       *Server
 	jid     types.JID
 	subject string
 	created time.Time
 	mode    types.AddressingMode
-	members atomic.Pointer[[]*Account] // the first made it; replaced, never changed
-	timer   atomic.Uint32              // seconds that messages live; 0: they stay
+	members atomic.Pointer[[]*Account] // the first created the group; the slice is replaced, never modified
+	timer   atomic.Uint32              // seconds until messages disappear; 0: never
 }
 
 const maxGroupMembers = 1_024
 
-// NewGroup makes a group of accounts; the first is its creator. Nobody is notified: clients ask when they need it.
+// NewGroup creates a group of accounts; the first is its creator. Nobody is notified: clients query the group when they
+// need it.
 func (s *Server) NewGroup(subject string, members ...*Account) (*Group, error) {
 	return s.newGroup(subject, types.AddressingModeLID, members)
 }
@@ -75,8 +76,8 @@ func (g *Group) server() string {
 
 func (g *Group) has(a *Account) bool { return slices.Contains(*g.members.Load(), a) }
 
-// Add takes another account in. Clients that know the old list learn of it from the phash of their next message's ack;
-// that message itself the new member cannot read, and asks for.
+// Add adds an account. Clients that know the old list learn of the change from the phash in the ack of their next
+// message. The new member cannot read that message, and asks for it again.
 func (g *Group) Add(a *Account) error {
 	g.s.mu.Lock()
 	defer g.s.mu.Unlock()
@@ -92,7 +93,8 @@ func (g *Group) Add(a *Account) error {
 	return nil
 }
 
-// SetTimer lets the first member set how many seconds messages of the group live, 0 for ever, and tells everybody.
+// SetTimer sets, on behalf of the first member, after how many seconds messages of the group disappear (0: never), and
+// announces it to all members.
 func (g *Group) SetTimer(seconds uint32) {
 	g.timer.Store(seconds)
 	g.s.stir()
@@ -114,7 +116,7 @@ func (g *Group) ephemeral() waBinary.Node {
 	return waBinary.Node{Tag: "ephemeral", Attrs: waBinary.Attrs{"expiration": int(g.timer.Load())}}
 }
 
-// onGroups answers what clients ask about groups, and makes new ones. Changing groups is not supported.
+// onGroups answers queries about groups, and creates groups. Changing groups is not supported.
 func onGroups(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	switch first(iq).Tag {
 	case "create":
@@ -177,8 +179,8 @@ func (m *message) groupRefusal() int {
 	return 0
 }
 
-// fanOutGroup gives every device of every member the group's ciphertext, and those for which there is one the sender's
-// key before it. The answer to a retry receipt goes to one device.
+// fanOutGroup delivers the group's ciphertext to every device of every member, preceded by the sender's key for the
+// devices for which the message has one. The answer to a retry receipt goes to one device only.
 func (m *message) fanOutGroup() {
 	g, sender := m.conn.s.group(m.to), m.conn.dev
 	attrs := func(d *Device) waBinary.Attrs {
@@ -251,7 +253,7 @@ func (c *conn) groupReceipt(n *waBinary.Node) {
 	}
 }
 
-// chatState shows the other members that one of them is typing, or has stopped.
+// chatState tells the other members that one of them is typing, or has stopped.
 func (g *Group) chatState(from *Device, n *waBinary.Node) {
 	out := waBinary.Node{Tag: "chatstate", Content: n.Content, Attrs: waBinary.Attrs{"from": g.jid, "participant": from.in(g.server()).ToNonAD()}}
 	for _, a := range *g.members.Load() {

@@ -38,7 +38,7 @@ func newKeys(jid, lid types.JID) *store.Device {
 	return d
 }
 
-// signDevice vouches, with the phone's identity key, that another identity key belongs to the account.
+// signDevice certifies, with the phone's identity key, that another identity key belongs to the account.
 func signDevice(phone *keys.KeyPair, identity *[32]byte, index uint32) (*waAdv.ADVSignedDeviceIdentity, error) {
 	details, err := proto.Marshal(&waAdv.ADVDeviceIdentity{
 		RawID:      proto.Uint32(1),
@@ -61,7 +61,7 @@ func countersign(id *waAdv.ADVSignedDeviceIdentity, device *keys.KeyPair) {
 	id.DeviceSignature = signature[:]
 }
 
-// seal wraps a device identity for the client whose secret stood in the QR code.
+// seal wraps a device identity for the client whose secret was in the QR code.
 func seal(id *waAdv.ADVSignedDeviceIdentity, secret []byte) ([]byte, error) {
 	details, err := proto.Marshal(id)
 	if err != nil {
@@ -74,7 +74,7 @@ func seal(id *waAdv.ADVSignedDeviceIdentity, secret []byte) ([]byte, error) {
 
 var errDeviceSignature = errors.New("the client's device signature is not valid")
 
-// verifyDevice checks what the client has added to the identity it was given.
+// verifyDevice checks what the client has added to the device identity that it was given.
 func verifyDevice(given *waAdv.ADVSignedDeviceIdentity, raw []byte, identity [32]byte) error {
 	var got waAdv.ADVSignedDeviceIdentity
 	if err := proto.Unmarshal(raw, &got); err != nil {

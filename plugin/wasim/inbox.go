@@ -10,7 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// Message is one message as a person sees it on the phone, and what a test wants to know beside it.
+// Message is one message as a person sees it on the phone, with further facts for tests.
 type Message struct {
 	ID      types.MessageID
 	Time    time.Time
@@ -21,20 +21,20 @@ type Message struct {
 	Header  string
 	Footer  string
 	Buttons []Button
-	Quoted  types.MessageID // what it answers, if anything
+	Quoted  types.MessageID // the message that it answers, if any
 
-	Message *waE2E.Message // without wrappers such as ephemeral; shared, do not change it
+	Message *waE2E.Message // without wrappers such as ephemeral; shared, so do not modify it
 	Raw     *waE2E.Message // as decrypted
 	Biz     int            // <biz> nodes of the stanza it came in; buttons render when it is exactly one
-	Copies  int            // how often it arrived and was decrypted; the person sees the first
-	Retry   int            // of the copy that is shown: how often the phone had asked for it again
+	Copies  int            // how often it arrived and was decrypted; the first copy is shown
+	Retry   int            // how often the phone had asked again for the copy that is shown
 
 	read    bool      // the person has read it
-	status  string    // of one that was sent from here
-	expires time.Time // when it disappears; zero: it stays
+	status  string    // of a message that was sent from this phone
+	expires time.Time // when it disappears; zero: never
 
-	order  int // the change that brought it
-	change int // the change that last touched it
+	order  int // number of the change that added it
+	change int // number of the change that last modified it
 }
 
 // receive shows a message, unless it is shown already.
@@ -45,7 +45,7 @@ func (p *Phone) receive(ev *events.Message) {
 		p.mu.Unlock()
 	}
 	if ev.Message.GetProtocolMessage() != nil || ev.Message.GetSenderKeyDistributionMessage() != nil && ev.Message.GetConversation() == "" && !shows(ev.Message) {
-		return // for the app, not for the person
+		return // addressed to the app, not to the person
 	}
 	key := messageKey{chat: ev.Info.Chat, sender: ev.Info.Sender.ToNonAD(), id: ev.Info.ID}
 	biz := p.s.record.lastBiz(ev.Info.ID, p.account.jid)
@@ -84,11 +84,11 @@ func (p *Phone) Inbox() []Message {
 	return out
 }
 
-// Wait returns the first message of the inbox that the function accepts, waiting for it as long as ctx allows. The
-// function must not call the phone.
+// Wait returns the first message of the inbox that a function accepts, and waits for one until ctx ends. The function
+// must not call the phone.
 func (p *Phone) Wait(ctx context.Context, accept func(Message) bool) (Message, error) {
 	var found Message
-	asked := 0 // about all messages up to this change
+	asked := 0 // the function was asked about all messages up to this change
 	err := p.await(ctx, func() bool {
 		for _, candidate := range p.inbox {
 			if candidate.change <= asked {
@@ -105,7 +105,7 @@ func (p *Phone) Wait(ctx context.Context, accept func(Message) bool) (Message, e
 	return found, err
 }
 
-// WaitID waits for the message of that id.
+// WaitID waits for the message with an id.
 func (p *Phone) WaitID(ctx context.Context, id types.MessageID) (Message, error) {
 	return p.Wait(ctx, func(m Message) bool { return m.ID == id })
 }

@@ -14,13 +14,13 @@ import (
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
-// keyring is the public Signal keys of one device, as others fetch them.
+// keyring holds the public Signal keys of one device that others fetch.
 type keyring struct {
 	mu           sync.Mutex
 	registration []byte // 4 bytes
 	identity     []byte // 32 bytes
 	signed       waBinary.Node
-	oneTime      []waBinary.Node // handed out from the front, each once
+	oneTime      []waBinary.Node // handed out from the front, each only once
 }
 
 var errKeys = errors.New("keys are not valid")
@@ -41,7 +41,7 @@ func keyNode(tag string, k *keys.PreKey) waBinary.Node {
 	return waBinary.Node{Tag: tag, Content: content}
 }
 
-// checkSigned refuses a signed key that its owner has not signed: no client could use it.
+// checkSigned refuses a signed key whose signature is not its owner's, because no client could use it.
 func checkSigned(identity []byte, n *waBinary.Node) error {
 	id, value, signature := payload(n, "id"), payload(n, "value"), payload(n, "signature")
 	if len(identity) != 32 || len(id) != 3 || len(value) != 32 || len(signature) != 64 {
@@ -54,7 +54,7 @@ func checkSigned(identity []byte, n *waBinary.Node) error {
 	return nil
 }
 
-// upload takes the keys of a <iq xmlns=encrypt type=set>. Ids that are known are not stored twice.
+// upload adds the keys of an <iq xmlns=encrypt type=set>. Keys whose ids are known are not stored again.
 func (k *keyring) upload(iq *waBinary.Node, limit int) error {
 	registration, identity, signed := payload(iq, "registration"), payload(iq, "identity"), child(iq, "skey")
 	if len(registration) != 4 || signed == nil {
@@ -88,7 +88,7 @@ func (k *keyring) upload(iq *waBinary.Node, limit int) error {
 	return nil
 }
 
-// rotate puts a new signed key in place of the old one.
+// rotate replaces the signed key.
 func (k *keyring) rotate(signed *waBinary.Node) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -102,7 +102,7 @@ func (k *keyring) rotate(signed *waBinary.Node) error {
 	return nil
 }
 
-// bundle is what one other device gets, with a one-time key if any is left. left counts those that remain.
+// bundle returns the keys for one other device, with a one-time key if any is left, and how many are left after that.
 func (k *keyring) bundle() (content []waBinary.Node, left int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -133,7 +133,7 @@ func (k *keyring) trim(keep int) {
 	k.oneTime = slices.Clone(k.oneTime[:min(max(keep, 0), len(k.oneTime))])
 }
 
-// digest is what a client compares its own keys with.
+// digest returns the summary with which a client compares its own keys.
 func (k *keyring) digest() []waBinary.Node {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -156,7 +156,7 @@ func (k *keyring) digest() []waBinary.Node {
 	}}}
 }
 
-// keySum starts the SHA-1 over identity, signed key and its signature; the one-time keys follow.
+// keySum returns a SHA-1 hash that has been fed the identity, the signed key and its signature. The one-time keys follow.
 func keySum(identity []byte, signed *waBinary.Node) hash.Hash {
 	h := sha1.New()
 	h.Write(identity)

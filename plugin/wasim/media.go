@@ -7,14 +7,14 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/internal/mediastore"
 )
 
-// MediaStats counts what the media host did.
+// MediaStats are the counters of the media host.
 type MediaStats = mediastore.Stats
 
 // Media returns the counters of the media host.
 func (s *Server) Media() MediaStats { return s.media.Stats() }
 
-// Uploads tells how often a blob was uploaded. It is known by the SHA-256 of what went over the wire: whatsmeow's
-// FileEncSHA256, or FileSHA256 for a channel.
+// Uploads returns how often a blob was uploaded. The blob is identified by the SHA-256 of the bytes on the wire:
+// whatsmeow's FileEncSHA256, or FileSHA256 for a channel.
 func (s *Server) Uploads(sha256 [32]byte) int { return s.media.Uploads(sha256) }
 
 // mediaHandler is the media host behind the faults of its stage.
@@ -37,7 +37,7 @@ func (s *Server) mediaHandler() http.Handler {
 		}
 		switch {
 		case f.Disconnect == Before:
-			panic(http.ErrAbortHandler) // net/http's way of cutting the connection
+			panic(http.ErrAbortHandler) // makes net/http cut the connection
 		case f.HTTPStatus != 0:
 			http.Error(w, "refused by a fault rule", f.HTTPStatus)
 		case f.Corrupt:
@@ -69,7 +69,7 @@ func (f *flipping) Write(data []byte) (int, error) {
 	return f.ResponseWriter.Write(data)
 }
 
-// tracked makes Close wait for the handler's requests, and gives each a deadline.
+// tracked gives each request of a handler a deadline, and makes Close wait for it.
 func (s *Server) tracked(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.RLock()

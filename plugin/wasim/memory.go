@@ -12,13 +12,13 @@ import (
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
-// memory is the part of whatsmeow's store that a phone needs. The rest it forgets, as NoopStore does.
+// memory implements the part of whatsmeow's store that a phone needs. It discards everything else, like NoopStore.
 type memory struct {
 	store.NoopStore
 
-	// ratchets is held while a message is decrypted and while one is sent. whatsmeow reads a session, moves it on and
-	// writes it back in both, and without a transaction the later write undoes the other: a counter is used twice, and
-	// the second message can never be read.
+	// ratchets is held while a message is decrypted and while one is sent. In both cases whatsmeow reads a session,
+	// advances it and writes it back. Without a transaction the later write would undo the other, a counter would be used
+	// twice, and the second message could never be read.
 	ratchets sync.Mutex
 
 	mu         sync.Mutex
@@ -27,7 +27,7 @@ type memory struct {
 	senderKeys map[[2]string][]byte
 	preKeys    map[uint32]*keys.PreKey
 	lastKey    uint32
-	uploaded   uint32 // keys up to this id are on the server
+	uploaded   uint32 // the server has the keys up to this id
 	tokens     map[string]store.PrivacyToken
 	lids, pns  map[string]string
 }
@@ -130,7 +130,7 @@ func (m *memory) DeleteSession(_ context.Context, address string) error {
 	return nil
 }
 
-// MigratePNToLID has nothing to do: a phone of the simulator has had LIDs from the first session on.
+// MigratePNToLID has nothing to do, because a phone of the simulator uses LIDs from the first session on.
 func (m *memory) MigratePNToLID(context.Context, types.JID, types.JID) error { return nil }
 
 func (m *memory) makeKey() *keys.PreKey {
@@ -261,7 +261,7 @@ func (m *memory) GetManyLIDsForPNs(_ context.Context, pns []types.JID) (map[type
 	return out, nil
 }
 
-// other translates a JID by the table, keeping its device; an unknown one becomes the empty JID.
+// other translates a JID with a table and keeps its device. An unknown JID becomes the empty JID.
 func other(table map[string]string, jid types.JID, server string) types.JID {
 	user, ok := table[jid.User]
 	if !ok {

@@ -72,11 +72,11 @@ type message struct {
 	target *Account // nil for a group or a newsletter
 	time   time.Time
 	fault  Fault
-	phash  string // hash of the devices it should have gone to, if it did not go to all of them
+	phash  string // hash of the devices that it should have gone to; empty if it went to all of them
 
 	serverID types.MessageServerID // set for a newsletter's post
 
-	rest []waBinary.Node // children that every device gets
+	rest []waBinary.Node // children that every device receives
 }
 
 // Error codes of acks that refuse a message, as WhatsApp uses them.
@@ -85,7 +85,7 @@ const (
 	nackToken  = 463 // the recipient's privacy token is missing
 )
 
-// refusal returns the error code for the ack, or 0 for a message that is relayed.
+// refusal returns the error code for the ack, or 0 if the message is relayed.
 func (m *message) refusal() int {
 	switch m.to.Server {
 	case types.GroupServer:
@@ -103,7 +103,7 @@ func (m *message) refusal() int {
 	return 0
 }
 
-// fanOut gives every device its own ciphertext.
+// fanOut delivers to every device its own ciphertext.
 func (m *message) fanOut() {
 	for _, n := range m.node.GetChildren() {
 		switch n.Tag {
@@ -131,7 +131,7 @@ func (m *message) fanOut() {
 		return
 	}
 	copies := list.GetChildren()
-	reached, strangers := 1, false // the sender's own device has it
+	reached, strangers := 1, false // the sender's own device has the message already
 	for i := range copies {
 		enc := child(&copies[i], "enc")
 		d := m.conn.s.deviceOf(address(&copies[i], "jid"))
@@ -147,7 +147,7 @@ func (m *message) fanOut() {
 	}
 }
 
-// everyDevice lists the devices the message belongs on, in the namespace it was addressed in.
+// everyDevice lists the devices that must receive the message, in the namespace in which it was addressed.
 func (m *message) everyDevice() []types.JID {
 	devices := *m.target.list.Load()
 	own := *m.conn.dev.account.list.Load()
@@ -205,7 +205,7 @@ func (m *message) deliver(d *Device, enc waBinary.Node) {
 	m.queue(d, attrs, enc)
 }
 
-// addressOwn tells a device of the sender's account which chat the copy belongs to.
+// addressOwn adds, for a device of the sender's own account, which chat the copy belongs to.
 func (m *message) addressOwn(attrs waBinary.Attrs) {
 	chat, ok := m.node.Attrs["recipient"].(types.JID)
 	if !ok {

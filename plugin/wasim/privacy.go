@@ -9,7 +9,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-const maxTokens = 20_000 // given by one account
+const maxTokens = 20_000 // that one account may give
 
 // onPrivacy hands out privacy tokens and keeps the account's privacy settings.
 func onPrivacy(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
@@ -31,7 +31,7 @@ func onPrivacy(c *conn, iq *waBinary.Node) ([]waBinary.Node, *IQError) {
 	return []waBinary.Node{a.privacy()}, nil
 }
 
-// give makes another account trusted: its devices get a token to show with their messages.
+// give makes another account trusted: its devices receive a token that they show with their messages.
 func (a *Account) give(to *Account) {
 	a.mu.Lock()
 	token := a.tokens[to.lid.User]
@@ -62,7 +62,7 @@ func (a *Account) gave(to *Account, token []byte) bool {
 	return given != nil && bytes.Equal(given, token)
 }
 
-// defaultPrivacy is what an account starts with.
+// defaultPrivacy are the privacy settings of a new account.
 var defaultPrivacy = []struct {
 	name  types.PrivacySettingType
 	value string

@@ -16,12 +16,12 @@ import (
 )
 
 // BenchmarkAnswer prints how long it takes from a click event until the call of the next node
-// begins, with everything before it on the disk, and what open traces cost the starts.
+// begins, with everything before it on disk, and what open traces cost the starts.
 func BenchmarkAnswer(b *testing.B) {
 	each(b, func(name string, o sqllog.Options) { answers(b, os.Stdout, name, o, 300, 5, 500) })
 }
 
-// TestAnswer runs the same in miniature.
+// TestAnswer runs the same code in miniature.
 func TestAnswer(t *testing.T) {
 	answers(t, t.Output(), "SQLite", sqllog.Options{Dir: t.TempDir()}, 20, 2, 10)
 }
@@ -65,8 +65,8 @@ func answers(tb testing.TB, w io.Writer, name string, o sqllog.Options, n, round
 	rate, err := turns(rounds, 2, func(arm int) (float64, error) {
 		var g errgroup.Group
 		watch, end := context.WithCancel(open)
-		defer func() { end(); _ = g.Wait() }() // they fail with their context alone
-		var there sync.WaitGroup               // has read what is there already
+		defer func() { end(); _ = g.Wait() }() // they fail only because their context ends
+		var there sync.WaitGroup               // counts down once a reader has read what was already stored
 		for i := range traces * arm {
 			there.Add(1)
 			g.Go(func() error {

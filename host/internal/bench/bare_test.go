@@ -13,7 +13,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/bare"
 )
 
-// fleet is an arm of whatsmeow alone.
+// fleet is an arm that consists of whatsmeow alone.
 type fleet struct {
 	*arm
 	lab    *lab
@@ -21,7 +21,7 @@ type fleet struct {
 	prefix string             // of its accounts' numbers
 	file   func(i int) string // the database of client i, in the lab's directory, or a Postgres URL
 
-	message proto.Message // the menu, which clients send a copy of
+	message proto.Message // the menu; clients send copies of it
 
 	stores  map[string]*bare.Store
 	clients map[string]*bare.Client // by number
@@ -33,7 +33,7 @@ func (l *lab) bareArm(name string, sync bare.Sync, prefix string, m sample, file
 	biz := m.stanza.Node.GetChildrenByTag("biz")
 	f.grow = f.pair
 	f.send = func(ctx context.Context, from int, to *wasim.Account) error {
-		_, err := f.client(from).Send(ctx, to.JID(), proto.CloneOf(m.message.Message), biz) // whatsmeow may write to it
+		_, err := f.client(from).Send(ctx, to.JID(), proto.CloneOf(m.message.Message), biz) // whatsmeow may modify it
 		return err
 	}
 	f.greet = func(ctx context.Context, from int, to *wasim.Account) error {
@@ -45,8 +45,8 @@ func (l *lab) bareArm(name string, sync bare.Sync, prefix string, m sample, file
 
 func (f *fleet) client(i int) *bare.Client { return f.clients[f.accounts[i].Phone()] }
 
-// pair adds clients with synchronous=OFF, since whatsmeow commits each of the 812 keys
-// of a new device, and then connects all with the arm's own setting.
+// pair adds clients, then connects all of them. It pairs with synchronous=OFF, because whatsmeow
+// commits each of the 812 keys of a new device separately, and connects with the arm's own setting.
 func (f *fleet) pair(n int) error {
 	began := len(f.accounts)
 	if n <= began {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// rest is how long processes have nothing to do before their memory is read.
+// rest is how long processes are left idle before their memory is read.
 const rest = 3 * time.Second
 
 // BenchmarkAgainstBare prints the table of docs/performance.md.
@@ -24,7 +24,7 @@ func BenchmarkAgainstBare(b *testing.B) {
 	b.Run("used", func(*testing.B) { l.memory(t, 200, 450, rest) })
 }
 
-// BenchmarkAgainstBareOnPostgres is the same on a Postgres server, whose fsync make bench has off.
+// BenchmarkAgainstBareOnPostgres is the same on a Postgres server, which make bench runs without fsync.
 func BenchmarkAgainstBareOnPostgres(b *testing.B) {
 	l := newPostgresLab(b)
 	t := newTable(os.Stdout, l.arms())
@@ -35,7 +35,7 @@ func BenchmarkAgainstBareOnPostgres(b *testing.B) {
 	b.Run("sends", func(*testing.B) { l.sends(t, 50, 10, 5) })
 }
 
-// instances is how many the memory is measured with: 200, or the environment's word.
+// instances is how many instances the memory is measured with: 200, or what the environment says.
 func instances(b *testing.B) int {
 	raw := os.Getenv("TAPNODE_BENCH_INSTANCES")
 	if raw == "" {

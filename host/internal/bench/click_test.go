@@ -13,10 +13,10 @@ import (
 // customer's phones have the menu of every arm's first instance.
 type audience struct {
 	phones []*wasim.Phone
-	menus  [][]wasim.Message // by arm and phone
+	menus  [][]wasim.Message // by arm, then by phone
 }
 
-// invite makes phones, each a customer of every arm.
+// invite creates phones, each of which is a customer of every arm.
 func (l *lab) invite(n int) audience {
 	l.tb.Helper()
 	out := audience{menus: make([][]wasim.Message, len(l.arms()))}
@@ -36,8 +36,8 @@ func (l *lab) invite(n int) audience {
 	return out
 }
 
-// clicks is the way of one click at a time, from the tap to the arm's handler: for the
-// host that is after its engine has taken the event.
+// clicks measures one click at a time, from the tap to the arm's handler. For the host, that is
+// after its engine has taken the event.
 func (l *lab) clicks(t table, rounds, each int) {
 	l.tb.Helper()
 	here, arms := l.invite(1), l.arms()
@@ -69,8 +69,8 @@ func (a *arm) next(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// flood lets n clicks gather at the server while it holds them back for one instance,
-// and measures from their release to the last one's arrival.
+// flood has the server hold back n clicks for one instance, and measures the time from their release
+// until the last one arrives.
 func (l *lab) flood(t table, rounds, n int) {
 	l.tb.Helper()
 	const phones = 20

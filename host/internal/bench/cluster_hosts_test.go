@@ -23,7 +23,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// tapFlow asks, and calls a web service when the button is tapped.
+// tapFlow sends a menu, and calls a web service when its button is tapped.
 const tapFlow = `
 apiVersion: flow/v1
 kind: Flow
@@ -39,13 +39,13 @@ nodes:
 edges: [{from: "ask.reply:home", to: next}]
 `
 
-// group is some hosts that are one, and their instances.
+// group is a cluster of hosts with its instances.
 type group struct {
 	tb      testing.TB
 	hosts   []*member
 	name    string
 	devices []*wasim.Device // of the instances
-	phones  []*wasim.Phone  // a customer of each
+	phones  []*wasim.Phone  // one customer for each
 	hits    *hits
 	base    int // pid of their Postgres server; 0: none
 
@@ -61,10 +61,11 @@ type member struct {
 	http  *http.Client
 }
 
-// group pairs instances in a database, or in a file without one, and starts hosts on them with a flow.
+// group pairs instances in a Postgres database, or in a file if there is none, and starts hosts on
+// them with a flow.
 func (l *lab) group(instances, hosts int, runs, node, flow string) *group {
 	l.tb.Helper()
-	dir, err := os.MkdirTemp("", "tb") // a socket's path may not be long
+	dir, err := os.MkdirTemp("", "tb") // the path of a socket must be short
 	l.must(err)
 	l.tb.Cleanup(func() { os.RemoveAll(dir) })
 	l.invited++
@@ -112,7 +113,8 @@ func (l *lab) group(instances, hosts int, runs, node, flow string) *group {
 	return g
 }
 
-// spread gives each host its share at once: by themselves they may take a minute.
+// spread gives each host its share of the instances at once; by themselves the hosts may take a
+// minute.
 func (g *group) spread(ctx context.Context) error {
 	if len(g.hosts) == 1 {
 		return nil
@@ -126,7 +128,7 @@ func (g *group) spread(ctx context.Context) error {
 			return err
 		}
 	}
-	return poll(ctx, 250*time.Millisecond, func() bool { // each acts for its share, and has taken it over; who is asked more often is busy with that
+	return poll(ctx, 250*time.Millisecond, func() bool { // each has taken over its share; polling more often would only keep the hosts busy
 		var all struct {
 			Hosts []struct{ Instances []string }
 		}
@@ -146,7 +148,7 @@ func (g *group) spread(ctx context.Context) error {
 	})
 }
 
-// until looks at what costs the hosts nothing.
+// until waits for a condition whose check costs the hosts nothing.
 func (g *group) until(ctx context.Context, holds func() bool) error {
 	return poll(ctx, 5*time.Millisecond, holds)
 }
@@ -166,7 +168,7 @@ func poll(ctx context.Context, every time.Duration, holds func() bool) error {
 func (h *member) begin() {
 	h.program = start(h.group.tb, h.data, serving, h.args...)
 	h.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		path, err := app.FindControl(h.data) // who comes this way has no limit
+		path, err := app.FindControl(h.data) // requests over this socket have no rate limit
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +176,8 @@ func (h *member) begin() {
 	}}}
 }
 
-// kill returns when the host holds nothing any more: all of its threads are gone, and its directory is free.
+// kill returns when the host holds nothing any more: all of its threads have ended, and its
+// directory is free.
 func (h *member) kill(ctx context.Context) error {
 	if err := syscall.Kill(h.pid, syscall.SIGKILL); err != nil {
 		return err
@@ -187,7 +190,7 @@ func (h *member) kill(ctx context.Context) error {
 	})
 }
 
-// ask makes a request, and reads the answer into something unless that is nil.
+// ask makes a request and decodes the answer, unless the target is nil.
 func (h *member) ask(ctx context.Context, method, path string, body, into any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -244,7 +247,7 @@ func (g *group) online() bool {
 	return true
 }
 
-// cpu is what the hosts and their nodes have used, in milliseconds.
+// cpu is the processor time of the hosts and their nodes, in milliseconds.
 func (g *group) cpu() (all float64) {
 	for _, h := range g.hosts {
 		all += treeCPU(g.tb, h.pid)
@@ -252,7 +255,7 @@ func (g *group) cpu() (all float64) {
 	return all
 }
 
-// baseCPU is what their Postgres server has used, in milliseconds.
+// baseCPU is the processor time of their Postgres server, in milliseconds.
 func (g *group) baseCPU() float64 {
 	if g.base == 0 {
 		return 0
@@ -282,14 +285,15 @@ func treeCPU(tb testing.TB, pid int) float64 {
 	return all
 }
 
-// postmaster is the process of the server of a connection string, whose data are beside its socket.
+// postmaster returns the pid of the main process of the Postgres server that a connection string
+// names. The directory of its socket also holds its data directory. 0 if the server is not ours.
 func postmaster(tb testing.TB, dsn string) int {
 	tb.Helper()
 	u, err := url.Parse(dsn)
 	fatal(tb, err)
 	raw, err := os.ReadFile(filepath.Join(u.Query().Get("host"), "data", "postmaster.pid"))
 	if err != nil {
-		return 0 // somebody else's
+		return 0 // a server that the tests did not start
 	}
 	first, _, _ := strings.Cut(string(raw), "\n")
 	pid, err := strconv.Atoi(first)
@@ -297,7 +301,7 @@ func postmaster(tb testing.TB, dsn string) int {
 	return pid
 }
 
-// hits is a web service, and when it was called.
+// hits is a web service that notes when it was called.
 type hits struct {
 	server *httptest.Server
 	at     chan time.Time

@@ -13,18 +13,20 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb/sqldbtest"
 )
 
-// BenchmarkCluster prints the figures of docs/cluster.md: one host on SQLite, one on Postgres and three on Postgres, each
-// with the real programs and as many instances on one simulator, round by round in turn.
+// BenchmarkCluster prints the figures of docs/cluster.md: one host on SQLite, one on Postgres and
+// three on Postgres. Each arm runs the real programs with the same number of instances on one
+// simulator, and they take turns, round by round.
 func BenchmarkCluster(b *testing.B) {
 	clusters(b, os.Stdout, clusterSize{instances: 50, rounds: 6, each: 10, taps: 20, deaths: 3})
 }
 
-// TestCluster runs the same in miniature.
+// TestCluster runs the same code in miniature.
 func TestCluster(t *testing.T) {
 	clusters(t, t.Output(), clusterSize{instances: 3, rounds: 1, each: 2, taps: 2, deaths: 1})
 }
 
-// clusterSize is how much is done: instances of each arm, messages of each and taps in a round, and hosts killed.
+// clusterSize is how much is done: the instances of each arm, the messages of each instance and the
+// taps in a round, and the hosts that are killed.
 type clusterSize struct{ instances, rounds, each, taps, deaths int }
 
 func clusters(tb testing.TB, w io.Writer, size clusterSize) {
@@ -76,7 +78,8 @@ func clusters(tb testing.TB, w io.Writer, size clusterSize) {
 	show("SIGKILL until all are connected again, s", 1, gone)
 }
 
-// sends has each instance send so many menus, one after the other, by a host in turn, and says how many a second.
+// sends has each instance send a number of menus, one after the other, through the hosts in turn.
+// It returns the messages per second.
 func (g *group) sends(ctx context.Context, each int) (float64, error) {
 	began := time.Now()
 	var all errgroup.Group
@@ -94,7 +97,8 @@ func (g *group) sends(ctx context.Context, each int) (float64, error) {
 	return float64(each*len(g.devices)) / time.Since(began).Seconds(), err
 }
 
-// taps makes one tap after the other, and says how long the median took from the phone to the next node's call.
+// taps makes one tap after the other. It returns the median time from the phone to the call of the
+// next node.
 func (g *group) taps(ctx context.Context, n int) (float64, error) {
 	var took []float64
 	for range n {
@@ -117,7 +121,8 @@ func (g *group) taps(ctx context.Context, n int) (float64, error) {
 	return quantile(took, 0.5), nil
 }
 
-// together makes a tap on each instance at once, and says how many a second came to the next node's call.
+// together makes a tap on each instance at the same time. It returns how many of them per second
+// reached the call of the next node.
 func (g *group) together(ctx context.Context) (float64, error) {
 	var asked, tapped errgroup.Group
 	taps := make([]func() error, len(g.devices))
@@ -148,8 +153,9 @@ func (g *group) together(ctx context.Context) (float64, error) {
 	return float64(len(taps)) / last.Sub(began).Seconds(), tapped.Wait()
 }
 
-// takeover kills a host, and says after how many seconds all instances are connected again: by the others, or if there are
-// none, by the same host, which starts again at once. Then that host is back in any case.
+// takeover kills a host and returns after how many seconds all instances are connected again: by the
+// other hosts or, if there are none, by the same host, which is restarted at once. In either case
+// the killed host is running again afterwards.
 func (g *group) takeover(ctx context.Context) (float64, error) {
 	g.deaths++
 	h := g.host(g.deaths)

@@ -21,29 +21,29 @@ import (
 // bareEnv makes the test binary a process of bare clients: its value is crewOptions as JSON.
 const bareEnv = "TAPNODE_BENCH_BARE"
 
-// crew is a fleet whose clients live in a process of their own, as those of a program do that has nothing but whatsmeow:
-// WhatsApp is elsewhere for it, as it is for the node.
+// crew is a fleet whose clients run in a process of their own, like those of a program that uses
+// only whatsmeow. WhatsApp is then in another process, as it is for the node.
 type crew struct {
 	*fleet
 	biz     []bare.Node  // the nodes of the menu's stanza
-	process *crewProcess // nil: none
+	process *crewProcess // nil: not started
 }
 
 // crewOptions are what a process of bare clients is started with.
 type crewOptions struct {
 	bare.Options
-	Message []byte      // the menu, which clients send a copy of
+	Message []byte      // the menu; clients send copies of it
 	Nodes   []bare.Node // of its stanza
 }
 
-// crewOrder is what the process is asked for: that all clients log in, or that they send.
+// crewOrder is what the process is told to do: log all clients in, or send.
 type crewOrder struct {
 	Login   bool
 	Errands []crewErrand
 	AtOnce  int
 }
 
-// crewErrand is an errand in words: phone numbers.
+// crewErrand is an errand as it is sent to the process: with phone numbers.
 type crewErrand struct {
 	From  string
 	To    []string
@@ -52,7 +52,7 @@ type crewErrand struct {
 
 // crewReport is an answer to an order, or a click.
 type crewReport struct {
-	Click time.Time `json:",omitzero"` // when one arrived; not an answer
+	Click time.Time `json:",omitzero"` // when a click arrived; the report is then no answer
 	Took  []float64 // of each message, in ms
 	Whole time.Duration
 	Error string
@@ -87,7 +87,8 @@ func (l *lab) crewArm(name, prefix string, m sample, file string) *crew {
 	return c
 }
 
-// filled gives nodes without content an empty list of it: whatsmeow does not read the null of its own JSON.
+// filled gives nodes without content an empty list: whatsmeow cannot read the null that it writes as
+// JSON itself.
 func filled(nodes []bare.Node) []bare.Node {
 	out := append([]bare.Node{}, nodes...) // not nil, which is null
 	for i, n := range out {
@@ -128,11 +129,11 @@ func (c *crew) start(sync bare.Sync) error {
 	return err
 }
 
-// crewProcess is one that runs, as its parent sees it.
+// crewProcess is a running process of a crew, as its parent sees it.
 type crewProcess struct {
 	cmd     *exec.Cmd
 	orders  io.WriteCloser
-	reports chan crewReport // answers; closed at its end
+	reports chan crewReport // answers; closed when the process ends
 	read    sync.WaitGroup
 }
 
@@ -156,12 +157,12 @@ func startCrew(options string, click func(at time.Time)) (*crewProcess, error) {
 		for in := json.NewDecoder(out); ; {
 			var r crewReport
 			switch err := in.Decode(&r); {
-			case err != nil: // its end
+			case err != nil: // it has ended
 				return
 			case !r.Click.IsZero():
 				click(r.Click)
 			default:
-				p.reports <- r // one for each order, and there is room
+				p.reports <- r // there is one for each order, so there is room
 			}
 		}
 	})
@@ -194,7 +195,7 @@ func (p *crewProcess) stop() error {
 	return errors.Join(err, p.cmd.Wait())
 }
 
-// bareMain is that process: it does what its input says, until that ends.
+// bareMain is the main function of that process. It does what its input says until the input ends.
 func bareMain(raw string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), labTimeout)
 	defer cancel()
@@ -220,7 +221,7 @@ func crewMain(ctx context.Context, raw string, in io.Reader, w io.Writer) error 
 	report := func(r crewReport) {
 		writing.Lock()
 		defer writing.Unlock()
-		_ = out.Encode(r) // without a reader the process has no end to work for: its input ends too
+		_ = out.Encode(r) // if the reader is gone, the input ends too, and with it the process
 	}
 	clients := map[string]*crewman{} // by number
 	defer func() {
@@ -272,7 +273,7 @@ type crewman struct {
 	options crewOptions
 
 	mu    sync.Mutex
-	known map[string]bare.JID // whom it has looked up
+	known map[string]bare.JID // the accounts it has looked up
 }
 
 func (c *crewman) errand(ctx context.Context, e crewErrand, done func()) error {
@@ -293,7 +294,7 @@ func (c *crewman) errand(ctx context.Context, e crewErrand, done func()) error {
 	return nil
 }
 
-// find is the account of a number, which is looked up once, or anew each time.
+// find returns the account of a number. It looks it up once, or anew each time.
 func (c *crewman) find(ctx context.Context, number string, anew bool) (bare.JID, error) {
 	c.mu.Lock()
 	to, ok := c.known[number]
@@ -315,7 +316,8 @@ func parsed[M proto.Message](like M, raw []byte) (M, error) {
 	return m, proto.Unmarshal(raw, m)
 }
 
-// work does n errands, so many at once: how long each message took, as done says, and all of them.
+// work does n errands, a number of them at a time. It returns how long each message took, as done
+// reports it, and how long all of them took together.
 func work(n, atOnce int, errand func(i int, done func()) error) (took []float64, whole time.Duration, err error) {
 	var mu sync.Mutex
 	var g errgroup.Group

@@ -17,7 +17,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// The instances whose taps are measured, and whose work must not be felt.
+// The instance whose taps are measured, and the one whose work must not slow them down.
 const quiet, busy = 0, 1
 
 const fairFlow = `
@@ -36,11 +36,12 @@ nodes:
 edges: [{from: "ask.reply:home", to: answer}, {from: "ask.reply:keep", to: answer}]
 `
 
-// choices are tapped in turn: the same one again at once would be a slip of the finger.
+// choices are tapped in turn, because a second tap on the same button right after the first counts
+// as accidental.
 var choices = [2]string{"home", "keep"}
 
-// fairness is what the tests of it are measured with: runs that wait for their turn to send, of
-// which there are more and more, and then taps.
+// fairness is the size of the measurement: how many runs wait for their turn to send, which grows
+// from step to step, and how many taps are made at each step.
 type fairness struct {
 	runs                      []int
 	taps, measured, perMinute int
@@ -54,7 +55,7 @@ func BenchmarkFairness(b *testing.B) {
 	})
 }
 
-// TestFairness runs the same in miniature: every tap gets its answer while much waits.
+// TestFairness runs the same code in miniature: every tap gets its answer while many runs wait.
 func TestFairness(t *testing.T) {
 	each(t, func(name string, o sqllog.Options) {
 		fair(t, t.Output(), name, o, fairness{runs: []int{10, 30}, taps: 40, measured: 6, perMinute: 1200})
@@ -124,7 +125,7 @@ func (g *group) start(ctx context.Context, trigger string, on int, phone *wasim.
 	return g.hosts[0].ask(ctx, http.MethodPost, "/v1/flows/fair/runs", map[string]any{"trigger": trigger, "vars": vars}, nil)
 }
 
-// customerOf is a new customer with a menu of an instance.
+// customerOf creates a customer who has received a menu of an instance.
 func (l *lab) customerOf(g *group, on, n int) (*wasim.Phone, wasim.Message) {
 	l.tb.Helper()
 	phone, err := l.sim.NewPhone(l.ctx, fmt.Sprintf("55119444%05d", n))
@@ -135,8 +136,8 @@ func (l *lab) customerOf(g *group, on, n int) (*wasim.Phone, wasim.Message) {
 	return phone, menu
 }
 
-// answered taps as often as is to be measured, slower than the instance is paced, and returns
-// how long the answers took.
+// answered makes the taps to be measured, more slowly than the pace of the instance allows, and
+// returns how long the answers took.
 func (l *lab) answered(phone *wasim.Phone, menu wasim.Message, f fairness) (took []float64, err error) {
 	pace := time.NewTicker(time.Minute / time.Duration(f.perMinute) * 3 / 2)
 	defer pace.Stop()

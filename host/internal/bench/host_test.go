@@ -14,7 +14,7 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// hostArm is the product: app, node binary as a child process, gRPC with mutual TLS.
+// hostArm is the product: the app with the node binary as a child process, over gRPC with mutual TLS.
 func (l *lab) hostArm() *arm {
 	l.tb.Helper()
 	a := newArm("tapnode")
@@ -36,7 +36,7 @@ func (l *lab) hostArm() *arm {
 		}, nil)
 		return err
 	}
-	a.greet = a.send // it looks every number up
+	a.greet = a.send // the node looks up every number
 	hear := func(ev sdk.Event) {
 		if ev.Type == typeClicked {
 			a.heard()
@@ -50,13 +50,13 @@ func (l *lab) hostArm() *arm {
 
 func instance(i int) string { return fmt.Sprintf("shop-%d", i) }
 
-// start starts a host on what the last one left.
+// start starts a host on the data directory of the previous one.
 func (l *lab) start() {
 	l.tb.Helper()
 	all := map[string]any{
 		"server": map[string]any{"url": l.sim.URL(), "rootKey": l.sim.RootKey()},
 		"pacing": map[string]any{"perMinute": l.perMinute},
-		"media":  map[string]any{"allowPrivate": true}, // pictures come from this process
+		"media":  map[string]any{"allowPrivate": true}, // pictures are served by this process
 	}
 	if l.postgres != "" {
 		all["store"] = map[string]any{"dsn": l.postgres}

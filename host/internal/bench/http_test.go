@@ -23,16 +23,16 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// BenchmarkHTTP prints what HTTP adds to an Execute: a call of /v1 whose Execute takes no time, beside a
-// handler of bare net/http that reads the same body and answers with as much, in the same process and
-// in turn.
+// BenchmarkHTTP prints what HTTP adds to an Execute. It compares a call of /v1 whose Execute takes no
+// time with a bare net/http handler that reads the same body and answers with the same number of
+// bytes. Both run in the same process and take turns.
 func BenchmarkHTTP(b *testing.B) { overHTTP(b, os.Stdout, 12, 64, 1000, 2*time.Second) }
 
-// TestHTTP runs the same in miniature.
+// TestHTTP runs the same code in miniature.
 func TestHTTP(t *testing.T) { overHTTP(t, t.Output(), 2, 4, 200, 100*time.Millisecond) }
 
-// overHTTP has so many connections send rate requests a second, evenly, for as long as a round takes; and
-// then as fast as they can.
+// overHTTP has a number of connections send rate requests per second, evenly spaced, for the length
+// of a round, and then as fast as they can.
 func overHTTP(tb testing.TB, w io.Writer, rounds, connections, rate int, round time.Duration) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), labTimeout)
@@ -145,7 +145,7 @@ func (h *httpRig) ask(ctx context.Context, url string) (float64, error) {
 	return ms(time.Since(began)), nil
 }
 
-// paced sends evenly: each connection has a time of its own for each of its requests.
+// paced sends evenly: each connection has its own point in time for each of its requests.
 func (h *httpRig) paced(ctx context.Context, url string, connections, rate int, round time.Duration) ([]float64, error) {
 	every := time.Duration(connections) * time.Second / time.Duration(rate)
 	return h.each(connections, func(i int, took *[]float64) error {
@@ -162,7 +162,7 @@ func (h *httpRig) paced(ctx context.Context, url string, connections, rate int, 
 			if err != nil {
 				return err
 			}
-			if n > 0 { // the first of a connection may open it
+			if n > 0 { // the first request of a connection may open it
 				*took = append(*took, one)
 			}
 		}
@@ -170,7 +170,7 @@ func (h *httpRig) paced(ctx context.Context, url string, connections, rate int, 
 	})
 }
 
-// most is how many requests a second get through.
+// most measures how many requests per second get through.
 func (h *httpRig) most(ctx context.Context, url string, connections int, round time.Duration) (float64, error) {
 	began := time.Now()
 	took, err := h.each(connections, func(_ int, took *[]float64) error {
@@ -186,7 +186,7 @@ func (h *httpRig) most(ctx context.Context, url string, connections int, round t
 	return float64(len(took)) / time.Since(began).Seconds(), err
 }
 
-// each runs f for each connection and gathers what they took.
+// each runs f for each connection and returns the times of all requests.
 func (h *httpRig) each(connections int, f func(i int, took *[]float64) error) ([]float64, error) {
 	var mu sync.Mutex
 	var all []float64

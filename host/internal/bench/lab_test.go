@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	labTimeout  = 30 * time.Minute // for a whole measurement; a send has its own deadlines
+	labTimeout  = 30 * time.Minute // for a whole measurement; sends have deadlines of their own
 	typeClicked = "whatsapp.button.clicked.v1"
 	customers   = 50
 )
@@ -36,42 +36,43 @@ type lab struct {
 
 	postgres  string     // the node's database; empty: SQLite
 	runs      engine.Log // nil: the host keeps them in memory
-	perMinute int        // messages of an instance; 0: no limit
+	perMinute int        // messages per instance; 0: no limit
 
-	tapnode *arm   // the host, the node binary and its store with its defaults
-	alone   *crew  // bare: synchronous=FULL as our store, one file for all clients, in a process of their own
-	full    *fleet // bare: the same in the simulator's process
-	usual   *fleet // bare: synchronous=NORMAL, a file for each client, in the simulator's process
+	tapnode *arm   // the host and the node binary, with the default settings of its store
+	alone   *crew  // bare: synchronous=FULL like our store, one file for all clients, in a process of its own
+	full    *fleet // bare: the same, but in the simulator's process
+	usual   *fleet // bare: synchronous=NORMAL, one file per client, in the simulator's process
 
-	customers []*wasim.Account // played by the server: they cost next to nothing
-	invited   int              // audiences so far
-	met       int              // strangers so far
+	customers []*wasim.Account // played by the server, so that they cost next to nothing
+	invited   int              // how many audiences were invited so far
+	met       int              // how many strangers were created so far
 	events    atomic.Pointer[func(sdk.Event)]
 }
 
-// arm is one way to send the menu and to hear of clicks.
+// arm is one way to send the menu and to receive clicks.
 type arm struct {
 	name     string
-	accounts []*wasim.Account // of its instances
-	clicks   chan time.Time   // when each click arrived
+	accounts []*wasim.Account // the accounts of its instances
+	clicks   chan time.Time   // the time at which each click arrived
 
 	grow func(n int) error // pairs and connects more instances, up to n
 	send func(ctx context.Context, from int, to *wasim.Account) error
 
-	greet func(ctx context.Context, from int, to *wasim.Account) error // send, to whom nobody has looked up
+	greet func(ctx context.Context, from int, to *wasim.Account) error // send to an account that nobody has looked up
 
-	// run does errands, so many at once: how long each message took, in ms, and how long they took together
+	// run does errands, atOnce of them at a time. It returns how long each message took, in ms, and
+	// how long all of them took together.
 	run func(ctx context.Context, all []errand, atOnce int) (took []float64, whole time.Duration, err error)
 }
 
-// errand is to send the menu from an instance to these, one after the other.
+// errand is an order to send the menu from one instance to a list of accounts, one after the other.
 type errand struct {
 	from  int
 	to    []*wasim.Account
-	greet bool // nobody has looked them up
+	greet bool // nobody has looked the accounts up
 }
 
-// heard notes a click. There is room for every click of a measurement.
+// heard notes a click. The channel has room for every click of a measurement.
 func (a *arm) heard() { a.clicks <- time.Now() }
 
 func newArm(name string) *arm {
@@ -94,7 +95,7 @@ func newArm(name string) *arm {
 	return a
 }
 
-// emptyLab starts a simulated WhatsApp with nobody on it.
+// emptyLab starts a simulated WhatsApp without accounts.
 func emptyLab(tb testing.TB) *lab {
 	tb.Helper()
 	l := &lab{tb: tb, dir: tb.TempDir()}
@@ -103,11 +104,12 @@ func emptyLab(tb testing.TB) *lab {
 	l.ctx, cancel = context.WithTimeout(context.Background(), labTimeout)
 	tb.Cleanup(cancel)
 	var err error
-	// The tables want more people than the simulator's own limit, 20,000, and nobody is ever removed.
+	// The tables need more accounts than the simulator's default limit of 20,000, and accounts are
+	// never removed.
 	l.sim, err = wasim.Start(wasim.Options{Limits: wasim.Limits{Accounts: 50_000}})
 	l.must(err)
 	tb.Cleanup(func() { l.check(l.sim.Close()) })
-	l.sim.Trust() // phones live in this process
+	l.sim.Trust() // the phones are in this process
 	return l
 }
 
@@ -123,8 +125,8 @@ func newLab(tb testing.TB) *lab {
 	return l
 }
 
-// newPostgresLab is newLab on a Postgres server, with a database for the node and one for all bare
-// clients; the others have one SQLite file at FULL.
+// newPostgresLab is newLab on a Postgres server, with one database for the node and one for all bare
+// clients of an arm; the clients of the other arm share one SQLite file at FULL.
 func newPostgresLab(tb testing.TB) *lab {
 	tb.Helper()
 	node, clients := sqldbtest.Postgres(tb), sqldbtest.Postgres(tb)
@@ -138,7 +140,7 @@ func newPostgresLab(tb testing.TB) *lab {
 	return l
 }
 
-// open starts a host with one instance, and gives what its messages look like.
+// open starts a host with one instance, and finds out what its messages look like.
 func (l *lab) open() sample {
 	l.tb.Helper()
 	for i := range customers {
@@ -153,8 +155,8 @@ func (l *lab) open() sample {
 
 func (l *lab) arms() []*arm { return []*arm{l.tapnode, l.alone.arm, l.full.arm, l.usual.arm} }
 
-// grow gives every arm n instances that have each sent to their customer before, so
-// that sessions and lookups are warm everywhere.
+// grow gives every arm n instances, each of which has sent to its customer before, so that
+// sessions and lookups are warm in all arms.
 func (l *lab) grow(n int) {
 	l.tb.Helper()
 	for _, a := range l.arms() {
@@ -168,14 +170,14 @@ func (l *lab) grow(n int) {
 
 func (l *lab) customer(i int) *wasim.Account { return l.customers[i%len(l.customers)] }
 
-// model has the host send the menu to a phone once: the message as the phone decoded
-// it, and its stanza nodes as the server saw them, are what the bare clients send.
+// model has the host send the menu to a phone once. The bare clients send the message as the phone
+// decoded it, with the stanza nodes that the server saw.
 func (l *lab) model() sample {
 	l.tb.Helper()
 	return l.seen("5511966660000", func(to *wasim.Account) error { return l.tapnode.send(l.ctx, 0, to) })
 }
 
-// seen is what arrives of a menu on the phone of a number.
+// seen sends a menu to the phone of a number and returns what arrives.
 func (l *lab) seen(number string, send func(to *wasim.Account) error) sample {
 	l.tb.Helper()
 	phone, err := l.sim.NewPhone(l.ctx, number)
@@ -190,16 +192,16 @@ func (l *lab) seen(number string, send func(to *wasim.Account) error) sample {
 	return sample{m, record.Attempts[0]}
 }
 
-// sample is a menu on its way: the decoded message and the stanza.
+// sample is a menu as it was sent: the decoded message and the stanza.
 type sample struct {
 	message wasim.Message
 	stanza  wasim.Attempt
 }
 
-// menu is the request the host gets.
+// menu is the request that the host receives.
 func menu(instance, number string) []byte { return request(instance, number, "") }
 
-// request is a menu, under a picture if there is one.
+// request is a menu, with a picture as its header if there is one.
 func request(instance, number, picture string) []byte {
 	type button struct {
 		ID          string `json:"id"`
@@ -221,7 +223,7 @@ func request(instance, number, picture string) []byte {
 	return raw
 }
 
-// together runs f for from ≤ i < to, a few at a time.
+// together runs f for each i with from ≤ i < to, a few at a time.
 func together(from, to int, f func(i int) error) error {
 	var g errgroup.Group
 	g.SetLimit(4)

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// tap is a call of the click workload with the answer it must get.
+// tap is a call of the click workload, with the answer that it must get.
 type tap struct{ request, answer []byte }
 
-// preview makes an event about 600 bytes long, which is what a tap with its context has.
+// preview makes an event about 600 bytes long, which is the size of a tap with its context.
 const preview = "Thank you for writing to us, Ana. Please choose one of the subjects below, so that the right people read your message and answer it today, or tomorrow at the latest."
 
 // taps are the calls of the workload, one for each button.
@@ -49,18 +49,18 @@ func taps(address string) (out []tap, err error) {
 	return out, nil
 }
 
-// titles are the constants of the branches.
+// titles are the constants that the branches answer with.
 var titles = map[string]string{"billing": "Billing", "support": "Support", "sales": "Sales"}
 
-// burstOf is what one burst of the workload gave.
+// burstOf is the result of one burst of the workload.
 type burstOf struct {
 	calls     int
 	perSecond float64
 	ms        []float64 // of each call
 }
 
-// load sends calls over so many connections, one after the other on each, until a time. The
-// first answer of each connection is compared member by member, the others by their length.
+// load sends calls over a number of connections, one after the other on each, until a point in time.
+// The first answer on each connection is compared member by member, the others by their length.
 func load(ctx context.Context, address string, connections int, until time.Time) (burstOf, error) {
 	all, err := taps(address)
 	if err != nil {
@@ -83,7 +83,7 @@ func load(ctx context.Context, address string, connections int, until time.Time)
 	return b, err
 }
 
-// talk is one connection's part of load.
+// talk does load's work for one connection.
 func talk(ctx context.Context, host string, all []tap, first int, until time.Time) (took []float64, err error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/tapnode/tapnode/internal/buildtest"
 )
 
-// installed is the real node binary, built and accepted once.
+// installed is the directory with the real node binary, which is built and locked once.
 var installed []app.Installed
 
 // hostBinary and nodeBinary are the two programs, as they are shipped.

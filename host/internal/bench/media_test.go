@@ -19,9 +19,10 @@ import (
 	"github.com/tapnode/tapnode/sdk/client"
 )
 
-// pictures has the first instance send the menu under one picture to people it has never written to,
-// beside a bare client that uploads the picture for each message, and one that does so once: messages
-// per second, and what went up for all of them. Each time the picture is another one.
+// pictures has the first instance send the menu with one picture to people it has never written to.
+// It compares that with a bare client that uploads the picture for each message, and with one that
+// uploads it once: in messages per second, and in the bytes uploaded for all of them. Each round has
+// another picture.
 func (l *lab) pictures(w io.Writer, rounds, people int) {
 	l.tb.Helper()
 	var picture atomic.Pointer[[]byte]
@@ -29,7 +30,7 @@ func (l *lab) pictures(w io.Writer, rounds, people int) {
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fetched.Add(1)
 		w.Header().Set("Content-Type", "image/jpeg")
-		_, _ = w.Write(*picture.Load()) // who has gone does not want it
+		_, _ = w.Write(*picture.Load()) // a caller that has left does not need it
 	}))
 	l.tb.Cleanup(shop.Close)
 	send := func(_ context.Context, _ int, to *wasim.Account) error {
@@ -86,7 +87,7 @@ func (l *lab) pictures(w io.Writer, rounds, people int) {
 	t.add(measure{name: "fetched from the picture's server", values: fetches, combine: quotient, decimals: 0})
 }
 
-// photo is a JPEG as phones and shops have them: 1,280 by 960 pixels, and some 270 KiB.
+// photo is a JPEG of a usual size: 1,280 by 960 pixels, about 270 KiB.
 func photo(seed uint64) []byte {
 	chance := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // nothing secret
 	img := image.NewRGBA(image.Rect(0, 0, 1280, 960))

@@ -11,13 +11,13 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim/bare"
 )
 
-// resident is the memory of a process before and after its instances connected, and, if they
-// have sent, after that, KiB.
+// resident is the resident memory of a process in KiB: before its instances connected, afterwards,
+// and, if they have sent messages, after that.
 type resident struct{ Empty, Connected, Used float64 }
 
-// memory restarts the node with n paired instances, starts a process with as many bare
-// clients, and compares what they need when each has only logged in, and then, for menus > 0,
-// when each has sent so many. Before its memory is read a process is left alone for idle.
+// memory restarts the node with n paired instances, starts a process with as many bare clients, and
+// compares their memory when each instance has only logged in and, for menus > 0, when each has also
+// sent that many menus. Before its memory is read, a process is left idle for the given time.
 func (l *lab) memory(t table, n, menus int, idle time.Duration) {
 	l.tb.Helper()
 	l.must(l.tapnode.grow(n))
@@ -52,7 +52,7 @@ func (l *lab) memory(t table, n, menus int, idle time.Duration) {
 	}
 }
 
-// emptyNode is the memory of a node without instances.
+// emptyNode returns the memory of a node without instances.
 func (l *lab) emptyNode(idle time.Duration) float64 {
 	l.tb.Helper()
 	data := l.data
@@ -65,7 +65,8 @@ func (l *lab) emptyNode(idle time.Duration) float64 {
 	return kib
 }
 
-// bareMemory is that of a process with the clients of the shared file, without syncs, which take time and no memory.
+// bareMemory returns the memory of a process with the clients of the shared file. They do not sync to
+// disk, which would take time but no memory.
 func (l *lab) bareMemory(n, menus int, idle time.Duration) (r resident) {
 	l.tb.Helper()
 	l.must(l.alone.start(bare.Off))
@@ -86,7 +87,7 @@ func (l *lab) bareMemory(n, menus int, idle time.Duration) (r resident) {
 	return r
 }
 
-// exhaust has each of n instances send so many menus, to one customer after the other.
+// exhaust has each of n instances send a number of menus, to one customer after the other.
 func (l *lab) exhaust(a *arm, n, menus int) {
 	l.tb.Helper()
 	all := make([]errand, n)
@@ -100,7 +101,7 @@ func (l *lab) exhaust(a *arm, n, menus int) {
 	l.must(err)
 }
 
-// nodeMemory is that of the node.
+// nodeMemory returns the memory of the node.
 func (l *lab) nodeMemory() float64 {
 	l.tb.Helper()
 	kib, err := memoryOf(strconv.Itoa(l.nodeProcess()))
@@ -108,7 +109,8 @@ func (l *lab) nodeMemory() float64 {
 	return kib
 }
 
-// nodeProcess is the pid of the node, the only child of this process that is not bare clients.
+// nodeProcess returns the pid of the node: the only child of this process that does not run bare
+// clients.
 func (l *lab) nodeProcess() int {
 	l.tb.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")

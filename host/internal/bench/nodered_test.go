@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// nodeREDEnv names the directory where "npm i node-red@4.1.8" was called. Without it Node-RED
-// is not compared.
+// nodeREDEnv names the directory where "npm i node-red@4.1.8" was run. Without it there is no
+// comparison with Node-RED.
 const nodeREDEnv = "TAPNODE_BENCH_NODERED"
 
-// nodeRED starts Node-RED with the flow of the workload: it keeps nothing of a run.
+// nodeRED starts Node-RED with the flow of the workload. It stores nothing of a run.
 func nodeRED(tb testing.TB, installed string) program {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -36,12 +36,12 @@ nodes:
 edges: [{from: "ask.reply:home", to: answer}]
 `
 
-// rig is an engine on a database, with nothing behind it that takes time: what is measured is
-// the engine.
+// rig is an engine on a database, with nothing behind it that takes time, so that only the engine is
+// measured.
 type rig struct {
 	*engine.Engine
 	log   *sqllog.Log
-	calls chan engine.Call // as they begin
+	calls chan engine.Call // each call, when it begins
 }
 
 // Execute implements engine.Executor: every message is sent.
@@ -54,7 +54,7 @@ func (r *rig) Execute(ctx context.Context, call engine.Call, _ func(engine.Progr
 	return engine.Result{Output: fmt.Appendf(nil, `{"messageId":%q}`, "3EB0"+call.Key)}, nil
 }
 
-// next is the next call that begins.
+// next returns the next call that begins.
 func (r *rig) next(ctx context.Context) (engine.Call, error) {
 	select {
 	case c := <-r.calls:
@@ -64,7 +64,7 @@ func (r *rig) next(ctx context.Context) (engine.Call, error) {
 	}
 }
 
-// openRig starts an engine on a database that may have runs already.
+// openRig starts an engine on a database that may already contain runs.
 func openRig(ctx context.Context, o sqllog.Options) (_ *rig, err error) {
 	o.Logger = slog.New(slog.DiscardHandler)
 	r := &rig{calls: make(chan engine.Call)}
@@ -107,7 +107,7 @@ func (r *rig) close() error {
 	defer cancel()
 	ended := make(chan struct{})
 	defer close(ended)
-	go func() { // a call that is made again, of a task that took longer than its lease, has nobody else to hear of it
+	go func() { // a call is repeated when its task took longer than its lease, and nobody else receives the repetition
 		for {
 			select {
 			case <-r.calls:
@@ -119,10 +119,10 @@ func (r *rig) close() error {
 	return errors.Join(r.Stop(ctx), r.log.Close())
 }
 
-// ask begins n runs, some at a time, and returns when each waits for its click: the
-// correlations that clicks have.
+// ask starts n runs, some at a time, waits until each of them waits for its click, and returns the
+// correlations for the clicks.
 func (r *rig) ask(ctx context.Context, n int) ([]string, error) {
-	asked := map[string]bool{} // by correlation: a call may be made again
+	asked := map[string]bool{} // by correlation, because a call may be repeated
 	g, within := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for len(asked) < n {
@@ -162,7 +162,7 @@ func (r *rig) ask(ctx context.Context, n int) ([]string, error) {
 	return slices.Sorted(maps.Keys(asked)), r.drained(ctx)
 }
 
-// drained returns when no call is left to be made or stored.
+// drained waits until no call is left to be made or stored.
 func (r *rig) drained(ctx context.Context) error {
 	for {
 		c, err := r.log.Counts(ctx)
@@ -171,14 +171,14 @@ func (r *rig) drained(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
-		case <-r.calls: // made again
+		case <-r.calls: // a repeated call
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// click is a tap on the first button of the message with that correlation.
+// click returns a tap on the first button of the message with a correlation.
 func click(id, correlation string) engine.Event {
 	data, err := json.Marshal(map[string]any{
 		"button": map[string]any{"id": "home", "displayText": "Bring it home"},
@@ -190,7 +190,7 @@ func click(id, correlation string) engine.Event {
 	return engine.Event{ID: id, Time: time.Now(), Type: typeClicked, Correlation: correlation, Data: data}
 }
 
-// over returns when nothing more happens to a run.
+// over waits until a run is over.
 func (r *rig) over(ctx context.Context, run string) error {
 	for _, err := range r.Follow(ctx, run) {
 		if err != nil {
@@ -200,7 +200,7 @@ func (r *rig) over(ctx context.Context, run string) error {
 	return ctx.Err()
 }
 
-// runIn is the run that a correlation belongs to.
+// runIn returns the run that a correlation belongs to.
 func runIn(correlation string) string {
 	run, _, _ := strings.Cut(correlation, ":")
 	return run

@@ -9,8 +9,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// sends has the first n instances of every arm send the menu, each of them so often
-// per round: messages per second, the median time of one send, and its processor time in all
+// sends has the first n instances of every arm send the menu, each a number of times per round. It
+// measures messages per second, the median time of one send, and its processor time in all
 // processes, in milliseconds.
 func (l *lab) sends(t table, n, rounds, each int) {
 	l.tb.Helper()
@@ -32,10 +32,10 @@ func (l *lab) sends(t table, n, rounds, each int) {
 		return rate, err
 	})
 	l.must(err)
-	for i := range cpu { // the kernel counts in ticks of 10 ms, which only many rounds make exact
+	for i := range cpu { // the kernel counts in ticks of 10 ms, so only the sum of many rounds is exact
 		cpu[i] = []float64{mean(cpu[i])}
 	}
-	faster, added := "≥ 1.8 / 2.5", "" // at least, and the goal
+	faster, added := "≥ 1.8 / 2.5", "" // the minimum and the goal
 	if n == 1 {
 		faster, added = "≥ 1.1 / 1.5", "≤ +0.1 / 0"
 	}
@@ -44,8 +44,8 @@ func (l *lab) sends(t table, n, rounds, each int) {
 	t.add(measure{name: title("send", n) + ", CPU ms", values: cpu, combine: quotient, decimals: 2, goal: "≤ 1.2 / 1"})
 }
 
-// processorTime is that of processes together, in milliseconds: of this one, in which the simulator works for every arm, of the
-// node and of the bare clients' own.
+// processorTime returns the processor time of all processes together, in milliseconds: of this one,
+// in which the simulator works for every arm, of the node, and of the bare clients' own process.
 func processorTime(all []program) (sum float64, err error) {
 	for _, p := range all {
 		one, err := p.cpu()
@@ -65,8 +65,8 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// strangers has the first instance of every arm send the menu to people it has never written to,
-// whose numbers nobody has looked up, some at a time: messages per second.
+// strangers has the first instance of every arm send the menu to people it has never written to and
+// whose numbers nobody has looked up, some at a time. It measures messages per second.
 func (l *lab) strangers(t table, rounds, people int) {
 	l.tb.Helper()
 	arms := l.arms()
@@ -75,7 +75,7 @@ func (l *lab) strangers(t table, rounds, people int) {
 	t.add(measure{name: fmt.Sprintf("%d new recipients, messages/s", people), values: rate, combine: quotient, decimals: 0, goal: "≥ 1.3 / 2"})
 }
 
-// greetings is one round of it for one arm.
+// greetings is one round of strangers for one arm.
 func (l *lab) greetings(a *arm, people int) (perSecond float64, err error) {
 	accounts := make([]*wasim.Account, people)
 	for n := range accounts {
@@ -92,7 +92,7 @@ func (l *lab) greetings(a *arm, people int) (perSecond float64, err error) {
 	return float64(people) / whole.Seconds(), err
 }
 
-// burst has n instances of an arm send each messages, one after the other per instance.
+// burst has each of n instances of an arm send a number of messages, one after the other.
 func (l *lab) burst(a *arm, n, each int) (perSecond, medianMs float64, err error) {
 	all := make([]errand, n)
 	for i := range all {

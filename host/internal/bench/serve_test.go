@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// clickFlow is the workload: a switch of three, an answer by expression, the answer is sent
-// when the run has reached its last node.
+// clickFlow is the workload: a switch with three branches and an answer made by an expression, which
+// is sent when the run has reached its last node.
 const clickFlow = `
 apiVersion: flow/v1
 kind: Flow
@@ -45,10 +45,10 @@ edges:
 type program struct {
 	name, address string
 	pid           int
-	database      string // Postgres, if it has one; empty: SQLite or none
+	database      string // Postgres; empty: SQLite, or no database
 }
 
-// cpu is the processor time that it has used, in milliseconds.
+// cpu returns the processor time that the program has used, in milliseconds.
 func (p program) cpu() (float64, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 	if err != nil {
@@ -67,19 +67,19 @@ func (p program) cpu() (float64, error) {
 	return ticks * 10, nil
 }
 
-// serving is the first line of tapnode serve.
+// serving matches the first line that tapnode serve prints.
 var serving = regexp.MustCompile(`tapnode serves at (\S+)`)
 
-// serve runs the real command with the workload's flow until the end of the test, below the
-// command before, such as strace, if one is given.
+// serve runs the real command with the workload's flow until the end of the test. A command such as
+// strace, if given, runs it.
 func serve(tb testing.TB, name, postgres string, before ...string) program {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "tb") // tb.TempDir is too long for a socket's path
+	dir, err := os.MkdirTemp("", "tb") // the path of tb.TempDir is too long for a socket
 	fatal(tb, err)
 	tb.Cleanup(func() { os.RemoveAll(dir) })
 	file := filepath.Join(dir, "click.yaml")
 	fatal(tb, os.WriteFile(file, []byte(clickFlow), 0o600))
-	settings := filepath.Join(dir, "settings.json") // the node works beside the flow and asks nothing of WhatsApp
+	settings := filepath.Join(dir, "settings.json") // the node runs, but the flow does not use it, and it asks nothing of WhatsApp
 	fatal(tb, os.WriteFile(settings, []byte(`{"whatsapp-send-buttons": {"server": {"url": "http://127.0.0.1:9", "rootKey": "`+strings.Repeat("00", 32)+`"}}}`), 0o600))
 	args := append(before, hostBinary, "serve", "--data", filepath.Join(dir, "data"), "--nodes", filepath.Dir(nodeBinary), "--listen", "127.0.0.1:0", "--settings", settings)
 	if postgres != "" {
@@ -91,7 +91,8 @@ func serve(tb testing.TB, name, postgres string, before ...string) program {
 	return p
 }
 
-// logFile takes what a server logs, and prints it if the benchmark fails: hundreds of lines would stand between the figures.
+// logFile receives what a server logs, and is printed only if the benchmark fails; otherwise hundreds
+// of lines would separate the figures.
 func logFile(tb testing.TB, name string) *os.File {
 	tb.Helper()
 	file, err := os.CreateTemp(tb.TempDir(), "log")
@@ -111,7 +112,7 @@ func logFile(tb testing.TB, name string) *os.File {
 // startTime bounds how long a server may take to start.
 const startTime = time.Minute
 
-// start runs a server until the end of the test and waits for the line that has its address.
+// start runs a server until the end of the test, and waits for the line with its address.
 func start(tb testing.TB, name string, greeting *regexp.Regexp, args ...string) program {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -124,7 +125,7 @@ func start(tb testing.TB, name string, greeting *regexp.Regexp, args ...string) 
 	fatal(tb, cmd.Start())
 	found := make(chan string, 1)
 	read := make(chan struct{})
-	go func() { // what it prints costs it what it would in a terminal
+	go func() { // so that printing costs the server what it would cost in a terminal
 		defer close(read)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// measure is a figure of all arms, by arm and round: the host's is combined with
-// each bare one's of the same round.
+// measure is a figure of all arms, by arm and round. The host's value is combined with each bare
+// arm's value of the same round.
 type measure struct {
 	name     string
 	values   [][]float64
@@ -15,7 +15,7 @@ type measure struct {
 	goal     string
 }
 
-// table writes each measure as soon as it is known.
+// table prints each measure as soon as it is known.
 type table struct{ w io.Writer }
 
 func newTable(w io.Writer, arms []*arm) table {
@@ -32,7 +32,7 @@ func newTable(w io.Writer, arms []*arm) table {
 	return t
 }
 
-// line writes a row, in columns.
+// line prints a row in columns.
 func (t table) line(cells []string) {
 	fmt.Fprintf(t.w, "%-34s", cells[0])
 	for _, c := range cells[1:] {
@@ -52,7 +52,7 @@ func (t table) add(m measure) {
 	t.line(append(cells, m.goal))
 }
 
-// against is the host's figure beside that of a bare arm.
+// against compares the host's figure with that of a bare arm.
 func (m measure) against(bare []float64) string {
 	return statOf(pairwise(m.values[0], bare, m.combine)).text(2)
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// turns asks every arm once per round and returns the answers by arm and round. The
-// first to go changes from round to round, so that no arm always follows the same other.
+// turns asks every arm once per round, and returns the answers by arm and round. Another arm is first
+// in each round, so that no arm always follows the same other one.
 func turns(rounds, arms int, ask func(arm int) (float64, error)) ([][]float64, error) {
 	answers := make([][]float64, arms)
 	for r := range rounds {
@@ -30,7 +30,7 @@ func statOf(values []float64) stat {
 	return stat{quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75)}
 }
 
-// quantile interpolates between the two nearest values; of no values it is NaN.
+// quantile interpolates between the two nearest values. It is NaN if there are no values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -44,7 +44,7 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// pairwise combines what two arms said in the same round.
+// pairwise combines the answers of two arms in the same round.
 func pairwise(a, b []float64, f func(a, b float64) float64) []float64 {
 	out := make([]float64, min(len(a), len(b)))
 	for i := range out {
@@ -56,7 +56,7 @@ func pairwise(a, b []float64, f func(a, b float64) float64) []float64 {
 func quotient(a, b float64) float64   { return a / b }
 func difference(a, b float64) float64 { return a - b }
 
-// text writes the median and the quartiles with so many decimals.
+// text formats the median and the quartiles with a number of decimals.
 func (s stat) text(decimals int) string {
 	if math.IsNaN(s.median) {
 		return "–"

@@ -15,23 +15,23 @@ import (
 	"github.com/tapnode/tapnode/host/internal/engine/sqllog"
 )
 
-// waitingEnv makes the test binary a process with an engine: its value is a waiter as JSON.
+// waitingEnv makes the test binary a process with an engine. Its value is a waiter as JSON.
 const waitingEnv = "TAPNODE_BENCH_WAITING_IN"
 
-// waiter is where a process finds its runs, and the correlation of one that waits.
+// waiter says where a process finds its runs, and gives the correlation of a run that waits.
 type waiter struct{ Dir, Postgres, Correlation string }
 
-// waited is what that process saw of itself.
+// waited is what that process measured.
 type waited struct {
 	ReadyMs float64 // from opening the database until the engine works
-	FoundMs float64 // from the first click until its run is known
+	FoundMs float64 // from the first click until its run is found
 	ClickMs float64 // from there until the next node's call
-	RSS     float64 // then, in KiB
-	Idle    float64 // hundredths of a core, with nothing to do
+	RSS     float64 // resident memory after that, in KiB
+	Idle    float64 // processor time while idle, in percent of a core
 	Answer  string  // the key of the call that the click led to
 }
 
-// BenchmarkWaiting prints what runs that wait cost: as many as TAPNODE_BENCH_WAITING says.
+// BenchmarkWaiting prints what waiting runs cost. TAPNODE_BENCH_WAITING says how many there are.
 func BenchmarkWaiting(b *testing.B) {
 	n := 100_000
 	if raw := os.Getenv("TAPNODE_BENCH_WAITING"); raw != "" {
@@ -47,8 +47,8 @@ func BenchmarkWaiting(b *testing.B) {
 	})
 }
 
-// TestWaiting runs the same with fewer: every run waits, and after a restart the click finds
-// its own.
+// TestWaiting runs the same code with fewer runs: all of them wait, and after a restart the click
+// finds its run.
 func TestWaiting(t *testing.T) {
 	asked, answered := waiting(t, t.Output(), "SQLite", sqllog.Options{Dir: t.TempDir()}, sqllog.Options{Dir: t.TempDir()}, 2000)
 	if !strings.HasPrefix(answered, "run:"+runIn(asked)+":answer:") {
@@ -56,7 +56,8 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// waiting fills a database with runs and compares a process on it with one on an empty one.
+// waiting fills a database with runs, and compares a process on it with a process on an empty
+// database.
 func waiting(tb testing.TB, w io.Writer, name string, full, empty sqllog.Options, n int) (asked, answered string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), labTimeout)
@@ -96,7 +97,7 @@ func waiting(tb testing.TB, w io.Writer, name string, full, empty sqllog.Options
 	return correlation, got.Answer
 }
 
-// await runs this binary as a process with an engine.
+// await runs this test binary as a process with an engine.
 func await(ctx context.Context, tb testing.TB, in waiter) (out waited) {
 	tb.Helper()
 	raw, err := json.Marshal(in)
@@ -110,7 +111,7 @@ func await(ctx context.Context, tb testing.TB, in waiter) (out waited) {
 	return out
 }
 
-// waitingMain is that process.
+// waitingMain is the main function of that process.
 func waitingMain(raw string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), labTimeout)
 	defer cancel()

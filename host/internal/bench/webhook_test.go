@@ -26,24 +26,24 @@ const (
 	hookInstances = 64
 )
 
-// BenchmarkWebhooks prints how many events a second get from a click to a fast receiver: each
-// stored and waited for, read from the outbox, signed, posted, and its delivery stored; beside as many
-// bare posts of the same bodies by net/http in the same round.
+// BenchmarkWebhooks prints how many events per second get from a click to a fast receiver. Each event
+// is stored and waited for, read from the outbox, signed and posted, and its delivery is stored. In
+// the same round, net/http makes as many bare posts of the same bodies.
 func BenchmarkWebhooks(b *testing.B) {
 	each(b, func(name string, o sqllog.Options) { hooks(b, os.Stdout, name, o, 6000, 5) })
 }
 
-// TestWebhooks runs the same in miniature.
+// TestWebhooks runs the same code in miniature.
 func TestWebhooks(t *testing.T) {
 	hooks(t, t.Output(), "SQLite", sqllog.Options{Dir: t.TempDir()}, 200, 2)
 }
 
-// target is a fast receiver that counts different events.
+// target is a fast receiver that counts the distinct events it receives.
 type target struct {
 	*httptest.Server
 	mu   sync.Mutex
 	ids  map[string]bool
-	body []byte // of one of them
+	body []byte // the body of one of them
 	want int
 	all  chan struct{}
 }
@@ -66,7 +66,7 @@ func newTarget() *target {
 	return r
 }
 
-// expect begins to count anew.
+// expect restarts the count.
 func (r *target) expect(n int) (all <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +115,8 @@ func hooks(tb testing.TB, w io.Writer, name string, o sqllog.Options, n, rounds 
 		statOf(durable).text(0), statOf(bare).text(0), statOf(pairwise(durable, bare, quotient)).text(2))
 }
 
-// tell stores n clicks, as many at a time as a host handles, and waits until the receiver has all.
+// tell stores n clicks, as many at a time as a host handles, and waits until the receiver has all of
+// them.
 func tell(ctx context.Context, log *sqllog.Log, to *target, round, n int) error {
 	data, err := json.Marshal(map[string]any{"instance": "shop", "messageId": "3A1F", "button": map[string]any{"id": "menu_sales", "displayText": "Talk to sales"}, "rawId": bytes.Repeat([]byte("x"), 600)})
 	if err != nil {
@@ -145,7 +146,7 @@ func tell(ctx context.Context, log *sqllog.Log, to *target, round, n int) error 
 	}
 }
 
-// post posts n bodies.
+// post posts n bodies with net/http alone.
 func post(ctx context.Context, client *http.Client, to *target, n int) error {
 	to.mu.Lock()
 	body := to.body

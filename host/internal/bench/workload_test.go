@@ -32,20 +32,21 @@ func BenchmarkClickWorkload(b *testing.B) {
 	}
 }
 
-// TestWorkload runs the same in miniature.
+// TestWorkload runs the same code in miniature.
 func TestWorkload(t *testing.T) {
 	workload(t, t.Output(), []program{serve(t, "tapnode", "")}, 2, 1, 200*time.Millisecond)
 }
 
-// answered is what a program took for a call, by round: median and 99th of a hundred, and CPU.
+// answered is what a call cost a program, by round: the median and the 99th percentile of its time,
+// and its processor time.
 type answered struct{ middle, high, cpu []float64 }
 
-// workload lets the programs and the raw disk take turns, and writes a row for each.
+// workload lets the programs and the raw disk take turns, and prints a row for each.
 func workload(tb testing.TB, w io.Writer, programs []program, connections, rounds int, long time.Duration) {
 	tb.Helper()
 	ctx := context.Background()
 	got := make([]answered, len(programs))
-	for _, p := range programs { // warm
+	for _, p := range programs { // warm up
 		_, err := load(ctx, p.address, connections, time.Now().Add(long))
 		fatal(tb, err)
 	}
@@ -78,7 +79,8 @@ func workload(tb testing.TB, w io.Writer, programs []program, connections, round
 	fmt.Fprintf(w, row, "write+fsync of 8 KiB", statOf(raw).text(0), "", "", "1", "", "1")
 }
 
-// rawRate is how often a second 8 KiB, about what a commit writes, are written over and synced.
+// rawRate returns how many times per second 8 KiB, about what a commit writes, can be overwritten and
+// synced.
 func rawRate(dir string, long time.Duration) (float64, error) {
 	f, err := os.Create(filepath.Join(dir, "raw"))
 	if err != nil {
@@ -86,11 +88,11 @@ func rawRate(dir string, long time.Duration) (float64, error) {
 	}
 	defer f.Close()
 	block := make([]byte, 8<<10)
-	const blocks = 500 // 4 MiB, which is when SQLite begins anew
+	const blocks = 500 // 4 MiB, the size at which SQLite starts its log anew
 	n := 0
 	var began time.Time
 	for round := 0; began.IsZero() || time.Since(began) < long; round++ {
-		if round == 1 { // the file has its length
+		if round == 1 { // the file has its full length now
 			began = time.Now()
 		}
 		for i := range int64(blocks) {
@@ -114,8 +116,8 @@ func rawRate(dir string, long time.Duration) (float64, error) {
 	return float64(n) / time.Since(began).Seconds(), nil
 }
 
-// syncsPerRun runs the workload for a moment below strace, which counts; "–" without strace,
-// or when the database is not the program's own.
+// syncsPerRun runs the workload for a moment under strace and counts the syncs. It returns "–" without
+// strace, or if the database is in another process.
 func syncsPerRun(tb testing.TB, p program, connections int) string {
 	tb.Helper()
 	if _, err := exec.LookPath("strace"); err != nil || p.database != "" || !strings.HasPrefix(p.name, "tapnode") {
@@ -135,7 +137,7 @@ func syncsPerRun(tb testing.TB, p program, connections int) string {
 	return fmt.Sprintf("%.2f", (after-before)/float64(b.calls))
 }
 
-// lines counts the calls in the output of strace.
+// lines counts the calls in strace's output.
 func lines(path string) (float64, error) {
 	raw, err := os.ReadFile(path)
 	return float64(strings.Count(string(raw), "sync(")), err

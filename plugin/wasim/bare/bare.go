@@ -1,6 +1,6 @@
 // Package bare is whatsmeow with nothing around it: a client, a session store in
-// SQLite or Postgres, and an account of the simulator. It is what an author writes on the
-// first day, and the baseline that benchmarks are held against.
+// SQLite or Postgres, and an account of the simulator. It is the program that an author
+// writes first, and the baseline of the benchmarks.
 //
 // What the package guarantees: the clients are whatsmeow's own on whatsmeow's own
 // SQL store, without queue, ledger, cache or retry of ours, and they reach the
@@ -27,23 +27,23 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// Sync is SQLite's PRAGMA synchronous: what a power cut can take.
+// Sync is SQLite's PRAGMA synchronous: what a power cut may destroy.
 type Sync string
 
 // The settings.
 const (
-	Full   Sync = "FULL"   // nothing that was committed
+	Full   Sync = "FULL"   // nothing that is committed
 	Normal Sync = "NORMAL" // the last commits; what most programs run with
-	Off    Sync = "OFF"    // the whole file; for pairing quickly: whatsmeow commits 812 keys one by one
+	Off    Sync = "OFF"    // the whole file; makes pairing fast, because whatsmeow commits 812 keys one by one
 )
 
-// connections is how many a Store keeps open. database/sql keeps two, and clients
-// that share a file would spend their time opening it.
+// connections is how many connections a Store keeps open. By default database/sql keeps two, and
+// clients that share a file would spend their time opening it.
 const connections = 17
 
 // Options say where a Store is and where its clients connect.
 type Options struct {
-	File string // of the database; made when it is missing
+	File string // the database file; created if it is missing
 	Sync Sync
 
 	Postgres string // a connection string, instead of File and Sync

@@ -82,10 +82,10 @@ func (c *Client) loggedIn(ctx context.Context) error {
 // Number is the phone number of the account, digits only.
 func (c *Client) Number() string { return c.cli.Store.GetJID().User }
 
-// Disconnect takes the client off the net and keeps it paired.
+// Disconnect takes the client offline; it stays paired.
 func (c *Client) Disconnect() { c.cli.Disconnect() }
 
-// OnMessage has f called for every message from now on, on whatsmeow's own goroutine.
+// OnMessage makes whatsmeow call f for every message from now on, on its own goroutine.
 func (c *Client) OnMessage(f func(*Message)) { c.onMessage.Store(&f) }
 
 func (c *Client) handle(raw any) {
@@ -102,8 +102,8 @@ func (c *Client) handle(raw any) {
 	}
 }
 
-// Send sends a message with additional stanza nodes and returns its id when the
-// server has acknowledged it. whatsmeow may write to the message.
+// Send sends a message with additional stanza nodes, and returns its id when the server has
+// acknowledged it. whatsmeow may modify the message.
 func (c *Client) Send(ctx context.Context, to types.JID, m *waE2E.Message, nodes []waBinary.Node) (types.MessageID, error) {
 	var extra whatsmeow.SendRequestExtra
 	if len(nodes) > 0 {
@@ -113,7 +113,7 @@ func (c *Client) Send(ctx context.Context, to types.JID, m *waE2E.Message, nodes
 	return resp.ID, err
 }
 
-// Greet is Send to the account of a number, which is digits, after WhatsApp was asked for it.
+// Greet is like Send, but first asks WhatsApp for the account of a number (digits).
 func (c *Client) Greet(ctx context.Context, number string, m *waE2E.Message, nodes []waBinary.Node) (types.MessageID, error) {
 	to, err := c.Find(ctx, number)
 	if err != nil {
@@ -134,13 +134,13 @@ func (c *Client) Find(ctx context.Context, number string) (types.JID, error) {
 	return found[0].JID, nil
 }
 
-// Illustrate uploads a picture and makes it the one above the menu in m.
+// Illustrate uploads a picture and makes it the header of the menu in m.
 func (c *Client) Illustrate(ctx context.Context, m *waE2E.Message, picture []byte) error {
 	header := m.GetInteractiveMessage().GetHeader().GetImageMessage()
 	if header == nil {
 		return errors.New("the message has no picture above a menu")
 	}
-	up, err := c.cli.Upload(ctx, slices.Clip(picture), whatsmeow.MediaImage) // it pads what has room behind its end
+	up, err := c.cli.Upload(ctx, slices.Clip(picture), whatsmeow.MediaImage) // Upload pads in place if the slice has spare capacity
 	if err != nil {
 		return err
 	}

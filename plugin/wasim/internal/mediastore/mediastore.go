@@ -70,7 +70,7 @@ type blob struct {
 	uploads int
 }
 
-// New makes an empty store with a fresh upload credential.
+// New creates an empty store with a new upload credential.
 func New(opts Options) *Store {
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = 256 << 20
@@ -89,7 +89,7 @@ func New(opts Options) *Store {
 // ServeHTTP implements http.Handler.
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Uploads tells how often a blob was uploaded, as long as it has not been evicted or deleted.
+// Uploads returns how often a blob was uploaded, unless it has been evicted or deleted.
 func (s *Store) Uploads(h Hash) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,7 +211,7 @@ func (s *Store) refuse(w http.ResponseWriter, status int, reason string) {
 	http.Error(w, reason, status)
 }
 
-// reserve makes room for n bytes, evicting what was used longest ago.
+// reserve makes room for n bytes by evicting the least recently used blobs.
 func (s *Store) reserve(n int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +235,7 @@ func (s *Store) release(n int64) {
 	s.used -= n
 }
 
-// put files data whose bytes are reserved. A blob that is there already keeps its place and counts once more.
+// put stores data whose bytes are reserved. A blob that is already stored keeps its place, and its count goes up.
 func (s *Store) put(h Hash, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Hello is what a client has proved and said at the end of the handshake.
+// Hello is what is known of a client at the end of the handshake.
 type Hello struct {
-	Static  [32]byte // the client's static public key; it holds the private one
+	Static  [32]byte // the client's static public key; the client has proved that it holds the private one
 	Payload []byte   // waWa6.ClientPayload
 }
 
-// helloLimit bounds the frames of a client of which nothing is known yet.
+// helloLimit bounds the frames of a client that is not known yet.
 const helloLimit = 64 << 10
 
 // Accept plays the responder. limit bounds the frames after the handshake, in bytes.
@@ -129,7 +129,7 @@ type Conn struct {
 	sent  uint32
 }
 
-// ErrAltered says that a frame was changed, repeated or lost on the way.
+// ErrAltered means that a frame was changed, repeated or lost on the way.
 var ErrAltered = errors.New("frame does not decrypt")
 
 // ReadFrame returns the next frame. The caller owns the bytes.

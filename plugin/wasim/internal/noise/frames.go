@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Transport carries byte strings in order, like the binary messages of a websocket. Their boundaries mean nothing.
+// Transport carries byte strings in order, like the binary messages of a websocket. Their boundaries have no meaning.
 type Transport interface {
 	Read(context.Context) ([]byte, error)
 	Write(context.Context, []byte) error

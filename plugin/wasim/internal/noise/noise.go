@@ -52,7 +52,7 @@ func (s *state) mixHash(data []byte) {
 	h.Sum(s.hash[:0])
 }
 
-// mixKey takes the Diffie-Hellman result of two keys into the cipher.
+// mixKey mixes the Diffie-Hellman result of two keys into the cipher.
 func (s *state) mixKey(private *ecdh.PrivateKey, public *ecdh.PublicKey) error {
 	secret, err := private.ECDH(public)
 	if err != nil {

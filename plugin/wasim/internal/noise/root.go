@@ -12,13 +12,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// validity is how far a certificate reaches to both sides of now: clocks of tests may be off.
+// validity is how long before and after its creation a certificate is valid, because clocks in tests may be off.
 const validity = 10 * 365 * 24 * time.Hour
 
 // Root is a certificate authority for server keys; clients pin its public key.
 type Root struct{ key *keys.KeyPair }
 
-// NewRoot makes a root with a fresh key.
+// NewRoot creates a root with a new key.
 func NewRoot() *Root { return &Root{key: keys.NewKeyPair()} }
 
 // Public is what a client must trust: whatsmeow.WACertPubKey.

@@ -40,11 +40,11 @@ var (
 // Key is a passkey and the authenticator that keeps it: an ECDSA key on P-256.
 type Key struct {
 	id      []byte
-	user    []byte // whom it belongs to, in the site's words
+	user    []byte // the site's id for its owner
 	private *ecdsa.PrivateKey
 }
 
-// NewKey makes a passkey.
+// NewKey creates a passkey.
 func NewKey() (*Key, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

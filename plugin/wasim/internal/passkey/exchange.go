@@ -87,13 +87,13 @@ func New(key *Key, secret []byte) *Pairing {
 	return p
 }
 
-// Options is what the server asks the companion for.
+// Options returns what the server asks the companion for.
 func (p *Pairing) Options() (waBinary.Node, error) {
 	content, err := p.key.options(p.challenge)
 	return waBinary.Node{Tag: TagOptions, Content: content}, err
 }
 
-// Ref is a new reference for the companion's next prologue.
+// Ref returns a new reference for the companion's next prologue.
 func (p *Pairing) Ref() waBinary.Node {
 	raw := make([]byte, 18)
 	rand.Read(raw)
@@ -138,7 +138,7 @@ func (p *Pairing) Prologue(n *waBinary.Node) error {
 	return nil
 }
 
-// Continue is the phone's word after a prologue.
+// Continue returns the phone's answer to a prologue.
 func (p *Pairing) Continue() (waBinary.Node, error) {
 	if p.companion == nil {
 		return waBinary.Node{}, ErrOrder
