@@ -130,7 +130,7 @@ func (m *message) publish() {
 		Message: new(waE2E.Message),
 	}
 	if err := proto.Unmarshal(payload(m.node, "plaintext"), post.Message); err != nil {
-		m.conn.s.log.Warn("a post is no message", "err", err)
+		m.conn.s.log.Warn("a post is not a message", "err", err)
 	}
 	n.mu.Lock()
 	n.last++

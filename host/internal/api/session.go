@@ -171,7 +171,7 @@ func (s doors) begin(v visit, code, token string) (secret string, begun access.S
 		secret, begun, err = s.opt.Access.Begin(ctx, caller, token)
 	}
 	if err == nil && !known {
-		err = refused(http.StatusUnauthorized, "unauthenticated", "that signs nobody in: it is wrong, or over, or was used; tapnode signin prints another link")
+		err = refused(http.StatusUnauthorized, "unauthenticated", "nobody can sign in with this: it is wrong, has expired or was used; tapnode signin prints another link")
 	}
 	return secret, begun, err
 }

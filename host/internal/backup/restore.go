@@ -95,7 +95,7 @@ func read(ctx context.Context, path string, manifest func(Manifest) error, each 
 	defer f.Close()
 	unpacked, err := gzip.NewReader(f)
 	if err != nil {
-		return bad("%s is no backup of tapnode: %w", path, err)
+		return bad("%s is not a backup of tapnode: %w", path, err)
 	}
 	in := tar.NewReader(unpacked)
 	head, err := in.Next()
@@ -156,7 +156,7 @@ func (m Manifest) check(to Target) error {
 	seen := map[string]bool{}
 	for _, file := range m.Files {
 		if !filepath.IsLocal(filepath.FromSlash(file.Path)) || file.Path != filepath.ToSlash(filepath.Clean(file.Path)) || seen[file.Path] || file.Size < 0 {
-			return bad("%q is no path of a file in a data directory", file.Path)
+			return bad("%q is not the path of a file in a data directory", file.Path)
 		}
 		seen[file.Path] = true
 	}

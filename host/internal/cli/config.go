@@ -63,7 +63,7 @@ func showConfig(_ context.Context, c console, _ *flag.FlagSet, args []string) er
 		for _, s := range settings {
 			known = append(known, config.EnvName(s.Flag.Name))
 		}
-		fmt.Fprintf(c.err, "warning: %s is no variable of serve: %s\n", printable(name), flow.DidYouMean(name, known))
+		fmt.Fprintf(c.err, "warning: %s is not a variable of serve: %s\n", printable(name), flow.DidYouMean(name, known))
 	}
 	var shown []shownSetting
 	for _, s := range settings {

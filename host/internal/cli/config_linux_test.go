@@ -100,7 +100,7 @@ func TestConfigCommands(t *testing.T) {
 			t.Errorf("show lacks %q:\n%s", want, out)
 		}
 	}
-	if code != exitOK || strings.Contains(out+errs, "hush") || !strings.Contains(errs, "TAPNODE_LISTN is no variable of serve") {
+	if code != exitOK || strings.Contains(out+errs, "hush") || !strings.Contains(errs, "TAPNODE_LISTN is not a variable of serve") {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
 	code, out, _ = tapnodeIn(t, env, "config", "show", "--json", "--listen", "192.0.2.1:1")

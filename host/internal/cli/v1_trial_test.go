@@ -53,7 +53,7 @@ edges: [{from: "ask.reply:a", to: thanks}]
 	s.do(t, "PUT", "/v1/flows/hello/draft", draft, yaml...)
 	begin(404, `{}`, "unknown_flow")
 	begin(422, `{"version":-1}`, "/version")
-	begin(422, `{"version":1,"trigger":"wrods"}`, `"code":"invalid_event","detail":"no run starts so","errors":[{"pointer":"/trigger","severity":"error","code":"unknown_trigger"`)
+	begin(422, `{"version":1,"trigger":"wrods"}`, `"code":"invalid_event","detail":"no run can start with this event","errors":[{"pointer":"/trigger","severity":"error","code":"unknown_trigger"`)
 	begin(422, `{"version":1,"trigger":"words","event":{"text":"hi"}}`, `"pointer":"/event/chat"`)
 	begin(422, `{"version":1,"vars":{"phone":1}}`, `"code":"invalid_variables"`)
 	event := func(text string) string {

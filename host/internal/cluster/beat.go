@@ -49,7 +49,7 @@ func (m *Member) beat(ctx context.Context) bool {
 	defer m.mu.Unlock()
 	switch {
 	case err != nil:
-		m.log.Debug("this host is not heard", "err", sqldb.Reason(err))
+		m.log.Debug("this host could not report that it is alive", "err", sqldb.Reason(err))
 	case !ok:
 		m.ended = true
 		return false

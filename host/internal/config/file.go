@@ -83,7 +83,7 @@ func asJSON(raw []byte) ([]byte, []schema.Finding) {
 	}
 	document, err := json.Marshal(value)
 	if err != nil {
-		return nil, wrong("it has a key that is no text, or a number that is none")
+		return nil, wrong("it has a key that is not a text, or a number that is not finite")
 	}
 	return document, nil
 }

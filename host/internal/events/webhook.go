@@ -133,7 +133,7 @@ func (s *Settings) check(guard *netguard.Guard) []sdk.Violation {
 	}
 	for i, name := range s.Events {
 		if !Known(name) {
-			refuse(fmt.Sprintf("/events/%d", i), "unknown", "no event is called so; the catalogue lists all")
+			refuse(fmt.Sprintf("/events/%d", i), "unknown", "there is no event of that name; the catalogue lists all of them")
 		}
 	}
 	if len(s.Label) > maxName {

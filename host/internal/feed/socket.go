@@ -36,7 +36,7 @@ var (
 	errStopping = errors.New("the server stops")
 	errRevoked  = errors.New("the token is no longer valid")
 	errGone     = errors.New("the other side does not answer")
-	errSpoke    = errors.New("events are told here, and nothing is taken")
+	errSpoke    = errors.New("this socket sends events and accepts nothing")
 	errUnread   = errors.New("the events cannot be read now")
 )
 

@@ -125,7 +125,7 @@ func (c *compilation) action(id, ptr string) *operation {
 	case !ok:
 		c.fail(ptr, "unknown_type", DidYouMean(id, c.cat.kind(kindAction)), "no node of type %q is installed", id)
 	case op.Kind != kindAction:
-		c.fail(ptr, "not_a_step", "", "%s is no step of a flow but a %s", id, strings.ToLower(string(op.Kind)))
+		c.fail(ptr, "not_a_step", "", "%s is not a step of a flow but a %s", id, strings.ToLower(string(op.Kind)))
 		return nil
 	}
 	return op

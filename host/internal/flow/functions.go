@@ -323,5 +323,5 @@ func date(args ...any) (any, error) {
 			return t, nil
 		}
 	}
-	return nil, fmt.Errorf("%.40q is no date", s[0])
+	return nil, fmt.Errorf("%.40q is not a date", s[0])
 }

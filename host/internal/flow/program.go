@@ -161,7 +161,7 @@ func (c *compilation) digestManifests() {
 		}
 		raw, err := json.Marshal(used[id].digested())
 		if err != nil {
-			c.fail("", "manifest", "reinstall the node", "the manifest of %s is no JSON: %v", id, err)
+			c.fail("", "manifest", "reinstall the node", "the manifest of %s is not JSON: %v", id, err)
 			return
 		}
 		sum.Write(append(raw, '\n')) // never fails

@@ -19,7 +19,7 @@ const maxTime = 64
 // two.
 func parseTime(written, zone string) (time.Time, error) {
 	if len(written) > maxTime {
-		return time.Time{}, fmt.Errorf("%.40q is no time", written)
+		return time.Time{}, fmt.Errorf("%.40q is not a time", written)
 	}
 	written = strings.TrimSpace(written)
 	if t, err := time.Parse(time.RFC3339, written); err == nil {
@@ -34,7 +34,7 @@ func parseTime(written, zone string) (time.Time, error) {
 			return firstShown(wall, loc), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%.40q is no time such as 2026-12-24T18:00:00 or 2026-12-24T18:00:00-03:00", written)
+	return time.Time{}, fmt.Errorf("%.40q is not a time such as 2026-12-24T18:00:00 or 2026-12-24T18:00:00-03:00", written)
 }
 
 // Span formats a length of time for people, in the units of flow files: "3d", "1h30m", "2s". It is

@@ -165,7 +165,7 @@ func plain(v any, depth int) (any, error) {
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("the result is no JSON value: %w", err)
+		return nil, fmt.Errorf("the result is not a JSON value: %w", err)
 	}
 	return DecodeJSON(raw)
 }

@@ -139,7 +139,7 @@ func webhookBody(contentType string, body []byte) (any, error) {
 	case media == "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return nil, fmt.Errorf("%w: it is no form: %w", ErrBody, err)
+			return nil, fmt.Errorf("%w: it is not a form: %w", ErrBody, err)
 		}
 		return parameters(form), nil
 	}

@@ -25,7 +25,7 @@ func (c *call) seed(t seedTool) *mcpsdk.CallToolResult {
 	}
 	var arguments map[string]json.RawMessage
 	if json.Unmarshal(c.arguments, &arguments) != nil {
-		return refused("invalid_arguments", "the arguments are no object", "")
+		return refused("invalid_arguments", "the arguments are not an object", "")
 	}
 	path, rest, named := strings.Cut(t.path, "{instance}")
 	if named {

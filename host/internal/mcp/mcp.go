@@ -74,7 +74,7 @@ func New(opt Options) (*Server, error) {
 			return nil, fmt.Errorf("two tools have the name %s", t.about.Name)
 		}
 		if err := s.add(server, t); err != nil {
-			opt.Logger.Warn("an operation is no tool at /mcp", "tool", t.about.Name, "err", err)
+			opt.Logger.Warn("an operation is not offered as a tool at /mcp", "tool", t.about.Name, "err", err)
 		}
 	}
 	server.AddReceivingMiddleware(s.restrict)

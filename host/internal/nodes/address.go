@@ -31,7 +31,7 @@ func (q query) encode(at string) (string, error) {
 		for _, item := range list {
 			switch item[0] {
 			case '[', '{':
-				return "", misshapen(at, fmt.Sprintf("the parameter %.50q is no text, number, boolean or list of them", name))
+				return "", misshapen(at, fmt.Sprintf("the parameter %.50q is not a text, number, boolean or list of these", name))
 			case 'n':
 			case '"':
 				var s string
@@ -62,7 +62,7 @@ func (in request) address() (*url.URL, error) {
 		_, err = url.QueryUnescape(u.RawQuery)
 	}
 	if escape, bad := errors.AsType[url.EscapeError](err); bad {
-		return nil, refuse("the url holds %q, which is no escape", string(escape))
+		return nil, refuse("the url holds %q, which is not a percent-escape", string(escape))
 	}
 	switch {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":

@@ -61,8 +61,8 @@ func TestAddressIsRefused(t *testing.T) {
 	}{
 		"a blank":           {map[string]any{"url": "http://a.example/?q=São Paulo"}, "/url", "blank"},
 		"a line":            {map[string]any{"url": "http://a.example/?q=1\r\nHost:%20b"}, "/url", "control"},
-		"half an escape":    {map[string]any{"url": "http://a.example/?q=100%"}, "/url", "no escape"},
-		"no escape":         {map[string]any{"url": "http://a.example/100%x"}, "/url", "no escape"},
+		"half an escape":    {map[string]any{"url": "http://a.example/?q=100%"}, "/url", "not a percent-escape"},
+		"no escape":         {map[string]any{"url": "http://a.example/100%x"}, "/url", "not a percent-escape"},
 		"a fragment":        {map[string]any{"url": "http://a.example/?q=a#b"}, "/url", "#"},
 		"a way up":          {map[string]any{"url": "http://a.example/orders/../admin"}, "/url", "upwards"},
 		"a hidden way up":   {map[string]any{"url": "http://a.example/orders/%2e%2E"}, "/url", "upwards"},

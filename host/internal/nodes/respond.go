@@ -53,7 +53,7 @@ func (respondNode) Execute(_ context.Context, _ string, input map[string]any) (a
 	case content != nil:
 		raw, err := json.Marshal(content)
 		if err != nil {
-			return nil, misshapen("/body", "the body is no JSON value")
+			return nil, misshapen("/body", "the body is not a JSON value")
 		}
 		headers["Content-Type"], body = "application/json", string(raw)
 	}

@@ -80,7 +80,7 @@ func (c *control) call(ctx context.Context, path string, in, out any) error {
 		return nil
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
-		return fmt.Errorf("%s is no WhatsApp simulator: %w", c.base, err)
+		return fmt.Errorf("%s is not a WhatsApp simulator: %w", c.base, err)
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func Join(ctx context.Context, address string, log *slog.Logger) (*Simulation, e
 	}
 	var state struct{ URL, RootKey string }
 	if err = s.control.call(ctx, "state", nil, &state); err == nil && state.RootKey == "" {
-		err = fmt.Errorf("%s is no WhatsApp simulator that says its root key", address)
+		err = fmt.Errorf("%s is not a WhatsApp simulator that says its root key", address)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -11,7 +11,7 @@ test('a token signs in, a wrong one is refused in the server\'s words, sign-out 
   const { page } = visitor;
   await page.getByLabel('Or paste a token').fill('tap_wrong');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByText('that signs nobody in').waitFor();
+  await page.getByText('nobody can sign in with this').waitFor();
   await page.getByLabel('Or paste a token').fill(host.token);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('navigation', { name: 'Areas' }).waitFor();

@@ -109,7 +109,7 @@ func (c *check) webAddress(pointer, name, s string) {
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		c.refuse(pointer, name+" holds a blank or a control character, which no address has", "write a blank as %20")
 	case badEscape:
-		c.refuse(pointer, fmt.Sprintf("%s holds %q, which is no escape", name, string(escape)), "write a percent sign as %25")
+		c.refuse(pointer, fmt.Sprintf("%s holds %q, which is not a percent-escape", name, string(escape)), "write a percent sign as %25")
 	case err == nil && u.User != nil:
 		c.refuse(pointer, name+" holds a user or a password", "leave out what stands before the host")
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":

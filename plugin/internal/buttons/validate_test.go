@@ -138,7 +138,7 @@ func TestServiceRules(t *testing.T) {
 		{with("footerText", quoted(x(1025))), "FooterText has 1025 characters, more than 1024"},
 		{with("mediaUrl", `"https://"`, "mediaType", `"IMAGE"`), "MediaURL must be an http or https address"},
 		{with("mediaUrl", `"https://user:pw@example.com/"`, "mediaType", `"IMAGE"`), "MediaURL holds a user or a password"},
-		{with("mediaUrl", `"https://example.com/50%off"`, "mediaType", `"IMAGE"`), `MediaURL holds "%of", which is no escape`},
+		{with("mediaUrl", `"https://example.com/50%off"`, "mediaType", `"IMAGE"`), `MediaURL holds "%of", which is not a percent-escape`},
 		{with("mediaUrl", `"file:///etc/passwd"`, "mediaType", `"IMAGE"`), "MediaURL must be an http or https address"},
 		{with("mediaUrl", quoted("https://example.com/"+x(4096)), "mediaType", `"IMAGE"`), "MediaURL has 4116 characters, more than 4096"},
 		{with("buttons", one(button(x(257), "A", ""))), "Button 1: ID has 257 characters, more than 256"},

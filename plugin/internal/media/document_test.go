@@ -219,9 +219,9 @@ func TestLongLink(t *testing.T) {
 // A link that is refused says why, and nothing of what it holds.
 func TestWhyALinkIsRefused(t *testing.T) {
 	for link, says := range map[string]string{
-		"http://a.example/50%off":         `"%of" is no escape`,
-		"http://a.example:secret/":        "no port",
-		"http://a b.example/":             "character in the host",
+		"http://a.example/50%off":         `"%of" is not a percent-escape`,
+		"http://a.example:secret/":        "not a port",
+		"http://a b.example/":             "a character that is not allowed in a host",
 		"http://a.example/\x01":           "control character",
 		"http://[::1/":                    "IPv6",
 		"http://se^cret:x@a.example/":     "percent-encoded",

@@ -64,20 +64,20 @@ func checkURL(u *url.URL) error {
 // unreadable describes why a URL cannot be parsed, without revealing its content.
 func unreadable(err error) string {
 	if escape, ok := errors.AsType[url.EscapeError](err); ok {
-		return fmt.Sprintf("%q is no escape; a percent sign itself is written %%25", string(escape))
+		return fmt.Sprintf("%q is not a percent-escape; write a percent sign as %%25", string(escape))
 	}
 	if _, ok := errors.AsType[url.InvalidHostError](err); ok {
-		return "there is a character in the host that no host may have"
+		return "the host has a character that is not allowed in a host"
 	}
 	for part, reason := range map[string]string{
-		"invalid control character": "there is a control character in it", "invalid port": "what follows the host's colon is no port",
+		"invalid control character": "there is a control character in it", "invalid port": "what follows the host's colon is not a port",
 		"invalid userinfo": "there is a character in the user or password that has to be percent-encoded", "missing ']'": "an IPv6 address ends with ]",
 	} {
 		if strings.Contains(err.Error(), part) {
 			return reason
 		}
 	}
-	return "it is none"
+	return "it is not a URL"
 }
 
 // fetch streams the file to a temporary file, which the caller closes.

@@ -31,7 +31,7 @@ type Person struct {
 func (s *Sender) Find(ctx context.Context, call *sdk.Call, q Whom) (Person, error) {
 	r, err := recipient.Parse(q.Number)
 	if err == nil && (r.Kind == recipient.Group || r.Kind == recipient.Newsletter) {
-		err = &recipient.Error{Detail: "it is no person's", Suggestion: "give a phone number, or a JID ending in @s.whatsapp.net or @lid"}
+		err = &recipient.Error{Detail: "it is not a person's", Suggestion: "give a phone number, or a JID ending in @s.whatsapp.net or @lid"}
 	}
 	if err != nil {
 		return Person{}, problem.Number(err)

@@ -83,7 +83,7 @@ func sendProblem(what string, err error) *sdk.Problem {
 	case errors.Is(failed.Err, pool.ErrNotConnected):
 		return problem.Disconnected()
 	case failed.Query != 0: // WhatsApp refused a query before the message left
-		reason = fmt.Sprintf("WhatsApp refused a question before the message (%d); nothing was sent: %s", failed.Query, reason)
+		reason = fmt.Sprintf("WhatsApp refused a query before the message (%d); nothing was sent: %s", failed.Query, reason)
 		p.Retryable = momentary(failed.Query)
 		if p.Retryable {
 			p.RetryAfter = 2 * time.Second

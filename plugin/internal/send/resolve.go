@@ -51,7 +51,7 @@ func (s *Sender) moved(ctx context.Context, inst *pool.Instance, number string, 
 // ownNumber is the warning for a menu that only the instance's own account sees.
 var ownNumber = sdk.Warning{
 	Pointer: "/number", Code: "own_number",
-	Message: "This is the instance's own number: what its owner taps is no click, so no button leads anywhere.",
+	Message: "This is the instance's own number: its owner's taps are not clicks, so the buttons would lead nowhere.",
 }
 
 func toItself(inst *pool.Instance, to types.JID) bool {

@@ -104,7 +104,7 @@ func (a *API) known(ctx context.Context, s *events.Service, position uint64) err
 		return a.unread(err)
 	}
 	if position > newest {
-		return refuse(http.StatusBadRequest, "unknown_position", "no click has been told under this position: it is of another database; begin anew without it",
+		return refuse(http.StatusBadRequest, "unknown_position", "there is no click at this position: it comes from another database; start again without it",
 			fault{Parameter: "after", Code: "unknown_position", Message: "it must be what a page of this host said as next"})
 	}
 	return nil

@@ -44,7 +44,7 @@ func (a *API) expressions() {
 		}
 		text, err := json.Marshal(value)
 		if err != nil {
-			return nil, refuse(http.StatusBadRequest, "invalid_body", "the result is no JSON: "+err.Error())
+			return nil, refuse(http.StatusBadRequest, "invalid_body", "the result is not JSON: "+err.Error())
 		}
 		return &one[evaluated]{evaluated{Value: text}}, nil
 	})

@@ -45,7 +45,7 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, rt route, body []byte
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), keepTime)
 	defer cancel()
 	if err := a.opt.Answers.End(ctx, owner, key, rec.answer()); err != nil {
-		a.logger.Error("an answer could not be kept for its Idempotency-Key: a repeat will hear that nobody knows", "err", err)
+		a.logger.Error("an answer could not be kept for its Idempotency-Key: a repeat will be answered that its outcome is unknown", "err", err)
 	}
 }
 

@@ -155,7 +155,7 @@ func (a *API) startRun(e *engine.Engine) {
 		case errors.Is(err, engine.ErrNotFound):
 			return nil, a.refused(err)
 		case invalid && errors.Is(err, engine.ErrBadEvent):
-			return nil, refuse(http.StatusUnprocessableEntity, "invalid_event", "no run starts so", faultsIn(bad.Findings)...)
+			return nil, refuse(http.StatusUnprocessableEntity, "invalid_event", "no run can start with this event", faultsIn(bad.Findings)...)
 		case invalid:
 			return nil, refuse(http.StatusUnprocessableEntity, "invalid_variables", "the variables do not fit the flow", faultsIn(bad.Findings)...)
 		case errors.Is(err, engine.ErrKeyUsed):

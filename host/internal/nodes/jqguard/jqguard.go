@@ -37,7 +37,7 @@ type Program struct{ query *gojq.Query }
 func Compile(src string) (*Program, error) {
 	q, err := gojq.Parse(src)
 	if err != nil {
-		return nil, fmt.Errorf("it is no jq program: %w", err)
+		return nil, fmt.Errorf("it is not a jq program: %w", err)
 	}
 	g := &guard{}
 	g.query(q, scope{})
@@ -46,7 +46,7 @@ func Compile(src string) (*Program, error) {
 	}
 	p := &Program{q}
 	if _, err := p.code(newMeter()); err != nil {
-		return nil, fmt.Errorf("it is no jq program: %w", err)
+		return nil, fmt.Errorf("it is not a jq program: %w", err)
 	}
 	return p, nil
 }
