@@ -17,14 +17,15 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/cache"
 )
 
-// UploadNewsletterReader makes the server one for channels too: nothing is sealed, and there is a handle.
+// UploadNewsletterReader makes the server accept files for channels too: they are not encrypted, and the answer has a
+// handle.
 func (s *server) UploadNewsletterReader(ctx context.Context, r io.ReadSeeker, kind whatsmeow.MediaType) (whatsmeow.UploadResponse, error) {
 	resp, err := s.UploadReader(ctx, r, new(bufferFile), kind)
 	resp.MediaKey, resp.FileEncSHA256, resp.Handle = nil, nil, "handle-1"
 	return resp, err
 }
 
-// bufferFile is a temporary file that nobody reads.
+// bufferFile is a temporary file that is never read.
 type bufferFile struct{ bytes.Buffer }
 
 func (*bufferFile) Seek(int64, int) (int64, error) { return 0, nil }
@@ -43,8 +44,8 @@ func open(t *testing.T) *cache.Cache {
 	return s.Cache
 }
 
-// A channel's file is uploaded apart from the same file in a chat, and its handle is found again for a post that is
-// sent anew.
+// A file for a channel is uploaded separately from the same file in a chat, and its handle is found again for a post
+// that is sent again.
 func TestChannelHeader(t *testing.T) {
 	for _, tc := range []struct {
 		kind buttons.MediaType
@@ -86,7 +87,7 @@ func TestChannelHeader(t *testing.T) {
 	}
 }
 
-// TestUploadAtOnce: who needs a file that is being uploaded waits for it.
+// TestUploadAtOnce: a caller that needs a file that is being uploaded waits for that upload.
 func TestUploadAtOnce(t *testing.T) {
 	l, up, link := loader(t, media.Options{Cache: open(t)}), &server{}, serve(t, mp4)
 	var all sync.WaitGroup

@@ -21,7 +21,7 @@ const (
 
 var pdf = []byte("%PDF-1.7 x")
 
-// zipOf is an archive of the files, all empty but for the first.
+// zipOf returns an archive of the files; only the first has content.
 func zipOf(t *testing.T, names ...string) []byte {
 	return encoded(t, func(out io.Writer) error {
 		w := zip.NewWriter(out)
@@ -31,7 +31,7 @@ func zipOf(t *testing.T, names ...string) []byte {
 				return err
 			}
 			if i == 0 {
-				_, _ = f.Write(bytes.Repeat([]byte("x"), 20_000)) // far from the beginning
+				_, _ = f.Write(bytes.Repeat([]byte("x"), 20_000)) // far from the beginning of the archive
 			}
 		}
 		return w.Close()
@@ -45,8 +45,8 @@ func TestVideoHeader(t *testing.T) {
 	}
 }
 
-// What a document is comes from its content, its name from wherever there is one,
-// and the name ends in what the document is.
+// The type of a document is taken from its content, its name from wherever there is one, and the
+// name gets the extension of the type.
 func TestDocumentHeader(t *testing.T) {
 	word, bundle := zipOf(t, "[Content_Types].xml", "_rels/.rels", "word/document.xml"), zipOf(t, "a.bin")
 	sheet := zipOf(t, "[Content_Types].xml", "xl/workbook.xml")
@@ -145,7 +145,7 @@ func TestContentDisposition(t *testing.T) {
 	}
 }
 
-// A link that leads elsewhere keeps its own name if that is the better one.
+// After a redirect, the name in the original link is kept if it is the better one.
 func TestNameOfTheFirstLink(t *testing.T) {
 	link := to(t, serve(t, pdf)+"/0f3a9c")
 	got, err := loader(t, media.Options{}).Header(t.Context(), &server{}, "shop", link+"/menu.pdf", buttons.Document, nil)
@@ -207,7 +207,7 @@ func TestContentEncoding(t *testing.T) {
 	}
 }
 
-// Links that clouds sign are long; the limit is the form's.
+// Signed links of cloud storage are long; the limit is that of the form.
 func TestLongLink(t *testing.T) {
 	link := serve(t, pdf) + "/a.pdf?signature="
 	got, err := loader(t, media.Options{}).Header(t.Context(), &server{}, "shop", link+strings.Repeat("é", 4096-len(link)), buttons.Document, nil)
@@ -216,7 +216,7 @@ func TestLongLink(t *testing.T) {
 	}
 }
 
-// A link that is refused says why, and nothing of what it holds.
+// The error of a refused link says why, and shows nothing of the link.
 func TestWhyALinkIsRefused(t *testing.T) {
 	for link, says := range map[string]string{
 		"http://a.example/50%off":         `"%of" is not a percent-escape`,

@@ -17,7 +17,7 @@ import (
 // webpFile is a 1×1 lossless WebP; the standard library cannot make one.
 var webpFile, _ = base64.StdEncoding.DecodeString("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
 
-// redirects answers n redirects, then the body.
+// redirects answers with n redirects, then with the body.
 func redirects(t *testing.T, n int, body []byte) string {
 	return handle(t, func(w http.ResponseWriter, r *http.Request) {
 		if step := len(r.URL.Path) - 1; step < n {
@@ -37,7 +37,7 @@ func TestFetchRefuses(t *testing.T) {
 	small := media.Options{MaxBytes: 1000}
 	for name, tc := range map[string]struct {
 		opt    media.Options
-		public bool // only public addresses
+		public bool // only public addresses are allowed
 		url    string
 		kind   buttons.MediaType
 		reason media.Reason

@@ -18,7 +18,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/media"
 )
 
-// corner is a w×h picture, black but for its white top left quarter.
+// corner returns a w×h picture that is black except for its white top left quarter.
 func corner(w, h int) *image.Gray {
 	p := image.NewGray(image.Rect(0, 0, w, h))
 	for x := range w / 2 {
@@ -33,7 +33,7 @@ func jpegOf(t testing.TB, p image.Image) []byte {
 	return encoded(t, func(w io.Writer) error { return jpeg.Encode(w, p, nil) })
 }
 
-// exif is EXIF data with an orientation, after a tag that does not matter.
+// exif returns EXIF data with an orientation, after an irrelevant tag.
 func exif(order binary.AppendByteOrder, orientation uint16) []byte {
 	b := []byte(map[bool]string{true: "MM", false: "II"}[order.String() == "BigEndian"])
 	b = order.AppendUint32(order.AppendUint16(b, 42), 8)
@@ -45,13 +45,13 @@ func exif(order binary.AppendByteOrder, orientation uint16) []byte {
 	return b
 }
 
-// withSegment puts a segment behind the start of a JPEG.
+// withSegment inserts a segment after the start of a JPEG.
 func withSegment(file []byte, marker byte, data []byte) []byte {
 	segment := binary.BigEndian.AppendUint16([]byte{0xff, marker}, uint16(len(data)+2))
 	return bytes.Join([][]byte{file[:2], segment, data, file[2:]}, nil)
 }
 
-// imageHeader fetches the file as an image.
+// imageHeader loads the file as an image header.
 func imageHeader(t *testing.T, file []byte) (*buttons.Media, *server) {
 	t.Helper()
 	up := &server{}
@@ -81,7 +81,7 @@ func bright(t *testing.T, file []byte) (size image.Point, quarters string) {
 
 // The preview shows what the phone shows: the picture as EXIF turns it.
 func TestOrientation(t *testing.T) {
-	white := []string{"tl", "tl", "tr", "br", "bl", "tl", "tr", "br", "bl", "tl"} // by orientation, 0 and 9 being none
+	white := []string{"tl", "tl", "tr", "br", "bl", "tl", "tr", "br", "bl", "tl"} // by orientation; 0 and 9 are not valid ones
 	for o := range uint16(10) {
 		for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
 			t.Run(fmt.Sprint(o, order), func(t *testing.T) {
@@ -126,8 +126,7 @@ func vp8x(flags byte, w, h int) string {
 // dot is the pixels of a 1×1 lossless WebP, red.
 var dot = string(webpFile[20:])
 
-// An animation becomes its first frame, in its place on the canvas, and the sender
-// is told.
+// An animation becomes its first frame, at its place on the canvas, and the sender gets a warning.
 func TestAnimations(t *testing.T) {
 	anmf := "\x02\x00\x00\x03\x00\x00" + "\x00\x00\x00\x00\x00\x00" + "\x64\x00\x00\x00" + parts("VP8L", dot) // at 4, 6
 	moving := riff("VP8X", vp8x(2, 40, 20), "ANIM", "\x00\x00\x00\x00\x00\x00", "ANMF", anmf, "ANMF", anmf)
@@ -164,7 +163,7 @@ func TestAnimations(t *testing.T) {
 	}
 }
 
-// What is sent unchanged never fails for want of a preview.
+// A file that is sent unchanged never fails because it has no preview.
 func TestPicturesThatCannotBeDecoded(t *testing.T) {
 	whole := jpegOf(t, picture(64, 48))
 	sof := bytes.Index(whole, []byte{0xff, 0xc0})
@@ -190,8 +189,8 @@ func TestPicturesThatCannotBeDecoded(t *testing.T) {
 	}
 }
 
-// Small files that claim many pixels are not decoded, however many come at once:
-// what is allocated stays far below one of them.
+// Small files that claim to have many pixels are not decoded, however many come at once: all
+// allocations together stay far below the size of one of them.
 func TestPicturesThatClaimTooMuch(t *testing.T) {
 	big := pngOf(t, 1, 1)
 	ihdr := big[12:29] // type and data of the first chunk
@@ -205,7 +204,7 @@ func TestPicturesThatClaimTooMuch(t *testing.T) {
 	binary.BigEndian.PutUint16(progressive[sof+5:], 4000)
 	binary.BigEndian.PutUint16(progressive[sof+7:], 4000)
 
-	hidden := withSegment(progressive, 0xe0, make([]byte, 60_000)) // behind much else
+	hidden := withSegment(progressive, 0xe0, make([]byte, 60_000)) // after many other bytes
 
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -24,7 +24,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store"
 )
 
-// server is WhatsApp's side of an upload, by the interface whatsmeow offers.
+// server is WhatsApp's side of an upload. It implements the interface that whatsmeow offers.
 type server struct {
 	got   []byte
 	kind  whatsmeow.MediaType
@@ -49,14 +49,14 @@ func (s *server) UploadReader(_ context.Context, r io.Reader, temp io.ReadWriteS
 	}, nil
 }
 
-// loader makes a Loader that may reach this machine.
+// loader returns a Loader that may connect to this machine.
 func loader(t *testing.T, opt media.Options) *media.Loader {
 	t.Helper()
 	opt.Private = true
 	return load(t, opt)
 }
 
-// load makes a Loader, and checks at the end that it has left no file behind.
+// load returns a Loader, and checks at the end of the test that no file is left behind.
 func load(t *testing.T, opt media.Options) *media.Loader {
 	t.Helper()
 	opt.Dir = t.TempDir()
@@ -70,7 +70,7 @@ func load(t *testing.T, opt media.Options) *media.Loader {
 	return l
 }
 
-// serve answers every request with the body under the headers.
+// serve answers every request with the headers and the body.
 func serve(t *testing.T, body []byte, header ...string) string {
 	t.Helper()
 	return handle(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -88,7 +88,7 @@ func handle(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// picture is a w×h picture with a transparent corner.
+// picture returns a w×h picture with a transparent corner.
 func picture(w, h int) *image.NRGBA {
 	p := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for x := range w {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Decoding takes no more memory than was asked for.
+// Decoding takes no more memory than was reserved for it.
 func TestDecodingTakesWhatItClaims(t *testing.T) {
 	area := image.Rect(0, 0, 1001, 703)
 	encode := func(to func(io.Writer) error) []byte {
@@ -30,7 +30,7 @@ func TestDecodingTakesWhatItClaims(t *testing.T) {
 	clear16 := image.NewNRGBA64(area)
 	progressive := jpegOf(image.NewRGBA(area))
 	progressive[bytes.Index(progressive, []byte{0xff, 0xc0})+1] = 0xc2
-	progressive[bytes.Index(progressive, []byte{0xff, 0xda})+12] = 0 // a scan of the averages only
+	progressive[bytes.Index(progressive, []byte{0xff, 0xda})+12] = 0 // a scan with the averages only
 
 	for name, tc := range map[string]struct {
 		look func(*io.SectionReader) (picture, error)
@@ -52,7 +52,7 @@ func TestDecodingTakesWhatItClaims(t *testing.T) {
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, _, _ = p.decode() // the progressive one breaks off, after its memory was made
+			_, _, _ = p.decode() // the progressive one breaks off after its memory is allocated
 			runtime.ReadMemStats(&after)
 			took := int64(after.TotalAlloc - before.TotalAlloc)
 			if took > p.memory || took < p.memory/8 {

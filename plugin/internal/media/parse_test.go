@@ -79,8 +79,8 @@ func FuzzFileName(f *testing.F) {
 	})
 }
 
-// FuzzExamine is the door that outside bytes come through: any file is refused
-// with an *Error or described within bounds.
+// FuzzExamine tests the entry point for files from outside: any file is either refused with an
+// *Error, or described within bounds.
 func FuzzExamine(f *testing.F) {
 	var small bytes.Buffer
 	if err := jpeg.Encode(&small, testPicture(), nil); err != nil {

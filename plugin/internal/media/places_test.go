@@ -12,8 +12,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/media"
 )
 
-// Slow servers of one instance never keep another instance from its own files, nor
-// those of a few instances a further one.
+// Slow servers of one instance, or of a few, never keep another instance from loading its files.
 func TestSlowDownloadsOfOthers(t *testing.T) {
 	l, quick := loader(t, media.Options{}), serve(t, mp4)
 	ctx, giveUp := context.WithCancel(t.Context())
@@ -35,7 +34,7 @@ func TestSlowDownloadsOfOthers(t *testing.T) {
 			})
 		}
 	}
-	for range 3 * 4 { // as many as they get
+	for range 3 * 4 { // all the places that they can take
 		<-arrived
 	}
 	for range 20 {

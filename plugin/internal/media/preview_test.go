@@ -28,7 +28,7 @@ func TestPreviewIsReused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.memory.Acquire(t.Context(), maxDecoded); err != nil { // nothing can be decoded any more
+	if err := l.memory.Acquire(t.Context(), maxDecoded); err != nil { // from here on nothing can be decoded
 		t.Fatal(err)
 	}
 	ended, cancel := context.WithCancel(t.Context())

@@ -8,7 +8,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// TestTwins: two instances of one account are told so, both, until one of them is gone.
+// TestTwins: two instances of one account both report that, until one of them is gone.
 func TestTwins(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	p := w.open(nil)
@@ -33,8 +33,8 @@ func TestTwins(t *testing.T) {
 	w.until(first, "on its own", func(s Status) bool { return s.State == Connected && s.Trouble == nil })
 }
 
-// TestAnotherAccount: the pool says when an instance has another account than before,
-// and only then.
+// TestAnotherAccount: the pool reports when an instance has another account than before, and only
+// then.
 func TestAnotherAccount(t *testing.T) {
 	var changes atomic.Int32
 	w := newWorld(t, wasim.Options{})

@@ -15,13 +15,13 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// line is an instance whose messages are stored as nothing but what was decrypted of them.
+// line is an instance that stores only the decrypted text of its messages.
 type line struct {
 	*world
 	instance *Instance
 	device   *wasim.Device
 	ana      *wasim.Phone
-	heard    chan string // texts that were handed over
+	heard    chan string // texts that were handed over to the instance's owner
 
 	mu     sync.Mutex
 	refuse map[string]bool // texts that cannot be stored
@@ -38,7 +38,7 @@ func newLine(t *testing.T) *line {
 	l.until(l.instance, "connected", in(Connected))
 	l.ana, err = l.sim.NewPhone(l.ctx(), "5511988880001")
 	must(t, err)
-	l.say("hello") // uses up a key; the others only move the ratchet on
+	l.say("hello") // uses up a key; the others only advance the ratchet
 	l.hear("hello")
 	l.settle()
 	return l
@@ -86,7 +86,7 @@ func (l *line) hear(texts ...string) {
 	}
 }
 
-// settle waits until WhatsApp has an acknowledgement of everything.
+// settle waits until everything is acknowledged to WhatsApp.
 func (l *line) settle() {
 	l.t.Helper()
 	for ctx := l.ctx(); l.device.Pending() > 0; time.Sleep(5 * time.Millisecond) { // polls a condition; the deadline decides
@@ -120,15 +120,15 @@ func (l *line) once(texts ...string) {
 	}
 }
 
-// TestMessagesWaitForTheDiskTogether: while the disk is waited for the next messages are
-// decrypted, and none is acknowledged before it is there.
+// TestMessagesWaitForTheDiskTogether: while one message waits for the disk, the next are decrypted,
+// and none is acknowledged before it is on disk.
 func TestMessagesWaitForTheDiskTogether(t *testing.T) {
 	l := newLine(t)
 	release := l.stop()
 	texts := []string{"a", "b", "c", "d"}
 	l.say(texts...)
 	l.hear(texts...)
-	if n := l.device.Pending(); n < len(texts) { // what is no message may wait behind them
+	if n := l.device.Pending(); n < len(texts) { // stanzas that are not messages may wait behind them
 		t.Errorf("%d stanzas wait for their acknowledgement, want at least the %d messages", n, len(texts))
 	}
 	l.once()
@@ -137,8 +137,8 @@ func TestMessagesWaitForTheDiskTogether(t *testing.T) {
 	l.once(texts...)
 }
 
-// TestMessageThatCannotBeStoredIsAloneInThat: those that were decrypted behind it come
-// again, too; on the next line each is stored by itself, whatever becomes of the others.
+// TestMessageThatCannotBeStoredIsAloneInThat: the messages that were decrypted after it are delivered
+// again, too. On the next connection each is stored by itself, whatever becomes of the others.
 func TestMessageThatCannotBeStoredIsAloneInThat(t *testing.T) {
 	l := newLine(t)
 	l.refuse["b"] = true
@@ -146,7 +146,7 @@ func TestMessageThatCannotBeStoredIsAloneInThat(t *testing.T) {
 	l.say("a", "b", "c")
 	l.hear("a", "b", "c")
 	release()
-	l.hear("b", "c") // on the next line
+	l.hear("b", "c") // on the next connection
 	for ctx := l.ctx(); l.device.Pending() != 1; time.Sleep(5 * time.Millisecond) {
 		if ctx.Err() != nil {
 			t.Fatalf("%d messages are not acknowledged", l.device.Pending())
@@ -168,8 +168,8 @@ func TestMessageThatCannotBeStoredIsAloneInThat(t *testing.T) {
 	}
 }
 
-// TestLineEndsBeforeTheDisk: what is not on the disk when the line ends is not acknowledged
-// on the next one before it comes again, and then it is known.
+// TestLineEndsBeforeTheDisk: a message that is not on disk when the connection ends is not
+// acknowledged on the next one until it is delivered again, and is then recognized.
 func TestLineEndsBeforeTheDisk(t *testing.T) {
 	l := newLine(t)
 	release := l.stop()
@@ -187,7 +187,8 @@ func TestLineEndsBeforeTheDisk(t *testing.T) {
 	}
 }
 
-// Many messages of an instance that is alone wait for the disk beside each other, and few of one in company.
+// Many messages may wait for the disk at the same time if no other instance receives any, and few
+// otherwise.
 func TestRoomInCompany(t *testing.T) {
 	for _, c := range []struct {
 		alone bool

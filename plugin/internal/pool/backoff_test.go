@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// TestBackoff: connections that do not last are begun ever less often, and one that
-// lasted makes up for them.
+// TestBackoff: connections that do not last are retried ever less often, until one lasts.
 func TestBackoff(t *testing.T) {
 	const lasting = 30 * time.Second
 	brief := ending{dialled: true, entered: true, login: true, stood: lasting / 2}
 	for _, c := range []struct {
 		name string
 		end  ending
-		most time.Duration // the longest pause once it has gone on
+		most time.Duration // the longest pause, reached after many attempts
 	}{
 		{"a login that does not last", brief, lastRetry},
 		{"a login that never delivers", ending{dialled: true, entered: true}, lastRetry},
@@ -48,8 +47,8 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestBackoffForgetsTheOutage: a line that drops soon after a long outage is restored
-// at once, the first time.
+// TestBackoffForgetsTheOutage: the first connection that drops soon after a long outage is restored at
+// once.
 func TestBackoffForgetsTheOutage(t *testing.T) {
 	var b backoff
 	for range 20 {
@@ -62,7 +61,7 @@ func TestBackoffForgetsTheOutage(t *testing.T) {
 	}
 }
 
-// TestEndsAreNotMixedUp: each end is told as what it is.
+// TestEndsAreNotMixedUp: each end of a connection is reported with its own code.
 func TestEndsAreNotMixedUp(t *testing.T) {
 	brief, shut := backoff{brief: flapping}, backoff{refused: refusals}
 	own := backoff{brief: flapping, ours: true}

@@ -9,10 +9,10 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// refused are the numbers of refused logins that have no event of their own.
+// refused are the codes of refused logins that have no event of their own.
 var refused = []events.ConnectFailureReason{400, 409, 415, 429, 501}
 
-// TestOperatorsPage: every code that an instance can show is on the operator's page.
+// TestOperatorsPage: every code that an instance can show is documented for operators.
 func TestOperatorsPage(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/operations.md")
 	must(t, err)

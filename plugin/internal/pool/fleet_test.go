@@ -7,8 +7,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// gate counts the clients that are between their handshake and their login, as the
-// server sees it, and makes the first refuse handshakes and logins that come.
+// gate counts the clients that are between handshake and login, as the server sees it, and makes the
+// server refuse the first handshakes and logins.
 type gate struct {
 	mu           sync.Mutex
 	inside, most int
@@ -30,8 +30,8 @@ func (g *gate) event(e wasim.FaultEvent) wasim.Fault {
 		if g.refuseLogins > 0 {
 			g.refuseLogins--
 			g.refused++
-			// Said in words: when the socket closes in the middle of a login, whatsmeow's own
-			// goroutines race for it.
+			// It refuses with a stanza, because whatsmeow's own goroutines race when the socket closes in the
+			// middle of a login.
 			return wasim.Fault{LoginFailure: &wasim.LoginFailure{Reason: 503}}
 		}
 	}
@@ -50,9 +50,8 @@ func (g *gate) count() (most, handshakes, refused int) {
 	return g.most, g.handshakes, g.refused
 }
 
-// TestFleet: a process that starts with many instances dials a few at a time, all of
-// them come in at the first attempt, and after the server has refused everybody for a
-// while all of them come back.
+// TestFleet: a process that starts with many instances dials a few at a time, and all of them log in
+// at the first attempt. After the server has refused all logins for a while, all of them come back.
 func TestFleet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hundreds of logins take some seconds")
@@ -72,7 +71,7 @@ func TestFleet(t *testing.T) {
 		t.Errorf("%d instances dialled %d times and %d at once, want once each and %d at once at most", fleet, handshakes, most, maxDialing)
 	}
 
-	const away = fleet / 2 // logins that end at the door
+	const away = fleet / 2 // logins that are refused
 	g.reset(away)
 	for _, d := range devices {
 		d.Drop()

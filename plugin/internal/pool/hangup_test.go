@@ -13,8 +13,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// A WhatsApp that says nothing any more, as behind a network that is gone, does not keep the pool from closing in the
-// time that a host gives a node.
+// If WhatsApp falls silent, as after a loss of the network, the pool still closes within the time that a host gives a
+// node.
 func TestCloseWithoutAnswer(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	var devices []*wasim.Device
@@ -40,8 +40,8 @@ func TestCloseWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A server that takes connections and does not answer on them, neither the handshake nor the login, keeps nobody: not the
-// pool from closing, whether an instance is to be online or is being paired, and not the caller of the pairing.
+// A server that accepts connections but answers neither the handshake nor the login holds nobody up: neither the closing
+// of the pool, whether an instance connects or is being paired, nor the caller of the pairing.
 func TestCloseWhileConnecting(t *testing.T) {
 	for pieces, unanswered := range map[int32]string{1: "handshake", 2: "login"} {
 		t.Run(unanswered, func(t *testing.T) {
@@ -83,13 +83,14 @@ func TestCloseWhileConnecting(t *testing.T) {
 	}
 }
 
-// way is what lies between a pool and its server, until it is frozen. One that is mute lets so many pieces through from the server
-// on each connection, 0 is all: the first is that it takes the connection, the second its part of the handshake.
+// way is the network between a pool and its server, until it is frozen. If mute is set, it lets only that many pieces from
+// the server through on each connection (0: all). The first is the acceptance of the connection, the second the server's
+// part of the handshake.
 type way struct {
 	net.Listener
 	frozen     chan struct{}
 	mute       atomic.Int32
-	unanswered chan struct{} // holds a token for each connection on which an answer is wanted
+	unanswered chan struct{} // holds a token for each connection that waits for an answer
 	work       sync.WaitGroup
 }
 
@@ -127,8 +128,8 @@ func newWay(t *testing.T, to string) *way {
 
 func (w *way) freeze() { close(w.frozen) }
 
-// carry carries what comes from one end to the other. asks is called for the first piece of it that gets no answer; nil: it is the
-// server that speaks.
+// carry copies from one end to the other. It calls asks for the first piece that will get no answer; asks is nil in the
+// direction from the server.
 func (w *way) carry(to io.Writer, from io.Reader, asks func()) {
 	piece := make([]byte, 32<<10)
 	for pieces := int32(1); ; pieces++ {
@@ -137,7 +138,7 @@ func (w *way) carry(to io.Writer, from io.Reader, asks func()) {
 			return
 		}
 		select {
-		case <-w.frozen: // and both ends stay open
+		case <-w.frozen: // both ends stay open
 			return
 		default:
 		}

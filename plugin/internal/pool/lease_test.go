@@ -14,8 +14,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/internal/store/registry"
 )
 
-// TestLeaseLostInSilence: another process has claimed the instance, and nothing on the
-// connection says so. The next send learns it, and nothing leaves.
+// TestLeaseLostInSilence: another process has claimed the instance, and nothing on the connection says
+// so. The next send finds out, and sends nothing.
 func TestLeaseLostInSilence(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
@@ -42,15 +42,15 @@ func TestLeaseLostInSilence(t *testing.T) {
 	if err := i.Lease(w.ctx(), 0); !errors.Is(err, registry.ErrLeaseLost) {
 		t.Errorf("no lease = %v, want ErrLeaseLost", err)
 	}
-	must(t, i.Lease(w.ctx(), 3)) // it came back
+	must(t, i.Lease(w.ctx(), 3)) // the lease came back
 	w.until(i, "connected again", in(Connected))
 	if device.Logins() != 2 {
 		t.Errorf("%d logins, want 2", device.Logins())
 	}
 }
 
-// TestLeasedInstanceWaitsForItsClaim: a process that starts does not take what another
-// may own, until its host says so.
+// TestLeasedInstanceWaitsForItsClaim: a process that starts does not connect an instance that another
+// process may own, until its host claims it.
 func TestLeasedInstanceWaitsForItsClaim(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
@@ -64,15 +64,15 @@ func TestLeasedInstanceWaitsForItsClaim(t *testing.T) {
 	if err := i.Lease(w.ctx(), 3); !errors.Is(err, registry.ErrLeaseLost) {
 		t.Errorf("an old epoch = %v", err)
 	}
-	must(t, i.Take(w.ctx())) // a host without leases connects it
+	must(t, i.Take(w.ctx())) // as a host without leases does when it connects the instance
 	s := w.until(i, "connected", in(Connected))
 	if s.Trouble != nil || device.Logins() != 1 {
 		t.Errorf("status = %+v after %d logins", s, device.Logins())
 	}
 }
 
-// TestClaimOfTheSameProcess: a newer epoch for an instance that is here anyway changes
-// nothing on its connection.
+// TestClaimOfTheSameProcess: a newer epoch for an instance that is already here does not affect its
+// connection.
 func TestClaimOfTheSameProcess(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
@@ -89,8 +89,8 @@ func TestClaimOfTheSameProcess(t *testing.T) {
 	}
 }
 
-// TestDialReadsTheLease: another process has claimed the instance while the line was
-// down. This one does not dial, whether it held a lease or never heard of one.
+// TestDialReadsTheLease: another process has claimed the instance while the connection was down. This
+// process does not dial, whether it held a lease or knew of none.
 func TestDialReadsTheLease(t *testing.T) {
 	for name, epoch := range map[string]uint64{"it held a lease": 1, "nobody leased": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -113,8 +113,8 @@ func TestDialReadsTheLease(t *testing.T) {
 	}
 }
 
-// TestReplacedUnderItsLease: somebody without the lease took the session. The one who
-// holds it takes it back.
+// TestReplacedUnderItsLease: a process without the lease took over the session. The holder of the lease
+// takes it back.
 func TestReplacedUnderItsLease(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
@@ -127,8 +127,8 @@ func TestReplacedUnderItsLease(t *testing.T) {
 	w.until(i, "connected again", func(s Status) bool { return s.State == Connected && device.Logins() == 2 })
 }
 
-// TestLetsGoOfWhatIsClaimedElsewhere: a leased process dials nothing before its claim, and
-// hangs up by itself when another one claims the instance, which may be far from dialling.
+// TestLetsGoOfWhatIsClaimedElsewhere: a leased process dials nothing before its claim, and hangs up by
+// itself when another process claims the instance, even if that one does not dial yet.
 func TestLetsGoOfWhatIsClaimedElsewhere(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
@@ -167,8 +167,8 @@ func TestLetsGoOfWhatIsClaimedElsewhere(t *testing.T) {
 	}
 }
 
-// TestClaimAfterAnUnseenOwner: another process had the instance for a while, of which this
-// one has noticed nothing. What it had cached is not the session any more.
+// TestClaimAfterAnUnseenOwner: another process owned the instance for a while, and this one did not
+// notice. The session that it had cached is out of date.
 func TestClaimAfterAnUnseenOwner(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)
@@ -182,7 +182,7 @@ func TestClaimAfterAnUnseenOwner(t *testing.T) {
 	w.until(i, "connected anew", func(s Status) bool { return s.State == Connected && device.Logins() == 2 })
 }
 
-// claimElsewhere is another process's claim.
+// claimElsewhere claims the instance as another process would.
 func (w *world) claimElsewhere(name string, epoch uint64) {
 	w.t.Helper()
 	_, err := w.db.Registry.ClaimLease(w.ctx(), name, epoch)

@@ -8,13 +8,13 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// TestConnectedMeansDelivering: while WhatsApp refuses to deliver after the login, the
-// instance says so and does not count as connected; then it does.
+// TestConnectedMeansDelivering: while WhatsApp refuses to deliver after the login, the instance reports
+// that and does not count as connected. Once WhatsApp delivers, it does.
 func TestConnectedMeansDelivering(t *testing.T) {
 	for _, code := range []int{429, 500, 503} {
 		var refusals atomic.Int32
 		w := newWorld(t, wasim.Options{OnFault: func(e wasim.FaultEvent) wasim.Fault {
-			if e.Stage == wasim.StageIQ && e.Type == "passive" && refusals.Add(1) <= 2 { // whatsmeow's own question, and ours
+			if e.Stage == wasim.StageIQ && e.Type == "passive" && refusals.Add(1) <= 2 { // whatsmeow's own query, and ours
 				return wasim.Fault{IQError: &wasim.IQError{Code: code, Text: "no"}}
 			}
 			return wasim.Fault{}
@@ -41,8 +41,8 @@ func TestConnectedMeansDelivering(t *testing.T) {
 	}
 }
 
-// TestLoginsThatDoNotLast: an end right behind each login is told as what it is, also
-// while the instance is connected, until a connection has lasted.
+// TestLoginsThatDoNotLast: if connections end right after each login, the instance reports that, also
+// while it is connected, until a connection has lasted.
 func TestLoginsThatDoNotLast(t *testing.T) {
 	for name, end := range map[string]wasim.Fault{
 		"503": {StreamError: &wasim.StreamError{Code: 503}},
@@ -61,15 +61,15 @@ func TestLoginsThatDoNotLast(t *testing.T) {
 				return wasim.Fault{}
 			}})
 			device := w.adopt(1)
-			// Nothing but the logins: two requests under way at once race for exsync.Event in
-			// whatsmeow when the line ends under them, and -race tells of it.
+			// Only the logins: two concurrent requests race for exsync.Event in whatsmeow when their
+			// connection ends, and -race reports it.
 			device.Hold(true)
-			// Longer than a login and its end take on a busy machine.
+			// Longer than a login and its end take even on a busy machine.
 			p := w.open(func(o *Options) { o.Limits.Lasting = 6 * time.Second })
 			i, err := p.Get("shop-001")
 			must(t, err)
 			w.until(i, "told", trouble(codeUnstable))
-			if n := device.Logins(); n > 2*flapping { // it may be told a login or two before this test hears of it
+			if n := device.Logins(); n > 2*flapping { // it may have been reported a login or two before this test sees it
 				t.Errorf("%d logins before it was told", n)
 			}
 			bad.Store(false)
@@ -80,8 +80,8 @@ func TestLoginsThatDoNotLast(t *testing.T) {
 	}
 }
 
-// TestAskedToSlowDown: 429 is heeded for minutes, at the login and behind it; somebody
-// who connects the instance meanwhile is told at once.
+// TestAskedToSlowDown: after a 429, at the login or later, the pool waits for minutes. A caller that
+// connects the instance meanwhile gets the reason at once.
 func TestAskedToSlowDown(t *testing.T) {
 	for name, rule := range map[string]wasim.FaultRule{
 		"at the login": {Match: wasim.FaultMatch{Stage: wasim.StageLogin}, Action: wasim.Fault{LoginFailure: &wasim.LoginFailure{Reason: 429}}},

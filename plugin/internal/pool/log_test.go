@@ -15,7 +15,7 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// TestLog: whatsmeow's lines name nobody, and what our own stop has cut is no error.
+// TestLog: whatsmeow's log lines name nobody, and what our own stop interrupts is not logged as an error.
 func TestLog(t *testing.T) {
 	for _, c := range []struct {
 		err         error

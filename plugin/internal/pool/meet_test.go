@@ -11,8 +11,8 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// Those who write to new people at the same time ask WhatsApp about them together, and every message
-// is read; each device's one-time key begins one session.
+// Sends to new people at the same time ask WhatsApp about all of them together, and every message can
+// be read. Each device's one-time key starts only one session.
 func TestMeet(t *testing.T) {
 	const people = 24
 	w := newWorld(t, wasim.Options{})
@@ -29,7 +29,7 @@ func TestMeet(t *testing.T) {
 		}))
 	}
 	devices, keys := asked("usync"), asked("encrypt")
-	release, err := i.take(w.ctx()) // nobody's turn comes before all have asked
+	release, err := i.take(w.ctx()) // no send gets its turn before all have asked
 	must(t, err)
 	ctx := w.ctx()
 	var met, sent sync.WaitGroup

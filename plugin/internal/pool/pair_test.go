@@ -33,7 +33,7 @@ func (w *world) connecting(ctx context.Context, i *Instance) (qr string, result 
 	return qr, done
 }
 
-// shop is a new instance and an account to pair it with.
+// shop creates an instance, and an account to pair it with.
 func (w *world) shop(p *Pool, n int) (*Instance, *wasim.Account) {
 	w.t.Helper()
 	account, err := w.sim.NewAccount(fmt.Sprintf("55113%08d", n))
@@ -43,9 +43,9 @@ func (w *world) shop(p *Pool, n int) (*Instance, *wasim.Account) {
 	return i, account
 }
 
-// TestLeaverOrphansNoDevice: the caller of Connect leaves at any moment around the
-// phone's word. Either the account lists no device and the instance is as new, or it
-// lists one and the instance comes online with it.
+// TestLeaverOrphansNoDevice: the caller of Connect leaves at any moment around the phone's consent.
+// Either the account lists no device and the instance is as new, or it lists one and the instance
+// comes online with it.
 func TestLeaverOrphansNoDevice(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	p := w.open(nil)
@@ -56,7 +56,7 @@ func TestLeaverOrphansNoDevice(t *testing.T) {
 		scanned := make(chan error, 1)
 		go func() { scanned <- account.Scan(w.ctx(), qr) }()
 		go func() {
-			if n%4 != 0 { // sooner or later after the device is linked; every fourth at once
+			if n%4 != 0 { // some time after the device is linked; every fourth at once
 				for len(account.Linked()) == 0 && ctx.Err() == nil {
 					time.Sleep(10 * time.Microsecond)
 				}
@@ -79,7 +79,8 @@ func TestLeaverOrphansNoDevice(t *testing.T) {
 	}
 }
 
-// TestPairingConnectsAtOnce: who has paired connects when the server has hung up, not when it would have had to.
+// TestPairingConnectsAtOnce: after a pairing, the instance connects as soon as the server has hung up, and does not wait
+// for the deadline for that.
 func TestPairingConnectsAtOnce(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	i, account := w.shop(w.open(func(o *Options) { o.Limits.HangUp = time.Hour }), 1)
@@ -87,8 +88,8 @@ func TestPairingConnectsAtOnce(t *testing.T) {
 	w.until(i, "connected", in(Connected))
 }
 
-// TestPairingLeavesTheSupervisorsConnection: once a pairing has handed its client to the supervisor, it does not hang up any more, also
-// when the supervisor has connected before the pairing's goroutine goes on.
+// TestPairingLeavesTheSupervisorsConnection: once a pairing has handed its client to the supervisor, it does not hang up
+// any more, even if the supervisor has connected before the pairing's goroutine continues.
 func TestPairingLeavesTheSupervisorsConnection(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	var i *Instance
@@ -99,7 +100,7 @@ func TestPairingLeavesTheSupervisorsConnection(t *testing.T) {
 			switch {
 			case s.State == Connected:
 				online()
-			case s.State == Connecting && !adopting: // by the pairing, which waits here
+			case s.State == Connecting && !adopting: // set by the pairing, which waits here
 				adopting = true
 				i.mu.Lock()
 				i.online = true
@@ -117,7 +118,7 @@ func TestPairingLeavesTheSupervisorsConnection(t *testing.T) {
 	}
 }
 
-// TestStopPairing: whoever takes the instance offline, out or away stops its pairing.
+// TestStopPairing: a disconnect, a logout and a deletion each stop a pairing.
 func TestStopPairing(t *testing.T) {
 	for name, stop := range map[string]func(*Pool, *Instance, context.Context) error{
 		"disconnect": func(_ *Pool, i *Instance, ctx context.Context) error { return i.Disconnect(ctx) },
@@ -143,9 +144,8 @@ func TestStopPairing(t *testing.T) {
 	}
 }
 
-// TestStopTooLate: the pairing is stopped around the moment in which the phone agrees. A
-// logout leaves no device on the account's list, a disconnect none that the instance
-// does not know.
+// TestStopTooLate: the pairing is stopped around the moment when the phone agrees. After a logout the
+// account lists no device, and after a disconnect none that the instance does not know.
 func TestStopTooLate(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	p := w.open(nil)
@@ -175,8 +175,8 @@ func TestStopTooLate(t *testing.T) {
 	}
 }
 
-// TestCloseWaitsForPairing: a process that stops while an instance is being paired
-// leaves no goroutine, and no device without an owner.
+// TestCloseWaitsForPairing: a process that stops while an instance is being paired leaves neither a
+// goroutine nor a device without an owner.
 func TestCloseWaitsForPairing(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	p := w.open(nil)

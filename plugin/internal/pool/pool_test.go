@@ -26,7 +26,7 @@ func TestJudge(t *testing.T) {
 		{&events.LoggedOut{}, LoggedOut, "logged_out", 0},
 		{&events.StreamReplaced{}, Replaced, "replaced", 0},
 		{&events.TemporaryBan{Code: 101, Expire: time.Hour}, Banned, "banned", time.Hour},
-		{&events.TemporaryBan{Code: 104}, Banned, "banned", time.Minute}, // without an end: not at once
+		{&events.TemporaryBan{Code: 104}, Banned, "banned", time.Minute}, // without an end: not retried at once
 		{&events.ClientOutdated{}, Disconnected, "client_outdated", 0},
 		{&events.ConnectFailure{Reason: 400}, Connecting, "connect_failure", slowRetry},
 		{&events.ConnectFailure{Reason: 409}, Disconnected, "client_outdated", 0},
@@ -103,7 +103,7 @@ func TestParseServer(t *testing.T) {
 	}
 }
 
-// bare is an instance without a database, for what needs none.
+// bare returns an instance without a database, for tests that need none.
 func bare(queue int) *Instance {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Instance{
@@ -133,7 +133,7 @@ func TestSendsTakeTurns(t *testing.T) {
 				mu.Unlock()
 				release()
 			}()
-			synctest.Wait() // in line before the next one comes
+			synctest.Wait() // it is in the queue before the next one comes
 		}
 		first()
 		synctest.Wait()
@@ -186,8 +186,8 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
-// TestDeadLineIsNoticed: the server hears nothing any more although the connection
-// stands. Missing keep-alives give it away.
+// TestDeadLineIsNoticed: the server receives nothing any more although the connection is still open.
+// The missing answers to keep-alives show it.
 func TestDeadLineIsNoticed(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	device := w.adopt(1)

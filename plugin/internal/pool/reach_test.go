@@ -16,7 +16,7 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// to makes every connection one to addr.
+// to makes every connection go to addr.
 func to(addr string) *http.Transport {
 	t := transport(nil, newWires())
 	t.Proxy = nil
@@ -26,7 +26,7 @@ func to(addr string) *http.Transport {
 	return t
 }
 
-// through is a transport that asks a proxy.
+// through is a transport that uses a proxy.
 func through(proxy string) *http.Transport {
 	t := transport(nil, newWires())
 	t.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }
@@ -42,7 +42,7 @@ func closed(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestConnectSaysWhyItCannot: the answer, the state and nobody's address.
+// TestConnectSaysWhyItCannot: the error and the status say why, and neither shows an address.
 func TestConnectSaysWhyItCannot(t *testing.T) {
 	answering := func(status int) *httptest.Server {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
@@ -103,8 +103,8 @@ func TestConnectSaysWhyItCannot(t *testing.T) {
 	}
 }
 
-// TestConnectDoesNotWaitForEver: an instance that is paired is tried again and again;
-// its caller learns after some attempts why they fail.
+// TestConnectDoesNotWaitForEver: a paired instance is retried again and again, and the caller of Connect
+// learns after some attempts why they fail.
 func TestConnectDoesNotWaitForEver(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	w.adopt(1)
@@ -124,7 +124,7 @@ func TestConnectDoesNotWaitForEver(t *testing.T) {
 	must(t, i.Connect(w.ctx(), "", func(Prompt) {}))
 }
 
-// TestWrongRootKey: the server is there, and is not the one that is trusted.
+// TestWrongRootKey: the server answers, but is not the one that is trusted.
 func TestWrongRootKey(t *testing.T) {
 	w := newWorld(t, wasim.Options{})
 	wrong, err := ParseServer(w.sim.URL(), hex.EncodeToString(make([]byte, 32)))

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// TestRoomForRecentMessages holds whatsmeow to what the pool takes from it: a new pin may have the map
-// under another name.
+// TestRoomForRecentMessages checks the map in whatsmeow that the pool shrinks, because another version
+// of whatsmeow may name it differently.
 func TestRoomForRecentMessages(t *testing.T) {
 	clients := make([]*whatsmeow.Client, 200)
 	for i := range clients {

@@ -18,14 +18,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// For TestDeadLineIsNoticed. whatsmeow's goroutines read them at any time, so they are
-	// set once and for all tests.
+	// For TestDeadLineIsNoticed. whatsmeow's goroutines read them at any time, so they are set once for
+	// all tests.
 	whatsmeow.KeepAliveIntervalMin, whatsmeow.KeepAliveIntervalMax, whatsmeow.KeepAliveResponseDeadline = 2*time.Second, 3*time.Second, time.Second
 	leaktest.Main(m, nil)
 }
 
-// TestUnstoredMessageComesAgain: WhatsApp keeps a message until OnMessage has stored
-// it, although it could be decrypted only once.
+// TestUnstoredMessageComesAgain: WhatsApp keeps a message until OnMessage has stored it, although it
+// can be decrypted only once.
 func TestUnstoredMessageComesAgain(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -83,7 +83,7 @@ func TestUnstoredMessageComesAgain(t *testing.T) {
 	if device.Pending() == 0 {
 		t.Error("the message was acknowledged")
 	}
-	broken = false // no handler runs now: the message waits at the server
+	broken = false // no handler runs at this point: the message waits at the server
 	device.Drop()
 	await(t, ctx, texts, "hello")
 	_, err = ana.SendText(ctx, account.LID(), "bye")

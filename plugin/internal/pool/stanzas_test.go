@@ -15,8 +15,8 @@ func retryReceipt(from types.JID, id string, children ...waBinary.Node) *waBinar
 	}
 }
 
-// TestAskingIsBounded: receipts without keys are not kept, those with keys once, and
-// never too many.
+// TestAskingIsBounded: receipts without keys are not kept, those with keys are kept once, and their
+// number is limited.
 func TestAskingIsBounded(t *testing.T) {
 	var a asking
 	ana := types.NewJID("123456789012345", types.HiddenUserServer)
@@ -34,7 +34,8 @@ func TestAskingIsBounded(t *testing.T) {
 	}
 }
 
-// TestReaddressed: whatsmeow does not say that an acknowledgement names another LID.
+// TestReaddressed: the pool notices an acknowledgement that names another LID, which whatsmeow does not
+// report.
 func TestReaddressed(t *testing.T) {
 	i := &Instance{}
 	log := clientLog{received: i.see}

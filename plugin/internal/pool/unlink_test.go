@@ -12,16 +12,16 @@ import (
 	"github.com/tapnode/tapnode/internal/sqldb"
 )
 
-// TestUnlinkedWhileItReadsSettings: the owner unlinks a device that has just been
-// paired and still fetches the account's settings. Nothing of the session stays behind,
-// and (under -race) nobody empties the device below the goroutine that reads it.
+// TestUnlinkedWhileItReadsSettings: the owner unlinks a device that has just been paired and still
+// fetches the account's settings. Nothing of the session stays behind, and (under -race) the device is
+// not cleared while a goroutine reads it.
 func TestUnlinkedWhileItReadsSettings(t *testing.T) {
 	asked := make(chan struct{})
 	ask := sync.OnceFunc(func() { close(asked) })
 	w := newWorld(t, wasim.Options{OnFault: func(e wasim.FaultEvent) wasim.Fault {
 		if e.Stage == wasim.StageIQ && e.Type == "w:sync:app:state" {
 			ask()
-			return wasim.Fault{Drop: true} // the answer is the end of the connection
+			return wasim.Fault{Drop: true} // instead of an answer the connection ends
 		}
 		return wasim.Fault{}
 	}})
@@ -44,8 +44,8 @@ func TestUnlinkedWhileItReadsSettings(t *testing.T) {
 	}
 }
 
-// TestUnlinkedWhileItConnects: a call to connect that meets the logout of the device says so, because
-// the caller has to pair anew, and blames no other call.
+// TestUnlinkedWhileItConnects: if the device is logged out during a call of Connect, the error says so,
+// because the caller has to pair again, and does not blame another call.
 func TestUnlinkedWhileItConnects(t *testing.T) {
 	logins := make(chan struct{})
 	w := newWorld(t, wasim.Options{OnFault: func(e wasim.FaultEvent) wasim.Fault {

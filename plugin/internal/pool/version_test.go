@@ -8,13 +8,13 @@ import (
 	"github.com/tapnode/tapnode/plugin/wasim"
 )
 
-// newer is the last number of a version that is newer than the built-in one.
+// newer is the last component of a version that is newer than the built-in one.
 func newer() uint32 { return wastore.GetWAVersion()[2] + 10 }
 
 func refreshing(o *Options) { o.RefreshVersion = true }
 
-// TestOutdatedClientRenewsItself: WhatsApp refuses the built-in version and announces a
-// newer one. Nobody has to act, and after a restart the page is not asked again.
+// TestOutdatedClientRenewsItself: WhatsApp refuses the built-in version and publishes a newer one. Nobody
+// has to act, and after a restart the page with the version is not read again.
 func TestOutdatedClientRenewsItself(t *testing.T) {
 	newer := newer()
 	w := newWorld(t, wasim.Options{Revision: newer, Oldest: newer - 5})
@@ -40,12 +40,12 @@ func TestOutdatedClientRenewsItself(t *testing.T) {
 	}
 }
 
-// TestPairingRenewsTheVersion: also a new instance gets in.
+// TestPairingRenewsTheVersion: a new instance can be paired in spite of that, too.
 func TestPairingRenewsTheVersion(t *testing.T) {
 	newer := newer()
 	w := newWorld(t, wasim.Options{Revision: newer, Oldest: newer})
 	p := w.open(nil)
-	p.opts.RefreshVersion = true // so late that the first attempt is refused
+	p.opts.RefreshVersion = true // set so late that the first attempt is refused
 	if _, _, err := w.pair(p, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +54,8 @@ func TestPairingRenewsTheVersion(t *testing.T) {
 	}
 }
 
-// TestOutdatedForGood: no newer version helps, or none may be asked for. The instance
-// says so, and does not try again.
+// TestOutdatedForGood: no newer version helps, or none may be looked up. The instance reports that and
+// does not try again.
 func TestOutdatedForGood(t *testing.T) {
 	for _, c := range []struct {
 		name    string

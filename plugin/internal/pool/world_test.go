@@ -29,14 +29,14 @@ func newWorld(t *testing.T, options wasim.Options) *world {
 	sim, err := wasim.Start(options)
 	must(t, err)
 	t.Cleanup(func() { must(t, sim.Close()) })
-	// Relaxed: what these tests are about survives no power cut anyway.
+	// Relaxed, because none of these tests is about power cuts.
 	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Relaxed: true})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	return &world{t: t, sim: sim, db: db}
 }
 
-// ctx is for one step: whatever hangs fails there.
+// ctx returns a context for one step, so that a step that hangs fails.
 func (w *world) ctx() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	w.t.Cleanup(cancel)

@@ -13,7 +13,7 @@ func TestParse(t *testing.T) {
 		"005511999999999":                 "5511999999999@s.whatsapp.net",
 		"55\u00a011\u00a099999\u20119999": "5511999999999@s.whatsapp.net",
 		"5511999999999@s.whatsapp.net":    "5511999999999@s.whatsapp.net",
-		// As contacts apps, right-to-left pages and typographers write it.
+		// As address books, right-to-left pages and typographers write it.
 		"\u202a+55 11 99999-9999\u202c":                "5511999999999@s.whatsapp.net",
 		"\u200e+55 (11) 99999-9999":                    "5511999999999@s.whatsapp.net",
 		"\u2066+55\u202f11\u202f99999\u202f9999\u2069": "5511999999999@s.whatsapp.net",
@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 		"120363041234567890@g.us":                      "120363041234567890@g.us",
 		"5511999999999-1600000000@g.us":                "5511999999999-1600000000@g.us",
 		"120363041234567890@newsletter":                "120363041234567890@newsletter",
-		"123456789012345":                              "123456789012345@s.whatsapp.net", // looks like a LID, is not taken for one
+		"123456789012345":                              "123456789012345@s.whatsapp.net", // looks like a LID, but is not taken for one
 	} {
 		got, err := Parse(in)
 		if err != nil {
@@ -85,7 +85,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestDial: a number to be dialled has no country that must be known.
+// TestDial: the country of a number to be dialled need not be known.
 func TestDial(t *testing.T) {
 	for in, want := range map[string]string{
 		"+55\u00a011\u00a04000\u20110000": "+551140000000", "\u202a190\u202c": "190", "(11) 4000-0000": "1140000000", "0800/1": "08001",

@@ -47,7 +47,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// directory is a resolver with a fixed answer book.
+// directory is a resolver with fixed answers.
 type directory map[string]types.JID
 
 func (d directory) Lookup(_ context.Context, candidates []string) ([]Answer, error) {
